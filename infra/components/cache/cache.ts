@@ -1,0 +1,91 @@
+/** Redis: the event log, sessions and limits, on a data volume. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../../engine.ts";
+import { FileSet } from "../../files.ts";
+import { useImage } from "../../image.ts";
+import { createPassword } from "../../password.ts";
+import { createDataVolume } from "../../volume.ts";
+import { Workload } from "../../workload.ts";
+import { REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
+
+export interface CacheArgs {
+  readonly engine: Engine;
+  /** The image of Redis 8, with the official image's contract. */
+  readonly image: string;
+  /** The name of the data network. */
+  readonly network: pulumi.Input<string>;
+  /** The memory limit in MiB. */
+  readonly memory: number;
+  /** The CPU limit in cores. */
+  readonly cpus: string;
+}
+
+/** Where and as whom the service connects. */
+export interface CacheConnection {
+  /** Without user and password. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: pulumi.Output<string>;
+}
+
+const USER = { uid: 999, gid: 999 };
+const SECRETS = "/run/secrets";
+
+export class Cache extends pulumi.ComponentResource {
+  readonly connection: CacheConnection;
+  readonly imageId: pulumi.Output<string>;
+  readonly names: pulumi.Output<string[]>;
+
+  constructor(args: CacheArgs, opts?: pulumi.ComponentResourceOptions) {
+    const stack = pulumi.getStack();
+    super("omniai:cache:Cache", `${stack}-cache`, {}, opts);
+    this.imageId = useImage(args.engine, "redis", args.image, this);
+    const password = createPassword("redis-service", this, false);
+    const data = createDataVolume(args.engine, "redis", this);
+    const files = new FileSet(
+      `omniai-${stack}-redis-files`,
+      {
+        engine: args.engine,
+        workload: "redis",
+        image: this.imageId,
+        owner: USER,
+        files: password.apply((value) => ({
+          "redis.conf": { content: renderRedisConfig(args.memory) },
+          "users.acl": { content: renderUsers(value) },
+        })),
+      },
+      { parent: this },
+    );
+    const server = new Workload(
+      "redis",
+      {
+        engine: args.engine,
+        kind: "singleton",
+        image: this.imageId,
+        user: `${USER.uid}:${USER.gid}`,
+        command: ["redis-server", `${SECRETS}/redis.conf`],
+        networks: [args.network],
+        volumes: [
+          { volume: data.name, path: "/data", readOnly: false },
+          { volume: files.volumeName, path: SECRETS },
+        ],
+        tmpfs: { "/tmp": "size=1m,mode=1777" },
+        // redis-cli exits 0 for an error reply too, so the answer itself is looked at.
+        health: { command: ["sh", "-c", '[ "$(redis-cli ping)" = PONG ]'] },
+        memory: args.memory,
+        cpus: args.cpus,
+        pids: 64,
+        stopGrace: 30,
+        configHash: files.hash,
+      },
+      { parent: this },
+    );
+    this.names = server.names;
+    this.connection = {
+      url: "redis://redis:6379",
+      user: REDIS_USER,
+      password: pulumi.all([password, server.names]).apply(([value]) => value),
+    };
+    this.registerOutputs({ names: this.names, imageId: this.imageId });
+  }
+}

@@ -1,0 +1,189 @@
+/** nginx: the one way in. Its container is never replaced for a change of configuration. */
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { contentHash, packFiles } from "../../archive.ts";
+import type { Engine } from "../../engine.ts";
+import { WRITER_FLAGS } from "../../files.ts";
+import { useImage } from "../../image.ts";
+import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../labels.ts";
+import { Workload, type Replica } from "../../workload.ts";
+import type { CertificatePair } from "./certificate.ts";
+import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig, type Upstream } from "./nginx.ts";
+import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
+
+export interface EdgeArgs {
+  readonly engine: Engine;
+  /** The image of nginx 1.27.4 or newer, with the official image's contract. */
+  readonly image: string;
+  readonly networks: readonly pulumi.Input<string>[];
+  /** The host address and ports that are published. */
+  readonly bindAddress: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** What the generated certificate is for: DNS names and IP addresses. */
+  readonly certificateHosts: readonly string[];
+  /** Another number makes another certificate. */
+  readonly certificateSerial: number;
+  /** The replicas to send requests to, and their port. */
+  readonly upstreams: readonly Replica[];
+  readonly upstreamPort: number;
+  /** How long a replica serves on after it was told to stop, in seconds. */
+  readonly switchSeconds: number;
+  /** The memory limit in MiB. */
+  readonly memory: number;
+  /** The CPU limit in cores. */
+  readonly cpus: string;
+}
+
+const USER = { uid: 101, gid: 101 };
+
+/** How long a worker may outlive a reload: longer than a stream lives, so that none is cut. In seconds. */
+const WORKER_SHUTDOWN_SECONDS = 900;
+
+/** By how much the edge lets go of an idle connection before an old replica stops to serve, in seconds. */
+const KEEPALIVE_MARGIN = 2;
+
+export class Edge extends pulumi.ComponentResource {
+  readonly imageId: pulumi.Output<string>;
+  readonly names: pulumi.Output<string[]>;
+  /** The hash of the configuration that serves, known once new workers answered with it. */
+  readonly release: pulumi.Output<string>;
+
+  constructor(args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
+    const stack = pulumi.getStack();
+    super("omniai:edge:Edge", `${stack}-edge`, {}, opts);
+    this.imageId = useImage(args.engine, "edge", args.image, this);
+    const { volume, firstRelease } = this.createVolume(args);
+    const server = this.createServer(args, volume, firstRelease);
+    const certificate = this.createCertificate(args);
+    this.names = server.names;
+    this.release = this.switchTo(args, server, certificate);
+    this.registerOutputs({ names: this.names, imageId: this.imageId, release: this.release });
+  }
+
+  /** A volume for releases, with a first one that answers every request with 503. */
+  private createVolume(args: EdgeArgs): { volume: docker.Volume; firstRelease: command.local.Command } {
+    const stack = pulumi.getStack();
+    const name = `omniai-${stack}-edge-releases`;
+    const volume = new docker.Volume(
+      name,
+      { name, labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "edge" }) },
+      { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
+    );
+    const first = renderNginx({ ...this.settings(args), upstreams: [], release: "first", tls: false });
+    const firstRelease = new command.local.Command(
+      name,
+      {
+        create: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c '${FIRST_RELEASE_SCRIPT}'`,
+        environment: {
+          ...args.engine.environment,
+          VOLUME: volume.name,
+          IMAGE: this.imageId,
+          OWNER: `${USER.uid}:${USER.gid}`,
+        },
+        stdin: packFiles({ "releases/first/nginx.conf": { content: first, mode: 0o444 } }, USER),
+        logging: "stderr",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this },
+    );
+    return { volume, firstRelease };
+  }
+
+  private createServer(args: EdgeArgs, volume: docker.Volume, firstRelease: pulumi.Resource): Workload {
+    return new Workload(
+      "edge",
+      {
+        engine: args.engine,
+        kind: "singleton",
+        image: this.imageId,
+        user: `${USER.uid}:${USER.gid}`,
+        entrypoint: ["nginx"],
+        command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
+        networks: args.networks,
+        ports: [
+          { internal: HTTP_PORT, external: args.httpPort, address: args.bindAddress },
+          { internal: HTTPS_PORT, external: args.httpsPort, address: args.bindAddress },
+        ],
+        volumes: [{ volume: volume.name, path: EDGE_FOLDER, readOnly: false }],
+        tmpfs: { "/tmp": "size=32m,mode=1777" },
+        health: { command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${STATUS_PORT}/live`], startPeriod: 15 },
+        memory: args.memory,
+        cpus: args.cpus,
+        pids: 64,
+        stopGrace: 15,
+        stopSignal: "SIGQUIT",
+        dependsOn: [firstRelease],
+      },
+      { parent: this },
+    );
+  }
+
+  private createCertificate(args: EdgeArgs): pulumi.Output<CertificatePair> {
+    const made = new command.local.Command(
+      `omniai-${pulumi.getStack()}-edge-certificate`,
+      {
+        create: 'node "$SCRIPT" $HOSTS',
+        environment: {
+          SCRIPT: `${import.meta.dirname}/certificate.ts`,
+          HOSTS: args.certificateHosts.join(" "),
+        },
+        triggers: [args.certificateHosts.join(" "), args.certificateSerial],
+        logging: "none",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
+    );
+    return pulumi.secret(made.stdout).apply((text) => JSON.parse(text) as CertificatePair);
+  }
+
+  /**
+   * Sends requests to the given replicas and to no others. It comes after every replica is healthy, and Pulumi
+   * deletes old ones last: that order is what drops nothing.
+   */
+  private switchTo(args: EdgeArgs, server: Workload, certificate: pulumi.Output<CertificatePair>): pulumi.Output<string> {
+    const upstreams = pulumi.all(
+      args.upstreams.map(({ name, container }) =>
+        pulumi.all([name, container.networkDatas]).apply(([replica, networks]): Upstream => {
+          const shared = networks?.find((network) => network.networkName?.endsWith("-app"));
+          return { name: replica, address: shared?.ipAddress };
+        }),
+      ),
+    );
+    const files = pulumi.all([upstreams, certificate]).apply(([replicas, pair]) => {
+      const tls = { "tls/certificate.pem": { content: pair.certificate }, "tls/key.pem": { content: pair.key } };
+      const render = (release: string) =>
+        renderNginx({ ...this.settings(args), upstreams: replicas, release, tls: true });
+      const release = contentHash(render("") + pair.certificate);
+      return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
+    });
+    // The name of a release is a hash over public parts and a certificate: not a secret.
+    const release = pulumi.unsecret(files.apply((planned) => planned.release));
+    const switched = new command.local.Command(
+      `omniai-${pulumi.getStack()}-edge-switch`,
+      {
+        create: `docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c '${SWITCH_SCRIPT}'`,
+        environment: {
+          ...args.engine.environment,
+          RELEASE: release,
+          STATUS_PORT: String(STATUS_PORT),
+          CONTAINER: server.names.apply(([name]) => name ?? ""),
+        },
+        stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, USER))),
+        logging: "stderr",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, dependsOn: [server] },
+    );
+    return pulumi.all([release, switched.id]).apply(([name]) => name);
+  }
+
+  private settings(args: EdgeArgs): Pick<EdgeConfig, "upstreamPort" | "keepaliveMinSeconds" | "workerShutdownSeconds"> {
+    return {
+      upstreamPort: args.upstreamPort,
+      keepaliveMinSeconds: Math.max(1, args.switchSeconds - KEEPALIVE_MARGIN),
+      workerShutdownSeconds: WORKER_SHUTDOWN_SECONDS,
+    };
+  }
+}

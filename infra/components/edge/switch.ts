@@ -1,0 +1,52 @@
+/** The commands that bring a configuration to the edge: pure text, run inside its container. */
+
+/** Where the edge's volume is mounted. `current` is a link to one of `releases/`. */
+export const EDGE_FOLDER = "/etc/omniai/edge";
+
+/** How many releases stay in the volume, the current one included. */
+const KEPT = 3;
+
+/**
+ * Runs inside the edge with a tar in base64 on standard input and RELEASE set: unpacks it aside, has nginx check it,
+ * makes it current in one step, reloads, and waits until new workers answer with it. A configuration that nginx
+ * refuses is never current, so neither this run nor a restart can stumble over it.
+ */
+export const SWITCH_SCRIPT = `set -eu
+cd ${EDGE_FOLDER}
+target=releases/$RELEASE
+rm -rf "$target.partial"
+mkdir -p "$target.partial"
+base64 -d | tar -C "$target.partial" -xf -
+if ! nginx -t -q -c "${EDGE_FOLDER}/$target.partial/nginx.conf"; then
+  rm -rf "$target.partial"
+  echo "nginx refuses the new configuration (above); the edge goes on with the old one" >&2
+  exit 1
+fi
+if [ "$(readlink current)" != "$target" ]; then rm -rf "$target"; fi
+if [ -e "$target" ]; then rm -rf "$target.partial"; else mv "$target.partial" "$target"; fi
+ln -sfn "$target" current.next
+mv -fT current.next current
+nginx -s reload -c ${EDGE_FOLDER}/current/nginx.conf
+tries=0
+until [ "$(curl -fsS --max-time 2 "http://127.0.0.1:$STATUS_PORT/release" 2>/dev/null)" = "$RELEASE" ]; do
+  tries=$((tries + 1))
+  if [ "$tries" -ge 100 ]; then
+    echo "the edge did not take the new configuration within 10 s; see its log: docker logs $HOSTNAME" >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+ls -1t releases | tail -n +${KEPT + 1} | while read -r old; do
+  if [ "releases/$old" != "$target" ]; then rm -rf "releases/$old"; fi
+done
+`;
+
+/**
+ * Runs in a short-lived container with the edge's volume at /files: the first release of a new volume, so that the
+ * edge has something to start with. A volume that has a release keeps it.
+ */
+export const FIRST_RELEASE_SCRIPT = `set -e
+if [ -e /files/current ]; then exit 0; fi
+base64 -d | tar -C /files --numeric-owner -xpf -
+ln -sfn releases/first /files/current
+chown -h "$OWNER" /files/current`;

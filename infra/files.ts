@@ -1,0 +1,75 @@
+/**
+ * Files for a hardened container. A container with a read-only root cannot take uploads (the engine refuses to
+ * unpack into it), and files that arrive by upload belong to root with mode 0644. So the files lie in a volume
+ * of their own, written by a short-lived container that gets them on its standard input: they never appear in
+ * an argument, an environment variable or a label, and each has its owner and mode.
+ */
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { contentHash, packFiles, type ArchiveFile, type Owner } from "./archive.ts";
+import type { Engine } from "./engine.ts";
+import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
+
+export interface FileSetArgs {
+  readonly engine: Engine;
+  /** The workload that the files are for. */
+  readonly workload: string;
+  /** An image with `sh`, `base64` and `tar` that is on the engine anyway: the image id of the workload. */
+  readonly image: pulumi.Input<string>;
+  /** The one user that needs the files. */
+  readonly owner: Owner;
+  /** The files by relative path; mode 0o400 unless a file says otherwise. */
+  readonly files: pulumi.Input<Readonly<Record<string, ArchiveFile>>>;
+}
+
+/**
+ * A volume that holds exactly the given files. Its name carries the hash of the content: other content is another
+ * volume, so containers that still run go on with the files they started with, and a failed deploy changes nothing
+ * beneath them.
+ */
+export class FileSet extends pulumi.ComponentResource {
+  /** The name of the volume, known once the files are in it. */
+  readonly volumeName: pulumi.Output<string>;
+  /** The hash of the content, safe to show: label containers with it, so that other files replace them. */
+  readonly hash: pulumi.Output<string>;
+
+  constructor(name: string, args: FileSetArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("omniai:files:FileSet", name, {}, opts);
+    const stack = pulumi.getStack();
+    const archive = pulumi.secret(pulumi.output(args.files).apply((files) => packFiles(files, args.owner)));
+    // A hash of content with random passwords in it tells nothing about them.
+    this.hash = pulumi.unsecret(archive.apply(contentHash));
+
+    const volume = new docker.Volume(
+      name,
+      {
+        name: pulumi.interpolate`${name}-${this.hash}`,
+        labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: args.workload }),
+      },
+      { parent: this, provider: args.engine.provider, deleteBeforeReplace: false },
+    );
+    const written = new command.local.Command(
+      name,
+      {
+        create: WRITE_FILES,
+        environment: { ...args.engine.environment, VOLUME: volume.name, IMAGE: args.image },
+        stdin: archive,
+        logging: "none",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this },
+    );
+    this.volumeName = pulumi.all([volume.name, written.id]).apply(([volumeName]) => volumeName);
+    this.registerOutputs({ volumeName: this.volumeName, hash: this.hash });
+  }
+}
+
+/** The flags of a container that may write files of any owner into a volume, and nothing else. */
+export const WRITER_FLAGS =
+  "--rm -i --network none --read-only --user 0:0 --security-opt no-new-privileges " +
+  "--cap-drop ALL --cap-add CHOWN --cap-add FOWNER --cap-add DAC_OVERRIDE --memory 64m --pids-limit 32 --log-driver none";
+
+const WRITE_FILES =
+  `docker run ${WRITER_FLAGS} -v "$VOLUME:/files" --entrypoint sh "$IMAGE" ` +
+  `-c 'set -e; base64 -d | tar -C /files --numeric-owner -xpf -'`;

@@ -1,0 +1,12 @@
+/** The labels by which people and `ops` recognise what belongs to a stack on the engine. */
+export const STACK_LABEL = "io.omniai.stack";
+export const WORKLOAD_LABEL = "io.omniai.workload";
+export const REPLICA_LABEL = "io.omniai.replica";
+export const DATA_LABEL = "io.omniai.data";
+export const CONFIG_LABEL = "io.omniai.config";
+
+/** Labels in the shape that @pulumi/docker takes, in a stable order. */
+export const toLabels = (labels: Readonly<Record<string, string>>): { label: string; value: string }[] =>
+  Object.keys(labels)
+    .sort()
+    .map((label) => ({ label, value: labels[label] ?? "" }));

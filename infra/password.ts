@@ -1,0 +1,17 @@
+/** Generated passwords. */
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+/**
+ * A random password, a secret in the state.
+ * @param keep protects it: a password that is stored in a data volume must live as long as the data.
+ */
+export function createPassword(name: string, parent: pulumi.Resource, keep: boolean): pulumi.Output<string> {
+  const password = new random.RandomPassword(
+    `omniai-${pulumi.getStack()}-${name}`,
+    // Without special characters: it goes into URLs, SQL and config files, and 40 characters are enough.
+    { length: 40, special: false },
+    { parent, protect: keep },
+  );
+  return pulumi.secret(password.result);
+}

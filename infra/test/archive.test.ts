@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { extract } from "tar-stream";
+import fc from "fast-check";
+import { contentHash, packFiles } from "../archive.ts";
+
+interface Entry {
+  name: string;
+  type: string;
+  mode: number;
+  uid: number;
+  gid: number;
+  content: string;
+}
+
+async function unpack(base64: string): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const tar = extract();
+  tar.end(Buffer.from(base64, "base64"));
+  for await (const entry of tar) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry) chunks.push(chunk as Buffer);
+    const { name, type, mode, uid, gid } = entry.header;
+    entries.push({
+      name,
+      type: String(type),
+      mode: mode ?? -1,
+      uid: uid ?? -1,
+      gid: gid ?? -1,
+      content: Buffer.concat(chunks).toString(),
+    });
+  }
+  return entries;
+}
+
+const OWNER = { uid: 101, gid: 102 };
+
+describe("packFiles", () => {
+  it("gives files to their owner alone unless a file says otherwise, and makes parent folders", async () => {
+    const entries = await unpack(
+      await packFiles({ "tls/key.pem": { content: "k" }, "nginx.conf": { content: "c", mode: 0o444 } }, OWNER),
+    );
+    assert.deepEqual(
+      entries.map(({ name, type, mode }) => [name.replace(/\/$/, ""), type, mode.toString(8)]),
+      [
+        [".", "directory", "755"],
+        ["nginx.conf", "file", "444"],
+        ["tls", "directory", "755"],
+        ["tls/key.pem", "file", "400"],
+      ],
+    );
+    assert.ok(entries.every(({ uid, gid }) => uid === 101 && gid === 102));
+  });
+
+  it("gives the same bytes for the same files, in whatever order they are named", async () => {
+    const one = await packFiles({ a: { content: "1" }, b: { content: "2" } }, OWNER);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const other = await packFiles({ b: { content: "2" }, a: { content: "1" } }, OWNER);
+    assert.equal(one, other);
+    assert.notEqual(one, await packFiles({ a: { content: "1" }, b: { content: "3" } }, OWNER));
+  });
+
+  it("keeps any text as it is", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: "binary", maxLength: 2000 }), async (content) => {
+        const entries = await unpack(await packFiles({ file: { content } }, OWNER));
+        assert.equal(entries.find(({ name }) => name === "file")?.content, Buffer.from(content).toString());
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("contentHash", () => {
+  it("is 12 hex digits that change with the content", () => {
+    assert.match(contentHash("a"), /^[0-9a-f]{12}$/);
+    assert.notEqual(contentHash("a"), contentHash("b"));
+  });
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import type * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { planContainer, type WorkloadArgs } from "../workload.ts";
+
+const args: WorkloadArgs = {
+  engine: undefined as never,
+  kind: "replaceable",
+  image: "sha256:1",
+  user: "1000:1000",
+  networks: ["app"],
+  health: { command: ["true"], interval: 5, timeout: 3, retries: 3, startPeriod: 30 },
+  memory: 128,
+  cpus: "0.5",
+  pids: 64,
+  stopGrace: 20,
+};
+
+const plan = (change: Partial<WorkloadArgs>): docker.ContainerArgs & { pidsLimit: number } =>
+  planContainer("dev", "backend", 1, { ...args, ...change });
+
+const refuses = (change: Partial<WorkloadArgs>, property: string, reason: RegExp): void => {
+  assert.throws(
+    () => plan(change),
+    (error: unknown) => {
+      assert.ok(error instanceof pulumi.InputPropertyError);
+      return error.propertyPath === property && reason.test(error.reason);
+    },
+  );
+};
+
+describe("planContainer", () => {
+  it("hardens every container the same way", () => {
+    const container = plan({});
+    assert.equal(container.readOnly, true);
+    assert.deepEqual(container.capabilities, { drops: ["ALL"] });
+    assert.deepEqual(container.securityOpts, ["no-new-privileges:true"]);
+    assert.equal(container.init, true);
+    assert.deepEqual(container.logOpts, { "max-size": "10m", "max-file": "3" });
+    assert.equal(container.memory, container.memorySwap);
+    assert.equal(container.cpus, "0.5");
+    assert.equal(container.pidsLimit, 64);
+    assert.equal(container.privileged, undefined);
+  });
+
+  it("waits for longer than the health check may take to decide", () => {
+    assert.ok(Number(plan({}).waitTimeout) > 30 + 3 * (5 + 3));
+    assert.equal(plan({}).wait, true);
+  });
+
+  it("gives replacement the same grace as a stop", () => {
+    assert.equal(plan({}).destroyGraceSeconds, 20);
+    assert.equal(plan({}).stopTimeout, 20);
+  });
+
+  it("names only singletons, so that the successor of a replica can stand beside it", () => {
+    assert.equal(plan({}).name, undefined);
+    assert.equal(plan({ kind: "singleton" }).name, "omniai-dev-backend");
+  });
+
+  it("mounts files read-only unless they are data", () => {
+    assert.deepEqual(plan({ volumes: [{ volume: "v", path: "/v" }, { volume: "d", path: "/d", readOnly: false }] }).volumes, [
+      { volumeName: "v", containerPath: "/v", readOnly: true },
+      { volumeName: "d", containerPath: "/d", readOnly: false },
+    ]);
+  });
+
+  it("lets nobody run programs from writable memory", () => {
+    assert.deepEqual(plan({ tmpfs: { "/tmp": "size=1m" } }).tmpfs, { "/tmp": "rw,nosuid,nodev,noexec,size=1m" });
+  });
+
+  for (const user of ["", "0", "root", "0:0", "root:root", "0:1000"]) {
+    it(`refuses the user "${user}"`, () => refuses({ user }, "user", /is root/));
+  }
+
+  it("refuses replicas of a singleton and ports of a replica", () => {
+    refuses({ kind: "singleton", replicas: 2 }, "replicas", /exactly one/);
+    refuses({ ports: [{ internal: 1, external: 1, address: "127.0.0.1" }] }, "ports", /cannot publish/);
+  });
+
+  for (const key of ["DB_PASSWORD", "API_TOKEN", "CLIENT_SECRET", "PGPASSWORD", "SIGNING_KEY"]) {
+    it(`refuses the secret-looking variable ${key}, and takes ${key}_FILE`, () => {
+      refuses({ environment: { [key]: "x" } }, `environment.${key}`, /write it to a file/);
+      assert.doesNotThrow(() => plan({ environment: { [`${key}_FILE`]: "/run/secrets/x" } }));
+    });
+  }
+});

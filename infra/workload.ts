@@ -1,0 +1,230 @@
+/**
+ * Workload: one hardened, long-running process, once or in replicas. The one place that knows how a process
+ * becomes containers; everything else only says what it is.
+ */
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "./engine.ts";
+import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
+
+/** A check that the engine runs inside the container. All times in seconds. */
+export interface HealthCheck {
+  /** The command and its arguments; exit 0 is healthy. */
+  readonly command: readonly string[];
+  /** Between two checks; default 5. */
+  readonly interval?: number;
+  /** For one check; default 3. */
+  readonly timeout?: number;
+  /** Failures in a row that make it unhealthy; default 3. */
+  readonly retries?: number;
+  /** After the start, while failures do not count; default 30. */
+  readonly startPeriod?: number;
+}
+
+/** A place for files in the container. */
+export interface VolumeMount {
+  readonly volume: pulumi.Input<string>;
+  readonly path: string;
+  /** Default true: only what holds data is writable. */
+  readonly readOnly?: boolean;
+}
+
+/** A port that the host publishes. Only a singleton can have one: two containers cannot share it. */
+export interface PublishedPort {
+  readonly internal: number;
+  readonly external: number;
+  /** The host address; there is no default, because the engine's is every address. */
+  readonly address: string;
+}
+
+export interface WorkloadArgs {
+  readonly engine: Engine;
+  /**
+   * `replaceable`: a new container is up and healthy before the old one is told to stop, so replicas have no fixed
+   * name and no port. `singleton`: it owns a port or a data volume, so the old one goes first.
+   */
+  readonly kind: "singleton" | "replaceable";
+  /** How many containers; default 1, always 1 for a singleton. */
+  readonly replicas?: number;
+  /** The image id, so that a tag that moves is no change. */
+  readonly image: pulumi.Input<string>;
+  /** Replaces the image's entry point. */
+  readonly entrypoint?: readonly string[];
+  /** Replaces the image's command. */
+  readonly command?: readonly string[];
+  /** `uid:gid`, never root. */
+  readonly user: string;
+  /** Settings. Never a secret: those are files, named by a variable that ends in _FILE. */
+  readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** The networks by name; the workload's name is its alias in each. */
+  readonly networks: readonly pulumi.Input<string>[];
+  readonly ports?: readonly PublishedPort[];
+  readonly volumes?: readonly VolumeMount[];
+  /** Writable memory by path: mount options such as "size=16m,uid=999". They add to rw,nosuid,nodev,noexec. */
+  readonly tmpfs?: Readonly<Record<string, string>>;
+  readonly health: HealthCheck;
+  /** The memory limit in MiB; there is no swap on top. */
+  readonly memory: number;
+  /** The CPU limit in cores, as a decimal string. */
+  readonly cpus: string;
+  /** How many processes and threads at most. */
+  readonly pids: number;
+  /** /dev/shm in MiB; default: the engine's 64. */
+  readonly sharedMemory?: number;
+  /** How long it may take to stop before it is killed, in seconds. Also used when it is replaced. */
+  readonly stopGrace: number;
+  /** Default: the image's. */
+  readonly stopSignal?: string;
+  /** Stands for the content of its files: another value replaces the containers. */
+  readonly configHash?: pulumi.Input<string>;
+  /** What must be there before a container starts, beyond what the arguments name. */
+  readonly dependsOn?: pulumi.Input<pulumi.Resource>[];
+}
+
+/** One container of a workload. */
+export interface Replica {
+  readonly container: docker.Container;
+  readonly name: pulumi.Output<string>;
+}
+
+const SECRET_NAME = /PASS|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$/i;
+
+/**
+ * What a container of the workload is, without the engine: pure, so that a test can read every field.
+ * @throws pulumi.InputPropertyError when the arguments cannot stand.
+ */
+export function planContainer(
+  stack: string,
+  name: string,
+  index: number,
+  args: WorkloadArgs,
+): docker.ContainerArgs & { pidsLimit: number } {
+  check(args);
+  const health = {
+    interval: args.health.interval ?? 5,
+    timeout: args.health.timeout ?? 3,
+    retries: args.health.retries ?? 3,
+    startPeriod: args.health.startPeriod ?? 30,
+  };
+  const labels: Record<string, string> = {
+    [STACK_LABEL]: stack,
+    [WORKLOAD_LABEL]: name,
+    [REPLICA_LABEL]: String(index),
+  };
+  return {
+    // A replaceable container takes a random name, so that its successor can stand beside it.
+    ...(args.kind === "singleton" ? { name: `omniai-${stack}-${name}` } : {}),
+    image: args.image,
+    entrypoints: args.entrypoint ? [...args.entrypoint] : undefined,
+    command: args.command ? [...args.command] : undefined,
+    user: args.user,
+    envs: Object.entries(args.environment ?? {})
+      .sort(([left], [right]) => left.localeCompare(right))
+      .map(([key, value]) => pulumi.interpolate`${key}=${value}`),
+    labels:
+      args.configHash === undefined
+        ? toLabels(labels)
+        : pulumi.output(args.configHash).apply((hash) => toLabels({ ...labels, [CONFIG_LABEL]: hash })),
+    readOnly: true,
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges:true"],
+    init: true,
+    tmpfs: Object.fromEntries(
+      Object.entries(args.tmpfs ?? {}).map(([path, options]) => [path, `rw,nosuid,nodev,noexec,${options}`]),
+    ),
+    volumes: (args.volumes ?? []).map(({ volume, path, readOnly }) => ({
+      volumeName: volume,
+      containerPath: path,
+      readOnly: readOnly ?? true,
+    })),
+    // Written out, because leaving it unset shows as a change on every preview.
+    networkMode: "bridge",
+    networksAdvanced: args.networks.map((network) => ({ name: network, aliases: [name] })),
+    ports: (args.ports ?? []).map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),
+    healthcheck: {
+      tests: ["CMD", ...args.health.command],
+      interval: `${health.interval}s`,
+      timeout: `${health.timeout}s`,
+      retries: health.retries,
+      startPeriod: `${health.startPeriod}s`,
+    },
+    memory: args.memory,
+    memorySwap: args.memory,
+    cpus: args.cpus,
+    shmSize: args.sharedMemory,
+    restart: "unless-stopped",
+    mustRun: true,
+    logDriver: "json-file",
+    logOpts: { "max-size": "10m", "max-file": "3" },
+    stopSignal: args.stopSignal,
+    stopTimeout: args.stopGrace,
+    // What a replacement really waits before it kills; stopTimeout is only for `docker stop`.
+    destroyGraceSeconds: args.stopGrace,
+    wait: true,
+    waitTimeout: health.startPeriod + (health.interval + health.timeout) * health.retries + 15,
+    pidsLimit: args.pids,
+  };
+}
+
+function check(args: WorkloadArgs): void {
+  const bad = (propertyPath: string, reason: string): never => {
+    throw new pulumi.InputPropertyError({ propertyPath, reason });
+  };
+  if (/^(0|root)?(:|$)/.test(args.user)) bad("user", `"${args.user}" is root; give uid:gid of another user`);
+  if (args.kind === "singleton" && (args.replicas ?? 1) !== 1) bad("replicas", "a singleton has exactly one");
+  if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
+    bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
+  }
+  for (const key of Object.keys(args.environment ?? {})) {
+    if (SECRET_NAME.test(key) && !key.endsWith("_FILE")) {
+      bad(`environment.${key}`, "looks like a secret; write it to a file and name that in a variable ending in _FILE");
+    }
+  }
+}
+
+/** Containers for one process, each checked healthy before anything that depends on it goes on. */
+export class Workload extends pulumi.ComponentResource {
+  readonly replicas: readonly Replica[];
+  /** The names of the containers, known once all of them are healthy and limited. */
+  readonly names: pulumi.Output<string[]>;
+
+  constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("omniai:workload:Workload", `${pulumi.getStack()}-${name}`, {}, opts);
+    const indexes = Array.from({ length: args.replicas ?? 1 }, (_, index) => index + 1);
+    this.replicas = indexes.map((index) => this.createReplica(name, index, args));
+    this.names = pulumi.all(this.replicas.map((replica) => replica.name));
+    this.registerOutputs({ names: this.names });
+  }
+
+  private createReplica(name: string, index: number, args: WorkloadArgs): Replica {
+    const stack = pulumi.getStack();
+    const { pidsLimit, ...container } = planContainer(stack, name, index, args);
+    const logicalName = args.kind === "singleton" ? `omniai-${stack}-${name}` : `omniai-${stack}-${name}-${index}`;
+    const created = new docker.Container(logicalName, container, {
+      parent: this,
+      provider: args.engine.provider,
+      dependsOn: args.dependsOn,
+      deleteBeforeReplace: args.kind === "singleton",
+      // The provider drops a changed health check, init or tmpfs in silence. "#initerror" is the engine's mark
+      // of a container that never got healthy: without it the next run would take that one for good and delete
+      // the old one.
+      replaceOnChanges: ["healthcheck", "init", "tmpfs", "#initerror"],
+    });
+    const limits = new command.local.Command(
+      logicalName,
+      {
+        // The provider has no property for it, and does not see it as a difference.
+        create: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
+        environment: { ...args.engine.environment, PIDS: String(pidsLimit), CONTAINER: created.id },
+        logging: "none",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this },
+    );
+    return {
+      container: created,
+      name: pulumi.all([created.name, limits.id]).apply(([containerName]) => containerName),
+    };
+  }
+}
