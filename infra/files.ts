@@ -53,7 +53,7 @@ export class FileSet extends pulumi.ComponentResource {
       name,
       {
         create: WRITE_FILES,
-        environment: { ...args.engine.environment, VOLUME: volume.name, IMAGE: args.image },
+        environment: { ...args.engine.environment, SCRIPT: UNPACK_SCRIPT, VOLUME: volume.name, IMAGE: args.image },
         stdin: archive,
         logging: "none",
         addPreviousOutputInEnv: false,
@@ -70,6 +70,7 @@ export const WRITER_FLAGS =
   "--rm -i --network none --read-only --user 0:0 --security-opt no-new-privileges " +
   "--cap-drop ALL --cap-add CHOWN --cap-add FOWNER --cap-add DAC_OVERRIDE --memory 64m --pids-limit 32 --log-driver none";
 
-const WRITE_FILES =
-  `docker run ${WRITER_FLAGS} -v "$VOLUME:/files" --entrypoint sh "$IMAGE" ` +
-  `-c 'set -e; base64 -d | tar -C /files --numeric-owner -xpf -'`;
+const WRITE_FILES = `docker run ${WRITER_FLAGS} -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`;
+
+/** Scripts go through a variable, so that no character of theirs can mean something to the host's shell. */
+const UNPACK_SCRIPT = "set -e; base64 -d | tar -C /files --numeric-owner -xpf -";

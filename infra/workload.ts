@@ -144,10 +144,10 @@ export function planContainer(
     ports: (args.ports ?? []).map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),
     healthcheck: {
       tests: ["CMD", ...args.health.command],
-      interval: `${health.interval}s`,
-      timeout: `${health.timeout}s`,
+      interval: duration(health.interval),
+      timeout: duration(health.timeout),
       retries: health.retries,
-      startPeriod: `${health.startPeriod}s`,
+      startPeriod: duration(health.startPeriod),
     },
     memory: args.memory,
     memorySwap: args.memory,
@@ -165,6 +165,13 @@ export function planContainer(
     waitTimeout: health.startPeriod + (health.interval + health.timeout) * health.retries + 15,
     pidsLimit: args.pids,
   };
+}
+
+/** Whole seconds as the engine writes them back ("1m30s"): any other spelling is a change on every preview. */
+export function duration(seconds: number): string {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
 function check(args: WorkloadArgs): void {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { planContainer, type WorkloadArgs } from "../workload.ts";
+import { duration, planContainer, type WorkloadArgs } from "../workload.ts";
 
 const args: WorkloadArgs = {
   engine: undefined as never,
@@ -83,5 +83,11 @@ describe("planContainer", () => {
       refuses({ environment: { [key]: "x" } }, `environment.${key}`, /write it to a file/);
       assert.doesNotThrow(() => plan({ environment: { [`${key}_FILE`]: "/run/secrets/x" } }));
     });
+  }
+});
+
+describe("duration", () => {
+  for (const [seconds, text] of [[5, "5s"], [60, "1m0s"], [90, "1m30s"], [3600, "1h0m0s"], [3725, "1h2m5s"]] as const) {
+    it(`writes ${seconds} s as the engine does: ${text}`, () => assert.equal(duration(seconds), text));
   }
 });

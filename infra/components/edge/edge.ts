@@ -75,9 +75,10 @@ export class Edge extends pulumi.ComponentResource {
     const firstRelease = new command.local.Command(
       name,
       {
-        create: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c '${FIRST_RELEASE_SCRIPT}'`,
+        create: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`,
         environment: {
           ...args.engine.environment,
+          SCRIPT: FIRST_RELEASE_SCRIPT,
           VOLUME: volume.name,
           IMAGE: this.imageId,
           OWNER: `${USER.uid}:${USER.gid}`,
@@ -163,9 +164,10 @@ export class Edge extends pulumi.ComponentResource {
     const switched = new command.local.Command(
       `omniai-${pulumi.getStack()}-edge-switch`,
       {
-        create: `docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c '${SWITCH_SCRIPT}'`,
+        create: 'docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c "$SCRIPT"',
         environment: {
           ...args.engine.environment,
+          SCRIPT: SWITCH_SCRIPT,
           RELEASE: release,
           STATUS_PORT: String(STATUS_PORT),
           CONTAINER: server.names.apply(([name]) => name ?? ""),

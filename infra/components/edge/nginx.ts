@@ -49,14 +49,13 @@ const JSON_LOG = [
 export function renderNginx(config: EdgeConfig): string {
   return `# Rendered by the program: a change here is gone with the next deploy.
 worker_processes 2;
-worker_rlimit_nofile 32768;
 worker_shutdown_timeout ${config.workerShutdownSeconds}s;
 pid /tmp/nginx.pid;
 error_log stderr warn;
 
 events {
   # A stream takes two: the client's and the upstream's.
-  worker_connections 16384;
+  worker_connections 8192;
 }
 
 http {

@@ -1,4 +1,7 @@
-/** The commands that bring a configuration to the edge: pure text, run inside its container. */
+/**
+ * The scripts that bring a configuration to the edge. They are handed over in a variable (`sh -c "$SCRIPT"`), so that
+ * no character of theirs can mean something to the host's shell.
+ */
 
 /** Where the edge's volume is mounted. `current` is a link to one of `releases/`. */
 export const EDGE_FOLDER = "/etc/omniai/edge";
@@ -24,6 +27,8 @@ if ! nginx -t -q -c "${EDGE_FOLDER}/$target.partial/nginx.conf"; then
 fi
 if [ "$(readlink current)" != "$target" ]; then rm -rf "$target"; fi
 if [ -e "$target" ]; then rm -rf "$target.partial"; else mv "$target.partial" "$target"; fi
+# The files have no time of their own; the folder's says which releases are the newest.
+touch "$target"
 ln -sfn "$target" current.next
 mv -fT current.next current
 nginx -s reload -c ${EDGE_FOLDER}/current/nginx.conf
