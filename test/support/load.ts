@@ -17,7 +17,7 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly sent: number;
-  /** One line per failed request: when (seconds since the start), method, and why. */
+  /** One line per failed request: its number, when (seconds since the start), method, and why. */
   readonly failures: readonly string[];
   /** Milliseconds, sorted. */
   readonly latencies: readonly number[];
@@ -48,7 +48,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       const { method, path, body, headers } = request?.(n) ?? { method: "GET", path: "" };
       const begun = performance.now();
       const fail = (why: string): void => {
-        failures.push(`${((begun - started) / 1000).toFixed(2)} s: ${method} ${path}: ${why}`);
+        failures.push(`#${n} at ${((begun - started) / 1000).toFixed(2)} s: ${method} ${path}: ${why}`);
         resolve();
       };
       const call = send(`${url}${path}`, { method, agent, timeout: TIMEOUT_MS, headers }, (response) => {

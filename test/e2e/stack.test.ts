@@ -1,0 +1,342 @@
+/** A real stack on the real engine, from nothing to nothing, as its operator has it. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ContainerInspectInfo } from "dockerode";
+import { createCheckout, removeCheckout } from "./support/checkout.ts";
+import { call, eventually, openSse } from "./support/http.ts";
+import { createStack, docker, type TestStack } from "./support/stack.ts";
+
+const exec = (container: string, ...command: string[]): string =>
+  execFileSync("docker", ["exec", container, ...command], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+/** What the engine has of a container beyond what its type declarations know. */
+interface HostConfig {
+  ReadonlyRootfs: boolean;
+  CapDrop: string[] | null;
+  CapAdd: string[] | null;
+  SecurityOpt: string[] | null;
+  Privileged: boolean;
+  Init: boolean;
+  PidsLimit: number;
+  NanoCpus: number;
+  Memory: number;
+  MemorySwap: number;
+  NetworkMode: string;
+  PidMode: string;
+  IpcMode: string;
+  Devices: unknown[] | null;
+  RestartPolicy: { Name: string };
+  LogConfig: { Type: string; Config: Record<string, string> };
+  Tmpfs: Record<string, string> | null;
+  Binds: string[] | null;
+  PortBindings: Record<string, { HostIp: string; HostPort: string }[]> | null;
+}
+
+describe("a stack", function () {
+  let checkout: string;
+  let stack: TestStack;
+  const inspected = new Map<string, ContainerInspectInfo>();
+  const one = (workload: string): { name: string; info: ContainerInspectInfo; host: HostConfig } => {
+    const [name, info] =
+      [...inspected].find(([, { Config }]) => Config.Labels["io.omniai.workload"] === workload) ??
+      assert.fail(`no container of ${workload}`);
+    return { name, info, host: info.HostConfig as unknown as HostConfig };
+  };
+
+  before("comes up with one command", async () => {
+    checkout = createCheckout();
+    stack = await createStack(checkout);
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+    assert.ok(output.includes(stack.http) && output.includes(stack.https), output);
+    for (const name of await stack.containers()) inspected.set(name, await docker.getContainer(name).inspect());
+  });
+  after(async () => {
+    await stack.remove();
+    removeCheckout(checkout);
+  });
+
+  it("has PostgreSQL, Redis, the edge and two replicas, all healthy", async () => {
+    const workloads = [...inspected.values()].map(({ Config }) => Config.Labels["io.omniai.workload"]).sort();
+    assert.deepEqual(workloads, ["backend", "backend", "edge", "postgres", "redis"]);
+    const { code, stdout } = await stack.run("health", "--json");
+    assert.equal(code, 0, stdout);
+    JSON.parse(stdout);
+  });
+
+  describe("each container, as the engine has it", () => {
+    const users: Record<string, string> = {
+      postgres: "999:999",
+      redis: "999:999",
+      backend: "1000:1000",
+      edge: "101:101",
+    };
+    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 29, edge: 15 };
+    for (const workload of Object.keys(users)) {
+      it(`${workload}: runs as ${users[workload]}, without capabilities, on a read-only root, within limits`, () => {
+        const { info, host } = one(workload);
+        assert.equal(info.Config.User, users[workload]);
+        assert.equal(host.ReadonlyRootfs, true);
+        assert.deepEqual(host.CapDrop, ["ALL"]);
+        assert.ok(!host.CapAdd || host.CapAdd.length === 0);
+        assert.deepEqual(host.SecurityOpt, ["no-new-privileges:true"]);
+        assert.equal(host.Privileged, false);
+        assert.equal(host.Init, true);
+        assert.ok(host.PidsLimit > 0 && host.PidsLimit <= 256, `pids ${host.PidsLimit}`);
+        assert.ok(host.NanoCpus > 0, `cpus ${host.NanoCpus}`);
+        assert.ok(host.Memory >= 64 * 1024 * 1024, `memory ${host.Memory}`);
+        assert.equal(host.MemorySwap, host.Memory);
+        assert.equal(host.RestartPolicy.Name, "unless-stopped");
+        assert.deepEqual(host.LogConfig, { Type: "json-file", Config: { "max-file": "3", "max-size": "10m" } });
+        assert.notEqual(host.NetworkMode, "host");
+        assert.notEqual(host.PidMode, "host");
+        assert.notEqual(host.IpcMode, "host");
+        assert.ok(!host.Devices || host.Devices.length === 0);
+        assert.equal((info.Config as { StopTimeout?: number }).StopTimeout, graces[workload]);
+        for (const options of Object.values(host.Tmpfs ?? {})) {
+          assert.match(options, /nosuid/);
+          assert.match(options, /nodev/);
+          assert.match(options, /noexec/);
+          assert.match(options, /size=/);
+        }
+        assert.ok(info.Config.Healthcheck?.Test && info.Config.Healthcheck.Test.length > 1);
+        assert.ok(!JSON.stringify(info.Mounts).includes("docker.sock"));
+        const writable = info.Mounts.filter(({ RW }) => RW).map(({ Destination }) => Destination);
+        const expected: Record<string, string[]> = {
+          postgres: ["/var/lib/postgresql/data"],
+          redis: ["/data"],
+          backend: [],
+          edge: ["/etc/omniai/edge"],
+        };
+        assert.deepEqual(writable, expected[workload]);
+      });
+    }
+
+    it("publishes ports of the edge alone, on the loopback", () => {
+      for (const [name, info] of inspected) {
+        const bindings = Object.values((info.HostConfig as unknown as HostConfig).PortBindings ?? {}).flat();
+        const published = bindings.map(({ HostIp, HostPort }) => `${HostIp}:${HostPort}`).sort();
+        const edge = info.Config.Labels["io.omniai.workload"] === "edge";
+        const expected = [`127.0.0.1:${stack.httpPort}`, `127.0.0.1:${stack.httpsPort}`].sort();
+        assert.deepEqual(published, edge ? expected : [], name);
+      }
+    });
+
+    it("is on no network but those it needs", () => {
+      const networks = (workload: string) => Object.keys(one(workload).info.NetworkSettings.Networks).sort();
+      const named = (...names: string[]) => names.map((name) => `omniai-${stack.name}-${name}`);
+      assert.deepEqual(networks("postgres"), named("data"));
+      assert.deepEqual(networks("redis"), named("data"));
+      assert.deepEqual(networks("backend"), named("app", "data"));
+      assert.deepEqual(networks("edge"), named("app", "public"));
+    });
+  });
+
+  describe("its secrets", () => {
+    it("are files that only their user can read", () => {
+      const files: [string, string, string][] = [
+        ["postgres", "/run/secrets/superuser-password", "400 999:999"],
+        ["redis", "/run/secrets/users.acl", "400 999:999"],
+        ["backend", "/run/secrets/postgres-password", "400 1000:1000"],
+        ["backend", "/run/secrets/redis-password", "400 1000:1000"],
+        ["edge", "/etc/omniai/edge/current/tls/key.pem", "400 101:101"],
+      ];
+      for (const [workload, path, expected] of files) {
+        assert.equal(exec(one(workload).name, "stat", "-c", "%a %u:%g", path).trim(), expected, path);
+      }
+    });
+
+    it("are nowhere else: not in inspect, images, logs, statements or plain state", () => {
+      const backend = one("backend").name;
+      const secrets = [
+        exec(one("postgres").name, "cat", "/run/secrets/superuser-password"),
+        exec(backend, "cat", "/run/secrets/postgres-password"),
+        exec(backend, "cat", "/run/secrets/redis-password"),
+        exec(one("edge").name, "cat", "/etc/omniai/edge/current/tls/key.pem").split("\n")[1] ?? "",
+      ].map((text) => text.trim());
+      assert.ok(secrets.every((secret) => secret.length >= 20));
+      const places: Record<string, string> = {};
+      for (const [name, info] of inspected) {
+        places[`inspect of ${name}`] = JSON.stringify(info);
+        places[`logs of ${name}`] = execFileSync("docker", ["logs", name], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+        places[`image of ${name}`] = execFileSync("docker", ["history", "--no-trunc", info.Image], { encoding: "utf8" });
+      }
+      places["pg_stat_statements"] = sql("SELECT string_agg(query, ' ') FROM pg_stat_statements");
+      for (const file of readdirSync(join(checkout, ".state"), { recursive: true, withFileTypes: true })) {
+        if (file.isFile()) places[file.name] = readFileSync(join(file.parentPath, file.name), "utf8");
+      }
+      assert.ok(Object.keys(places).some((place) => place === `${stack.name}.json`), "the state was looked at");
+      for (const [place, text] of Object.entries(places)) {
+        for (const secret of secrets) assert.ok(!text.includes(secret), `a secret is in ${place}`);
+      }
+    });
+
+    it("are guarded by a passphrase that is this user's alone", () => {
+      assert.equal(execFileSync("stat", ["-c", "%a", join(checkout, ".state/passphrase")], { encoding: "utf8" }).trim(), "600");
+    });
+  });
+
+  const sql = (statement: string): string =>
+    exec(one("postgres").name, "psql", "-X", "-At", "-U", "postgres", "-d", "omniai", "-c", statement).trim();
+  const redis = (...command: string[]): string => exec(one("redis").name, "redis-cli", ...command).trim();
+
+  describe("its PostgreSQL", () => {
+    it("is version 17 with pg_stat_statements loaded, and its query works for the service's role", () => {
+      assert.match(sql("SHOW server_version"), /^17\./);
+      assert.match(sql("SHOW shared_preload_libraries"), /pg_stat_statements/);
+      assert.ok(Number(sql("SET ROLE omniai; SELECT count(*) FROM pg_stat_statements").split("\n").at(-1)) > 0);
+    });
+
+    it("gives the service a role that is no superuser", () => {
+      assert.equal(sql("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'omniai'"), "f|f|f");
+    });
+  });
+
+  describe("its Redis", () => {
+    it("is version 8, writes an append-only file, and evicts nothing", () => {
+      assert.match(exec(one("redis").name, "redis-server", "--version"), /v=8\./);
+      const config = exec(one("redis").name, "cat", "/run/secrets/redis.conf");
+      assert.match(config, /^appendonly yes$/m);
+      assert.match(config, /^maxmemory-policy noeviction$/m);
+      assert.match(exec(one("redis").name, "ls", "/data/appendonlydir"), /appendonly\.aof\.manifest/);
+    });
+
+    it("tells a stranger that it is alive, and nothing more", () => {
+      assert.equal(redis("ping"), "PONG");
+      assert.match(redis("get", "omniai:x"), /NOPERM/);
+      assert.match(redis("config", "get", "*"), /NOPERM/);
+    });
+  });
+
+  describe("its service, through the edge", () => {
+    for (const scheme of ["http", "https"] as const) {
+      it(`answers health and diagnostics over ${scheme}`, async () => {
+        for (const path of ["/healthz", "/readyz", "/startupz"]) {
+          const { status, headers } = await call(stack[scheme] + path);
+          assert.equal(status, 200, path);
+          assert.match(String(headers["content-type"]), /^application\/health\+json/);
+        }
+        const { status, text } = await call(`${stack[scheme]}/api/diag`);
+        assert.equal(status, 200);
+        const diag = JSON.parse(text) as Record<string, unknown>;
+        for (const key of ["build", "time", "uptime", "database", "redis", "replica"]) assert.ok(key in diag, `${key} in ${text}`);
+      });
+    }
+
+    it("is served by both replicas", async () => {
+      const replicas = new Set<string>();
+      await eventually("answers of both", 10, async () => {
+        const { text } = await call(`${stack.http}/api/diag`);
+        replicas.add(String((JSON.parse(text) as { replica: string }).replica));
+        return replicas.size === 2;
+      });
+    });
+
+    it("streams an event to the clients of every replica, and resumes by Last-Event-ID", async () => {
+      const clients = Array.from({ length: 8 }, () => openSse(`${stack.https}/api/events`));
+      try {
+        await eventually("streams", 5, async () => clients.every(({ connects }) => connects === 1));
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        const post = (n: number) => call(`${stack.https}/api/events`, { method: "POST", body: { type: "test", data: { n } } });
+        for (const n of [1, 2, 3]) assert.equal((await post(n)).status, 201);
+        const seen = (client: { events: readonly { event: string; data: string }[] }) =>
+          client.events.filter(({ event }) => event === "test").map(({ data }) => (JSON.parse(data) as { n: number }).n);
+        await eventually("three events at each", 5, async () => clients.every((client) => seen(client).length >= 3));
+        for (const client of clients) assert.deepEqual(seen(client), [1, 2, 3]);
+        const first = clients[0]?.events.find(({ event }) => event === "test")?.id ?? "";
+        assert.match(first, /^[0-9A-Za-z._-]+$/);
+        const late = openSse(`${stack.http}/api/events`, first);
+        clients.push(late);
+        await eventually("the rest", 5, async () => seen(late).length >= 2);
+        assert.deepEqual(seen(late), [2, 3]);
+      } finally {
+        clients.forEach((client) => client.close());
+      }
+    });
+
+    it("gives nothing away: no version, no metrics, problems as problem+json", async () => {
+      const { status, headers, text } = await call(`${stack.http}/metrics`);
+      assert.equal(status, 404);
+      assert.match(String(headers["content-type"]), /^application\/problem\+json/);
+      assert.equal(headers["server"], "nginx");
+      assert.equal(headers["x-powered-by"], undefined);
+      assert.equal((JSON.parse(text) as { status: number }).status, 404);
+    });
+
+    it("offers TLS 1.2 and 1.3 only", () => {
+      const attempt = (version: string): string => {
+        try {
+          return execFileSync(
+            "docker",
+            ["exec", one("edge").name, "sh", "-c", `openssl s_client -connect 127.0.0.1:8443 ${version} </dev/null 2>&1 | grep -E "^ *Protocol|^New," | head -2; true`],
+            { encoding: "utf8" },
+          );
+        } catch (error) {
+          return String(error);
+        }
+      };
+      assert.match(attempt("-tls1_3"), /TLSv1\.3/);
+      assert.match(attempt("-tls1_2"), /TLSv1\.2/);
+      assert.doesNotMatch(attempt("-tls1_1"), /New, TLSv1[^.]|TLSv1\.1, Cipher is [A-Z]/);
+    });
+  });
+
+  describe("brought up again unchanged", () => {
+    it("changes nothing, also after a refresh", async () => {
+      const before = await stack.containers();
+      const plain = await stack.run("up", "--yes");
+      assert.equal(plain.code, 0, plain.output);
+      assert.match(plain.output, /no changes|\d+ unchanged/i);
+      const refreshed = await stack.run("up", "--yes", "--refresh");
+      assert.equal(refreshed.code, 0, refreshed.output);
+      assert.deepEqual(await stack.containers(), before);
+      assert.doesNotMatch(refreshed.output + plain.output, /\d+ (created|updated|replaced|deleted)/);
+    });
+  });
+
+  it("leaves what git tracks as it was", () => {
+    const tracked = readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8");
+    assert.doesNotMatch(tracked, /encryptionsalt/);
+    assert.doesNotMatch(readFileSync(join(checkout, `Pulumi.${stack.name}.yaml`), "utf8"), /encryptionsalt/);
+  });
+
+  describe("taken down", () => {
+    it("keeps its data and says so; brought up again, it has them", async () => {
+      const posted = await call(`${stack.http}/api/events`, { method: "POST", body: { type: "kept", data: { n: 1 } } });
+      assert.equal(posted.status, 201);
+      sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
+      const events = openSse(`${stack.http}/api/events`);
+      await eventually("a stream", 5, async () => events.connects === 1);
+      events.close();
+      const down = await stack.run("down", "--yes");
+      assert.equal(down.code, 0, down.output);
+      assert.match(down.output, new RegExp(`omniai-${stack.name}-postgres-data`));
+      assert.deepEqual(await stack.containers(), []);
+      const up = await stack.run("up", "--yes");
+      assert.equal(up.code, 0, up.output);
+      inspected.clear();
+      for (const name of await stack.containers()) inspected.set(name, await docker.getContainer(name).inspect());
+      assert.equal(sql("SELECT n FROM kept"), "42");
+      const id = (JSON.parse(posted.text) as { id: string }).id;
+      const epoch = id.slice(0, id.indexOf("-"));
+      const resumed = openSse(`${stack.http}/api/events`, `${epoch}-0-0`);
+      try {
+        await eventually("the event of before", 5, async () => resumed.events.some(({ event }) => event === "kept"));
+        assert.ok(!resumed.events.some(({ event }) => event === "reset"));
+      } finally {
+        resumed.close();
+      }
+    });
+
+    it("with --delete-data, leaves nothing", async () => {
+      const { code, output } = await stack.run("down", "--delete-data", "--yes");
+      assert.equal(code, 0, output);
+      const filters = { label: [`io.omniai.stack=${stack.name}`] };
+      assert.deepEqual(await docker.listContainers({ all: true, filters }), []);
+      assert.deepEqual((await docker.listVolumes({ filters: JSON.stringify(filters) })).Volumes ?? [], []);
+      assert.deepEqual(await docker.listNetworks({ filters: JSON.stringify(filters) }), []);
+    });
+  });
+});

@@ -1,0 +1,134 @@
+/** Small HTTP and SSE clients for tests. The certificate of a test stack is its own, so nobody vouches for it. */
+import http from "node:http";
+import https from "node:https";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+}
+
+const modules = (url: string) => (url.startsWith("https:") ? https : http);
+
+export const call = (
+  url: string,
+  options: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+    const request = modules(url).request(
+      url,
+      {
+        method: options.method ?? "GET",
+        rejectUnauthorized: false,
+        agent: false,
+        timeout: 15_000,
+        headers: { ...(body ? { "content-type": "application/json" } : {}), ...options.headers },
+      },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        response.on("error", reject);
+      },
+    );
+    request.on("timeout", () => request.destroy(new Error(`no answer from ${url} in 15 s`)));
+    request.on("error", reject);
+    request.end(body);
+  });
+
+export interface SseEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: string;
+}
+
+/** A client that reconnects with its last id, as a browser's EventSource does. */
+export interface SseClient {
+  readonly events: readonly SseEvent[];
+  /** How often it had to connect. */
+  readonly connects: number;
+  /** Answers that were not 200, which end a native EventSource for ever. */
+  readonly refusals: readonly number[];
+  close(): void;
+}
+
+/** @param lastId where to resume; the events of type `hb` are not kept. */
+export function openSse(url: string, lastId = ""): SseClient {
+  const events: SseEvent[] = [];
+  const refusals: number[] = [];
+  let [id, connects, closed, retry] = [lastId, 0, false, 1000];
+  let current: http.ClientRequest | undefined;
+  const again = (): void => {
+    if (!closed) setTimeout(connect, retry);
+  };
+  const connect = (): void => {
+    if (closed) return;
+    connects += 1;
+    let buffer = "";
+    let ended = false;
+    const end = (): void => {
+      if (!ended) again();
+      ended = true;
+    };
+    current = modules(url).get(
+      url,
+      {
+        rejectUnauthorized: false,
+        agent: false,
+        headers: { accept: "text/event-stream", ...(id ? { "last-event-id": id } : {}) },
+      },
+      (response) => {
+        if (response.statusCode !== 200) refusals.push(response.statusCode ?? 0);
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          buffer += chunk;
+          const blocks = buffer.split("\n\n");
+          buffer = blocks.pop() ?? "";
+          blocks.forEach(take);
+        });
+        response.on("end", end).on("error", end).on("close", end);
+      },
+    );
+    current.on("error", end);
+  };
+  const take = (block: string): void => {
+    const fields = new Map<string, string>();
+    for (const line of block.split("\n")) {
+      const [, name = "", value = ""] = /^([a-z]+): ?(.*)$/.exec(line) ?? [];
+      fields.set(name, fields.has(name) ? `${fields.get(name)}\n${value}` : value);
+    }
+    if (fields.has("retry")) retry = Number(fields.get("retry"));
+    if (fields.has("id")) id = fields.get("id") ?? "";
+    const event = fields.get("event") ?? "message";
+    if (fields.has("data") && event !== "hb") events.push({ id, event, data: fields.get("data") ?? "" });
+  };
+  connect();
+  return {
+    events,
+    refusals,
+    get connects() {
+      return connects;
+    },
+    close() {
+      closed = true;
+      current?.destroy();
+    },
+  };
+}
+
+/** Asks until the answer is as wished. @throws Error with the last answer after `seconds`. */
+export async function eventually<T>(what: string, seconds: number, ask: () => Promise<T | undefined | false>): Promise<T> {
+  const end = performance.now() + seconds * 1000;
+  let last: unknown;
+  while (performance.now() < end) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
+      last = answer;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${what}: not within ${seconds} s; last: ${String(last)}`);
+}

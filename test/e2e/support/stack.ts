@@ -1,0 +1,157 @@
+/** A whole stack of its own on the real engine, made and removed with the operator's command. */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import Docker from "dockerode";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both, in the order of arrival. */
+  readonly output: string;
+  readonly seconds: number;
+}
+
+/** A command that runs. */
+export interface RunningCommand {
+  readonly pid: number;
+  readonly done: Promise<CommandResult>;
+  /** Waits until the output so far matches. @throws Error when the command ends first. */
+  until(pattern: RegExp): Promise<void>;
+  /** Sends a signal to the command alone, as `kill` does. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface TestStack {
+  readonly name: string;
+  readonly checkout: string;
+  readonly http: string;
+  readonly https: string;
+  readonly httpPort: number;
+  readonly httpsPort: number;
+  /** Sets config keys of this stack, over those it has. */
+  configure(config: Record<string, unknown>): void;
+  /** Runs an operator's command for this stack to its end. */
+  run(command: string, ...args: string[]): Promise<CommandResult>;
+  /** Starts one and does not wait. */
+  start(command: string, ...args: string[]): RunningCommand;
+  /** The names of a workload's containers on the engine, running ones only. */
+  containers(workload?: string): Promise<string[]>;
+  /** Removes the stack with its data. Safe to call at any time. */
+  remove(): Promise<void>;
+}
+
+export const docker = new Docker();
+
+/** A port of the loopback that is free now. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+
+export function startCommand(checkout: string, command: string, ...args: string[]): RunningCommand {
+  const started = performance.now();
+  const child = spawn(process.execPath, [join(checkout, "ops/cli.ts"), command, ...args], {
+    cwd: checkout,
+    // Its own Ctrl-C must not reach the tests.
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  let [stdout, stderr, output] = ["", "", ""];
+  const listeners = new Set<() => void>();
+  const heard = (): void => listeners.forEach((listener) => listener());
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+    output += chunk.toString();
+    heard();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+    output += chunk.toString();
+    heard();
+  });
+  let ended = false;
+  const done = new Promise<CommandResult>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      ended = true;
+      const code = status ?? (signal ? 128 : 1);
+      resolve({ code, stdout, stderr, output, seconds: (performance.now() - started) / 1000 });
+      heard();
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    done,
+    until: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (pattern.test(output)) resolve();
+          else if (ended) reject(new Error(`the command ended without ${String(pattern)}:\n${output}`));
+          else return;
+          listeners.delete(look);
+        };
+        listeners.add(look);
+        look();
+      }),
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+/** Makes the config of a new stack with ports of its own; nothing is deployed yet. */
+export async function createStack(checkout: string, config: Record<string, unknown> = {}): Promise<TestStack> {
+  const name = `test-${randomBytes(4).toString("hex")}`;
+  const [httpPort, httpsPort] = [await freePort(), await freePort()];
+  const current: Record<string, unknown> = { httpPort, httpsPort, ...config };
+  const configure = (more: Record<string, unknown>): void => {
+    Object.assign(current, more);
+    const lines = Object.entries(current).map(([key, value]) => `  omniai:${key}: ${JSON.stringify(value)}\n`);
+    writeFileSync(join(checkout, `Pulumi.${name}.yaml`), `config:\n${lines.join("")}`);
+  };
+  configure({});
+  const start = (command: string, ...args: string[]): RunningCommand =>
+    startCommand(checkout, command, "--stack", name, ...args);
+  return {
+    name,
+    checkout,
+    http: `http://127.0.0.1:${httpPort}`,
+    https: `https://127.0.0.1:${httpsPort}`,
+    httpPort,
+    httpsPort,
+    configure,
+    start,
+    run: (command, ...args) => start(command, ...args).done,
+    async containers(workload) {
+      const label = [`io.omniai.stack=${name}`, ...(workload ? [`io.omniai.workload=${workload}`] : [])];
+      const found = await docker.listContainers({ filters: { label } });
+      return found.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).sort();
+    },
+    async remove() {
+      await start("down", "--delete-data", "--yes").done;
+      await sweep(name);
+    },
+  };
+}
+
+/** What a failed test may have left on the engine. */
+async function sweep(stack: string): Promise<void> {
+  const filters = { label: [`io.omniai.stack=${stack}`] };
+  for (const { Id } of await docker.listContainers({ all: true, filters })) {
+    await docker.getContainer(Id).remove({ force: true, v: true });
+  }
+  for (const { Name } of (await docker.listVolumes({ filters: JSON.stringify(filters) })).Volumes ?? []) {
+    await docker.getVolume(Name).remove();
+  }
+  for (const { Id } of await docker.listNetworks({ filters: JSON.stringify(filters) })) {
+    await docker.getNetwork(Id).remove();
+  }
+}

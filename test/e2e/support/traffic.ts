@@ -1,0 +1,80 @@
+/** What a stack has to carry while something happens to it: requests of both kinds, and streams with numbered events. */
+import assert from "node:assert/strict";
+import { startLoad, type LoadResult } from "../../support/load.ts";
+import { openSse } from "./http.ts";
+
+export interface Traffic {
+  /** Stops, waits for what is under way, and accounts for it. */
+  stop(): Promise<TrafficResult>;
+}
+
+export interface TrafficResult extends LoadResult {
+  /** The numbers that were acknowledged, in order of their posting. */
+  readonly acknowledged: readonly number[];
+  /** What each stream saw, in its order. */
+  readonly seen: readonly (readonly number[])[];
+  /** Answers to stream requests that were not 200. */
+  readonly refusals: number;
+  readonly resets: number;
+}
+
+/**
+ * @param url of the edge.
+ * @param rate requests a second: half GET /api/diag, half POST /api/events with a number.
+ * @param streams clients that follow the events and reconnect with their last id.
+ */
+export async function startTraffic(url: string, rate: number, streams: number): Promise<Traffic> {
+  const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
+  const connected = performance.now() + 10_000;
+  while (clients.some(({ connects }) => connects === 0) && performance.now() < connected) await sleep(50);
+  await sleep(1000);
+  const load = startLoad({
+    url,
+    rate,
+    request: (n) =>
+      n % 2 === 0
+        ? { method: "GET", path: "/api/diag" }
+        : {
+            method: "POST",
+            path: "/api/events",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ type: "numbered", data: { n } }),
+          },
+  });
+  return {
+    async stop() {
+      const result = await load.stop();
+      const posted = Array.from({ length: result.sent }, (_, n) => n).filter((n) => n % 2 === 1);
+      const failed = new Set(result.failures.map((line) => Number(/^#(\d+)/.exec(line)?.[1] ?? NaN)));
+      const acknowledged = posted.filter((n) => !failed.has(n));
+      const numbers = (client: (typeof clients)[number]) =>
+        client.events.filter(({ event }) => event === "numbered").map(({ data }) => (JSON.parse(data) as { n: number }).n);
+      const enough = performance.now() + 20_000;
+      while (clients.some((client) => numbers(client).length < acknowledged.length) && performance.now() < enough) await sleep(100);
+      clients.forEach((client) => client.close());
+      return {
+        ...result,
+        acknowledged,
+        seen: clients.map(numbers),
+        refusals: clients.reduce((sum, { refusals }) => sum + refusals.length, 0),
+        resets: clients.reduce((sum, { events }) => sum + events.filter(({ event }) => event === "reset").length, 0),
+      };
+    },
+  };
+}
+
+/** The promise: no request failed, and every stream saw every acknowledged event once, in one and the same order. */
+export function assertNothingDropped(result: TrafficResult): void {
+  assert.deepEqual(result.failures, [], `${result.failures.length} of ${result.sent} requests failed`);
+  assert.equal(result.refusals, 0, "a stream was answered with something other than 200");
+  assert.equal(result.resets, 0, "a stream was told that history is gone");
+  const expected = new Set(result.acknowledged);
+  for (const seen of result.seen) {
+    const got = new Set(seen);
+    assert.equal(seen.length, got.size, "an event came twice");
+    assert.deepEqual([...expected].filter((n) => !got.has(n)), [], "events were lost");
+    assert.deepEqual(seen, result.seen[0], "two streams saw different orders");
+  }
+}
+
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

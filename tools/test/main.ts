@@ -1,0 +1,82 @@
+/**
+ * Runs every suite and adds up: `npm test [-- SUITE…]`. Its last line is `N passed, N failed`, and it exits with 0 only
+ * when nothing failed and something passed.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { prepare } from "./prepare.ts";
+import { suites, type Suite } from "./suites.ts";
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const repository = join(import.meta.dirname, "../..");
+
+async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string): Promise<Counts> {
+  const file = join(folder, `${suite.name}.json`);
+  const [program = "", ...args] = suite.command;
+  const started = performance.now();
+  console.log(`\n── ${suite.name} ──`);
+  const code = await new Promise<number>((resolve) => {
+    const child = spawn(join(repository, "node_modules/.bin", program), args, {
+      cwd: repository,
+      env: { ...env, OMNIAI_TEST_COUNTS: file },
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    child.on("error", () => resolve(1));
+    child.on("exit", (status) => resolve(status ?? 1));
+  });
+  const counts = count(suite, code, file);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${suite.name}: ${summary(counts)} in ${seconds} s`);
+  return counts;
+}
+
+/** A suite that ended badly without a failed test failed all the same: it crashed, or left before it was done. */
+function count(suite: Suite, code: number, file: string): Counts {
+  if (!suite.counted) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  try {
+    const counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
+    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+const summary = ({ passed, failed, skipped }: Counts): string =>
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+
+const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`There is no suite ${unknown.join(", ")}; there are: ${suites.map(({ name }) => name).join(", ")}.`);
+  process.exit(2);
+}
+const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
+const folder = mkdtempSync(join(tmpdir(), "omniai-test-"));
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+try {
+  const env = await prepare(
+    new Set(chosen.map(({ needs }) => needs)),
+    !process.argv.includes("--no-install"),
+  );
+  for (const suite of chosen) {
+    const counts = await run(suite, env, folder);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  }
+} catch (error) {
+  // What the tests need could not be had: that is a failure, never a skip.
+  console.error(error instanceof Error ? error.message : error);
+  total.failed += 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`\n${summary(total)}`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;

@@ -1,0 +1,25 @@
+/** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
+import { join } from "node:path";
+import { imageNames, readSettings } from "../../ops/settings.ts";
+import { resolveDockerHost } from "../toolchain/engine/index.ts";
+import { enginePart } from "../toolchain/engine/index.ts";
+import { ensureImages } from "../toolchain/images/index.ts";
+import { createContext, ensureToolchain } from "../toolchain/index.ts";
+import type { Suite } from "./suites.ts";
+
+const repository = join(import.meta.dirname, "../..");
+
+/**
+ * @param needs what the chosen suites need.
+ * @param install false refuses to install anything, and says what is missing.
+ * @returns the environment that the suites run in.
+ */
+export async function prepare(needs: ReadonlySet<Suite["needs"]>, install: boolean): Promise<NodeJS.ProcessEnv> {
+  if (!needs.has("engine") && !needs.has("stack")) return process.env;
+  const context = createContext({ install });
+  const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;
+  if (!needs.has("stack")) await enginePart.ensure(context);
+  const host = await resolveDockerHost(context.env);
+  await ensureImages(context, imageNames(readSettings(repository, "dev").values), host);
+  return { ...env, DOCKER_HOST: host };
+}
