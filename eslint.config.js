@@ -19,9 +19,9 @@ export default tseslint.config(
     },
   },
   {
-    files: ["**/*.mjs", "eslint.config.js"],
+    files: ["**/*.mjs", "**/*.cjs", "eslint.config.js"],
     languageOptions: {
-      globals: { process: "readonly", console: "readonly", URL: "readonly", setTimeout: "readonly" },
+      globals: { process: "readonly", console: "readonly", URL: "readonly", setTimeout: "readonly", require: "readonly", module: "writable" },
     },
   },
   {

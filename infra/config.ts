@@ -104,7 +104,11 @@ export function parseConfig(stack: string, raw: Readonly<Record<string, unknown>
   const known = configSchema.shape;
   const unknown: ConfigProblem[] = Object.keys(raw)
     .filter((key) => !(key in known))
-    .map((key) => ({ key, value: raw[key], allowed: `the keys of Pulumi.yaml: ${Object.keys(known).join(", ")}` }));
+    .map((key) => ({
+      key,
+      value: raw[key],
+      allowed: `the keys of Pulumi.yaml: ${Object.keys(known).join(", ")}`,
+    }));
   const result = configSchema.safeParse(raw);
   if (!result.success) {
     const keys = [...new Set(result.error.issues.map((issue) => String(issue.path[0])))];

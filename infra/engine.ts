@@ -10,7 +10,8 @@ export interface Engine {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-const LOCAL_SOCKET = process.platform === "win32" ? "npipe:////./pipe/docker_engine" : "unix:///var/run/docker.sock";
+const LOCAL_SOCKET =
+  process.platform === "win32" ? "npipe:////./pipe/docker_engine" : "unix:///var/run/docker.sock";
 
 /**
  * The engine by config, else DOCKER_HOST, else the local socket. The provider is explicit, so that a resource

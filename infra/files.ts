@@ -53,7 +53,12 @@ export class FileSet extends pulumi.ComponentResource {
       name,
       {
         create: WRITE_FILES,
-        environment: { ...args.engine.environment, SCRIPT: UNPACK_SCRIPT, VOLUME: volume.name, IMAGE: args.image },
+        environment: {
+          ...args.engine.environment,
+          SCRIPT: UNPACK_SCRIPT,
+          VOLUME: volume.name,
+          IMAGE: args.image,
+        },
         stdin: archive,
         logging: "none",
         addPreviousOutputInEnv: false,

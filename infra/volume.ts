@@ -14,7 +14,11 @@ export function createDataVolume(engine: Engine, workload: string, parent: pulum
     name,
     {
       name,
-      labels: toLabels({ [STACK_LABEL]: pulumi.getStack(), [WORKLOAD_LABEL]: workload, [DATA_LABEL]: "true" }),
+      labels: toLabels({
+        [STACK_LABEL]: pulumi.getStack(),
+        [WORKLOAD_LABEL]: workload,
+        [DATA_LABEL]: "true",
+      }),
     },
     { parent, provider: engine.provider, protect: true, retainOnDelete: true },
   );

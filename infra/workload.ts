@@ -141,7 +141,12 @@ export function planContainer(
     // Written out, because leaving it unset shows as a change on every preview.
     networkMode: "bridge",
     networksAdvanced: args.networks.map((network) => ({ name: network, aliases: [name] })),
-    ports: (args.ports ?? []).map(({ internal, external, address }) => ({ internal, external, ip: address, protocol: "tcp" })),
+    ports: (args.ports ?? []).map(({ internal, external, address }) => ({
+      internal,
+      external,
+      ip: address,
+      protocol: "tcp",
+    })),
     healthcheck: {
       tests: ["CMD", ...args.health.command],
       interval: duration(health.interval),
@@ -185,7 +190,10 @@ function check(args: WorkloadArgs): void {
   }
   for (const key of Object.keys(args.environment ?? {})) {
     if (SECRET_NAME.test(key) && !key.endsWith("_FILE")) {
-      bad(`environment.${key}`, "looks like a secret; write it to a file and name that in a variable ending in _FILE");
+      bad(
+        `environment.${key}`,
+        "looks like a secret; write it to a file and name that in a variable ending in _FILE",
+      );
     }
   }
 }
@@ -207,7 +215,8 @@ export class Workload extends pulumi.ComponentResource {
   private createReplica(name: string, index: number, args: WorkloadArgs): Replica {
     const stack = pulumi.getStack();
     const { pidsLimit, ...container } = planContainer(stack, name, index, args);
-    const logicalName = args.kind === "singleton" ? `omniai-${stack}-${name}` : `omniai-${stack}-${name}-${index}`;
+    const logicalName =
+      args.kind === "singleton" ? `omniai-${stack}-${name}` : `omniai-${stack}-${name}-${index}`;
     const created = new docker.Container(logicalName, container, {
       parent: this,
       provider: args.engine.provider,

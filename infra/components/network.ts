@@ -23,7 +23,12 @@ export class Networks extends pulumi.ComponentResource {
       const fullName = `omniai-${pulumi.getStack()}-${name}`;
       return new docker.Network(
         fullName,
-        { name: fullName, driver: "bridge", internal, labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }) },
+        {
+          name: fullName,
+          driver: "bridge",
+          internal,
+          labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
+        },
         { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
       ).name;
     };

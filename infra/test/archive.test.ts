@@ -37,7 +37,10 @@ const OWNER = { uid: 101, gid: 102 };
 describe("packFiles", () => {
   it("gives files to their owner alone unless a file says otherwise, and makes parent folders", async () => {
     const entries = await unpack(
-      await packFiles({ "tls/key.pem": { content: "k" }, "nginx.conf": { content: "c", mode: 0o444 } }, OWNER),
+      await packFiles(
+        { "tls/key.pem": { content: "k" }, "nginx.conf": { content: "c", mode: 0o444 } },
+        OWNER,
+      ),
     );
     assert.deepEqual(
       entries.map(({ name, type, mode }) => [name.replace(/\/$/, ""), type, mode.toString(8)]),

@@ -30,7 +30,11 @@ describe("the config", () => {
 
   it("names the key, the value and what is allowed, for every problem at once", () => {
     const error = problemsOf({ httpPort: 70_000, backendReplicas: "two", nginxImage: "nginx:latest" });
-    assert.deepEqual(error.problems.map(({ key }) => key).sort(), ["backendReplicas", "httpPort", "nginxImage"]);
+    assert.deepEqual(error.problems.map(({ key }) => key).sort(), [
+      "backendReplicas",
+      "httpPort",
+      "nginxImage",
+    ]);
     assert.match(error.message, /omniai:httpPort is 70000; allowed: a whole number from 1 to 65535/);
     assert.match(error.message, /omniai:backendReplicas is "two"/);
     assert.match(error.message, /pulumi config set omniai:httpPort VALUE --stack dev/);

@@ -16,7 +16,11 @@ const lockfile: Lockfile = {
     },
     infra: { name: "@x/infra", dependencies: { c: "1" } },
     "node_modules/@x/service": { resolved: "service", link: true },
-    "node_modules/a": { version: "1.0.0", dependencies: { shared: "2" }, optionalDependencies: { "a-linux": "1", gone: "1" } },
+    "node_modules/a": {
+      version: "1.0.0",
+      dependencies: { shared: "2" },
+      optionalDependencies: { "a-linux": "1", gone: "1" },
+    },
     "node_modules/a/node_modules/shared": { version: "2.0.0" },
     "node_modules/a-linux": { version: "1.0.0", optional: true },
     "node_modules/shared": { version: "1.0.0" },
@@ -46,7 +50,11 @@ describe("pruneLockfile", () => {
   it("is not moved by what other workspaces need", () => {
     const other: Lockfile = {
       ...lockfile,
-      packages: { ...lockfile.packages, "node_modules/c": { version: "2.0.0" }, "node_modules/tester": { version: "9.0.0" } },
+      packages: {
+        ...lockfile.packages,
+        "node_modules/c": { version: "2.0.0" },
+        "node_modules/tester": { version: "9.0.0" },
+      },
     };
     assert.deepEqual(pruneLockfile(other, "service"), pruneLockfile(lockfile, "service"));
   });
@@ -54,11 +62,16 @@ describe("pruneLockfile", () => {
   it("says what is missing", () => {
     assert.throws(() => pruneLockfile(lockfile, "nowhere"), /no workspace "nowhere"/);
     const { "node_modules/shared": _, ...packages } = lockfile.packages;
-    assert.throws(() => pruneLockfile({ ...lockfile, packages }, "service"), /no "shared", which "service\/node_modules\/b" needs/);
+    assert.throws(
+      () => pruneLockfile({ ...lockfile, packages }, "service"),
+      /no "shared", which "service\/node_modules\/b" needs/,
+    );
   });
 
   it("prunes the real lockfile to less than half of it, without any tool", () => {
-    const real = JSON.parse(readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8")) as Lockfile;
+    const real = JSON.parse(
+      readFileSync(join(import.meta.dirname, "../../package-lock.json"), "utf8"),
+    ) as Lockfile;
     const { packages } = pruneLockfile(real, "service");
     assert.ok(packages["node_modules/express"]);
     assert.equal(packages["node_modules/eslint"], undefined);

@@ -56,13 +56,18 @@ describe("the program, for the dev stack", () => {
   });
 
   it("declares PostgreSQL, Redis, two replicas and the edge", () => {
-    assert.deepEqual(of(CONTAINER).map(({ name }) => name).sort(), [
-      "omniai-dev-backend-1",
-      "omniai-dev-backend-2",
-      "omniai-dev-edge",
-      "omniai-dev-postgres",
-      "omniai-dev-redis",
-    ]);
+    assert.deepEqual(
+      of(CONTAINER)
+        .map(({ name }) => name)
+        .sort(),
+      [
+        "omniai-dev-backend-1",
+        "omniai-dev-backend-2",
+        "omniai-dev-edge",
+        "omniai-dev-postgres",
+        "omniai-dev-redis",
+      ],
+    );
   });
 
   it("lets only the edge publish ports, on the loopback", () => {
@@ -77,22 +82,34 @@ describe("the program, for the dev stack", () => {
 
   it("gives the data network no way out, and the edge no way to it", () => {
     const internal = of("docker:index/network:Network").filter(({ inputs }) => inputs["internal"] === true);
-    assert.deepEqual(internal.map(({ name }) => name), ["omniai-dev-data"]);
+    assert.deepEqual(
+      internal.map(({ name }) => name),
+      ["omniai-dev-data"],
+    );
     const attached = (name: string) =>
-      (of(CONTAINER).find((container) => container.name === name)?.inputs["networksAdvanced"] as { name: string }[]).map(
-        (network) => network.name,
-      );
+      (
+        of(CONTAINER).find((container) => container.name === name)?.inputs["networksAdvanced"] as {
+          name: string;
+        }[]
+      ).map((network) => network.name);
     assert.deepEqual(attached("omniai-dev-edge"), ["omniai-dev-app", "omniai-dev-public"]);
     assert.deepEqual(attached("omniai-dev-postgres"), ["omniai-dev-data"]);
     assert.deepEqual(attached("omniai-dev-redis"), ["omniai-dev-data"]);
   });
 
   it("labels every container, network and volume with its stack", () => {
-    const labelled = [...of(CONTAINER), ...of("docker:index/network:Network"), ...of("docker:index/volume:Volume")];
+    const labelled = [
+      ...of(CONTAINER),
+      ...of("docker:index/network:Network"),
+      ...of("docker:index/volume:Volume"),
+    ];
     assert.ok(labelled.length >= 12);
     for (const { name, inputs } of labelled) {
       const labels = inputs["labels"] as { label: string; value: string }[];
-      assert.ok(labels.some(({ label, value }) => label === "io.omniai.stack" && value === "dev"), name);
+      assert.ok(
+        labels.some(({ label, value }) => label === "io.omniai.stack" && value === "dev"),
+        name,
+      );
     }
   });
 
@@ -100,7 +117,10 @@ describe("the program, for the dev stack", () => {
     const data = of("docker:index/volume:Volume").filter(({ inputs }) =>
       (inputs["labels"] as { label: string }[]).some(({ label }) => label === "io.omniai.data"),
     );
-    assert.deepEqual(data.map(({ inputs }) => inputs["name"]).sort(), ["omniai-dev-postgres-data", "omniai-dev-redis-data"]);
+    assert.deepEqual(data.map(({ inputs }) => inputs["name"]).sort(), [
+      "omniai-dev-postgres-data",
+      "omniai-dev-redis-data",
+    ]);
   });
 
   it("has no secret in any container's inputs or any command's arguments and environment", () => {
@@ -111,13 +131,17 @@ describe("the program, for the dev stack", () => {
   });
 
   it("hands files over as secrets, on standard input", () => {
-    const withFiles = of("command:local:Command").filter(({ name }) => /-files$|-switch$|-provision$/.test(name));
+    const withFiles = of("command:local:Command").filter(({ name }) =>
+      /-files$|-switch$|-provision$/.test(name),
+    );
     assert.equal(withFiles.length, 5);
     for (const { inputs } of withFiles) assert.ok(inputs["stdin"]);
   });
 
   it("sends the edge to exactly the replicas", () => {
-    const input = of("command:local:Command").find(({ name }) => name.endsWith("edge-switch"))?.inputs["stdin"];
+    const input = of("command:local:Command").find(({ name }) => name.endsWith("edge-switch"))?.inputs[
+      "stdin"
+    ];
     const text = Buffer.from(secretValue(input), "base64").toString();
     assert.match(text, /server 172\.20\.0\.9:8000 /);
     assert.match(text, /server omniai-dev-backend-1-0a1b2c3:8000 resolve/);

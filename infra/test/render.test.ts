@@ -20,11 +20,12 @@ const edge: EdgeConfig = {
 
 describe("renderNginx", () => {
   it("lists each replica by address and by name, and nothing else", () => {
-    assert.deepEqual([...renderNginx(edge).matchAll(/^ +server (\S+)/gm)].map(([, server]) => server).filter((server) => server !== "{"), [
-      "172.20.0.3:8000",
-      "backend-1-a:8000",
-      "backend-2-b:8000",
-    ]);
+    assert.deepEqual(
+      [...renderNginx(edge).matchAll(/^ +server (\S+)/gm)]
+        .map(([, server]) => server)
+        .filter((server) => server !== "{"),
+      ["172.20.0.3:8000", "backend-1-a:8000", "backend-2-b:8000"],
+    );
   });
 
   it("keeps idle connections through a reload, for the time it is told", () => {
@@ -91,8 +92,16 @@ describe("postgres", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 40 }), (password) => {
         const [, iterations, salt, stored, server] =
-          /^SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)$/.exec(scramVerifier(password, stableSalt("omniai", password))) ?? [];
-        const key = pbkdf2Sync(password.normalize("NFKC"), Buffer.from(String(salt), "base64"), Number(iterations), 32, "sha256");
+          /^SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)$/.exec(
+            scramVerifier(password, stableSalt("omniai", password)),
+          ) ?? [];
+        const key = pbkdf2Sync(
+          password.normalize("NFKC"),
+          Buffer.from(String(salt), "base64"),
+          Number(iterations),
+          32,
+          "sha256",
+        );
         const clientKey = createHmac("sha256", key).update("Client Key").digest();
         assert.equal(stored, createHash("sha256").update(clientKey).digest("base64"));
         assert.equal(server, createHmac("sha256", key).update("Server Key").digest("base64"));

@@ -59,14 +59,24 @@ describe("planContainer", () => {
   });
 
   it("mounts files read-only unless they are data", () => {
-    assert.deepEqual(plan({ volumes: [{ volume: "v", path: "/v" }, { volume: "d", path: "/d", readOnly: false }] }).volumes, [
-      { volumeName: "v", containerPath: "/v", readOnly: true },
-      { volumeName: "d", containerPath: "/d", readOnly: false },
-    ]);
+    assert.deepEqual(
+      plan({
+        volumes: [
+          { volume: "v", path: "/v" },
+          { volume: "d", path: "/d", readOnly: false },
+        ],
+      }).volumes,
+      [
+        { volumeName: "v", containerPath: "/v", readOnly: true },
+        { volumeName: "d", containerPath: "/d", readOnly: false },
+      ],
+    );
   });
 
   it("lets nobody run programs from writable memory", () => {
-    assert.deepEqual(plan({ tmpfs: { "/tmp": "size=1m" } }).tmpfs, { "/tmp": "rw,nosuid,nodev,noexec,size=1m" });
+    assert.deepEqual(plan({ tmpfs: { "/tmp": "size=1m" } }).tmpfs, {
+      "/tmp": "rw,nosuid,nodev,noexec,size=1m",
+    });
   });
 
   for (const user of ["", "0", "root", "0:0", "root:root", "0:1000"]) {
@@ -87,7 +97,13 @@ describe("planContainer", () => {
 });
 
 describe("duration", () => {
-  for (const [seconds, text] of [[5, "5s"], [60, "1m0s"], [90, "1m30s"], [3600, "1h0m0s"], [3725, "1h2m5s"]] as const) {
+  for (const [seconds, text] of [
+    [5, "5s"],
+    [60, "1m0s"],
+    [90, "1m30s"],
+    [3600, "1h0m0s"],
+    [3725, "1h2m5s"],
+  ] as const) {
     it(`writes ${seconds} s as the engine does: ${text}`, () => assert.equal(duration(seconds), text));
   }
 });

@@ -30,7 +30,8 @@ describe("a stack in use", function () {
     removeCheckout(checkout);
   });
 
-  const build = async (): Promise<string> => (JSON.parse((await call(`${stack.http}/api/diag`)).text) as { build: string }).build;
+  const build = async (): Promise<string> =>
+    (JSON.parse((await call(`${stack.http}/api/diag`)).text) as { build: string }).build;
 
   it("takes a changed service without a failed request or a lost event, and leaves nothing of the old one", async () => {
     const [before, builtBefore] = [await stack.containers(), await build()];
@@ -63,7 +64,10 @@ describe("a stack in use", function () {
     assertNothingDropped(result);
     assert.equal(await build(), builtBefore);
     const now = await stack.containers("backend");
-    assert.ok(before.every((name) => now.includes(name)), `${before.join(" ")} still among ${now.join(" ")}`);
+    assert.ok(
+      before.every((name) => now.includes(name)),
+      `${before.join(" ")} still among ${now.join(" ")}`,
+    );
   });
 
   it("converges on a good version again, without orphans", async () => {
@@ -72,7 +76,10 @@ describe("a stack in use", function () {
     const { code, output } = await stack.run("up", "--yes");
     assertNothingDropped(await traffic.stop());
     assert.equal(code, 0, output);
-    const all = await docker.listContainers({ all: true, filters: { label: [`io.omniai.stack=${stack.name}`] } });
+    const all = await docker.listContainers({
+      all: true,
+      filters: { label: [`io.omniai.stack=${stack.name}`] },
+    });
     assert.equal(all.length, 5, all.map(({ Names, Status }) => `${Names.join()} ${Status}`).join("; "));
   });
 
@@ -84,6 +91,9 @@ describe("a stack in use", function () {
     assert.equal(code, 0, output);
     const after = await stack.containers("backend");
     assert.equal(after.length, before.length);
-    assert.ok(after.every((name) => !before.includes(name)), `${before.join(" ")} became ${after.join(" ")}`);
+    assert.ok(
+      after.every((name) => !before.includes(name)),
+      `${before.join(" ")} became ${after.join(" ")}`,
+    );
   });
 });

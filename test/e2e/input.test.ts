@@ -93,7 +93,10 @@ describe("an operator's mistakes", function () {
       const { code, output } = await stack.run("up", "--yes");
       assert.equal(code, 0, output);
       assert.equal((await call(`${stack.http}/readyz`)).status, 200);
-      const all = await docker.listContainers({ all: true, filters: { label: [`io.omniai.stack=${stack.name}`] } });
+      const all = await docker.listContainers({
+        all: true,
+        filters: { label: [`io.omniai.stack=${stack.name}`] },
+      });
       assert.equal(all.length, 4, all.map(({ Names, Status }) => `${Names.join()} ${Status}`).join("; "));
     };
 

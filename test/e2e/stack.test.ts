@@ -9,7 +9,10 @@ import { call, eventually, openSse } from "./support/http.ts";
 import { createStack, docker, type TestStack } from "./support/stack.ts";
 
 const exec = (container: string, ...command: string[]): string =>
-  execFileSync("docker", ["exec", container, ...command], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  execFileSync("docker", ["exec", container, ...command], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 
 /** What the engine has of a container beyond what its type declarations know. */
 interface HostConfig {
@@ -51,7 +54,8 @@ describe("a stack", function () {
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
     assert.ok(output.includes(stack.http) && output.includes(stack.https), output);
-    for (const name of await stack.containers()) inspected.set(name, await docker.getContainer(name).inspect());
+    for (const name of await stack.containers())
+      inspected.set(name, await docker.getContainer(name).inspect());
   });
   after(async () => {
     await stack.remove();
@@ -89,7 +93,10 @@ describe("a stack", function () {
         assert.ok(host.Memory >= 64 * 1024 * 1024, `memory ${host.Memory}`);
         assert.equal(host.MemorySwap, host.Memory);
         assert.equal(host.RestartPolicy.Name, "unless-stopped");
-        assert.deepEqual(host.LogConfig, { Type: "json-file", Config: { "max-file": "3", "max-size": "10m" } });
+        assert.deepEqual(host.LogConfig, {
+          Type: "json-file",
+          Config: { "max-file": "3", "max-size": "10m" },
+        });
         assert.notEqual(host.NetworkMode, "host");
         assert.notEqual(host.PidMode, "host");
         assert.notEqual(host.IpcMode, "host");
@@ -160,21 +167,32 @@ describe("a stack", function () {
       const places: Record<string, string> = {};
       for (const [name, info] of inspected) {
         places[`inspect of ${name}`] = JSON.stringify(info);
-        places[`logs of ${name}`] = execFileSync("docker", ["logs", name], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-        places[`image of ${name}`] = execFileSync("docker", ["history", "--no-trunc", info.Image], { encoding: "utf8" });
+        places[`logs of ${name}`] = execFileSync("docker", ["logs", name], {
+          encoding: "utf8",
+          stdio: ["ignore", "pipe", "pipe"],
+        });
+        places[`image of ${name}`] = execFileSync("docker", ["history", "--no-trunc", info.Image], {
+          encoding: "utf8",
+        });
       }
       places["pg_stat_statements"] = sql("SELECT string_agg(query, ' ') FROM pg_stat_statements");
       for (const file of readdirSync(join(checkout, ".state"), { recursive: true, withFileTypes: true })) {
         if (file.isFile()) places[file.name] = readFileSync(join(file.parentPath, file.name), "utf8");
       }
-      assert.ok(Object.keys(places).some((place) => place === `${stack.name}.json`), "the state was looked at");
+      assert.ok(
+        Object.keys(places).some((place) => place === `${stack.name}.json`),
+        "the state was looked at",
+      );
       for (const [place, text] of Object.entries(places)) {
         for (const secret of secrets) assert.ok(!text.includes(secret), `a secret is in ${place}`);
       }
     });
 
     it("are guarded by a passphrase that is this user's alone", () => {
-      assert.equal(execFileSync("stat", ["-c", "%a", join(checkout, ".state/passphrase")], { encoding: "utf8" }).trim(), "600");
+      assert.equal(
+        execFileSync("stat", ["-c", "%a", join(checkout, ".state/passphrase")], { encoding: "utf8" }).trim(),
+        "600",
+      );
     });
   });
 
@@ -186,11 +204,16 @@ describe("a stack", function () {
     it("is version 17 with pg_stat_statements loaded, and its query works for the service's role", () => {
       assert.match(sql("SHOW server_version"), /^17\./);
       assert.match(sql("SHOW shared_preload_libraries"), /pg_stat_statements/);
-      assert.ok(Number(sql("SET ROLE omniai; SELECT count(*) FROM pg_stat_statements").split("\n").at(-1)) > 0);
+      assert.ok(
+        Number(sql("SET ROLE omniai; SELECT count(*) FROM pg_stat_statements").split("\n").at(-1)) > 0,
+      );
     });
 
     it("gives the service a role that is no superuser", () => {
-      assert.equal(sql("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'omniai'"), "f|f|f");
+      assert.equal(
+        sql("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'omniai'"),
+        "f|f|f",
+      );
     });
   });
 
@@ -221,7 +244,8 @@ describe("a stack", function () {
         const { status, text } = await call(`${stack[scheme]}/api/diag`);
         assert.equal(status, 200);
         const diag = JSON.parse(text) as Record<string, unknown>;
-        for (const key of ["build", "time", "uptime", "database", "redis", "replica"]) assert.ok(key in diag, `${key} in ${text}`);
+        for (const key of ["build", "time", "uptime", "database", "redis", "replica"])
+          assert.ok(key in diag, `${key} in ${text}`);
       });
     }
 
@@ -237,19 +261,24 @@ describe("a stack", function () {
     it("streams an event to the clients of every replica, and resumes by Last-Event-ID", async () => {
       const clients = Array.from({ length: 8 }, () => openSse(`${stack.https}/api/events`));
       try {
-        await eventually("streams", 5, async () => clients.every(({ connects }) => connects === 1));
+        await eventually("streams", 5, () => clients.every(({ connects }) => connects === 1));
         await new Promise((resolve) => setTimeout(resolve, 500));
-        const post = (n: number) => call(`${stack.https}/api/events`, { method: "POST", body: { type: "test", data: { n } } });
+        const post = (n: number) =>
+          call(`${stack.https}/api/events`, { method: "POST", body: { type: "test", data: { n } } });
         for (const n of [1, 2, 3]) assert.equal((await post(n)).status, 201);
         const seen = (client: { events: readonly { event: string; data: string }[] }) =>
-          client.events.filter(({ event }) => event === "test").map(({ data }) => (JSON.parse(data) as { n: number }).n);
-        await eventually("three events at each", 5, async () => clients.every((client) => seen(client).length >= 3));
+          client.events
+            .filter(({ event }) => event === "test")
+            .map(({ data }) => (JSON.parse(data) as { n: number }).n);
+        await eventually("three events at each", 5, async () =>
+          clients.every((client) => seen(client).length >= 3),
+        );
         for (const client of clients) assert.deepEqual(seen(client), [1, 2, 3]);
         const first = clients[0]?.events.find(({ event }) => event === "test")?.id ?? "";
         assert.match(first, /^[0-9A-Za-z._-]+$/);
         const late = openSse(`${stack.http}/api/events`, first);
         clients.push(late);
-        await eventually("the rest", 5, async () => seen(late).length >= 2);
+        await eventually("the rest", 5, () => seen(late).length >= 2);
         assert.deepEqual(seen(late), [2, 3]);
       } finally {
         clients.forEach((client) => client.close());
@@ -270,7 +299,13 @@ describe("a stack", function () {
         try {
           return execFileSync(
             "docker",
-            ["exec", one("edge").name, "sh", "-c", `openssl s_client -connect 127.0.0.1:8443 ${version} </dev/null 2>&1 | grep -E "^ *Protocol|^New," | head -2; true`],
+            [
+              "exec",
+              one("edge").name,
+              "sh",
+              "-c",
+              `openssl s_client -connect 127.0.0.1:8443 ${version} </dev/null 2>&1 | grep -E "^ *Protocol|^New," | head -2; true`,
+            ],
             { encoding: "utf8" },
           );
         } catch (error) {
@@ -304,11 +339,14 @@ describe("a stack", function () {
 
   describe("taken down", () => {
     it("keeps its data and says so; brought up again, it has them", async () => {
-      const posted = await call(`${stack.http}/api/events`, { method: "POST", body: { type: "kept", data: { n: 1 } } });
+      const posted = await call(`${stack.http}/api/events`, {
+        method: "POST",
+        body: { type: "kept", data: { n: 1 } },
+      });
       assert.equal(posted.status, 201);
       sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
       const events = openSse(`${stack.http}/api/events`);
-      await eventually("a stream", 5, async () => events.connects === 1);
+      await eventually("a stream", 5, () => events.connects === 1);
       events.close();
       const down = await stack.run("down", "--yes");
       assert.equal(down.code, 0, down.output);
@@ -317,13 +355,16 @@ describe("a stack", function () {
       const up = await stack.run("up", "--yes");
       assert.equal(up.code, 0, up.output);
       inspected.clear();
-      for (const name of await stack.containers()) inspected.set(name, await docker.getContainer(name).inspect());
+      for (const name of await stack.containers())
+        inspected.set(name, await docker.getContainer(name).inspect());
       assert.equal(sql("SELECT n FROM kept"), "42");
       const id = (JSON.parse(posted.text) as { id: string }).id;
       const epoch = id.slice(0, id.indexOf("-"));
       const resumed = openSse(`${stack.http}/api/events`, `${epoch}-0-0`);
       try {
-        await eventually("the event of before", 5, async () => resumed.events.some(({ event }) => event === "kept"));
+        await eventually("the event of before", 5, async () =>
+          resumed.events.some(({ event }) => event === "kept"),
+        );
         assert.ok(!resumed.events.some(({ event }) => event === "reset"));
       } finally {
         resumed.close();

@@ -10,7 +10,12 @@ export interface LoadOptions {
   /** Connections that are kept open; default 32. */
   readonly connections?: number;
   /** The method and body of request number `n`; default: GET. */
-  readonly request?: (n: number) => { method: string; path: string; body?: string; headers?: Record<string, string> };
+  readonly request?: (n: number) => {
+    method: string;
+    path: string;
+    body?: string;
+    headers?: Record<string, string>;
+  };
   /** Whether an answer is a success; default: 2xx. */
   readonly accept?: (status: number) => boolean;
 }

@@ -54,7 +54,9 @@ const summary = ({ passed, failed, skipped }: Counts): string =>
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
 if (unknown.length > 0) {
-  console.error(`There is no suite ${unknown.join(", ")}; there are: ${suites.map(({ name }) => name).join(", ")}.`);
+  console.error(
+    `There is no suite ${unknown.join(", ")}; there are: ${suites.map(({ name }) => name).join(", ")}.`,
+  );
   process.exit(2);
 }
 const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));

@@ -14,7 +14,10 @@ const repository = join(import.meta.dirname, "../..");
  * @param install false refuses to install anything, and says what is missing.
  * @returns the environment that the suites run in.
  */
-export async function prepare(needs: ReadonlySet<Suite["needs"]>, install: boolean): Promise<NodeJS.ProcessEnv> {
+export async function prepare(
+  needs: ReadonlySet<Suite["needs"]>,
+  install: boolean,
+): Promise<NodeJS.ProcessEnv> {
   if (!needs.has("engine") && !needs.has("stack")) return process.env;
   const context = createContext({ install });
   const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;

@@ -20,7 +20,12 @@ const mocha = (name: string, pattern: string, needs: Suite["needs"], timeoutMs: 
 export const suites: readonly Suite[] = [
   { name: "types", command: ["tsc", "--project", "."], counted: false, needs: "nothing" },
   { name: "eslint", command: ["eslint", "."], counted: false, needs: "nothing" },
-  { name: "prettier", command: ["prettier", "--check", "--log-level", "warn", "."], counted: false, needs: "nothing" },
+  {
+    name: "prettier",
+    command: ["prettier", "--check", "--log-level", "warn", "."],
+    counted: false,
+    needs: "nothing",
+  },
   mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
   mocha("ops", "ops/test/**/*.test.ts", "stack", 120_000),
   mocha("tools", "tools/**/test/**/*.test.ts", "stack", 300_000),

@@ -67,4 +67,5 @@ function resolve(lockfile: Lockfile, from: string, name: string): string | undef
   }
 }
 
-const parentOf = (folder: string): string => (folder.includes("/") ? folder.slice(0, folder.lastIndexOf("/")) : "");
+const parentOf = (folder: string): string =>
+  folder.includes("/") ? folder.slice(0, folder.lastIndexOf("/")) : "";

@@ -83,7 +83,11 @@ export class Database extends pulumi.ComponentResource {
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }
 
-  private createServer(args: DatabaseArgs, volume: pulumi.Input<string>, superuser: pulumi.Output<string>): Workload {
+  private createServer(
+    args: DatabaseArgs,
+    volume: pulumi.Input<string>,
+    superuser: pulumi.Output<string>,
+  ): Workload {
     const secrets = new FileSet(
       `omniai-${pulumi.getStack()}-postgres-files`,
       {
@@ -102,7 +106,10 @@ export class Database extends pulumi.ComponentResource {
         kind: "singleton",
         image: this.imageId,
         user: `${USER.uid}:${USER.gid}`,
-        command: ["postgres", ...Object.entries(planSettings(args.memory)).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
+        command: [
+          "postgres",
+          ...Object.entries(planSettings(args.memory)).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+        ],
         environment: { POSTGRES_PASSWORD_FILE: `${SECRETS}/superuser-password`, PGDATA: DATA },
         networks: [args.network],
         volumes: [
@@ -114,7 +121,10 @@ export class Database extends pulumi.ComponentResource {
           "/tmp": "size=64m,mode=1777",
         },
         // Over TCP: the server that prepares a new data folder listens on its socket only, and is not the one.
-        health: { command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "postgres"], startPeriod: 60 },
+        health: {
+          command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "postgres"],
+          startPeriod: 60,
+        },
         memory: args.memory,
         cpus: args.cpus,
         pids: 256,
@@ -127,9 +137,17 @@ export class Database extends pulumi.ComponentResource {
     );
   }
 
-  private provision(args: DatabaseArgs, server: Workload, password: pulumi.Output<string>): command.local.Command {
+  private provision(
+    args: DatabaseArgs,
+    server: Workload,
+    password: pulumi.Output<string>,
+  ): command.local.Command {
     const script = password.apply((value) =>
-      renderProvision({ role: ROLE, database: ROLE, verifier: scramVerifier(value, stableSalt(ROLE, value)) }),
+      renderProvision({
+        role: ROLE,
+        database: ROLE,
+        verifier: scramVerifier(value, stableSalt(ROLE, value)),
+      }),
     );
     return new command.local.Command(
       `omniai-${pulumi.getStack()}-postgres-provision`,

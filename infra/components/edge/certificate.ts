@@ -24,7 +24,10 @@ export interface CertificatePair {
  * @param hosts DNS names and IP addresses; the first is also the common name.
  * @param now the start of its validity, less a day for clocks that are behind.
  */
-export async function createCertificate(hosts: readonly string[], now = new Date()): Promise<CertificatePair> {
+export async function createCertificate(
+  hosts: readonly string[],
+  now = new Date(),
+): Promise<CertificatePair> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({

@@ -109,7 +109,10 @@ export class Edge extends pulumi.ComponentResource {
         ],
         volumes: [{ volume: volume.name, path: EDGE_FOLDER, readOnly: false }],
         tmpfs: { "/tmp": "size=32m,mode=1777" },
-        health: { command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${STATUS_PORT}/live`], startPeriod: 15 },
+        health: {
+          command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${STATUS_PORT}/live`],
+          startPeriod: 15,
+        },
         memory: args.memory,
         cpus: args.cpus,
         pids: 64,
@@ -143,7 +146,11 @@ export class Edge extends pulumi.ComponentResource {
    * Sends requests to the given replicas and to no others. It comes after every replica is healthy, and Pulumi
    * deletes old ones last: that order is what drops nothing.
    */
-  private switchTo(args: EdgeArgs, server: Workload, certificate: pulumi.Output<CertificatePair>): pulumi.Output<string> {
+  private switchTo(
+    args: EdgeArgs,
+    server: Workload,
+    certificate: pulumi.Output<CertificatePair>,
+  ): pulumi.Output<string> {
     const upstreams = pulumi.all(
       args.upstreams.map(({ name, container }) =>
         pulumi.all([name, container.networkDatas]).apply(([replica, networks]): Upstream => {
@@ -153,7 +160,10 @@ export class Edge extends pulumi.ComponentResource {
       ),
     );
     const files = pulumi.all([upstreams, certificate]).apply(([replicas, pair]) => {
-      const tls = { "tls/certificate.pem": { content: pair.certificate }, "tls/key.pem": { content: pair.key } };
+      const tls = {
+        "tls/certificate.pem": { content: pair.certificate },
+        "tls/key.pem": { content: pair.key },
+      };
       const render = (release: string) =>
         renderNginx({ ...this.settings(args), upstreams: replicas, release, tls: true });
       const release = contentHash(render("") + pair.certificate);
@@ -181,7 +191,9 @@ export class Edge extends pulumi.ComponentResource {
     return pulumi.all([release, switched.id]).apply(([name]) => name);
   }
 
-  private settings(args: EdgeArgs): Pick<EdgeConfig, "upstreamPort" | "keepaliveMinSeconds" | "workerShutdownSeconds"> {
+  private settings(
+    args: EdgeArgs,
+  ): Pick<EdgeConfig, "upstreamPort" | "keepaliveMinSeconds" | "workerShutdownSeconds"> {
     return {
       upstreamPort: args.upstreamPort,
       keepaliveMinSeconds: Math.max(1, args.switchSeconds - KEEPALIVE_MARGIN),

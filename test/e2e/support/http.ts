@@ -28,7 +28,9 @@ export const call = (
       (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+        );
         response.on("error", reject);
       },
     );
@@ -117,7 +119,11 @@ export function openSse(url: string, lastId = ""): SseClient {
 }
 
 /** Asks until the answer is as wished. @throws Error with the last answer after `seconds`. */
-export async function eventually<T>(what: string, seconds: number, ask: () => Promise<T | undefined | false>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  seconds: number,
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const end = performance.now() + seconds * 1000;
   let last: unknown;
   while (performance.now() < end) {

@@ -108,13 +108,18 @@ export function startCommand(checkout: string, command: string, ...args: string[
 }
 
 /** Makes the config of a new stack with ports of its own; nothing is deployed yet. */
-export async function createStack(checkout: string, config: Record<string, unknown> = {}): Promise<TestStack> {
+export async function createStack(
+  checkout: string,
+  config: Record<string, unknown> = {},
+): Promise<TestStack> {
   const name = `test-${randomBytes(4).toString("hex")}`;
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const current: Record<string, unknown> = { httpPort, httpsPort, ...config };
   const configure = (more: Record<string, unknown>): void => {
     Object.assign(current, more);
-    const lines = Object.entries(current).map(([key, value]) => `  omniai:${key}: ${JSON.stringify(value)}\n`);
+    const lines = Object.entries(current).map(
+      ([key, value]) => `  omniai:${key}: ${JSON.stringify(value)}\n`,
+    );
     writeFileSync(join(checkout, `Pulumi.${name}.yaml`), `config:\n${lines.join("")}`);
   };
   configure({});

@@ -48,16 +48,25 @@ export async function startTraffic(url: string, rate: number, streams: number): 
       const failed = new Set(result.failures.map((line) => Number(/^#(\d+)/.exec(line)?.[1] ?? NaN)));
       const acknowledged = posted.filter((n) => !failed.has(n));
       const numbers = (client: (typeof clients)[number]) =>
-        client.events.filter(({ event }) => event === "numbered").map(({ data }) => (JSON.parse(data) as { n: number }).n);
+        client.events
+          .filter(({ event }) => event === "numbered")
+          .map(({ data }) => (JSON.parse(data) as { n: number }).n);
       const enough = performance.now() + 20_000;
-      while (clients.some((client) => numbers(client).length < acknowledged.length) && performance.now() < enough) await sleep(100);
+      while (
+        clients.some((client) => numbers(client).length < acknowledged.length) &&
+        performance.now() < enough
+      )
+        await sleep(100);
       clients.forEach((client) => client.close());
       return {
         ...result,
         acknowledged,
         seen: clients.map(numbers),
         refusals: clients.reduce((sum, { refusals }) => sum + refusals.length, 0),
-        resets: clients.reduce((sum, { events }) => sum + events.filter(({ event }) => event === "reset").length, 0),
+        resets: clients.reduce(
+          (sum, { events }) => sum + events.filter(({ event }) => event === "reset").length,
+          0,
+        ),
       };
     },
   };
@@ -72,7 +81,11 @@ export function assertNothingDropped(result: TrafficResult): void {
   for (const seen of result.seen) {
     const got = new Set(seen);
     assert.equal(seen.length, got.size, "an event came twice");
-    assert.deepEqual([...expected].filter((n) => !got.has(n)), [], "events were lost");
+    assert.deepEqual(
+      [...expected].filter((n) => !got.has(n)),
+      [],
+      "events were lost",
+    );
     assert.deepEqual(seen, result.seen[0], "two streams saw different orders");
   }
 }
