@@ -10,7 +10,9 @@ protected-mode no
 dir /data
 aclfile /run/secrets/users.acl
 appendonly yes
-appendfsync everysec
+# An acknowledged event is on disk. With everysec a publisher waits for the next second's turn; with always, writes that
+# come together share one.
+appendfsync always
 aof-load-truncated yes
 # Copy-on-write of a rewrite may need as much again, so not all of the limit is for data.
 maxmemory ${Math.floor(memory * 0.6)}mb
@@ -38,18 +40,17 @@ user ${REDIS_USER} on #${hash} resetkeys resetchannels ~omniai:* &omniai:* ${SER
 /** The user that the service logs in as. */
 export const REDIS_USER = "omniai";
 
-/** What the service may do: its data, its scripts, and reading the server's state; nothing that rules the server. */
+/**
+ * What the service may do, and nothing else: its own keys, the event log's script and stream, durability, and the
+ * questions that its health and diagnostics ask.
+ */
 const SERVICE_COMMANDS = [
   "-@all",
-  "+@read",
-  "+@write",
-  "+@stream",
-  "+@scripting",
-  "+@pubsub",
-  "+@transaction",
-  "+@connection",
-  "-@dangerous",
-  "+info",
+  // The connection itself.
+  ...["+hello", "+auth", "+ping", "+client|setinfo", "+client|setname", "+info"],
+  // The log: epoch, counter and entry change together in a script.
+  ...["+eval", "+evalsha", "+exists", "+hmget", "+hset", "+hincrby", "+set"],
+  ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
+  // On disk before it is acknowledged.
   "+waitaof",
-  "+wait",
 ];

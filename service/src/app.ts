@@ -1,0 +1,80 @@
+import cors from "cors";
+import express, { type Express, type RequestHandler } from "express";
+import { diagRouter, type DiagSource } from "./diag/router.ts";
+import { eventsRouter, type EventsRouterOptions } from "./events/router.ts";
+import { healthRouter, type HealthSource } from "./health/router.ts";
+import { requestLog, type Logger } from "./platform/logging.ts";
+import { notFound, problemHandler } from "./platform/problem.ts";
+import { requestId } from "./platform/request-id.ts";
+
+export interface AppParts {
+  readonly health: HealthSource;
+  readonly diag: DiagSource;
+  readonly events: EventsRouterOptions;
+  readonly corsOrigins: readonly string[];
+  readonly logger: Logger;
+}
+
+function newApp(): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.set("etag", false);
+  app.set("query parser", "simple");
+  return app;
+}
+
+/**
+ * Exact origins only, on every answer, errors and streams too: without these headers a page sees an error as a lost
+ * connection (Fetch, CORS check). `Vary: Origin` always, so that no cache serves one origin's answer to another.
+ */
+function exactCors(origins: readonly string[]): RequestHandler {
+  return cors({
+    origin: [...origins],
+    credentials: true,
+    methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    allowedHeaders: [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      "last-event-id",
+      "x-csrf-token",
+      "x-request-id",
+    ],
+    exposedHeaders: ["retry-after", "x-request-id"],
+    maxAge: 7200,
+  });
+}
+
+/** The successors take over while this replica serves on: keep-alive connections have to move to them. */
+function closeWhileDraining(isDraining: () => boolean): RequestHandler {
+  return (_request, response, next) => {
+    if (isDraining()) response.setHeader("Connection", "close");
+    next();
+  };
+}
+
+const plainHeaders: RequestHandler = (_request, response, next) => {
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  next();
+};
+
+/** What the public port serves. */
+export function publicApp(parts: AppParts): Express {
+  const app = newApp();
+  app.use(requestId, requestLog(parts.logger), plainHeaders, closeWhileDraining(parts.health.isDraining));
+  app.use(exactCors(parts.corsOrigins));
+  app.use(healthRouter(parts.health, false));
+  app.use("/api/diag", diagRouter(parts.diag));
+  app.use("/api/events", eventsRouter(parts.events));
+  app.use(notFound, problemHandler(parts.logger));
+  return app;
+}
+
+/** What the internal port serves, to the engine and to monitoring. */
+export function internalApp(parts: AppParts): Express {
+  const app = newApp();
+  app.use(requestId, requestLog(parts.logger), plainHeaders);
+  app.use(healthRouter(parts.health, true));
+  app.use(notFound, problemHandler(parts.logger));
+  return app;
+}

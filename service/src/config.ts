@@ -1,0 +1,303 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { z } from "zod";
+
+/**
+ * Everything the process may be told from outside, read and checked once at the start.
+ *
+ * A variable that is absent or empty takes its default. A wrong one stops the start with a message that names the
+ * variable, its value and what is allowed, so that nobody has to read this file to repair an environment.
+ * Secrets come as files (never as variables: those show up in `docker inspect` and in crash reports).
+ */
+export interface Config {
+  /** Address both listeners bind. */
+  readonly host: string;
+  /** Public port; 0 lets the system choose (tests). */
+  readonly port: number;
+  /** Internal port: health with its details, later metrics and administration. */
+  readonly internalPort: number;
+  /** Name of this replica: the host name, which the engine sets to the container's. */
+  readonly replica: string;
+  /** Content hash of the image; "dev" outside of one. */
+  readonly build: string;
+  readonly stack: string;
+  readonly logLevel: string;
+  readonly version: string;
+  /** Exact origins (scheme://host[:port]) that browsers may call from. */
+  readonly corsOrigins: readonly string[];
+  /** Longest request body, bytes. */
+  readonly bodyLimitBytes: number;
+  readonly postgres: PostgresConfig;
+  readonly redis: RedisConfig;
+  readonly events: EventsConfig;
+  readonly health: HealthConfig;
+  readonly lifecycle: LifecycleConfig;
+}
+
+export interface PostgresConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly password: string | undefined;
+  /** Most connections this process opens. */
+  readonly poolMax: number;
+}
+
+export interface RedisConfig {
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+export interface EventsConfig {
+  /** Events kept in the log; Redis trims whole nodes, so up to some hundred more. */
+  readonly retention: number;
+  /** Longest an append may take until it is on disk, ms; after it the publisher gets 503. */
+  readonly appendDeadlineMs: number;
+  /** Appends that may wait at once; further ones get 503 at once. */
+  readonly maxPendingAppends: number;
+  /** Longest `data` of one event as JSON, bytes. */
+  readonly maxEventBytes: number;
+  /** How long one blocking read of the log waits, ms: also how soon a flushed log is noticed. */
+  readonly readBlockMs: number;
+  /** Least time between two fan-outs, ms: events in between share one write per client. */
+  readonly coalesceMs: number;
+  /** Newest events kept in memory for resuming clients: count and bytes. */
+  readonly replayCacheEvents: number;
+  readonly replayCacheBytes: number;
+  /** Open streams of this process. */
+  readonly maxStreams: number;
+  readonly heartbeatMs: number;
+  /** A stream is ended after a random 0.8 to 1.0 of this, ms. */
+  readonly maxAgeMs: number;
+  /** A client with more than this waiting for it, bytes, is dropped. */
+  readonly bufferBytes: number;
+  /** A client that takes nothing for this long, ms, is dropped. */
+  readonly stallMs: number;
+}
+
+export interface HealthConfig {
+  /** Longest one check may take, ms. */
+  readonly deadlineMs: number;
+  /** Checks repeat after a random 0.5 to 1.5 of this, ms. */
+  readonly intervalMs: number;
+  /** Checks that only warn when they fail. */
+  readonly optional: readonly string[];
+}
+
+export interface LifecycleConfig {
+  /** Serving on after SIGTERM, ms: longer than the edge needs to switch to the successors. */
+  readonly switchMs: number;
+  /** The streams' farewell is spread over this, ms. */
+  readonly drainMs: number;
+  /** What may still take after both before the process is ended the hard way, ms. */
+  readonly marginMs: number;
+  /** An event loop blocked for this long, ms, ends the process; 0 turns the watchdog off. */
+  readonly wedgedMs: number;
+}
+
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is wrong:\n${problems.map((problem) => `- ${problem}`).join("\n")}`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Collects every problem, so that one run shows them all. */
+class Reader {
+  readonly problems: string[] = [];
+  readonly #environment: Environment;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  #read<T>(name: string, fallback: T, schema: z.ZodType<T>, allowed: string): T {
+    const value = this.#environment[name];
+    if (value === undefined || value === "") return fallback;
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    this.problems.push(`${name}: ${JSON.stringify(value)} is not allowed; allowed is ${allowed}`);
+    return fallback;
+  }
+
+  number(name: string, fallback: number, min: number, max: number): number {
+    const schema = z
+      .string()
+      .regex(/^\d+(\.\d+)?$/)
+      .transform(Number)
+      .pipe(z.number().min(min).max(max));
+    return this.#read(name, fallback, schema, `a number from ${min} to ${max}`);
+  }
+
+  whole(name: string, fallback: number, min: number, max: number): number {
+    const schema = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().int().min(min).max(max));
+    const allowed = `a whole number from ${min} to ${max}`;
+    return this.#read(name, fallback, schema, allowed);
+  }
+
+  /** A number of seconds, returned as ms. */
+  seconds(name: string, fallback: number, min: number, max: number): number {
+    return Math.round(this.number(name, fallback, min, max) * 1000);
+  }
+
+  text(name: string, fallback: string, pattern: RegExp, allowed: string): string {
+    return this.#read(name, fallback, z.string().regex(pattern), allowed);
+  }
+
+  optionalText(name: string, pattern: RegExp, allowed: string): string | undefined {
+    return this.text(name, "", pattern, allowed) || undefined;
+  }
+
+  choice(name: string, fallback: string, choices: readonly string[]): string {
+    return this.#read(
+      name,
+      fallback,
+      z.string().refine((value) => choices.includes(value)),
+      `one of ${choices.join(", ")}`,
+    );
+  }
+
+  list(name: string, isValid: (item: string) => boolean, allowed: string): readonly string[] {
+    const split = (value: string): string[] =>
+      value
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
+    const schema = z
+      .string()
+      .transform(split)
+      .refine((items) => items.every(isValid));
+    return this.#read(name, [], schema, allowed);
+  }
+
+  /** A secret's file, its last line end removed. Only its path and the system's error code are ever shown. */
+  secret(name: string): string | undefined {
+    const path = this.#environment[name];
+    if (path === undefined || path === "") return undefined;
+    try {
+      const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
+      if (secret !== "") return secret;
+      this.problems.push(
+        `${name}: the file ${path} is empty; allowed is a readable file that holds the password`,
+      );
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+      this.problems.push(
+        `${name}: ${path} cannot be read (${code}); allowed is a readable file that holds the password`,
+      );
+    }
+    return undefined;
+  }
+
+  redisUrl(name: string, fallback: string): string {
+    const isValid = (value: string): boolean => {
+      if (!URL.canParse(value)) return false;
+      const url = new URL(value);
+      return ["redis:", "rediss:"].includes(url.protocol) && url.password === "" && url.hostname !== "";
+    };
+    const value = this.#environment[name] ?? "";
+    if (value === "" || isValid(value)) return value === "" ? fallback : value;
+    // The value is not shown: whoever put a password into it did not mean to see it in a log.
+    this.problems.push(
+      `${name}: the value (not shown) is not allowed; allowed is redis://host:port without a password`,
+    );
+    return fallback;
+  }
+}
+
+/** True for scheme://host[:port] and nothing behind it, as browsers send it (RFC 6454 6.1). */
+export function isOrigin(value: string): boolean {
+  return /^https?:\/\/[\w.:[\]-]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
+}
+
+const { version } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")));
+
+/** Reads the environment. @throws ConfigError with every problem found. */
+export function loadConfig(environment: Environment): Config {
+  const read = new Reader(environment);
+  const name = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+  const nameAllowed = "letters, digits, dot, underscore, colon and hyphen, at most 128";
+  const config: Config = {
+    host: read.text("OMNIAI_HOST", "127.0.0.1", /^[0-9A-Za-z.:-]+$/, "an address to listen on"),
+    port: read.whole("OMNIAI_PORT", 8000, 0, 65_535),
+    internalPort: read.whole("OMNIAI_INTERNAL_PORT", 9000, 0, 65_535),
+    replica: hostname(),
+    build: read.text("OMNIAI_BUILD", "dev", name, nameAllowed),
+    stack: read.text("OMNIAI_STACK", "dev", name, nameAllowed),
+    logLevel: read.choice("OMNIAI_LOG_LEVEL", "info", [
+      "fatal",
+      "error",
+      "warn",
+      "info",
+      "debug",
+      "trace",
+      "silent",
+    ]),
+    version,
+    corsOrigins: read.list(
+      "OMNIAI_CORS_ORIGINS",
+      isOrigin,
+      "exact origins such as https://someone.github.io, without a path, separated by commas",
+    ),
+    bodyLimitBytes: read.whole("OMNIAI_BODY_LIMIT_BYTES", 65_536, 1024, 10_485_760),
+    postgres: {
+      host: read.text("PGHOST", "127.0.0.1", /^\S+$/, "a host name or address"),
+      port: read.whole("PGPORT", 5432, 1, 65_535),
+      user: read.text("PGUSER", "omniai", /^\S+$/, "a role name"),
+      database: read.text("PGDATABASE", "omniai", /^\S+$/, "a database name"),
+      password: read.secret("OMNIAI_POSTGRES_PASSWORD_FILE"),
+      poolMax: read.whole("OMNIAI_POSTGRES_POOL_MAX", 10, 2, 200),
+    },
+    redis: {
+      url: read.redisUrl("OMNIAI_REDIS_URL", "redis://127.0.0.1:6379"),
+      username: read.optionalText("OMNIAI_REDIS_USERNAME", /^\S+$/, "an ACL user name without spaces"),
+      password: read.secret("OMNIAI_REDIS_PASSWORD_FILE"),
+    },
+    events: {
+      retention: read.whole("OMNIAI_EVENT_RETENTION", 100_000, 100, 100_000_000),
+      appendDeadlineMs: read.seconds("OMNIAI_APPEND_DEADLINE_SECONDS", 1.8, 0.1, 30),
+      maxPendingAppends: read.whole("OMNIAI_MAX_PENDING_APPENDS", 1000, 1, 100_000),
+      maxEventBytes: read.whole("OMNIAI_EVENT_MAX_BYTES", 32_768, 64, 1_048_576),
+      readBlockMs: read.seconds("OMNIAI_READ_BLOCK_SECONDS", 2, 0.1, 30),
+      coalesceMs: read.whole("OMNIAI_COALESCE_MS", 5, 0, 1000),
+      replayCacheEvents: read.whole("OMNIAI_REPLAY_CACHE_EVENTS", 2048, 0, 1_000_000),
+      replayCacheBytes: read.whole("OMNIAI_REPLAY_CACHE_BYTES", 4_194_304, 0, 1_073_741_824),
+      maxStreams: read.whole("OMNIAI_MAX_STREAMS", 2500, 1, 1_000_000),
+      heartbeatMs: read.seconds("OMNIAI_HEARTBEAT_SECONDS", 15, 0.1, 60),
+      maxAgeMs: read.seconds("OMNIAI_STREAM_MAX_AGE_SECONDS", 600, 1, 86_400),
+      bufferBytes: read.whole("OMNIAI_STREAM_BUFFER_BYTES", 262_144, 4096, 16_777_216),
+      stallMs: read.seconds("OMNIAI_STREAM_STALL_SECONDS", 20, 0.1, 600),
+    },
+    health: {
+      deadlineMs: read.seconds("OMNIAI_CHECK_DEADLINE_SECONDS", 1, 0.05, 1),
+      intervalMs: read.seconds("OMNIAI_CHECK_INTERVAL_SECONDS", 2, 0.1, 3.3),
+      optional: read.list(
+        "OMNIAI_OPTIONAL_CHECKS",
+        (item) => ["database", "redis", "events"].includes(item),
+        "any of database, redis, events, separated by commas",
+      ),
+    },
+    lifecycle: {
+      switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),
+      drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 8, 0, 600),
+      marginMs: read.seconds("OMNIAI_STOP_MARGIN_SECONDS", 5, 1, 120),
+      wedgedMs: read.seconds("OMNIAI_WEDGED_SECONDS", 10, 0, 600),
+    },
+  };
+  if (config.port !== 0 && config.port === config.internalPort) {
+    read.problems.push(
+      `OMNIAI_INTERNAL_PORT: "${config.internalPort}" is not allowed; allowed is a port other than OMNIAI_PORT's`,
+    );
+  }
+  if (read.problems.length > 0) throw new ConfigError(read.problems);
+  return config;
+}

@@ -1,0 +1,108 @@
+import type pg from "pg";
+import { queryWithin } from "../platform/postgres.ts";
+import type { RedisLink } from "../platform/redis.ts";
+
+/** How long a part of the answer may take, ms, and how long it is kept: anybody may ask, at any rate. */
+const deadlineMs = 800;
+const keepMs = 2000;
+
+export interface DatabaseDiag {
+  readonly status: "pass" | "fail";
+  readonly version?: string;
+  readonly latencyMs?: number;
+  readonly pool: {
+    readonly total: number;
+    readonly idle: number;
+    readonly waiting: number;
+    readonly max: number;
+  };
+  /** Whether pg_stat_statements can be queried. */
+  readonly statStatements?: boolean;
+}
+
+export interface RedisDiag {
+  readonly status: "pass" | "fail";
+  readonly version?: string;
+  readonly latencyMs?: number;
+  readonly persistence?: {
+    readonly appendOnly: boolean;
+    readonly lastWriteOk: boolean;
+    readonly loading: boolean;
+  };
+}
+
+/** One answer for everybody who asks within `keepMs`, and never two questions at once. */
+export function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
+  let last: { readonly answer: Promise<T>; until: number } | undefined;
+  return () => {
+    if (last && performance.now() < last.until) return last.answer;
+    const entry = { answer: ask(), until: Infinity };
+    const settle = (): void => void (entry.until = performance.now() + keepMs);
+    entry.answer.then(settle, settle);
+    last = entry;
+    return entry.answer;
+  };
+}
+
+const roundedSince = (start: number): number => Math.round((performance.now() - start) * 100) / 100;
+
+export async function databaseDiag(pool: pg.Pool): Promise<DatabaseDiag> {
+  const counts = (): DatabaseDiag["pool"] => ({
+    total: pool.totalCount,
+    idle: pool.idleCount,
+    waiting: pool.waitingCount,
+    max: pool.options.max,
+  });
+  try {
+    const started = performance.now();
+    const [row] = await queryWithin<{ version: string }>(
+      pool,
+      deadlineMs,
+      "SELECT current_setting('server_version') AS version",
+    );
+    const latencyMs = roundedSince(started);
+    const statStatements = await queryWithin(
+      pool,
+      deadlineMs,
+      "SELECT 1 FROM pg_stat_statements LIMIT 1",
+    ).then(
+      () => true,
+      () => false,
+    );
+    // "17.6 (Debian 17.6-1)": the packager's part is nobody's business.
+    return { status: "pass", version: row?.version.split(" ")[0], latencyMs, pool: counts(), statStatements };
+  } catch {
+    return { status: "fail", pool: counts() };
+  }
+}
+
+export async function redisDiag(link: RedisLink): Promise<RedisDiag> {
+  try {
+    const started = performance.now();
+    await link.run(deadlineMs, (client) => client.ping());
+    const latencyMs = roundedSince(started);
+    const info = parseInfo(await link.run(deadlineMs, (client) => client.info()));
+    return {
+      status: "pass",
+      version: info.get("redis_version"),
+      latencyMs,
+      persistence: {
+        appendOnly: info.get("aof_enabled") === "1",
+        lastWriteOk: info.get("aof_last_write_status") === "ok",
+        loading: info.get("loading") === "1",
+      },
+    };
+  } catch {
+    return { status: "fail" };
+  }
+}
+
+/** The `key:value` lines of INFO. */
+export function parseInfo(text: string): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const line of text.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    if (colon > 0 && !line.startsWith("#")) values.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return values;
+}

@@ -1,0 +1,35 @@
+/**
+ * Blocks of an event stream (WHATWG HTML 9.2.5). Each ends with the blank line that dispatches it and goes out in one
+ * write: a block cut short by a lost connection is discarded by the client.
+ */
+export interface Block {
+  /** Sets the client's last event id. */
+  readonly id?: string;
+  /** Event type; "message" when absent. */
+  readonly event?: string;
+  /** Any text: every line end in it becomes a line of its own and reaches the client as LF. */
+  readonly data?: string;
+  /** Reconnection time, ms. */
+  readonly retry?: number;
+  readonly comment?: string;
+}
+
+/** CR, LF and CRLF all end a line for the parser, so all of them have to be split at. */
+const lineEnd = /\r\n|\r|\n/;
+const unsafeInField = /[\0\r\n]/;
+
+/** @throws TypeError for an id or event type with NUL, CR or LF: those would end the field, or void the id. */
+export function encodeBlock(block: Block): string {
+  let text = "";
+  if (block.comment !== undefined) for (const line of block.comment.split(lineEnd)) text += `: ${line}\n`;
+  if (block.retry !== undefined) text += `retry: ${Math.max(0, Math.round(block.retry))}\n`;
+  if (block.id !== undefined) text += `id: ${checked("id", block.id)}\n`;
+  if (block.event !== undefined) text += `event: ${checked("event", block.event)}\n`;
+  if (block.data !== undefined) for (const line of block.data.split(lineEnd)) text += `data: ${line}\n`;
+  return `${text}\n`;
+}
+
+function checked(field: string, value: string): string {
+  if (unsafeInField.test(value)) throw new TypeError(`the ${field} of an event must not hold NUL, CR or LF`);
+  return value;
+}

@@ -1,0 +1,64 @@
+import type { Position } from "./cursor.ts";
+
+/** An event as a publisher gives it; `data` is JSON text. */
+export interface NewEvent {
+  readonly topic: string;
+  readonly type: string;
+  readonly data: string;
+}
+
+/** An event in the log. */
+export interface LogEntry extends NewEvent {
+  readonly epoch: string;
+  /** `<ms>-<seq>`, strictly increasing within the epoch. */
+  readonly id: string;
+  /** 1 for the first of the epoch, and one more for each: a jump means that entries were lost to the reader. */
+  readonly number: number;
+}
+
+export interface LogState {
+  readonly epoch: string;
+  /** Oldest entry kept; undefined when none is. */
+  readonly first: string | undefined;
+  /** The newest id ever given in this epoch, also when its entry is gone; `0-0` before the first. */
+  readonly last: string;
+  /** Events appended in this epoch. */
+  readonly count: number;
+  /** Events kept. */
+  readonly length: number;
+}
+
+/** State and entries of one moment: nothing was trimmed between reading the one and the other. */
+export interface LogPage {
+  readonly state: LogState;
+  readonly entries: readonly LogEntry[];
+}
+
+/**
+ * The event log. Replicas share one in Redis; `npm run dev` puts one in the process beside it.
+ * Every method rejects when the log cannot be reached in time, and then promises nothing.
+ */
+export interface EventLog {
+  /** Appends; resolves once the event is on disk. @throws LogUnavailableError */
+  append(event: NewEvent): Promise<Position>;
+  /** The state; gives a log without an epoch one. */
+  state(): Promise<LogState>;
+  /** Up to `limit` entries after `after`, oldest first. */
+  page(after: string, limit: number): Promise<LogPage>;
+  /** The newest `limit` entries, oldest first. */
+  tail(limit: number): Promise<LogPage>;
+  /** Waits up to `blockMs` for entries after `after`. For one caller at a time. */
+  wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]>;
+  close(): void;
+}
+
+/** The log cannot promise anything now: to be tried again, `retryAfterSeconds` from now. */
+export class LogUnavailableError extends Error {
+  readonly retryAfterSeconds: number;
+
+  constructor(reason: string, options: { cause?: unknown } = {}) {
+    super(`the event log is not available: ${reason}`, options);
+    this.name = "LogUnavailableError";
+    this.retryAfterSeconds = 1 + Math.floor(Math.random() * 3);
+  }
+}

@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { Problem } from "../platform/problem.ts";
+import type { NewEvent } from "./log.ts";
+import { defaultTopic, topicPattern } from "./topics.ts";
+
+/** Types that mean something to EventSource itself (open, error) or to this service's own control events. */
+export const reservedTypes: readonly string[] = ["open", "error", "reset", "hb", "bye"];
+
+const maxDepth = 32;
+
+const postSchema = z.strictObject({
+  topic: z
+    .string()
+    .regex(topicPattern, "words of letters, digits, _ and -, joined by dots")
+    .default(defaultTopic),
+  type: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/, "a letter, then letters, digits, dot, _ and -, at most 64")
+    .refine((type) => !reservedTypes.includes(type), `none of ${reservedTypes.join(", ")}`),
+  data: z.unknown().refine((data) => data !== undefined, "any JSON value, required"),
+});
+
+/** True when arrays and objects are nested no deeper than `depth`; without recursion, the input is not trusted. */
+export function isWithinDepth(value: unknown, depth: number): boolean {
+  let level: unknown[] = [value];
+  for (let deep = 0; level.length > 0; deep++) {
+    const next: unknown[] = [];
+    for (const item of level) {
+      if (typeof item !== "object" || item === null) continue;
+      if (deep >= depth) return false;
+      for (const inner of Object.values(item)) next.push(inner);
+    }
+    level = next;
+  }
+  return true;
+}
+
+/** @throws Problem 400 that names what is wrong, 413 for data longer than `maxBytes` as JSON. */
+export function parseEvent(body: unknown, maxBytes: number): NewEvent {
+  if (!isWithinDepth(body, maxDepth)) {
+    throw new Problem(400, "invalid-event", `The event is nested deeper than ${maxDepth} levels.`);
+  }
+  const parsed = postSchema.safeParse(body);
+  if (!parsed.success) {
+    const errors = parsed.error.issues.map((issue) => ({
+      path: issue.path.join("."),
+      message: issue.message,
+    }));
+    throw new Problem(400, "invalid-event", "The event is not valid.", { members: { errors } });
+  }
+  const { topic, type, data } = parsed.data;
+  const text = JSON.stringify(data);
+  if (Buffer.byteLength(text) > maxBytes) {
+    throw new Problem(413, "event-too-large", `The data is longer than ${maxBytes} bytes.`);
+  }
+  return { topic, type, data: text };
+}

@@ -1,0 +1,54 @@
+import { ConfigError, loadConfig, type Config } from "./config.ts";
+import { reasonOf } from "./platform/deadline.ts";
+import { createLogger } from "./platform/logging.ts";
+import { startWatchdog } from "./platform/watchdog.ts";
+import { startService } from "./service.ts";
+
+/** sysexits.h EX_CONFIG: starting again does not help before somebody changes the environment. */
+const exitConfig = 78;
+
+function configOrExit(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    createLogger({ level: "fatal", replica: "", build: "" }).fatal(
+      { problems: error.problems },
+      "wrong configuration",
+    );
+    process.exit(exitConfig);
+  }
+}
+
+const config = configOrExit();
+const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
+
+function die(error: unknown, message: string): void {
+  logger.fatal({ err: error }, message);
+  process.exit(1);
+}
+process.on("uncaughtException", (error) => die(error, "uncaught exception"));
+process.on("unhandledRejection", (error) => die(error, "unhandled rejection"));
+
+if (config.lifecycle.wedgedMs > 0) startWatchdog(config.lifecycle.wedgedMs);
+
+try {
+  const service = await startService(config, logger);
+  let isStopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isStopping) return logger.info({ signal }, "stopping already");
+    isStopping = true;
+    const { switchMs, drainMs, marginMs } = config.lifecycle;
+    setTimeout(() => die(undefined, "not stopped in time"), switchMs + drainMs + marginMs).unref();
+    logger.info({ signal }, "stopping");
+    service.stop().then(
+      () => process.exit(0),
+      (error: unknown) => die(error, "could not stop in order"),
+    );
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+} catch (error) {
+  logger.fatal({ reason: reasonOf(error) }, "could not start");
+  process.exit(1);
+}

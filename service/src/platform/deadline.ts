@@ -1,0 +1,49 @@
+/** Something did not answer in its time. */
+export class DeadlineError extends Error {
+  constructor(what: string, ms: number) {
+    super(`${what} did not answer within ${Math.round(ms)} ms`);
+    this.name = "DeadlineError";
+  }
+}
+
+/**
+ * Settles as `work` does, or rejects with DeadlineError after `ms`. The work itself goes on: whoever calls frees what
+ * it holds. A late rejection of it is swallowed, the caller has its answer already.
+ */
+export async function withDeadline<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(what, ms)), Math.max(0, ms));
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A random number from `min` to `max`: what keeps replicas and clients out of step. */
+export function between(min: number, max: number): number {
+  return min + Math.random() * (max - min);
+}
+
+/** Waits `ms`, or less when `signal` aborts; never rejects. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** A message fit for a log line: never an object with connection parameters in it. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") return error.errors.map(reasonOf).join("; ");
+  return error instanceof Error ? error.message || error.name : String(error);
+}

@@ -1,0 +1,43 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/**
+ * A server whose timeouts fit behind nginx: it has to keep an idle connection longer than nginx does (60 s), or nginx
+ * sends a request into a connection that is just being closed and answers 502 (nodejs/node#27363).
+ */
+export function newServer(listener: RequestListener): Server {
+  const server = createServer(
+    { keepAliveTimeout: 75_000, headersTimeout: 80_000, requestTimeout: 120_000 },
+    listener,
+  );
+  // A stream may be silent between two heartbeats for as long as it likes.
+  server.timeout = 0;
+  server.maxRequestsPerSocket = 0;
+  return server;
+}
+
+/** @returns the port that was bound. @throws what the system says: port taken, address not here. */
+export function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host, backlog: 1024 }, () => {
+      server.off("error", reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** Stops accepting; resolves when the last connection has ended, or was cut after `ms`. @returns whether any was cut. */
+export async function closeServer(server: Server, ms: number): Promise<boolean> {
+  let wasCut = false;
+  const cut = setTimeout(() => {
+    wasCut = true;
+    server.closeAllConnections();
+  }, ms);
+  // A kept-alive connection becomes idle when its last answer is out; close() itself only looks once.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  clearTimeout(cut);
+  clearInterval(sweep);
+  return wasCut;
+}

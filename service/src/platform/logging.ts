@@ -1,0 +1,56 @@
+import { pino, type DestinationStream, type Logger } from "pino";
+import type { RequestHandler } from "express";
+
+export type { Logger };
+
+/** Fields that carry secrets or tickets, at the top of a line, one level down, and among headers. */
+const secretPaths = [
+  "authorization",
+  "cookie",
+  '["set-cookie"]',
+  "password",
+  "secret",
+  "token",
+  "last_event_id",
+].flatMap((key) =>
+  key.startsWith("[") ? [key, `*${key}`, `*.headers${key}`] : [key, `*.${key}`, `*.headers.${key}`],
+);
+
+/** One JSON object a line on standard output; times in ISO 8601, level as a word. */
+export function createLogger(
+  options: { level: string; replica: string; build: string },
+  destination?: DestinationStream,
+): Logger {
+  return pino(
+    {
+      level: options.level,
+      base: { replica: options.replica, build: options.build },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: secretPaths, censor: "[redacted]" },
+    },
+    destination ?? pino.destination({ dest: 1, sync: true }),
+  );
+}
+
+/** One line per answered request. Streams log their own opening and closing; probes only at debug, they are many. */
+export function requestLog(logger: Logger): RequestHandler {
+  return (request, response, next) => {
+    const started = performance.now();
+    const { method, path } = request;
+    response.once("finish", () => {
+      if (response.getHeader("content-type") === "text/event-stream") return;
+      const line = {
+        requestId: response.locals.requestId as string,
+        method,
+        path,
+        status: response.statusCode,
+        ms: Math.round((performance.now() - started) * 10) / 10,
+      };
+      if (response.statusCode >= 500 && !path.endsWith("z")) logger.warn(line, "request");
+      else if (path.endsWith("z")) logger.debug(line, "request");
+      else logger.info(line, "request");
+    });
+    next();
+  };
+}

@@ -1,0 +1,42 @@
+import pg from "pg";
+import type { PostgresConfig } from "../config.ts";
+import { reasonOf } from "./deadline.ts";
+import type { Logger } from "./logging.ts";
+
+/**
+ * The pool, with a deadline on everything: pg's own defaults wait for ever for a connection and for an answer.
+ * Connections are opened when first needed, so the process starts without the database.
+ */
+export function createPool(config: PostgresConfig, applicationName: string, logger: Logger): pg.Pool {
+  const pool = new pg.Pool({
+    host: config.host,
+    port: config.port,
+    user: config.user,
+    database: config.database,
+    password: config.password,
+    max: config.poolMax,
+    application_name: applicationName.slice(0, 63),
+    connectionTimeoutMillis: 2000,
+    idleTimeoutMillis: 30_000,
+    maxLifetimeSeconds: 1800,
+    statement_timeout: 5000,
+    query_timeout: 6000,
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+  });
+  // Without a listener, an idle connection that the server closes would end the process.
+  pool.on("error", (error) => logger.warn({ reason: reasonOf(error) }, "idle PostgreSQL connection lost"));
+  return pool;
+}
+
+/** One query with its own deadline, ms. A connection that missed it is thrown away by the pool, not reused. */
+export async function queryWithin<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  ms: number,
+  text: string,
+): Promise<Row[]> {
+  // query_timeout per query is documented by node-postgres; its types leave it out.
+  const query: pg.QueryConfig & { query_timeout: number } = { text, query_timeout: ms };
+  const result = await pool.query<Row>(query);
+  return result.rows;
+}

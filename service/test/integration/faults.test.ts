@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, post, startInstance, statusOf, type Instance } from "../support/instance.ts";
+import { loggedIds, testServers, type Servers } from "../support/servers.ts";
+import { SseClient } from "../support/sse.ts";
+
+describe("faults of the servers below", function () {
+  this.timeout(30_000);
+  let servers: Servers;
+  let instance: Instance;
+  const clients: SseClient[] = [];
+  const connect = (query = ""): SseClient => {
+    const client = new SseClient(`${instance.url}/api/events${query}`);
+    clients.push(client);
+    return client;
+  };
+  const readiness = (): Promise<number> => statusOf(`${instance.internalUrl}/readyz`);
+  const liveness = (): Promise<number> => statusOf(`${instance.internalUrl}/healthz`);
+
+  before(async function () {
+    this.timeout(60_000);
+    servers = await testServers();
+    instance = await startInstance();
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    await eventually("ready again", async () => (await readiness()) === 200, 20_000);
+  });
+  after(() => instance?.stop());
+
+  it("rides out a Redis that is paused: 503 with Retry-After within 2 s, streams stay, then all goes on", async () => {
+    const client = await connect().joined();
+    const before = await post(instance, { type: "before", data: 1 });
+    assert.equal(before.status, 201);
+    await servers.redis.pause();
+    try {
+      const failed = await Promise.all([1, 2, 3].map((data) => post(instance, { type: "during", data })));
+      // The next ones do not even wait: the connection is known to be dead.
+      await sleep(300);
+      failed.push(await post(instance, { type: "during", data: 4 }));
+      for (const { status, retryAfter, ms } of failed) {
+        assert.equal(status, 503);
+        assert.ok(Number(retryAfter) >= 1, `Retry-After: ${retryAfter}`);
+        assert.ok(ms < 2000, `${ms} ms`);
+      }
+      await eventually("not ready", async () => (await readiness()) === 503, 6000);
+      assert.equal(await liveness(), 200);
+      const beats = client.parser.comments;
+      await client.until("heartbeats go on", ({ parser }) => parser.comments > beats + 1);
+      const late = connect(`?last_event_id=${before.id}`);
+      await late.until("a new stream opens too", ({ parser }) => parser.comments > 0);
+    } finally {
+      await servers.redis.unpause();
+    }
+    await eventually(
+      "posts again",
+      async () => (await post(instance, { type: "after", data: 1 })).status === 201,
+    );
+    for (const each of clients) {
+      await each.until("what came after", ({ published }) =>
+        published.some(({ event }) => event === "after"),
+      );
+      assert.deepEqual(each.resets, []);
+    }
+    const ids = client.published.map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length, "no duplicates");
+  });
+
+  it("loses no acknowledged event when Redis is killed and comes back", async () => {
+    const client = await connect().joined();
+    const acknowledged = new Set<string>();
+    let isOver = false;
+    const publishers = [0, 1, 2, 3].map(async (publisher) => {
+      for (let i = 0; !isOver; i++) {
+        const { status, id } = await post(instance, { type: "n", data: `${publisher}/${i}` });
+        assert.ok(status === 201 || status === 503, String(status));
+        if (status === 201) acknowledged.add(id);
+        else await sleep(100);
+      }
+    });
+    await sleep(1500);
+    await servers.redis.crash();
+    const sofar = acknowledged.size;
+    await eventually("acknowledges again", () => acknowledged.size > sofar + 4, 15_000);
+    isOver = true;
+    await Promise.all(publishers);
+    const logged = new Set(await loggedIds(servers));
+    for (const id of acknowledged) assert.ok(logged.has(id), `${id} was acknowledged and is gone`);
+    await client.until("all of them", ({ published }) => {
+      const got = new Set(published.map(({ id }) => id));
+      return [...acknowledged].every((id) => got.has(id));
+    });
+    const ids = client.published.map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length, "no duplicates");
+    assert.deepEqual(client.resets, []);
+  });
+
+  it("does not acknowledge what is not on disk", async () => {
+    await servers.admin.configSet("appendonly", "no");
+    try {
+      const { status, retryAfter } = await post(instance, { type: "volatile", data: 1 });
+      assert.equal(status, 503);
+      assert.ok(Number(retryAfter) >= 1);
+    } finally {
+      await servers.admin.configSet("appendonly", "yes");
+      await eventually("rewritten", async () =>
+        (await servers.admin.info("persistence")).includes("aof_rewrite_in_progress:0"),
+      );
+    }
+    assert.equal((await post(instance, { type: "kept", data: 1 })).status, 201);
+  });
+
+  it("makes room when Redis is full", async () => {
+    for (let i = 0; i < 20; i++) await servers.admin.xAdd("omniai:events:log", "*", { filler: "x" });
+    const { used_memory: used = "0" } = Object.fromEntries(
+      (await servers.admin.info("memory")).split("\r\n").map((line) => line.split(":") as [string, string]),
+    ) as Record<string, string>;
+    const before = await servers.admin.xLen("omniai:events:log");
+    await servers.admin.configSet("maxmemory", String(Number(used) - 1000));
+    const answer = post(instance, { type: "squeezed", data: 1 });
+    await eventually("trimmed", async () => (await servers.admin.xLen("omniai:events:log")) < before);
+    await servers.admin.configSet("maxmemory", "512mb");
+    const { status } = await answer;
+    assert.ok(status === 201 || status === 503, String(status));
+    assert.equal((await post(instance, { type: "roomy", data: 1 })).status, 201);
+  });
+
+  it("stays alive, not ready, with its streams, while PostgreSQL is paused", async () => {
+    const client = await connect().joined();
+    await servers.postgres.pause();
+    try {
+      await eventually("not ready", async () => (await readiness()) === 503, 8000);
+      assert.equal(await liveness(), 200);
+      assert.equal(await statusOf(`${instance.url}/readyz`), 503);
+      const started = performance.now();
+      const diag = (await (await fetch(`${instance.url}/api/diag`)).json()) as {
+        database: { status: string };
+      };
+      assert.equal(diag.database.status, "fail");
+      assert.ok(performance.now() - started < 2500);
+      const { status, id } = await post(instance, { type: "still", data: 1 });
+      assert.equal(status, 201);
+      await client.until("events", ({ published }) => published.at(-1)?.id === id);
+    } finally {
+      await servers.postgres.unpause();
+    }
+  });
+
+  it("starts before PostgreSQL and Redis are there, and becomes ready when they are", async () => {
+    await Promise.all([servers.redis.pause(), servers.postgres.pause()]);
+    const early = await startInstance({ OMNIAI_TEST_NO_WAIT: "1" });
+    try {
+      assert.equal(await statusOf(`${early.internalUrl}/healthz`), 200);
+      assert.equal(await statusOf(`${early.internalUrl}/readyz`), 503);
+      assert.equal(await statusOf(`${early.internalUrl}/startupz`), 503);
+      assert.equal((await post(early, { type: "early", data: 1 })).status, 503);
+      const client = new SseClient(`${early.url}/api/events`);
+      clients.push(client);
+      await client.until("heartbeats", ({ parser }) => parser.comments > 2);
+      await Promise.all([servers.redis.unpause(), servers.postgres.unpause()]);
+      await eventually("ready", () => early.isReady(), 15_000);
+      assert.equal(await statusOf(`${early.internalUrl}/startupz`), 200);
+      await client.joined();
+      const { id } = await post(early, { type: "late", data: 1 });
+      await client.until("the event", ({ published }) => published.at(-1)?.id === id);
+    } finally {
+      await early.stop();
+    }
+  });
+
+  it("checks out of step with other replicas", async () => {
+    const other = await startInstance();
+    const seen = [instance, other].map(() => new Set<string>());
+    const end = Date.now() + 3500;
+    while (Date.now() < end) {
+      for (const [index, { internalUrl }] of [instance, other].entries()) {
+        const { checks } = (await (await fetch(`${internalUrl}/readyz`)).json()) as {
+          checks: Record<string, { time: string }[]>;
+        };
+        seen[index]?.add(checks["database:responseTime"]?.[0]?.time ?? "");
+      }
+      await sleep(20);
+    }
+    await other.stop();
+    const [a = [], b = []] = seen.map((times) => [...times].map((time) => Date.parse(time)));
+    assert.ok(a.length >= 6 && b.length >= 6, `${a.length} and ${b.length} checks`);
+    for (const times of [a, b]) {
+      const gaps = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+      assert.ok(Math.max(...gaps) - Math.min(...gaps) > 40, `gaps vary: ${gaps.join(" ")}`);
+    }
+    const nearest = a.map((time) => Math.min(...b.map((each) => Math.abs(each - time))));
+    assert.ok(nearest.filter((ms) => ms > 15).length >= a.length / 3, `apart by ${nearest.join(" ")} ms`);
+  });
+});

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { Agent, request } from "node:http";
+import { connect as connectSocket } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually, post, startInstance, statusOf, testEnvironment } from "../support/instance.ts";
+import { testServers } from "../support/servers.ts";
+import { SseClient } from "../support/sse.ts";
+
+const main = new URL("../../src/main.ts", import.meta.url).pathname;
+
+interface Line {
+  readonly msg?: string;
+  readonly port?: number;
+  readonly internalPort?: number;
+  readonly problems?: readonly string[];
+}
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly internalUrl: string;
+  readonly lines: Line[];
+  readonly exit: Promise<unknown[]>;
+}
+
+const children = new Set<ChildProcess>();
+
+function spawnMain(environment: Record<string, string>): {
+  child: ChildProcess;
+  lines: Line[];
+  exit: Promise<unknown[]>;
+} {
+  const env = { PATH: process.env.PATH ?? "", OMNIAI_LOG_LEVEL: "info", ...environment };
+  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  children.add(child);
+  const lines: Line[] = [];
+  // Every line has to be JSON: parse throws, and the test fails, for one that is not.
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(JSON.parse(line) as Line));
+  return { child, lines, exit: once(child, "exit") };
+}
+
+/** The service as a process of its own, ready. */
+async function startProcess(extra: Record<string, string>): Promise<Process> {
+  const started = spawnMain(await testEnvironment({ OMNIAI_LOG_LEVEL: "info", ...extra }));
+  const { lines } = started;
+  await eventually("listening", () => lines.some(({ msg }) => msg === "listening"));
+  const { port, internalPort } = lines.find(({ msg }) => msg === "listening") ?? {};
+  const urls = { url: `http://127.0.0.1:${port}`, internalUrl: `http://127.0.0.1:${internalPort}` };
+  await eventually("ready", async () => (await statusOf(`${urls.internalUrl}/readyz`)) === 200);
+  return { ...started, ...urls };
+}
+
+describe("life of the process", function () {
+  this.timeout(30_000);
+  before(async function () {
+    this.timeout(60_000);
+    await testServers();
+  });
+  after(() => {
+    for (const child of children) child.kill("SIGKILL");
+  });
+
+  it("answers every request while it stops under load, takes leave of its streams, and exits 0 in its grace", async () => {
+    const { url, internalUrl, child, exit, lines } = await startProcess({
+      OMNIAI_SWITCH_SECONDS: "2.5",
+      OMNIAI_DRAIN_SECONDS: "1",
+    });
+    const clients = await Promise.all(
+      Array.from({ length: 30 }, () => new SseClient(`${url}/api/events`).joined()),
+    );
+    const agent = new Agent({ keepAlive: true });
+    const outcomes: (number | string)[] = [];
+    let closing = 0;
+    let isSwitched = false;
+    const ask = (method: string, path: string): Promise<void> =>
+      new Promise((resolve) => {
+        const headers = method === "POST" ? { "content-type": "application/json" } : {};
+        const asked = request(`${url}${path}`, { method, agent, headers }, (response) => {
+          outcomes.push(response.statusCode ?? 0);
+          if (response.headers.connection === "close") closing++;
+          response.resume().on("close", resolve);
+        });
+        asked.on("error", (error) => {
+          outcomes.push(error.message);
+          resolve();
+        });
+        asked.end(method === "POST" ? JSON.stringify({ type: "load", data: 1 }) : undefined);
+      });
+    // Does what the edge does: sends here until it has switched to the successors, which is before the switch time ends.
+    const load = Array.from({ length: 16 }, async (_, worker) => {
+      while (!isSwitched) await (worker % 4 === 0 ? ask("POST", "/api/events") : ask("GET", "/api/diag"));
+    });
+    await sleep(700);
+    const stoppedAt = Date.now();
+    child.kill("SIGTERM");
+    await eventually("not ready", async () => (await statusOf(`${internalUrl}/readyz`)) === 503, 1000);
+    assert.equal(await statusOf(`${url}/readyz`), 503);
+    assert.equal(await statusOf(`${internalUrl}/healthz`), 200);
+    child.kill("SIGTERM");
+    const late = new SseClient(`${url}/api/events`);
+    assert.equal(await late.ended, "end");
+    assert.equal(late.response?.statusCode, 200);
+    assert.ok(late.parser.retry !== undefined);
+    assert.deepEqual(
+      late.parser.events.map(({ event, data }) => [event, (JSON.parse(data) as { reason: string }).reason]),
+      [["bye", "draining"]],
+    );
+    const posted = await post({ url }, { type: "still", data: 1 });
+    assert.equal(posted.status, 201);
+    for (const client of clients) {
+      await client.until("still followed", ({ published }) => published.some(({ id }) => id === posted.id));
+    }
+    await sleep(Math.max(0, stoppedAt + 2000 - Date.now()));
+    isSwitched = true;
+    await Promise.all(load);
+    agent.destroy();
+    const ends = await Promise.all(
+      clients.map(async (client) => ({
+        how: await client.ended,
+        at: client.endedAt,
+        retry: client.parser.retry,
+      })),
+    );
+    const [code, signal] = await exit;
+    const tookMs = Date.now() - stoppedAt;
+    assert.deepEqual([code, signal], [0, null]);
+    assert.ok(tookMs < 2500 + 1000 + 2500, `took ${tookMs} ms`);
+    assert.deepEqual(
+      outcomes.filter((outcome) => outcome !== 200 && outcome !== 201),
+      [],
+      "failed requests",
+    );
+    assert.ok(
+      outcomes.length > 100 && closing > 0,
+      `${outcomes.length} requests, ${closing} told to reconnect`,
+    );
+    assert.ok(ends.every(({ how }) => how === "end"));
+    assert.ok(new Set(ends.map(({ retry }) => retry)).size > 20, "each its own reconnection time");
+    const times = ends.map(({ at }) => at);
+    assert.ok(Math.max(...times) - Math.min(...times) > 500, "spread out");
+    assert.equal(
+      lines.filter(({ msg }) => msg?.startsWith("draining")).length,
+      1,
+      "one farewell for two signals",
+    );
+    assert.equal(lines.at(-1)?.msg, "stopped");
+  });
+
+  it("stops in its grace while PostgreSQL and Redis do not answer", async () => {
+    const { postgres, redis } = await testServers();
+    const { child, exit } = await startProcess({});
+    await Promise.all([postgres.pause(), redis.pause()]);
+    try {
+      const started = Date.now();
+      child.kill("SIGTERM");
+      const [code] = await exit;
+      assert.equal(code, 0);
+      assert.ok(Date.now() - started < 4000);
+    } finally {
+      await Promise.all([postgres.unpause(), redis.unpause()]);
+    }
+  });
+
+  it("does not start with a wrong environment, and says in one line what is wrong", async () => {
+    const { lines, exit } = spawnMain({ OMNIAI_PORT: "http", OMNIAI_REDIS_URL: "http://x" });
+    const [code] = await exit;
+    assert.equal(code, 78);
+    assert.equal(lines.length, 1);
+    assert.deepEqual(
+      lines[0]?.problems?.map((problem) => problem.split(":")[0]),
+      ["OMNIAI_PORT", "OMNIAI_REDIS_URL"],
+    );
+  });
+
+  it("ends when its event loop is blocked", async () => {
+    const child = spawn(process.execPath, [new URL("../support/wedge.ts", import.meta.url).pathname], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    children.add(child);
+    let output = "";
+    let blockedAt = 0;
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes("blocking")) blockedAt ||= Date.now();
+    });
+    const [, signal] = (await once(child, "exit")) as unknown[];
+    assert.equal(signal, "SIGKILL");
+    assert.ok(blockedAt > 0, "not before it was blocked");
+    assert.ok(Date.now() - blockedAt < 3000);
+    assert.match(output, /event loop blocked/);
+  });
+
+  it("drops a client that does not read, with bounded memory, and keeps the others", async function () {
+    this.timeout(40_000);
+    const { admin } = await testServers();
+    await admin.configSet("appendfsync", "always");
+    const instance = await startInstance({
+      OMNIAI_STREAM_BUFFER_BYTES: "65536",
+      OMNIAI_EVENT_RETENTION: "1000",
+    });
+    try {
+      const reader = await new SseClient(`${instance.url}/api/events`).joined();
+      const socket = connectSocket(instance.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+      socket.pause();
+      await eventually("both open", () => instance.streams.size === 2);
+      const data = "x".repeat(16_000);
+      let peak = 0;
+      let sent = 0;
+      while (instance.streams.size === 2 && sent < 3000) {
+        await Promise.all(Array.from({ length: 20 }, () => post(instance, { type: "big", data })));
+        sent += 20;
+        for (const stream of instance.streams) peak = Math.max(peak, stream.queuedBytes);
+      }
+      assert.equal(instance.streams.size, 1, `dropped after ${sent} events`);
+      // The limit, and at most one fan-out of 100 events above it.
+      assert.ok(peak < 65_536 + 100 * 16_500, `${peak} bytes queued`);
+      await reader.until("the reader has all", ({ published }) => published.length === sent);
+      reader.close();
+      socket.destroy();
+    } finally {
+      await admin.configSet("appendfsync", "everysec");
+      await instance.stop();
+    }
+  });
+
+  it("drops a client that takes nothing for too long", async () => {
+    const { admin } = await testServers();
+    await admin.configSet("appendfsync", "always");
+    const instance = await startInstance({
+      OMNIAI_STREAM_BUFFER_BYTES: "16777216",
+      OMNIAI_STREAM_STALL_SECONDS: "0.5",
+    });
+    try {
+      const socket = connectSocket(instance.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.write("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+      socket.pause();
+      await eventually("open", () => instance.streams.size === 1);
+      const data = "x".repeat(30_000);
+      for (let sent = 0; instance.streams.size === 1 && sent < 800; sent += 20) {
+        await Promise.all(Array.from({ length: 20 }, () => post(instance, { type: "big", data })));
+      }
+      await eventually("dropped", () => instance.streams.size === 0, 4000);
+      socket.destroy();
+    } finally {
+      await admin.configSet("appendfsync", "everysec");
+      await instance.stop();
+    }
+  });
+});

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { loadConfig } from "../../src/config.ts";
+import { createLogger } from "../../src/platform/logging.ts";
+import { startService, type Service } from "../../src/service.ts";
+import { testServers } from "./servers.ts";
+
+export interface Instance extends Service {
+  readonly url: string;
+  readonly internalUrl: string;
+}
+
+/** Short times, so that tests need not wait; what a test is about it sets itself. */
+const quick = {
+  OMNIAI_PORT: "0",
+  OMNIAI_INTERNAL_PORT: "0",
+  OMNIAI_LOG_LEVEL: process.env.OMNIAI_TEST_LOG_LEVEL ?? "silent",
+  OMNIAI_SWITCH_SECONDS: "0",
+  OMNIAI_DRAIN_SECONDS: "0.1",
+  OMNIAI_STOP_MARGIN_SECONDS: "2",
+  OMNIAI_HEARTBEAT_SECONDS: "0.5",
+  OMNIAI_READ_BLOCK_SECONDS: "0.5",
+  OMNIAI_CHECK_INTERVAL_SECONDS: "0.3",
+};
+
+export async function testEnvironment(extra: Record<string, string> = {}): Promise<Record<string, string>> {
+  return { ...quick, ...(await testServers()).environment, ...extra };
+}
+
+/** The service within the test's process, on ports of its own, ready. */
+export async function startInstance(extra: Record<string, string> = {}): Promise<Instance> {
+  const config = {
+    ...loadConfig(await testEnvironment(extra)),
+    replica: `test-${Math.random().toString(36).slice(2, 8)}`,
+  };
+  const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
+  const service = await startService(config, logger);
+  const instance: Instance = {
+    ...service,
+    url: `http://127.0.0.1:${service.port}`,
+    internalUrl: `http://127.0.0.1:${service.internalPort}`,
+  };
+  if (extra.OMNIAI_TEST_NO_WAIT === undefined) await eventually("ready", () => service.isReady());
+  return instance;
+}
+
+export async function eventually(
+  what: string,
+  isTrue: () => boolean | Promise<boolean>,
+  ms = 10_000,
+): Promise<void> {
+  const end = Date.now() + ms;
+  while (!(await isTrue())) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
+    await sleep(30);
+  }
+}
+
+export interface Posted {
+  readonly status: number;
+  readonly id: string;
+  readonly retryAfter: string | null;
+  readonly ms: number;
+}
+
+export async function post(instance: { url: string }, body: unknown): Promise<Posted> {
+  const started = performance.now();
+  const response = await fetch(`${instance.url}/api/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const { id = "" } = (await response.json()) as { id?: string };
+  return {
+    status: response.status,
+    id,
+    retryAfter: response.headers.get("retry-after"),
+    ms: performance.now() - started,
+  };
+}
+
+export async function statusOf(url: string): Promise<number> {
+  const response = await fetch(url);
+  await response.arrayBuffer();
+  return response.status;
+}

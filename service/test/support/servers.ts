@@ -1,0 +1,201 @@
+import { execFile, execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createServer, type AddressInfo } from "node:net";
+import { promisify } from "node:util";
+import { createClient } from "redis";
+
+function newAdmin(port: number) {
+  const admin = createClient({ url: `redis://127.0.0.1:${port}` });
+  admin.on("error", () => undefined);
+  return admin;
+}
+
+/** Throwaway PostgreSQL and Redis in containers, for tests that want the real ones. No engine is an error, not a skip. */
+const run = promisify(execFile);
+const postgresImage = process.env.OMNIAI_TEST_POSTGRES_IMAGE ?? "postgres:17-trixie";
+const redisImage = process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8";
+
+/** What the service's ACL user may do: the tests run with it, so that it is known to be enough. */
+export const redisAclRules = [
+  "resetkeys",
+  "resetchannels",
+  "~omniai:*",
+  "-@all",
+  ..."hello auth ping client|setinfo client|setname info eval evalsha".split(" ").map((name) => `+${name}`),
+  ..."exists hmget hset hincrby set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
+    .split(" ")
+    .map((name) => `+${name}`),
+];
+
+export async function docker(...args: string[]): Promise<string> {
+  const { stdout } = await run("docker", args, { timeout: 60_000 });
+  return stdout.trim();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const started = new Set<string>();
+/** A network of this run's own: the engine's default one is everybody's. */
+const network = `omniai-test-${randomBytes(4).toString("hex")}`;
+
+function removeAll(): void {
+  if (started.size === 0) return;
+  execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
+  execFileSync("docker", ["network", "rm", network], { stdio: "ignore" });
+  started.clear();
+}
+
+/** A container that answers on a fixed port of 127.0.0.1: the same one after a restart. */
+export class TestServer {
+  readonly name: string;
+  readonly port: number;
+
+  constructor(name: string, port: number) {
+    this.name = name;
+    this.port = port;
+  }
+
+  static async start(
+    kind: string,
+    containerPort: number,
+    options: string[],
+    command: string[],
+  ): Promise<TestServer> {
+    const name = `omniai-test-${kind}-${randomBytes(4).toString("hex")}`;
+    const port = await freePort();
+    started.add(name);
+    const publish = ["--publish", `127.0.0.1:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
+    await docker("run", "--detach", "--name", name, "--network", network, ...publish, ...options, ...command);
+    return new TestServer(name, port);
+  }
+
+  exec(...command: string[]): Promise<string> {
+    return docker("exec", this.name, ...command);
+  }
+
+  pause(): Promise<string> {
+    return docker("pause", this.name);
+  }
+
+  unpause(): Promise<string> {
+    return docker("unpause", this.name);
+  }
+
+  /** SIGKILL, then up again with the same data. */
+  async crash(): Promise<void> {
+    await docker("kill", this.name);
+    await docker("start", this.name);
+  }
+
+  async remove(): Promise<void> {
+    await docker("rm", "--force", "--volumes", this.name);
+    started.delete(this.name);
+  }
+}
+
+async function until(what: string, isUp: () => Promise<unknown>): Promise<void> {
+  const end = Date.now() + 40_000;
+  for (;;) {
+    try {
+      if (await isUp()) return;
+    } catch (error) {
+      if (Date.now() > end) throw new Error(`${what} did not come up`, { cause: error });
+    }
+    if (Date.now() > end) throw new Error(`${what} did not come up`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+}
+
+export interface Servers {
+  readonly postgres: TestServer;
+  readonly redis: TestServer;
+  /** Unlimited, for what an operator might do. */
+  readonly admin: ReturnType<typeof newAdmin>;
+  /** Variables that point a service at them. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What the log holds, as wire ids: the truth that clients are compared with. */
+export async function loggedIds({ admin }: Servers): Promise<string[]> {
+  const entries = (await admin.xRange("omniai:events:log", "-", "+")) ?? [];
+  return entries.map(({ id, message }) => `${message.e}-${id}`);
+}
+
+let servers: Promise<Servers> | undefined;
+
+async function startServers(): Promise<Servers> {
+  await docker("network", "create", "--label", "io.omniai.test=service", network);
+  const [postgres, redis] = await Promise.all([
+    TestServer.start(
+      "postgres",
+      5432,
+      [
+        "-e",
+        "POSTGRES_USER=omniai",
+        "-e",
+        "POSTGRES_DB=omniai",
+        "-e",
+        "POSTGRES_PASSWORD=test",
+        postgresImage,
+      ],
+      ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "fsync=off"],
+    ),
+    TestServer.start(
+      "redis",
+      6379,
+      [redisImage],
+      [
+        ..."redis-server --appendonly yes --appendfsync everysec --maxmemory-policy noeviction --maxmemory 512mb".split(
+          " ",
+        ),
+        "--user",
+        "service",
+        "on",
+        ">test",
+        ...redisAclRules,
+      ],
+    ),
+  ]);
+  const psql = (sql: string): Promise<string> =>
+    postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-tAc", sql, "omniai");
+  await until("PostgreSQL", () => psql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"));
+  await until("Redis", async () => (await redis.exec("redis-cli", "ping")) === "PONG");
+  const admin = newAdmin(redis.port);
+  await admin.connect();
+  return {
+    postgres,
+    redis,
+    admin,
+    environment: {
+      PGHOST: "127.0.0.1",
+      PGPORT: String(postgres.port),
+      OMNIAI_POSTGRES_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
+      OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      OMNIAI_REDIS_USERNAME: "service",
+      OMNIAI_REDIS_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
+    },
+  };
+}
+
+/** The same pair for all suites of a run; removed after the last of them, also when some failed. */
+export function testServers(): Promise<Servers> {
+  return (servers ??= startServers());
+}
+
+process.once("exit", removeAll);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
+after(async function () {
+  this.timeout(30_000);
+  await servers?.then(
+    ({ admin }) => admin.destroy(),
+    () => undefined,
+  );
+  removeAll();
+});

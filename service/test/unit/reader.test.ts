@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { ServerResponse } from "node:http";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { Hub } from "../../src/events/hub.ts";
+import { join } from "../../src/events/join.ts";
+import { compareIds } from "../../src/events/cursor.ts";
+import type { EventLog, LogEntry, LogPage, LogState } from "../../src/events/log.ts";
+import { LogReader } from "../../src/events/reader.ts";
+import { RecentEvents } from "../../src/events/recent.ts";
+import { EventStream } from "../../src/events/stream.ts";
+import { parseFilter } from "../../src/events/topics.ts";
+import { SpecParser } from "../support/sse.ts";
+
+/** A log that can be made to lose what real ones lose only in accidents. */
+class FakeLog implements EventLog {
+  epoch = "aaaa";
+  entries: LogEntry[] = [];
+  last = "0-0";
+  count = 0;
+  isAway = false;
+  /** Runs before a page is read, to get between a replay and the fan-out. */
+  beforePage: (() => void) | undefined;
+
+  add(): LogEntry {
+    this.last = `${Number(this.last.split("-")[0]) + 1}-0`;
+    const number = ++this.count;
+    const entry = {
+      epoch: this.epoch,
+      id: this.last,
+      number,
+      topic: "public.x",
+      type: "n",
+      data: String(number),
+    };
+    this.entries.push(entry);
+    return entry;
+  }
+
+  append(): Promise<LogEntry> {
+    return Promise.resolve(this.add());
+  }
+
+  state(): Promise<LogState> {
+    if (this.isAway) return Promise.reject(new Error("away"));
+    const { epoch, last, count, entries } = this;
+    return Promise.resolve({ epoch, first: entries[0]?.id, last, count, length: entries.length });
+  }
+
+  async page(after: string, limit: number): Promise<LogPage> {
+    this.beforePage?.();
+    const state = await this.state();
+    return { state, entries: this.entries.filter(({ id }) => compareIds(id, after) > 0).slice(0, limit) };
+  }
+
+  async tail(limit: number): Promise<LogPage> {
+    return { state: await this.state(), entries: this.entries.slice(-limit) };
+  }
+
+  async wait(after: string, limit: number): Promise<LogEntry[]> {
+    await sleep(2);
+    if (this.isAway) throw new Error("away");
+    return this.entries.filter(({ id }) => compareIds(id, after) > 0).slice(0, limit);
+  }
+
+  close(): void {
+    this.isAway = true;
+  }
+}
+
+function newStream(): {
+  stream: EventStream;
+  parser: SpecParser;
+  numbers: () => string[];
+  resets: () => string[];
+} {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  const parser = new SpecParser();
+  response.write = ((chunk: Buffer | string) => {
+    parser.push(chunk.toString());
+    return true;
+  }) as typeof response.write;
+  const filter = parseFilter([]);
+  assert.ok(filter);
+  const stream = new EventStream(response, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6 });
+  const dataOf = (type: string): string[] =>
+    parser.events.filter(({ event }) => event === type).map(({ data }) => data);
+  return {
+    stream,
+    parser,
+    numbers: () => dataOf("n"),
+    resets: () => dataOf("reset").map((data) => (JSON.parse(data) as { reason: string }).reason),
+  };
+}
+
+describe("LogReader and join, on a log that misbehaves", () => {
+  let log: FakeLog;
+  let hub: Hub;
+  let reader: LogReader;
+  const settle = (): Promise<void> => sleep(40);
+
+  beforeEach(async () => {
+    log = new FakeLog();
+    hub = new Hub(new RecentEvents(5, 1e6));
+    reader = new LogReader(log, hub, { blockMs: 5, coalesceMs: 0, preload: 5 }, pino({ level: "silent" }));
+    for (let i = 0; i < 20; i++) log.add();
+    reader.start();
+    await settle();
+  });
+  afterEach(() => reader.stop());
+
+  it("tells live streams when entries were trimmed before they were read", async () => {
+    const { stream, numbers, resets } = newStream();
+    await join(stream, undefined, hub, log);
+    for (let i = 0; i < 10; i++) log.add();
+    log.entries = log.entries.slice(-3);
+    await settle();
+    log.add();
+    await settle();
+    assert.deepEqual([resets(), numbers()], [["trimmed"], ["31"]]);
+  });
+
+  it("tells them when the log lost its newest entries", async () => {
+    const { stream, parser, resets } = newStream();
+    await join(stream, undefined, hub, log);
+    log.entries = log.entries.slice(0, -4);
+    log.last = "16-0";
+    log.count = 16;
+    await settle();
+    assert.deepEqual([resets(), parser.lastEventId], [["rollback"], "aaaa-16-0"]);
+  });
+
+  it("goes on without a reset when the log was only away", async () => {
+    const { stream, numbers, resets } = newStream();
+    await join(stream, undefined, hub, log);
+    log.isAway = true;
+    await settle();
+    assert.equal(reader.status.state, "away");
+    for (let i = 0; i < 3; i++) log.add();
+    log.isAway = false;
+    await sleep(300);
+    assert.deepEqual([resets(), numbers()], [[], ["21", "22", "23"]]);
+  });
+
+  it("joins without a duplicate when the pages got further than the fan-out", async () => {
+    const { stream, numbers } = newStream();
+    // The entry is in the page already while the hub has not been told of it.
+    log.beforePage = () => {
+      log.beforePage = undefined;
+      log.add();
+    };
+    await join(stream, "aaaa-2-0", hub, log);
+    log.add();
+    await settle();
+    assert.deepEqual(
+      numbers(),
+      Array.from({ length: 20 }, (_, i) => String(i + 3)),
+    );
+  });
+
+  it("joins without a hole when the fan-out goes on during the replay", async () => {
+    const { stream, numbers } = newStream();
+    const original = log.page.bind(log);
+    log.page = async (after, limit) => {
+      const page = await original(after, Math.min(limit, 4));
+      for (let i = 0; i < 2 && log.count < 60; i++) log.add();
+      await settle();
+      return page;
+    };
+    await join(stream, "aaaa-1-0", hub, log);
+    log.add();
+    await settle();
+    assert.deepEqual(
+      numbers(),
+      Array.from({ length: log.count - 1 }, (_, i) => String(i + 2)),
+    );
+  });
+
+  it("resets instead of replaying what was trimmed in the middle of a replay", async () => {
+    const { stream, resets } = newStream();
+    const original = log.page.bind(log);
+    log.page = async (after, limit) => {
+      const page = await original(after, Math.min(limit, 4));
+      log.entries = log.entries.slice(-2);
+      return page;
+    };
+    const outcome = await join(stream, "aaaa-1-0", hub, log);
+    assert.deepEqual([outcome.kind, resets()], ["reset", ["trimmed"]]);
+  });
+
+  it("waits for a log that is away, and then replays", async () => {
+    const { stream, numbers } = newStream();
+    log.isAway = true;
+    const joining = join(stream, "aaaa-10-0", hub, log);
+    await settle();
+    assert.deepEqual(numbers(), []);
+    log.isAway = false;
+    assert.equal((await joining).kind, "resumed");
+    assert.equal(numbers().length, 10);
+  });
+});

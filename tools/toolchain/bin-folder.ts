@@ -1,0 +1,26 @@
+import { mkdir, symlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
+import { ensureCached } from "./cache.ts";
+import type { PartStatus, ToolchainContext } from "./part.ts";
+
+/**
+ * One folder with the programs that were built here, to be put in front of PATH; undefined when none was. There is
+ * one for each set of programs, so that checkouts that share the cache do not change each other's.
+ */
+export async function binFolder(
+  context: ToolchainContext,
+  statuses: readonly PartStatus[],
+): Promise<string | undefined> {
+  const programs = statuses.flatMap((status) =>
+    status.way === "built" && status.location ? [status.location] : [],
+  );
+  if (programs.length === 0) return undefined;
+  const recipe = createHash("sha256").update(programs.sort().join("\0")).digest("hex").slice(0, 12);
+  const key = { part: "bin", version: String(programs.length), recipe };
+  const folder = await ensureCached(context.cacheDir, key, context.report, async (unfinished) => {
+    await mkdir(unfinished, { recursive: true });
+    await Promise.all(programs.map((program) => symlink(program, join(unfinished, basename(program)))));
+  });
+  return folder;
+}

@@ -1,0 +1,31 @@
+// The plugin pulumi-resource-command for machines that cannot download the official one: local.Command, as documented
+// for @pulumi/command.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/pulumi/pulumi-go-provider/infer"
+
+	"omniai.invalid/toolchain/command/local"
+)
+
+// version: what it stands in for, and that it does. Build metadata does not count when versions are compared.
+const version = "1.2.1+standin"
+
+func main() {
+	provider, err := infer.NewProviderBuilder().
+		WithDisplayName("command").
+		WithDescription("Stands in for @pulumi/command where its plugin cannot be downloaded").
+		WithResources(infer.Resource(&local.Command{})).
+		Build()
+	if err == nil {
+		err = provider.Run(context.Background(), "command", version)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

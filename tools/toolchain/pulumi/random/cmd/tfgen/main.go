@@ -1,0 +1,10 @@
+// Writes the provider's schema and metadata, which the plugin carries inside (../../main.go).
+package main
+
+import (
+	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfgen"
+
+	"omniai.invalid/toolchain/random/info"
+)
+
+func main() { tfgen.Main("random", info.Provider([]byte("{}"))) }

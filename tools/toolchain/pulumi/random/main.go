@@ -1,0 +1,23 @@
+// The plugin pulumi-resource-random for machines that cannot download the official one.
+package main
+
+import (
+	"context"
+	_ "embed"
+
+	pf "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/pf/tfbridge"
+
+	"omniai.invalid/toolchain/random/info"
+)
+
+// Both are written by cmd/tfgen in the folder where the toolchain builds, never in the repository.
+var (
+	//go:embed schema.json
+	schema []byte
+	//go:embed bridge-metadata.json
+	metadata []byte
+)
+
+func main() {
+	pf.Main(context.Background(), "random", info.Provider(metadata), pf.ProviderMetadata{PackageSchema: schema})
+}
