@@ -156,7 +156,8 @@ export function planContainer(
     },
     memory: args.memory,
     memorySwap: args.memory,
-    cpus: args.cpus,
+    // The shortest spelling, as it is read back: "0.50" would be a change on every preview.
+    cpus: String(Number(args.cpus)),
     shmSize: args.sharedMemory,
     restart: "unless-stopped",
     mustRun: true,

@@ -12,10 +12,12 @@ import (
 	"github.com/terraform-providers/terraform-provider-docker/internal/provider"
 )
 
-// NewProvider gives the upstream provider with container.cpus and image.build.labels added.
+// NewProvider gives the upstream provider with container.cpus and image.build.labels added, and a container that is
+// gone already counting as deleted.
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
 	addCPUs(p.ResourcesMap["docker_container"])
+	tolerateAbsence(p.ResourcesMap["docker_container"])
 	addBuildLabels(p.ResourcesMap["docker_image"])
 
 	configure := p.ConfigureContextFunc

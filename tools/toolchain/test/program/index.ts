@@ -1,0 +1,93 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+const config = new pulumi.Config();
+const run = config.require("run");
+const version = config.require("version");
+const healthy = config.requireBoolean("healthy");
+const cpuPeriod = config.requireNumber("cpuPeriod");
+
+const image = new docker.RemoteImage("image", {
+  name: `omniai-toolchain-test:${run}`,
+  build: {
+    context: "image",
+    tags: [`omniai-toolchain-test:${run}`],
+    buildArgs: { GREETING: "hello" },
+    labels: { "omniai.test": run },
+  },
+  triggers: { content: "1" },
+  keepLocally: false,
+});
+const network = new docker.Network("network", { internal: true });
+const volume = new docker.Volume("volume", {});
+const password = new random.RandomPassword("password", { length: 24, special: false });
+
+const container = new docker.Container(
+  "container",
+  {
+    image: image.imageId,
+    command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+    envs: [`VERSION=${version}`, `HEALTHY=${healthy}`],
+    user: "1000:1000",
+    labels: [{ label: "omniai.test", value: run }],
+    readOnly: true,
+    capabilities: { drops: ["ALL"] },
+    securityOpts: ["no-new-privileges:true"],
+    tmpfs: { "/tmp": "rw,noexec,nosuid,size=16m" },
+    init: true,
+    logDriver: "json-file",
+    logOpts: { "max-size": "1m", "max-file": "2" },
+    memory: 64,
+    memorySwap: 64,
+    cpuShares: 256,
+    cpus: "0.5",
+    // Not in the stand-in: given only by the test that it is refused.
+    ...(cpuPeriod > 0 ? { cpuPeriod } : {}),
+    ulimits: [{ name: "nproc", soft: 64, hard: 64 }],
+    healthcheck: {
+      tests: ["CMD-SHELL", 'test "$HEALTHY" = true'],
+      interval: "1s",
+      timeout: "2s",
+      retries: 2,
+    },
+    wait: true,
+    // Long on a busy machine, where it will be healthy; short where it never will.
+    waitTimeout: healthy ? 60 : 6,
+    destroyGraceSeconds: 5,
+    networkMode: "bridge",
+    networksAdvanced: [{ name: network.id, aliases: ["app"] }],
+    mounts: [{ type: "volume", source: volume.name, target: "/data", readOnly: true }],
+    restart: "unless-stopped",
+  },
+  { deleteBeforeReplace: false, replaceOnChanges: ["healthcheck", "#initerror"] },
+);
+
+new docker.Container("carrier", {
+  image: image.imageId,
+  command: ["true"],
+  start: false,
+  mustRun: false,
+  networkMode: "none",
+  labels: [{ label: "omniai.test.carrier", value: run }],
+  volumes: [{ volumeName: volume.name, containerPath: "/data" }],
+  uploads: [{ file: "/data/version", content: version }],
+});
+
+const told = new command.local.Command(
+  "told",
+  {
+    create: 'cat; echo " $GREETING $VERSION"',
+    delete: "true",
+    stdin: password.result,
+    environment: { GREETING: "hello", VERSION: version },
+    triggers: [version],
+    logging: "none",
+  },
+  { dependsOn: [container] },
+);
+
+export const name = container.name;
+export const secret = password.result;
+export const stdout = told.stdout;
