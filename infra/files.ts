@@ -9,7 +9,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { contentHash, packFiles, type ArchiveFile, type Owner } from "./archive.ts";
 import type { Engine } from "./engine.ts";
-import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
+import { CONFIG_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
 
 export interface FileSetArgs {
   readonly engine: Engine;
@@ -24,9 +24,9 @@ export interface FileSetArgs {
 }
 
 /**
- * A volume that holds exactly the given files. Its name carries the hash of the content: other content is another
- * volume, so containers that still run go on with the files they started with, and a failed deploy changes nothing
- * beneath them.
+ * A volume that holds exactly the given files. Other content is another volume, so containers that still run go on with
+ * the files they started with, and a failed deploy changes nothing beneath them. Its name is never used twice: going
+ * back to earlier content must not meet the deletion of the volume that had it.
  */
 export class FileSet extends pulumi.ComponentResource {
   /** The name of the volume, known once the files are in it. */
@@ -44,8 +44,10 @@ export class FileSet extends pulumi.ComponentResource {
     const volume = new docker.Volume(
       name,
       {
-        name: pulumi.interpolate`${name}-${this.hash}`,
-        labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: args.workload }),
+        // Another label is another volume, under a name that Pulumi makes up.
+        labels: this.hash.apply((hash) =>
+          toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: args.workload, [CONFIG_LABEL]: hash }),
+        ),
       },
       { parent: this, provider: args.engine.provider, deleteBeforeReplace: false },
     );

@@ -79,7 +79,7 @@ export interface WorkloadArgs {
   /** Stands for the content of its files: another value replaces the containers. */
   readonly configHash?: pulumi.Input<string>;
   /** What must be there before a container starts, beyond what the arguments name. */
-  readonly dependsOn?: pulumi.Input<pulumi.Resource>[];
+  readonly dependsOn?: readonly pulumi.Resource[];
 }
 
 /** One container of a workload. */
@@ -168,7 +168,7 @@ export function planContainer(
     // What a replacement really waits before it kills; stopTimeout is only for `docker stop`.
     destroyGraceSeconds: args.stopGrace,
     wait: true,
-    waitTimeout: health.startPeriod + (health.interval + health.timeout) * health.retries + 15,
+    waitTimeout: health.startPeriod + (health.interval + health.timeout) * health.retries + 10,
     pidsLimit: args.pids,
   };
 }
@@ -221,7 +221,7 @@ export class Workload extends pulumi.ComponentResource {
     const created = new docker.Container(logicalName, container, {
       parent: this,
       provider: args.engine.provider,
-      dependsOn: args.dependsOn,
+      dependsOn: [...(args.dependsOn ?? [])],
       deleteBeforeReplace: args.kind === "singleton",
       // The provider drops a changed health check, init or tmpfs in silence. "#initerror" is the engine's mark
       // of a container that never got healthy: without it the next run would take that one for good and delete

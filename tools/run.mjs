@@ -61,16 +61,21 @@ const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 
 /**
  * One `npm ci` per checkout at a time: it begins by deleting node_modules, under the feet of another.
- * The lock lies outside of node_modules for the same reason. @returns what releases it
+ * The lock lies outside of node_modules for the same reason.
+ * @returns what releases it
  */
 export async function lock(root, say = console.error) {
   const file = path.join(root, ".state", "npm-ci.lock");
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  const mine = `${process.pid} ${os.hostname()}`;
+  const mine = `${os.hostname()} ${process.pid}`;
   for (let said = false; ;) {
     try {
       fs.writeFileSync(file, mine, { flag: "wx" });
-      return () => fs.rmSync(file, { force: true });
+      return {
+        // npm outlives this process when only this one is killed, and goes on writing.
+        alsoHeldBy: (pid) => fs.writeFileSync(file, `${mine} ${pid}`),
+        release: () => fs.rmSync(file, { force: true }),
+      };
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
     }
@@ -80,14 +85,16 @@ export async function lock(root, say = console.error) {
     } catch {
       continue;
     }
-    const [pid, host] = holder.split(" ");
-    if (holder !== "" && host === os.hostname() && !alive(Number(pid))) {
-      say(`npm: a former installation (pid ${pid}) was interrupted; its lock is removed.`);
+    const [host, ...pids] = holder.split(" ");
+    if (holder !== "" && host === os.hostname() && !pids.some((pid) => alive(Number(pid)))) {
+      say(`npm: a former installation (pid ${pids[0]}) was interrupted; its lock is removed.`);
       takeAway(file, holder);
       continue;
     }
     if (!said)
-      say(`npm: pid ${pid} on ${host} is installing the npm packages; waiting for it (lock: ${file}).`);
+      say(
+        `npm: pid ${pids.join(", ")} on ${host} is installing the npm packages; waiting for it (lock: ${file}).`,
+      );
     said = true;
     await sleep(500);
   }
@@ -112,7 +119,7 @@ function npmCommand() {
   return viaNpm && /npm-cli\.c?js$/.test(viaNpm) ? [process.execPath, viaNpm] : ["npm"];
 }
 
-function npmCi(root) {
+function npmCi(root, onPid) {
   const [command, ...prefix] = npmCommand();
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...prefix, "ci", "--no-audit", "--no-fund"], {
@@ -123,6 +130,7 @@ function npmCi(root) {
       // Asked for explicitly, because NODE_ENV=production would leave development packages out.
       env: { ...process.env, npm_config_include: "dev" },
     });
+    if (child.pid !== undefined) onPid(child.pid);
     const stop = forwardSignals(child);
     child.on("error", (error) => {
       stop();
@@ -154,7 +162,7 @@ async function ensurePackages(root, mayInstall) {
       `The npm packages of this project ${state}, and --no-install forbids installing.\n  Run: npm ci`,
     );
   }
-  const release = await lock(root);
+  const { alsoHeldBy, release } = await lock(root);
   try {
     if (isInstalled(root)) return;
     console.error("npm: installing the npm packages of this project into node_modules (npm ci).");
@@ -162,11 +170,26 @@ async function ensurePackages(root, mayInstall) {
     const wanted = wantedStamp(root);
     // An interrupted `npm ci` must not find the former one's stamp.
     fs.rmSync(path.join(root, STAMP), { force: true });
-    await npmCi(root);
+    emptyModules(root);
+    await npmCi(root, alsoHeldBy);
     stamp(root, wanted);
     console.error(`npm: installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   } finally {
     release();
+  }
+}
+
+/** npm ci does it too, but gives up where a process that was killed with it still writes (ENOTEMPTY). */
+function emptyModules(root) {
+  try {
+    fs.rmSync(path.join(root, "node_modules"), {
+      recursive: true,
+      force: true,
+      maxRetries: 10,
+      retryDelay: 300,
+    });
+  } catch {
+    // A mount point, for example: npm empties it.
   }
 }
 

@@ -26,6 +26,8 @@ export interface CacheConnection {
   readonly url: string;
   readonly user: string;
   readonly password: pulumi.Output<string>;
+  /** What to depend on before connecting; see DatabaseConnection. */
+  readonly ready: readonly pulumi.Resource[];
 }
 
 const USER = { uid: 999, gid: 999 };
@@ -84,7 +86,8 @@ export class Cache extends pulumi.ComponentResource {
     this.connection = {
       url: "redis://redis:6379",
       user: REDIS_USER,
-      password: pulumi.all([password, server.names]).apply(([value]) => value),
+      password,
+      ready: [server],
     };
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }

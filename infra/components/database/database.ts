@@ -29,6 +29,11 @@ export interface DatabaseConnection {
   readonly user: string;
   readonly database: string;
   readonly password: pulumi.Output<string>;
+  /**
+   * What to depend on before connecting. Kept apart from the password: a value that comes out of this singleton would
+   * take the service's containers down before each replacement of it.
+   */
+  readonly ready: readonly pulumi.Resource[];
 }
 
 const USER = { uid: 999, gid: 999 };
@@ -77,8 +82,8 @@ export class Database extends pulumi.ComponentResource {
       port: 5432,
       user: ROLE,
       database: ROLE,
-      // Nobody gets the password before the server knows it.
-      password: pulumi.all([password, provisioned.id]).apply(([value]) => value),
+      password,
+      ready: [server, provisioned],
     };
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }

@@ -17,6 +17,7 @@ import (
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
 	addCPUs(p.ResourcesMap["docker_container"])
+	waitHere(p.ResourcesMap["docker_container"])
 	tolerateAbsence(p.ResourcesMap["docker_container"])
 	addBuildLabels(p.ResourcesMap["docker_image"])
 

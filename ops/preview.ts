@@ -1,0 +1,26 @@
+/** `npm run preview`: what `up` would change. Changes nothing but what it needs to look: tools, images, the stack's place. */
+import { print } from "./output.ts";
+import { runPulumi } from "./run.ts";
+import { interrupts, openSession, type CommonOptions } from "./session.ts";
+import { imageNames } from "./settings.ts";
+import { prepareImages } from "./toolchain.ts";
+
+export interface PreviewOptions extends CommonOptions {
+  readonly diff?: boolean;
+  readonly refresh?: boolean;
+}
+
+export async function preview(options: PreviewOptions): Promise<void> {
+  const session = await openSession(options, { create: true });
+  const { context, dockerHost, settings, stack, handle } = session;
+  interrupts.begin({ title: "making the images ready" });
+  await prepareImages(context, imageNames(settings.values), dockerHost);
+  const { story } = await runPulumi({
+    title: `previewing stack ${stack}`,
+    interrupts,
+    options: handle.options,
+    show: true,
+    run: (run) => handle.program.preview({ ...run, diff: options.diff, refresh: options.refresh }),
+  });
+  if (story.changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
+}

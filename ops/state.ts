@@ -1,0 +1,67 @@
+/** What ops reads of a stack's state: the documented form of `pulumi stack export`, version 3. */
+
+export interface StateResource {
+  readonly urn: string;
+  readonly type: string;
+  readonly id?: string;
+  readonly custom?: boolean;
+  /** True for one that is still to be deleted, because its successor already stands. */
+  readonly delete?: boolean;
+  /** True for one that was deleted to be replaced, by a run that did not get to its successor. */
+  readonly pendingReplacement?: boolean;
+  readonly protect?: boolean;
+  readonly inputs?: Readonly<Record<string, unknown>>;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+  /** Why its creation or update failed half-way, for example a container that never got healthy. */
+  readonly initErrors?: readonly string[];
+}
+
+export interface PendingOperation {
+  readonly type: string;
+  readonly resource: StateResource;
+}
+
+/** The `deployment` of an export. */
+export interface State {
+  readonly resources?: readonly StateResource[];
+  readonly pending_operations?: readonly PendingOperation[];
+  readonly secrets_providers?: { readonly type?: string; readonly state?: { readonly salt?: string } };
+}
+
+export const TYPES = {
+  container: "docker:index/container:Container",
+  network: "docker:index/network:Network",
+  volume: "docker:index/volume:Volume",
+} as const;
+
+/** The last part of a URN: the logical name. */
+export const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
+
+export const resourcesOf = (state: State, type?: string): StateResource[] =>
+  (state.resources ?? []).filter((resource) => type === undefined || resource.type === type);
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The labels of a docker resource, out of its inputs. */
+export function labelsOf(resource: StateResource): Record<string, string> {
+  const labels: Record<string, string> = {};
+  const list = resource.inputs?.["labels"];
+  if (!Array.isArray(list)) return labels;
+  for (const entry of list as unknown[]) {
+    if (isRecord(entry) && typeof entry["label"] === "string" && typeof entry["value"] === "string") {
+      labels[entry["label"]] = entry["value"];
+    }
+  }
+  return labels;
+}
+
+/** The name on the engine. */
+export function engineNameOf(resource: StateResource): string | undefined {
+  const name = resource.outputs?.["name"] ?? resource.inputs?.["name"];
+  return typeof name === "string" ? name : undefined;
+}
+
+/** Resources whose creation did not come to a good end; the next update replaces them. */
+export const failedGates = (state: State): StateResource[] =>
+  resourcesOf(state).filter((resource) => (resource.initErrors ?? []).length > 0);

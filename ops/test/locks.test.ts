@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { OpsError } from "../errors.ts";
+import { clearPulumiLocks, holderOf, judge, ownLock, parseLock, takeOwnLock, type Lock } from "../locks.ts";
+
+const since = new Date("2026-11-23T10:00:00Z");
+const lock: Lock = { file: "f", pid: 17, hostname: "here", username: "root", since };
+const machine = (alive: boolean, started?: Date) => ({
+  hostname: "here",
+  isAlive: () => alive,
+  startOf: () => started,
+});
+
+/** A process id that was in use and is not any more. */
+const DEAD = 2 ** 22 + 1;
+
+describe("locks", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "ops-locks-"));
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  const pulumiLock = (content: object): string => {
+    const file = path.join(folder, ".pulumi", "locks", "organization", "omniai", "dev", "a.json");
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, JSON.stringify(content));
+    fs.writeFileSync(`${file}.attrs`, "{}");
+    return file;
+  };
+
+  it("tells a dead holder, a reused process id and another machine from a live one", () => {
+    assert.equal(judge(lock, machine(true)), "live");
+    assert.equal(judge(lock, machine(true, new Date(since.getTime() - 5000))), "live");
+    assert.equal(judge(lock, machine(false)), "stale");
+    assert.equal(judge(lock, machine(true, new Date(since.getTime() + 60_000))), "stale");
+    assert.equal(judge({ ...lock, hostname: "elsewhere" }, machine(false)), "foreign");
+  });
+
+  it("reads what Pulumi writes and nothing half-written", () => {
+    const text =
+      '{"pid":17,"username":"root","hostname":"here","timestamp":"2026-11-23T10:00:00.123456789Z"}';
+    assert.equal(parseLock("f", text)?.pid, 17);
+    assert.equal(parseLock("f", text.slice(0, 30)), undefined);
+    assert.equal(parseLock("f", "{}"), undefined);
+  });
+
+  it("names the holder", () => {
+    assert.match(
+      holderOf({ ...lock, command: "up" }, machine(true)),
+      /^pid 17 \(up\) of root on here, since 2026-11-23 10:00:00 UTC \(.* ago\)$/,
+    );
+  });
+
+  it("removes Pulumi's lock of a dead process, with a line that says so", async () => {
+    const file = pulumiLock({ pid: DEAD, username: "root", hostname: os.hostname(), timestamp: since });
+    const said: string[] = [];
+    const removed = await clearPulumiLocks(folder, "omniai", "dev", {
+      seconds: 0,
+      say: (line) => void said.push(line),
+    });
+    assert.equal(removed.length, 1);
+    assert.equal(fs.existsSync(file) || fs.existsSync(`${file}.attrs`), false);
+    assert.match(said[0] ?? "", /ended without removing its lock/);
+  });
+
+  it("keeps a live lock, waits, and gives up with the holder's name", async () => {
+    const file = pulumiLock({
+      pid: process.pid,
+      username: "me",
+      hostname: os.hostname(),
+      timestamp: new Date(),
+    });
+    await assert.rejects(
+      clearPulumiLocks(folder, "omniai", "dev", { seconds: 0.01, say: () => undefined }),
+      (error: unknown) =>
+        error instanceof OpsError && error.exitCode === 3 && error.message.includes(`pid ${process.pid}`),
+    );
+    assert.equal(fs.existsSync(file), true);
+  });
+
+  it("keeps a lock of another machine and says how to remove it", async () => {
+    const file = pulumiLock({ pid: 1, username: "me", hostname: "elsewhere", timestamp: since });
+    await assert.rejects(
+      clearPulumiLocks(folder, "omniai", "dev", { seconds: 0, say: () => undefined }),
+      (error: unknown) => error instanceof OpsError && error.remedy.includes(`rm ${file}`),
+    );
+  });
+
+  it("gives our lock to one at a time, in turn", async () => {
+    const waiting = { seconds: 10, say: () => undefined };
+    const release = await takeOwnLock(folder, "dev", "up", waiting);
+    assert.equal(ownLock(folder, "dev")?.command, "up");
+    let second = false;
+    const next = takeOwnLock(folder, "dev", "down", waiting).then((give) => {
+      second = true;
+      return give;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(second, false);
+    release();
+    (await next)();
+    assert.equal(ownLock(folder, "dev"), undefined);
+    assert.deepEqual(fs.readdirSync(path.join(folder, "locks")), []);
+  });
+
+  it("takes over the lock of an interrupted run", async () => {
+    fs.mkdirSync(path.join(folder, "locks"));
+    fs.writeFileSync(
+      path.join(folder, "locks", "dev.json"),
+      JSON.stringify({ pid: DEAD, hostname: os.hostname(), timestamp: since, command: "up" }),
+    );
+    const said: string[] = [];
+    const release = await takeOwnLock(folder, "dev", "up", {
+      seconds: 0,
+      say: (line) => void said.push(line),
+    });
+    assert.match(said[0] ?? "", /was interrupted; going on from there/);
+    assert.equal(ownLock(folder, "dev")?.pid, process.pid);
+    release();
+  });
+});
