@@ -21,7 +21,14 @@ export default tseslint.config(
   {
     files: ["**/*.mjs", "**/*.cjs", "eslint.config.js"],
     languageOptions: {
-      globals: { process: "readonly", console: "readonly", URL: "readonly", setTimeout: "readonly", require: "readonly", module: "writable" },
+      globals: {
+        process: "readonly",
+        console: "readonly",
+        URL: "readonly",
+        setTimeout: "readonly",
+        require: "readonly",
+        module: "writable",
+      },
     },
   },
   {

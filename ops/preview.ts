@@ -2,8 +2,7 @@
 import { print } from "./output.ts";
 import { runPulumi } from "./run.ts";
 import { interrupts, openSession, type CommonOptions } from "./session.ts";
-import { imageNames } from "./settings.ts";
-import { prepareImages } from "./toolchain.ts";
+import { getImages } from "./up.ts";
 
 export interface PreviewOptions extends CommonOptions {
   readonly diff?: boolean;
@@ -12,9 +11,8 @@ export interface PreviewOptions extends CommonOptions {
 
 export async function preview(options: PreviewOptions): Promise<void> {
   const session = await openSession(options, { create: true });
-  const { context, dockerHost, settings, stack, handle } = session;
-  interrupts.begin({ title: "making the images ready" });
-  await prepareImages(context, imageNames(settings.values), dockerHost);
+  const { stack, handle } = session;
+  await getImages(session);
   const { story } = await runPulumi({
     title: `previewing stack ${stack}`,
     interrupts,

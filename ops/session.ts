@@ -16,7 +16,13 @@ import {
   type Backend,
   type StackHandle,
 } from "./stack.ts";
-import { prepareTools, toolchainContext, dockerHostOf, type ToolchainContext } from "./toolchain.ts";
+import {
+  prepareTools,
+  toolchainContext,
+  dockerHostOf,
+  type PartStatus,
+  type ToolchainContext,
+} from "./toolchain.ts";
 
 export const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -84,6 +90,8 @@ export interface Session extends Place {
   readonly dockerHost: string;
   readonly engineIsLocal: boolean;
   readonly handle: StackHandle;
+  /** The parts of the toolchain that it runs with. */
+  readonly parts: readonly PartStatus[];
 }
 
 const isLocal = (host: string): boolean => host.startsWith("unix://") || host.startsWith("npipe://");
@@ -101,7 +109,7 @@ export interface Needs {
 export async function openSession(options: CommonOptions, needs: Needs): Promise<Session> {
   const place = findPlace(options, needs.onlyLooking);
   interrupts.begin({ title: "making the tools ready" });
-  const { env, pulumi } = await prepareTools(place.context);
+  const { env, pulumi, statuses } = await prepareTools(place.context);
   // The Automation API and everything it starts look here.
   Object.assign(process.env, env);
   const { docker, dockerHost } = await openEngine(place);
@@ -120,7 +128,7 @@ export async function openSession(options: CommonOptions, needs: Needs): Promise
     create: needs.create,
     say,
   });
-  return { ...place, docker, dockerHost, engineIsLocal: isLocal(dockerHost), handle };
+  return { ...place, docker, dockerHost, engineIsLocal: isLocal(dockerHost), handle, parts: statuses };
 }
 
 /** Takes the stack for this command, until the process ends. */

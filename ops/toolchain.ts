@@ -22,12 +22,17 @@ export const prepareTools = (context: ToolchainContext): Promise<Toolchain> => e
 /** The engine where the stack's config names none. */
 export const dockerHostOf = (context: ToolchainContext): Promise<string> => resolveDockerHost(context.env);
 
-export async function prepareImages(
+export const prepareImages = (
   context: ToolchainContext,
   names: readonly string[],
   host: string,
-): Promise<void> {
-  await ensureImages(context, names, host);
+): Promise<PartStatus[]> => ensureImages(context, names, host);
+
+/** One line that names what is not the official part or image; undefined where all are. */
+export function standInsLine(statuses: readonly PartStatus[]): string | undefined {
+  const names = statuses.filter(({ limits }) => (limits ?? []).length > 0).map(({ name }) => name);
+  if (names.length === 0) return undefined;
+  return `Stand-ins built on this machine are in use for ${names.join(", ")}; npm run doctor says what each lacks.`;
 }
 
 /** @returns what was done, or why nothing was */

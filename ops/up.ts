@@ -10,7 +10,7 @@ import { RunFailed, runPulumi } from "./run.ts";
 import { interrupts, openSession, say, type CommonOptions, type Session } from "./session.ts";
 import { imageNames } from "./settings.ts";
 import { failedGates, nameOf, type State } from "./state.ts";
-import { prepareImages } from "./toolchain.ts";
+import { prepareImages, standInsLine } from "./toolchain.ts";
 
 export interface UpOptions extends CommonOptions {
   readonly yes?: boolean;
@@ -21,19 +21,26 @@ export interface UpOptions extends CommonOptions {
 /**
  * Pure: whether the engine is asked for drift first. Always, because a container that was stopped or removed by hand
  * is healed only then. Not after a failed gate: a refresh would take the mark off the container that never got
- * healthy, and the update would keep it and delete the good one (facts/deploy.md A4).
+ * healthy, and the update would keep it and delete the good one.
  */
 export const refreshes = (state: State, asked: boolean): boolean => asked && failedGates(state).length === 0;
 
 /** Checks and preparations that an update and a preview share. @returns the state */
 export async function prepare(session: Session): Promise<State> {
-  const { docker, dockerHost, stack, settings, context, engineIsLocal } = session;
+  const { docker, stack, settings, engineIsLocal } = session;
   interrupts.begin({ title: `looking at stack ${stack} on the engine` });
   const state = await recover(session);
   await checkPorts(docker, stack, settings.values, engineIsLocal);
-  interrupts.begin({ title: "making the images ready" });
-  await prepareImages(context, imageNames(settings.values), dockerHost);
+  await getImages(session);
   return state;
+}
+
+/** Makes the images be on the engine, and names every stand-in among them and among the tools. */
+export async function getImages({ context, settings, dockerHost, parts }: Session): Promise<void> {
+  interrupts.begin({ title: "making the images ready" });
+  const images = await prepareImages(context, imageNames(settings.values), dockerHost);
+  const line = standInsLine([...parts, ...images]);
+  if (line !== undefined) say(line);
 }
 
 export async function up(options: UpOptions): Promise<void> {

@@ -122,7 +122,7 @@ function npmCommand() {
 function npmCi(root, onPid) {
   const [command, ...prefix] = npmCommand();
   return new Promise((resolve, reject) => {
-    const child = spawn(command, [...prefix, "ci", "--no-audit", "--no-fund"], {
+    const child = spawn(command, [...prefix, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
       cwd: root,
       // Standard output belongs to the script (`--json`), so npm's goes to standard error.
       stdio: ["ignore", 2, 2],

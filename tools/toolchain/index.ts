@@ -59,7 +59,8 @@ export async function ensureToolchain(context: ToolchainContext, parts = allPart
   // A part that is here costs one more look; an engine that is here but stopped is started by its own ensure.
   const statuses =
     missing.length > 0 ? await ensureInOrder(context, parts) : await ensureEngine(context, parts, found);
-  for (const { name, limits } of statuses) {
+  // Said when it is built; afterwards `npm run up` names the stand-ins, and `npm run doctor` what each lacks.
+  for (const { name, limits } of missing.length > 0 ? statuses : []) {
     for (const limit of limits ?? []) context.report.warn(`${name} was built here as a stand-in: ${limit}.`);
   }
   return await assemble(context, statuses);
