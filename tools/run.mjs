@@ -113,14 +113,32 @@ function takeAway(file, holder) {
   }
 }
 
-/** `npm` beside the Node that runs this, else the one on PATH. */
-function npmCommand() {
+/**
+ * A Node that `npm ci` does not delete under its own feet: inside `npm run`, PATH begins with node_modules/.bin, so
+ * this may run on the project's own.
+ */
+export function outsideNode(root, env = process.env, execPath = process.execPath) {
+  const inside = path.join(root, "node_modules") + path.sep;
+  const name = process.platform === "win32" ? "node.exe" : "node";
+  const onPath = (env.PATH ?? "").split(path.delimiter).map((folder) => path.join(folder, name));
+  return [execPath, env.npm_node_execpath, ...onPath].find((file) => {
+    try {
+      return file && !file.startsWith(inside) && !fs.realpathSync(file).startsWith(inside);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The npm that started this, on a Node outside of node_modules; else the one on PATH. */
+function npmCommand(root) {
   const viaNpm = process.env.npm_execpath;
-  return viaNpm && /npm-cli\.c?js$/.test(viaNpm) ? [process.execPath, viaNpm] : ["npm"];
+  const node = outsideNode(root);
+  return viaNpm && node && /npm-cli\.c?js$/.test(viaNpm) ? [node, viaNpm] : ["npm"];
 }
 
 function npmCi(root, onPid) {
-  const [command, ...prefix] = npmCommand();
+  const [command, ...prefix] = npmCommand(root);
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...prefix, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
       cwd: root,
