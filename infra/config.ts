@@ -128,6 +128,10 @@ export function parseConfig(stack: string, raw: Readonly<Record<string, unknown>
 export function loadConfig(): StackConfig {
   const config = new pulumi.Config();
   const raw: Record<string, unknown> = {};
+  // A key that nobody reads is a typing error more often than not.
+  for (const [key, text] of Object.entries(pulumi.runtime.allConfig())) {
+    if (key.startsWith("omniai:")) raw[key.slice("omniai:".length)] = text;
+  }
   for (const [key, schema] of Object.entries(configSchema.shape)) {
     const text = config.get(key);
     // Pulumi hands every value over as text; what is not a string in the schema was written as JSON.

@@ -7,7 +7,7 @@ import { Interrupts } from "./interrupts.ts";
 import { clearPulumiLocks, takeOwnLock } from "./locks.ts";
 import { note, paint } from "./output.ts";
 import { killRunning } from "./pulumi-command.ts";
-import { checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
+import { checkTypes, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
 import {
   knownStacks,
   openStack,
@@ -108,6 +108,7 @@ export interface Needs {
 /** The tools, the engine and the stack, made ready. */
 export async function openSession(options: CommonOptions, needs: Needs): Promise<Session> {
   const place = findPlace(options, needs.onlyLooking);
+  if (needs.create) checkTypes(place.stack, place.settings);
   interrupts.begin({ title: "making the tools ready" });
   const { env, pulumi, statuses } = await prepareTools(place.context);
   // The Automation API and everything it starts look here.

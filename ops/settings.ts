@@ -14,6 +14,8 @@ export interface Settings {
   readonly project: string;
   /** Config values by key, without the project's namespace: the stack's, else the default. */
   readonly values: Values;
+  /** The types that Pulumi.yaml declares, by key. */
+  readonly types: Readonly<Record<string, string>>;
   /** Pulumi.<stack>.yaml as it is committed; undefined where there is none. */
   readonly stackFile?: Values;
 }
@@ -81,7 +83,47 @@ export function readSettings(root: string, stack: string): Settings {
   }
   const file = stackFilePath(root, stack);
   const stackFile = fs.existsSync(file) ? readYaml(file) : undefined;
-  return { project, stackFile, values: mergeValues(projectFile, stackFile, project) };
+  return {
+    project,
+    stackFile,
+    types: declaredTypes(projectFile, project),
+    values: mergeValues(projectFile, stackFile, project),
+  };
+}
+
+function declaredTypes(projectFile: Values, project: string): Record<string, string> {
+  const declared = Object.entries(ownKeys(projectFile["config"], project));
+  return Object.fromEntries(
+    declared.flatMap(([key, value]) =>
+      isRecord(value) && typeof value["type"] === "string" ? [[key, value["type"]]] : [],
+    ),
+  );
+}
+
+/** What a value of each type of Pulumi.yaml looks like: a test, and words for it. */
+const TYPES: Readonly<Record<string, { fits: (value: unknown) => boolean; allowed: string }>> = {
+  integer: { fits: (value) => /^-?\d+$/.test(String(value)), allowed: "an integer" },
+  boolean: { fits: (value) => /^(true|false)$/.test(String(value)), allowed: "a boolean, true or false" },
+  array: { fits: (value) => Array.isArray(value), allowed: "an array, written as [a, b]" },
+  string: { fits: (value) => typeof value !== "object", allowed: "a string" },
+};
+
+/**
+ * Values of the wrong type, all at once. Pulumi finds the first of them too, but does not say what the value is.
+ * @throws OpsError
+ */
+export function checkTypes(stack: string, { values, types, project }: Settings): void {
+  const problems = Object.entries(types).flatMap(([key, type]) => {
+    const [value, rule] = [values[key], TYPES[type]];
+    if (value === undefined || rule === undefined || rule.fits(value)) return [];
+    return [`  ${project}:${key} is ${JSON.stringify(value)}; allowed: ${rule.allowed}.`];
+  });
+  if (problems.length === 0) return;
+  throw new OpsError(
+    `The config of stack ${stack} cannot be deployed; nothing was touched.\n${problems.join("\n")}`,
+    `Correct Pulumi.${stack}.yaml; Pulumi.yaml says what each key means.`,
+    EXIT.usage,
+  );
 }
 
 /** The stacks that have a file here. */

@@ -10,7 +10,7 @@ import { bytes, duration, table } from "../output.ts";
 import { visible } from "../outputs.ts";
 import { CommandResult } from "../pulumi-command.ts";
 import { advice, condition, urlsOf } from "../report.ts";
-import { checkStackName, imageNames, mergeValues, portOf, readSettings } from "../settings.ts";
+import { checkTypes, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../settings.ts";
 
 const view = (more: Partial<ContainerView> = {}): ContainerView => ({
   id: "1",
@@ -103,6 +103,27 @@ describe("settings", () => {
     for (const bad of ["", "Dev", "a_b", "-a", "a-", "1a", "a/b", "a".repeat(31)]) {
       assert.throws(() => checkStackName(bad), OpsError);
     }
+  });
+});
+
+describe("the types of config values", () => {
+  const types = { replicas: "integer", hosts: "array", image: "string", on: "boolean" };
+  const check = (values: Record<string, unknown>) => () =>
+    checkTypes("dev", { project: "omniai", types, values });
+
+  it("names every key, its value and what is allowed, at once", () => {
+    assert.throws(check({ replicas: "many", hosts: "a", image: "x", on: "yes" }), (error: Error) => {
+      assert.match(error.message, /omniai:replicas is "many"; allowed: an integer/);
+      assert.match(error.message, /omniai:hosts is "a"; allowed: an array/);
+      assert.match(error.message, /omniai:on is "yes"; allowed: a boolean/);
+      assert.doesNotMatch(error.message, /image/);
+      return true;
+    });
+  });
+
+  it("takes what Pulumi takes: numbers and booleans as text, and what is unset", () => {
+    assert.doesNotThrow(check({ replicas: "2", on: "true", hosts: [] }));
+    assert.doesNotThrow(check({ replicas: 3, on: false }));
   });
 });
 

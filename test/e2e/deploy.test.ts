@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call } from "./support/http.ts";
+import { call, eventually } from "./support/http.ts";
 import { createStack, docker, type TestStack } from "./support/stack.ts";
 import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
 
@@ -21,7 +21,8 @@ describe("a stack in use", function () {
     checkout = createCheckout();
     main = join(checkout, "service/src/main.ts");
     good = readFileSync(main, "utf8");
-    stack = await createStack(checkout);
+    // Shorter than the defaults, so that four deploys fit into a test run; the edge's margin stays.
+    stack = await createStack(checkout, { switchSeconds: 4, drainSeconds: 2 });
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
   });
@@ -49,6 +50,22 @@ describe("a stack in use", function () {
       ["edge", "postgres", "redis"],
       "only the replicas are new",
     );
+  });
+
+  it("replaces PostgreSQL without touching the replicas, which come back to it by themselves", async () => {
+    const before = await stack.containers("backend");
+    const [old] = await docker.listContainers({
+      filters: { label: [`io.omniai.stack=${stack.name}`, "io.omniai.workload=postgres"] },
+    });
+    stack.configure({ postgresMemory: 400 });
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+    const [now] = await docker.listContainers({
+      filters: { label: [`io.omniai.stack=${stack.name}`, "io.omniai.workload=postgres"] },
+    });
+    assert.notEqual(now?.Id, old?.Id, "its command line has changed");
+    assert.deepEqual(await stack.containers("backend"), before);
+    await eventually("readiness", 15, async () => (await call(`${stack.http}/readyz`)).status === 200);
   });
 
   it("keeps the old version serving while a new one never gets healthy, says why, and does not change its mind", async () => {

@@ -31,7 +31,7 @@ if [ -e "$target" ]; then rm -rf "$target.partial"; else mv "$target.partial" "$
 touch "$target"
 ln -sfn "$target" current.next
 mv -fT current.next current
-nginx -s reload -c ${EDGE_FOLDER}/current/nginx.conf
+kill -HUP "$(cat /tmp/nginx.pid)"
 tries=0
 until [ "$(curl -fsS --max-time 2 "http://127.0.0.1:$STATUS_PORT/release" 2>/dev/null)" = "$RELEASE" ]; do
   tries=$((tries + 1))
