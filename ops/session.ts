@@ -5,6 +5,7 @@ import type Docker from "dockerode";
 import { checkEngine, connect } from "./engine.ts";
 import { Interrupts } from "./interrupts.ts";
 import { clearPulumiLocks, takeOwnLock } from "./locks.ts";
+import { mendCheckpoint } from "./mend.ts";
 import { note, paint } from "./output.ts";
 import { killRunning } from "./pulumi-command.ts";
 import { checkTypes, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
@@ -139,5 +140,6 @@ async function lockStack(place: Place, command: string, options: CommonOptions):
   interrupts.onLeave(await takeOwnLock(place.backend.stateDir, place.stack, command, waiting));
   if (place.backend.folder !== undefined) {
     await clearPulumiLocks(place.backend.folder, place.settings.project, place.stack, waiting);
+    mendCheckpoint(place.backend.folder, place.settings.project, place.stack, say);
   }
 }

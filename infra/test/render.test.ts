@@ -14,7 +14,7 @@ const edge: EdgeConfig = {
   upstreamPort: 8000,
   release: "abc",
   tls: true,
-  keepaliveMinSeconds: 4,
+  keepaliveSeconds: 4,
   workerShutdownSeconds: 900,
 };
 
@@ -28,8 +28,8 @@ describe("renderNginx", () => {
     );
   });
 
-  it("keeps idle connections through a reload, for the time it is told", () => {
-    assert.match(renderNginx(edge), /keepalive_min_timeout 4s;/);
+  it("lets no connection be idle for longer than a reload keeps it", () => {
+    assert.match(renderNginx(edge), /keepalive_timeout 4s 3s;\s+keepalive_min_timeout 4s;/);
   });
 
   it("never repeats a request that was sent", () => {
@@ -69,8 +69,9 @@ describe("redis", () => {
     assert.ok(users.includes(`#${createHash("sha256").update("a-password").digest("hex")}`));
   });
 
-  it("lets a stranger ask whether it is alive, and nothing more", () => {
-    assert.match(renderUsers("x"), /^user default on nopass resetkeys resetchannels -@all \+ping$/m);
+  it("lets nobody in without a name, and keeps the default user's rights for the replay of its own file", () => {
+    assert.match(renderUsers("x"), /^user default off resetpass ~\* &\* \+@all$/m);
+    assert.match(renderUsers("x"), /^user health on nopass resetkeys resetchannels -@all \+ping$/m);
   });
 });
 

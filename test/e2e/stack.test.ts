@@ -77,7 +77,7 @@ describe("a stack", function () {
       backend: "1000:1000",
       edge: "101:101",
     };
-    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 29, edge: 15 };
+    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 33, edge: 15 };
     for (const workload of Object.keys(users)) {
       it(`${workload}: runs as ${users[workload]}, without capabilities, on a read-only root, within limits`, () => {
         const { info, host } = one(workload);
@@ -226,10 +226,13 @@ describe("a stack", function () {
       assert.match(exec(one("redis").name, "ls", "/data/appendonlydir"), /appendonly\.aof\.manifest/);
     });
 
-    it("tells a stranger that it is alive, and nothing more", () => {
-      assert.equal(redis("ping"), "PONG");
-      assert.match(redis("get", "omniai:x"), /NOPERM/);
-      assert.match(redis("config", "get", "*"), /NOPERM/);
+    it("lets nobody in without a name, and lets its health check do nothing but ask", () => {
+      assert.match(redis("ping"), /NOAUTH/);
+      const asHealth = (...command: string[]) =>
+        redis("--user", "health", "--pass", "-", "--no-auth-warning", ...command);
+      assert.equal(asHealth("ping"), "PONG");
+      assert.match(asHealth("get", "omniai:x"), /NOPERM/);
+      assert.match(asHealth("config", "get", "*"), /NOPERM/);
     });
   });
 
@@ -315,6 +318,42 @@ describe("a stack", function () {
       assert.match(attempt("-tls1_3"), /TLSv1\.3/);
       assert.match(attempt("-tls1_2"), /TLSv1\.2/);
       assert.doesNotMatch(attempt("-tls1_1"), /New, TLSv1[^.]|TLSv1\.1, Cipher is [A-Z]/);
+    });
+  });
+
+  describe("whose Redis is killed", () => {
+    it("has every acknowledged event again, and its streams go on without a reset", async () => {
+      const client = openSse(`${stack.https}/api/events`);
+      try {
+        await eventually("a stream", 5, () => client.connects === 1);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        const acknowledged: number[] = [];
+        const post = async (n: number): Promise<void> => {
+          const body = { type: "killed", data: { n } };
+          const { status } = await call(`${stack.https}/api/events`, { method: "POST", body });
+          if (status === 201) acknowledged.push(n);
+        };
+        for (let n = 0; n < 20; n += 1) await post(n);
+        assert.equal(acknowledged.length, 20);
+        // The process on the host: `docker kill` would count as a stop by hand, and the engine would leave it so.
+        process.kill((await docker.getContainer(one("redis").name).inspect()).State.Pid, "SIGKILL");
+        await eventually("an event after it", 20, async () => {
+          await post(100 + acknowledged.length);
+          return acknowledged.length > 20;
+        });
+        const seen = () =>
+          client.events
+            .filter(({ event }) => event === "killed")
+            .map(({ data }) => (JSON.parse(data) as { n: number }).n);
+        await eventually("all of them at the client", 15, () =>
+          acknowledged.every((n) => seen().includes(n)),
+        );
+        assert.equal(new Set(seen()).size, seen().length, "none twice");
+        assert.ok(!client.events.some(({ event }) => event === "reset"), "no reset");
+        assert.deepEqual(client.refusals, []);
+      } finally {
+        client.close();
+      }
     });
   });
 

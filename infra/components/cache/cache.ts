@@ -6,7 +6,7 @@ import { useImage } from "../../image.ts";
 import { createPassword } from "../../password.ts";
 import { createDataVolume } from "../../volume.ts";
 import { Workload } from "../../workload.ts";
-import { REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
+import { HEALTH_COMMAND, REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
 
 export interface CacheArgs {
   readonly engine: Engine;
@@ -72,8 +72,7 @@ export class Cache extends pulumi.ComponentResource {
           { volume: files.volumeName, path: SECRETS },
         ],
         tmpfs: { "/tmp": "size=1m,mode=1777" },
-        // redis-cli exits 0 for an error reply too, so the answer itself is looked at.
-        health: { command: ["sh", "-c", '[ "$(redis-cli ping)" = PONG ]'] },
+        health: { command: HEALTH_COMMAND },
         memory: args.memory,
         cpus: args.cpus,
         pids: 64,

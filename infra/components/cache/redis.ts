@@ -27,15 +27,28 @@ logfile ""
 }
 
 /**
- * The users of Redis. Whoever does not log in may only ask whether it is alive, which is what the health check does:
- * so no password stands on a command line. The file has hashes, not passwords.
+ * The users of Redis. Nobody gets in without a name: the default user is off. It keeps every right all the same,
+ * because Redis replays its append-only file as that user, and drops each transaction of the file that the user would
+ * not be allowed: with fewer rights, a restart loses what was written by scripts.
+ * The health check's user has no password, so none stands on a command line; it may only ask whether Redis is alive.
+ * The file has a hash of the service's password, not the password.
  */
 export function renderUsers(servicePassword: string): string {
   const hash = createHash("sha256").update(servicePassword).digest("hex");
-  return `user default on nopass resetkeys resetchannels -@all +ping
+  return `user default off resetpass ~* &* +@all
+user ${HEALTH_USER} on nopass resetkeys resetchannels -@all +ping
 user ${REDIS_USER} on #${hash} resetkeys resetchannels ~omniai:* &omniai:* ${SERVICE_COMMANDS.join(" ")}
 `;
 }
+
+const HEALTH_USER = "health";
+
+/** redis-cli exits with 0 for an error reply too, so the answer itself is looked at. A user without password takes any. */
+export const HEALTH_COMMAND = [
+  "sh",
+  "-c",
+  `[ "$(redis-cli --user ${HEALTH_USER} --pass - --no-auth-warning ping)" = PONG ]`,
+] as const;
 
 /** The user that the service logs in as. */
 export const REDIS_USER = "omniai";

@@ -193,10 +193,10 @@ export class Edge extends pulumi.ComponentResource {
 
   private settings(
     args: EdgeArgs,
-  ): Pick<EdgeConfig, "upstreamPort" | "keepaliveMinSeconds" | "workerShutdownSeconds"> {
+  ): Pick<EdgeConfig, "upstreamPort" | "keepaliveSeconds" | "workerShutdownSeconds"> {
     return {
       upstreamPort: args.upstreamPort,
-      keepaliveMinSeconds: Math.max(1, args.switchSeconds - KEEPALIVE_MARGIN),
+      keepaliveSeconds: Math.max(1, args.switchSeconds - KEEPALIVE_MARGIN),
       workerShutdownSeconds: WORKER_SHUTDOWN_SECONDS,
     };
   }

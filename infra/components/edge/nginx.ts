@@ -17,8 +17,8 @@ export interface EdgeConfig {
   readonly release: string;
   /** With a certificate in tls/, the edge also speaks HTTPS. */
   readonly tls: boolean;
-  /** How long idle client connections stay open after a reload, in seconds. */
-  readonly keepaliveMinSeconds: number;
+  /** How long an idle client connection stays open, also through a reload, in seconds. */
+  readonly keepaliveSeconds: number;
   /** How long a worker of an older configuration may go on with its streams, in seconds. */
   readonly workerShutdownSeconds: number;
 }
@@ -73,10 +73,11 @@ http {
   uwsgi_temp_path /tmp/uwsgi;
   scgi_temp_path /tmp/scgi;
 
-  # Longer than the 90 s of a tunnel's idle connections: the server's end must outlive the client's.
-  keepalive_timeout 120s;
-  # A reload closes idle connections at once without this, and a request just sent on one is lost.
-  keepalive_min_timeout ${config.keepaliveMinSeconds}s;
+  # A reload closes at once every connection that was idle for longer than keepalive_min_timeout, and a request just
+  # sent on it is lost. So no connection may be idle for longer: the two are the same, and clients that listen are told
+  # a second less. A client that keeps idle connections of its own (a tunnel) has to let go of them earlier.
+  keepalive_timeout ${config.keepaliveSeconds}s ${Math.max(1, config.keepaliveSeconds - 1)}s;
+  keepalive_min_timeout ${config.keepaliveSeconds}s;
   client_header_timeout 10s;
   client_body_timeout 15s;
   client_max_body_size 1m;

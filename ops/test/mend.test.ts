@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { mendCheckpoint } from "../mend.ts";
+
+describe("a state that a kill cut off", () => {
+  let folder: string;
+  let file: string;
+  let said: string[];
+  const mend = (): void => mendCheckpoint(folder, "omniai", "dev", (line) => said.push(line));
+  const write = (name: string, text: string): void => fs.writeFileSync(`${file}${name}`, text);
+
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "omniai-mend-"));
+    file = path.join(folder, ".pulumi/stacks/omniai/dev.json");
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    said = [];
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  it("is left alone when nothing is wrong, or nothing is there", () => {
+    mend();
+    write("", '{"version":3}');
+    write(".attrs", "{}");
+    mend();
+    assert.deepEqual(said, []);
+    assert.ok(fs.existsSync(`${file}.attrs`));
+  });
+
+  it("loses a broken attributes file, and nothing else", () => {
+    write("", '{"version":3}');
+    write(".attrs", "");
+    mend();
+    assert.equal(said.length, 1);
+    assert.ok(!fs.existsSync(`${file}.attrs`));
+    assert.equal(fs.readFileSync(file, "utf8"), '{"version":3}');
+  });
+
+  it("goes back to its backup when the checkpoint itself is broken, and keeps what was there", () => {
+    write("", '{"versi');
+    write(".bak", '{"version":2}');
+    mend();
+    assert.equal(fs.readFileSync(file, "utf8"), '{"version":2}');
+    const kept = fs.readdirSync(path.dirname(file)).find((name) => name.includes("broken")) ?? "";
+    assert.equal(fs.readFileSync(path.join(path.dirname(file), kept), "utf8"), '{"versi');
+  });
+
+  it("says where else to look when the backup is broken too", () => {
+    write("", "");
+    write(".bak", "");
+    assert.throws(mend, /cannot be read/);
+    assert.equal(fs.readFileSync(file, "utf8"), "", "nothing was touched");
+  });
+});
