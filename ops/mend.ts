@@ -21,7 +21,12 @@ const isJson = (file: string): boolean => {
  * @param folder of the backend. @param say a line for everything that was put right.
  * @throws OpsError when there is no checkpoint left to go back to.
  */
-export function mendCheckpoint(folder: string, project: string, stack: string, say: (line: string) => void): void {
+export function mendCheckpoint(
+  folder: string,
+  project: string,
+  stack: string,
+  say: (line: string) => void,
+): void {
   const stacks = path.join(folder, ".pulumi", "stacks", project);
   const checkpoint = path.join(stacks, `${stack}.json`);
   for (const file of [checkpoint, `${checkpoint}.bak`]) {
@@ -44,5 +49,7 @@ export function mendCheckpoint(folder: string, project: string, stack: string, s
   fs.rmSync(`${checkpoint}.attrs`, { force: true });
   fs.copyFileSync(backup, `${checkpoint}.new`);
   fs.renameSync(`${checkpoint}.new`, checkpoint);
-  say(`The state of stack ${stack} was broken (kept as ${path.basename(broken)}); its backup is in its place.`);
+  say(
+    `The state of stack ${stack} was broken (kept as ${path.basename(broken)}); its backup is in its place.`,
+  );
 }
