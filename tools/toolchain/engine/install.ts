@@ -68,8 +68,10 @@ async function apt(
   args: readonly string[],
   progress: (line: string) => void,
 ): Promise<CommandResult> {
-  // Another apt on this machine may hold the lock for a while; it is waited for.
-  return await run("apt-get", ["-q", "-o", "DPkg::Lock::Timeout=120", ...args], {
+  // Another apt on this machine may hold the lock for a while; it is waited for. A mirror that falls silent is asked
+  // again: apt's own patience is minutes.
+  const options = ["DPkg::Lock::Timeout=120", "Acquire::http::Timeout=20", "Acquire::Retries=3"];
+  return await run("apt-get", ["-q", ...options.flatMap((option) => ["-o", option]), ...args], {
     env: aptEnvironment(context.env),
     onLine: progress,
   });

@@ -54,7 +54,12 @@ path-exclude=/usr/share/man/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 CONF
-echo 'Acquire::Languages "none";' >"$target/etc/apt/apt.conf.d/slim"
+# A mirror that falls silent is asked again: apt's own patience is minutes.
+cat >"$target/etc/apt/apt.conf.d/slim" <<'CONF'
+Acquire::Languages "none";
+Acquire::http::Timeout "20";
+Acquire::Retries "3";
+CONF
 
 # A container has no init system: no package may start its service while an image is built.
 printf '#!/bin/sh\nexit 101\n' >"$target/usr/sbin/policy-rc.d"
