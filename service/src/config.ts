@@ -282,8 +282,8 @@ export function loadConfig(environment: Environment): Config {
       intervalMs: read.seconds("OMNIAI_CHECK_INTERVAL_SECONDS", 2, 0.1, 3.3),
       optional: read.list(
         "OMNIAI_OPTIONAL_CHECKS",
-        (item) => ["database", "redis", "events"].includes(item),
-        "any of database, redis, events, separated by commas",
+        (item) => ["database", "migrations", "redis", "events"].includes(item),
+        "any of database, migrations, redis, events, separated by commas",
       ),
     },
     lifecycle: {

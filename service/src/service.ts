@@ -7,6 +7,8 @@ import { RedisEventLog } from "./events/redis-log.ts";
 import { Streams } from "./events/streams.ts";
 import { Checks } from "./health/checks.ts";
 import { databaseCheck, eventsCheck, redisCheck } from "./health/dependencies.ts";
+import { migrationsCheck } from "./migrate/check.ts";
+import { loadMigrations } from "./migrate/files.ts";
 import { pause, withDeadline } from "./platform/deadline.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
@@ -47,8 +49,14 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     hub.heartbeat(stream),
   );
   const { deadlineMs } = config.health;
+  const migrations = loadMigrations();
   const checks = new Checks(
-    [databaseCheck(pool, deadlineMs), redisCheck(redis, deadlineMs), eventsCheck(reader, blockMs)],
+    [
+      databaseCheck(pool, deadlineMs),
+      migrationsCheck(pool, migrations, deadlineMs),
+      redisCheck(redis, deadlineMs),
+      eventsCheck(reader, blockMs),
+    ],
     config.health,
     logger,
   );
