@@ -6,10 +6,12 @@ import { healthRouter, type HealthSource } from "./health/router.ts";
 import { requestLog, type Logger } from "./platform/logging.ts";
 import { notFound, problemHandler } from "./platform/problem.ts";
 import { requestId } from "./platform/request-id.ts";
+import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
   readonly health: HealthSource;
   readonly diag: DiagSource;
+  readonly reports: ReportsRouterOptions;
   readonly events: EventsRouterOptions;
   readonly corsOrigins: readonly string[];
   readonly logger: Logger;
@@ -64,6 +66,7 @@ export function publicApp(parts: AppParts): Express {
   app.use(requestId, requestLog(parts.logger), plainHeaders, closeWhileDraining(parts.health.isDraining));
   app.use(exactCors(parts.corsOrigins));
   app.use(healthRouter(parts.health, false));
+  app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", diagRouter(parts.diag));
   app.use("/api/events", eventsRouter(parts.events));
   app.use(notFound, problemHandler(parts.logger));

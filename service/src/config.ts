@@ -31,6 +31,7 @@ export interface Config {
   readonly redis: RedisConfig;
   readonly events: EventsConfig;
   readonly health: HealthConfig;
+  readonly reports: ReportsConfig;
   readonly lifecycle: LifecycleConfig;
 }
 
@@ -84,6 +85,15 @@ export interface HealthConfig {
   readonly intervalMs: number;
   /** Checks that only warn when they fail. */
   readonly optional: readonly string[];
+}
+
+export interface ReportsConfig {
+  /** Reports a minute that this process takes, from all pages together. */
+  readonly perMinute: number;
+  /** Most reports kept, by all replicas together; older ones are removed, at the latest after 7 days. */
+  readonly maxRows: number;
+  /** Old ones are removed after a random 0.5 to 1.5 of this, ms. */
+  readonly cleanupMs: number;
 }
 
 export interface LifecycleConfig {
@@ -285,6 +295,11 @@ export function loadConfig(environment: Environment): Config {
         (item) => ["database", "migrations", "redis", "events"].includes(item),
         "any of database, migrations, redis, events, separated by commas",
       ),
+    },
+    reports: {
+      perMinute: read.whole("OMNIAI_CLIENT_REPORTS_PER_MINUTE", 600, 1, 1_000_000),
+      maxRows: read.whole("OMNIAI_CLIENT_REPORTS_MAX", 50_000, 1, 10_000_000),
+      cleanupMs: read.seconds("OMNIAI_CLIENT_REPORTS_CLEANUP_SECONDS", 600, 0.1, 86_400),
     },
     lifecycle: {
       switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),

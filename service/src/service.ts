@@ -14,6 +14,8 @@ import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
 import { createPool } from "./platform/postgres.ts";
 import { RedisLink } from "./platform/redis.ts";
+import { startCleanup } from "./reports/cleanup.ts";
+import { PostgresReportStore } from "./reports/store.ts";
 
 export interface Service {
   readonly port: number;
@@ -61,6 +63,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     logger,
   );
 
+  const reports = new PostgresReportStore(pool, config.replica, config.reports.maxRows);
+
   let isDraining = false;
   let hasStarted = false;
   const isReady = (): boolean => {
@@ -78,6 +82,12 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       hasStarted: () => isReady() || hasStarted,
     },
     diag: { config, pool, redis, reader, streams, checks, isDraining: () => isDraining },
+    reports: {
+      store: reports,
+      perMinute: config.reports.perMinute,
+      bodyLimitBytes: config.bodyLimitBytes,
+      logger,
+    },
     events: { log, hub, streams, config: config.events, bodyLimitBytes: config.bodyLimitBytes, logger },
     corsOrigins: config.corsOrigins,
     logger,
@@ -91,6 +101,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   log.open();
   reader.start();
   checks.start();
+  const stopCleanup = startCleanup(reports, config.reports.cleanupMs, logger);
   logger.info({ port, internalPort, stack: config.stack, version: config.version }, "listening");
 
   async function stop(): Promise<void> {
@@ -105,6 +116,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const wasCut = await closing;
     streams.close();
     checks.stop();
+    stopCleanup();
     log.close();
     redis.close();
     await reader.stop();

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Check } from "../health/checks.ts";
+import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
-import { labelOf, pendingOf, type Applied, type Migration } from "./files.ts";
+import { labelOf, MigrationError, pendingOf, type Applied, type Migration } from "./files.ts";
 
 export interface MigrationState {
   /** The newest version applied; 0 before the first. */
@@ -21,7 +22,7 @@ export async function migrationState(
   known: readonly Migration[],
   deadlineMs: number,
 ): Promise<MigrationState> {
-  const applied = await queryWithin<Applied & pg.QueryResultRow>(
+  const question = queryWithin<Applied & pg.QueryResultRow>(
     pool,
     deadlineMs,
     "SELECT version, checksum FROM schema_migrations",
@@ -29,6 +30,8 @@ export async function migrationState(
     if (error instanceof Error && "code" in error && error.code === undefinedTable) return [];
     throw error;
   });
+  // The query's own deadline begins when it has a connection.
+  const applied = await withDeadline("PostgreSQL", deadlineMs, question);
   return {
     applied: Math.max(0, ...applied.map(({ version }) => version)),
     known: known.at(-1)?.version ?? 0,
@@ -36,8 +39,8 @@ export async function migrationState(
   };
 }
 
-/** A question that could not be asked: the database's own check says that it is away. */
-const isAbout = (error: unknown): boolean => error instanceof Error && error.name === "MigrationError";
+/** The database answered, and something is wrong in it; everything else is the database check's to say. */
+const isFinding = (error: unknown): boolean => error instanceof MigrationError;
 
 /**
  * Everything that this build knows is applied. Once it was, a database that cannot be asked is no reason to doubt it:
@@ -54,7 +57,7 @@ export function migrationsCheck(pool: pg.Pool, known: readonly Migration[], dead
       try {
         state = await migrationState(pool, known, deadlineMs * 0.9);
       } catch (error) {
-        if (!hasPassed || isAbout(error)) throw error;
+        if (!hasPassed || isFinding(error)) throw error;
         return { status: "warn", value: 0, unit: "migrations", note: "complete when last asked" };
       }
       const { pending } = state;
