@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
+import type { ProviderConfig } from "./providers/monitor.ts";
 
 /**
  * Everything the process may be told from outside, read and checked once at the start.
@@ -32,6 +33,8 @@ export interface Config {
   readonly events: EventsConfig;
   readonly health: HealthConfig;
   readonly reports: ReportsConfig;
+  /** AI providers whose reachability the diagnostics show. */
+  readonly providers: readonly ProviderConfig[];
   readonly lifecycle: LifecycleConfig;
 }
 
@@ -190,7 +193,10 @@ class Reader {
   /** A secret's file, its last line end removed. Only its path and the system's error code are ever shown. */
   secret(name: string): string | undefined {
     const path = this.#environment[name];
-    if (path === undefined || path === "") return undefined;
+    return path === undefined || path === "" ? undefined : this.#secretFile(name, path);
+  }
+
+  #secretFile(name: string, path: string): string | undefined {
     try {
       const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
       if (secret !== "") return secret;
@@ -204,6 +210,32 @@ class Reader {
       );
     }
     return undefined;
+  }
+
+  /** A JSON list. Its value is not shown: somebody may have put a key into it. */
+  providers(name: string): readonly ProviderConfig[] {
+    const value = this.#environment[name];
+    if (value === undefined || value === "") return [];
+    let parsed: z.ZodSafeParseResult<z.output<typeof providersSchema>> | undefined;
+    try {
+      parsed = providersSchema.safeParse(JSON.parse(value));
+    } catch {
+      // Not JSON: said below.
+    }
+    if (!parsed?.success) {
+      const where = parsed?.error.issues[0];
+      const detail = where ? ` (at ${where.path.join(".") || "the top"}: ${where.message})` : "";
+      this.problems.push(
+        `${name}: the value (not shown) is not allowed${detail}; allowed is a JSON list of at most 20 ` +
+          `{"name", "baseUrl": "https://…", "apiKeyFile": "/path"}, names unique, apiKeyFile optional`,
+      );
+      return [];
+    }
+    return parsed.data.map(({ name: provider, baseUrl, apiKeyFile }) => ({
+      name: provider,
+      baseUrl: baseUrl.replace(/\/+$/, ""),
+      apiKey: apiKeyFile === undefined ? undefined : this.#secretFile(name, apiKeyFile),
+    }));
   }
 
   redisUrl(name: string, fallback: string): string {
@@ -226,6 +258,26 @@ class Reader {
 export function isOrigin(value: string): boolean {
   return /^https?:\/\/[\w.:[\]-]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 }
+
+/** http or https, and nothing that is a secret or would end up behind /models. */
+function isBaseUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, password, search, hash } = new URL(value);
+  return ["http:", "https:"].includes(protocol) && username + password + search + hash === "";
+}
+
+const providersSchema = z
+  .array(
+    z.strictObject({
+      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+      baseUrl: z
+        .string()
+        .refine(isBaseUrl, "an http or https URL without user, password, query and fragment"),
+      apiKeyFile: z.string().min(1).optional(),
+    }),
+  )
+  .max(20)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "names are unique");
 
 const { version } = z
   .object({ version: z.string() })
@@ -301,6 +353,7 @@ export function loadConfig(environment: Environment): Config {
       maxRows: read.whole("OMNIAI_CLIENT_REPORTS_MAX", 50_000, 1, 10_000_000),
       cleanupMs: read.seconds("OMNIAI_CLIENT_REPORTS_CLEANUP_SECONDS", 600, 0.1, 86_400),
     },
+    providers: read.providers("OMNIAI_PROVIDERS"),
     lifecycle: {
       switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),
       drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 8, 0, 600),

@@ -1,5 +1,8 @@
+import type { Response } from "express";
 import { internalApp, publicApp, type AppParts } from "./app.ts";
 import type { Config } from "./config.ts";
+import { describeStream } from "./diag/connections.ts";
+import { Directory } from "./diag/directory.ts";
 import { Hub } from "./events/hub.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
@@ -9,11 +12,14 @@ import { Checks } from "./health/checks.ts";
 import { databaseCheck, eventsCheck, redisCheck } from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
+import { routeTemplates } from "./openapi/document.ts";
 import { pause, withDeadline } from "./platform/deadline.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
 import { createPool } from "./platform/postgres.ts";
+import { Metrics } from "./platform/prometheus.ts";
 import { RedisLink } from "./platform/redis.ts";
+import { ProviderMonitor } from "./providers/monitor.ts";
 import { startCleanup } from "./reports/cleanup.ts";
 import { PostgresReportStore } from "./reports/store.ts";
 
@@ -29,6 +35,18 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+export interface ServiceOptions {
+  /** Who sees all of the diagnostics; nobody when left out. */
+  readonly maySeeAll?: (response: Response) => boolean;
+  /** Gets what the apps are made of: for tests that look at their routes. */
+  readonly onParts?: (parts: AppParts) => void;
+}
+
+/** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, ms. */
+const announceMs = 3000;
+/** Most streams that a replica lists one by one: bounds what it puts into Redis while an operator looks. */
+const listLimit = 5000;
+
 /** Entries of the log read into memory at the start: bounded, because each may be as long as an event may be. */
 const preloadLimit = 512;
 
@@ -36,7 +54,11 @@ const preloadLimit = 512;
  * One replica without its process: both ports are open and it is live when this resolves; PostgreSQL and Redis may be
  * away still, it becomes ready when they are there.
  */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
+export async function startService(
+  config: Config,
+  logger: Logger,
+  options: ServiceOptions = {},
+): Promise<Service> {
   const pool = createPool(config.postgres, `omniai-${config.replica}`, logger);
   const redis = new RedisLink(config.redis, `omniai-${config.replica}`, logger, {
     idleMs: 3000,
@@ -65,6 +87,22 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
 
   const reports = new PostgresReportStore(pool, config.replica, config.reports.maxRows);
 
+  const providers = new ProviderMonitor(config.providers);
+  const { version, build, replica } = config;
+  const metrics = new Metrics(routeTemplates, { version, build, replica });
+  const directory = new Directory(
+    redis,
+    {
+      replica,
+      max: config.events.maxStreams,
+      size: () => streams.size,
+      list: () =>
+        [...streams].slice(0, listLimit).map((stream) => describeStream(stream, replica, hub.position)),
+    },
+    announceMs,
+    logger,
+  );
+
   let isDraining = false;
   let hasStarted = false;
   const isReady = (): boolean => {
@@ -81,7 +119,20 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       isDraining: () => isDraining,
       hasStarted: () => isReady() || hasStarted,
     },
-    diag: { config, pool, redis, reader, streams, checks, isDraining: () => isDraining },
+    diag: {
+      config,
+      pool,
+      redis,
+      reader,
+      streams,
+      checks,
+      isDraining: () => isDraining,
+      migrations,
+      reports,
+      providers,
+      directory,
+      maySeeAll: options.maySeeAll ?? (() => false),
+    },
     reports: {
       store: reports,
       perMinute: config.reports.perMinute,
@@ -90,8 +141,11 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     },
     events: { log, hub, streams, config: config.events, bodyLimitBytes: config.bodyLimitBytes, logger },
     corsOrigins: config.corsOrigins,
+    metrics,
     logger,
   };
+  metrics.watch({ pool, isRedisReady: () => redis.isReady, isReady, streams, reader, checks });
+  options.onParts?.(parts);
   const publicServer = newServer(publicApp(parts));
   const internalServer = newServer(internalApp(parts));
   const internalPort = await listen(internalServer, config.internalPort, config.host);
@@ -101,6 +155,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   log.open();
   reader.start();
   checks.start();
+  directory.start();
   const stopCleanup = startCleanup(reports, config.reports.cleanupMs, logger);
   logger.info({ port, internalPort, stack: config.stack, version: config.version }, "listening");
 
@@ -117,6 +172,8 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     streams.close();
     checks.stop();
     stopCleanup();
+    providers.stop();
+    await directory.stop();
     log.close();
     redis.close();
     await reader.stop();

@@ -8,7 +8,7 @@ export const reservedTypes: readonly string[] = ["open", "error", "reset", "hb",
 
 const maxDepth = 32;
 
-const postSchema = z.strictObject({
+export const postSchema = z.strictObject({
   topic: z
     .string()
     .regex(topicPattern, "words of letters, digits, _ and -, joined by dots")

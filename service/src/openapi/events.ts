@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { postSchema, reservedTypes } from "../events/schema.ts";
+import { jsonAnswer, problem, retryAfter, type Operation } from "./operation.ts";
+
+/** A refinement is code; this says the same to a reader of the schema. */
+const described = postSchema.extend({
+  type: postSchema.shape.type.meta({ not: { enum: [...reservedTypes] } }),
+});
+
+export const eventOperations: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/api/events",
+    ports: ["public"],
+    tag: "events",
+    summary: "Follow events (Server-Sent Events)",
+    description:
+      "The answer does not end by itself for minutes. `id:` of each event is a cursor: sent back, everything after it " +
+      "comes first. Events of the service itself: `hb` (heartbeat), `reset` (the history from the cursor on is gone: " +
+      "read your snapshot again) and `bye` (come back after `retry`).",
+    query: z.object({
+      topics: z
+        .string()
+        .optional()
+        .describe("Names of topics, or prefixes such as public.*, by commas; public.* when left out."),
+      last_event_id: z.string().optional().describe("A cursor, for clients that cannot set the header."),
+      lastEventId: z.string().optional().describe("The same; last_event_id goes first."),
+    }),
+    headers: z.object({ "Last-Event-ID": z.string().optional().describe("A cursor; wins over the query.") }),
+    responses: {
+      200: { description: "The stream.", contentType: "text/event-stream", schema: z.string() },
+      400: problem("topics is not a list of topic names or prefixes."),
+      403: problem("One of the topics cannot be followed."),
+    },
+  },
+  {
+    method: "post",
+    path: "/api/events",
+    ports: ["public"],
+    tag: "events",
+    summary: "Publish an event",
+    body: { schema: described },
+    responses: {
+      201: jsonAnswer("The event is in the log and on disk.", z.strictObject({ id: z.string() })),
+      400: problem("The event is not valid."),
+      403: problem("Events cannot be published to this topic."),
+      413: problem("The body, or the event's data, is longer than allowed."),
+      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      503: problem("The event could not be stored for certain.", retryAfter),
+    },
+  },
+];
