@@ -124,13 +124,17 @@ export class Metrics {
     return this.#templates.has(plain) ? plain : "unmatched";
   }
 
+  text(): Promise<string> {
+    return Registry.merge([processMetrics(), this.#registry]).metrics();
+  }
+
   /** GET /metrics in Prometheus' text format. */
   router(): Router {
     const router = Router();
     router
       .route("/metrics")
       .get(async (_request, response) => {
-        const text = await Registry.merge([processMetrics(), this.#registry]).metrics();
+        const text = await this.text();
         response.set("Content-Type", this.#registry.contentType).set("Cache-Control", "no-store").send(text);
       })
       .all(methodNotAllowed("GET", "HEAD"));
