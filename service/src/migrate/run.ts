@@ -89,7 +89,8 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
           cause: error,
         });
       }
-      await pause(between(300, 1000));
+      logger.info({ reason: reasonOf(error) }, "waiting for PostgreSQL");
+      await pause(between(1000, 2000));
     }
   }
 }

@@ -153,13 +153,6 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
   const dropped = counter("streams_dropped", "Clients dropped because they took too little.", "reason");
   const replayed = counter("events_replayed", "Events sent to clients that resumed.");
   const resets = counter("streams_reset", "Streams told to read their snapshot again, by reason.", "reason");
-  const delivered = counter("events_delivered", "Events handed to streams by the fan-out.");
-  const seconds = new Histogram({
-    name: "omniai_stream_duration_seconds",
-    help: "How long streams were open.",
-    buckets: [1, 5, 15, 60, 180, 480, 600, 1200, 3600],
-    registers,
-  });
   const lag = new Histogram({
     name: "omniai_fan_out_lag_seconds",
     help: "From an event's id to its fan-out in this replica.",
@@ -174,15 +167,11 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
   for (const reason of ["trimmed", "epoch", "rollback", "unknown", "malformed"]) resets.inc({ reason }, 0);
   return {
     opened: () => opened.inc(),
-    closed: (reason, duration) => {
-      closed.inc({ reason: wordOr(reason, "other") });
-      seconds.observe(Math.max(0, duration));
-    },
+    closed: (reason) => closed.inc({ reason: wordOr(reason, "other") }),
     dropped: (reason) => dropped.inc({ reason: wordOr(reason, "other") }),
     replayed: (events) => replayed.inc(Math.max(0, events)),
     reset: (reason, streams) => resets.inc({ reason: wordOr(reason, "other") }, Math.max(0, streams)),
-    delivered: (events) => delivered.inc(Math.max(0, events)),
     // Clocks of two machines: an event from the future is no negative lag.
-    fanOutLag: (ms) => lag.observe(Math.max(0, ms) / 1000),
+    lag: (ms) => lag.observe(Math.max(0, ms) / 1000),
   };
 }
