@@ -7,8 +7,8 @@ import { formatPosition } from "./cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import type { Hub } from "./hub.ts";
 import { join } from "./join.ts";
-import { LogUnavailableError, type EventLog } from "./log.ts";
-import { parseEvent } from "./schema.ts";
+import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "./log.ts";
+import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { EventStream, type CloseReason } from "./stream.ts";
 import type { Streams } from "./streams.ts";
 import { isAllowedTopic, parseFilter, type Principal, type TopicFilter } from "./topics.ts";
@@ -42,17 +42,26 @@ const requireJson: RequestHandler = (request, _response, next) => {
   next(new Problem(415, "unsupported-media-type", "The body has to be application/json."));
 };
 
-/** 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. */
+/**
+ * 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. The same
+ * Idempotency-Key gives the same id, and the log never a second entry
+ * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, which also says 422 for another body).
+ */
 function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler {
   return async (request, response) => {
     const event = parseEvent(request.body, config.maxEventBytes);
-    if (!isAllowedTopic(principalOf(response), event.topic)) {
+    const principal = principalOf(response);
+    const key = parseIdempotencyKey(request.get("idempotency-key"));
+    if (!isAllowedTopic(principal, event.topic)) {
       throw new Problem(403, "topic-not-allowed", "Events cannot be published to this topic.");
     }
     try {
-      const id = formatPosition(await log.append(event));
+      const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
       response.status(201).set("Cache-Control", "no-store").json({ id });
     } catch (error) {
+      if (error instanceof OnceKeyReusedError) {
+        throw new Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another event.");
+      }
       if (!(error instanceof LogUnavailableError)) throw error;
       logger.warn(
         { requestId: response.locals.requestId as string, reason: reasonOf(error) },
@@ -61,7 +70,9 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
       throw new Problem(
         503,
         "event-log-unavailable",
-        "The event could not be stored for certain. It may be in the log; sending it again may store it twice.",
+        key
+          ? "The event could not be stored for certain. Sending it again with the same key stores it once."
+          : "The event could not be stored for certain. It may be in the log; without an Idempotency-Key, sending it again may store it twice.",
         { headers: { "Retry-After": String(error.retryAfterSeconds) } },
       );
     }

@@ -22,7 +22,7 @@ export const redisAclRules = [
   "~omniai:*",
   "-@all",
   ..."hello auth ping client|setinfo client|setname info eval evalsha".split(" ").map((name) => `+${name}`),
-  ..."exists hmget hset hincrby set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
+  ..."exists get hmget hset hincrby set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
     .split(" ")
     .map((name) => `+${name}`),
 ];
