@@ -1,5 +1,6 @@
 import { internalApp, publicApp, type AppParts } from "./app.ts";
 import type { Config } from "./config.ts";
+import { Admission } from "./events/admission.ts";
 import { Hub } from "./events/hub.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
@@ -43,9 +44,13 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
   const { readBlockMs: blockMs, coalesceMs, replayCacheEvents } = config.events;
   const preload = Math.min(preloadLimit, replayCacheEvents);
   const reader = new LogReader(log, hub, { blockMs, coalesceMs, preload }, logger);
-  const streams = new Streams(config.events.maxStreams, config.events.heartbeatMs, (stream) =>
-    hub.heartbeat(stream),
-  );
+  const streams = new Streams(config.events.heartbeatMs, (stream) => hub.heartbeat(stream));
+  const admission = new Admission({
+    perProcess: config.events.maxStreams,
+    perAddress: config.events.maxStreamsPerAddress,
+    rate: config.events.connectRate,
+    burst: config.events.connectBurst,
+  });
   const { deadlineMs } = config.health;
   const checks = new Checks(
     [databaseCheck(pool, deadlineMs), redisCheck(redis, deadlineMs), eventsCheck(reader, blockMs)],
@@ -70,7 +75,15 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       hasStarted: () => isReady() || hasStarted,
     },
     diag: { config, pool, redis, reader, streams, checks, isDraining: () => isDraining },
-    events: { log, hub, streams, config: config.events, bodyLimitBytes: config.bodyLimitBytes, logger },
+    events: {
+      log,
+      hub,
+      streams,
+      admission,
+      config: config.events,
+      bodyLimitBytes: config.bodyLimitBytes,
+      logger,
+    },
     corsOrigins: config.corsOrigins,
     logger,
   };

@@ -31,7 +31,7 @@ export class Hub {
   readonly #groups = new Map<string, Group>();
   readonly #recent: RecentEvents;
   #position: Position | undefined;
-  #moved: (() => void)[] = [];
+  readonly #moved = new Set<() => void>();
 
   constructor(recent: RecentEvents) {
     this.#recent = recent;
@@ -46,9 +46,18 @@ export class Hub {
     return this.#recent;
   }
 
-  /** Resolves at the next change of the position. */
-  moved(): Promise<void> {
-    return new Promise((resolve) => this.#moved.push(resolve));
+  /** Resolves at the next change of the position, or when `signal` aborts. */
+  moved(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = (): void => {
+        this.#moved.delete(done);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#moved.add(done);
+      signal?.addEventListener("abort", done);
+    });
   }
 
   /** The first position, with the newest entries before it for those who resume. */
@@ -117,10 +126,7 @@ export class Hub {
 
   #moveTo(position: Position): void {
     this.#position = position;
-    const waiting = this.#moved;
-    if (waiting.length === 0) return;
-    this.#moved = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of [...this.#moved]) resolve();
   }
 }
 

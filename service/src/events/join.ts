@@ -8,7 +8,7 @@ import type { EventStream } from "./stream.ts";
 /** Sent before waiting for the client to take it, bytes. */
 const portionBytes = 65_536;
 /** Entries a page of the log. */
-const pageLimit = 100;
+export const pageLimit = 100;
 
 /**
  * Brings a stream from its cursor to the live fan-out, without a hole and without a duplicate.
@@ -59,7 +59,7 @@ async function resume(
   let replayed = 0;
   for (;;) {
     if (stream.isOver) return { kind: "gone" };
-    const deliveries = fromMemory(hub, from.epoch, after);
+    const deliveries = fromMemory(hub, from.epoch, after, portionBytes);
     if (deliveries) {
       replayed += sendWanted(stream, deliveries);
       after = deliveries.at(-1)?.id ?? after;
@@ -99,9 +99,10 @@ async function resume(
   }
 }
 
-function fromMemory(hub: Hub, epoch: string, after: string): Delivery[] | undefined {
+/** Undefined when some of the events after `after` are not in the hub's memory, or it is not known whether. */
+export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: number): Delivery[] | undefined {
   if (hub.position?.epoch !== epoch || compareIds(after, hub.position.id) > 0) return undefined;
-  return hub.recent.after(after, portionBytes);
+  return hub.recent.after(after, maxBytes);
 }
 
 function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefined> {

@@ -1,30 +1,30 @@
-import { json, Router, type Request, type RequestHandler, type Response } from "express";
+import { json, Router, type RequestHandler } from "express";
 import type { EventsConfig } from "../config.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
+import { clientAddress } from "./address.ts";
+import type { Admission } from "./admission.ts";
 import { formatPosition } from "./cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import type { Hub } from "./hub.ts";
 import { join } from "./join.ts";
 import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "./log.ts";
+import { getPoll } from "./poll-route.ts";
+import { principalOf, requestedCursor, requestedFilter } from "./request.ts";
 import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { EventStream, type CloseReason } from "./stream.ts";
 import type { Streams } from "./streams.ts";
-import { isAllowedTopic, parseFilter, type Principal, type TopicFilter } from "./topics.ts";
+import { isAllowedTopic } from "./topics.ts";
 
 export interface EventsRouterOptions {
   readonly log: EventLog;
   readonly hub: Hub;
   readonly streams: Streams;
+  readonly admission: Admission;
   readonly config: EventsConfig;
   readonly bodyLimitBytes: number;
   readonly logger: Logger;
-}
-
-/** Everybody, until there is authentication; that puts its principal into `response.locals`. */
-function principalOf(response: Response): Principal {
-  return (response.locals.principal as Principal | undefined) ?? {};
 }
 
 export function eventsRouter(options: EventsRouterOptions): Router {
@@ -34,6 +34,10 @@ export function eventsRouter(options: EventsRouterOptions): Router {
     .get(openStream(options))
     .post(requireJson, json({ limit: options.bodyLimitBytes, strict: false }), postEvent(options))
     .all(methodNotAllowed("GET", "HEAD", "POST", "OPTIONS"));
+  router
+    .route("/poll")
+    .get(getPoll(options))
+    .all(methodNotAllowed("GET", "HEAD", "OPTIONS"));
   return router;
 }
 
@@ -79,7 +83,7 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
   };
 }
 
-function openStream({ log, hub, streams, config, logger }: EventsRouterOptions): RequestHandler {
+function openStream({ log, hub, streams, admission, config, logger }: EventsRouterOptions): RequestHandler {
   return (request, response) => {
     const filter = requestedFilter(request, principalOf(response));
     const cursor = requestedCursor(request);
@@ -93,16 +97,17 @@ function openStream({ log, hub, streams, config, logger }: EventsRouterOptions):
       response.end();
       return;
     }
+    // Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): it is turned away within the stream.
+    const admitted = streams.isDraining
+      ? undefined
+      : admission.enter(clientAddress(request, config.trustProxyHops));
+    const refusal: CloseReason | undefined = streams.isDraining ? "draining" : admitted ? undefined : "busy";
+    if (refusal === "busy") response.setHeader("Connection", "close");
     response.socket?.setNoDelay(true);
     response.flushHeaders();
     const stream = new EventStream(response, filter, config);
-    // Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): it is turned away within the stream.
-    const refusal: CloseReason | undefined = streams.isDraining
-      ? "draining"
-      : streams.isFull
-        ? "busy"
-        : undefined;
     streams.add(stream);
+    if (admitted) stream.onClose(() => admission.leave(admitted));
     if (refusal) return stream.end(refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
     // Something at once, for proxies that wait for a first byte; and a reconnection time of this client's own, so that
     // those who lose their connection together do not come back together.
@@ -121,33 +126,4 @@ function openStream({ log, hub, streams, config, logger }: EventsRouterOptions):
       },
     );
   };
-}
-
-/** The header wins over the query: it is newer, EventSource keeps the query of its first request for ever. */
-function requestedCursor(request: Request): string | undefined {
-  const fromQuery = request.query.last_event_id ?? request.query.lastEventId;
-  const cursor = request.get("last-event-id") || fromQuery;
-  if (cursor === undefined || cursor === "") return undefined;
-  // Several of them: nobody knows which was meant, so it is treated as one that is not known.
-  return typeof cursor === "string" ? cursor : "?";
-}
-
-function requestedFilter(request: Request, principal: Principal): TopicFilter {
-  const asked = request.query.topics;
-  const patterns = (Array.isArray(asked) ? asked : [asked])
-    .filter((part): part is string => typeof part === "string")
-    .flatMap((part) => part.split(","))
-    .filter((part) => part !== "");
-  const filter = parseFilter(patterns);
-  if (!filter) {
-    throw new Problem(
-      400,
-      "invalid-topics",
-      "topics is a list of topic names, or prefixes such as public.*, by commas.",
-    );
-  }
-  if (!patterns.every((pattern) => isAllowedTopic(principal, pattern))) {
-    throw new Problem(403, "topic-not-allowed", "One of these topics cannot be followed.");
-  }
-  return filter;
 }
