@@ -2,6 +2,7 @@ import { internalApp, publicApp, type AppParts } from "./app.ts";
 import type { Config } from "./config.ts";
 import { Admission } from "./events/admission.ts";
 import { Hub } from "./events/hub.ts";
+import { noMetrics, type EventsMetrics } from "./events/metrics.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
 import { RedisEventLog } from "./events/redis-log.ts";
@@ -33,18 +34,25 @@ const preloadLimit = 512;
  * One replica without its process: both ports are open and it is live when this resolves; PostgreSQL and Redis may be
  * away still, it becomes ready when they are there.
  */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
+export async function startService(
+  config: Config,
+  logger: Logger,
+  metrics: EventsMetrics = noMetrics,
+): Promise<Service> {
   const pool = createPool(config.postgres, `omniai-${config.replica}`, logger);
   const redis = new RedisLink(config.redis, `omniai-${config.replica}`, logger, {
     idleMs: 3000,
     isPinging: true,
   });
   const log = new RedisEventLog(config.events, config.redis, redis, logger);
-  const hub = new Hub(new RecentEvents(config.events.replayCacheEvents, config.events.replayCacheBytes));
+  const hub = new Hub(
+    new RecentEvents(config.events.replayCacheEvents, config.events.replayCacheBytes),
+    metrics,
+  );
   const { readBlockMs: blockMs, coalesceMs, replayCacheEvents } = config.events;
   const preload = Math.min(preloadLimit, replayCacheEvents);
   const reader = new LogReader(log, hub, { blockMs, coalesceMs, preload }, logger);
-  const streams = new Streams(config.events.heartbeatMs, (stream) => hub.heartbeat(stream));
+  const streams = new Streams(config.events.heartbeatMs, (stream) => hub.heartbeat(stream), metrics);
   const admission = new Admission({
     perProcess: config.events.maxStreams,
     perAddress: config.events.maxStreamsPerAddress,
@@ -80,6 +88,7 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
       hub,
       streams,
       admission,
+      metrics,
       config: config.events,
       bodyLimitBytes: config.bodyLimitBytes,
       logger,
@@ -107,7 +116,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     logger.info({ streams: streams.size }, "accepting no more");
     const closing = closeServer(publicServer, drainMs + marginMs / 2);
     await streams.farewell(drainMs);
+    // Streams have taken their connections from the server, which can cut the others only.
+    const cut = setTimeout(() => streams.close(), marginMs / 2);
     const wasCut = await closing;
+    clearTimeout(cut);
     streams.close();
     checks.stop();
     log.close();

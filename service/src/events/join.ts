@@ -1,6 +1,6 @@
 import { between, pause } from "../platform/deadline.ts";
 import { beginning, compareIds, parsePosition, type Position } from "./cursor.ts";
-import { heartbeatBlock, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
+import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "./log.ts";
 import type { Delivery } from "./recent.ts";
 import type { EventStream } from "./stream.ts";
@@ -27,10 +27,8 @@ export async function join(
   hub: Hub,
   log: EventLog,
 ): Promise<Outcome> {
-  while (!hub.position) {
-    await Promise.race([hub.moved(), closed(stream)]);
-    if (stream.isOver) return { kind: "gone" };
-  }
+  if (!hub.position) await firstPosition(stream, hub);
+  if (!hub.position) return { kind: "gone" };
   if (cursor === undefined) {
     // The position at once: a client that loses the connection before the first event resumes from here.
     stream.send(heartbeatBlock(hub.position));
@@ -135,7 +133,7 @@ function* portions(deliveries: readonly Delivery[]): Generator<Delivery[]> {
 
 function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): number {
   const wanted = deliveries.filter(({ topic }) => stream.filter.matches(topic));
-  if (wanted.length > 0) stream.send(Buffer.concat(wanted.map(({ frame }) => frame)));
+  if (wanted.length > 0) stream.send(joined(wanted));
   return wanted.length;
 }
 
@@ -146,6 +144,10 @@ function reset(stream: EventStream, hub: Hub, reason: ResetReason, requested: st
   return { kind: "reset", reason };
 }
 
-function closed(stream: EventStream): Promise<void> {
-  return new Promise((resolve) => stream.onClose(resolve));
+/** Waits for the hub to reach the log, or for the stream to be over. */
+async function firstPosition(stream: EventStream, hub: Hub): Promise<void> {
+  const over = new AbortController();
+  const forget = stream.onClose(() => over.abort());
+  while (!hub.position && !stream.isOver) await hub.moved(over.signal);
+  forget();
 }

@@ -21,6 +21,7 @@ export function getPoll({
   hub,
   streams,
   admission,
+  metrics,
   config,
   logger,
 }: EventsRouterOptions): RequestHandler {
@@ -59,6 +60,7 @@ export function getPoll({
         headers: { "Retry-After": String(Math.ceil(between(0.1, 3))) },
       });
     }
+    if (page.reset) metrics.reset(page.reset.reason, 1);
     response.json({ ...page, retryMs: Math.round(retryMs(page, held !== undefined, streams.isDraining)) });
   };
 }

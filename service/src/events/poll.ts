@@ -119,7 +119,7 @@ function resetPage(reason: ResetReason, requested: string, position: Position): 
 }
 
 function toPolled(delivery: Delivery): PolledEvent {
-  const { id = "", event: type = "message", data = "null" } = decodeBlock(delivery.frame.toString());
+  const { id = "", event: type = "message", data = "null" } = decodeBlock(delivery.frame.plain.toString());
   return { id, type, data: parsed(data) };
 }
 

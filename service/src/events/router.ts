@@ -1,19 +1,17 @@
 import { json, Router, type RequestHandler } from "express";
 import type { EventsConfig } from "../config.ts";
-import { between, reasonOf } from "../platform/deadline.ts";
+import { reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
-import { clientAddress } from "./address.ts";
 import type { Admission } from "./admission.ts";
 import { formatPosition } from "./cursor.ts";
-import { encodeBlock } from "./frame.ts";
 import type { Hub } from "./hub.ts";
-import { join } from "./join.ts";
 import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "./log.ts";
+import type { EventsMetrics } from "./metrics.ts";
 import { getPoll } from "./poll-route.ts";
-import { principalOf, requestedCursor, requestedFilter } from "./request.ts";
+import { principalOf } from "./request.ts";
 import { parseEvent, parseIdempotencyKey } from "./schema.ts";
-import { EventStream, type CloseReason } from "./stream.ts";
+import { openStream } from "./stream-route.ts";
 import type { Streams } from "./streams.ts";
 import { isAllowedTopic } from "./topics.ts";
 
@@ -22,6 +20,7 @@ export interface EventsRouterOptions {
   readonly hub: Hub;
   readonly streams: Streams;
   readonly admission: Admission;
+  readonly metrics: EventsMetrics;
   readonly config: EventsConfig;
   readonly bodyLimitBytes: number;
   readonly logger: Logger;
@@ -80,50 +79,5 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
         { headers: { "Retry-After": String(error.retryAfterSeconds) } },
       );
     }
-  };
-}
-
-function openStream({ log, hub, streams, admission, config, logger }: EventsRouterOptions): RequestHandler {
-  return (request, response) => {
-    const filter = requestedFilter(request, principalOf(response));
-    const cursor = requestedCursor(request);
-    response.status(200);
-    // By setHeader: Express would add a charset, and some proxies look for exactly this type.
-    response.setHeader("Content-Type", "text/event-stream");
-    // no-transform: a proxy that compresses would hold events back. X-Accel-Buffering: the same for nginx' buffers.
-    response.setHeader("Cache-Control", "no-cache, no-transform");
-    response.setHeader("X-Accel-Buffering", "no");
-    if (request.method === "HEAD") {
-      response.end();
-      return;
-    }
-    // Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): it is turned away within the stream.
-    const admitted = streams.isDraining
-      ? undefined
-      : admission.enter(clientAddress(request, config.trustProxyHops));
-    const refusal: CloseReason | undefined = streams.isDraining ? "draining" : admitted ? undefined : "busy";
-    if (refusal === "busy") response.setHeader("Connection", "close");
-    response.socket?.setNoDelay(true);
-    response.flushHeaders();
-    const stream = new EventStream(response, filter, config);
-    streams.add(stream);
-    if (admitted) stream.onClose(() => admission.leave(admitted));
-    if (refusal) return stream.end(refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
-    // Something at once, for proxies that wait for a first byte; and a reconnection time of this client's own, so that
-    // those who lose their connection together do not come back together.
-    stream.send(encodeBlock({ comment: "ok", retry: between(1000, 5000) }));
-    const names = { stream: stream.id, requestId: response.locals.requestId as string };
-    logger.info({ ...names, topics: filter.key, cursor: cursor?.slice(0, 128) }, "stream opened");
-    stream.onClose(() => {
-      const { reason, bytes } = stream;
-      logger.info({ ...names, reason, bytes, ms: Date.now() - stream.openedAt }, "stream closed");
-    });
-    join(stream, cursor, hub, log).then(
-      (outcome) => logger.debug({ ...names, ...outcome }, "stream joined"),
-      (error: unknown) => {
-        logger.error({ ...names, err: error }, "stream could not join");
-        stream.drop("unfinished");
-      },
-    );
   };
 }

@@ -1,4 +1,5 @@
 import { between, pause } from "../platform/deadline.ts";
+import type { EventsMetrics } from "./metrics.ts";
 import type { EventStream } from "./stream.ts";
 
 /**
@@ -11,13 +12,15 @@ export class Streams {
   #hand = 0;
   #next = 0;
   #size = 0;
+  readonly #metrics: EventsMetrics;
   readonly #drain = new AbortController();
 
   /**
    * @param heartbeatMs each stream is visited once in this time.
    * @param heartbeat sends one.
    */
-  constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void) {
+  constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void, metrics: EventsMetrics) {
+    this.#metrics = metrics;
     const tickMs = Math.max(20, Math.round(heartbeatMs / 30));
     this.#slots = Array.from(
       { length: Math.max(1, Math.round(heartbeatMs / tickMs)) },
@@ -54,8 +57,13 @@ export class Streams {
     const slot = this.#slots[this.#next];
     slot?.add(stream);
     this.#size++;
+    this.#metrics.opened();
     stream.onClose(() => {
-      if (slot?.delete(stream)) this.#size--;
+      if (!slot?.delete(stream)) return;
+      this.#size--;
+      const { reason } = stream;
+      if (reason === "slow" || reason === "stalled") this.#metrics.dropped(reason);
+      this.#metrics.closed(reason);
     });
   }
 
