@@ -72,6 +72,13 @@ export interface EventsConfig {
   readonly replayCacheBytes: number;
   /** Open streams of this process. */
   readonly maxStreams: number;
+  /** Open streams of one address (IPv6: of one /56). */
+  readonly maxStreamsPerAddress: number;
+  /** New streams a second of this process, over time and at once. */
+  readonly connectRate: number;
+  readonly connectBurst: number;
+  /** Proxies in front that append to X-Forwarded-For: 1 behind the edge; 0 takes the socket's address. */
+  readonly trustProxyHops: number;
   readonly heartbeatMs: number;
   /** A stream is ended after a random 0.8 to 1.0 of this, ms. */
   readonly maxAgeMs: number;
@@ -334,6 +341,10 @@ export function loadConfig(environment: Environment): Config {
       replayCacheEvents: read.whole("OMNIAI_REPLAY_CACHE_EVENTS", 2048, 0, 1_000_000),
       replayCacheBytes: read.whole("OMNIAI_REPLAY_CACHE_BYTES", 4_194_304, 0, 1_073_741_824),
       maxStreams: read.whole("OMNIAI_MAX_STREAMS", 2500, 1, 1_000_000),
+      maxStreamsPerAddress: read.whole("OMNIAI_MAX_STREAMS_PER_ADDRESS", 500, 1, 1_000_000),
+      connectRate: read.number("OMNIAI_STREAM_CONNECT_RATE", 500, 0.1, 1_000_000),
+      connectBurst: read.whole("OMNIAI_STREAM_CONNECT_BURST", 2500, 1, 1_000_000),
+      trustProxyHops: read.whole("OMNIAI_TRUST_PROXY_HOPS", 0, 0, 5),
       heartbeatMs: read.seconds("OMNIAI_HEARTBEAT_SECONDS", 15, 0.1, 60),
       maxAgeMs: read.seconds("OMNIAI_STREAM_MAX_AGE_SECONDS", 600, 1, 86_400),
       bufferBytes: read.whole("OMNIAI_STREAM_BUFFER_BYTES", 262_144, 4096, 16_777_216),

@@ -3,7 +3,9 @@ import { internalApp, publicApp, type AppParts } from "./app.ts";
 import type { Config } from "./config.ts";
 import { describeStream } from "./diag/connections.ts";
 import { Directory } from "./diag/directory.ts";
+import { Admission } from "./events/admission.ts";
 import { Hub } from "./events/hub.ts";
+import type { EventsMetrics } from "./events/metrics.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
 import { RedisEventLog } from "./events/redis-log.ts";
@@ -38,6 +40,8 @@ export interface Service {
 export interface ServiceOptions {
   /** Who sees all of the diagnostics; nobody when left out. */
   readonly maySeeAll?: (response: Response) => boolean;
+  /** Counts instead of /metrics what the events tell: for tests. */
+  readonly eventsMetrics?: EventsMetrics;
   /** Gets what the apps are made of: for tests that look at their routes. */
   readonly onParts?: (parts: AppParts) => void;
 }
@@ -59,19 +63,29 @@ export async function startService(
   logger: Logger,
   options: ServiceOptions = {},
 ): Promise<Service> {
+  const { version, build, replica } = config;
+  const metrics = new Metrics(routeTemplates, { version, build, replica });
+  const counts = options.eventsMetrics ?? metrics.streams;
   const pool = createPool(config.postgres, `omniai-${config.replica}`, logger);
   const redis = new RedisLink(config.redis, `omniai-${config.replica}`, logger, {
     idleMs: 3000,
     isPinging: true,
   });
   const log = new RedisEventLog(config.events, config.redis, redis, logger);
-  const hub = new Hub(new RecentEvents(config.events.replayCacheEvents, config.events.replayCacheBytes));
+  const hub = new Hub(
+    new RecentEvents(config.events.replayCacheEvents, config.events.replayCacheBytes),
+    counts,
+  );
   const { readBlockMs: blockMs, coalesceMs, replayCacheEvents } = config.events;
   const preload = Math.min(preloadLimit, replayCacheEvents);
   const reader = new LogReader(log, hub, { blockMs, coalesceMs, preload }, logger);
-  const streams = new Streams(config.events.maxStreams, config.events.heartbeatMs, (stream) =>
-    hub.heartbeat(stream),
-  );
+  const streams = new Streams(config.events.heartbeatMs, (stream) => hub.heartbeat(stream), counts);
+  const admission = new Admission({
+    perProcess: config.events.maxStreams,
+    perAddress: config.events.maxStreamsPerAddress,
+    rate: config.events.connectRate,
+    burst: config.events.connectBurst,
+  });
   const { deadlineMs } = config.health;
   const migrations = loadMigrations();
   const checks = new Checks(
@@ -88,8 +102,6 @@ export async function startService(
   const reports = new PostgresReportStore(pool, config.replica, config.reports.maxRows);
 
   const providers = new ProviderMonitor(config.providers);
-  const { version, build, replica } = config;
-  const metrics = new Metrics(routeTemplates, { version, build, replica });
   const directory = new Directory(
     redis,
     {
@@ -139,7 +151,16 @@ export async function startService(
       bodyLimitBytes: config.bodyLimitBytes,
       logger,
     },
-    events: { log, hub, streams, config: config.events, bodyLimitBytes: config.bodyLimitBytes, logger },
+    events: {
+      log,
+      hub,
+      streams,
+      admission,
+      metrics: counts,
+      config: config.events,
+      bodyLimitBytes: config.bodyLimitBytes,
+      logger,
+    },
     corsOrigins: config.corsOrigins,
     metrics,
     logger,
@@ -168,7 +189,10 @@ export async function startService(
     logger.info({ streams: streams.size }, "accepting no more");
     const closing = closeServer(publicServer, drainMs + marginMs / 2);
     await streams.farewell(drainMs);
+    // Streams have taken their connections from the server, which can cut the others only.
+    const cut = setTimeout(() => streams.close(), marginMs / 2);
     const wasCut = await closing;
+    clearTimeout(cut);
     streams.close();
     checks.stop();
     stopCleanup();

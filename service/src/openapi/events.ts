@@ -39,6 +39,13 @@ export const eventOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "events",
     summary: "Publish an event",
+    headers: z.object({
+      "Idempotency-Key": z
+        .string()
+        .regex(/^("?)([A-Za-z0-9._~:-]{8,128})\1$/)
+        .optional()
+        .describe("The same key and event, within 24 h: stored once, and the same id."),
+    }),
     body: { schema: described },
     responses: {
       201: jsonAnswer("The event is in the log and on disk.", z.strictObject({ id: z.string() })),
@@ -46,7 +53,27 @@ export const eventOperations: readonly Operation[] = [
       403: problem("Events cannot be published to this topic."),
       413: problem("The body, or the event's data, is longer than allowed."),
       415: problem("The body is not JSON, or not in an encoding that is understood."),
+      422: problem("The Idempotency-Key was used for another event."),
       503: problem("The event could not be stored for certain.", retryAfter),
+    },
+  },
+  {
+    method: "get",
+    path: "/api/events/poll",
+    ports: ["public"],
+    tag: "events",
+    summary: "Read events, for clients that cannot stream",
+    query: z.object({
+      topics: z.string().optional().describe("As for the stream."),
+      after: z.string().optional().describe("A cursor; the position alone when left out."),
+      limit: z.coerce.number().int().min(1).max(500).default(100),
+      wait: z.coerce.number().int().min(0).max(25).default(0).describe("Seconds to wait for an event."),
+    }),
+    responses: {
+      200: jsonAnswer("A page of the log.", z.looseObject({ retryMs: z.int() })),
+      400: problem("A parameter is not valid."),
+      403: problem("One of the topics cannot be followed."),
+      503: problem("The events cannot be read now.", retryAfter),
     },
   },
 ];

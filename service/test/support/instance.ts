@@ -65,11 +65,15 @@ export interface Posted {
   readonly ms: number;
 }
 
-export async function post(instance: { url: string }, body: unknown): Promise<Posted> {
+export async function post(
+  instance: { url: string },
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Posted> {
   const started = performance.now();
   const response = await fetch(`${instance.url}/api/events`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
   const { id = "" } = (await response.json()) as { id?: string };

@@ -26,7 +26,7 @@ export const redisAclRules = [
   "~omniai:*",
   "-@all",
   ..."hello auth ping client|setinfo client|setname info eval evalsha".split(" ").map((name) => `+${name}`),
-  ..."exists hdel hgetall hmget hset hincrby mget set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
+  ..."exists get hdel hgetall hmget hset hincrby mget set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
     .split(" ")
     .map((name) => `+${name}`),
 ];
