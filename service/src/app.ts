@@ -3,15 +3,21 @@ import express, { type Express, type RequestHandler } from "express";
 import { diagRouter, type DiagSource } from "./diag/router.ts";
 import { eventsRouter, type EventsRouterOptions } from "./events/router.ts";
 import { healthRouter, type HealthSource } from "./health/router.ts";
+import { openApiRouter } from "./openapi/document.ts";
 import { requestLog, type Logger } from "./platform/logging.ts";
 import { notFound, problemHandler } from "./platform/problem.ts";
+import type { Metrics } from "./platform/prometheus.ts";
 import { requestId } from "./platform/request-id.ts";
+import { securityHeaders } from "./platform/security-headers.ts";
+import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
   readonly health: HealthSource;
   readonly diag: DiagSource;
+  readonly reports: ReportsRouterOptions;
   readonly events: EventsRouterOptions;
   readonly corsOrigins: readonly string[];
+  readonly metrics: Metrics;
   readonly logger: Logger;
 }
 
@@ -53,19 +59,17 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   };
 }
 
-const plainHeaders: RequestHandler = (_request, response, next) => {
-  response.setHeader("X-Content-Type-Options", "nosniff");
-  next();
-};
-
 /** What the public port serves. */
 export function publicApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, requestLog(parts.logger), plainHeaders, closeWhileDraining(parts.health.isDraining));
+  app.use(requestId, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
+  app.use(closeWhileDraining(parts.health.isDraining));
   app.use(exactCors(parts.corsOrigins));
   app.use(healthRouter(parts.health, false));
+  app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", diagRouter(parts.diag));
   app.use("/api/events", eventsRouter(parts.events));
+  app.use(openApiRouter("public", parts.health.version));
   app.use(notFound, problemHandler(parts.logger));
   return app;
 }
@@ -73,8 +77,10 @@ export function publicApp(parts: AppParts): Express {
 /** What the internal port serves, to the engine and to monitoring. */
 export function internalApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, requestLog(parts.logger), plainHeaders);
+  app.use(requestId, requestLog(parts.logger), securityHeaders);
   app.use(healthRouter(parts.health, true));
+  app.use(parts.metrics.router());
+  app.use(openApiRouter("internal", parts.health.version));
   app.use(notFound, problemHandler(parts.logger));
   return app;
 }

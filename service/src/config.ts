@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
+import type { ProviderConfig } from "./providers/monitor.ts";
 
 /**
  * Everything the process may be told from outside, read and checked once at the start.
@@ -31,6 +32,9 @@ export interface Config {
   readonly redis: RedisConfig;
   readonly events: EventsConfig;
   readonly health: HealthConfig;
+  readonly reports: ReportsConfig;
+  /** AI providers whose reachability the diagnostics show. */
+  readonly providers: readonly ProviderConfig[];
   readonly lifecycle: LifecycleConfig;
 }
 
@@ -68,6 +72,13 @@ export interface EventsConfig {
   readonly replayCacheBytes: number;
   /** Open streams of this process. */
   readonly maxStreams: number;
+  /** Open streams of one address (IPv6: of one /56). */
+  readonly maxStreamsPerAddress: number;
+  /** New streams a second of this process, over time and at once. */
+  readonly connectRate: number;
+  readonly connectBurst: number;
+  /** Proxies in front that append to X-Forwarded-For: 1 behind the edge; 0 takes the socket's address. */
+  readonly trustProxyHops: number;
   readonly heartbeatMs: number;
   /** A stream is ended after a random 0.8 to 1.0 of this, ms. */
   readonly maxAgeMs: number;
@@ -84,6 +95,15 @@ export interface HealthConfig {
   readonly intervalMs: number;
   /** Checks that only warn when they fail. */
   readonly optional: readonly string[];
+}
+
+export interface ReportsConfig {
+  /** Reports a minute that this process takes, from all pages together. */
+  readonly perMinute: number;
+  /** Most reports kept, by all replicas together; older ones are removed, at the latest after 7 days. */
+  readonly maxRows: number;
+  /** Old ones are removed after a random 0.5 to 1.5 of this, ms. */
+  readonly cleanupMs: number;
 }
 
 export interface LifecycleConfig {
@@ -180,7 +200,10 @@ class Reader {
   /** A secret's file, its last line end removed. Only its path and the system's error code are ever shown. */
   secret(name: string): string | undefined {
     const path = this.#environment[name];
-    if (path === undefined || path === "") return undefined;
+    return path === undefined || path === "" ? undefined : this.#secretFile(name, path);
+  }
+
+  #secretFile(name: string, path: string): string | undefined {
     try {
       const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
       if (secret !== "") return secret;
@@ -194,6 +217,32 @@ class Reader {
       );
     }
     return undefined;
+  }
+
+  /** A JSON list. Its value is not shown: somebody may have put a key into it. */
+  providers(name: string): readonly ProviderConfig[] {
+    const value = this.#environment[name];
+    if (value === undefined || value === "") return [];
+    let parsed: z.ZodSafeParseResult<z.output<typeof providersSchema>> | undefined;
+    try {
+      parsed = providersSchema.safeParse(JSON.parse(value));
+    } catch {
+      // Not JSON: said below.
+    }
+    if (!parsed?.success) {
+      const where = parsed?.error.issues[0];
+      const detail = where ? ` (at ${where.path.join(".") || "the top"}: ${where.message})` : "";
+      this.problems.push(
+        `${name}: the value (not shown) is not allowed${detail}; allowed is a JSON list of at most 20 ` +
+          `{"name", "baseUrl": "https://…", "apiKeyFile": "/path"}, names unique, apiKeyFile optional`,
+      );
+      return [];
+    }
+    return parsed.data.map(({ name: provider, baseUrl, apiKeyFile }) => ({
+      name: provider,
+      baseUrl: baseUrl.replace(/\/+$/, ""),
+      apiKey: apiKeyFile === undefined ? undefined : this.#secretFile(name, apiKeyFile),
+    }));
   }
 
   redisUrl(name: string, fallback: string): string {
@@ -216,6 +265,26 @@ class Reader {
 export function isOrigin(value: string): boolean {
   return /^https?:\/\/[\w.:[\]-]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 }
+
+/** http or https, and nothing that is a secret or would end up behind /models. */
+function isBaseUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, username, password, search, hash } = new URL(value);
+  return ["http:", "https:"].includes(protocol) && username + password + search + hash === "";
+}
+
+const providersSchema = z
+  .array(
+    z.strictObject({
+      name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
+      baseUrl: z
+        .string()
+        .refine(isBaseUrl, "an http or https URL without user, password, query and fragment"),
+      apiKeyFile: z.string().min(1).optional(),
+    }),
+  )
+  .max(20)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, "names are unique");
 
 const { version } = z
   .object({ version: z.string() })
@@ -272,6 +341,10 @@ export function loadConfig(environment: Environment): Config {
       replayCacheEvents: read.whole("OMNIAI_REPLAY_CACHE_EVENTS", 2048, 0, 1_000_000),
       replayCacheBytes: read.whole("OMNIAI_REPLAY_CACHE_BYTES", 4_194_304, 0, 1_073_741_824),
       maxStreams: read.whole("OMNIAI_MAX_STREAMS", 2500, 1, 1_000_000),
+      maxStreamsPerAddress: read.whole("OMNIAI_MAX_STREAMS_PER_ADDRESS", 500, 1, 1_000_000),
+      connectRate: read.number("OMNIAI_STREAM_CONNECT_RATE", 500, 0.1, 1_000_000),
+      connectBurst: read.whole("OMNIAI_STREAM_CONNECT_BURST", 2500, 1, 1_000_000),
+      trustProxyHops: read.whole("OMNIAI_TRUST_PROXY_HOPS", 0, 0, 5),
       heartbeatMs: read.seconds("OMNIAI_HEARTBEAT_SECONDS", 15, 0.1, 60),
       maxAgeMs: read.seconds("OMNIAI_STREAM_MAX_AGE_SECONDS", 600, 1, 86_400),
       bufferBytes: read.whole("OMNIAI_STREAM_BUFFER_BYTES", 262_144, 4096, 16_777_216),
@@ -282,10 +355,16 @@ export function loadConfig(environment: Environment): Config {
       intervalMs: read.seconds("OMNIAI_CHECK_INTERVAL_SECONDS", 2, 0.1, 3.3),
       optional: read.list(
         "OMNIAI_OPTIONAL_CHECKS",
-        (item) => ["database", "redis", "events"].includes(item),
-        "any of database, redis, events, separated by commas",
+        (item) => ["database", "migrations", "redis", "events"].includes(item),
+        "any of database, migrations, redis, events, separated by commas",
       ),
     },
+    reports: {
+      perMinute: read.whole("OMNIAI_CLIENT_REPORTS_PER_MINUTE", 600, 1, 1_000_000),
+      maxRows: read.whole("OMNIAI_CLIENT_REPORTS_MAX", 50_000, 1, 10_000_000),
+      cleanupMs: read.seconds("OMNIAI_CLIENT_REPORTS_CLEANUP_SECONDS", 600, 0.1, 86_400),
+    },
+    providers: read.providers("OMNIAI_PROVIDERS"),
     lifecycle: {
       switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),
       drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 8, 0, 600),

@@ -1,4 +1,7 @@
 import type pg from "pg";
+import { migrationState, type MigrationState } from "../migrate/check.ts";
+import type { Migration } from "../migrate/files.ts";
+import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";
 
@@ -18,6 +21,7 @@ export interface DatabaseDiag {
   };
   /** Whether pg_stat_statements can be queried. */
   readonly statStatements?: boolean;
+  readonly migrations?: Omit<MigrationState, "pending"> & { readonly pending: string[] };
 }
 
 export interface RedisDiag {
@@ -31,13 +35,13 @@ export interface RedisDiag {
   };
 }
 
-/** One answer for everybody who asks within `keepMs`, and never two questions at once. */
-export function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
+/** One answer for everybody who asks within `ms`, and never two questions at once. */
+export function remembered<T>(ask: () => Promise<T>, ms: number = keepMs): () => Promise<T> {
   let last: { readonly answer: Promise<T>; until: number } | undefined;
   return () => {
     if (last && performance.now() < last.until) return last.answer;
     const entry = { answer: ask(), until: Infinity };
-    const settle = (): void => void (entry.until = performance.now() + keepMs);
+    const settle = (): void => void (entry.until = performance.now() + ms);
     entry.answer.then(settle, settle);
     last = entry;
     return entry.answer;
@@ -46,31 +50,36 @@ export function remembered<T>(ask: () => Promise<T>): () => Promise<T> {
 
 const roundedSince = (start: number): number => Math.round((performance.now() - start) * 100) / 100;
 
-export async function databaseDiag(pool: pg.Pool): Promise<DatabaseDiag> {
+export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration[]): Promise<DatabaseDiag> {
   const counts = (): DatabaseDiag["pool"] => ({
     total: pool.totalCount,
     idle: pool.idleCount,
     waiting: pool.waitingCount,
     max: pool.options.max,
   });
+  const ask = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> =>
+    // The query's own deadline begins when it has a connection.
+    withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text));
   try {
     const started = performance.now();
-    const [row] = await queryWithin<{ version: string }>(
-      pool,
-      deadlineMs,
-      "SELECT current_setting('server_version') AS version",
-    );
+    const [row] = await ask<{ version: string }>("SELECT current_setting('server_version') AS version");
     const latencyMs = roundedSince(started);
-    const statStatements = await queryWithin(
-      pool,
-      deadlineMs,
-      "SELECT 1 FROM pg_stat_statements LIMIT 1",
-    ).then(
-      () => true,
-      () => false,
-    );
-    // "17.6 (Debian 17.6-1)": the packager's part is nobody's business.
-    return { status: "pass", version: row?.version.split(" ")[0], latencyMs, pool: counts(), statStatements };
+    const [statStatements, state] = await Promise.all([
+      ask("SELECT 1 FROM pg_stat_statements LIMIT 1").then(
+        () => true,
+        () => false,
+      ),
+      migrationState(pool, migrations, deadlineMs).catch(() => undefined),
+    ]);
+    return {
+      status: "pass",
+      // "17.6 (Debian 17.6-1)": the packager's part is nobody's business.
+      version: row?.version.split(" ")[0],
+      latencyMs,
+      pool: counts(),
+      statStatements,
+      migrations: state && { ...state, pending: [...state.pending] },
+    };
   } catch {
     return { status: "fail", pool: counts() };
   }
@@ -94,6 +103,46 @@ export async function redisDiag(link: RedisLink): Promise<RedisDiag> {
     };
   } catch {
     return { status: "fail" };
+  }
+}
+
+export interface RedisDetails {
+  readonly memory?: {
+    readonly usedBytes: number;
+    readonly peakBytes: number;
+    readonly maxBytes: number;
+    readonly policy: string;
+  };
+  readonly storage?: {
+    readonly appendOnlyBytes: number | undefined;
+    readonly lastRewriteOk: boolean;
+    readonly lastSnapshotOk: boolean;
+    readonly lastSnapshot: string | undefined;
+  };
+}
+
+/** What only the authorised see. */
+export async function redisDetails(link: RedisLink): Promise<RedisDetails> {
+  try {
+    const info = parseInfo(await link.run(deadlineMs, (client) => client.info()));
+    const number = (key: string): number => Number(info.get(key) ?? 0);
+    const savedAt = number("rdb_last_save_time");
+    return {
+      memory: {
+        usedBytes: number("used_memory"),
+        peakBytes: number("used_memory_peak"),
+        maxBytes: number("maxmemory"),
+        policy: info.get("maxmemory_policy") ?? "unknown",
+      },
+      storage: {
+        appendOnlyBytes: info.has("aof_current_size") ? number("aof_current_size") : undefined,
+        lastRewriteOk: info.get("aof_last_bgrewrite_status") === "ok",
+        lastSnapshotOk: info.get("rdb_last_bgsave_status") === "ok",
+        lastSnapshot: savedAt > 0 ? new Date(savedAt * 1000).toISOString() : undefined,
+      },
+    };
+  } catch {
+    return {};
   }
 }
 

@@ -1,12 +1,20 @@
-import { Router } from "express";
+import { Router, type RequestHandler, type Response } from "express";
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import type { LogReader } from "../events/reader.ts";
 import type { Streams } from "../events/streams.ts";
 import type { Checks } from "../health/checks.ts";
-import { methodNotAllowed } from "../platform/problem.ts";
+import type { Migration } from "../migrate/files.ts";
+import { methodNotAllowed, Problem } from "../platform/problem.ts";
 import type { RedisLink } from "../platform/redis.ts";
-import { databaseDiag, redisDiag, remembered } from "./diag.ts";
+import type { ProviderMonitor, ProviderState } from "../providers/monitor.ts";
+import type { ReportStore } from "../reports/store.ts";
+import { pageOf } from "./connections.ts";
+import { databaseDiag, redisDetails, redisDiag, remembered } from "./diag.ts";
+import type { Directory } from "./directory.ts";
+import { connectionsQuerySchema, type Diag } from "./schema.ts";
+import { databaseDetails } from "./statements.ts";
+import { summarise } from "./summary.ts";
 
 export interface DiagSource {
   readonly config: Config;
@@ -16,33 +24,114 @@ export interface DiagSource {
   readonly streams: Streams;
   readonly checks: Checks;
   readonly isDraining: () => boolean;
+  readonly migrations: readonly Migration[];
+  readonly reports: ReportStore;
+  readonly providers: ProviderMonitor;
+  readonly directory: Directory;
+  /** Who may see sizes, statements, addresses and single connections. Nobody, until there is authentication. */
+  readonly maySeeAll: (response: Response) => boolean;
 }
 
-/** What anybody may know: no addresses, no names of users, no messages of errors. */
-export function diagRouter({ config, pool, redis, reader, streams, checks, isDraining }: DiagSource): Router {
-  const database = remembered(() => databaseDiag(pool));
-  const cache = remembered(() => redisDiag(redis));
+/** Longest the providers may keep an answer waiting, ms. */
+const providerWaitMs = 300;
+const detailDeadlineMs = 800;
+/** Sizes and statements change slowly, and cost more to find out. */
+const keepDetailsMs = 10_000;
+
+/** Anybody may know the state; addresses, messages of errors and what users do are for the authorised. */
+export function diagRouter(source: DiagSource): Router {
   const router = Router();
-  router
-    .route("/")
-    .get(async (_request, response) => {
-      const [databasePart, redisPart] = await Promise.all([database(), cache()]);
-      response.set("Cache-Control", "no-store").json({
-        status: isDraining() ? "fail" : checks.status,
-        service: "omniai",
-        stack: config.stack,
-        version: config.version,
-        build: config.build,
-        replica: config.replica,
-        time: new Date().toISOString(),
-        uptimeSeconds: Math.round(process.uptime()),
-        draining: isDraining(),
-        auth: { mode: "none" },
-        database: databasePart,
-        redis: redisPart,
-        events: { reader: reader.status.state, streams: streams.size },
-      });
-    })
-    .all(methodNotAllowed("GET", "HEAD", "OPTIONS"));
+  const onlyGet = methodNotAllowed("GET", "HEAD", "OPTIONS");
+  const redis = remembered(() => redisDiag(source.redis));
+  router.route("/").get(getDiag(source, redis)).all(onlyGet);
+  router.route("/health-summary").get(getSummary(source, redis)).all(onlyGet);
+  router.route("/connections").get(getConnections(source)).all(onlyGet);
   return router;
+}
+
+function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>): RequestHandler {
+  const { config, pool, reader, streams, checks, isDraining, migrations, reports, providers } = source;
+  const database = remembered(() => databaseDiag(pool, migrations));
+  const databaseMore = remembered(() => databaseDetails(pool, detailDeadlineMs), keepDetailsMs);
+  const redisMore = remembered(() => redisDetails(source.redis), keepDetailsMs);
+  const quality = remembered(() => reports.quality(detailDeadlineMs).catch(() => undefined), keepDetailsMs);
+  return async (_request, response) => {
+    const isAll = source.maySeeAll(response);
+    const [databasePart, redisPart, databaseAll, redisAll, providerStates, qualityPart] = await Promise.all([
+      database(),
+      redis(),
+      isAll ? databaseMore() : {},
+      isAll ? redisMore() : {},
+      providers.states(providerWaitMs),
+      quality(),
+    ]);
+    const body: Diag = {
+      status: isDraining() ? "fail" : checks.status,
+      service: "omniai",
+      stack: config.stack,
+      version: config.version,
+      build: config.build,
+      replica: config.replica,
+      time: new Date().toISOString(),
+      uptimeSeconds: Math.round(process.uptime()),
+      draining: isDraining(),
+      auth: { mode: "none" },
+      database: { ...databasePart, ...databaseAll },
+      redis: { ...redisPart, ...redisAll },
+      events: { reader: reader.status.state, streams: streams.size },
+      providers: providerStates.map((state) => (isAll ? withAll(state) : withoutInside(state))),
+      quality: qualityPart,
+    };
+    response.set("Cache-Control", "no-store").json(body);
+  };
+}
+
+const withAll = (state: ProviderState): Diag["providers"][number] => ({
+  ...state,
+  models: state.models && [...state.models],
+});
+const withoutInside = ({ name, status }: ProviderState): Diag["providers"][number] => ({ name, status });
+
+function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag>): RequestHandler {
+  const { config, checks, isDraining, providers } = source;
+  return async (_request, response) => {
+    const redisPart = await redis();
+    const { status, verdict, reasons } = summarise({
+      isDraining: isDraining(),
+      results: checks.results,
+      optional: config.health.optional,
+      redis: redisPart,
+      providers: await providers.states(providerWaitMs),
+    });
+    const isAll = source.maySeeAll(response);
+    response.set("Cache-Control", "no-store").json({
+      status,
+      verdict,
+      reasons: isAll ? reasons : reasons.map(({ component, status: each }) => ({ component, status: each })),
+      replica: config.replica,
+      time: new Date().toISOString(),
+    });
+  };
+}
+
+function getConnections({ directory, maySeeAll }: DiagSource): RequestHandler {
+  const counts = remembered(() => directory.counts(), 500);
+  return async (request, response) => {
+    const parsed = connectionsQuerySchema.safeParse(request.query);
+    if (!parsed.success) {
+      const errors = parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
+      throw new Problem(400, "invalid-query", "A parameter is not valid.", { members: { errors } });
+    }
+    const known = await counts();
+    const replicas = known ?? [directory.own];
+    const summary = {
+      streams: replicas.reduce((sum, { streams }) => sum + streams, 0),
+      replicas,
+      complete: known !== undefined,
+    };
+    response.set("Cache-Control", "no-store");
+    if (!maySeeAll(response)) return void response.json(summary);
+    const { connections, missing } = await directory.connections(replicas.map(({ replica }) => replica));
+    response.json({ ...summary, missing, ...pageOf(connections, parsed.data) });
+  };
 }

@@ -29,6 +29,20 @@ export function encodeBlock(block: Block): string {
   return `${text}\n`;
 }
 
+/** What `encodeBlock` made of an id, an event type and data. */
+export function decodeBlock(text: string): Pick<Block, "id" | "event" | "data"> {
+  const data: string[] = [];
+  const fields: Record<string, string> = {};
+  for (const line of text.split("\n")) {
+    const colon = line.indexOf(": ");
+    if (colon <= 0) continue;
+    const field = line.slice(0, colon);
+    if (field === "data") data.push(line.slice(colon + 2));
+    else fields[field] = line.slice(colon + 2);
+  }
+  return { id: fields.id, event: fields.event, data: data.join("\n") };
+}
+
 function checked(field: string, value: string): string {
   if (unsafeInField.test(value)) throw new TypeError(`the ${field} of an event must not hold NUL, CR or LF`);
   return value;

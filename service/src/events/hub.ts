@@ -1,8 +1,9 @@
 import { compareIds, formatPosition, type Position } from "./cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import type { LogEntry, LogState } from "./log.ts";
-import type { RecentEvents } from "./recent.ts";
-import { type Delivery } from "./recent.ts";
+import { noMetrics, type EventsMetrics } from "./metrics.ts";
+import type { Delivery, RecentEvents } from "./recent.ts";
+import { Shared } from "./shared.ts";
 import type { EventStream } from "./stream.ts";
 import type { TopicFilter } from "./topics.ts";
 
@@ -19,7 +20,7 @@ export function toDelivery(entry: LogEntry): Delivery {
   return {
     id: entry.id,
     topic: entry.topic,
-    frame: Buffer.from(encodeBlock({ id, event: entry.type, data: entry.data })),
+    frame: new Shared(Buffer.from(encodeBlock({ id, event: entry.type, data: entry.data }))),
   };
 }
 
@@ -30,11 +31,13 @@ export function toDelivery(entry: LogEntry): Delivery {
 export class Hub {
   readonly #groups = new Map<string, Group>();
   readonly #recent: RecentEvents;
+  readonly #metrics: EventsMetrics;
   #position: Position | undefined;
-  #moved: (() => void)[] = [];
+  readonly #moved = new Set<() => void>();
 
-  constructor(recent: RecentEvents) {
+  constructor(recent: RecentEvents, metrics: EventsMetrics = noMetrics) {
     this.#recent = recent;
+    this.#metrics = metrics;
   }
 
   /** The last entry fanned out; undefined until the log was reached for the first time. */
@@ -46,9 +49,18 @@ export class Hub {
     return this.#recent;
   }
 
-  /** Resolves at the next change of the position. */
-  moved(): Promise<void> {
-    return new Promise((resolve) => this.#moved.push(resolve));
+  /** Resolves at the next change of the position, or when `signal` aborts. */
+  moved(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = (): void => {
+        this.#moved.delete(done);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#moved.add(done);
+      signal?.addEventListener("abort", done);
+    });
   }
 
   /** The first position, with the newest entries before it for those who resume. */
@@ -74,18 +86,22 @@ export class Hub {
       }
     }
     this.#moveTo({ epoch: last.epoch, id: last.id });
+    this.#metrics.lag(Math.max(0, Date.now() - Number(last.id.split("-")[0])));
   }
 
   /** The log went on somewhere else: every live stream is told so, once, and goes on from `position`. */
   reset(position: Position, reason: ResetReason): void {
     this.#recent.restart(position.id);
-    const block = resetBlock(reason, position, undefined);
+    const block = new Shared(Buffer.from(resetBlock(reason, position, undefined)));
+    let told = 0;
     for (const { streams } of this.#groups.values()) {
       for (const stream of streams) {
         stream.skipThrough = undefined;
         stream.send(block);
+        told++;
       }
     }
+    this.#metrics.reset(reason, told);
     this.#moveTo(position);
   }
 
@@ -98,6 +114,7 @@ export class Hub {
     let group = this.#groups.get(filter.key);
     if (!group) this.#groups.set(filter.key, (group = { filter, streams: new Set() }));
     const { streams } = group;
+    stream.filter = group.filter;
     streams.add(stream);
     stream.onClose(() => {
       streams.delete(stream);
@@ -117,16 +134,14 @@ export class Hub {
 
   #moveTo(position: Position): void {
     this.#position = position;
-    const waiting = this.#moved;
-    if (waiting.length === 0) return;
-    this.#moved = [];
-    for (const resolve of waiting) resolve();
+    for (const resolve of [...this.#moved]) resolve();
   }
 }
 
-function joined(deliveries: readonly Delivery[]): Buffer {
+export function joined(deliveries: readonly Delivery[]): Shared {
   const [only] = deliveries;
-  return deliveries.length === 1 && only ? only.frame : Buffer.concat(deliveries.map(({ frame }) => frame));
+  if (deliveries.length === 1 && only) return only.frame;
+  return new Shared(Buffer.concat(deliveries.map(({ frame }) => frame.plain)));
 }
 
 /** For a stream whose replay got further than the fan-out. */

@@ -1,6 +1,6 @@
 import { between, pause } from "../platform/deadline.ts";
 import { beginning, compareIds, parsePosition, type Position } from "./cursor.ts";
-import { heartbeatBlock, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
+import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "./log.ts";
 import type { Delivery } from "./recent.ts";
 import type { EventStream } from "./stream.ts";
@@ -8,7 +8,7 @@ import type { EventStream } from "./stream.ts";
 /** Sent before waiting for the client to take it, bytes. */
 const portionBytes = 65_536;
 /** Entries a page of the log. */
-const pageLimit = 100;
+export const pageLimit = 100;
 
 /**
  * Brings a stream from its cursor to the live fan-out, without a hole and without a duplicate.
@@ -27,10 +27,8 @@ export async function join(
   hub: Hub,
   log: EventLog,
 ): Promise<Outcome> {
-  while (!hub.position) {
-    await Promise.race([hub.moved(), closed(stream)]);
-    if (stream.isOver) return { kind: "gone" };
-  }
+  if (!hub.position) await firstPosition(stream, hub);
+  if (!hub.position) return { kind: "gone" };
   if (cursor === undefined) {
     // The position at once: a client that loses the connection before the first event resumes from here.
     stream.send(heartbeatBlock(hub.position));
@@ -59,7 +57,7 @@ async function resume(
   let replayed = 0;
   for (;;) {
     if (stream.isOver) return { kind: "gone" };
-    const deliveries = fromMemory(hub, from.epoch, after);
+    const deliveries = fromMemory(hub, from.epoch, after, portionBytes);
     if (deliveries) {
       replayed += sendWanted(stream, deliveries);
       after = deliveries.at(-1)?.id ?? after;
@@ -99,9 +97,10 @@ async function resume(
   }
 }
 
-function fromMemory(hub: Hub, epoch: string, after: string): Delivery[] | undefined {
+/** Undefined when some of the events after `after` are not in the hub's memory, or it is not known whether. */
+export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: number): Delivery[] | undefined {
   if (hub.position?.epoch !== epoch || compareIds(after, hub.position.id) > 0) return undefined;
-  return hub.recent.after(after, portionBytes);
+  return hub.recent.after(after, maxBytes);
 }
 
 function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefined> {
@@ -134,7 +133,7 @@ function* portions(deliveries: readonly Delivery[]): Generator<Delivery[]> {
 
 function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): number {
   const wanted = deliveries.filter(({ topic }) => stream.filter.matches(topic));
-  if (wanted.length > 0) stream.send(Buffer.concat(wanted.map(({ frame }) => frame)));
+  if (wanted.length > 0) stream.send(joined(wanted));
   return wanted.length;
 }
 
@@ -145,6 +144,10 @@ function reset(stream: EventStream, hub: Hub, reason: ResetReason, requested: st
   return { kind: "reset", reason };
 }
 
-function closed(stream: EventStream): Promise<void> {
-  return new Promise((resolve) => stream.onClose(resolve));
+/** Waits for the hub to reach the log, or for the stream to be over. */
+async function firstPosition(stream: EventStream, hub: Hub): Promise<void> {
+  const over = new AbortController();
+  const forget = stream.onClose(() => over.abort());
+  while (!hub.position && !stream.isOver) await hub.moved(over.signal);
+  forget();
 }

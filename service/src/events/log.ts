@@ -39,8 +39,12 @@ export interface LogPage {
  * Every method rejects when the log cannot be reached in time, and then promises nothing.
  */
 export interface EventLog {
-  /** Appends; resolves once the event is on disk. @throws LogUnavailableError */
-  append(event: NewEvent): Promise<Position>;
+  /**
+   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept 24 h) the same event is appended once
+   * however often this is called, on whichever replica, and whatever became of the calls before: all that succeed
+   * resolve to the same position. @throws LogUnavailableError, OnceKeyReusedError
+   */
+  append(event: NewEvent, onceKey?: string): Promise<Position>;
   /** The state; gives a log without an epoch one. */
   state(): Promise<LogState>;
   /** Up to `limit` entries after `after`, oldest first. */
@@ -60,5 +64,13 @@ export class LogUnavailableError extends Error {
     super(`the event log is not available: ${reason}`, options);
     this.name = "LogUnavailableError";
     this.retryAfterSeconds = 1 + Math.floor(Math.random() * 3);
+  }
+}
+
+/** The once-key belongs to an event with another topic, type or data. */
+export class OnceKeyReusedError extends Error {
+  constructor() {
+    super("the key was used for another event");
+    this.name = "OnceKeyReusedError";
   }
 }

@@ -1,10 +1,11 @@
 import { compareIds } from "./cursor.ts";
+import type { Shared } from "./shared.ts";
 
 /** An event ready to be written: serialised once, shared by all clients. */
 export interface Delivery {
   readonly id: string;
   readonly topic: string;
-  readonly frame: Buffer;
+  readonly frame: Shared;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { EventsConfig, RedisConfig } from "../config.ts";
 import { reasonOf, withDeadline } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
@@ -7,6 +7,7 @@ import type { Position } from "./cursor.ts";
 import { Durability } from "./durability.ts";
 import {
   LogUnavailableError,
+  OnceKeyReusedError,
   type EventLog,
   type LogEntry,
   type LogPage,
@@ -19,7 +20,12 @@ export const keys = {
   meta: "omniai:events:meta",
   stream: "omniai:events:log",
   barrier: "omniai:events:barrier",
+  /** Before the hash of a once-key. */
+  once: "omniai:events:once:",
 } as const;
+
+/** How long a once-key is known, s. */
+const onceSeconds = 86_400;
 
 const readDeadlineMs = 1500;
 /** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
@@ -66,27 +72,34 @@ export class RedisEventLog implements EventLog {
     for (const link of [this.#reader, ...this.#barriers]) link.close();
   }
 
-  async append(event: NewEvent): Promise<Position> {
+  async append(event: NewEvent, onceKey?: string): Promise<Position> {
     if (this.#pendingAppends >= this.#config.maxPendingAppends)
       throw new LogUnavailableError("too many appends wait");
     this.#pendingAppends++;
     const end = performance.now() + this.#config.appendDeadlineMs;
     try {
-      const position = await this.#add(event, end - performance.now());
+      const position = await this.#add(event, onceKey, end - performance.now());
+      // Also for an event that was there already: the call that wrote it may not have seen it reach the disk.
       const rest = Math.max(1, end - performance.now());
       await withDeadline("the disk", rest, this.#durability.reached(rest));
       return position;
     } catch (error) {
+      if (error instanceof OnceKeyReusedError) throw error;
       throw new LogUnavailableError(reasonOf(error), { cause: error });
     } finally {
       this.#pendingAppends--;
     }
   }
 
-  async #add(event: NewEvent, ms: number): Promise<Position> {
-    const args = [newEpoch(), String(this.#config.retention), event.topic, event.type, event.data];
-    const add = (client: RedisClient): Promise<unknown> =>
-      evaluate(client, appendScript, [keys.meta, keys.stream], args);
+  async #add(event: NewEvent, onceKey: string | undefined, ms: number): Promise<Position> {
+    const { topic, type, data } = event;
+    const names: string[] = [keys.meta, keys.stream];
+    const args = [newEpoch(), String(this.#config.retention), topic, type, data];
+    if (onceKey !== undefined) {
+      names.push(keys.once + digest(onceKey));
+      args.push(digest(`${topic}\n${type}\n${data}`), String(onceSeconds));
+    }
+    const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
     let reply: unknown;
     try {
       reply = await this.#shared.run(ms, add);
@@ -96,6 +109,7 @@ export class RedisEventLog implements EventLog {
       reply = await this.#shared.run(ms, add);
     }
     const [epoch, id] = texts(reply);
+    if (epoch === "" && id === "") throw new OnceKeyReusedError();
     if (!epoch || !id) throw new Error("unexpected reply to an append");
     return { epoch, id };
   }
@@ -173,6 +187,8 @@ function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry
     data: fields.d ?? "null",
   };
 }
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
 function texts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];

@@ -26,11 +26,29 @@ if not epoch or not count or (not kept and count ~= '0') then
 end
 `;
 
-/** ARGV: epoch to take if there is none, retention, topic, type, data. @returns [epoch, id] */
+/**
+ * KEYS 3, optional: what a publisher's idempotency key led to, "<fingerprint> <epoch> <id>". It is written in the same
+ * step as the entry, and so is in the append-only file with it or not at all. One of an epoch that has ended does not
+ * count: its entry is gone, and appending does not make a second one.
+ *
+ * ARGV: epoch to take if there is none, retention, topic, type, data; with KEYS 3 also fingerprint, seconds to keep it.
+ * @returns [epoch, id], or ["", ""] when the key was used for another event.
+ */
 export const appendScript = script(`${openEpoch}
+if KEYS[3] then
+  local known = redis.call('GET', KEYS[3])
+  local print, knownEpoch, knownId = string.match(known or '', '^(%S+) (%S+) (%S+)$')
+  if knownEpoch == epoch then
+    if print ~= ARGV[6] then return {'', ''} end
+    return {epoch, knownId}
+  end
+end
 local n = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*',
   'e', epoch, 'n', n, 't', ARGV[3], 'y', ARGV[4], 'd', ARGV[5])
+if KEYS[3] then
+  redis.call('SET', KEYS[3], ARGV[6] .. ' ' .. epoch .. ' ' .. id, 'EX', ARGV[7])
+end
 return {epoch, id}
 `);
 

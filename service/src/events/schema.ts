@@ -8,7 +8,7 @@ export const reservedTypes: readonly string[] = ["open", "error", "reset", "hb",
 
 const maxDepth = 32;
 
-const postSchema = z.strictObject({
+export const postSchema = z.strictObject({
   topic: z
     .string()
     .regex(topicPattern, "words of letters, digits, _ and -, joined by dots")
@@ -19,6 +19,18 @@ const postSchema = z.strictObject({
     .refine((type) => !reservedTypes.includes(type), `none of ${reservedTypes.join(", ")}`),
   data: z.unknown().refine((data) => data !== undefined, "any JSON value, required"),
 });
+
+/** Characters that need no escaping anywhere; the draft's structured string puts them in quotes, many clients do not. */
+const keyPattern = /^("?)([A-Za-z0-9._~:-]{8,128})\1$/;
+
+/** @throws Problem 400 for a header that is there and not a key. */
+export function parseIdempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  const key = keyPattern.exec(header)?.[2];
+  if (key !== undefined) return key;
+  const detail = "Idempotency-Key is 8 to 128 letters, digits and any of . _ ~ : -, if given.";
+  throw new Problem(400, "invalid-idempotency-key", detail);
+}
 
 /** True when arrays and objects are nested no deeper than `depth`; without recursion, the input is not trusted. */
 export function isWithinDepth(value: unknown, depth: number): boolean {

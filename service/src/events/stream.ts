@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import { between } from "../platform/deadline.ts";
 import { encodeBlock } from "./frame.ts";
+import type { Shared } from "./shared.ts";
 import type { TopicFilter } from "./topics.ts";
 
 /** Why a stream ended. */
@@ -16,44 +17,58 @@ export interface StreamLimits {
   readonly maxAgeMs: number;
 }
 
+/** Where a stream writes to: a socket, or a response that is left to http. */
+export type Sink = Pick<
+  Writable,
+  "write" | "end" | "destroy" | "destroyed" | "writableLength" | "writableNeedDrain"
+> & { on(event: "drain" | "error" | "close", listener: () => void): unknown };
+
 /** How long a stream that was ended may take to hand over its last bytes, ms. */
 const lingerMs = 10_000;
 
 /**
  * One SSE connection: writes, and what bounds it. It has no timer of its own; whoever keeps the streams calls `check`.
  *
- * `response.write` takes everything and buffers without limit, so a client that reads too slowly has to be dropped
- * here; nothing is lost by it, the client comes back with its last id.
+ * `write` takes everything and buffers without limit, so a client that reads too slowly has to be dropped here; nothing
+ * is lost by it, the client comes back with its last id.
  */
 export class EventStream {
   readonly id = randomUUID().slice(0, 8);
-  readonly filter: TopicFilter;
+  /** Replaced by an equal one when it joins a group: thousands of streams share one. */
+  filter: TopicFilter;
   readonly openedAt = Date.now();
   /** Only events after this id go out: what a replay has sent already. Undefined once the fan-out is past it. */
   skipThrough: string | undefined;
   /** True from joining the fan-out on. */
   isLive = false;
   bytes = 0;
-  readonly #response: ServerResponse;
+  readonly #sink: Sink;
+  readonly #isChunked: boolean;
   readonly #limits: StreamLimits;
   readonly #expiresAt: number;
   #stalledSince = 0;
   #endedAt = 0;
   #reason: CloseReason | undefined;
+  #isClosed = false;
+  #onClose: (() => void)[] = [];
+  #onDrain: (() => void)[] | undefined;
 
-  constructor(response: ServerResponse, filter: TopicFilter, limits: StreamLimits) {
-    this.#response = response;
+  /** @param isChunked true when this has to frame the body's chunks (RFC 9112 7.1). */
+  constructor(sink: Sink, isChunked: boolean, filter: TopicFilter, limits: StreamLimits) {
+    this.#sink = sink;
+    this.#isChunked = isChunked;
     this.filter = filter;
     this.#limits = limits;
     this.#expiresAt = this.openedAt + between(0.8, 1) * limits.maxAgeMs;
-    response.on("drain", () => (this.#stalledSince = 0));
+    sink.on("drain", () => this.#drained());
+    sink.on("close", () => this.#closed());
     // An error of the socket is followed by "close", which is all that matters.
-    response.on("error", () => undefined);
+    sink.on("error", ignore);
   }
 
   /** No more can be sent: ended here, or the client is gone. */
   get isOver(): boolean {
-    return this.#reason !== undefined || this.#response.destroyed;
+    return this.#reason !== undefined || this.#sink.destroyed;
   }
 
   get reason(): CloseReason {
@@ -61,33 +76,33 @@ export class EventStream {
   }
 
   get queuedBytes(): number {
-    return this.#response.writableLength;
+    return this.#sink.writableLength;
   }
 
-  onClose(listener: () => void): void {
-    this.#response.once("close", listener);
+  /** Called once, when the connection is closed; at once when it is. @returns what takes the listener back. */
+  onClose(listener: () => void): () => void {
+    if (this.#isClosed) listener();
+    else this.#onClose.push(listener);
+    return () => {
+      this.#onClose = this.#onClose.filter((other) => other !== listener);
+    };
   }
 
-  send(chunk: Buffer | string): void {
+  send(chunk: Shared | string): void {
     if (this.isOver) return;
-    if (this.#response.writableLength > this.#limits.bufferBytes) return this.drop("slow");
+    if (this.#sink.writableLength > this.#limits.bufferBytes) return this.drop("slow");
     this.bytes += chunk.length;
-    if (!this.#response.write(chunk) && this.#stalledSince === 0) this.#stalledSince = Date.now();
+    const isTaken =
+      typeof chunk !== "string"
+        ? this.#sink.write(this.#isChunked ? chunk.chunked : chunk.plain)
+        : this.#sink.write(this.#isChunked ? asChunk(chunk) : chunk);
+    if (!isTaken && this.#stalledSince === 0) this.#stalledSince = Date.now();
   }
 
   /** Resolves when the client has taken what was sent, or the stream is over. */
   async drained(): Promise<void> {
-    const response = this.#response;
-    if (!response.writableNeedDrain || this.isOver) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        response.off("drain", done);
-        response.off("close", done);
-        resolve();
-      };
-      response.on("drain", done);
-      response.on("close", done);
-    });
+    if (!this.#sink.writableNeedDrain || this.isOver || this.#isClosed) return;
+    await new Promise<void>((resolve) => (this.#onDrain ??= []).push(resolve));
   }
 
   /** Says good-bye with a reconnection time, ms, of this client's own, and ends the body: EventSource comes back. */
@@ -98,18 +113,18 @@ export class EventStream {
     if (this.isOver) return;
     this.#reason = reason;
     this.#endedAt = Date.now();
-    this.#response.end();
+    this.#sink.end(this.#isChunked ? "0\r\n\r\n" : "");
   }
 
   drop(reason: CloseReason): void {
     this.#reason ??= reason;
-    this.#response.destroy();
+    this.#sink.destroy();
   }
 
   /** Enforces age and progress. @returns true when a heartbeat may follow. */
   check(now: number): boolean {
     if (this.#endedAt > 0) {
-      if (now - this.#endedAt > lingerMs) this.#response.destroy();
+      if (now - this.#endedAt > lingerMs) this.#sink.destroy();
       return false;
     }
     if (this.isOver) return false;
@@ -123,4 +138,24 @@ export class EventStream {
     }
     return true;
   }
+
+  #drained(): void {
+    this.#stalledSince = 0;
+    const waiting = this.#onDrain;
+    this.#onDrain = undefined;
+    for (const resolve of waiting ?? []) resolve();
+  }
+
+  #closed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#drained();
+    const listeners = this.#onClose;
+    this.#onClose = [];
+    for (const listener of listeners) listener();
+  }
 }
+
+const ignore = (): void => undefined;
+
+const asChunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;

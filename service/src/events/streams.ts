@@ -1,4 +1,5 @@
 import { between, pause } from "../platform/deadline.ts";
+import type { EventsMetrics } from "./metrics.ts";
 import type { EventStream } from "./stream.ts";
 
 /**
@@ -8,19 +9,18 @@ import type { EventStream } from "./stream.ts";
 export class Streams {
   readonly #slots: Set<EventStream>[];
   readonly #timer: NodeJS.Timeout;
-  readonly #max: number;
   #hand = 0;
   #next = 0;
   #size = 0;
-  #isDraining = false;
+  readonly #metrics: EventsMetrics;
+  readonly #drain = new AbortController();
 
   /**
-   * @param max most streams at once.
    * @param heartbeatMs each stream is visited once in this time.
    * @param heartbeat sends one.
    */
-  constructor(max: number, heartbeatMs: number, heartbeat: (stream: EventStream) => void) {
-    this.#max = max;
+  constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void, metrics: EventsMetrics) {
+    this.#metrics = metrics;
     const tickMs = Math.max(20, Math.round(heartbeatMs / 30));
     this.#slots = Array.from(
       { length: Math.max(1, Math.round(heartbeatMs / tickMs)) },
@@ -38,12 +38,13 @@ export class Streams {
     return this.#size;
   }
 
-  get isFull(): boolean {
-    return this.#size >= this.#max;
+  get isDraining(): boolean {
+    return this.#drain.signal.aborted;
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
+  /** Aborts when draining starts. */
+  get draining(): AbortSignal {
+    return this.#drain.signal;
   }
 
   *[Symbol.iterator](): IterableIterator<EventStream> {
@@ -56,19 +57,24 @@ export class Streams {
     const slot = this.#slots[this.#next];
     slot?.add(stream);
     this.#size++;
+    this.#metrics.opened();
     stream.onClose(() => {
-      if (slot?.delete(stream)) this.#size--;
+      if (!slot?.delete(stream)) return;
+      this.#size--;
+      const { reason } = stream;
+      if (reason === "slow" || reason === "stalled") this.#metrics.dropped(reason);
+      this.#metrics.closed(reason);
     });
   }
 
   /** From now on new streams are told to come back elsewhere. */
   startDraining(): void {
-    this.#isDraining = true;
+    this.#drain.abort();
   }
 
   /** Ends all streams, in random order, evenly over `ms`, each with a reconnection time of its own. */
   async farewell(ms: number): Promise<void> {
-    this.#isDraining = true;
+    this.startDraining();
     const all = [...this]
       .map((stream) => ({ stream, order: Math.random() }))
       .sort((a, b) => a.order - b.order);

@@ -34,9 +34,10 @@ export async function queryWithin<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   ms: number,
   text: string,
+  values: unknown[] = [],
 ): Promise<Row[]> {
   // query_timeout per query is documented by node-postgres; its types leave it out.
-  const query: pg.QueryConfig & { query_timeout: number } = { text, query_timeout: ms };
+  const query: pg.QueryConfig & { query_timeout: number } = { text, values, query_timeout: ms };
   const result = await pool.query<Row>(query);
   return result.rows;
 }

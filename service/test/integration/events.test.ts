@@ -352,7 +352,7 @@ describe("the HTTP side", function () {
         assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/);
         assert.equal(body.status, "pass");
         const hasChecks = url === instance.internalUrl && path === "/readyz";
-        assert.equal(Object.keys(body.checks ?? {}).length, hasChecks ? 3 : 0);
+        assert.equal(Object.keys(body.checks ?? {}).length, hasChecks ? 4 : 0);
       }
     }
     assert.equal((await fetch(`${instance.internalUrl}/api/diag`)).status, 404);

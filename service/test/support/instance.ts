@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
-import { startService, type Service } from "../../src/service.ts";
+import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
 
 export interface Instance extends Service {
@@ -27,13 +27,16 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
 }
 
 /** The service within the test's process, on ports of its own, ready. */
-export async function startInstance(extra: Record<string, string> = {}): Promise<Instance> {
+export async function startInstance(
+  extra: Record<string, string> = {},
+  options: ServiceOptions = {},
+): Promise<Instance> {
   const config = {
     ...loadConfig(await testEnvironment(extra)),
     replica: `test-${Math.random().toString(36).slice(2, 8)}`,
   };
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
-  const service = await startService(config, logger);
+  const service = await startService(config, logger, options);
   const instance: Instance = {
     ...service,
     url: `http://127.0.0.1:${service.port}`,
@@ -62,11 +65,15 @@ export interface Posted {
   readonly ms: number;
 }
 
-export async function post(instance: { url: string }, body: unknown): Promise<Posted> {
+export async function post(
+  instance: { url: string },
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Posted> {
   const started = performance.now();
   const response = await fetch(`${instance.url}/api/events`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...headers },
     body: JSON.stringify(body),
   });
   const { id = "" } = (await response.json()) as { id?: string };

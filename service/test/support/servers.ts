@@ -3,6 +3,10 @@ import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { createClient } from "redis";
+import { loadConfig } from "../../src/config.ts";
+import { loadMigrations } from "../../src/migrate/files.ts";
+import { migrate } from "../../src/migrate/run.ts";
+import { createLogger } from "../../src/platform/logging.ts";
 
 function newAdmin(port: number) {
   const admin = createClient({ url: `redis://127.0.0.1:${port}` });
@@ -22,7 +26,7 @@ export const redisAclRules = [
   "~omniai:*",
   "-@all",
   ..."hello auth ping client|setinfo client|setname info eval evalsha".split(" ").map((name) => `+${name}`),
-  ..."exists hmget hset hincrby set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
+  ..."exists get hdel hgetall hmget hset hincrby mget set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
     .split(" ")
     .map((name) => `+${name}`),
 ];
@@ -168,7 +172,7 @@ async function startServers(): Promise<Servers> {
   await until("Redis", async () => (await redis.exec("redis-cli", "ping")) === "PONG");
   const admin = newAdmin(redis.port);
   await admin.connect();
-  return {
+  const started = {
     postgres,
     redis,
     admin,
@@ -181,6 +185,10 @@ async function startServers(): Promise<Servers> {
       OMNIAI_REDIS_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
     },
   };
+  // As the deploy does it: before the first replica.
+  const { postgres: config } = loadConfig(started.environment);
+  await migrate(config, loadMigrations(), createLogger({ level: "silent", replica: "", build: "" }));
+  return started;
 }
 
 /** The same pair for all suites of a run; removed after the last of them, also when some failed. */

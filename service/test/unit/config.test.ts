@@ -69,6 +69,33 @@ describe("loadConfig", () => {
     );
   });
 
+  it("takes providers as a JSON list, with their keys as files, and shows neither", () => {
+    const keyFile = new URL("../support/password.txt", import.meta.url).pathname;
+    const list = [{ name: "openai", baseUrl: "https://api.example.com/v1/", apiKeyFile: keyFile }];
+    assert.deepEqual(loadConfig({ OMNIAI_PROVIDERS: JSON.stringify(list) }).providers, [
+      { name: "openai", baseUrl: "https://api.example.com/v1", apiKey: "test" },
+    ]);
+    const bad: unknown[] = [
+      "not json",
+      {},
+      [{ name: "a" }],
+      [{ name: "a", baseUrl: "file:///etc/passwd" }],
+      [{ name: "a", baseUrl: "https://me:hunter2@example.com" }],
+      [{ name: "a", baseUrl: "https://example.com", apiKey: "hunter2" }],
+      [...list, ...list],
+    ];
+    for (const value of bad) {
+      const text = typeof value === "string" ? value : JSON.stringify(value);
+      const [problem = ""] = problemsOf({ OMNIAI_PROVIDERS: text });
+      assert.match(problem, /^OMNIAI_PROVIDERS: .*not shown/, text);
+      assert.doesNotMatch(problem, /hunter2/);
+    }
+    assert.match(
+      problemsOf({ OMNIAI_PROVIDERS: JSON.stringify([{ ...list[0], apiKeyFile: "/nowhere" }]) })[0] ?? "",
+      /\/nowhere cannot be read \(ENOENT\)/,
+    );
+  });
+
   it("refuses the same port twice", () => {
     assert.equal(problemsOf({ OMNIAI_PORT: "8000", OMNIAI_INTERNAL_PORT: "8000" }).length, 1);
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RecentEvents } from "../../src/events/recent.ts";
 import { isWithinDepth, parseEvent, reservedTypes } from "../../src/events/schema.ts";
+import { Shared } from "../../src/events/shared.ts";
 import { isAllowedTopic, parseFilter } from "../../src/events/topics.ts";
 import { Problem } from "../../src/platform/problem.ts";
 
@@ -12,7 +13,7 @@ describe("RecentEvents", () => {
         const recent = new RecentEvents(kept, 1_000_000);
         recent.restart("0-0");
         for (let i = 1; i <= total; i++)
-          recent.add({ id: `${i}-0`, topic: "public.x", frame: Buffer.from("x") });
+          recent.add({ id: `${i}-0`, topic: "public.x", frame: new Shared(Buffer.from("x")) });
         const found = recent.after(`${from}-0`, 1_000_000)?.map(({ id }) => id);
         const floor = Math.max(0, total - kept);
         if (from < floor) assert.equal(found, undefined);
@@ -28,7 +29,8 @@ describe("RecentEvents", () => {
   it("keeps no more bytes than allowed, and gives portions", () => {
     const recent = new RecentEvents(1000, 100);
     recent.restart("0-0");
-    for (let i = 1; i <= 50; i++) recent.add({ id: `${i}-0`, topic: "public.x", frame: Buffer.alloc(10) });
+    for (let i = 1; i <= 50; i++)
+      recent.add({ id: `${i}-0`, topic: "public.x", frame: new Shared(Buffer.alloc(10)) });
     assert.equal(recent.after("39-0", 1000), undefined);
     assert.equal(recent.after("40-0", 1000)?.length, 10);
     assert.equal(recent.after("40-0", 25)?.length, 3);

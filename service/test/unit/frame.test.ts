@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeBlock } from "../../src/events/frame.ts";
+import { decodeBlock, encodeBlock } from "../../src/events/frame.ts";
 import { SpecParser } from "../support/sse.ts";
 
 const lines = fc.array(
@@ -53,5 +53,17 @@ describe("encodeBlock", () => {
 
   it("writes retry as whole milliseconds", () => {
     assert.equal(encodeBlock({ retry: 1234.6 }), "retry: 1235\n\n");
+  });
+});
+
+describe("decodeBlock", () => {
+  it("gives back what was encoded", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), fc.jsonValue(), (event, value) => {
+        fc.pre(!/[\0\r\n]/.test(event));
+        const block = { id: "abcd-1-1", event, data: JSON.stringify(value) };
+        assert.deepEqual(decodeBlock(encodeBlock(block)), block);
+      }),
+    );
   });
 });

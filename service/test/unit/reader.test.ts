@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { ServerResponse } from "node:http";
-import { IncomingMessage } from "node:http";
-import { Socket } from "node:net";
+import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { Hub } from "../../src/events/hub.ts";
@@ -76,15 +74,16 @@ function newStream(): {
   numbers: () => string[];
   resets: () => string[];
 } {
-  const response = new ServerResponse(new IncomingMessage(new Socket()));
   const parser = new SpecParser();
-  response.write = ((chunk: Buffer | string) => {
-    parser.push(chunk.toString());
-    return true;
-  }) as typeof response.write;
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      parser.push(chunk.toString());
+      done();
+    },
+  });
   const filter = parseFilter([]);
   assert.ok(filter);
-  const stream = new EventStream(response, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6 });
+  const stream = new EventStream(sink, false, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6 });
   const dataOf = (type: string): string[] =>
     parser.events.filter(({ event }) => event === type).map(({ data }) => data);
   return {

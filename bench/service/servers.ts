@@ -1,0 +1,192 @@
+/** The three servers that `npm run bench:service` compares, each pinned to one core and on loopback only. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Where the server runs, and where everything else does. */
+export const serverCore = "0";
+export const clientCore = "1";
+
+export interface Target {
+  readonly name: string;
+  readonly streamUrl: string;
+  readonly publishUrl: string;
+  /** %s stands for the event. */
+  readonly publishBody: string;
+  /** The process that holds the streams. */
+  readonly pid: () => number;
+  readonly restart: () => Promise<void>;
+  readonly stop: () => void;
+}
+
+const here = import.meta.dirname;
+
+function run(program: string, args: readonly string[], cwd?: string): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", cwd });
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")}: ${stderr || String(status)}`);
+  return stdout.trim();
+}
+
+function pinned(command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  return spawn("taskset", ["-c", serverCore, ...command], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+async function answers(url: string): Promise<void> {
+  for (const end = Date.now() + 15_000; ;) {
+    const ok = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (ok) return;
+    if (Date.now() > end) throw new Error(`${url} does not answer`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Kills at once and starts again: what a crash does to the streams. */
+function restartable(
+  start: () => ChildProcess,
+): Pick<Target, "pid" | "stop"> & { readonly again: () => Promise<void> } {
+  let child = start();
+  return {
+    pid: () => child.pid ?? 0,
+    stop: () => void child.kill("SIGKILL"),
+    again: async () => {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await gone;
+      child = start();
+    },
+  };
+}
+
+/** This service as its image runs it (types stripped, the same flags), with a Redis of its own that fsyncs always. */
+export async function omniai(): Promise<Target> {
+  const folder = mkdtempSync(join(tmpdir(), "omniai-bench-"));
+  const repository = join(here, "../..");
+  run("cp", ["-r", join(repository, "service"), folder]);
+  run("ln", ["-s", join(repository, "node_modules"), join(folder, "node_modules")]);
+  run(process.execPath, ["--disable-warning=ExperimentalWarning", join(folder, "service/build.mjs")]);
+  const redis = run("docker", [
+    ...[
+      "run",
+      "--detach",
+      "--rm",
+      "--cpuset-cpus",
+      clientCore,
+      "--publish",
+      "127.0.0.1:18379:6379",
+      "redis:8",
+    ],
+    ..."redis-server --appendonly yes --appendfsync always".split(" "),
+  ]);
+  const many = "20000";
+  const env = {
+    OMNIAI_PORT: "18001",
+    OMNIAI_INTERNAL_PORT: "18002",
+    OMNIAI_REDIS_URL: "redis://127.0.0.1:18379",
+    OMNIAI_LOG_LEVEL: "warn",
+    // No database is needed for events; it must not keep this from being ready.
+    PGPORT: "1",
+    OMNIAI_OPTIONAL_CHECKS: "database",
+    OMNIAI_MAX_STREAMS: many,
+    OMNIAI_MAX_STREAMS_PER_ADDRESS: many,
+    OMNIAI_STREAM_CONNECT_BURST: many,
+  };
+  const flags =
+    readFileSync(join(repository, "service/Dockerfile"), "utf8").match(/--[a-z-]+=?\d*(?=",)/g) ?? [];
+  const main = join(folder, "service/dist/main.js");
+  const { again, ...rest } = restartable(() =>
+    pinned(
+      [
+        process.execPath,
+        ...flags.filter((flag) => flag.startsWith("--max-") || flag === "--optimize-for-size"),
+        main,
+      ],
+      env,
+    ),
+  );
+  const ready = (): Promise<void> => answers("http://127.0.0.1:18002/readyz");
+  await ready();
+  return {
+    ...rest,
+    name: "this service",
+    streamUrl: "http://127.0.0.1:18001/api/events",
+    publishUrl: "http://127.0.0.1:18001/api/events",
+    publishBody: '{"type":"load","data":%s}',
+    restart: async () => {
+      await again();
+      await answers("http://127.0.0.1:18001/healthz");
+    },
+    stop: () => {
+      rest.stop();
+      run("docker", ["rm", "--force", redis]);
+      run("rm", ["-rf", folder]);
+    },
+  };
+}
+
+export async function betterSse(): Promise<Target> {
+  const { again, ...rest } = restartable(() => pinned([process.execPath, join(here, "better-sse.ts")], {}));
+  await answers("http://127.0.0.1:18003/");
+  return {
+    ...rest,
+    name: "better-sse 0.16.1",
+    streamUrl: "http://127.0.0.1:18003/events",
+    publishUrl: "http://127.0.0.1:18003/events",
+    publishBody: "%s",
+    restart: again,
+  };
+}
+
+/** Debian's nginx and its nchan module from their packages, unpacked into a folder: nothing is installed. */
+export async function nchan(): Promise<Target> {
+  const folder = mkdtempSync(join(tmpdir(), "omniai-bench-nchan-"));
+  run("apt-get", ["download", "-q", "nginx", "libnginx-mod-nchan"], folder);
+  for (const file of readdirSync(folder)) run("dpkg", ["-x", join(folder, file), join(folder, "root")]);
+  mkdirSync(join(folder, "logs"));
+  const module = run("find", [join(folder, "root"), "-name", "ngx_nchan_module.so"]);
+  const config = join(folder, "nginx.conf");
+  writeFileSync(
+    config,
+    `load_module ${module};
+daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+worker_rlimit_nofile 20000;
+events { worker_connections 16000; }
+http {
+  access_log off;
+  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join("\n  ")}
+  nchan_shared_memory_size 256M;
+  server {
+    listen 127.0.0.1:18004 backlog=4096;
+    location = /up { return 200; }
+    location = /sub { nchan_subscriber eventsource; nchan_channel_id all; nchan_message_buffer_length 10000; }
+    location = /pub { nchan_publisher; nchan_channel_id all; nchan_message_buffer_length 10000; nchan_message_timeout 1h; }
+  }
+}
+`,
+  );
+  const nginx = join(folder, "root/usr/sbin/nginx");
+  const { again, ...rest } = restartable(() =>
+    pinned([nginx, "-p", folder, "-c", config, "-e", join(folder, "logs/error.log")], {}),
+  );
+  await answers("http://127.0.0.1:18004/up");
+  return {
+    ...rest,
+    name: `nchan ${/nchan_(\S+?)_/.exec(readdirSync(folder).join(" "))?.[1]?.replace("%3a", ":") ?? ""}`,
+    streamUrl: "http://127.0.0.1:18004/sub",
+    publishUrl: "http://127.0.0.1:18004/pub",
+    publishBody: "%s",
+    restart: again,
+    stop: () => {
+      rest.stop();
+      run("rm", ["-rf", folder]);
+    },
+  };
+}

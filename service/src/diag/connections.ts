@@ -1,0 +1,56 @@
+import { formatPosition, type Position } from "../events/cursor.ts";
+import type { EventStream } from "../events/stream.ts";
+import type { Connection, ConnectionsQuery } from "./schema.ts";
+
+/** One open stream as the operator sees it. */
+export function describeStream(
+  stream: EventStream,
+  replica: string,
+  position: Position | undefined,
+): Connection {
+  return {
+    id: stream.id,
+    replica,
+    since: new Date(stream.openedAt).toISOString(),
+    topics: stream.filter.key,
+    // The fan-out leaves out what does not match, so a live stream has had everything up to the position.
+    lastId: stream.isLive && position ? formatPosition(position) : undefined,
+    sentBytes: stream.bytes,
+    queuedBytes: stream.queuedBytes,
+    live: stream.isLive,
+  };
+}
+
+export interface ConnectionPage {
+  readonly connections: readonly Connection[];
+  readonly matching: number;
+  readonly next: string | undefined;
+}
+
+const keyOf = ({ replica, id }: Connection): string => `${replica}:${id}`;
+
+/** A page of those that fit, in an order that does not change while streams come and go. */
+export function pageOf(
+  all: readonly Connection[],
+  query: ConnectionsQuery,
+  now: number = Date.now(),
+): ConnectionPage {
+  const fitting = all
+    .filter(
+      (connection) =>
+        (query.replica === undefined || connection.replica === query.replica) &&
+        (query.topic === undefined || connection.topics.includes(query.topic)) &&
+        (query.minQueuedBytes === undefined || connection.queuedBytes >= query.minQueuedBytes) &&
+        (query.minSeconds === undefined || now - Date.parse(connection.since) >= query.minSeconds * 1000),
+    )
+    .map((connection) => ({ connection, key: keyOf(connection) }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  const { after } = query;
+  const rest = after === undefined ? fitting : fitting.filter(({ key }) => key > after);
+  const page = rest.slice(0, query.limit);
+  return {
+    connections: page.map(({ connection }) => connection),
+    matching: fitting.length,
+    next: rest.length > page.length ? page.at(-1)?.key : undefined,
+  };
+}

@@ -1,0 +1,158 @@
+import { between, pause, reasonOf } from "../platform/deadline.ts";
+import type { Logger } from "../platform/logging.ts";
+import type { RedisLink } from "../platform/redis.ts";
+import type { Connection } from "./schema.ts";
+
+export interface ReplicaCount {
+  readonly replica: string;
+  readonly streams: number;
+  readonly max: number;
+  readonly ageMs: number;
+}
+
+/** What this replica knows about itself. */
+export interface LocalStreams {
+  readonly replica: string;
+  readonly max: number;
+  readonly size: () => number;
+  readonly list: () => Connection[];
+}
+
+export const directoryKeys = {
+  /** Hash: replica to its count, as JSON. */
+  replicas: "omniai:replicas",
+  /** Exists while somebody wants the replicas' streams one by one. */
+  wanted: "omniai:replicas:wanted",
+  /** Before a replica's name: its streams, as JSON. */
+  streams: "omniai:replicas:streams:",
+} as const;
+
+/** Beats missed until a replica counts as gone. */
+const missedBeats = 4;
+const deadlineMs = 800;
+
+/**
+ * Which replicas there are and what streams they have, through Redis: each tells its count at every beat, and its
+ * streams one by one only while an operator asks for them. So nothing grows with the streams while nobody looks.
+ */
+export class Directory {
+  readonly #redis: RedisLink;
+  readonly #local: LocalStreams;
+  readonly #beatMs: number;
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
+  #wasAway = false;
+
+  constructor(redis: RedisLink, local: LocalStreams, beatMs: number, logger: Logger) {
+    this.#redis = redis;
+    this.#local = local;
+    this.#beatMs = beatMs;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  /** Stops, and takes this replica off the list. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    const { replica } = this.#local;
+    await this.#redis
+      .run(200, (client) => client.hDel(directoryKeys.replicas, replica))
+      .catch(() => undefined);
+  }
+
+  /** This replica first, then the others; undefined when Redis cannot be asked. */
+  async counts(): Promise<readonly ReplicaCount[] | undefined> {
+    try {
+      const all = await this.#redis.run(deadlineMs, (client) => client.hGetAll(directoryKeys.replicas));
+      const others = Object.entries(all)
+        .filter(([replica]) => replica !== this.#local.replica)
+        .map(([replica, text]) => countOf(replica, text))
+        .filter((count) => count !== undefined);
+      const gone = others.filter(({ ageMs }) => ageMs > this.#goneMs).map(({ replica }) => replica);
+      if (gone.length > 0) {
+        await this.#redis.run(deadlineMs, (client) => client.hDel(directoryKeys.replicas, gone));
+      }
+      return [this.own, ...others.filter(({ ageMs }) => ageMs <= this.#goneMs)];
+    } catch {
+      return undefined;
+    }
+  }
+
+  get own(): ReplicaCount {
+    const { replica, max, size } = this.#local;
+    return { replica, streams: size(), max, ageMs: 0 };
+  }
+
+  /** The streams of all; `missing` names replicas that have not told theirs yet: they do at their next beat. */
+  async connections(
+    replicas: readonly string[],
+  ): Promise<{ connections: readonly Connection[]; missing: readonly string[] }> {
+    const own = this.#local.list();
+    const others = replicas.filter((replica) => replica !== this.#local.replica);
+    if (others.length === 0) return { connections: own, missing: [] };
+    try {
+      const texts = await this.#redis.run(deadlineMs, async (client) => {
+        const [, streams] = await Promise.all([
+          client.set(directoryKeys.wanted, "1", { expiration: { type: "PX", value: 10 * this.#beatMs } }),
+          client.mGet(others.map((replica) => directoryKeys.streams + replica)),
+        ]);
+        return streams;
+      });
+      const missing = others.filter((_, index) => texts[index] === null);
+      const told = texts.flatMap((text) => (text === null ? [] : (JSON.parse(text) as Connection[])));
+      return { connections: [...own, ...told], missing };
+    } catch {
+      return { connections: own, missing: others };
+    }
+  }
+
+  get #goneMs(): number {
+    return missedBeats * this.#beatMs;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.#beat();
+        this.#wasAway = false;
+      } catch (error) {
+        if (!this.#wasAway) this.#logger.debug({ reason: reasonOf(error) }, "replica not announced");
+        this.#wasAway = true;
+      }
+      await pause(between(0.7, 1.3) * this.#beatMs, signal);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { replica, list } = this.#local;
+    const { streams, max } = this.own;
+    const count = JSON.stringify({ streams, max, at: Date.now() });
+    const isWanted = await this.#redis.run(deadlineMs, async (client) => {
+      const [, wanted] = await Promise.all([
+        client.hSet(directoryKeys.replicas, replica, count),
+        client.exists(directoryKeys.wanted),
+      ]);
+      return wanted === 1;
+    });
+    if (!isWanted || this.#stop.signal.aborted) return;
+    await this.#redis.run(deadlineMs, (client) =>
+      client.set(directoryKeys.streams + replica, JSON.stringify(list()), {
+        expiration: { type: "PX", value: this.#goneMs },
+      }),
+    );
+  }
+}
+
+function countOf(replica: string, text: string): ReplicaCount | undefined {
+  try {
+    const { streams, max, at } = JSON.parse(text) as { streams: number; max: number; at: number };
+    // The clocks of two hosts: nothing is younger than now.
+    return { replica, streams, max, ageMs: Math.max(0, Date.now() - at) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+import { jsonAnswer, problem, type Operation } from "../openapi/operation.ts";
+import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
+
+export const diagOperations: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/api/diag",
+    ports: ["public"],
+    tag: "diagnostics",
+    summary: "What runs here, and how it is",
+    description: "Everybody sees the summary; sizes, statements, models and addresses only the authorised.",
+    responses: { 200: jsonAnswer("The state of this replica and of what it uses.", diagSchema) },
+  },
+  {
+    method: "get",
+    path: "/api/diag/health-summary",
+    ports: ["public"],
+    tag: "diagnostics",
+    summary: "One verdict and its reasons",
+    responses: { 200: jsonAnswer("The verdict, also when it is a bad one.", summarySchema) },
+  },
+  {
+    method: "get",
+    path: "/api/diag/connections",
+    ports: ["public"],
+    tag: "diagnostics",
+    summary: "Open event streams",
+    description: "Everybody sees how many; each by itself only the authorised.",
+    query: connectionsQuerySchema,
+    responses: {
+      200: jsonAnswer("The streams.", connectionsSchema),
+      400: problem("A parameter is not valid."),
+    },
+  },
+];

@@ -1,0 +1,162 @@
+import { z } from "zod";
+
+/** What /api/diag and those below it answer. Marked "authorised" is what only they see. */
+const statusSchema = z.enum(["pass", "warn", "fail"]);
+
+export const diagSchema = z.strictObject({
+  status: statusSchema,
+  service: z.literal("omniai"),
+  stack: z.string(),
+  version: z.string(),
+  build: z.string().describe("Content hash of the image; dev outside of one."),
+  replica: z.string(),
+  time: z.iso.datetime(),
+  uptimeSeconds: z.int(),
+  draining: z.boolean(),
+  auth: z.strictObject({ mode: z.string() }),
+  database: z.strictObject({
+    status: z.enum(["pass", "fail"]),
+    version: z.string().optional(),
+    latencyMs: z.number().optional(),
+    pool: z.strictObject({ total: z.int(), idle: z.int(), waiting: z.int(), max: z.int() }),
+    statStatements: z.boolean().optional().describe("Whether pg_stat_statements can be queried."),
+    migrations: z
+      .strictObject({ applied: z.int(), known: z.int(), pending: z.array(z.string()) })
+      .optional()
+      .describe("Newest version applied and known to this build, and what is missing."),
+    sizeBytes: z.int().optional().describe("Authorised."),
+    topStatements: z
+      .array(
+        z.strictObject({
+          query: z.string(),
+          calls: z.number(),
+          totalMs: z.number(),
+          meanMs: z.number(),
+          rows: z.number(),
+        }),
+      )
+      .optional()
+      .describe("Authorised: of the service's own role, by total time."),
+  }),
+  redis: z.strictObject({
+    status: z.enum(["pass", "fail"]),
+    version: z.string().optional(),
+    latencyMs: z.number().optional(),
+    persistence: z
+      .strictObject({ appendOnly: z.boolean(), lastWriteOk: z.boolean(), loading: z.boolean() })
+      .optional(),
+    memory: z
+      .strictObject({
+        usedBytes: z.int(),
+        peakBytes: z.int(),
+        maxBytes: z.int().describe("0 for no limit."),
+        policy: z.string(),
+      })
+      .optional()
+      .describe("Authorised."),
+    storage: z
+      .strictObject({
+        appendOnlyBytes: z.int().optional(),
+        lastRewriteOk: z.boolean(),
+        lastSnapshotOk: z.boolean(),
+        lastSnapshot: z.iso.datetime().optional(),
+      })
+      .optional()
+      .describe("Authorised."),
+  }),
+  events: z.strictObject({ reader: z.enum(["starting", "following", "away"]), streams: z.int() }),
+  providers: z.array(
+    z.strictObject({
+      name: z.string(),
+      status: z.enum(["pass", "fail", "unknown"]),
+      baseUrl: z.string().optional().describe("Authorised, as all below."),
+      circuit: z.enum(["closed", "open", "half-open"]).optional(),
+      latencyMs: z.int().optional(),
+      models: z.array(z.string()).optional(),
+      checkedAt: z.iso.datetime().optional(),
+      reason: z.string().optional(),
+    }),
+  ),
+  quality: z
+    .strictObject({
+      minutes: z.int(),
+      reports: z.int(),
+      clients: z.int(),
+      latencyP50Ms: z.number().nullable(),
+      latencyP95Ms: z.number().nullable(),
+      reconnects: z.number(),
+      errors: z.number(),
+    })
+    .optional()
+    .describe("What pages reported lately; medians over the reports."),
+});
+
+export const summarySchema = z.strictObject({
+  status: statusSchema,
+  verdict: z.string(),
+  reasons: z
+    .array(
+      z.strictObject({
+        component: z.string(),
+        status: z.enum(["warn", "fail"]),
+        detail: z.string().optional().describe("Authorised."),
+      }),
+    )
+    .describe("What is not well, the worst first; empty when all is."),
+  replica: z.string(),
+  time: z.iso.datetime(),
+});
+
+const topicsPattern = /^[A-Za-z0-9_.*,-]{1,200}$/;
+export const connectionsQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(500).default(100).describe("Connections a page."),
+  after: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,200}$/)
+    .optional()
+    .describe("`next` of the page before."),
+  replica: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,128}$/)
+    .optional()
+    .describe("Only those of this replica."),
+  topic: z.string().regex(topicsPattern).optional().describe("Only those whose topics contain this text."),
+  minQueuedBytes: z.coerce.number().int().min(0).max(1_000_000_000).optional(),
+  minSeconds: z.coerce.number().int().min(0).max(1_000_000_000).optional().describe("Open at least so long."),
+});
+
+export const connectionSchema = z.strictObject({
+  id: z.string(),
+  replica: z.string(),
+  since: z.iso.datetime(),
+  topics: z.string(),
+  lastId: z.string().optional().describe("Everything up to this id was sent; while it still joins, absent."),
+  sentBytes: z.int(),
+  queuedBytes: z.int().describe("Waiting for the client to take it."),
+  live: z.boolean().describe("False while history is replayed."),
+});
+
+export const connectionsSchema = z.strictObject({
+  streams: z.int().describe("Open streams of all replicas named."),
+  replicas: z.array(
+    z.strictObject({
+      replica: z.string(),
+      streams: z.int(),
+      max: z.int(),
+      ageMs: z.int().describe("How old this is."),
+    }),
+  ),
+  complete: z.boolean().describe("False when Redis was away and only this replica is named."),
+  connections: z.array(connectionSchema).optional().describe("Authorised, as all below."),
+  matching: z.int().optional().describe("How many fit the filter, on all pages."),
+  missing: z
+    .array(z.string())
+    .optional()
+    .describe("Replicas whose connections are not here yet: ask again in some seconds."),
+  next: z.string().optional().describe("For `after`; absent on the last page."),
+});
+
+export type Connection = z.output<typeof connectionSchema>;
+export type ConnectionsQuery = z.output<typeof connectionsQuerySchema>;
+export type Summary = z.output<typeof summarySchema>;
+export type Diag = z.output<typeof diagSchema>;

@@ -1,0 +1,41 @@
+import type pg from "pg";
+import { withDeadline } from "../platform/deadline.ts";
+import { queryWithin } from "../platform/postgres.ts";
+
+export interface Statement {
+  readonly query: string;
+  readonly calls: number;
+  readonly totalMs: number;
+  readonly meanMs: number;
+  readonly rows: number;
+}
+
+/** What only the authorised see, and what costs more to find out. */
+export interface DatabaseDetails {
+  readonly sizeBytes?: number;
+  readonly topStatements?: readonly Statement[];
+}
+
+/**
+ * Only statements with data in them, of the service's own role: their constants are replaced by $1, while those of
+ * utility statements are kept as they came, and `ALTER ROLE … PASSWORD` is one.
+ */
+const topStatements = `
+  SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 300) AS query, calls::float8 AS calls,
+    round(total_exec_time::numeric, 2)::float8 AS "totalMs", round(mean_exec_time::numeric, 3)::float8 AS "meanMs",
+    rows::float8 AS rows
+  FROM pg_stat_statements
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND userid = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+    AND query ~* '^\\s*(select|insert|update|delete|merge|with)\\y'
+  ORDER BY total_exec_time DESC LIMIT 10`;
+
+export async function databaseDetails(pool: pg.Pool, deadlineMs: number): Promise<DatabaseDetails> {
+  const ask = <Row extends pg.QueryResultRow>(text: string): Promise<Row[] | undefined> =>
+    withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text)).catch(() => undefined);
+  const [size, statements] = await Promise.all([
+    ask<{ bytes: number }>("SELECT pg_database_size(current_database())::float8 AS bytes"),
+    ask<Statement & pg.QueryResultRow>(topStatements),
+  ]);
+  return { sizeBytes: size?.[0]?.bytes, topStatements: statements };
+}

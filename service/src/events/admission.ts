@@ -1,0 +1,69 @@
+export interface AdmissionLimits {
+  /** Streams and waiting polls of this process. */
+  readonly perProcess: number;
+  /** The same of one address. */
+  readonly perAddress: number;
+  /** New streams a second, over time. */
+  readonly rate: number;
+  /** New streams at once: as many as there may be after a restart of what is in front. */
+  readonly burst: number;
+}
+
+/** What one stream holds; given back exactly once, however often it is asked to. */
+export interface Admitted {
+  readonly address: string;
+  isHeld: boolean;
+}
+
+/** Who may hold a connection open: decided before anything else is spent on it. */
+export class Admission {
+  readonly #limits: AdmissionLimits;
+  readonly #now: () => number;
+  readonly #held = new Map<string, number>();
+  #size = 0;
+  #tokens: number;
+  #filledAt: number;
+
+  /** @param now a clock in ms. */
+  constructor(limits: AdmissionLimits, now: () => number = () => performance.now()) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#tokens = limits.burst;
+    this.#filledAt = now();
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A new stream. @returns undefined when there are enough of them, or they come too fast. */
+  enter(address: string): Admitted | undefined {
+    const now = this.#now();
+    const { rate, burst } = this.#limits;
+    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) / 1000) * rate);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return undefined;
+    const admitted = this.hold(address);
+    // Whoever is turned away for another reason takes no token from those who are not.
+    if (admitted) this.#tokens--;
+    return admitted;
+  }
+
+  /** A request that waits: bounded like streams, but it is cheap to begin. */
+  hold(address: string): Admitted | undefined {
+    const held = this.#held.get(address) ?? 0;
+    if (this.#size >= this.#limits.perProcess || held >= this.#limits.perAddress) return undefined;
+    this.#held.set(address, held + 1);
+    this.#size++;
+    return { address, isHeld: true };
+  }
+
+  leave(admitted: Admitted): void {
+    if (!admitted.isHeld) return;
+    admitted.isHeld = false;
+    this.#size--;
+    const held = (this.#held.get(admitted.address) ?? 1) - 1;
+    if (held === 0) this.#held.delete(admitted.address);
+    else this.#held.set(admitted.address, held);
+  }
+}

@@ -1,0 +1,46 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createRequire } from "node:module";
+import type { Socket } from "node:net";
+
+type FreeParser = (parser: unknown, request: IncomingMessage, socket: Socket) => void;
+/** What http keeps on its sockets, beside what the types say. */
+type HttpSocket = Socket & { parser?: unknown; _httpMessage?: unknown };
+
+/** What `http` itself does for an upgraded connection (lib/_http_server.js, onParserExecuteCommon). */
+const freeParser = ((): FreeParser | undefined => {
+  try {
+    const common: unknown = createRequire(import.meta.url)("_http_common");
+    const { freeParser: free } = common as { freeParser?: FreeParser };
+    return typeof free === "function" ? free : undefined;
+  } catch {
+    return undefined;
+  }
+})();
+
+/**
+ * Takes the connection of a response whose headers are out away from `http`, as it does itself for an upgrade. What the
+ * request, the response, their parser and Express hold is a good part of what an open stream costs, and nothing of it is
+ * used again. From then on the caller owns the socket, frames the chunks of the body, and ends the connection with it.
+ *
+ * Not from within the request's own handler: the parser is at work there.
+ *
+ * @returns undefined when this Node's http is not as expected: the response has to be used then.
+ */
+export function takeOver(request: IncomingMessage, response: ServerResponse): Socket | undefined {
+  const socket: HttpSocket | null = response.socket;
+  if (!freeParser || !socket?.parser || socket._httpMessage !== response) return undefined;
+  if (typeof response.detachSocket !== "function") return undefined;
+  response.detachSocket(socket);
+  for (const event of ["data", "end", "close", "drain", "error", "timeout"]) socket.removeAllListeners(event);
+  freeParser(socket.parser, request, socket);
+  socket.setTimeout(0);
+  // Whatever else the client sends is read and forgotten: unread, its good-bye would not be seen.
+  socket.on("end", hangUp);
+  socket.resume();
+  return socket;
+}
+
+/** http's sockets may be half-open; a client that has ended its side has gone, as far as http is concerned. */
+function hangUp(this: Socket): void {
+  this.destroy();
+}

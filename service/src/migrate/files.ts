@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** One file of service/migrations. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+  /** SHA-256 of the text with its line ends as LF: a checkout on Windows is no change. */
+  readonly checksum: string;
+}
+
+export class MigrationError extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = "MigrationError";
+  }
+}
+
+/** Beside src/ and dist/, so the same from both. */
+export const migrationsFolder = join(import.meta.dirname, "../../migrations");
+
+/** The migrations that this build knows, in order. @throws MigrationError for a name or a number that does not fit. */
+export function loadMigrations(folder: string = migrationsFolder): readonly Migration[] {
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith(".sql"))
+    .sort();
+  return files.map((file, index) => {
+    const [, digits, name] = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file) ?? [];
+    if (!digits || !name)
+      throw new MigrationError(`${file}: a migration is named NNNN_name.sql, in lower case`);
+    const version = Number(digits);
+    // Without gaps no build can ever bring one that belongs before one that is applied already.
+    if (version !== index + 1) {
+      throw new MigrationError(`${file}: the next number is ${String(index + 1).padStart(4, "0")}`);
+    }
+    const sql = readFileSync(join(folder, file), "utf8").replaceAll("\r\n", "\n");
+    return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+  });
+}
+
+/** What a database says about itself. */
+export interface Applied {
+  readonly version: number;
+  readonly checksum: string;
+}
+
+/**
+ * What is missing there, in order. Newer ones that this build does not know are a newer build's and no concern.
+ * @throws MigrationError when one was changed after it was applied, or one is missing before one that is applied.
+ */
+export function pendingOf(known: readonly Migration[], applied: readonly Applied[]): readonly Migration[] {
+  const checksums = new Map(applied.map(({ version, checksum }) => [version, checksum]));
+  const pending: Migration[] = [];
+  for (const migration of known) {
+    const checksum = checksums.get(migration.version);
+    if (checksum === undefined) pending.push(migration);
+    else if (checksum !== migration.checksum) {
+      throw new MigrationError(
+        `migration ${labelOf(migration)} was changed after it was applied here: restore the file and write a new one`,
+      );
+    } else if (pending[0]) {
+      throw new MigrationError(
+        `migration ${labelOf(pending[0])} is missing before ${labelOf(migration)}, which is applied: repair schema_migrations by hand`,
+      );
+    }
+  }
+  const last = Math.max(0, ...applied.map(({ version }) => version));
+  if (pending[0] && last > pending[0].version) {
+    throw new MigrationError(
+      `migration ${labelOf(pending[0])} is missing although ${last} is applied: repair schema_migrations by hand`,
+    );
+  }
+  return pending;
+}
+
+export function labelOf({ version, name }: Pick<Migration, "version" | "name">): string {
+  return `${String(version).padStart(4, "0")}_${name}`;
+}

@@ -1,0 +1,51 @@
+import { z } from "zod";
+
+/** One method of one path, as the features describe theirs; `document.ts` makes openapi.json of them. */
+export interface Operation {
+  readonly method: "get" | "post";
+  readonly path: string;
+  /** Where it is served. */
+  readonly ports: readonly ("public" | "internal")[];
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: "health" | "diagnostics" | "events" | "meta";
+  /** Parameters of the query, each optional or not as its schema says. */
+  readonly query?: z.ZodObject;
+  readonly headers?: z.ZodObject;
+  readonly body?: { readonly schema: z.ZodType; readonly description?: string };
+  /** By status; what several share comes from `problems`. */
+  readonly responses: Readonly<Record<number, Answer>>;
+}
+
+export interface Answer {
+  readonly description: string;
+  readonly contentType?: string;
+  readonly schema?: z.ZodType;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export const problemSchema = z
+  .looseObject({
+    type: z
+      .string()
+      .regex(/^urn:omniai:problem:[a-z-]+$/)
+      .describe("Stable: what a client branches on."),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    requestId: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: "Problem" });
+
+export function problem(description: string, headers?: Answer["headers"]): Answer {
+  return { description, contentType: "application/problem+json", schema: problemSchema, headers };
+}
+
+export const retryAfter = { "Retry-After": "Seconds after which to try again." };
+
+export const jsonAnswer = (description: string, schema: z.ZodType): Answer => ({
+  description,
+  contentType: "application/json",
+  schema,
+});

@@ -1,0 +1,177 @@
+import { METHODS } from "node:http";
+import type pg from "pg";
+import { Router, type RequestHandler } from "express";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { StreamMetrics } from "./metrics.ts";
+import { methodNotAllowed } from "./problem.ts";
+
+/** What is read when somebody asks, rather than counted. */
+export interface MetricsSource {
+  readonly pool: pg.Pool;
+  /** Links to Redis by name. */
+  readonly isRedisReady: () => boolean;
+  readonly isReady: () => boolean;
+  readonly streams: { readonly size: number };
+  readonly reader: { readonly status: { readonly silentMs: number } };
+  readonly checks: { readonly results: Readonly<Record<string, readonly { readonly status: string }[]>> };
+}
+
+/** The process has one event loop and one heap, however many services a test starts in it. */
+let processRegistry: Registry | undefined;
+function processMetrics(): Registry {
+  if (!processRegistry) {
+    processRegistry = new Registry();
+    collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: 20 });
+  }
+  return processRegistry;
+}
+
+/** Labels come from a short list of words, never from a client. */
+const wordOr = (word: string, fallback: string): string => (/^[a-z-]{1,24}$/.test(word) ? word : fallback);
+
+/** The metrics of one replica, scraped from its internal port. */
+export class Metrics {
+  readonly streams: StreamMetrics;
+  readonly #registry = new Registry();
+  readonly #requests: Histogram<"method" | "route" | "status">;
+  readonly #templates: ReadonlySet<string>;
+
+  /** @param templates the paths that exist, as openapi.json has them: the only values of the label `route`. */
+  constructor(templates: readonly string[], names: { version: string; build: string; replica: string }) {
+    const registers = [this.#registry];
+    this.#templates = new Set(templates);
+    this.#requests = new Histogram({
+      name: "omniai_http_request_duration_seconds",
+      help: "Answered requests by route template; event streams are not among them.",
+      labelNames: ["method", "route", "status"],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
+      registers,
+    });
+    new Gauge({
+      name: "omniai_build_info",
+      help: "1; the labels say what runs.",
+      labelNames: ["version", "build", "replica"],
+      registers,
+    }).set(names, 1);
+    this.streams = streamMetrics(registers);
+  }
+
+  /** Registers what is read at each scrape. */
+  watch(source: MetricsSource): void {
+    const registers = [this.#registry];
+    const gauge = (name: string, help: string, read: () => number): void => {
+      new Gauge({
+        name: `omniai_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    };
+    const { pool } = source;
+    gauge("ready", "1 while the replica takes requests.", () => Number(source.isReady()));
+    gauge("streams_open", "Open event streams.", () => source.streams.size);
+    gauge(
+      "event_reader_silence_seconds",
+      "Time since the event log last answered the reader.",
+      () => source.reader.status.silentMs / 1000,
+    );
+    gauge("redis_up", "1 while the shared connection to Redis is up.", () => Number(source.isRedisReady()));
+    gauge("postgres_pool_max", "Most connections of the pool.", () => pool.options.max);
+    new Gauge({
+      name: "omniai_postgres_pool_connections",
+      help: "Connections of the PostgreSQL pool, and callers that wait for one.",
+      labelNames: ["state"],
+      registers,
+      collect() {
+        this.set({ state: "idle" }, pool.idleCount);
+        this.set({ state: "used" }, pool.totalCount - pool.idleCount);
+        this.set({ state: "waiting" }, pool.waitingCount);
+      },
+    });
+    new Gauge({
+      name: "omniai_check_status",
+      help: "What each readiness check found last: 1 pass, 0.5 warn, 0 fail or not run yet.",
+      labelNames: ["check"],
+      registers,
+      collect() {
+        for (const [check, [result]] of Object.entries(source.checks.results)) {
+          this.set({ check }, result?.status === "pass" ? 1 : result?.status === "warn" ? 0.5 : 0);
+        }
+      },
+    });
+  }
+
+  /** Times every request but the event streams: those end after minutes and have metrics of their own. */
+  get middleware(): RequestHandler {
+    return (request, response, next) => {
+      const end = this.#requests.startTimer();
+      const method = METHODS.includes(request.method) ? request.method : "other";
+      const route = this.#templateOf(request.path);
+      response.once("close", () => {
+        if (response.getHeader("content-type") === "text/event-stream") return;
+        // The client left before its answer was out: that is no status of ours.
+        end({ method, route, status: response.writableFinished ? String(response.statusCode) : "aborted" });
+      });
+      next();
+    };
+  }
+
+  /** As Express matches: without regard to case and to a slash at the end. */
+  #templateOf(path: string): string {
+    const plain = path.toLowerCase().replace(/(?<=.)\/$/, "");
+    return this.#templates.has(plain) ? plain : "unmatched";
+  }
+
+  text(): Promise<string> {
+    return Registry.merge([processMetrics(), this.#registry]).metrics();
+  }
+
+  /** GET /metrics in Prometheus' text format. */
+  router(): Router {
+    const router = Router();
+    router
+      .route("/metrics")
+      .get(async (_request, response) => {
+        const text = await this.text();
+        response.set("Content-Type", this.#registry.contentType).set("Cache-Control", "no-store").send(text);
+      })
+      .all(methodNotAllowed("GET", "HEAD"));
+    return router;
+  }
+}
+
+function streamMetrics(registers: Registry[]): StreamMetrics {
+  const counter = <Label extends string>(
+    name: string,
+    help: string,
+    ...labelNames: Label[]
+  ): Counter<Label> => new Counter({ name: `omniai_${name}_total`, help, labelNames, registers });
+  const opened = counter("streams_opened", "Event streams accepted.");
+  const closed = counter("streams_closed", "Event streams ended, by reason.", "reason");
+  const dropped = counter("streams_dropped", "Clients dropped because they took too little.", "reason");
+  const replayed = counter("events_replayed", "Events sent to clients that resumed.");
+  const resets = counter("streams_reset", "Streams told to read their snapshot again, by reason.", "reason");
+  const lag = new Histogram({
+    name: "omniai_fan_out_lag_seconds",
+    help: "From an event's id to its fan-out in this replica.",
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers,
+  });
+  // Known before the first one occurs: a rate over a counter that appears with its first value misses that value.
+  for (const reason of ["client", "age", "draining", "busy", "slow", "stalled", "unfinished"]) {
+    closed.inc({ reason }, 0);
+  }
+  for (const reason of ["slow", "stalled"]) dropped.inc({ reason }, 0);
+  for (const reason of ["trimmed", "epoch", "rollback", "unknown", "malformed"]) resets.inc({ reason }, 0);
+  return {
+    opened: () => opened.inc(),
+    closed: (reason) => closed.inc({ reason: wordOr(reason, "other") }),
+    dropped: (reason) => dropped.inc({ reason: wordOr(reason, "other") }),
+    replayed: (events) => replayed.inc(Math.max(0, events)),
+    reset: (reason, streams) => resets.inc({ reason: wordOr(reason, "other") }, Math.max(0, streams)),
+    // Clocks of two machines: an event from the future is no negative lag.
+    lag: (ms) => lag.observe(Math.max(0, ms) / 1000),
+  };
+}

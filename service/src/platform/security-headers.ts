@@ -1,0 +1,32 @@
+import helmet from "helmet";
+import type { RequestHandler } from "express";
+
+/**
+ * Headers for an API whose page lives on another site: nothing of an answer may be shown, framed or run as a document,
+ * and every site may be sent it (which page may read it is CORS' to say).
+ *
+ * No Strict-Transport-Security: it is for whoever ends TLS to promise, and a promise for "localhost" would break
+ * everything else that a developer runs there.
+ */
+export const securityHeaders: RequestHandler = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      frameAncestors: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+    },
+  },
+  crossOriginResourcePolicy: { policy: "cross-origin" },
+  // These are about documents that open others, and about browsers long gone.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  strictTransportSecurity: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+  referrerPolicy: { policy: "no-referrer" },
+  xFrameOptions: { action: "deny" },
+});

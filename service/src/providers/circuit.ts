@@ -1,0 +1,42 @@
+import { between } from "../platform/deadline.ts";
+
+/** Failures in a row until it opens. */
+const tolerance = 3;
+const maxOpenMs = 300_000;
+
+/**
+ * A circuit breaker: after some failures in a row nobody tries for a while, twice as long each time it fails again
+ * after that, with jitter. Then one trial decides.
+ */
+export class Circuit {
+  readonly #openMs: number;
+  readonly #now: () => number;
+  #failures = 0;
+  #openUntil = 0;
+
+  constructor(openMs: number, now: () => number = () => performance.now()) {
+    this.#openMs = openMs;
+    this.#now = now;
+  }
+
+  get state(): "closed" | "open" | "half-open" {
+    if (this.#failures < tolerance) return "closed";
+    return this.mayTry() ? "half-open" : "open";
+  }
+
+  mayTry(): boolean {
+    return this.#now() >= this.#openUntil;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#openUntil = 0;
+  }
+
+  failed(): void {
+    this.#failures++;
+    if (this.#failures < tolerance) return;
+    const ms = Math.min(maxOpenMs, this.#openMs * 2 ** Math.min(10, this.#failures - tolerance));
+    this.#openUntil = this.#now() + between(0.8, 1.2) * ms;
+  }
+}

@@ -1,0 +1,23 @@
+import { z } from "zod";
+import { jsonAnswer, problem, retryAfter, type Operation } from "../openapi/operation.ts";
+import { clientReportSchema } from "./schema.ts";
+
+export const reportOperations: readonly Operation[] = [
+  {
+    method: "post",
+    path: "/api/diag/client-reports",
+    ports: ["public"],
+    tag: "diagnostics",
+    summary: "Report how the connection of a page fares",
+    description: "Kept for 7 days, and at most so many of them.",
+    body: { schema: clientReportSchema },
+    responses: {
+      202: jsonAnswer("The report is committed.", z.strictObject({ status: z.literal("stored") })),
+      400: problem("The report is not valid."),
+      413: problem("The body is longer than allowed."),
+      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      429: problem("Too many reports at the moment.", retryAfter),
+      503: problem("The report could not be stored for certain.", retryAfter),
+    },
+  },
+];

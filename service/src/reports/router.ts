@@ -1,0 +1,84 @@
+import { json, Router, type RequestHandler } from "express";
+import { between, reasonOf } from "../platform/deadline.ts";
+import type { Logger } from "../platform/logging.ts";
+import { methodNotAllowed, Problem } from "../platform/problem.ts";
+import { TokenBucket } from "../platform/token-bucket.ts";
+import { parseReport } from "./schema.ts";
+import type { ReportStore } from "./store.ts";
+
+export interface ReportsRouterOptions {
+  readonly store: ReportStore;
+  /** Reports a minute that this process takes, from all pages together. */
+  readonly perMinute: number;
+  readonly bodyLimitBytes: number;
+  readonly logger: Logger;
+}
+
+/** Longest a report may take until it is committed, ms: the page has its answer within 2 s, whatever happens. */
+const deadlineMs = 1500;
+/** Reports under way at once: they share the pool with what matters more. */
+const maxPending = 4;
+
+/** POST / takes a page's report: 202 only when it is committed, 503 with Retry-After when that cannot be promised. */
+export function reportsRouter(options: ReportsRouterOptions): Router {
+  const router = Router();
+  const limit = Math.min(options.bodyLimitBytes, 32_768);
+  router
+    .route("/")
+    .post(limitRate(options.perMinute), requireJson, json({ limit, strict: false }), postReport(options))
+    .all(methodNotAllowed("POST", "OPTIONS"));
+  return router;
+}
+
+/** Before the body is read: what is refused costs next to nothing. */
+function limitRate(perMinute: number): RequestHandler {
+  const bucket = new TokenBucket(perMinute, Math.max(1, Math.ceil(perMinute / 6)));
+  return (_request, _response, next) => {
+    const waitMs = bucket.take();
+    if (waitMs === 0) return next();
+    const seconds = Math.ceil((waitMs + between(0, 5000)) / 1000);
+    next(
+      new Problem(429, "too-many-reports", "Too many reports at the moment.", {
+        headers: { "Retry-After": String(seconds) },
+      }),
+    );
+  };
+}
+
+const requireJson: RequestHandler = (request, _response, next) => {
+  if (request.is("application/json")) return next();
+  next(new Problem(415, "unsupported-media-type", "The body has to be application/json."));
+};
+
+function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
+  let pending = 0;
+  return async (request, response) => {
+    const report = parseReport(request.body);
+    if (pending >= maxPending) throw unavailable();
+    pending++;
+    try {
+      await store.add(report, deadlineMs);
+    } catch (error) {
+      if (isOurFault(error)) throw error;
+      logger.warn(
+        { requestId: response.locals.requestId as string, reason: reasonOf(error) },
+        "client report not stored",
+      );
+      throw unavailable();
+    } finally {
+      pending--;
+    }
+    response.status(202).set("Cache-Control", "no-store").json({ status: "stored" });
+  };
+}
+
+/** Values that PostgreSQL refuses (classes 22 and 23) should not have passed the schema; all else may be better later. */
+function isOurFault(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^2[23]\w{3}$/.test(String(error.code));
+}
+
+function unavailable(): Problem {
+  return new Problem(503, "reports-unavailable", "The report could not be stored for certain.", {
+    headers: { "Retry-After": String(2 + Math.floor(between(0, 8))) },
+  });
+}

@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { Problem } from "../platform/problem.ts";
+
+/**
+ * What a page reports about its connection. Texts come from anybody's browser: bounded, and cleaned of what PostgreSQL's
+ * jsonb refuses (NUL, halves of surrogate pairs) and of control characters, which would garble an operator's terminal.
+ */
+const text = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    // eslint-disable-next-line no-control-regex
+    .transform((value) => value.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f]/g, " "));
+
+const ms = z.number().min(0).max(3_600_000);
+const count = z.int().min(0).max(1_000_000);
+
+export const clientReportSchema = z.strictObject({
+  client: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{8,64}$/)
+    .describe("Made up by the page when it is loaded; tells reports of one page from those of another."),
+  periodSeconds: z.number().min(0).max(604_800).optional().describe("What the report covers."),
+  latency: z
+    .strictObject({ samples: count, p50Ms: ms, p95Ms: ms, maxMs: ms })
+    .optional()
+    .describe("From an event's time to its arrival in the page."),
+  reconnects: z
+    .strictObject({ count, lastReason: text(200).optional() })
+    .optional()
+    .describe("How often the page lost its stream."),
+  errors: z
+    .array(
+      z.strictObject({
+        message: text(500),
+        source: text(300).optional(),
+        line: count.optional(),
+        column: count.optional(),
+        count: count.optional().describe("How often it occurred; 1 when left out."),
+      }),
+    )
+    .max(20)
+    .optional()
+    .describe("Errors of the page's console."),
+});
+
+export type ClientReport = z.output<typeof clientReportSchema>;
+
+/** @throws Problem 400 that names what is wrong. */
+export function parseReport(body: unknown): ClientReport {
+  const parsed = clientReportSchema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues
+    .slice(0, 20)
+    .map((issue) => ({ path: issue.path.join("."), message: issue.message }));
+  throw new Problem(400, "invalid-report", "The report is not valid.", { members: { errors } });
+}

@@ -1,0 +1,108 @@
+import type pg from "pg";
+import { queryWithin } from "../platform/postgres.ts";
+import { withDeadline } from "../platform/deadline.ts";
+import type { ClientReport } from "./schema.ts";
+
+/** How the pages of the last minutes fared. */
+export interface ConnectionQuality {
+  readonly minutes: number;
+  readonly reports: number;
+  readonly clients: number;
+  /** Medians over the reports; null when none had a latency. */
+  readonly latencyP50Ms: number | null;
+  readonly latencyP95Ms: number | null;
+  readonly reconnects: number;
+  readonly errors: number;
+}
+
+export interface ReportStore {
+  /** Resolves once it is committed. */
+  add(report: ClientReport, deadlineMs: number): Promise<void>;
+  /** Removes at most `limit` rows that are too old or too many. @returns how many. */
+  removeSome(limit: number): Promise<number>;
+  quality(deadlineMs: number): Promise<ConnectionQuality>;
+}
+
+const keepDays = 7;
+const qualityMinutes = 15;
+
+export class PostgresReportStore implements ReportStore {
+  readonly #pool: pg.Pool;
+  readonly #replica: string;
+  readonly #maxRows: number;
+
+  /** @param maxRows most reports kept: 7 days of a flood would fill the disk that everything else needs. */
+  constructor(pool: pg.Pool, replica: string, maxRows: number) {
+    this.#pool = pool;
+    this.#replica = replica;
+    this.#maxRows = maxRows;
+  }
+
+  async add(report: ClientReport, deadlineMs: number): Promise<void> {
+    const errors = report.errors?.reduce((sum, { count = 1 }) => sum + count, 0) ?? 0;
+    const work = queryWithin(
+      this.#pool,
+      deadlineMs,
+      `INSERT INTO client_reports (replica, client, latency_p50_ms, latency_p95_ms, reconnects, errors, body)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        this.#replica,
+        report.client,
+        report.latency?.p50Ms ?? null,
+        report.latency?.p95Ms ?? null,
+        report.reconnects?.count ?? 0,
+        errors,
+        JSON.stringify(report),
+      ],
+    );
+    // The query has its deadline from when it has a connection; getting one takes its time too.
+    await withDeadline("PostgreSQL", deadlineMs, work);
+  }
+
+  async removeSome(limit: number): Promise<number> {
+    // Skips what another replica is just removing.
+    const removed = await queryWithin(
+      this.#pool,
+      4000,
+      `DELETE FROM client_reports WHERE id IN (
+         SELECT id FROM client_reports
+         WHERE received_at < now() - make_interval(days => ${keepDays})
+            OR id <= (SELECT id FROM client_reports ORDER BY id DESC OFFSET $1 LIMIT 1)
+         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+       RETURNING id`,
+      [this.#maxRows, limit],
+    );
+    return removed.length;
+  }
+
+  async quality(deadlineMs: number): Promise<ConnectionQuality> {
+    const [row] = await queryWithin<{
+      reports: number;
+      clients: number;
+      p50: number | null;
+      p95: number | null;
+      reconnects: number;
+      errors: number;
+    }>(
+      this.#pool,
+      deadlineMs,
+      `SELECT count(*)::int AS reports, count(DISTINCT client)::int AS clients,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_p50_ms) AS p50,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_p95_ms) AS p95,
+         coalesce(sum(reconnects), 0)::float8 AS reconnects, coalesce(sum(errors), 0)::float8 AS errors
+       FROM (SELECT * FROM client_reports WHERE received_at > now() - make_interval(mins => ${qualityMinutes})
+             ORDER BY received_at DESC LIMIT 5000) AS recent`,
+    );
+    if (!row) throw new Error("no row");
+    const { reports, clients, p50, p95, reconnects, errors } = row;
+    return {
+      minutes: qualityMinutes,
+      reports,
+      clients,
+      latencyP50Ms: p50,
+      latencyP95Ms: p95,
+      reconnects,
+      errors,
+    };
+  }
+}

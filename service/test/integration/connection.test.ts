@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { pino } from "pino";
+import { loadConfig } from "../../src/config.ts";
+import type { EventsMetrics } from "../../src/events/metrics.ts";
+import { startService, type Service } from "../../src/service.ts";
+import { eventually, post, startInstance, testEnvironment, type Instance } from "../support/instance.ts";
+import { loggedIds, testServers } from "../support/servers.ts";
+import { SseClient } from "../support/sse.ts";
+
+/** What the streams do to the connections that they take over, seen from the wire, and what they tell the metrics. */
+describe("connections of streams", function () {
+  this.timeout(20_000);
+  let service: Service;
+  /** Ends its streams within 2 s. */
+  let young: Instance;
+  let url: string;
+  const counted: [string, ...unknown[]][] = [];
+  const metrics: EventsMetrics = {
+    opened: () => counted.push(["opened"]),
+    closed: (reason) => counted.push(["closed", reason]),
+    dropped: (reason) => counted.push(["dropped", reason]),
+    replayed: (events) => counted.push(["replayed", events]),
+    reset: (reason, streams) => counted.push(["reset", reason, streams]),
+    lag: (ms) => counted.push(["lag", ms]),
+  };
+  const sockets: Socket[] = [];
+
+  /** Sends `text` as it is, and collects what comes back. */
+  const raw = (
+    text: string,
+    { port }: { port: number } = service,
+  ): { socket: Socket; got: () => string; closed: Promise<unknown> } => {
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    sockets.push(socket);
+    let got = "";
+    socket.on("data", (data) => (got += data.toString()));
+    socket.on("error", () => undefined);
+    const closed = once(socket, "close");
+    socket.on("end", () => socket.end());
+    socket.write(text);
+    return { socket, got: () => got, closed };
+  };
+
+  before(async function () {
+    this.timeout(60_000);
+    const config = loadConfig(await testEnvironment({ OMNIAI_STREAM_STALL_SECONDS: "1" }));
+    young = await startInstance({ OMNIAI_STREAM_MAX_AGE_SECONDS: "2" });
+    service = await startService(config, pino({ level: "silent" }), { eventsMetrics: metrics });
+    url = `http://127.0.0.1:${service.port}`;
+    await eventually("ready", () => service.isReady());
+    await post({ url }, { type: "first", data: 1 });
+  });
+  beforeEach(() => counted.splice(0));
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await eventually("none left", () => service.streams.size === 0);
+  });
+  after(() => Promise.all([service?.stop(), young?.stop()]));
+
+  it("frames the chunks of HTTP/1.1, and ends body and connection", async () => {
+    const { got, closed } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n", young);
+    await eventually("joined", () => got().includes("event: hb"));
+    await post({ url }, { type: "wide", data: "ü€😀\r\n" });
+    await closed;
+    const [head = "", ...rest] = got().split("\r\n\r\n");
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    assert.match(head, /transfer-encoding: chunked/i);
+    assert.match(head, /connection: close/i);
+    let body = Buffer.from(rest.join("\r\n\r\n"));
+    let text = "";
+    for (;;) {
+      const end = body.indexOf("\r\n");
+      const size = parseInt(body.subarray(0, end).toString(), 16);
+      assert.ok(size >= 0, body.toString());
+      if (size === 0) break;
+      text += body.subarray(end + 2, end + 2 + size).toString();
+      assert.equal(body.subarray(end + 2 + size, end + 4 + size).toString(), "\r\n");
+      body = body.subarray(end + 4 + size);
+    }
+    assert.equal(body.toString(), "0\r\n\r\n");
+    assert.match(text, /event: wide\ndata: "ü€😀\\r\\n"\n\n/);
+    assert.match(text, /event: bye\ndata: \{"reason":"age"/);
+  });
+
+  it("frames nothing for HTTP/1.0", async () => {
+    const { got, closed } = raw("GET /api/events HTTP/1.0\r\nHost: x\r\n\r\n", young);
+    await eventually("joined", () => got().includes("event: hb"));
+    await post({ url }, { type: "plain", data: 1 });
+    await closed;
+    const [head = "", ...rest] = got().split("\r\n\r\n");
+    assert.doesNotMatch(head, /transfer-encoding/i);
+    const body = rest.join("\r\n\r\n");
+    assert.doesNotMatch(body, /\r/);
+    assert.match(body, /event: plain\ndata: 1\n\n/);
+  });
+
+  it("notices a client that goes: at once, and when it only ends its side", async () => {
+    for (const leave of [(socket: Socket) => socket.destroy(), (socket: Socket) => socket.end()]) {
+      const { socket, got } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+      await eventually("joined", () => got().includes("event: hb"));
+      assert.equal(service.streams.size, 1);
+      leave(socket);
+      await eventually("noticed", () => service.streams.size === 0, 1000);
+    }
+    assert.deepEqual(
+      counted.filter(([what]) => what !== "lag"),
+      [["opened"], ["closed", "client"], ["opened"], ["closed", "client"]],
+    );
+  });
+
+  it("serves a connection that did other things first, and is not confused by what comes behind", async () => {
+    const { got, socket } = raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await eventually("answered", () => got().includes("pass"));
+    socket.write("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+    await eventually("joined", () => got().includes("event: hb"));
+    socket.write("GET /api/diag HTTP/1.1\r\nHost: x\r\n\r\n\0\0garbage");
+    const { id } = await post({ url }, { type: "still", data: 1 });
+    await eventually("still served", () => got().includes(id));
+    assert.equal(got().match(/HTTP\/1\.1 /g)?.length, 2);
+  });
+
+  it("holds nothing for streams that are pipelined", async () => {
+    const ask = "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n";
+    const first = raw(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${ask}${ask}`);
+    await eventually("answered", () => first.got().includes("pass"));
+    await eventually("at most one", () => service.streams.size <= 1);
+    const other = raw(`${ask}${ask}${ask}`);
+    await eventually("joined", () => other.got().includes("event: hb"));
+    assert.ok(service.streams.size <= 2);
+    for (const { socket } of [first, other]) socket.destroy();
+    await eventually("all given back", () => service.streams.size === 0, 5000);
+  });
+
+  it("drops a client that takes nothing, and counts it", async () => {
+    const { socket, got } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+    await eventually("joined", () => got().includes("event: hb"));
+    socket.pause();
+    // Some MiB fit into the buffers of the two kernels: quickly.
+    const { admin } = await testServers();
+    await admin.configSet("appendfsync", "always");
+    const sending = Array.from({ length: 8 }, async () => {
+      while (service.streams.size > 0) await post({ url }, { type: "big", data: "x".repeat(32_000) });
+    });
+    await eventually("dropped", () => service.streams.size === 0, 15_000);
+    await Promise.all(sending);
+    await admin.configSet("appendfsync", "everysec");
+    const ends = counted.filter(([what]) => what === "dropped" || what === "closed");
+    const [, reason] = ends[0] ?? [];
+    assert.ok(reason === "slow" || reason === "stalled", String(reason));
+    assert.deepEqual(ends, [
+      ["dropped", reason],
+      ["closed", reason],
+    ]);
+  });
+
+  it("counts what was replayed and reset, and how far behind the fan-out is", async () => {
+    const ids = await loggedIds(await testServers());
+    const resumed = new SseClient(`${url}/api/events`, { "last-event-id": ids.at(-3) ?? "" });
+    await resumed.until("both", ({ published }) => published.length === 2);
+    const lost = new SseClient(`${url}/api/events`, { "last-event-id": "nonsense" });
+    await lost.until("a reset", ({ resets }) => resets.length === 1);
+    await fetch(`${url}/api/events/poll?after=nonsense`);
+    await post({ url }, { type: "now", data: 1 });
+    await lost.until("fanned out", ({ published }) => published.length === 1);
+    resumed.close();
+    lost.close();
+    assert.deepEqual(
+      counted.filter(([what]) => what === "replayed" || what === "reset"),
+      [
+        ["replayed", 2],
+        ["reset", "malformed", 1],
+        ["reset", "malformed", 1],
+      ],
+    );
+    const [, lag] = counted.find(([what]) => what === "lag") ?? [];
+    assert.ok(typeof lag === "number" && lag >= 0 && lag < 5000, String(lag));
+  });
+});

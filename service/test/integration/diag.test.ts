@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import type { z } from "zod";
+import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";
+import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
+import { models, silence, startProvider, type TestProvider } from "../support/provider.ts";
+import { testServers, type Servers } from "../support/servers.ts";
+import { SseClient } from "../support/sse.ts";
+
+describe("diagnostics", function () {
+  this.timeout(30_000);
+  let servers: Servers;
+  let provider: TestProvider;
+  /** Sees all with the header; `two` is another replica. */
+  let one: Instance;
+  let two: Instance;
+  const clients: SseClient[] = [];
+
+  /** Every answer has to fit its schema. */
+  const get = async <S extends z.ZodType>(
+    schema: S,
+    path: string,
+    isAuthorised = false,
+    instance = one,
+  ): Promise<{ body: z.output<S>; text: string; ms: number }> => {
+    const started = performance.now();
+    const response = await fetch(`${instance.url}${path}`, {
+      headers: isAuthorised ? { authorization: "Bearer operator" } : {},
+    });
+    const text = await response.text();
+    assert.equal(response.status, 200, text);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    return { body: schema.parse(JSON.parse(text)), text, ms: performance.now() - started };
+  };
+
+  before(async function () {
+    this.timeout(60_000);
+    servers = await testServers();
+    provider = await startProvider();
+    const environment = {
+      OMNIAI_PROVIDERS: JSON.stringify([{ name: "local", baseUrl: `${provider.baseUrl}/` }]),
+    };
+    const maySeeAll = {
+      maySeeAll: (response: { req: { headers: { authorization?: string } } }) =>
+        response.req.headers.authorization === "Bearer operator",
+    };
+    [one, two] = await Promise.all([startInstance(environment, maySeeAll), startInstance()]);
+  });
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.close();
+  });
+  after(async () => {
+    await Promise.all([one?.stop(), two?.stop()]);
+    await provider?.close();
+  });
+
+  it("show everybody the state, and nothing of the inside", async () => {
+    const { body, text } = await get(diagSchema, "/api/diag");
+    assert.equal(body.status, "pass");
+    assert.deepEqual(body.database.migrations?.pending, []);
+    assert.ok((body.database.migrations?.applied ?? 0) >= 1);
+    assert.deepEqual(body.providers, [{ name: "local", status: "pass" }]);
+    assert.ok(body.quality);
+    for (const hidden of ["sizeBytes", "topStatements", "memory", "storage", "baseUrl", "models"]) {
+      assert.ok(!text.includes(`"${hidden}"`), hidden);
+    }
+    const asOther = await get(diagSchema, "/api/diag", true, two);
+    assert.equal(asOther.body.database.sizeBytes, undefined, "nobody is authorised without being told who");
+  });
+
+  it("show the authorised sizes, statements, memory, persistence and providers", async () => {
+    const secret = "ALTER ROLE omniai VALID UNTIL 'infinity' PASSWORD 'test'";
+    await servers.postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-qc", secret, "omniai");
+    const { body, text } = await get(diagSchema, "/api/diag", true);
+    assert.ok((body.database.sizeBytes ?? 0) > 1_000_000);
+    assert.ok((body.database.topStatements?.length ?? 0) > 0);
+    assert.ok(body.database.topStatements?.every(({ calls, totalMs }) => calls > 0 && totalMs >= 0));
+    assert.doesNotMatch(text, /ALTER ROLE/);
+    assert.ok((body.redis.memory?.usedBytes ?? 0) > 100_000);
+    assert.deepEqual([body.redis.memory?.maxBytes, body.redis.memory?.policy], [536_870_912, "noeviction"]);
+    assert.ok(body.redis.storage?.lastRewriteOk && (body.redis.storage.appendOnlyBytes ?? 0) > 0);
+    assert.deepEqual(body.providers[0]?.models, ["small", "large"]);
+    assert.equal(body.providers[0]?.baseUrl, provider.baseUrl);
+  });
+
+  it("count what pages reported lately", async () => {
+    const before = (await get(diagSchema, "/api/diag", false, two)).body.quality;
+    const headers = { "content-type": "application/json" };
+    for (const p50Ms of [10, 30, 50]) {
+      const latency = { samples: 3, p50Ms, p95Ms: p50Ms * 2, maxMs: 200 };
+      const body = JSON.stringify({ client: "page-of-diag", latency, reconnects: { count: 2 } });
+      const { status } = await fetch(`${one.url}/api/diag/client-reports`, { method: "POST", body, headers });
+      assert.equal(status, 202);
+    }
+    const fresh = await startInstance();
+    try {
+      const { quality } = (await get(diagSchema, "/api/diag", false, fresh)).body;
+      assert.equal(quality?.reports, (before?.reports ?? 0) + 3);
+      assert.equal(quality?.reconnects, (before?.reconnects ?? 0) + 6);
+      assert.ok(quality?.latencyP50Ms);
+    } finally {
+      await fresh.stop();
+    }
+  });
+
+  it("are not kept waiting by a provider that hangs", async () => {
+    const hanging = await startProvider();
+    hanging.answer = silence;
+    const waiting = await startInstance({
+      OMNIAI_PROVIDERS: JSON.stringify([{ name: "hangs", baseUrl: hanging.baseUrl }]),
+    });
+    try {
+      await get(diagSchema, "/api/diag", false, waiting);
+      for (const path of ["/api/diag", "/api/diag/health-summary"]) {
+        const started = performance.now();
+        const response = await fetch(`${waiting.url}${path}`);
+        assert.equal(response.status, 200);
+        await response.arrayBuffer();
+        assert.ok(performance.now() - started < 450, `${path}: ${performance.now() - started} ms`);
+      }
+      assert.equal(hanging.requests.length, 1, "asked once, however many ask here");
+    } finally {
+      await waiting.stop();
+      await hanging.close();
+    }
+  });
+
+  it("sum up in one verdict, with the details for the authorised", async () => {
+    assert.deepEqual((await get(summarySchema, "/api/diag/health-summary")).body.reasons, []);
+    provider.answer = (_request, response) => void response.writeHead(503).end();
+    const failing = await startInstance(
+      { OMNIAI_PROVIDERS: JSON.stringify([{ name: "broken", baseUrl: provider.baseUrl }]) },
+      { maySeeAll: (response) => response.req.headers.authorization === "Bearer operator" },
+    );
+    try {
+      const open = await get(summarySchema, "/api/diag/health-summary", false, failing);
+      assert.equal(open.body.status, "warn");
+      assert.deepEqual(open.body.reasons, [{ component: "provider broken", status: "warn" }]);
+      const all = await get(summarySchema, "/api/diag/health-summary", true, failing);
+      assert.equal(all.body.reasons[0]?.detail, "answers 503");
+    } finally {
+      provider.answer = models;
+      await failing.stop();
+    }
+  });
+
+  it("answer within 2 s while PostgreSQL is silent, and say so", async () => {
+    await servers.postgres.pause();
+    try {
+      await eventually("noticed", async () => {
+        const { body } = await get(summarySchema, "/api/diag/health-summary");
+        return body.status === "fail" && body.reasons.some(({ component }) => component === "database");
+      });
+      const { body, ms } = await get(diagSchema, "/api/diag", true);
+      assert.equal(body.database.status, "fail");
+      assert.ok(ms < 2000, `${ms} ms`);
+    } finally {
+      await servers.postgres.unpause();
+    }
+    await eventually("well again", () => one.isReady() && two.isReady(), 20_000);
+  });
+
+  it("list the streams of every replica for the authorised, and only count them for others", async () => {
+    const connect = (instance: Instance, query = ""): Promise<SseClient> => {
+      const client = new SseClient(`${instance.url}/api/events${query}`);
+      clients.push(client);
+      return client.joined();
+    };
+    await Promise.all([connect(one), connect(one, "?topics=public.news.*"), connect(two)]);
+    const { id } = await post(one, { type: "x", data: 1 });
+    for (const client of clients) await client.until("position", ({ parser }) => parser.lastEventId >= id);
+    const ask = async (query = "", isAuthorised = true) =>
+      (await get(connectionsSchema, `/api/diag/connections${query}`, isAuthorised)).body;
+    await eventually(
+      "all replicas tell theirs",
+      async () => {
+        const { streams, missing = [], connections = [] } = await ask();
+        return missing.length === 0 && connections.length === 3 && streams === 3;
+      },
+      15_000,
+    );
+    const { connections = [], replicas, complete, streams } = await ask();
+    assert.ok(complete);
+    assert.equal(streams, 3);
+    assert.equal(replicas[0]?.streams, 2);
+    assert.equal(new Set(connections.map(({ replica }) => replica)).size, 2);
+    assert.ok(connections.every(({ live }) => live));
+    assert.equal(connections.find(({ topics }) => topics === "public.news.*")?.lastId, id);
+    assert.equal((await ask("?topic=news")).matching, 1);
+    const first = await ask("?limit=2");
+    assert.equal(first.connections?.length, 2);
+    const second = await ask(`?limit=2&after=${encodeURIComponent(first.next ?? "")}`);
+    assert.equal(second.connections?.length, 1);
+    assert.equal(second.next, undefined);
+    const open = await ask("", false);
+    assert.deepEqual(Object.keys(open).sort(), ["complete", "replicas", "streams"]);
+  });
+
+  it("forget a replica that stopped, at once", async () => {
+    const short = await startInstance();
+    const isListed = async (): Promise<boolean> => {
+      const { body } = await get(connectionsSchema, "/api/diag/connections");
+      return body.replicas.length === 3;
+    };
+    await eventually("listed", isListed);
+    await short.stop();
+    await eventually("gone", async () => !(await isListed()), 2000);
+  });
+});

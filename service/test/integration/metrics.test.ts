@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { connect as connectSocket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Metrics } from "../../src/platform/prometheus.ts";
+import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
+import { testServers, type Servers } from "../support/servers.ts";
+import { SseClient } from "../support/sse.ts";
+
+/** Samples as `name{labels}` to value. */
+function parse(text: string): Map<string, number> {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [
+      line.slice(0, line.lastIndexOf(" ")),
+      Number(line.slice(line.lastIndexOf(" ") + 1)),
+    ]),
+  );
+}
+
+describe("metrics", function () {
+  this.timeout(20_000);
+  let servers: Servers;
+  let instance: Instance;
+  const scrape = async (): Promise<Map<string, number>> =>
+    parse(await (await fetch(`${instance.internalUrl}/metrics`)).text());
+  const count = (samples: Map<string, number>, labels: string): number =>
+    samples.get(`omniai_http_request_duration_seconds_count{${labels}}`) ?? 0;
+
+  before(async function () {
+    this.timeout(60_000);
+    servers = await testServers();
+    instance = await startInstance();
+  });
+  after(() => instance?.stop());
+
+  it("are on the internal port only, in Prometheus' format", async () => {
+    const response = await fetch(`${instance.internalUrl}/metrics`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    for (const name of [
+      "nodejs_eventloop_lag_p99_seconds",
+      "process_resident_memory_bytes",
+      "omniai_build_info",
+    ]) {
+      assert.ok(text.includes(`# TYPE ${name} `), name);
+    }
+    assert.equal((await fetch(`${instance.url}/metrics`)).status, 404);
+  });
+
+  it("count requests by route template, never by path", async () => {
+    for (const path of [
+      "/api/diag",
+      "/API/diag/",
+      "/nothing/secret-4711",
+      "/healthz?x=1",
+      "/api/diag/../../etc",
+    ]) {
+      await (await fetch(`${instance.url}${path}`)).arrayBuffer();
+    }
+    await post(instance, { type: "x", data: 1 });
+    await post(instance, { type: "not valid", data: 1 });
+    const samples = await scrape();
+    assert.equal(count(samples, 'method="GET",route="/api/diag",status="200"'), 2);
+    assert.equal(count(samples, 'method="GET",route="unmatched",status="404"'), 2);
+    assert.equal(count(samples, 'method="GET",route="/healthz",status="200"'), 1);
+    assert.equal(count(samples, 'method="POST",route="/api/events",status="201"'), 1);
+    assert.equal(count(samples, 'method="POST",route="/api/events",status="400"'), 1);
+    assert.ok(![...samples.keys()].some((key) => key.includes("4711") || key.includes("etc")));
+  });
+
+  it("leave streams out of the requests, and count them open", async () => {
+    const client = await new SseClient(`${instance.url}/api/events`).joined();
+    assert.equal((await scrape()).get("omniai_streams_open"), 1);
+    client.close();
+    await eventually("closed", () => instance.streams.size === 0);
+    const samples = await scrape();
+    assert.equal(samples.get("omniai_streams_open"), 0);
+    const events = [...samples.keys()].filter((key) => key.includes('method="GET",route="/api/events"'));
+    assert.deepEqual(events, []);
+  });
+
+  it("count a request whose client left before the answer", async () => {
+    await servers.redis.pause();
+    try {
+      const socket = connectSocket(instance.port, "127.0.0.1");
+      const body = '{"type":"x","data":1}';
+      socket.write(
+        `POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+      await sleep(300);
+      socket.destroy();
+      await eventually(
+        "counted",
+        async () => count(await scrape(), 'method="POST",route="/api/events",status="aborted"') === 1,
+      );
+    } finally {
+      await servers.redis.unpause();
+    }
+    await eventually("ready again", () => instance.isReady(), 20_000);
+  });
+
+  it("show readiness, checks and the pool", async () => {
+    const samples = await scrape();
+    assert.equal(samples.get("omniai_ready"), 1);
+    assert.equal(samples.get("omniai_redis_up"), 1);
+    assert.equal(samples.get('omniai_check_status{check="migrations:pending"}'), 1);
+    assert.equal(samples.get("omniai_postgres_pool_max"), 10);
+    assert.ok((samples.get('omniai_postgres_pool_connections{state="idle"}') ?? 0) >= 1);
+    assert.ok((samples.get("omniai_event_reader_silence_seconds") ?? 99) < 5);
+  });
+
+  it("take what the events code tells, with labels from a short list of words only", async () => {
+    const metrics = new Metrics([], { version: "1", build: "b", replica: "r" });
+    const { streams } = metrics;
+    streams.opened();
+    streams.closed("age");
+    streams.closed("user 4711 <script>");
+    streams.dropped("slow");
+    streams.replayed(7);
+    streams.reset("trimmed", 3);
+    streams.lag(3);
+    streams.lag(-50);
+    const samples = parse(await metrics.text());
+    const expected: Record<string, number> = {
+      omniai_streams_opened_total: 1,
+      'omniai_streams_closed_total{reason="age"}': 1,
+      'omniai_streams_closed_total{reason="other"}': 1,
+      'omniai_streams_closed_total{reason="stalled"}': 0,
+      'omniai_streams_dropped_total{reason="slow"}': 1,
+      omniai_events_replayed_total: 7,
+      'omniai_streams_reset_total{reason="trimmed"}': 3,
+      omniai_fan_out_lag_seconds_count: 2,
+      'omniai_fan_out_lag_seconds_bucket{le="0.001"}': 1,
+      'omniai_fan_out_lag_seconds_bucket{le="0.005"}': 2,
+    };
+    for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+  });
+
+  it("come with headers that let nobody run, frame or sniff an answer, and every site be sent it", async () => {
+    for (const url of [
+      `${instance.url}/api/diag`,
+      `${instance.url}/nothing`,
+      `${instance.internalUrl}/metrics`,
+    ]) {
+      const { headers } = await fetch(url);
+      assert.equal(headers.get("x-content-type-options"), "nosniff");
+      assert.equal(headers.get("cross-origin-resource-policy"), "cross-origin");
+      assert.equal(headers.get("referrer-policy"), "no-referrer");
+      assert.equal(headers.get("x-frame-options"), "DENY");
+      assert.equal(
+        headers.get("content-security-policy"),
+        "default-src 'none';frame-ancestors 'none';base-uri 'none';form-action 'none'",
+      );
+      for (const absent of ["x-powered-by", "strict-transport-security", "x-xss-protection"]) {
+        assert.equal(headers.get(absent), null, absent);
+      }
+    }
+    const client = await new SseClient(`${instance.url}/api/events`).joined();
+    assert.equal(client.response?.headers["cross-origin-resource-policy"], "cross-origin");
+    client.close();
+  });
+});

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { Router } from "express";
+import { internalApp, publicApp, type AppParts } from "../../src/app.ts";
+import { openApiDocument, operations } from "../../src/openapi/document.ts";
+import { startInstance, type Instance } from "../support/instance.ts";
+import { routesOf } from "../support/routes.ts";
+import { testServers } from "../support/servers.ts";
+
+type Schema = Record<string, unknown>;
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<
+    string,
+    Record<
+      string,
+      {
+        operationId: string;
+        parameters?: { name: string; in: string; required: boolean; schema: Schema }[];
+        requestBody?: { content: Record<string, { schema: Schema }> };
+        responses: Record<string, { content?: Record<string, { schema?: Schema }> }>;
+      }
+    >
+  >;
+}
+
+function described(document: Document): string[] {
+  return Object.entries(document.paths)
+    .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`))
+    .filter((line) => !line.startsWith("HEAD "))
+    .sort();
+}
+
+describe("openapi.json", function () {
+  this.timeout(20_000);
+  let instance: Instance;
+  let parts: AppParts;
+  const fetchDocument = async (url: string): Promise<Document> =>
+    (await (await fetch(`${url}/api/openapi.json`)).json()) as Document;
+
+  before(async function () {
+    this.timeout(60_000);
+    await testServers();
+    instance = await startInstance({}, { onParts: (made) => (parts = made) });
+  });
+  after(() => instance?.stop());
+
+  it("describes every route there is, and none that is not, on both ports", async () => {
+    const publicRoutes = routesOf(() => publicApp(parts));
+    assert.ok(publicRoutes.includes("POST /api/diag/client-reports"), publicRoutes.join("\n"));
+    assert.deepEqual(described(await fetchDocument(instance.url)), publicRoutes);
+    assert.deepEqual(
+      described(await fetchDocument(instance.internalUrl)),
+      routesOf(() => internalApp(parts)),
+    );
+  });
+
+  it("would notice a route that nobody described", () => {
+    const routes = routesOf(() => {
+      const app = publicApp(parts);
+      const inner = Router();
+      inner.route("/more").put((_request, response) => void response.end());
+      const outer = Router();
+      outer.use("/inner", inner);
+      app.use("/api/secret", outer);
+      return app;
+    });
+    assert.ok(routes.includes("PUT /api/secret/inner/more"));
+  });
+
+  it("has what is read where it is, and unique operation ids", () => {
+    const document = openApiDocument("public", "1") as unknown as Document;
+    assert.equal(document.openapi, "3.1.0");
+    const all = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    assert.equal(new Set(all.map(({ operationId }) => operationId)).size, all.length);
+    for (const each of all) assert.ok(Object.keys(each.responses).length > 0);
+    const report = document.paths["/api/diag/client-reports"]?.post;
+    const schema = report?.requestBody?.content["application/json"]?.schema as {
+      required: string[];
+      additionalProperties: boolean;
+      properties: Record<string, Schema>;
+    };
+    assert.deepEqual(schema.required, ["client"]);
+    assert.equal(schema.additionalProperties, false);
+    assert.equal(schema.properties.client?.pattern, "^[A-Za-z0-9_-]{8,64}$");
+    const event = document.paths["/api/events"]?.post?.requestBody?.content["application/json"]
+      ?.schema as typeof schema;
+    assert.deepEqual(event.required.sort(), ["data", "type"]);
+    assert.deepEqual(event.properties.type?.not, { enum: ["open", "error", "reset", "hb", "bye"] });
+    const limit = document.paths["/api/diag/connections"]?.get?.parameters?.find(
+      ({ name }) => name === "limit",
+    );
+    assert.equal(limit?.required, false);
+    assert.equal(limit?.schema.maximum, 500);
+  });
+
+  it("is true: each GET answers a status, a type and a body as described", async () => {
+    for (const { path, method, ports, responses } of operations) {
+      if (method !== "get" || path === "/api/events") continue;
+      for (const port of ports) {
+        const url = `${port === "public" ? instance.url : instance.internalUrl}${path}`;
+        for (const asked of ["GET", "HEAD"]) {
+          const response = await fetch(url, { method: asked });
+          const answer = responses[response.status];
+          assert.ok(answer, `${asked} ${url}: ${response.status} is not described`);
+          const type = response.headers.get("content-type")?.split(";")[0];
+          assert.equal(type, answer.contentType, url);
+          assert.ok(response.headers.get("x-request-id"));
+          const text = await response.text();
+          if (asked === "HEAD") assert.equal(text, "");
+          else if (type?.endsWith("json")) answer.schema?.parse(JSON.parse(text));
+        }
+      }
+    }
+  });
+
+  it("is true: refusals are as described", async () => {
+    const ask = (path: string, body: string, type = "application/json"): Promise<Response> =>
+      fetch(`${instance.url}${path}`, { method: "POST", body, headers: { "content-type": type } });
+    for (const operation of operations.filter(({ method }) => method === "post")) {
+      const { path, responses } = operation;
+      const answers = [
+        await ask(path, "{"),
+        await ask(path, "{}"),
+        await ask(path, "{}", "text/plain"),
+        await ask(path, "{}", "application/json; charset=nonsense"),
+        await ask(path, JSON.stringify({ x: "x".repeat(100_000) })),
+      ];
+      for (const response of answers) {
+        const answer = responses[response.status];
+        assert.ok(answer, `POST ${path}: ${response.status} is not described`);
+        assert.equal(response.headers.get("content-type")?.split(";")[0], "application/problem+json");
+        answer.schema?.parse(await response.json());
+      }
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [400, 400, 415, 415, 413],
+      );
+    }
+    const bad = await fetch(`${instance.url}/api/diag/connections?limit=0&more=1`);
+    assert.equal(bad.status, 400);
+    assert.equal(((await bad.json()) as { errors: unknown[] }).errors.length, 2);
+  });
+});

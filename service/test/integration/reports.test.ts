@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { eventually, startInstance, statusOf, type Instance } from "../support/instance.ts";
+import { testServers, type Servers } from "../support/servers.ts";
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly retryAfter: string | null;
+  readonly ms: number;
+}
+
+async function report(instance: Instance, body: unknown, contentType = "application/json"): Promise<Answer> {
+  const started = performance.now();
+  const response = await fetch(`${instance.url}/api/diag/client-reports`, {
+    method: "POST",
+    headers: { "content-type": contentType },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const { type = "" } = (await response.json()) as { type?: string };
+  return {
+    status: response.status,
+    type,
+    retryAfter: response.headers.get("retry-after"),
+    ms: performance.now() - started,
+  };
+}
+
+describe("reports of pages", function () {
+  this.timeout(30_000);
+  let servers: Servers;
+  let instance: Instance;
+  const psql = (sql: string): Promise<string> =>
+    servers.postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-qtAc", sql, "omniai");
+  const client = "page-of-the-test";
+
+  before(async function () {
+    this.timeout(60_000);
+    servers = await testServers();
+    instance = await startInstance({ OMNIAI_OPTIONAL_CHECKS: "database" });
+  });
+  beforeEach(() => psql("TRUNCATE client_reports"));
+  after(() => instance?.stop());
+
+  it("are in PostgreSQL when they are acknowledged", async () => {
+    const full = {
+      client,
+      periodSeconds: 60,
+      latency: { samples: 12, p50Ms: 20, p95Ms: 80.5, maxMs: 200 },
+      reconnects: { count: 2, lastReason: "silence" },
+      errors: [
+        { message: "x is undefined", source: "app.js", line: 3, column: 9, count: 4 },
+        { message: "y is not a function" },
+      ],
+    };
+    assert.equal((await report(instance, full)).status, 202);
+    const row = await psql(
+      "SELECT client, latency_p50_ms, latency_p95_ms, reconnects, errors, body->'errors'->0->>'message' FROM client_reports",
+    );
+    assert.equal(row, `${client}|20|80.5|2|5|x is undefined`);
+  });
+
+  it("may hold any text: what PostgreSQL cannot store is replaced", async () => {
+    const errors = [{ message: "nul \u0000, half a pair \ud800, escape \u001b[31m, ü 🙂" }];
+    assert.equal((await report(instance, { client, errors })).status, 202);
+    assert.equal(
+      await psql("SELECT body->'errors'->0->>'message' FROM client_reports"),
+      "nul  , half a pair \ufffd, escape  [31m, ü 🙂",
+    );
+  });
+
+  it("are refused when they are not valid, or too long", async () => {
+    const bad: unknown[] = [
+      null,
+      [],
+      "text",
+      {},
+      { client: "short" },
+      { client, more: 1 },
+      { client, latency: { samples: 1, p50Ms: -1, p95Ms: 1, maxMs: 1 } },
+      { client, latency: { samples: 1.5, p50Ms: 1, p95Ms: 1, maxMs: 1 } },
+      { client, latency: { samples: 1, p50Ms: 1e308, p95Ms: 1, maxMs: 1 } },
+      { client, reconnects: { count: 1_000_001 } },
+      { client, errors: [{ message: "x".repeat(501) }] },
+      { client, errors: Array.from({ length: 21 }, () => ({ message: "x" })) },
+    ];
+    for (const body of bad) {
+      const { status, type } = await report(instance, JSON.stringify(body));
+      assert.deepEqual([status, type], [400, "urn:omniai:problem:invalid-report"], JSON.stringify(body));
+    }
+    assert.equal((await report(instance, "{")).status, 400);
+    assert.equal((await report(instance, { client }, "text/plain")).status, 415);
+    assert.equal((await report(instance, { client, x: "x".repeat(40_000) })).status, 413);
+    assert.equal((await fetch(`${instance.url}/api/diag/client-reports`)).status, 405);
+    assert.equal(await psql("SELECT count(*) FROM client_reports"), "0");
+  });
+
+  it("get 503 and Retry-After within 2 s while PostgreSQL is silent; an optional database does not cost readiness", async () => {
+    await servers.postgres.pause();
+    try {
+      const answers = await Promise.all(Array.from({ length: 12 }, () => report(instance, { client })));
+      answers.push(await report(instance, { client }));
+      for (const { status, retryAfter, ms } of answers) {
+        assert.equal(status, 503);
+        assert.ok(Number(retryAfter) >= 1, `Retry-After: ${retryAfter}`);
+        assert.ok(ms < 2000, `${ms} ms`);
+      }
+      assert.ok(answers.filter(({ ms }) => ms < 500).length >= 8, "most are refused at once");
+      await eventually("noticed", async () => {
+        const body = (await (await fetch(`${instance.internalUrl}/readyz`)).json()) as { status: string };
+        return body.status === "warn";
+      });
+      assert.equal(await statusOf(`${instance.internalUrl}/readyz`), 200);
+    } finally {
+      await servers.postgres.unpause();
+    }
+    await eventually("stored again", async () => (await report(instance, { client })).status === 202);
+  });
+
+  it("get 503 while the table is away, as in a migration gone wrong", async () => {
+    await psql("ALTER TABLE client_reports RENAME TO away");
+    try {
+      assert.equal((await report(instance, { client })).status, 503);
+    } finally {
+      await psql("ALTER TABLE away RENAME TO client_reports");
+    }
+  });
+
+  it("get 429 and Retry-After above the rate, before their body is looked at", async () => {
+    const limited = await startInstance({ OMNIAI_CLIENT_REPORTS_PER_MINUTE: "30" });
+    try {
+      const answers: Answer[] = [];
+      for (let i = 0; i < 8; i++) answers.push(await report(limited, { client }));
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [202, 202, 202, 202, 202, 429, 429, 429],
+      );
+      assert.ok(Number(answers.at(-1)?.retryAfter) >= 1);
+      assert.equal((await report(limited, "{")).status, 429);
+    } finally {
+      await limited.stop();
+    }
+  });
+
+  it("are removed after 7 days, and when there are too many, the oldest first", async () => {
+    const insert = (age: string, count: number): Promise<string> =>
+      psql(
+        `INSERT INTO client_reports (received_at, replica, client, reconnects, errors, body)
+         SELECT now() - interval '${age}', 'r', '${age}', 0, 0, '{}' FROM generate_series(1, ${count})`,
+      );
+    await insert("8 days", 1200);
+    await insert("6 days", 30);
+    await insert("1 hour", 40);
+    const keeper = await startInstance({
+      OMNIAI_CLIENT_REPORTS_CLEANUP_SECONDS: "0.2",
+      OMNIAI_CLIENT_REPORTS_MAX: "50",
+    });
+    try {
+      const left = (): Promise<string> =>
+        psql("SELECT client, count(*) FROM client_reports GROUP BY client ORDER BY client");
+      await eventually("removed", async () => (await left()) === "1 hour|40\n6 days|10");
+    } finally {
+      await keeper.stop();
+    }
+  });
+});

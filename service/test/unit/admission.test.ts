@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import fc from "fast-check";
+import { clientAddress, normalAddress } from "../../src/events/address.ts";
+import { Admission, type Admitted } from "../../src/events/admission.ts";
+
+describe("Admission", () => {
+  const limits = { perProcess: 5, perAddress: 2, rate: 10, burst: 3 };
+
+  it("bounds streams per address and per process", () => {
+    const admission = new Admission({ ...limits, burst: 100 });
+    assert.ok(admission.enter("a") && admission.enter("a"));
+    assert.equal(admission.enter("a"), undefined);
+    assert.ok(admission.enter("b") && admission.enter("b") && admission.enter("c"));
+    assert.equal(admission.enter("d"), undefined);
+    assert.equal(admission.hold("d"), undefined);
+  });
+
+  it("bounds how fast they come, and forgives with time", () => {
+    let now = 0;
+    const admission = new Admission({ ...limits, perProcess: 100, perAddress: 100 }, () => now);
+    const enter = (): boolean => admission.enter("a") !== undefined;
+    assert.deepEqual([enter(), enter(), enter(), enter()], [true, true, true, false]);
+    now += 100;
+    assert.deepEqual([enter(), enter()], [true, false]);
+    now += 3_600_000;
+    assert.deepEqual([enter(), enter(), enter(), enter()], [true, true, true, false]);
+    assert.ok(admission.hold("a"), "who waits is not slowed down");
+  });
+
+  it("takes no token for whom it turns away", () => {
+    const admission = new Admission({ ...limits, rate: 0 }, () => 0);
+    assert.ok(admission.enter("a") && admission.enter("a"));
+    for (let i = 0; i < 10; i++) assert.equal(admission.enter("a"), undefined);
+    assert.ok(admission.enter("b"));
+  });
+
+  it("gives back exactly what was taken, however often it is asked", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean(), fc.nat(20))), (steps) => {
+        const admission = new Admission({ perProcess: 8, perAddress: 3, rate: 1e9, burst: 1e9 });
+        const all: Admitted[] = [];
+        for (const [address, isEntering, which] of steps) {
+          const some = all[which % Math.max(1, all.length)];
+          if (!isEntering && some) admission.leave(some);
+          const entered = isEntering ? admission.enter(String(address)) : undefined;
+          if (entered) all.push(entered);
+          const held = all.filter(({ isHeld }) => isHeld);
+          assert.equal(admission.size, held.length);
+          assert.ok(admission.size <= 8);
+          for (const each of ["0", "1", "2", "3"])
+            assert.ok(held.filter((one) => one.address === each).length <= 3);
+        }
+        for (const each of all) admission.leave(each);
+        assert.equal(admission.size, 0);
+        assert.ok(admission.enter("0") && admission.enter("0") && admission.enter("0"));
+      }),
+    );
+  });
+});
+
+describe("whose address counts", () => {
+  const request = (peer: string, forwarded?: string): IncomingMessage => {
+    const socket = new Socket();
+    Object.defineProperty(socket, "remoteAddress", { value: peer });
+    const message = new IncomingMessage(socket);
+    if (forwarded !== undefined) message.headers["x-forwarded-for"] = forwarded;
+    return message;
+  };
+
+  it("is the socket's without a proxy, whatever the client says", () => {
+    assert.equal(clientAddress(request("10.0.0.1", "1.2.3.4"), 0), "10.0.0.1");
+  });
+
+  it("is what the outermost trusted proxy saw", () => {
+    assert.equal(clientAddress(request("10.0.0.1", "1.2.3.4"), 1), "1.2.3.4");
+    assert.equal(clientAddress(request("10.0.0.1", "6.6.6.6, 1.2.3.4"), 1), "1.2.3.4");
+    assert.equal(clientAddress(request("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.9"), 2), "1.2.3.4");
+  });
+
+  it("is the socket's when the proxy said nothing of use", () => {
+    for (const given of [undefined, "", "unknown", "1.2.3.4, <script>"])
+      assert.equal(clientAddress(request("10.0.0.1", given), 1), "10.0.0.1");
+    assert.equal(clientAddress(request("10.0.0.1", "1.2.3.4"), 2), "10.0.0.1");
+  });
+
+  it("groups IPv6 by /56 and knows IPv4 in it", () => {
+    assert.equal(normalAddress("2001:db8:1:2ab::1"), normalAddress("2001:db8:1:2ff:ffff::9"));
+    assert.notEqual(normalAddress("2001:db8:1:2ab::1"), normalAddress("2001:db8:1:3ab::1"));
+    assert.equal(normalAddress("2001:DB8::1"), "2001:db8:0:0::/56");
+    assert.equal(normalAddress("fe80::1%eth0"), "fe80:0:0:0::/56");
+    assert.equal(normalAddress("::ffff:192.0.2.7"), "192.0.2.7");
+    assert.equal(normalAddress("::ffff:c000:0207"), "192.0.2.7");
+    assert.equal(normalAddress("::1"), "0:0:0:0::/56");
+    assert.equal(normalAddress("192.0.2.7"), "192.0.2.7");
+  });
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadMigrations, pendingOf } from "../../src/migrate/files.ts";
+
+describe("migrations", () => {
+  const folders: string[] = [];
+  const folderWith = (files: Record<string, string>): string => {
+    const folder = mkdtempSync(join(tmpdir(), "omniai-migrations-"));
+    folders.push(folder);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  };
+  after(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+
+  it("are numbered from 1 without a gap, and well named", () => {
+    const good = { "0001_one.sql": "SELECT 1", "0002_two.sql": "SELECT 2", "README.md": "not one" };
+    assert.deepEqual(
+      loadMigrations(folderWith(good)).map(({ version, name }) => [version, name]),
+      [
+        [1, "one"],
+        [2, "two"],
+      ],
+    );
+    assert.throws(() => loadMigrations(folderWith({ "0002_two.sql": "" })), /the next number is 0001/);
+    assert.throws(
+      () => loadMigrations(folderWith({ "0001_a.sql": "", "0001_b.sql": "" })),
+      /the next number is 0002/,
+    );
+    assert.throws(() => loadMigrations(folderWith({ "1-one.sql": "" })), /NNNN_name\.sql/);
+  });
+
+  it("have the same checksum with other line ends, and another one with another text", () => {
+    const checksum = (text: string): string =>
+      loadMigrations(folderWith({ "0001_a.sql": text }))[0]?.checksum ?? "";
+    assert.equal(checksum("SELECT 1;\nSELECT 2;\n"), checksum("SELECT 1;\r\nSELECT 2;\r\n"));
+    assert.notEqual(checksum("SELECT 1"), checksum("SELECT 2"));
+  });
+
+  it("are pending when they are not applied; newer ones of a newer build are no concern", () => {
+    const known = loadMigrations(folderWith({ "0001_a.sql": "A", "0002_b.sql": "B" }));
+    const [one, two] = known.map(({ version, checksum }) => ({ version, checksum }));
+    assert.ok(one && two);
+    assert.deepEqual(
+      pendingOf(known, []).map(({ version }) => version),
+      [1, 2],
+    );
+    assert.deepEqual(pendingOf(known, [one, two, { version: 3, checksum: "new" }]), []);
+    assert.throws(() => pendingOf(known, [one, { ...two, checksum: "x" }]), /0002_b was changed/);
+    assert.throws(() => pendingOf(known, [two]), /0001_a is missing before 0002_b/);
+    assert.throws(() => pendingOf(known, [one, { version: 3, checksum: "new" }]), /0002_b is missing/);
+  });
+
+  it("that are shipped do not end their transaction, and say so when they take something away", () => {
+    const shipped = loadMigrations();
+    assert.ok(shipped.length > 0);
+    for (const { name, sql } of shipped) {
+      const text = sql.replace(/--.*$/gm, "");
+      assert.doesNotMatch(text, /^\s*(begin|commit|rollback|start\s+transaction|abort)\b\s*;/im, name);
+      assert.doesNotMatch(text, /\bconcurrently\b/i, name);
+      const takesAway =
+        /\bdrop\b|\brename\b|\bset\s+not\s+null\b|\balter\s+column\s+\S+\s+(set\s+data\s+)?type\b/i;
+      if (takesAway.test(text)) assert.match(sql, /^-- contract: /, name);
+    }
+  });
+});

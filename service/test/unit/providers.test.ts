@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Circuit } from "../../src/providers/circuit.ts";
+import { ProviderMonitor } from "../../src/providers/monitor.ts";
+import { models, silence, startProvider, type TestProvider } from "../support/provider.ts";
+
+describe("Circuit", () => {
+  it("opens after three failures in a row, longer each time, and closes with a success", () => {
+    let now = 0;
+    const circuit = new Circuit(1000, () => now);
+    circuit.failed();
+    circuit.failed();
+    circuit.succeeded();
+    circuit.failed();
+    circuit.failed();
+    assert.deepEqual([circuit.state, circuit.mayTry()], ["closed", true]);
+    circuit.failed();
+    assert.deepEqual([circuit.state, circuit.mayTry()], ["open", false]);
+    now = 1201;
+    assert.deepEqual([circuit.state, circuit.mayTry()], ["half-open", true]);
+    circuit.failed();
+    now += 1201;
+    assert.equal(circuit.state, "open");
+    now += 1200;
+    assert.equal(circuit.state, "half-open");
+    circuit.succeeded();
+    assert.equal(circuit.state, "closed");
+  });
+
+  it("never stays open for longer than 6 minutes", () => {
+    let now = 0;
+    const circuit = new Circuit(1000, () => now);
+    for (let i = 0; i < 50; i++) circuit.failed();
+    now = 360_001;
+    assert.ok(circuit.mayTry());
+  });
+});
+
+describe("ProviderMonitor", function () {
+  this.timeout(10_000);
+  let provider: TestProvider;
+  let monitor: ProviderMonitor;
+  const quick = { deadlineMs: 200, freshMs: 100, openMs: 1500 };
+  const watch = (apiKey?: string): ProviderMonitor =>
+    (monitor = new ProviderMonitor([{ name: "one", baseUrl: provider.baseUrl, apiKey }], quick));
+  const state = async (waitMs = 1000) => (await monitor.states(waitMs))[0];
+
+  beforeEach(async () => {
+    provider = await startProvider();
+  });
+  afterEach(async () => {
+    monitor?.stop();
+    await provider.close();
+  });
+
+  it("asks for the models with the key, once for all who ask at the same time and while it is fresh", async () => {
+    watch("k-123");
+    const answers = await Promise.all([state(), state(), state()]);
+    assert.ok(answers.every((answer) => answer?.status === "pass"));
+    assert.deepEqual(answers[0]?.models, ["small", "large"]);
+    await state();
+    assert.deepEqual(provider.requests, [{ url: "/v1/models", authorization: "Bearer k-123" }]);
+    assert.doesNotMatch(JSON.stringify(answers), /k-123/);
+    await sleep(150);
+    await state();
+    assert.equal(provider.requests.length, 2);
+  });
+
+  it("waits no longer than it is told for one that hangs, and says so later", async () => {
+    provider.answer = silence;
+    watch();
+    const started = performance.now();
+    assert.equal((await state(50))?.status, "unknown");
+    assert.ok(performance.now() - started < 150);
+    await sleep(250);
+    assert.deepEqual(
+      [monitor.known[0]?.status, monitor.known[0]?.reason],
+      ["fail", "does not answer in time"],
+    );
+  });
+
+  it("leaves one alone that failed three times, then tries once, and goes on when it is back", async () => {
+    provider.answer = (_request, response) => void response.writeHead(500).end();
+    watch();
+    while (provider.requests.length < 3) {
+      await state();
+      await sleep(25);
+    }
+    assert.equal(monitor.known[0]?.circuit, "open");
+    const asked = provider.requests.length;
+    await sleep(100);
+    assert.equal((await state())?.reason, "answers 500");
+    assert.equal(provider.requests.length, asked);
+    provider.answer = models;
+    await sleep(1900);
+    assert.deepEqual([(await state())?.status, monitor.known[0]?.circuit], ["pass", "closed"]);
+    assert.equal(provider.requests.length, asked + 1);
+  });
+
+  it("does not take its key to where it is redirected, and believes no nonsense", async () => {
+    const other = await startProvider();
+    const cases: [TestProvider["answer"], RegExp][] = [
+      [
+        (_, response) => void response.writeHead(302, { location: `${other.baseUrl}/models` }).end(),
+        /answers 302/,
+      ],
+      [(_, response) => void response.end("<html>"), /list of models/],
+      [(_, response) => void response.end("null"), /list of models/],
+      [(_, response) => void response.end(`{"data":[],"x":"${"x".repeat(1_100_000)}"}`), /too much/],
+      [(_, response) => void response.destroy(), /cannot be reached/],
+    ];
+    try {
+      for (const [answer, reason] of cases) {
+        provider.answer = answer;
+        watch("k-123");
+        assert.match((await state())?.reason ?? "", reason);
+      }
+      assert.equal(other.requests.length, 0);
+    } finally {
+      await other.close();
+    }
+  });
+});
