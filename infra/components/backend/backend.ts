@@ -1,9 +1,11 @@
 /** The Express service: its image, built by content, and its replicas. */
 import { join } from "node:path";
+import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../../engine.ts";
 import { FileSet } from "../../files.ts";
+import { STACK_LABEL, WORKLOAD_LABEL } from "../../labels.ts";
 import { Workload } from "../../workload.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
@@ -64,6 +66,29 @@ export class Backend extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    const environment = {
+      OMNIAI_HOST: "0.0.0.0",
+      OMNIAI_PORT: String(PUBLIC_PORT),
+      OMNIAI_INTERNAL_PORT: String(INTERNAL_PORT),
+      OMNIAI_BUILD: context.hash,
+      OMNIAI_STACK: stack,
+      OMNIAI_CORS_ORIGINS: args.corsOrigins.join(","),
+      OMNIAI_EVENT_RETENTION: String(args.eventRetention),
+      OMNIAI_SWITCH_SECONDS: String(args.switchSeconds),
+      OMNIAI_DRAIN_SECONDS: String(args.drainSeconds),
+      OMNIAI_LOG_LEVEL: args.logLevel,
+      // The edge alone reaches a replica, and names the client in X-Forwarded-For.
+      OMNIAI_TRUST_PROXY_HOPS: "1",
+      PGHOST: args.database.host,
+      PGPORT: String(args.database.port),
+      PGUSER: args.database.user,
+      PGDATABASE: args.database.database,
+      OMNIAI_POSTGRES_PASSWORD_FILE: `${SECRETS}/postgres-password`,
+      OMNIAI_REDIS_URL: args.cache.url,
+      OMNIAI_REDIS_USERNAME: args.cache.user,
+      OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
+    };
+    const migrated = this.migrate(args, environment, files);
     this.workload = new Workload(
       "backend",
       {
@@ -72,41 +97,58 @@ export class Backend extends pulumi.ComponentResource {
         replicas: args.replicas,
         image: this.imageId,
         user: `${USER.uid}:${USER.gid}`,
-        environment: {
-          OMNIAI_HOST: "0.0.0.0",
-          OMNIAI_PORT: String(PUBLIC_PORT),
-          OMNIAI_INTERNAL_PORT: String(INTERNAL_PORT),
-          OMNIAI_BUILD: context.hash,
-          OMNIAI_STACK: stack,
-          OMNIAI_CORS_ORIGINS: args.corsOrigins.join(","),
-          OMNIAI_EVENT_RETENTION: String(args.eventRetention),
-          OMNIAI_SWITCH_SECONDS: String(args.switchSeconds),
-          OMNIAI_DRAIN_SECONDS: String(args.drainSeconds),
-          OMNIAI_LOG_LEVEL: args.logLevel,
-          PGHOST: args.database.host,
-          PGPORT: String(args.database.port),
-          PGUSER: args.database.user,
-          PGDATABASE: args.database.database,
-          OMNIAI_POSTGRES_PASSWORD_FILE: `${SECRETS}/postgres-password`,
-          OMNIAI_REDIS_URL: args.cache.url,
-          OMNIAI_REDIS_USERNAME: args.cache.user,
-          OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
-        },
+        environment,
         networks: args.networks,
         volumes: [{ volume: files.volumeName, path: SECRETS }],
         tmpfs: { "/tmp": "size=16m,mode=1777" },
-        health: { command: ["node", "service/healthcheck.mjs"], startPeriod: 20 },
+        health: { command: ["node", "service/healthcheck.mjs"], startPeriod: 15 },
         memory: args.memory,
         cpus: args.cpus,
         pids: 128,
         stopGrace: args.switchSeconds + args.drainSeconds + STOP_MARGIN,
         configHash: files.hash,
-        dependsOn: [...args.database.ready, ...args.cache.ready],
+        dependsOn: [...args.database.ready, ...args.cache.ready, migrated],
       },
       { parent: this },
     );
     this.names = this.workload.names;
     this.registerOutputs({ names: this.names, imageId: this.imageId });
+  }
+
+  /**
+   * Brings the database to what this image needs, once, before any of its replicas starts and while the old ones serve.
+   * A migration that fails leaves the database as it was and ends the deploy here.
+   */
+  private migrate(
+    args: BackendArgs,
+    environment: Readonly<Record<string, string>>,
+    files: FileSet,
+  ): command.local.Command {
+    const stack = pulumi.getStack();
+    const variables = Object.keys(environment)
+      .map((name) => ` -e ${name}`)
+      .join("");
+    return new command.local.Command(
+      `omniai-${stack}-backend-migrate`,
+      {
+        create:
+          `docker run --rm --init --read-only --cap-drop ALL --security-opt no-new-privileges ` +
+          `--user ${USER.uid}:${USER.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
+          `--label ${STACK_LABEL}=${stack} --label ${WORKLOAD_LABEL}=migrate ` +
+          `-v "$FILES:${SECRETS}:ro"${variables} "$IMAGE" node service/dist/migrate.js`,
+        environment: {
+          ...args.engine.environment,
+          ...environment,
+          NETWORK: args.database.network,
+          FILES: files.volumeName,
+          IMAGE: this.imageId,
+        },
+        // Its log names what was applied, or why not.
+        logging: "stdoutAndStderr",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, dependsOn: [...args.database.ready] },
+    );
   }
 
   private build(args: BackendArgs, context: BuildContext): pulumi.Output<string> {

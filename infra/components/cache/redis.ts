@@ -64,6 +64,8 @@ const SERVICE_COMMANDS = [
   // The log: epoch, counter and entry change together in a script.
   ...["+eval", "+evalsha", "+exists", "+hmget", "+hset", "+hincrby", "+set"],
   ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
+  // What was posted under an idempotency key, and which replica has which streams.
+  ...["+get", "+mget", "+hgetall", "+hdel"],
   // On disk before it is acknowledged.
   "+waitaof",
 ];

@@ -29,6 +29,8 @@ export interface DatabaseConnection {
   readonly user: string;
   readonly database: string;
   readonly password: pulumi.Output<string>;
+  /** The network that it is reached on. */
+  readonly network: pulumi.Input<string>;
   /**
    * What to depend on before connecting. Kept apart from the password: a value that comes out of this singleton would
    * take the service's containers down before each replacement of it.
@@ -83,6 +85,7 @@ export class Database extends pulumi.ComponentResource {
       user: ROLE,
       database: ROLE,
       password,
+      network: args.network,
       ready: [server, provisioned],
     };
     this.registerOutputs({ names: this.names, imageId: this.imageId });
