@@ -288,6 +288,38 @@ describe("a stack", function () {
       }
     });
 
+    it("appends once for an idempotency key, whichever replica is asked", async () => {
+      const post = async (): Promise<string> => {
+        const answer = await call(`${stack.https}/api/events`, {
+          method: "POST",
+          body: { type: "once", data: {} },
+          headers: { "idempotency-key": `test-${stack.name}` },
+        });
+        assert.equal(answer.status, 201, answer.text);
+        return (JSON.parse(answer.text) as { id: string }).id;
+      };
+      const ids = new Set(await Promise.all([post(), post(), post(), post()]));
+      assert.equal(ids.size, 1);
+    });
+
+    it("was migrated by the deploy, and keeps what a page reports", async () => {
+      const report = { client: "e2e-client", latency: { samples: 1, p50Ms: 5, p95Ms: 9, maxMs: 9 } };
+      const { status, text } = await call(`${stack.https}/api/diag/client-reports`, {
+        method: "POST",
+        body: report,
+      });
+      assert.equal(status, 202, text);
+      assert.equal(sql("SELECT count(*) FROM client_reports WHERE client = 'e2e-client'"), "1");
+    });
+
+    it("describes itself", async () => {
+      const { status, text } = await call(`${stack.http}/api/openapi.json`);
+      assert.equal(status, 200);
+      const { paths } = JSON.parse(text) as { paths: Record<string, unknown> };
+      for (const path of ["/healthz", "/api/diag", "/api/events", "/api/events/poll"])
+        assert.ok(path in paths, path);
+    });
+
     it("gives nothing away: no version, no metrics, problems as problem+json", async () => {
       const { status, headers, text } = await call(`${stack.http}/metrics`);
       assert.equal(status, 404);
