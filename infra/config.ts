@@ -62,6 +62,7 @@ export const configSchema = z.object({
   backendReplicas: within(1, 16),
   backendMemory: within(128, 65_536),
   backendCpus: cpus,
+  backendStartSeconds: within(1, 3600),
   postgresMemory: within(192, 1_048_576),
   postgresCpus: cpus,
   redisMemory: within(64, 1_048_576),

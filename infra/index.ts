@@ -39,6 +39,7 @@ const backend = new Backend({
   replicas: config.backendReplicas,
   memory: config.backendMemory,
   cpus: config.backendCpus,
+  startSeconds: config.backendStartSeconds,
   corsOrigins: config.corsOrigins,
   eventRetention: config.eventRetention,
   switchSeconds: config.switchSeconds,

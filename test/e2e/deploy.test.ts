@@ -22,7 +22,7 @@ describe("a stack in use", function () {
     main = join(checkout, "service/src/main.ts");
     good = readFileSync(main, "utf8");
     // Shorter than the defaults, so that four deploys fit into a test run; the edge's margin stays.
-    stack = await createStack(checkout, { switchSeconds: 4, drainSeconds: 2 });
+    stack = await createStack(checkout, { switchSeconds: 4, drainSeconds: 2, backendStartSeconds: 5 });
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
   });

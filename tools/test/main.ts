@@ -17,40 +17,24 @@ interface Counts {
 
 const repository = join(import.meta.dirname, "../..");
 
-/** @param alone true when its output may go straight to the terminal; else it is shown when the suite has ended */
-async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string, alone: boolean): Promise<Counts> {
+async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string): Promise<Counts> {
   const file = join(folder, `${suite.name}.json`);
   const [program = "", ...args] = suite.command;
   const started = performance.now();
-  if (alone) console.log(`\n── ${suite.name} ──`);
-  const held: Buffer[] = [];
+  console.log(`\n── ${suite.name} ──`);
   const code = await new Promise<number>((resolve) => {
     const child = spawn(join(repository, "node_modules/.bin", program), args, {
       cwd: repository,
       env: { ...env, OMNIAI_TEST_COUNTS: file },
-      stdio: alone ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "inherit", "inherit"],
     });
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (chunk: Buffer) => held.push(chunk));
     child.on("error", () => resolve(1));
-    child.on("close", (status) => resolve(status ?? 1));
+    child.on("exit", (status) => resolve(status ?? 1));
   });
-  if (!alone) process.stdout.write(`\n── ${suite.name} ──\n${Buffer.concat(held).toString()}`);
   const counts = count(suite, code, file);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${suite.name}: ${summary(counts)} in ${seconds} s`);
   return counts;
-}
-
-/** Neighbours of the same group together, every other suite alone. */
-function inGroups(list: readonly Suite[]): Suite[][] {
-  const groups: Suite[][] = [];
-  for (const suite of list) {
-    const last = groups.at(-1);
-    if (suite.group !== undefined && last?.[0]?.group === suite.group) last.push(suite);
-    else groups.push([suite]);
-  }
-  return groups;
 }
 
 /** A suite that ended badly without a failed test failed all the same: it crashed, or left before it was done. */
@@ -83,15 +67,11 @@ try {
     new Set(chosen.map(({ needs }) => needs)),
     !process.argv.includes("--no-install"),
   );
-  for (const group of inGroups(chosen)) {
-    if (group.length > 1) console.log(`\nSide by side: ${group.map(({ name }) => name).join(", ")} …`);
-    for (const counts of await Promise.all(
-      group.map((suite) => run(suite, env, folder, group.length === 1)),
-    )) {
-      total.passed += counts.passed;
-      total.failed += counts.failed;
-      total.skipped += counts.skipped;
-    }
+  for (const suite of chosen) {
+    const counts = await run(suite, env, folder);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
   }
 } catch (error) {
   // What the tests need could not be had: that is a failure, never a skip.

@@ -6,23 +6,14 @@ export interface Suite {
   readonly command: readonly string[];
   /** True where the program counts its tests through the reporter; otherwise it counts as one. */
   readonly counted: boolean;
-  /** Suites of one group, standing one behind the other, run side by side: each waits more than it computes. */
-  readonly group?: string;
   /** What it needs to be here first. */
   readonly needs: "nothing" | "engine" | "stack";
 }
 
-const mocha = (
-  name: string,
-  pattern: string,
-  needs: Suite["needs"],
-  timeoutMs: number,
-  group?: string,
-): Suite => ({
+const mocha = (name: string, pattern: string, needs: Suite["needs"], timeoutMs: number): Suite => ({
   name,
   command: ["mocha", "--reporter", "tools/test/reporter.cjs", "--timeout", String(timeoutMs), pattern],
   counted: true,
-  group,
   needs,
 });
 
@@ -37,7 +28,7 @@ export const suites: readonly Suite[] = [
   },
   mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
   mocha("ops", "ops/test/**/*.test.ts", "stack", 120_000),
-  mocha("tools", "tools/**/test/**/*.test.ts", "stack", 300_000, "servers"),
-  mocha("service", "service/test/**/*.test.ts", "engine", 60_000, "servers"),
+  mocha("tools", "tools/**/test/**/*.test.ts", "stack", 300_000),
+  mocha("service", "service/test/**/*.test.ts", "engine", 60_000),
   mocha("e2e", "test/e2e/**/*.test.ts", "stack", 300_000),
 ];

@@ -25,6 +25,8 @@ export interface BackendArgs {
   readonly memory: number;
   /** The CPU limit of a replica in cores. */
   readonly cpus: string;
+  /** How long a replica may take to become ready before failed health checks count, in seconds. */
+  readonly startSeconds: number;
   readonly corsOrigins: readonly string[];
   /** How many events the log keeps. */
   readonly eventRetention: number;
@@ -101,7 +103,7 @@ export class Backend extends pulumi.ComponentResource {
         networks: args.networks,
         volumes: [{ volume: files.volumeName, path: SECRETS }],
         tmpfs: { "/tmp": "size=16m,mode=1777" },
-        health: { command: ["node", "service/healthcheck.mjs"], startPeriod: 15 },
+        health: { command: ["node", "service/healthcheck.mjs"], startPeriod: args.startSeconds },
         memory: args.memory,
         cpus: args.cpus,
         pids: 128,
