@@ -1,8 +1,7 @@
 /** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
 import { join } from "node:path";
 import { imageNames, readSettings } from "../../ops/settings.ts";
-import { resolveDockerHost } from "../toolchain/engine/index.ts";
-import { enginePart } from "../toolchain/engine/index.ts";
+import { enginePart, resolveDockerHost } from "../toolchain/engine/index.ts";
 import { ensureImages } from "../toolchain/images/index.ts";
 import { createContext, ensureToolchain } from "../toolchain/index.ts";
 import type { Suite } from "./suites.ts";
