@@ -1,0 +1,154 @@
+import type pg from "pg";
+import type { KnownPrincipal, Scope } from "./principal.ts";
+import { hashToken, randomToken } from "./secrets.ts";
+import { ask } from "./users.ts";
+
+const prefix = "omniai_pat_";
+export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;
+
+/** What its owner sees of a token; the token itself is shown once, when it is made. */
+export interface ApiToken {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | null;
+}
+
+/** A token's owner is asked for once in this time, ms, on each replica; a revocation is announced, and forgets at once. */
+const rememberMs = 5000;
+const maxRemembered = 1000;
+/** Tokens of one user that are good at once. */
+const maxPerUser = 50;
+
+const columns = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
+  last_used_at AS "lastUsedAt"`;
+
+/** Personal API tokens: for programs, with some of their user's scopes, and an end. */
+export class ApiTokens {
+  readonly #pool: pg.Pool;
+  #generation = 0;
+  readonly #known = new Map<string, { readonly principal: KnownPrincipal; readonly until: number }>();
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  /** @returns undefined when the user has as many as allowed. */
+  async create(
+    userId: string,
+    token: { name: string; scopes: readonly Scope[]; days: number },
+  ): Promise<{ token: string; stored: ApiToken } | undefined> {
+    const secret = prefix + randomToken();
+    const [stored] = await ask<ApiToken & pg.QueryResultRow>(
+      this.#pool,
+      `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
+       SELECT $1, $2, $3, $4, now() + make_interval(days => $5)
+       WHERE (SELECT count(*) FROM api_tokens
+              WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()) < ${maxPerUser}
+       RETURNING ${columns}`,
+      [userId, token.name, hashToken(secret), token.scopes, token.days],
+    );
+    return stored && { token: secret, stored };
+  }
+
+  list(userId: string): Promise<readonly ApiToken[]> {
+    return ask<ApiToken & pg.QueryResultRow>(
+      this.#pool,
+      `SELECT ${columns} FROM api_tokens
+       WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY created_at DESC, id`,
+      [userId],
+    );
+  }
+
+  /** @returns whether there was such a token of this user. */
+  async revoke(userId: string, id: string): Promise<boolean> {
+    const rows = await ask(
+      this.#pool,
+      `UPDATE api_tokens SET revoked_at = now()
+       WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now() RETURNING id`,
+      [id, userId],
+    );
+    return rows.length > 0;
+  }
+
+  /** Whose token this is; undefined for one that is not known, or not good any more. */
+  async find(token: string): Promise<KnownPrincipal | undefined> {
+    const hash = hashToken(token);
+    const key = hash.toString("base64url");
+    const known = this.#known.get(key);
+    if (known && known.until > performance.now() && known.principal.expiresAt > Date.now()) {
+      return known.principal;
+    }
+    this.#known.delete(key);
+    const generation = this.#generation;
+    const [row] = await ask<{
+      id: string;
+      user_id: string;
+      user_name: string;
+      scopes: Scope[];
+      expires_at: Date;
+      used_lately: boolean | null;
+    }>(
+      this.#pool,
+      `SELECT t.id, t.user_id, u.name AS user_name, t.expires_at,
+         ARRAY(SELECT unnest(t.scopes) INTERSECT SELECT unnest(u.scopes)) AS scopes,
+         t.last_used_at > now() - interval '1 minute' AS used_lately
+       FROM api_tokens t JOIN users u ON u.id = t.user_id
+       WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
+      [hash],
+    );
+    if (!row) return undefined;
+    const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
+    if (!row.used_lately) {
+      // To the minute is enough, and nobody has to wait for it.
+      ask(this.#pool, "UPDATE api_tokens SET last_used_at = now() WHERE id = $1", [id]).catch(
+        () => undefined,
+      );
+    }
+    const principal: KnownPrincipal = {
+      userId,
+      name,
+      scopes,
+      credential: { kind: "token", id },
+      expiresAt: expiresAt.getTime(),
+    };
+    // Read before a revocation that was announced meanwhile.
+    if (generation !== this.#generation) return principal;
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= maxRemembered && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(key, { principal, until: performance.now() + rememberMs });
+    return principal;
+  }
+
+  /** Whether a token is good, by its id. */
+  async isGood(id: string): Promise<boolean> {
+    const rows = await ask(
+      this.#pool,
+      `SELECT 1 FROM api_tokens t JOIN users u ON u.id = t.user_id
+       WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
+      [id],
+    );
+    return rows.length > 0;
+  }
+
+  /** After a revocation: what is remembered may not be true any more. */
+  forget(): void {
+    this.#generation++;
+    this.#known.clear();
+  }
+
+  /** Removes at most `limit` that ended or were revoked a month ago. @returns how many. */
+  async removeSome(limit: number): Promise<number> {
+    const rows = await ask(
+      this.#pool,
+      `DELETE FROM api_tokens WHERE id IN (
+         SELECT id FROM api_tokens WHERE least(expires_at, revoked_at) < now() - interval '30 days'
+         LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING id`,
+      [limit],
+    );
+    return rows.length;
+  }
+}

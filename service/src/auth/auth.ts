@@ -1,0 +1,160 @@
+import type { RequestHandler, Router } from "express";
+import type pg from "pg";
+import type { Config } from "../config.ts";
+import type { Logger } from "../platform/logging.ts";
+import { RateLimit } from "../platform/rate-limit.ts";
+import type { RedisLink } from "../platform/redis.ts";
+import { AccessTokens } from "./access-tokens.ts";
+import { ApiTokens } from "./api-tokens.ts";
+import { Audit } from "./audit.ts";
+import type { AuthConfig } from "./config.ts";
+import { CsrfTokens } from "./csrf.ts";
+import { identify, type IdentifyParts } from "./identify.ts";
+import { OwnedStreams } from "./owned-streams.ts";
+import { prepareNobody } from "./passwords.ts";
+import type { Credential } from "./principal.ts";
+import { RefreshTokens } from "./refresh-tokens.ts";
+import type { Revocations } from "./revocations.ts";
+import { authRouter } from "./router.ts";
+import { Sessions, type SessionStore } from "./sessions.ts";
+import { Users } from "./users.ts";
+
+/** What differs between replicas that share a Redis, and one process alone. */
+export interface AuthStores {
+  readonly sessions: SessionStore;
+  readonly revocations: Revocations;
+  /** For the limits; left out, this process counts alone. */
+  readonly redis: RedisLink | undefined;
+}
+
+/** What the routes of /api/auth work with. */
+export interface AuthParts {
+  readonly config: AuthConfig;
+  readonly users: Users;
+  readonly sessions: Sessions;
+  readonly csrf: CsrfTokens;
+  readonly accessTokens: AccessTokens;
+  readonly refreshTokens: RefreshTokens;
+  readonly apiTokens: ApiTokens;
+  readonly revocations: Revocations;
+  readonly audit: Audit;
+  readonly limits: Readonly<Record<"loginsPerAddress" | "loginsPerUser" | "refreshes", RateLimit>>;
+  readonly identify: IdentifyParts;
+  readonly corsOrigins: readonly string[];
+  readonly trustProxyHops: number;
+}
+
+/** Requests of one key that are counted before Redis is told. */
+const requestBatch = 20;
+
+/** Who may do what: one for each process. */
+export class Auth {
+  readonly config: AuthConfig;
+  readonly streams: OwnedStreams;
+  /** Of all requests but streams, by address. */
+  readonly requests: RateLimit;
+  readonly #parts: AuthParts;
+
+  constructor(config: Config, pool: pg.Pool, stores: AuthStores, logger: Logger) {
+    const { auth, corsOrigins } = config;
+    const { trustProxyHops } = config.events;
+    this.config = auth;
+    // Without authentication nothing is ever signed or read with it.
+    const secret = auth.secret ?? "";
+    const sessions = new Sessions(stores.sessions, auth);
+    const csrf = new CsrfTokens(secret);
+    const accessTokens = new AccessTokens(secret, config.stack, auth.accessTokenMs);
+    const apiTokens = new ApiTokens(pool);
+    const audit = new Audit(pool, config.replica, auth.audit, logger);
+    const { revocations, redis } = stores;
+    const limit = (name: string, points: number, windowSeconds: number, batch = 1): RateLimit =>
+      new RateLimit({ name, points, windowSeconds, batch }, redis);
+    const { limits } = auth;
+    this.requests = limit("requests", limits.requestsPerMinute, 60, requestBatch);
+    this.#parts = {
+      config: auth,
+      users: new Users(pool),
+      sessions,
+      csrf,
+      accessTokens,
+      refreshTokens: new RefreshTokens(pool, auth.refreshTokenMs),
+      apiTokens,
+      revocations,
+      audit,
+      limits: {
+        loginsPerAddress: limit("logins", limits.loginsPerAddress, limits.loginWindowSeconds),
+        loginsPerUser: limit("user-logins", limits.loginsPerUser, limits.loginWindowSeconds),
+        refreshes: limit("refreshes", limits.refreshesPerMinute, 60),
+      },
+      identify: {
+        mode: auth.mode,
+        sessions,
+        csrf,
+        accessTokens,
+        apiTokens,
+        revocations,
+        audit,
+        corsOrigins,
+        trustProxyHops,
+      },
+      corsOrigins,
+      trustProxyHops,
+    };
+    const isGood = (userId: string, credential: Credential): Promise<boolean> =>
+      this.#isGood(userId, credential);
+    this.streams = new OwnedStreams(isGood, auth.sweepMs, () => apiTokens.forget());
+  }
+
+  get isOn(): boolean {
+    return this.config.mode !== "none";
+  }
+
+  /** Finds out who asks; being here counts as using the session. */
+  get identify(): RequestHandler {
+    return identify(this.#parts.identify, { renews: true });
+  }
+
+  /** The same for what pages do by themselves: it does not renew the session. */
+  get look(): RequestHandler {
+    return identify(this.#parts.identify, { renews: false });
+  }
+
+  /** The same, and goes on as nobody while a store is away. */
+  get lookLeniently(): RequestHandler {
+    return identify(this.#parts.identify, { renews: false, isLenient: true });
+  }
+
+  router(): Router {
+    return authRouter(this.#parts);
+  }
+
+  /** What has to be cleaned up every now and then. */
+  get cleanups(): readonly { readonly what: string; removeSome(limit: number): Promise<number> }[] {
+    const { audit, refreshTokens, apiTokens } = this.#parts;
+    return [
+      { what: "audit rows", removeSome: (limit) => audit.removeSome(limit) },
+      { what: "token families", removeSome: (limit) => refreshTokens.removeSome(limit) },
+      { what: "API tokens", removeSome: (limit) => apiTokens.removeSome(limit) },
+    ];
+  }
+
+  start(): void {
+    if (!this.isOn) return;
+    this.#parts.revocations.start(this.streams);
+    this.streams.start();
+    void prepareNobody();
+  }
+
+  async stop(): Promise<void> {
+    this.streams.stop();
+    await this.#parts.revocations.stop();
+  }
+
+  async #isGood(userId: string, credential: Credential): Promise<boolean> {
+    const { sessions, revocations, apiTokens } = this.#parts;
+    const { kind, id } = credential;
+    if (kind === "session") return (await sessions.find(id)) !== undefined;
+    if (kind === "token") return apiTokens.isGood(id);
+    return !(await revocations.isRevoked(userId, id, credential.issuedAt));
+  }
+}

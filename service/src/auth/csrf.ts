@@ -1,0 +1,32 @@
+import { createHmac } from "node:crypto";
+import { deriveKey, isSame, randomToken } from "./secrets.ts";
+
+/**
+ * Signed double-submit tokens (OWASP CSRF Prevention Cheat Sheet): an HMAC over the session's id and something random.
+ * The session's cookie is the one half, the header X-CSRF-Token the other; the page gets that from the body of an answer
+ * that only its own origin may read. Each belongs to one session: a new login needs a new one.
+ */
+export class CsrfTokens {
+  readonly #key: Buffer;
+
+  constructor(secret: string) {
+    this.#key = deriveKey(secret, "csrf");
+  }
+
+  create(sessionId: string): string {
+    const random = randomToken();
+    return `${random}.${this.#sign(sessionId, random).toString("base64url")}`;
+  }
+
+  isValid(sessionId: string, token: string | undefined): boolean {
+    const [, random, signature] = /^([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/.exec(token ?? "") ?? [];
+    if (random === undefined || signature === undefined) return false;
+    return isSame(Buffer.from(signature, "base64url"), this.#sign(sessionId, random));
+  }
+
+  /** With lengths, so that no two pairs have the same text. */
+  #sign(sessionId: string, random: string): Buffer {
+    const text = `${sessionId.length}!${sessionId}!${random.length}!${random}`;
+    return createHmac("sha256", this.#key).update(text).digest();
+  }
+}

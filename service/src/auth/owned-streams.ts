@@ -1,0 +1,122 @@
+import type { EventStream } from "../events/stream.ts";
+import { between, pause } from "../platform/deadline.ts";
+import type { Credential, KnownPrincipal } from "./principal.ts";
+import type { RevocationListener, Revoked } from "./revocations.ts";
+
+/** Credentials looked at together in a sweep. */
+const batch = 20;
+
+/**
+ * The open streams of known users: ended as soon as what they were opened with is revoked, and looked at every now and
+ * then for what ended without anybody saying so (an idle session).
+ */
+export class OwnedStreams implements RevocationListener {
+  readonly #byUser = new Map<string, Map<EventStream, Credential>>();
+  readonly #isGood: (userId: string, credential: Credential) => Promise<boolean>;
+  readonly #sweepMs: number;
+  readonly #forget: () => void;
+  readonly #stop = new AbortController();
+  #isSweeping = false;
+
+  /**
+   * @param isGood whether a credential still counts; rejects when that cannot be found out.
+   * @param forget called before a revocation takes effect here.
+   */
+  constructor(
+    isGood: (userId: string, credential: Credential) => Promise<boolean>,
+    sweepMs: number,
+    forget: () => void,
+  ) {
+    this.#isGood = isGood;
+    this.#sweepMs = sweepMs;
+    this.#forget = forget;
+  }
+
+  /** From now on the stream ends with the credential it was opened with. */
+  add(stream: EventStream, { userId, credential }: KnownPrincipal): void {
+    let streams = this.#byUser.get(userId);
+    if (!streams) this.#byUser.set(userId, (streams = new Map<EventStream, Credential>()));
+    streams.set(stream, credential);
+    stream.onClose(() => {
+      streams.delete(stream);
+      if (streams.size === 0 && this.#byUser.get(userId) === streams) this.#byUser.delete(userId);
+    });
+    // Revoked between being identified and being opened: nobody will say so again.
+    void this.#check(userId, credential, [stream]);
+  }
+
+  onRevoked(revoked: Revoked): void {
+    this.#forget();
+    for (const [stream, credential] of this.#byUser.get(revoked.userId) ?? []) {
+      if (concerns(revoked, credential)) end(stream);
+    }
+  }
+
+  onGap(): void {
+    this.#forget();
+    void this.sweep();
+  }
+
+  start(): void {
+    void this.#repeat();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #repeat(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await pause(between(0.5, 1.5) * this.#sweepMs, signal);
+      if (!signal.aborted) await this.sweep();
+    }
+  }
+
+  /** Ends the streams whose credential ended. One that cannot be looked at now stays. */
+  async sweep(): Promise<void> {
+    if (this.#isSweeping) return;
+    this.#isSweeping = true;
+    try {
+      const groups = [...this.#byUser].flatMap(([userId, streams]) =>
+        [...Map.groupBy(streams, ([, credential]) => `${credential.kind} ${credential.id}`).values()].map(
+          (group) => ({ userId, group }),
+        ),
+      );
+      for (let at = 0; at < groups.length; at += batch) {
+        await Promise.all(
+          groups.slice(at, at + batch).map(async ({ userId, group }) => {
+            const credential = group[0]?.[1];
+            const streams = group.map(([stream]) => stream);
+            if (credential) await this.#check(userId, credential, streams);
+          }),
+        );
+      }
+    } finally {
+      this.#isSweeping = false;
+    }
+  }
+
+  async #check(userId: string, credential: Credential, streams: readonly EventStream[]): Promise<void> {
+    const isGood = await this.#isGood(userId, credential).catch(() => true);
+    if (!isGood) for (const stream of streams) end(stream);
+  }
+}
+
+/** A clean end, after which EventSource comes back: as who it is then, or to be told by 204 to stay away. */
+const end = (stream: EventStream): void => stream.end("revoked", between(500, 2000));
+
+function concerns({ kind, id }: Revoked, credential: Credential): boolean {
+  switch (kind) {
+    case "user":
+      return true;
+    case "logins":
+      return credential.kind !== "token";
+    case "session":
+      return credential.kind === "session" && credential.id === id;
+    case "family":
+      return credential.kind === "access" && credential.id === id;
+    case "token":
+      return credential.kind === "token" && credential.id === id;
+  }
+}

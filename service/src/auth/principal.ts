@@ -1,0 +1,62 @@
+import type { Response } from "express";
+import { Problem } from "../platform/problem.ts";
+
+/** What a credential may be used for. A user has some of them, a personal API token some of its user's. */
+export const scopes = ["events:read", "events:write", "diag:read"] as const;
+export type Scope = (typeof scopes)[number];
+
+/** What a new user may do. diag:read shows addresses, statements and what others do: for administrators. */
+export const defaultScopes: readonly Scope[] = ["events:read", "events:write"];
+
+/** What a request showed, in a form that is no secret: by it, streams are found again when it is revoked. */
+export type Credential =
+  | { readonly kind: "session"; readonly id: string }
+  | { readonly kind: "access"; readonly id: string; readonly issuedAt: number }
+  | { readonly kind: "token"; readonly id: string };
+
+/** Who asks, as `identify` found out; with authentication turned off everybody is anonymous. */
+export interface Principal {
+  /** Undefined for the anonymous. */
+  readonly userId?: string;
+  readonly name?: string;
+  readonly scopes?: readonly Scope[];
+  readonly credential?: Credential;
+  /** When the credential ends for certain, ms since 1970. */
+  readonly expiresAt?: number;
+}
+
+/** Somebody. */
+export type KnownPrincipal = Required<Principal>;
+
+export function principalOf(response: Response): Principal {
+  return (response.locals.principal as Principal | undefined) ?? {};
+}
+
+export function hasScope(principal: Principal, scope: Scope): boolean {
+  return principal.scopes?.includes(scope) ?? false;
+}
+
+export function isKnown(principal: Principal): principal is KnownPrincipal {
+  return principal.userId !== undefined;
+}
+
+/** A Bearer challenge (RFC 6750 3) for clients that could send a token. */
+const challenge = { "WWW-Authenticate": 'Bearer realm="omniai"' };
+
+export const unauthenticated = (): Problem =>
+  new Problem(401, "unauthenticated", "Log in first: this is for known users.", { headers: challenge });
+
+export const invalidToken = (): Problem =>
+  new Problem(401, "invalid-token", "The token is not valid, or not any more.", {
+    headers: { "WWW-Authenticate": 'Bearer realm="omniai", error="invalid_token"' },
+  });
+
+export const insufficientScope = (scope: Scope): Problem =>
+  new Problem(403, "insufficient-scope", `This needs the scope ${scope}.`);
+
+/** @throws Problem 401 for the anonymous. */
+export function requireKnown(response: Response): KnownPrincipal {
+  const principal = principalOf(response);
+  if (!isKnown(principal)) throw unauthenticated();
+  return principal;
+}

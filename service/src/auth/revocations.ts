@@ -1,0 +1,62 @@
+/**
+ * What does not count any more. `user`: everything of a user; `logins`: sessions and token families of a user, not the
+ * API tokens; `session`, `family` and `token`: one of them, by the name that a principal's credential has.
+ */
+export interface Revoked {
+  readonly kind: "user" | "logins" | "session" | "family" | "token";
+  readonly userId: string;
+  /** Empty for `user` and `logins`. */
+  readonly id: string;
+}
+
+export interface RevocationListener {
+  /** Called once or more for each revocation, on every replica. */
+  onRevoked(revoked: Revoked): void;
+  /** Some may have been missed: everything has to be looked at again. */
+  onGap(): void;
+}
+
+/** Tells all replicas what was revoked, and answers for access tokens, which no store knows. */
+export interface Revocations {
+  start(listener: RevocationListener): void;
+  /** Resolves when it is written down: from then on no access token that it concerns is good anywhere. */
+  tell(revoked: Revoked): Promise<void>;
+  /** Whether an access token of that family, issued at that time (ms since 1970), was revoked. */
+  isRevoked(userId: string, familyId: string, issuedAt: number): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+/** The names under which a revocation is looked up for an access token; none for what does not concern these. */
+export function revocationNames({ kind, userId, id }: Revoked): readonly string[] {
+  if (kind === "user" || kind === "logins") return [`user:${userId}`];
+  return kind === "family" ? [`family:${id}`] : [];
+}
+
+/** For one process alone. */
+export class MemoryRevocations implements Revocations {
+  readonly #revoked = new Map<string, number>();
+  #listener: RevocationListener | undefined;
+
+  start(listener: RevocationListener): void {
+    this.#listener = listener;
+  }
+
+  tell(revoked: Revoked): Promise<void> {
+    for (const name of revocationNames(revoked)) this.#revoked.set(name, Date.now());
+    this.#listener?.onRevoked(revoked);
+    return Promise.resolve();
+  }
+
+  isRevoked(userId: string, familyId: string, issuedAt: number): Promise<boolean> {
+    const at = Math.max(
+      this.#revoked.get(`user:${userId}`) ?? -Infinity,
+      this.#revoked.get(`family:${familyId}`) ?? -Infinity,
+    );
+    return Promise.resolve(issuedAt <= at);
+  }
+
+  stop(): Promise<void> {
+    this.#listener = undefined;
+    return Promise.resolve();
+  }
+}

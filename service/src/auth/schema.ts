@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { Problem } from "../platform/problem.ts";
+import { authModes } from "./config.ts";
+import { maxPasswordLength } from "./passwords.ts";
+import { scopes } from "./principal.ts";
+import { refreshTokenPattern } from "./refresh-tokens.ts";
+
+const scopeList = z
+  .array(z.enum(scopes))
+  .min(1)
+  .max(scopes.length)
+  .refine((list) => new Set(list).size === list.length, "each once");
+
+export const loginSchema = z.strictObject({
+  username: z.string().min(1).max(64),
+  password: z.string().min(1).max(maxPasswordLength),
+  kind: z
+    .enum(["session", "token"])
+    .optional()
+    .describe("session sets a cookie, token answers with tokens. Left out: session where the mode has it."),
+});
+
+export const refreshSchema = z.strictObject({ refreshToken: z.string().regex(refreshTokenPattern) });
+
+export const newTokenSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[^\p{C}]{1,100}$/u, "1 to 100 characters that can be shown")
+    .describe("What it is for."),
+  scopes: scopeList.describe("Some of the user's own."),
+  days: z.int().min(1).max(366).default(90).describe("Until it ends."),
+});
+
+export const tokenQuerySchema = z.strictObject({ id: z.uuid() });
+
+const time = z.iso.datetime();
+const userSchema = z.strictObject({ id: z.uuid(), name: z.string() });
+
+export const checkSchema = z.discriminatedUnion("authenticated", [
+  z.strictObject({ authenticated: z.literal(false), mode: z.enum(authModes) }),
+  z.strictObject({
+    authenticated: z.literal(true),
+    mode: z.enum(authModes),
+    via: z.enum(["session", "access", "token"]),
+    user: userSchema,
+    scopes: z.array(z.enum(scopes)),
+    expiresAt: time.describe("When the credential ends, however much it is used."),
+    idleExpiresAt: time.optional().describe("When the session ends without further use."),
+  }),
+]);
+
+export const csrfSchema = z.strictObject({ csrfToken: z.string() });
+
+export const tokensSchema = z.strictObject({
+  tokenType: z.literal("Bearer"),
+  accessToken: z.string(),
+  expiresIn: z.int().describe("Seconds."),
+  refreshToken: z.string().describe("Good once; the answer to it has the next."),
+  refreshExpiresAt: time,
+  user: userSchema,
+  scopes: z.array(z.enum(scopes)),
+});
+
+export const loggedInSchema = z.union([
+  z.strictObject({
+    user: userSchema,
+    scopes: z.array(z.enum(scopes)),
+    csrfToken: z.string(),
+    expiresAt: time,
+    idleExpiresAt: time,
+  }),
+  tokensSchema,
+]);
+
+export const apiTokenSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  scopes: z.array(z.enum(scopes)),
+  createdAt: time,
+  expiresAt: time,
+  lastUsedAt: time.nullable().describe("To the minute."),
+});
+export const createdTokenSchema = apiTokenSchema.extend({
+  token: z.string().describe("Shown this once."),
+});
+export const tokenListSchema = z.strictObject({ tokens: z.array(apiTokenSchema) });
+
+/** @throws Problem 400 that names what is wrong, and never a value: it may be a password. */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map(({ path, code }) => ({ path: path.join("."), message: code }));
+  throw new Problem(400, "invalid-request", "The request is not valid.", { members: { errors } });
+}

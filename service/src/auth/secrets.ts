@@ -1,0 +1,20 @@
+import { createHash, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** 256 random bits, safe in cookies, headers and URLs. */
+export const randomToken = (): string => randomBytes(32).toString("base64url");
+
+/** Tokens are random, so a plain hash is enough: there is nothing to guess at. */
+export const hashToken = (token: string): Buffer => createHash("sha256").update(token).digest();
+
+/** How a session is named where its id must not stand: in Redis, in announcements, at streams. */
+export const sessionKeyOf = (id: string): string => hashToken(id).toString("base64url");
+
+/** A key for one purpose, so that no signature means something elsewhere (RFC 5869). */
+export function deriveKey(secret: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, "", `omniai ${purpose}`, 32));
+}
+
+/** In constant time, whatever the lengths. */
+export function isSame(a: Buffer, b: Buffer): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}

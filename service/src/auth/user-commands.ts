@@ -1,0 +1,139 @@
+import type { AuditEntry } from "./audit.ts";
+import { generatePassword, hashPassword, maxPasswordLength, minPasswordLength } from "./passwords.ts";
+import { defaultScopes, scopes, type Scope } from "./principal.ts";
+import type { Revoked } from "./revocations.ts";
+import { normalName, userNamePattern, type User, type Users } from "./users.ts";
+
+/** What a command was asked to do. */
+export interface UserCommand {
+  readonly command: string;
+  readonly name?: string | undefined;
+  /** Comma-separated; the default scopes when left out. */
+  readonly scopes?: string | undefined;
+  /** Generated when left out. */
+  readonly password?: string | undefined;
+}
+
+/** What a command answers, as one line of JSON. */
+export type UserAnswer =
+  | { readonly ok: true; readonly user: User; readonly password?: string; readonly note?: string }
+  | { readonly ok: true; readonly users: readonly (User & { createdAt: Date; apiTokens: number })[] };
+
+/** Wrong use: nothing was changed. */
+export class UserCommandError extends Error {
+  readonly remedy: string;
+
+  constructor(what: string, remedy: string) {
+    super(what);
+    this.remedy = remedy;
+  }
+}
+
+export interface UserStores {
+  readonly users: Users;
+  /** Ends what is open, on every replica. @throws when Redis cannot be told. */
+  readonly revoke: (revoked: Revoked) => Promise<void>;
+  readonly record: (entry: AuditEntry) => Promise<void>;
+}
+
+/** Carries out one command of `npm run user`. @throws UserCommandError, or what a store said */
+export async function runUserCommand(asked: UserCommand, stores: UserStores): Promise<UserAnswer> {
+  if (asked.command === "list") return { ok: true, users: await stores.users.list() };
+  const name = checkedName(asked.name);
+  switch (asked.command) {
+    case "add":
+      return add(name, asked, stores);
+    case "passwd":
+      return passwd(name, asked, stores);
+    case "disable":
+      return disable(name, stores);
+    case "enable":
+      return enable(name, stores);
+    default:
+      throw new UserCommandError(
+        `There is no command "${asked.command}".`,
+        "There are: add, list, passwd, disable, enable.",
+      );
+  }
+}
+
+async function add(name: string, asked: UserCommand, { users, record }: UserStores): Promise<UserAnswer> {
+  const wanted = checkedScopes(asked.scopes);
+  const password = checkedPassword(name, asked.password);
+  const user = await users.add(name, await hashPassword(password), wanted);
+  if (!user) {
+    throw new UserCommandError(
+      `There is a user ${name} already.`,
+      "Choose another name, or set a new password: npm run user -- passwd",
+    );
+  }
+  await record(entryOf("user.add", user, { scopes: wanted }));
+  return answerOf(user, asked, password);
+}
+
+async function passwd(name: string, asked: UserCommand, stores: UserStores): Promise<UserAnswer> {
+  const password = checkedPassword(name, asked.password);
+  const user = known(name, await stores.users.setPassword(name, await hashPassword(password)));
+  await stores.revoke({ kind: "logins", userId: user.id, id: "" });
+  await stores.record(entryOf("user.passwd", user));
+  const answer = answerOf(user, asked, password);
+  return user.isDisabled ? { ...answer, note: "The user is still disabled: npm run user -- enable" } : answer;
+}
+
+async function disable(name: string, stores: UserStores): Promise<UserAnswer> {
+  const user = known(name, await stores.users.disable(name));
+  await stores.revoke({ kind: "user", userId: user.id, id: "" });
+  await stores.record(entryOf("user.disable", user));
+  return { ok: true, user };
+}
+
+async function enable(name: string, stores: UserStores): Promise<UserAnswer> {
+  const user = known(name, await stores.users.enable(name));
+  await stores.record(entryOf("user.enable", user));
+  return { ok: true, user };
+}
+
+const entryOf = (
+  action: AuditEntry["action"],
+  user: User,
+  detail: AuditEntry["detail"] = {},
+): AuditEntry => ({ action, outcome: "done", userId: user.id, detail: { ...detail, name: user.name } });
+
+function answerOf(user: User, asked: UserCommand, password: string) {
+  return asked.password === undefined ? { ok: true as const, user, password } : { ok: true as const, user };
+}
+
+function checkedName(given: string | undefined): string {
+  const name = normalName(given ?? "");
+  if (userNamePattern.test(name)) return name;
+  throw new UserCommandError(
+    given === undefined ? "Which user?" : `${JSON.stringify(given)} is no user name.`,
+    "A name is 3 to 64 letters, digits and any of . _ @ -, and begins and ends with a letter or digit.",
+  );
+}
+
+function checkedScopes(given: string | undefined): readonly Scope[] {
+  if (given === undefined) return defaultScopes;
+  const asked = given.split(",").map((scope) => scope.trim());
+  const wanted = scopes.filter((scope) => asked.includes(scope));
+  if (asked.every((scope) => wanted.some((one) => one === scope))) return wanted;
+  throw new UserCommandError(
+    `${JSON.stringify(given)} are not scopes.`,
+    `Name some of ${scopes.join(", ")}, by commas.`,
+  );
+}
+
+function checkedPassword(name: string, given: string | undefined): string {
+  if (given === undefined) return generatePassword();
+  const isLong = given.length >= minPasswordLength && given.length <= maxPasswordLength;
+  if (isLong && new Set(given).size >= 5 && !given.toLowerCase().includes(name)) return given;
+  throw new UserCommandError(
+    "The password is too easy to guess, or too long.",
+    `It has ${minPasswordLength} to ${maxPasswordLength} characters, 5 of them different, and not the user's name in it. Without one, a good one is generated.`,
+  );
+}
+
+function known(name: string, user: User | undefined): User {
+  if (user) return user;
+  throw new UserCommandError(`There is no user ${name}.`, "See who there is: npm run user -- list");
+}

@@ -1,0 +1,104 @@
+import { parseArgs } from "node:util";
+import { pino } from "pino";
+import { Audit } from "./auth/audit.ts";
+import { RedisRevocations } from "./auth/redis-revocations.ts";
+import { RedisSessionStore } from "./auth/redis-sessions.ts";
+import type { Revoked } from "./auth/revocations.ts";
+import { runUserCommand, UserCommandError, type UserCommand } from "./auth/user-commands.ts";
+import { Users } from "./auth/users.ts";
+import { ConfigError, loadConfig, type Config } from "./config.ts";
+import { pause, reasonOf } from "./platform/deadline.ts";
+import { createLogger, type Logger } from "./platform/logging.ts";
+import { createPool } from "./platform/postgres.ts";
+import { RedisLink, RedisUnavailableError } from "./platform/redis.ts";
+
+/**
+ * `node service/src/user.ts add|list|passwd|disable|enable [NAME] [--scopes A,B] [--password-stdin]`, for
+ * `npm run user`, which runs it in a replica. One line of JSON on standard output; exits with 0, 1 when something
+ * failed, 2 when it was asked for something that cannot be. A password comes on standard input, never as an argument.
+ */
+const maxInputBytes = 4096;
+const redisWaitMs = 5000;
+
+async function readPassword(): Promise<string> {
+  let text = "";
+  for await (const chunk of process.stdin) {
+    text += String(chunk);
+    if (text.length > maxInputBytes) break;
+  }
+  return text.replace(/\r?\n$/, "");
+}
+
+/** Wrong use reads as an error of the command, not as one of the program. */
+async function commandOf(args: readonly string[]): Promise<UserCommand> {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { scopes: { type: "string" }, "password-stdin": { type: "boolean" } },
+    });
+    const [command = "", name, ...more] = positionals;
+    if (more.length > 0) throw new Error(`there is nothing to do with ${more.join(" ")}`);
+    const password = values["password-stdin"] ? await readPassword() : undefined;
+    return { command, name, scopes: values.scopes, password };
+  } catch (error) {
+    throw new UserCommandError(reasonOf(error), "npm run user -- --help says what there is.");
+  }
+}
+
+/** Removes sessions and tells the replicas. The users are changed by then, so a failure here is one to repeat. */
+async function revoke(config: Config, logger: Logger, revoked: Revoked): Promise<void> {
+  const options = { idleMs: 6000, isPinging: true };
+  const link = new RedisLink(config.redis, "omniai-user", logger, options);
+  const unused = new RedisLink(config.redis, "omniai-user-reader", logger, options);
+  link.open();
+  try {
+    for (const end = Date.now() + redisWaitMs; !link.isReady; await pause(20)) {
+      if (Date.now() > end) throw new RedisUnavailableError(`no connection within ${redisWaitMs} ms`);
+    }
+    // The sessions first: a stream that is ended and comes back at once must not find its session still there.
+    await new RedisSessionStore(link, config.auth.sessionMaxMs).removeOf(revoked.userId);
+    await new RedisRevocations(link, unused, config.auth.accessTokenMs, logger).tell(revoked);
+  } catch (error) {
+    throw new Error(
+      `The user was changed, but what is logged in could not be ended: ${reasonOf(error)}. Run it again.`,
+      { cause: error },
+    );
+  } finally {
+    link.close();
+  }
+}
+
+async function main(): Promise<object> {
+  const asked = await commandOf(process.argv.slice(2));
+  const config = loadConfig(process.env);
+  const logger = createLogger(
+    { level: "error", replica: config.replica, build: config.build },
+    pino.destination({ dest: 2, sync: true }),
+  );
+  const pool = createPool(config.postgres, "omniai-user", logger);
+  try {
+    const audit = new Audit(pool, config.replica, config.auth.audit, logger);
+    return await runUserCommand(asked, {
+      users: new Users(pool),
+      revoke: (revoked) => revoke(config, logger, revoked),
+      record: (entry) => audit.record(entry),
+    });
+  } finally {
+    await pool.end();
+  }
+}
+
+function explain(error: unknown): { what: string; remedy: string } {
+  if (error instanceof UserCommandError) return { what: error.message, remedy: error.remedy };
+  if (error instanceof ConfigError)
+    return { what: error.message, remedy: "Correct the replica's environment." };
+  return { what: reasonOf(error), remedy: "Look at the database and at Redis: npm run health" };
+}
+
+try {
+  console.log(JSON.stringify(await main()));
+} catch (error) {
+  console.log(JSON.stringify({ ok: false, ...explain(error) }));
+  process.exitCode = error instanceof UserCommandError ? 2 : 1;
+}

@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  addUser,
+  ask,
+  type Answer,
+  cookieOf,
+  Page,
+  pageOrigin,
+  password,
+  slugOf,
+  startAuth,
+} from "../support/auth.ts";
+import { startInstance, type Instance } from "../support/instance.ts";
+import { testServers, type Servers } from "../support/servers.ts";
+
+describe("sessions", function () {
+  this.timeout(30_000);
+  let servers: Servers;
+  let instance: Instance;
+  let other: Instance;
+
+  before(async function () {
+    this.timeout(90_000);
+    servers = await testServers();
+    [instance, other] = await Promise.all([
+      startAuth("session"),
+      startAuth("session", { OMNIAI_PAGE_SITE: "same-site" }),
+    ]);
+  });
+  after(() => Promise.all([instance?.stop(), other?.stop()]));
+
+  it("begin with a login, are known to every replica, and end with a logout", async () => {
+    const user = await addUser();
+    const page = new Page(instance);
+    assert.deepEqual(await page.check(), { authenticated: false, mode: "session" });
+    const login = await page.login(user.name);
+    assert.equal(login.status, 200);
+    assert.deepEqual(login.body.user, { id: user.id, name: user.name });
+    for (const replica of [page, page.at(other)]) {
+      const answer = await replica.ask("GET", "/api/auth/check");
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get("cache-control"), "no-store");
+      assert.equal(answer.body.authenticated, true);
+      assert.deepEqual(answer.body.user, { id: user.id, name: user.name });
+      assert.equal(answer.body.via, "session");
+    }
+    assert.equal((await page.ask("POST", "/api/auth/logout")).status, 204);
+    assert.deepEqual(await page.check(), { authenticated: false, mode: "session" });
+    assert.deepEqual(await page.at(other).check(), { authenticated: false, mode: "session" });
+    assert.equal((await page.ask("POST", "/api/auth/logout")).status, 204, "again is no error");
+  });
+
+  it("have a __Host- cookie that fits where the page is, and take it back with the same attributes", async () => {
+    const user = await addUser();
+    const expected = [
+      [instance, "Path=/; Secure; HttpOnly; SameSite=None; Partitioned"],
+      [other, "Path=/; Secure; HttpOnly; SameSite=Lax"],
+    ] as const;
+    for (const [replica, attributes] of expected) {
+      const page = new Page(replica);
+      const [set = ""] = (await page.login(user.name)).headers.getSetCookie();
+      assert.match(set, /^__Host-sid=[A-Za-z0-9_-]{43}; /);
+      assert.equal(set.slice(set.indexOf(";") + 2), attributes);
+      const [cleared] = (await page.ask("POST", "/api/auth/logout")).headers.getSetCookie();
+      assert.equal(cleared, `__Host-sid=; ${attributes}; Max-Age=0`);
+    }
+  });
+
+  it("get a new id with every login, and the old one is worth nothing", async () => {
+    const user = await addUser();
+    const page = new Page(instance);
+    const planted = `__Host-sid=${"A".repeat(43)}`;
+    page.cookie = planted;
+    await page.login(user.name);
+    assert.notEqual(page.cookie, planted);
+    const first = page.at(instance);
+    await page.login(user.name);
+    assert.notEqual(page.cookie, first.cookie);
+    assert.deepEqual([await first.isIn(), await page.isIn()], [false, true]);
+  });
+
+  it("are in Redis under a hash: what is stored lets nobody in", async () => {
+    const user = await addUser();
+    const page = await Page.loggedIn(instance, user);
+    const id = page.cookie.split("=")[1] ?? "";
+    const keys = await servers.admin.keys("omniai:session:*");
+    assert.ok(keys.length > 0);
+    assert.ok(keys.every((key) => !key.includes(id)));
+    for (const key of keys) {
+      assert.ok(!(await servers.admin.get(key))?.includes(id));
+      assert.ok((await servers.admin.pTTL(key)) > 0, "each ends by itself");
+    }
+  });
+
+  it("end when idle, are renewed by use, but not by check, streams and polls", async () => {
+    const idle = await startAuth("session", { OMNIAI_SESSION_IDLE_SECONDS: "1.5" });
+    try {
+      const user = await addUser();
+      const [used, watched, left] = await Promise.all(
+        [0, 1, 2].map(() => Page.loggedIn(idle, user)) as [Promise<Page>, Promise<Page>, Promise<Page>],
+      );
+      const stream = await watched.stream(`user.${user.id}.*`);
+      for (let i = 0; i < 5; i++) {
+        await sleep(450);
+        assert.equal((await used.ask("GET", "/api/auth/csrf")).status, 200, `use ${i}`);
+        await watched.check();
+        await watched.ask("GET", "/api/events/poll");
+        await watched.ask("GET", "/api/diag");
+      }
+      assert.deepEqual([await used.isIn(), await watched.isIn(), await left.isIn()], [true, false, false]);
+      stream.close();
+    } finally {
+      await idle.stop();
+    }
+  });
+
+  it("end for good, however much they are used", async () => {
+    const short = await startAuth("session", {
+      OMNIAI_SESSION_IDLE_SECONDS: "1",
+      OMNIAI_SESSION_MAX_SECONDS: "1.6",
+    });
+    try {
+      const page = await Page.loggedIn(short, await addUser());
+      const began = Date.now();
+      let last = 0;
+      while (Date.now() - began < 2600) {
+        const { status } = await page.ask("GET", "/api/auth/csrf");
+        if (status === 200) last = Date.now() - began;
+        await sleep(100);
+      }
+      assert.ok(last > 1050, `used for ${last} ms: renewed`);
+      assert.ok(last < 1700, `used for ${last} ms: ended`);
+    } finally {
+      await short.stop();
+    }
+  });
+
+  it("are not brought back by a renewal that races with the logout", async () => {
+    const idle = await startAuth("session", { OMNIAI_SESSION_IDLE_SECONDS: "1" });
+    try {
+      const user = await addUser();
+      for (let round = 0; round < 10; round++) {
+        const page = await Page.loggedIn(idle, user);
+        await sleep(110);
+        await Promise.all([
+          page.ask("POST", "/api/auth/logout"),
+          ...[0, 1, 2].map(() => page.ask("GET", "/api/auth/csrf")),
+        ]);
+        assert.equal(await page.isIn(), false);
+      }
+    } finally {
+      await idle.stop();
+    }
+  });
+
+  it("need the session's own CSRF token for everything that changes something", async () => {
+    const user = await addUser();
+    const [page, stranger] = [
+      await Page.loggedIn(instance, user),
+      await Page.loggedIn(instance, await addUser()),
+    ];
+    const event = { type: "t", topic: `user.${user.id}.x`, data: 1 };
+    const post = (token: string): Promise<Answer> =>
+      page.ask("POST", "/api/events", event, { "x-csrf-token": token });
+    const flipped = page.csrfToken.replace(/.$/, (last) => (last === "A" ? "B" : "A"));
+    const unsigned = `${page.csrfToken.split(".")[0]}.${"A".repeat(43)}`;
+    for (const wrong of ["", "x", flipped, unsigned, stranger.csrfToken, page.csrfToken.repeat(2)]) {
+      const answer = await post(wrong);
+      assert.deepEqual([answer.status, slugOf(answer)], [403, "csrf-token-invalid"], wrong);
+    }
+    assert.equal((await post(page.csrfToken)).status, 201);
+    const more = await page.ask<{ csrfToken: string }>("GET", "/api/auth/csrf");
+    assert.notEqual(more.body.csrfToken, page.csrfToken);
+    assert.equal((await post(more.body.csrfToken)).status, 201, "both are good");
+    const before = page.csrfToken;
+    await page.login(user.name);
+    assert.equal((await post(before)).status, 403, "not those of the session before");
+    const without = await page.ask("POST", "/api/auth/logout", undefined, { "x-csrf-token": "" });
+    assert.equal(without.status, 403);
+    assert.equal(await page.isIn(), true);
+    assert.equal((await new Page(instance).ask("GET", "/api/auth/csrf")).status, 401);
+  });
+
+  it("take unsafe requests from their pages' exact origins only", async () => {
+    const user = await addUser();
+    const page = await Page.loggedIn(instance, user);
+    const event = { type: "t", data: 1 };
+    const { cookie, csrfToken } = page;
+    const post = (headers: Record<string, string>): Promise<Answer> =>
+      ask(instance, "POST", "/api/events", {
+        body: event,
+        headers: { cookie, "x-csrf-token": csrfToken, ...headers },
+      });
+    const bad = [
+      "https://evil.example",
+      "null",
+      `${pageOrigin}.evil`,
+      "https://xpage.example",
+      "http://page.example",
+    ];
+    for (const origin of [...bad, `${pageOrigin}:8443`]) {
+      const answer = await post({ origin });
+      assert.deepEqual([answer.status, slugOf(answer)], [403, "origin-not-allowed"], origin);
+      assert.equal(answer.headers.get("access-control-allow-origin"), null);
+    }
+    for (const site of ["cross-site", "same-site", "none"]) {
+      const answer = await post({ "sec-fetch-site": site });
+      assert.deepEqual([answer.status, slugOf(answer)], [403, "origin-unknown"], site);
+    }
+    assert.equal((await post({})).status, 403);
+    assert.equal((await post({ "sec-fetch-site": "same-origin" })).status, 201);
+    assert.equal((await post({ origin: instance.url })).status, 201, "its own host");
+    const good = await post({ origin: pageOrigin, "sec-fetch-site": "cross-site" });
+    assert.equal(good.status, 201);
+    assert.equal(good.headers.get("access-control-allow-origin"), pageOrigin);
+    assert.match(good.headers.get("vary") ?? "", /Origin/);
+    assert.match(good.headers.get("vary") ?? "", /Sec-Fetch-Site/);
+  });
+
+  it("cannot be begun by a page elsewhere", async () => {
+    const user = await addUser();
+    const body = { username: user.name, password };
+    const elsewhere: Record<string, string>[] = [
+      { origin: "https://evil.example" },
+      { "sec-fetch-site": "cross-site" },
+      {},
+    ];
+    for (const headers of elsewhere) {
+      const answer = await ask(instance, "POST", "/api/auth/login", { body, headers });
+      assert.equal(answer.status, 403, JSON.stringify(headers));
+      assert.equal(cookieOf(answer), "");
+    }
+    const text = await ask(instance, "POST", "/api/auth/login", {
+      body: JSON.stringify(body),
+      headers: { "content-type": "text/plain", origin: pageOrigin },
+    });
+    assert.equal(text.status, 415);
+  });
+
+  it("are refused with one answer, as slowly, whether the user or the password is wrong", async () => {
+    const quiet = await startAuth("session", { OMNIAI_LIMIT_LOGINS_PER_USER: "0" });
+    try {
+      const user = await addUser();
+      const time = async (name: string): Promise<number> => {
+        const started = performance.now();
+        const answer = await new Page(quiet).login(name, "not the password");
+        assert.equal(answer.status, 401);
+        const { requestId: _, ...body } = answer.body;
+        assert.deepEqual(body, {
+          type: "urn:omniai:problem:wrong-credentials",
+          title: "Unauthorized",
+          status: 401,
+          detail: "User name or password is not right.",
+        });
+        return performance.now() - started;
+      };
+      const times: { known: number[]; unknown: number[] } = { known: [], unknown: [] };
+      for (let i = 0; i < 15; i++) {
+        times.known.push(await time(user.name));
+        times.unknown.push(await time(`nobody-${i}`));
+      }
+      const median = (all: number[]): number => all.sort((a, b) => a - b)[7] ?? 0;
+      const ratio = median(times.unknown) / median(times.known);
+      assert.ok(ratio > 0.6 && ratio < 1.7, `unknown to known: ${ratio}`);
+    } finally {
+      await quiet.stop();
+    }
+  });
+
+  it("answer 503, and never that nobody is logged in, while Redis is silent", async () => {
+    const page = await Page.loggedIn(instance, await addUser());
+    await servers.redis.pause();
+    try {
+      const answer = await page.ask("GET", "/api/auth/check");
+      assert.deepEqual([answer.status, slugOf(answer)], [503, "auth-unavailable"]);
+      assert.ok(Number(answer.headers.get("retry-after")) >= 1);
+    } finally {
+      await servers.redis.unpause();
+    }
+    for (let i = 0; i < 50 && !(await page.isIn()); i++) await sleep(100);
+    assert.equal(await page.isIn(), true);
+  });
+
+  it("are not there in mode none, which stays as open as it was", async () => {
+    const open = await startInstance();
+    try {
+      assert.deepEqual((await ask(open, "GET", "/api/auth/check")).body, {
+        authenticated: false,
+        mode: "none",
+      });
+      for (const [method, path] of [
+        ["POST", "/api/auth/login"],
+        ["POST", "/api/auth/logout"],
+        ["GET", "/api/auth/csrf"],
+        ["POST", "/api/auth/refresh"],
+        ["GET", "/api/auth/tokens"],
+      ] as const) {
+        const answer = await ask(open, method, path, { body: method === "POST" ? {} : undefined });
+        assert.deepEqual([answer.status, slugOf(answer)], [404, "auth-off"], path);
+      }
+      assert.equal((await ask(open, "POST", "/api/events", { body: { type: "t", data: 1 } })).status, 201);
+    } finally {
+      await open.stop();
+    }
+  });
+});

@@ -1,0 +1,330 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { decodeJwt, SignJWT } from "jose";
+import { deriveKey } from "../../src/auth/secrets.ts";
+import {
+  addUser,
+  ask,
+  bearer,
+  loginTokens,
+  Page,
+  password,
+  slugOf,
+  startAuth,
+  testPool,
+  type Answer,
+  type Tokens,
+} from "../support/auth.ts";
+import { eventually, type Instance } from "../support/instance.ts";
+import { testServers, type Servers } from "../support/servers.ts";
+
+const event = { type: "t", data: 1 };
+
+describe("tokens", function () {
+  this.timeout(30_000);
+  let servers: Servers;
+  let instance: Instance;
+  let other: Instance;
+  const post = (token: string, at: Instance = instance): Promise<Answer> =>
+    ask(at, "POST", "/api/events", { body: event, headers: bearer(token) });
+  const refresh = (
+    refreshToken: string,
+    at: Instance = instance,
+  ): Promise<Answer<Tokens & { type: string }>> =>
+    ask(at, "POST", "/api/auth/refresh", { body: { refreshToken } });
+
+  before(async function () {
+    this.timeout(90_000);
+    servers = await testServers();
+    [instance, other] = await Promise.all([startAuth("both"), startAuth("both")]);
+  });
+  after(() => Promise.all([instance?.stop(), other?.stop()]));
+
+  it("of access let their user in, on every replica, without a cookie and without CSRF", async () => {
+    const user = await addUser();
+    const { accessToken } = await loginTokens(instance, user);
+    assert.equal((await post(accessToken)).status, 201);
+    assert.equal((await post(accessToken, other)).status, 201);
+    const check = await ask(other, "GET", "/api/auth/check", { headers: bearer(accessToken) });
+    assert.equal(check.body.via, "access");
+    assert.deepEqual(check.body.user, { id: user.id, name: user.name });
+  });
+
+  it("of access are short-lived", async () => {
+    const brief = await startAuth("token", { OMNIAI_ACCESS_SECONDS: "1" });
+    try {
+      const { accessToken } = await loginTokens(brief, await addUser());
+      const { iat = 0, exp = 0 } = decodeJwt(accessToken);
+      assert.ok(Math.abs(exp - iat - 1) < 0.001);
+      assert.equal((await post(accessToken, brief)).status, 201);
+      await sleep(1300);
+      const late = await post(accessToken, brief);
+      assert.deepEqual([late.status, slugOf(late)], [401, "invalid-token"]);
+      assert.match(late.headers.get("www-authenticate") ?? "", /^Bearer .*error="invalid_token"/);
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  it("that are forged, foreign or unsigned are refused", async () => {
+    const user = await addUser();
+    const { accessToken } = await loginTokens(instance, user);
+    const [header = "", payload = "", signature = ""] = accessToken.split(".");
+    const secret = "a-secret-of-the-tests-that-signs-nothing-else";
+    const sign = (key: Uint8Array, change: (jwt: SignJWT) => SignJWT, typ = "at+jwt"): Promise<string> => {
+      const claims = decodeJwt(accessToken);
+      const jwt = new SignJWT(claims).setProtectedHeader({ alg: "HS256", typ });
+      return change(jwt).sign(key);
+    };
+    const key = deriveKey(secret, "access tokens");
+    assert.equal((await post(await sign(key, (jwt) => jwt))).status, 201, "the same by hand is good");
+    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
+    const admin = Buffer.from(JSON.stringify({ ...decodeJwt(accessToken), scope: "diag:read" })).toString(
+      "base64url",
+    );
+    const wrong = [
+      "",
+      "x",
+      `${none}.${payload}.`,
+      `${header}.${admin}.${signature}`,
+      await sign(Buffer.from(secret), (jwt) => jwt),
+      await sign(deriveKey(secret, "csrf"), (jwt) => jwt),
+      await sign(key, (jwt) => jwt.setIssuer("urn:omniai:elsewhere")),
+      await sign(key, (jwt) => jwt.setAudience("others")),
+      await sign(key, (jwt) => jwt, "JWT"),
+      await sign(key, (jwt) => jwt.setExpirationTime(1)),
+      `omniai_pat_${"A".repeat(43)}`,
+    ];
+    for (const token of wrong) assert.equal((await post(token)).status, 401, token);
+    for (const authorization of ["Basic dTpw", "Bearer", "bearer a b"]) {
+      const answer = await ask(instance, "POST", "/api/events", { body: event, headers: { authorization } });
+      assert.equal(answer.status, 401, authorization);
+    }
+  });
+
+  it("decide alone when a cookie comes with them", async () => {
+    const page = await Page.loggedIn(instance, await addUser());
+    const user = await addUser();
+    const { accessToken } = await loginTokens(instance, user);
+    const headers = { cookie: page.cookie, ...bearer(accessToken) };
+    const check = await ask(instance, "GET", "/api/auth/check", { headers });
+    assert.deepEqual(check.body.user, { id: user.id, name: user.name });
+    assert.equal((await ask(instance, "POST", "/api/events", { body: event, headers })).status, 201);
+    const bad = await ask(instance, "GET", "/api/auth/check", {
+      headers: { cookie: page.cookie, ...bearer("x") },
+    });
+    assert.equal(bad.status, 401, "a bad one is not made up for by the cookie");
+  });
+
+  it("of refresh are good once, and lead to the next", async () => {
+    const first = await loginTokens(instance, await addUser());
+    const second = await refresh(first.refreshToken, other);
+    assert.equal(second.status, 200);
+    assert.notEqual(second.body.refreshToken, first.refreshToken);
+    assert.equal((await post(second.body.accessToken)).status, 201);
+    assert.equal((await refresh(second.body.refreshToken)).status, 200);
+  });
+
+  it("of refresh that come again end the whole login, on every replica", async () => {
+    const user = await addUser();
+    const first = await loginTokens(instance, user);
+    const apart = await loginTokens(instance, user);
+    const { body: second } = await refresh(first.refreshToken);
+    const reused = await refresh(first.refreshToken, other);
+    assert.deepEqual([reused.status, reused.body.type], [401, "urn:omniai:problem:invalid-refresh-token"]);
+    assert.equal((await refresh(second.refreshToken)).status, 401, "whoever has the newest is out as well");
+    for (const { accessToken } of [first, second]) {
+      assert.equal((await post(accessToken)).status, 401);
+      assert.equal((await post(accessToken, other)).status, 401);
+    }
+    assert.equal((await post(apart.accessToken)).status, 201, "another login goes on");
+    const rows = await (
+      await testPool()
+    ).query<{ detail: { reason: string } }>(
+      "SELECT detail FROM audit_log WHERE user_id = $1 AND action = 'refresh' AND outcome = 'refused'",
+      [user.id],
+    );
+    assert.deepEqual(
+      rows.rows.map(({ detail }) => detail.reason),
+      ["reused"],
+    );
+  });
+
+  it("of refresh that come twice at once give one pair at most, and then end", async () => {
+    const { refreshToken } = await loginTokens(instance, await addUser());
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map((n) => refresh(refreshToken, n % 2 ? instance : other)),
+    );
+    const good = answers.filter(({ status }) => status === 200);
+    assert.equal(good.length, 1);
+    assert.equal((await refresh(good[0]?.body.refreshToken ?? "")).status, 401);
+  });
+
+  it("of refresh end", async () => {
+    const brief = await startAuth("token", { OMNIAI_REFRESH_SECONDS: "1" });
+    try {
+      const first = await loginTokens(brief, await addUser());
+      await sleep(1100);
+      assert.equal((await refresh(first.refreshToken, brief)).status, 401);
+    } finally {
+      await brief.stop();
+    }
+  });
+
+  it("end with a logout, which needs no CSRF token either", async () => {
+    const { accessToken, refreshToken } = await loginTokens(instance, await addUser());
+    assert.equal(
+      (await ask(instance, "POST", "/api/auth/logout", { headers: bearer(accessToken) })).status,
+      204,
+    );
+    assert.equal((await post(accessToken, other)).status, 401);
+    assert.equal((await refresh(refreshToken)).status, 401);
+  });
+
+  describe("of a person for programs", () => {
+    interface Created extends Record<string, unknown> {
+      readonly id: string;
+      readonly token: string;
+      readonly expiresAt: string;
+    }
+    const create = (page: Page, body: object): Promise<Answer<Created>> =>
+      page.ask<Created>("POST", "/api/auth/tokens", body);
+
+    it("are shown once, kept as SHA-256, listed with an end and their last use, and revoked everywhere", async () => {
+      const user = await addUser();
+      const page = await Page.loggedIn(instance, user);
+      const { status, body, headers } = await create(page, { name: "CI", scopes: ["events:write"], days: 7 });
+      assert.equal(status, 201);
+      assert.equal(headers.get("cache-control"), "no-store");
+      const days = (Date.parse(body.expiresAt) - Date.now()) / 86_400_000;
+      assert.ok(days > 6.9 && days < 7.1);
+      const pool = await testPool();
+      const { rows } = await pool.query<{ hash: Buffer; row: string }>(
+        "SELECT hash, to_json(t)::text AS row FROM api_tokens t WHERE id = $1",
+        [body.id],
+      );
+      assert.deepEqual(rows[0]?.hash, createHash("sha256").update(body.token).digest());
+      assert.ok(!rows[0]?.row.includes(body.token));
+
+      assert.equal((await post(body.token)).status, 201);
+      assert.equal((await post(body.token, other)).status, 201);
+      const list = async (): Promise<{ id: string; lastUsedAt: string | null }[]> =>
+        (await page.ask<{ tokens: { id: string; lastUsedAt: string | null }[] }>("GET", "/api/auth/tokens"))
+          .body.tokens;
+      await eventually("last use", async () => (await list())[0]?.lastUsedAt !== null);
+      assert.ok(!JSON.stringify(await list()).includes(body.token));
+
+      assert.equal((await page.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 204);
+      assert.equal((await post(body.token)).status, 401);
+      // The other replica may remember it until the announcement is there.
+      await eventually("revoked elsewhere", async () => (await post(body.token, other)).status === 401, 1000);
+      assert.deepEqual(await list(), []);
+      assert.equal((await page.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 404);
+    });
+
+    it("have some of their user's scopes, and nothing beyond", async () => {
+      const page = await Page.loggedIn(instance, await addUser());
+      const tooMuch = await create(page, { name: "x", scopes: ["diag:read"] });
+      assert.deepEqual([tooMuch.status, slugOf(tooMuch)], [403, "insufficient-scope"]);
+      const { body } = await create(page, { name: "reader", scopes: ["events:read"] });
+      const refused = await post(body.token);
+      assert.deepEqual([refused.status, slugOf(refused)], [403, "insufficient-scope"]);
+      for (const [method, path] of [
+        ["GET", "/api/auth/tokens"],
+        ["POST", "/api/auth/tokens"],
+        ["DELETE", "/api/auth/tokens?id=x"],
+      ] as const) {
+        const answer = await ask(instance, method, path, { headers: bearer(body.token) });
+        assert.deepEqual([answer.status, slugOf(answer)], [403, "login-needed"], method);
+      }
+    });
+
+    it("end", async () => {
+      const page = await Page.loggedIn(instance, await addUser());
+      const { body } = await create(page, { name: "x", scopes: ["events:write"], days: 1 });
+      await (
+        await testPool()
+      ).query("UPDATE api_tokens SET expires_at = now() + interval '1 second' WHERE id = $1", [body.id]);
+      assert.equal((await post(body.token)).status, 201);
+      await sleep(1200);
+      assert.equal((await post(body.token)).status, 401);
+    });
+
+    it("are another user's business not to see or revoke", async () => {
+      const [mine, theirs] = [
+        await Page.loggedIn(instance, await addUser()),
+        await Page.loggedIn(instance, await addUser()),
+      ];
+      const { body } = await create(mine, { name: "x", scopes: ["events:write"] });
+      assert.deepEqual((await theirs.ask("GET", "/api/auth/tokens")).body, { tokens: [] });
+      assert.equal((await theirs.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 404);
+      assert.equal((await post(body.token)).status, 201);
+    });
+
+    it("are refused when they are not asked for properly, and when there are too many", async () => {
+      const page = await Page.loggedIn(instance, await addUser());
+      const good = { name: "x", scopes: ["events:write"] };
+      const bad: unknown[] = [
+        {},
+        { ...good, more: 1 },
+        { ...good, name: "" },
+        { ...good, name: "a\u001b[31m" },
+        { ...good, name: "x".repeat(101) },
+        { ...good, scopes: [] },
+        { ...good, scopes: ["all"] },
+        { ...good, scopes: ["events:read", "events:read"] },
+        { ...good, days: 0 },
+        { ...good, days: 367 },
+        { ...good, days: 1.5 },
+      ];
+      for (const body of bad) assert.equal((await page.ask("POST", "/api/auth/tokens", body)).status, 400);
+      assert.equal((await page.ask("DELETE", "/api/auth/tokens?id=1%20OR%201")).status, 400);
+      for (let i = 0; i < 50; i++) assert.equal((await create(page, good)).status, 201);
+      assert.equal((await create(page, good)).status, 409);
+    });
+  });
+
+  it("are only where the mode has them", async () => {
+    const [session, token] = await Promise.all([startAuth("session"), startAuth("token")]);
+    try {
+      const user = await addUser();
+      const { accessToken } = await loginTokens(token, user);
+      assert.equal((await post(accessToken, session)).status, 401);
+      const asked = await ask(session, "POST", "/api/auth/login", {
+        body: { username: user.name, password, kind: "token" },
+      });
+      assert.deepEqual([asked.status, slugOf(asked)], [400, "login-kind-off"]);
+      const page = new Page(token);
+      const login = await page.login(user.name);
+      assert.equal(login.headers.getSetCookie().length, 0, "tokens are the only kind in mode token");
+      assert.equal((await ask(token, "GET", "/api/auth/csrf")).status, 404);
+      const cookie = (await Page.loggedIn(session, user)).cookie;
+      const check = await ask(token, "GET", "/api/auth/check", { headers: { cookie } });
+      assert.equal(check.body.authenticated, false);
+    } finally {
+      await Promise.all([session.stop(), token.stop()]);
+    }
+  });
+
+  it("answer 503 while PostgreSQL is silent, and never that they are wrong", async () => {
+    const page = await Page.loggedIn(instance, await addUser());
+    const { body } = await page.ask<{ token: string }>("POST", "/api/auth/tokens", {
+      name: "x",
+      scopes: ["events:write"],
+    });
+    const { refreshToken } = await loginTokens(instance, await addUser());
+    await servers.postgres.pause();
+    try {
+      const answers = await Promise.all([post(body.token), refresh(refreshToken)]);
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [503, 503],
+      );
+      assert.equal(await page.isIn(), true, "sessions do not need it");
+    } finally {
+      await servers.postgres.unpause();
+    }
+    await eventually("back", async () => (await post(body.token)).status === 201);
+  });
+});

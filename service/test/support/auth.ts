@@ -1,0 +1,189 @@
+import { once } from "node:events";
+import pg from "pg";
+import { hashPassword } from "../../src/auth/passwords.ts";
+import { defaultScopes, type Scope } from "../../src/auth/principal.ts";
+import { Users, type User } from "../../src/auth/users.ts";
+import type { ServiceOptions } from "../../src/service.ts";
+import { startInstance, type Instance } from "./instance.ts";
+import { testServers } from "./servers.ts";
+import { SseClient } from "./sse.ts";
+
+/** The page's origin in these tests, on the API's list. */
+export const pageOrigin = "https://page.example";
+export const password = "correct horse battery staple";
+
+/** Authentication on, and the shortest useful times. */
+export const authEnvironment = {
+  OMNIAI_AUTH_SECRET_FILE: new URL("./auth-secret.txt", import.meta.url).pathname,
+  OMNIAI_CORS_ORIGINS: pageOrigin,
+  OMNIAI_AUTH_SWEEP_SECONDS: "600",
+  OMNIAI_LIMIT_LOGINS_PER_ADDRESS: "0",
+};
+
+export function startAuth(
+  mode: "session" | "token" | "both",
+  extra: Record<string, string> = {},
+  options: ServiceOptions = {},
+): Promise<Instance> {
+  return startInstance({ OMNIAI_AUTH_MODE: mode, ...authEnvironment, ...extra }, options);
+}
+
+let pool: Promise<pg.Pool> | undefined;
+
+/** A pool of the tests' own, to look behind the service. */
+export function testPool(): Promise<pg.Pool> {
+  return (pool ??= testServers().then(({ postgres }) =>
+    new pg.Pool({
+      host: "127.0.0.1",
+      port: postgres.port,
+      user: "omniai",
+      database: "omniai",
+      password: "test",
+      max: 2,
+    }).on("error", () => undefined),
+  ));
+}
+
+after(() => pool?.then((open) => open.end()));
+
+let users = 0;
+let passwordHash: Promise<string> | undefined;
+
+/** A user of one's own, with `password`. */
+export async function addUser(scopes: readonly Scope[] = defaultScopes): Promise<User> {
+  const name = `user-${process.pid}-${++users}`;
+  const hash = await (passwordHash ??= hashPassword(password));
+  const user = await new Users(await testPool()).add(name, hash, scopes);
+  if (!user) throw new Error(`there is a ${name} already`);
+  return user;
+}
+
+export interface Answer<T = Record<string, unknown>> {
+  readonly status: number;
+  readonly body: T;
+  readonly headers: Headers;
+}
+
+export async function ask<T = Record<string, unknown>>(
+  instance: { url: string },
+  method: string,
+  path: string,
+  options: { body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer<T>> {
+  const { body, headers } = options;
+  const response = await fetch(`${instance.url}${path}`, {
+    method,
+    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    body: (text === "" ? {} : JSON.parse(text)) as T,
+    headers: response.headers,
+  };
+}
+
+/** The last part of a problem's type. */
+export const slugOf = ({ body }: Answer): string =>
+  String((body as { type?: unknown }).type).replace("urn:omniai:problem:", "");
+
+export const cookieOf = ({ headers }: Answer): string =>
+  headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";")[0] ?? "")
+    .join("; ");
+
+/** What a page of `pageOrigin` sends: the cookie by itself, the CSRF token because its code does. */
+export class Page {
+  readonly instance: { url: string };
+  cookie = "";
+  csrfToken = "";
+
+  constructor(instance: { url: string }) {
+    this.instance = instance;
+  }
+
+  static async loggedIn(instance: { url: string }, user: { name: string }): Promise<Page> {
+    const page = new Page(instance);
+    const answer = await page.login(user.name);
+    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return page;
+  }
+
+  get headers(): Record<string, string> {
+    return {
+      origin: pageOrigin,
+      ...(this.cookie === "" ? {} : { cookie: this.cookie }),
+      ...(this.csrfToken === "" ? {} : { "x-csrf-token": this.csrfToken }),
+    };
+  }
+
+  /** The same browser at another replica. */
+  at(instance: { url: string }): Page {
+    return Object.assign(new Page(instance), { cookie: this.cookie, csrfToken: this.csrfToken });
+  }
+
+  ask<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    return ask<T>(this.instance, method, path, { body, headers: { ...this.headers, ...headers } });
+  }
+
+  async login(username: string, secret = password): Promise<Answer> {
+    const answer = await this.ask("POST", "/api/auth/login", { username, password: secret });
+    if (answer.status === 200) {
+      this.cookie = cookieOf(answer);
+      this.csrfToken = String(answer.body.csrfToken);
+    }
+    return answer;
+  }
+
+  async check(): Promise<Record<string, unknown>> {
+    return (await this.ask("GET", "/api/auth/check")).body;
+  }
+
+  async isIn(): Promise<boolean> {
+    return (await this.check()).authenticated === true;
+  }
+
+  /** A stream of `topics`, when it has joined. */
+  stream(topics: string): Promise<SseClient> {
+    return openStream(this.instance, topics, this.headers);
+  }
+}
+
+export function openStream(
+  instance: { url: string },
+  topics: string,
+  headers: Record<string, string>,
+): Promise<SseClient> {
+  return new SseClient(`${instance.url}/api/events?topics=${topics}`, headers).joined();
+}
+
+/** How long after `since` the stream ended; waits for it. */
+export async function endedAfter(client: SseClient, since: number): Promise<number> {
+  await client.ended;
+  return client.endedAt - since;
+}
+
+export interface Tokens {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+}
+
+export async function loginTokens(instance: { url: string }, user: { name: string }): Promise<Tokens> {
+  const { status, body } = await ask<Tokens & Record<string, unknown>>(instance, "POST", "/api/auth/login", {
+    body: { username: user.name, password, kind: "token" },
+  });
+  if (status !== 200) throw new Error(`login: ${status}`);
+  return body;
+}
+
+export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
+export const nextClose = (client: SseClient): Promise<unknown> =>
+  client.response ? once(client.response, "close") : client.ended;

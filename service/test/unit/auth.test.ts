@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/cookies.ts";
+import { CsrfTokens } from "../../src/auth/csrf.ts";
+import { argon2Options, generatePassword, hashPassword, isPassword } from "../../src/auth/passwords.ts";
+import { MemoryRevocations } from "../../src/auth/revocations.ts";
+import { randomToken, sessionKeyOf } from "../../src/auth/secrets.ts";
+import { MemorySessionStore, Sessions } from "../../src/auth/sessions.ts";
+import { normalName, userNamePattern } from "../../src/auth/users.ts";
+import { ConfigError, loadConfig } from "../../src/config.ts";
+
+describe("passwords", function () {
+  this.timeout(20_000);
+
+  it("are argon2id with at least OWASP's first choice", async () => {
+    assert.deepEqual(argon2Options, { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+    const hash = await hashPassword("correct horse");
+    assert.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[^$]{22}\$[^$]{43}$/);
+    assert.notEqual(hash, await hashPassword("correct horse"), "salted");
+    assert.deepEqual(
+      [await isPassword("correct horse", hash), await isPassword("Correct horse", hash)],
+      [true, false],
+    );
+    assert.equal(await isPassword("", undefined), false, "nobody's");
+    assert.equal(await isPassword("Ａ-password", await hashPassword("A-password")), true, "by NFKC");
+    assert.match(generatePassword(), /^[A-Za-z0-9_-]{24}$/);
+  });
+
+  it("are hashed two at a time, and nobody waits for ever", async () => {
+    const hash = await hashPassword("x");
+    const all = await Promise.allSettled(Array.from({ length: 60 }, () => isPassword("x", hash)));
+    const refused = all.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+    assert.equal(refused.length, 60 - 32);
+    for (const { reason } of refused) assert.equal((reason as { status: number }).status, 503);
+    assert.equal(await isPassword("x", hash), true, "and then it goes on");
+  });
+});
+
+describe("session cookies", () => {
+  it("are found among others, and only what looks like an id", () => {
+    const [a, b] = [randomToken(), randomToken()];
+    assert.deepEqual(sessionIds(`x=1; __Host-sid=${a}; __Host-sidx=${b}; sid=${b}`), [a]);
+    assert.deepEqual(sessionIds(`__Host-sid=${a}; __Host-sid=${b}; __Host-sid=${a}`), [a, b]);
+    for (const bad of [
+      undefined,
+      "",
+      "__Host-sid=",
+      `__Host-sid=${a}x`,
+      '__Host-sid="x"',
+      `__Host-sid=${"%0a".repeat(15)}`,
+    ])
+      assert.deepEqual(sessionIds(bad), []);
+    fc.assert(fc.property(fc.string(), (text) => sessionIds(text).every((id) => /^[\w-]{43}$/.test(id))));
+  });
+
+  it("have what the prefix demands, in both site modes", () => {
+    for (const site of ["same-site", "cross-site"] as const) {
+      for (const cookie of [sessionCookie("id", site), clearedCookie(site)]) {
+        assert.match(cookie, /; Path=\/; Secure; HttpOnly; /);
+        assert.doesNotMatch(cookie, /Domain/i);
+      }
+    }
+  });
+});
+
+describe("CSRF tokens", () => {
+  it("hold for one session and one secret, whatever is done to them", () => {
+    const tokens = new CsrfTokens("a secret");
+    const [id, other] = [randomToken(), randomToken()];
+    const token = tokens.create(id);
+    assert.ok(tokens.isValid(id, token));
+    assert.ok(!tokens.isValid(other, token));
+    assert.ok(!new CsrfTokens("another secret").isValid(id, token));
+    fc.assert(
+      fc.property(fc.nat(token.length - 1), fc.constantFrom(..."AZaz09_-."), (at, letter) => {
+        const changed = token.slice(0, at) + letter + token.slice(at + 1);
+        // The last letter has bits that mean nothing.
+        if (changed === token || at === token.length - 1) return;
+        assert.ok(!tokens.isValid(id, changed));
+      }),
+    );
+  });
+});
+
+describe("sessions of one process", () => {
+  const user = { userId: "u", name: "n", scopes: [] };
+
+  it("end when idle, at last, and with their user, as those in Redis", async () => {
+    let now = Date.now();
+    const store = new MemorySessionStore();
+    const sessions = new Sessions(store, { sessionIdleMs: 1000, sessionMaxMs: 2500 }, () => now);
+    const { id, session } = await sessions.create(user);
+    const key = sessionKeyOf(id);
+    now += 50;
+    assert.equal(await sessions.use(key, session), session, "not written each time");
+    now += 850;
+    const used = await sessions.use(key, session);
+    assert.equal(sessions.endOf(used), now + 1000);
+    now += 900;
+    const again = await sessions.use(key, (await sessions.find(key)) ?? assert.fail());
+    assert.equal(sessions.endOf(again), session.createdAt + 2500);
+    now += 800;
+    assert.equal(await sessions.find(key), undefined);
+    const { id: next } = await sessions.create(user);
+    await sessions.removeOf("somebody else");
+    assert.ok(await sessions.find(sessionKeyOf(next)));
+    await sessions.removeOf("u");
+    assert.equal(await sessions.find(sessionKeyOf(next)), undefined);
+    assert.equal(await sessions.remove(key), undefined);
+  });
+
+  it("are revoked with those who listen told, and tokens from before not good", async () => {
+    const revocations = new MemoryRevocations();
+    const told: string[] = [];
+    revocations.start({
+      onRevoked: ({ kind, id }) => void told.push(`${kind} ${id}`),
+      onGap: () => undefined,
+    });
+    const before = Date.now();
+    await revocations.tell({ kind: "family", userId: "u", id: "f" });
+    await revocations.tell({ kind: "session", userId: "u", id: "s" });
+    assert.deepEqual(told, ["family f", "session s"]);
+    assert.equal(await revocations.isRevoked("u", "f", before), true);
+    assert.equal(await revocations.isRevoked("u", "g", before), false);
+    assert.equal(await revocations.isRevoked("u", "f", Date.now() + 1), false, "a later one is good");
+    await revocations.tell({ kind: "logins", userId: "u", id: "" });
+    assert.equal(await revocations.isRevoked("u", "g", before), true);
+    assert.equal(await revocations.isRevoked("v", "g", before), false);
+  });
+});
+
+describe("user names", () => {
+  it("are one for all spellings, and nothing that could be mistaken", () => {
+    assert.equal(normalName(" Ada.Ｌovelace@Example.org "), "ada.lovelace@example.org");
+    for (const good of ["ada", "a-b", "a.b@c.org"]) assert.match(good, userNamePattern);
+    for (const bad of ["", "ab", "Ada", "a b", "-ab", "ab-", "а́da", "a\u0000b", "a".repeat(65)])
+      assert.doesNotMatch(bad, userNamePattern);
+  });
+});
+
+describe("the configuration of authentication", () => {
+  const problemsOf = (environment: Record<string, string>): string => {
+    try {
+      loadConfig(environment);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
+    return assert.fail("accepted");
+  };
+  const secret = new URL("../support/auth-secret.txt", import.meta.url).pathname;
+  const short = new URL("../support/password.txt", import.meta.url).pathname;
+
+  it("is off, and needs nothing, unless it is asked for", () => {
+    assert.deepEqual([loadConfig({}).auth.mode, loadConfig({}).auth.secret], ["none", undefined]);
+    assert.equal(loadConfig({ OMNIAI_AUTH_MODE: "both", OMNIAI_AUTH_SECRET_FILE: secret }).auth.mode, "both");
+  });
+
+  it("refuses modes without a good secret, and never shows one", () => {
+    assert.match(
+      problemsOf({ OMNIAI_AUTH_MODE: "session" }),
+      /OMNIAI_AUTH_SECRET_FILE: the secret \(not shown\)/,
+    );
+    assert.match(
+      problemsOf({ OMNIAI_AUTH_MODE: "token", OMNIAI_AUTH_SECRET_FILE: short }),
+      /at least 32 characters/,
+    );
+    assert.match(problemsOf({ OMNIAI_AUTH_MODE: "basic" }), /none, session, token, both/);
+    const ends = { OMNIAI_SESSION_IDLE_SECONDS: "100", OMNIAI_SESSION_MAX_SECONDS: "10" };
+    assert.match(problemsOf(ends), /OMNIAI_SESSION_IDLE_SECONDS: 100 is not allowed/);
+  });
+});
