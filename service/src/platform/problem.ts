@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { ErrorRequestHandler, RequestHandler, Response } from "express";
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import type { Logger } from "./logging.ts";
 
 /**
@@ -59,23 +59,31 @@ export function methodNotAllowed(...allowed: string[]): RequestHandler {
   };
 }
 
-/** What body-parser and the router say about a request that they refuse; other 4xx of theirs become "bad-request". */
-const refusals: Readonly<Record<string, Problem>> = {
-  "entity.too.large": new Problem(413, "body-too-large", "The body is longer than allowed."),
-  "entity.parse.failed": new Problem(400, "invalid-json", "The body is not valid JSON."),
-  "encoding.unsupported": new Problem(415, "unsupported-encoding", "The body's encoding is not supported."),
-  "charset.unsupported": new Problem(415, "unsupported-charset", "The body's charset is not supported."),
-};
-
+/** What the router, or a parser, refuses: any 4xx of theirs is a "bad-request". */
 function asProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (typeof error !== "object" || error === null) return undefined;
-  const { type, status } = error as { type?: unknown; status?: unknown };
-  if (typeof type === "string" && refusals[type]) return refusals[type];
+  const { status } = error as { status?: unknown };
   if (typeof status === "number" && status >= 400 && status < 500) {
     return new Problem(status, "bad-request", "The request could not be understood.");
   }
   return undefined;
+}
+
+/** How long a body that was refused may still come in after the answer, ms. */
+const lingerMs = 3000;
+
+/**
+ * What is still sent of a refused body is thrown away for a moment, so that the client gets to read the answer (closing
+ * at once would reset the connection under it, RFC 9112 9.6), and then the connection is cut. Left alone it would stay
+ * until the request's own timeout, with a client that waits to send.
+ */
+function discardRest(request: Request): void {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  const cut = setTimeout(() => request.socket.destroy(), lingerMs);
+  // Of the request, not of the socket: that may serve many.
+  request.once("close", () => clearTimeout(cut));
 }
 
 /** The last middleware: every error leaves through it. */
@@ -88,6 +96,9 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
       problem = new Problem(500, "internal", "Something went wrong here. The request id helps to find it.");
     }
     if (response.headersSent) response.destroy();
-    else sendProblem(response, problem);
+    else {
+      sendProblem(response, problem);
+      discardRest(request);
+    }
   };
 }

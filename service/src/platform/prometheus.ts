@@ -8,8 +8,8 @@ import { methodNotAllowed } from "./problem.ts";
 /** What is read when somebody asks, rather than counted. */
 export interface MetricsSource {
   readonly pool: pg.Pool;
-  /** Links to Redis by name. */
-  readonly isRedisReady: () => boolean;
+  /** The shared connection; undefined where there is no Redis. */
+  readonly redis: { readonly isReady: boolean } | undefined;
   readonly isReady: () => boolean;
   readonly streams: { readonly size: number };
   readonly reader: { readonly status: { readonly silentMs: number } };
@@ -77,7 +77,9 @@ export class Metrics {
       "Time since the event log last answered the reader.",
       () => source.reader.status.silentMs / 1000,
     );
-    gauge("redis_up", "1 while the shared connection to Redis is up.", () => Number(source.isRedisReady()));
+    const { redis } = source;
+    if (redis)
+      gauge("redis_up", "1 while the shared connection to Redis is up.", () => Number(redis.isReady));
     gauge("postgres_pool_max", "Most connections of the pool.", () => pool.options.max);
     new Gauge({
       name: "omniai_postgres_pool_connections",

@@ -1,0 +1,156 @@
+import type { Response } from "express";
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
+import { between, withDeadline } from "./deadline.ts";
+import { Problem } from "./problem.ts";
+import { RedisUnavailableError, type RedisLink } from "./redis.ts";
+
+export interface RateLimitOptions {
+  /** Its name in headers and keys. */
+  readonly name: string;
+  /** How many in a window, of all replicas together; 0 for no limit. */
+  readonly points: number;
+  readonly windowSeconds: number;
+  /**
+   * So many of one key are counted here before Redis is told: a write to Redis waits for its disk. With n replicas the
+   * limit is exact to n times this. 1 asks every time.
+   */
+  readonly batch: number;
+}
+
+/** How it stands for one key. */
+interface Standing {
+  unsent: number;
+  remaining: number;
+  /** When the window ends, ms of `performance.now()`. */
+  resetAt: number;
+  isOver: boolean;
+}
+
+/** Longest a request waits for Redis, ms; then the process counts alone, for `aloneMs` without asking. */
+const patienceMs = 250;
+const aloneMs = 1000;
+const maxKeys = 20_000;
+
+/**
+ * A limit that the replicas share through Redis (fixed windows, one atomic step each). While Redis is away each process
+ * counts alone, with the same limit: nobody is let in unlimited, and nobody is shut out.
+ */
+export class RateLimit {
+  readonly #options: RateLimitOptions;
+  readonly #limiter: RateLimiterRedis | RateLimiterMemory;
+  readonly #standings = new Map<string, Standing>();
+
+  /** @param redis left out for a process alone. */
+  constructor(options: RateLimitOptions, redis: RedisLink | undefined) {
+    this.#options = options;
+    const { name, points, windowSeconds: duration } = options;
+    const common = { keyPrefix: `omniai:limit:${name}`, points: Math.max(1, points), duration };
+    const alone = new RateLimiterMemory(common);
+    this.#limiter = redis
+      ? new RateLimiterRedis({
+          ...common,
+          storeClient: storeOf(redis),
+          useRedisPackage: true,
+          insuranceLimiter: alone,
+        })
+      : alone;
+  }
+
+  /** Counts one for `key`. @throws Problem 429 with Retry-After when that is one too many. */
+  async take(key: string, response: Response): Promise<void> {
+    const { points } = this.#options;
+    if (points === 0) return;
+    const standing = this.#standingOf(key);
+    const isFresh = standing.resetAt === 0;
+    standing.unsent++;
+    standing.remaining--;
+    if (!standing.isOver && (isFresh || standing.unsent >= this.#options.batch || standing.remaining < 0)) {
+      await this.#count(key, standing);
+    }
+    this.#describe(standing, response);
+    if (!standing.isOver) return;
+    const seconds = Math.ceil(leftOf(standing) + between(0, 2));
+    throw new Problem(429, "rate-limited", "Too many requests. Retry-After says when to go on.", {
+      headers: { "Retry-After": String(Math.max(1, seconds)) },
+    });
+  }
+
+  /** Takes back what a success should not have counted. */
+  async giveBack(key: string): Promise<void> {
+    if (this.#options.points === 0) return;
+    this.#standings.delete(key);
+    await this.#limiter.reward(key, 1).catch(() => undefined);
+  }
+
+  /** Begins anew for `key`. */
+  async forget(key: string): Promise<void> {
+    if (this.#options.points === 0) return;
+    this.#standings.delete(key);
+    await this.#limiter.delete(key).catch(() => undefined);
+  }
+
+  #standingOf(key: string): Standing {
+    const known = this.#standings.get(key);
+    if (known && (known.resetAt === 0 || known.resetAt > performance.now())) return known;
+    this.#standings.delete(key);
+    if (this.#standings.size >= maxKeys) this.#makeRoom();
+    const standing = { unsent: 0, remaining: this.#options.points, resetAt: 0, isOver: false };
+    this.#standings.set(key, standing);
+    return standing;
+  }
+
+  #makeRoom(): void {
+    const now = performance.now();
+    for (const [key, { resetAt }] of this.#standings) if (resetAt <= now) this.#standings.delete(key);
+    for (const key of this.#standings.keys()) {
+      if (this.#standings.size < maxKeys) return;
+      this.#standings.delete(key);
+    }
+  }
+
+  async #count(key: string, standing: Standing): Promise<void> {
+    const { unsent } = standing;
+    standing.unsent = 0;
+    let result: RateLimiterRes;
+    try {
+      result = await this.#limiter.consume(key, unsent);
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error;
+      result = error;
+      standing.isOver = true;
+    }
+    standing.remaining = result.remainingPoints;
+    standing.resetAt = performance.now() + Math.max(1, result.msBeforeNext);
+  }
+
+  /** RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-08). */
+  #describe(standing: Standing, response: Response): void {
+    if (response.headersSent) return;
+    const { name, points, windowSeconds } = this.#options;
+    response.setHeader("RateLimit-Policy", `"${name}";q=${points};w=${windowSeconds}`);
+    const remaining = Math.max(0, standing.remaining);
+    response.setHeader("RateLimit", `"${name}";r=${remaining};t=${Math.ceil(leftOf(standing))}`);
+  }
+}
+
+/** Seconds until the window ends. */
+const leftOf = ({ resetAt }: Standing): number => Math.max(0, resetAt - performance.now()) / 1000;
+
+/** What the limiter needs of a client, over a link that outlives its clients and never waits long. */
+function storeOf(redis: RedisLink): object {
+  let aloneUntil = 0;
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (performance.now() < aloneUntil) throw new RedisUnavailableError("it was a moment ago");
+    try {
+      return await withDeadline("Redis", patienceMs, work());
+    } catch (error) {
+      aloneUntil = performance.now() + aloneMs;
+      throw error;
+    }
+  };
+  return {
+    eval: (script: string, args: { keys: string[]; arguments: string[] }) =>
+      run(() => redis.run(2000, (client) => client.eval(script, args))),
+    del: (key: string) => run(() => redis.run(2000, (client) => client.del(key))),
+  };
+}
