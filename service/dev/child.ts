@@ -1,0 +1,31 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { readySchema, type Ready } from "./ready.ts";
+
+const program = fileURLToPath(new URL("./replica.ts", import.meta.url));
+
+/** The replica as a process of its own, so that a change of the source is a new process. */
+export class Child {
+  /** Undefined when it ended before it listened. */
+  readonly ready: Promise<Ready | undefined>;
+  /** Its exit code; 128 and more for a signal that ended it. */
+  readonly ended: Promise<number>;
+  readonly #process: ChildProcess;
+
+  constructor(folder: string, env: NodeJS.ProcessEnv) {
+    this.#process = spawn(process.execPath, [program, folder], {
+      env,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.ended = once(this.#process, "exit").then(([code]) => (typeof code === "number" ? code : 128));
+    const told = once(this.#process, "message").then(([message]) => readySchema.parse(message));
+    this.ready = Promise.race([told, this.ended.then(() => undefined)]);
+  }
+
+  /** Ends it in order; resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.ended;
+  }
+}

@@ -1,0 +1,237 @@
+import type { EventsConfig } from "../src/config.ts";
+import { compareIds, type Position } from "../src/events/cursor.ts";
+import {
+  LogUnavailableError,
+  OnceKeyReusedError,
+  onceSeconds,
+  type EventLog,
+  type LogEntry,
+  type LogPage,
+  type LogState,
+  type NewEvent,
+} from "../src/events/log.ts";
+import { digest, printOf } from "../src/events/once.ts";
+import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
+import type { Logger } from "../src/platform/logging.ts";
+import { Journal, type Contents, type Head, type Record } from "./journal.ts";
+
+interface Pending {
+  readonly event: NewEvent;
+  readonly once: { readonly key: string; readonly print: string } | undefined;
+  readonly resolve: (position: Position) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The event log of `npm run dev`: in this process, and in one file, with the promises of the log in Redis. An event is
+ * seen by readers once it is on disk. Ids, epoch and once-keys go on after a restart; a file that is gone or was
+ * changed by somebody begins a new epoch, and clients are told so.
+ */
+export class FileEventLog implements EventLog {
+  readonly #config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">;
+  readonly #journal: Journal;
+  readonly #logger: Logger;
+  /** Where the epoch was before the first record kept. */
+  #head: Head;
+  #records: Record[];
+  /** Lines of the file: records that were trimmed stay there until it is rewritten. */
+  #lines: number;
+  readonly #once = new Map<string, Record>();
+  #pending: Pending[] = [];
+  #waiting: (() => void)[] = [];
+  #writing: Promise<void> | undefined;
+  #isClosed = false;
+
+  private constructor(
+    journal: Journal,
+    { head, records }: Contents,
+    config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">,
+    logger: Logger,
+  ) {
+    this.#journal = journal;
+    this.#head = head;
+    this.#records = [...records];
+    this.#lines = records.length;
+    this.#config = config;
+    this.#logger = logger;
+    for (const record of records) if (record.once) this.#once.set(record.once, record);
+    this.#trim();
+  }
+
+  /** Reads the file, or begins one. */
+  static async load(
+    path: string,
+    config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">,
+    logger: Logger,
+  ): Promise<FileEventLog> {
+    const { journal, contents, wasKept } = await Journal.open(path);
+    const { epoch } = contents.head;
+    logger.info({ epoch, events: contents.records.length, wasKept }, "event log opened");
+    return new FileEventLog(journal, contents, config, logger);
+  }
+
+  /** It is open since `load`. */
+  open(): void {
+    this.#isClosed = false;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const { reject } of this.#pending.splice(0)) reject(new LogUnavailableError("it is closed"));
+    this.#wake();
+    void (this.#writing ?? Promise.resolve()).then(() => this.#journal.close()).catch(() => undefined);
+  }
+
+  async append(event: NewEvent, onceKey?: string): Promise<Position> {
+    if (this.#isClosed) throw new LogUnavailableError("it is closed");
+    if (this.#pending.length >= this.#config.maxPendingAppends)
+      throw new LogUnavailableError("too many appends wait");
+    const once = onceKey === undefined ? undefined : { key: digest(onceKey), print: printOf(event) };
+    const done = new Promise<Position>((resolve, reject) => {
+      this.#pending.push({ event, once, resolve, reject });
+      this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+    });
+    try {
+      return await withDeadline("the disk", this.#config.appendDeadlineMs, done);
+    } catch (error) {
+      if (error instanceof OnceKeyReusedError || error instanceof LogUnavailableError) throw error;
+      throw new LogUnavailableError(reasonOf(error), { cause: error });
+    }
+  }
+
+  async state(): Promise<LogState> {
+    return Promise.resolve(this.#state());
+  }
+
+  async page(after: string, limit: number): Promise<LogPage> {
+    return Promise.resolve({ state: this.#state(), entries: this.#after(after, limit) });
+  }
+
+  async tail(limit: number): Promise<LogPage> {
+    const newest = limit > 0 ? this.#records.slice(-limit) : [];
+    return Promise.resolve({ state: this.#state(), entries: newest.map((record) => this.#entry(record)) });
+  }
+
+  async wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]> {
+    const found = this.#after(after, limit);
+    if (found.length > 0 || this.#isClosed) return found;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, blockMs);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return this.#after(after, limit);
+  }
+
+  #state(): LogState {
+    const last = this.#records.at(-1);
+    return {
+      epoch: this.#head.epoch,
+      first: this.#records[0]?.id,
+      last: last?.id ?? this.#head.last,
+      count: last?.n ?? this.#head.count,
+      length: this.#records.length,
+    };
+  }
+
+  #after(id: string, limit: number): LogEntry[] {
+    let low = 0;
+    for (let high = this.#records.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (compareIds(this.#records[middle]?.id ?? id, id) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return this.#records.slice(low, low + limit).map((record) => this.#entry(record));
+  }
+
+  #entry({ n, id, t, y, d }: Record): LogEntry {
+    return { epoch: this.#head.epoch, id, number: n, topic: t, type: y, data: d };
+  }
+
+  /** All that wait share one write to the disk. */
+  async #write(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0);
+      const { records, settle } = this.#prepare(batch);
+      try {
+        if (records.length > 0) await this.#journal.append(records);
+      } catch (error) {
+        this.#logger.warn({ reason: reasonOf(error) }, "event log not written");
+        const failure = new LogUnavailableError(reasonOf(error), { cause: error });
+        for (const { reject } of batch) reject(failure);
+        continue;
+      }
+      this.#records.push(...records);
+      this.#lines += records.length;
+      for (const record of records) if (record.once) this.#once.set(record.once, record);
+      this.#wake();
+      settle();
+      await this.#keepSmall();
+    }
+  }
+
+  /** Ids and numbers for a batch, given only now: one that is not written leaves no hole. */
+  #prepare(batch: readonly Pending[]): { records: Record[]; settle: () => void } {
+    const { epoch } = this.#head;
+    let { last, count } = this.#state();
+    const records: Record[] = [];
+    const fresh = new Map<string, Record>();
+    const answers: (() => void)[] = [];
+    for (const { event, once, resolve, reject } of batch) {
+      const known = once && (fresh.get(once.key) ?? this.#known(once.key));
+      if (known && known.print !== once?.print) {
+        answers.push(() => reject(new OnceKeyReusedError()));
+        continue;
+      }
+      const { topic: t, type: y, data: d } = event;
+      const record = known ?? { n: ++count, id: (last = nextId(last)), t, y, d };
+      if (!known) {
+        if (once) fresh.set(once.key, Object.assign(record, { once: once.key, print: once.print }));
+        records.push(record);
+      }
+      answers.push(() => resolve({ epoch, id: record.id }));
+    }
+    return { records, settle: () => answers.forEach((answer) => answer()) };
+  }
+
+  #known(key: string): Record | undefined {
+    const record = this.#once.get(key);
+    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > onceSeconds * 1000;
+    return isOld ? undefined : record;
+  }
+
+  #trim(): void {
+    const excess = this.#records.length - this.#config.retention;
+    if (excess <= 0) return;
+    const removed = this.#records.splice(0, excess);
+    for (const record of removed) {
+      if (record.once && this.#once.get(record.once) === record) this.#once.delete(record.once);
+    }
+    const { n: count, id: last } = removed.at(-1) as Record;
+    this.#head = { ...this.#head, count, last };
+  }
+
+  async #keepSmall(): Promise<void> {
+    this.#trim();
+    if (this.#lines <= 2 * this.#config.retention) return;
+    try {
+      await this.#journal.rewrite({ head: this.#head, records: this.#records });
+      this.#lines = this.#records.length;
+    } catch (error) {
+      this.#logger.warn({ reason: reasonOf(error) }, "event log not made smaller");
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
+
+/** As Redis does it: the clock, and never less than before. */
+function nextId(last: string): string {
+  const [ms = 0, seq = 0] = last.split("-").map(Number);
+  const now = Date.now();
+  return now > ms ? `${now}-0` : `${ms}-${seq + 1}`;
+}

@@ -1,0 +1,47 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { generatePassword, hashPassword } from "../src/auth/passwords.ts";
+import { scopes } from "../src/auth/principal.ts";
+import { Users } from "../src/auth/users.ts";
+import { createLogger } from "../src/platform/logging.ts";
+import { createPool } from "../src/platform/postgres.ts";
+import type { Preparation } from "./supervisor.ts";
+
+const name = "dev";
+
+/** A user with every right, made before the first start. Its password is kept, readable for its owner only. */
+export function firstUser(folder: string): Preparation {
+  return async (postgres) => {
+    const password = keptOr(join(folder, "first-user"), generatePassword);
+    const pool = createPool(
+      postgres,
+      "omniai-dev-user",
+      createLogger({ level: "warn", replica: "dev", build: "dev" }),
+    );
+    try {
+      const users = new Users(pool);
+      if (!(await users.findByName(name))) await users.add(name, await hashPassword(password), scopes);
+    } finally {
+      await pool.end();
+    }
+    return [`log in as ${name} with the password ${password}`];
+  };
+}
+
+/** The file with what signs tokens: the same after a reload, so that nobody is logged out by it. */
+export function secretFile(folder: string): string {
+  const path = join(folder, "auth-secret");
+  keptOr(path, () => generatePassword() + generatePassword());
+  return path;
+}
+
+function keptOr(path: string, create: () => string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const value = create();
+    writeFileSync(path, value, { mode: 0o600, flag: "wx" });
+    return value;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * `npm run dev`: the whole service with nothing but npm. PostgreSQL is PGlite, the event log a file, Redis is not
+ * there; all above them is the code that is deployed.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { loadMigrations } from "../src/migrate/files.ts";
+import { migrate } from "../src/migrate/run.ts";
+import { reasonOf } from "../src/platform/deadline.ts";
+import { createLogger } from "../src/platform/logging.ts";
+import { withLock } from "../../tools/toolchain/lock.ts";
+import { firstUser, secretFile } from "./first-user.ts";
+import { Supervisor, type Preparation } from "./supervisor.ts";
+
+const service = join(import.meta.dirname, "..");
+const folder = process.env.OMNIAI_DEV_FOLDER || join(service, "../.state/dev");
+const say = (line: string): void => console.error(`dev: ${line}`);
+
+/** In this order, before each start. */
+const preparations: readonly Preparation[] = [
+  async (postgres) => {
+    const logger = createLogger({ level: "warn", replica: "migrate", build: "dev" });
+    const applied = await migrate(postgres, loadMigrations(), logger);
+    return applied.map((label) => `migration ${label} applied`);
+  },
+];
+const mode = process.env.OMNIAI_AUTH_MODE || "both";
+
+const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+let isRunning = false;
+let isAsked = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (!isRunning) process.exit(0);
+    isAsked = true;
+    ask();
+  });
+}
+
+mkdirSync(folder, { recursive: true, mode: 0o700 });
+try {
+  await withLock(join(folder, "lock"), run, {
+    onWait: ({ pid }) =>
+      say(`pid ${pid} runs on ${folder} already; waiting for it to end (or set OMNIAI_DEV_FOLDER)`),
+  });
+} catch (error) {
+  say(`could not start: ${reasonOf(error)}`);
+  process.exitCode = 1;
+}
+// Whatever a library may still hold open.
+process.exit();
+
+async function run(): Promise<void> {
+  isRunning = true;
+  say("starting PostgreSQL (PGlite) and the service");
+  const sources = ["src", "migrations", "dev"].map((name) => join(service, name));
+  const isOpen = mode === "none";
+  const environment = {
+    ...process.env,
+    OMNIAI_AUTH_MODE: mode,
+    ...(isOpen ? {} : { OMNIAI_AUTH_SECRET_FILE: secretFile(folder) }),
+  };
+  const supervisor = await Supervisor.start({
+    folder,
+    sources,
+    preparations: isOpen ? preparations : [...preparations, firstUser(folder)],
+    environment,
+    say,
+  });
+  if (!supervisor) {
+    process.exitCode = isAsked ? 0 : 1;
+    return;
+  }
+  say(`its data is in ${folder}; it starts anew when a source changes; Ctrl-C ends it`);
+  await asked;
+  await supervisor.stop();
+}

@@ -1,0 +1,10 @@
+import { runProcess } from "../src/process.ts";
+import type { Ready } from "./ready.ts";
+import { devStores } from "./stores.ts";
+
+/** `node replica.ts FOLDER`: the service of `npm run dev`, a child of main.ts and never longer there than it. */
+const [folder] = process.argv.slice(2);
+if (!folder || !process.send) throw new Error("This is started by npm run dev.");
+process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+const { port, internalPort } = await runProcess((config, logger) => devStores(config, logger, folder));
+process.send({ port, internalPort } satisfies Ready);

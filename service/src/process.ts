@@ -1,0 +1,62 @@
+import { ConfigError, loadConfig, type Config } from "./config.ts";
+import { reasonOf } from "./platform/deadline.ts";
+import { createLogger, type Logger } from "./platform/logging.ts";
+import { startWatchdog } from "./platform/watchdog.ts";
+import { startService, type Service } from "./service.ts";
+import type { Stores } from "./stores.ts";
+
+/** sysexits.h EX_CONFIG: starting again does not help before somebody changes the environment. */
+export const exitConfig = 78;
+
+/**
+ * One replica as this process: configured by the environment, ended by SIGTERM or SIGINT with 0, and by what nobody
+ * caught with 1. Does not return when it cannot start.
+ */
+export async function runProcess(
+  openStores?: (config: Config, logger: Logger) => Stores | Promise<Stores>,
+): Promise<Service> {
+  const config = configOrExit();
+  const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
+  const die = (error: unknown, message: string): void => {
+    logger.fatal({ err: error }, message);
+    process.exit(1);
+  };
+  process.on("uncaughtException", (error) => die(error, "uncaught exception"));
+  process.on("unhandledRejection", (error) => die(error, "unhandled rejection"));
+  if (config.lifecycle.wedgedMs > 0) startWatchdog(config.lifecycle.wedgedMs);
+
+  try {
+    const service = await startService(config, logger, { stores: await openStores?.(config, logger) });
+    let isStopping = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (isStopping) return logger.info({ signal }, "stopping already");
+      isStopping = true;
+      const { switchMs, drainMs, marginMs } = config.lifecycle;
+      setTimeout(() => die(undefined, "not stopped in time"), switchMs + drainMs + marginMs).unref();
+      logger.info({ signal }, "stopping");
+      service.stop().then(
+        () => process.exit(0),
+        (error: unknown) => die(error, "could not stop in order"),
+      );
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+    return service;
+  } catch (error) {
+    logger.fatal({ reason: reasonOf(error) }, "could not start");
+    process.exit(1);
+  }
+}
+
+function configOrExit(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    createLogger({ level: "fatal", replica: "", build: "" }).fatal(
+      { problems: error.problems },
+      "wrong configuration",
+    );
+    process.exit(exitConfig);
+  }
+}

@@ -1,0 +1,49 @@
+import type pg from "pg";
+import type { AuthStores } from "./auth/auth.ts";
+import { RedisRevocations } from "./auth/redis-revocations.ts";
+import { RedisSessionStore } from "./auth/redis-sessions.ts";
+import type { Config } from "./config.ts";
+import { Directory, type LocalStreams, type StreamDirectory } from "./diag/directory.ts";
+import type { EventLog } from "./events/log.ts";
+import { RedisEventLog } from "./events/redis-log.ts";
+import type { Logger } from "./platform/logging.ts";
+import { createPool } from "./platform/postgres.ts";
+import { RedisLink } from "./platform/redis.ts";
+
+/**
+ * What a replica keeps outside of its own memory. Everything above it is the same code, whether this is PostgreSQL and
+ * Redis or what `npm run dev` has in the process. `startService` opens and closes what is in it.
+ */
+export interface Stores {
+  readonly pool: pg.Pool;
+  /** Undefined where there is one replica and no Redis: whoever uses it needs another way then. */
+  readonly redis: RedisLink | undefined;
+  readonly log: EventLog;
+  readonly auth: AuthStores;
+  directory(local: LocalStreams): StreamDirectory;
+}
+
+/** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, ms. */
+const announceMs = 3000;
+
+/** PostgreSQL and Redis, as the configuration names them; both may be away still. */
+export function connectedStores(config: Config, logger: Logger): Stores {
+  const name = `omniai-${config.replica}`;
+  const redis = new RedisLink(config.redis, name, logger, { idleMs: 3000, isPinging: true });
+  // A link of its own: it waits most of the time, see LogReader.
+  const revocationLink = new RedisLink(config.redis, `${name}-auth`, logger, {
+    idleMs: 6000,
+    isPinging: false,
+  });
+  return {
+    pool: createPool(config.postgres, name, logger),
+    redis,
+    log: new RedisEventLog(config.events, config.redis, redis, logger),
+    auth: {
+      sessions: new RedisSessionStore(redis, config.auth.sessionMaxMs),
+      revocations: new RedisRevocations(redis, revocationLink, config.auth.accessTokenMs, logger),
+      redis,
+    },
+    directory: (local) => new Directory(redis, local, announceMs, logger),
+  };
+}
