@@ -1,4 +1,6 @@
 import cors from "cors";
+import type { Auth } from "./auth/auth.ts";
+import { clientAddress } from "./events/address.ts";
 import express, { type Express, type RequestHandler } from "express";
 import { diagRouter, type DiagSource } from "./diag/router.ts";
 import { eventsRouter, type EventsRouterOptions } from "./events/router.ts";
@@ -16,6 +18,7 @@ export interface AppParts {
   readonly diag: DiagSource;
   readonly reports: ReportsRouterOptions;
   readonly events: EventsRouterOptions;
+  readonly auth: Auth;
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -46,7 +49,7 @@ function exactCors(origins: readonly string[]): RequestHandler {
       "x-csrf-token",
       "x-request-id",
     ],
-    exposedHeaders: ["retry-after", "x-request-id"],
+    exposedHeaders: ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
     maxAge: 7200,
   });
 }
@@ -59,16 +62,29 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   };
 }
 
+/** Streams have limits of their own: a native EventSource that gets 429 never comes back. */
+function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
+  const take: RequestHandler = async (request, response, next) => {
+    await auth.requests.take(clientAddress(request, config.trustProxyHops), response);
+    next();
+  };
+  return (request, response, next) =>
+    request.path === "/events" && request.method !== "POST" ? next() : take(request, response, next);
+}
+
 /** What the public port serves. */
 export function publicApp(parts: AppParts): Express {
   const app = newApp();
   app.use(requestId, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
   app.use(closeWhileDraining(parts.health.isDraining));
   app.use(exactCors(parts.corsOrigins));
-  app.use(healthRouter(parts.health, false));
-  app.use("/api/diag/client-reports", reportsRouter(parts.reports));
-  app.use("/api/diag", diagRouter(parts.diag));
+  app.use("/api", limitRequests(parts));
+  // First, because after a restart thousands of streams ask for it at once.
   app.use("/api/events", eventsRouter(parts.events));
+  app.use(healthRouter(parts.health, false));
+  app.use("/api/auth", parts.auth.router());
+  app.use("/api/diag/client-reports", reportsRouter(parts.reports));
+  app.use("/api/diag", parts.auth.lookLeniently, diagRouter(parts.diag));
   app.use(openApiRouter("public", parts.health.version));
   app.use(notFound, problemHandler(parts.logger));
   return app;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
+import { readAuthConfig, type AuthConfig } from "./auth/config.ts";
 import type { ProviderConfig } from "./providers/monitor.ts";
 
 /**
@@ -31,6 +32,7 @@ export interface Config {
   readonly postgres: PostgresConfig;
   readonly redis: RedisConfig;
   readonly events: EventsConfig;
+  readonly auth: AuthConfig;
   readonly health: HealthConfig;
   readonly reports: ReportsConfig;
   /** AI providers whose reachability the diagnostics show. */
@@ -100,8 +102,10 @@ export interface HealthConfig {
 export interface ReportsConfig {
   /** Reports a minute that this process takes, from all pages together. */
   readonly perMinute: number;
-  /** Most reports kept, by all replicas together; older ones are removed, at the latest after 7 days. */
+  /** Most reports kept, by all replicas together; older ones are removed. */
   readonly maxRows: number;
+  /** They are removed after this many days at the latest. */
+  readonly keepDays: number;
   /** Old ones are removed after a random 0.5 to 1.5 of this, ms. */
   readonly cleanupMs: number;
 }
@@ -130,7 +134,7 @@ export class ConfigError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Collects every problem, so that one run shows them all. */
-class Reader {
+export class Reader {
   readonly problems: string[] = [];
   readonly #environment: Environment;
 
@@ -175,13 +179,8 @@ class Reader {
     return this.text(name, "", pattern, allowed) || undefined;
   }
 
-  choice(name: string, fallback: string, choices: readonly string[]): string {
-    return this.#read(
-      name,
-      fallback,
-      z.string().refine((value) => choices.includes(value)),
-      `one of ${choices.join(", ")}`,
-    );
+  choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
+    return this.#read<T>(name, fallback, z.enum(choices), `one of ${choices.join(", ")}`);
   }
 
   list(name: string, isValid: (item: string) => boolean, allowed: string): readonly string[] {
@@ -240,7 +239,7 @@ class Reader {
     }
     return parsed.data.map(({ name: provider, baseUrl, apiKeyFile }) => ({
       name: provider,
-      baseUrl: baseUrl.replace(/\/+$/, ""),
+      baseUrl: baseUrl.replace(/\/{1,16}$/, ""),
       apiKey: apiKeyFile === undefined ? undefined : this.#secretFile(name, apiKeyFile),
     }));
   }
@@ -350,6 +349,7 @@ export function loadConfig(environment: Environment): Config {
       bufferBytes: read.whole("OMNIAI_STREAM_BUFFER_BYTES", 262_144, 4096, 16_777_216),
       stallMs: read.seconds("OMNIAI_STREAM_STALL_SECONDS", 20, 0.1, 600),
     },
+    auth: readAuthConfig(read),
     health: {
       deadlineMs: read.seconds("OMNIAI_CHECK_DEADLINE_SECONDS", 1, 0.05, 1),
       intervalMs: read.seconds("OMNIAI_CHECK_INTERVAL_SECONDS", 2, 0.1, 3.3),
@@ -362,6 +362,7 @@ export function loadConfig(environment: Environment): Config {
     reports: {
       perMinute: read.whole("OMNIAI_CLIENT_REPORTS_PER_MINUTE", 600, 1, 1_000_000),
       maxRows: read.whole("OMNIAI_CLIENT_REPORTS_MAX", 50_000, 1, 10_000_000),
+      keepDays: read.whole("OMNIAI_CLIENT_REPORTS_DAYS", 7, 1, 365),
       cleanupMs: read.seconds("OMNIAI_CLIENT_REPORTS_CLEANUP_SECONDS", 600, 0.1, 86_400),
     },
     providers: read.providers("OMNIAI_PROVIDERS"),

@@ -1,29 +1,28 @@
 import type { Response } from "express";
 import { internalApp, publicApp, type AppParts } from "./app.ts";
+import { Auth } from "./auth/auth.ts";
+import { hasScope, principalOf } from "./auth/principal.ts";
 import type { Config } from "./config.ts";
 import { describeStream } from "./diag/connections.ts";
-import { Directory } from "./diag/directory.ts";
 import { Admission } from "./events/admission.ts";
 import { Hub } from "./events/hub.ts";
 import type { EventsMetrics } from "./events/metrics.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
-import { RedisEventLog } from "./events/redis-log.ts";
 import { Streams } from "./events/streams.ts";
 import { Checks } from "./health/checks.ts";
 import { databaseCheck, eventsCheck, redisCheck } from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { routeTemplates } from "./openapi/document.ts";
+import { startCleanup } from "./platform/cleanup.ts";
 import { pause, withDeadline } from "./platform/deadline.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
-import { createPool } from "./platform/postgres.ts";
 import { Metrics } from "./platform/prometheus.ts";
-import { RedisLink } from "./platform/redis.ts";
 import { ProviderMonitor } from "./providers/monitor.ts";
-import { startCleanup } from "./reports/cleanup.ts";
 import { PostgresReportStore } from "./reports/store.ts";
+import { connectedStores, type Stores } from "./stores.ts";
 
 export interface Service {
   readonly port: number;
@@ -38,7 +37,9 @@ export interface Service {
 }
 
 export interface ServiceOptions {
-  /** Who sees all of the diagnostics; nobody when left out. */
+  /** Where things are kept; PostgreSQL and Redis by the configuration when left out. */
+  readonly stores?: Stores;
+  /** Who sees all of the diagnostics; left out, those with the scope diag:read. */
   readonly maySeeAll?: (response: Response) => boolean;
   /** Counts instead of /metrics what the events tell: for tests. */
   readonly eventsMetrics?: EventsMetrics;
@@ -46,8 +47,6 @@ export interface ServiceOptions {
   readonly onParts?: (parts: AppParts) => void;
 }
 
-/** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, ms. */
-const announceMs = 3000;
 /** Most streams that a replica lists one by one: bounds what it puts into Redis while an operator looks. */
 const listLimit = 5000;
 
@@ -66,12 +65,8 @@ export async function startService(
   const { version, build, replica } = config;
   const metrics = new Metrics(routeTemplates, { version, build, replica });
   const counts = options.eventsMetrics ?? metrics.streams;
-  const pool = createPool(config.postgres, `omniai-${config.replica}`, logger);
-  const redis = new RedisLink(config.redis, `omniai-${config.replica}`, logger, {
-    idleMs: 3000,
-    isPinging: true,
-  });
-  const log = new RedisEventLog(config.events, config.redis, redis, logger);
+  const stores = options.stores ?? connectedStores(config, logger);
+  const { pool, redis, log } = stores;
   const hub = new Hub(
     new RecentEvents(config.events.replayCacheEvents, config.events.replayCacheBytes),
     counts,
@@ -83,37 +78,34 @@ export async function startService(
   const admission = new Admission({
     perProcess: config.events.maxStreams,
     perAddress: config.events.maxStreamsPerAddress,
+    perUser: config.auth.maxStreamsPerUser,
     rate: config.events.connectRate,
     burst: config.events.connectBurst,
   });
+  const auth = new Auth(config, pool, stores.auth, logger);
   const { deadlineMs } = config.health;
   const migrations = loadMigrations();
   const checks = new Checks(
     [
       databaseCheck(pool, deadlineMs),
       migrationsCheck(pool, migrations, deadlineMs),
-      redisCheck(redis, deadlineMs),
+      ...(redis ? [redisCheck(redis, deadlineMs)] : []),
       eventsCheck(reader, blockMs),
     ],
     config.health,
     logger,
   );
 
-  const reports = new PostgresReportStore(pool, config.replica, config.reports.maxRows);
+  const reports = new PostgresReportStore(pool, config.replica, config.reports);
 
   const providers = new ProviderMonitor(config.providers);
-  const directory = new Directory(
-    redis,
-    {
-      replica,
-      max: config.events.maxStreams,
-      size: () => streams.size,
-      list: () =>
-        [...streams].slice(0, listLimit).map((stream) => describeStream(stream, replica, hub.position)),
-    },
-    announceMs,
-    logger,
-  );
+  const directory = stores.directory({
+    replica,
+    max: config.events.maxStreams,
+    size: () => streams.size,
+    list: () =>
+      [...streams].slice(0, listLimit).map((stream) => describeStream(stream, replica, hub.position)),
+  });
 
   let isDraining = false;
   let hasStarted = false;
@@ -143,7 +135,7 @@ export async function startService(
       reports,
       providers,
       directory,
-      maySeeAll: options.maySeeAll ?? (() => false),
+      maySeeAll: options.maySeeAll ?? ((response) => hasScope(principalOf(response), "diag:read")),
     },
     reports: {
       store: reports,
@@ -158,26 +150,33 @@ export async function startService(
       admission,
       metrics: counts,
       config: config.events,
+      auth,
       bodyLimitBytes: config.bodyLimitBytes,
       logger,
     },
+    auth,
     corsOrigins: config.corsOrigins,
     metrics,
     logger,
   };
-  metrics.watch({ pool, isRedisReady: () => redis.isReady, isReady, streams, reader, checks });
+  metrics.watch({ pool, redis, isReady, streams, reader, checks });
   options.onParts?.(parts);
   const publicServer = newServer(publicApp(parts));
   const internalServer = newServer(internalApp(parts));
   const internalPort = await listen(internalServer, config.internalPort, config.host);
   const port = await listen(publicServer, config.port, config.host);
 
-  redis.open();
+  redis?.open();
   log.open();
   reader.start();
   checks.start();
   directory.start();
-  const stopCleanup = startCleanup(reports, config.reports.cleanupMs, logger);
+  auth.start();
+  const { cleanupMs } = config.reports;
+  const stopCleanups = [
+    startCleanup("client reports", reports, cleanupMs, logger),
+    ...auth.cleanups.map((each) => startCleanup(each.what, each, config.auth.audit.cleanupMs, logger)),
+  ];
   logger.info({ port, internalPort, stack: config.stack, version: config.version }, "listening");
 
   async function stop(): Promise<void> {
@@ -195,11 +194,12 @@ export async function startService(
     clearTimeout(cut);
     streams.close();
     checks.stop();
-    stopCleanup();
+    for (const stopCleanup of stopCleanups) stopCleanup();
     providers.stop();
     await directory.stop();
+    await auth.stop();
     log.close();
-    redis.close();
+    redis?.close();
     await reader.stop();
     // A server that is away does not answer the good-bye either.
     await withDeadline("PostgreSQL", 500, pool.end()).catch(() => undefined);

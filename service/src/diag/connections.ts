@@ -12,6 +12,7 @@ export function describeStream(
     id: stream.id,
     replica,
     since: new Date(stream.openedAt).toISOString(),
+    client: stream.client,
     topics: stream.filter.key,
     // The fan-out leaves out what does not match, so a live stream has had everything up to the position.
     lastId: stream.isLive && position ? formatPosition(position) : undefined,
@@ -39,6 +40,7 @@ export function pageOf(
     .filter(
       (connection) =>
         (query.replica === undefined || connection.replica === query.replica) &&
+        (query.client === undefined || connection.client === query.client) &&
         (query.topic === undefined || connection.topics.includes(query.topic)) &&
         (query.minQueuedBytes === undefined || connection.queuedBytes >= query.minQueuedBytes) &&
         (query.minSeconds === undefined || now - Date.parse(connection.since) >= query.minSeconds * 1000),

@@ -25,7 +25,8 @@ export interface DatabaseDiag {
 }
 
 export interface RedisDiag {
-  readonly status: "pass" | "fail";
+  /** absent: this service runs without Redis (`npm run dev`). */
+  readonly status: "pass" | "fail" | "absent";
   readonly version?: string;
   readonly latencyMs?: number;
   readonly persistence?: {
@@ -85,7 +86,8 @@ export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration
   }
 }
 
-export async function redisDiag(link: RedisLink): Promise<RedisDiag> {
+export async function redisDiag(link: RedisLink | undefined): Promise<RedisDiag> {
+  if (!link) return { status: "absent" };
   try {
     const started = performance.now();
     await link.run(deadlineMs, (client) => client.ping());
@@ -122,7 +124,8 @@ export interface RedisDetails {
 }
 
 /** What only the authorised see. */
-export async function redisDetails(link: RedisLink): Promise<RedisDetails> {
+export async function redisDetails(link: RedisLink | undefined): Promise<RedisDetails> {
+  if (!link) return {};
   try {
     const info = parseInfo(await link.run(deadlineMs, (client) => client.info()));
     const number = (key: string): number => Number(info.get(key) ?? 0);

@@ -18,6 +18,20 @@ export interface LocalStreams {
   readonly list: () => Connection[];
 }
 
+/** Which replicas there are, and what streams they have. */
+export interface StreamDirectory {
+  readonly own: ReplicaCount;
+  start(): void;
+  /** Stops, and takes this replica off the list. */
+  stop(): Promise<void>;
+  /** This replica first, then the others; undefined when they cannot be asked. */
+  counts(): Promise<readonly ReplicaCount[] | undefined>;
+  /** The streams of all; `missing` names replicas that have not told theirs yet: they do at their next beat. */
+  connections(
+    replicas: readonly string[],
+  ): Promise<{ readonly connections: readonly Connection[]; readonly missing: readonly string[] }>;
+}
+
 export const directoryKeys = {
   /** Hash: replica to its count, as JSON. */
   replicas: "omniai:replicas",
@@ -35,7 +49,7 @@ const deadlineMs = 800;
  * Which replicas there are and what streams they have, through Redis: each tells its count at every beat, and its
  * streams one by one only while an operator asks for them. So nothing grows with the streams while nobody looks.
  */
-export class Directory {
+export class Directory implements StreamDirectory {
   readonly #redis: RedisLink;
   readonly #local: LocalStreams;
   readonly #beatMs: number;
@@ -54,7 +68,6 @@ export class Directory {
     void this.#run();
   }
 
-  /** Stops, and takes this replica off the list. */
   async stop(): Promise<void> {
     this.#stop.abort();
     const { replica } = this.#local;
@@ -63,7 +76,6 @@ export class Directory {
       .catch(() => undefined);
   }
 
-  /** This replica first, then the others; undefined when Redis cannot be asked. */
   async counts(): Promise<readonly ReplicaCount[] | undefined> {
     try {
       const all = await this.#redis.run(deadlineMs, (client) => client.hGetAll(directoryKeys.replicas));
@@ -86,7 +98,6 @@ export class Directory {
     return { replica, streams: size(), max, ageMs: 0 };
   }
 
-  /** The streams of all; `missing` names replicas that have not told theirs yet: they do at their next beat. */
   async connections(
     replicas: readonly string[],
   ): Promise<{ connections: readonly Connection[]; missing: readonly string[] }> {

@@ -1,4 +1,4 @@
-import { jsonAnswer, problem, type Operation } from "../openapi/operation.ts";
+import { badToken, jsonAnswer, problem, type Operation } from "../openapi/operation.ts";
 import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
 
 export const diagOperations: readonly Operation[] = [
@@ -9,7 +9,10 @@ export const diagOperations: readonly Operation[] = [
     tag: "diagnostics",
     summary: "What runs here, and how it is",
     description: "Everybody sees the summary; sizes, statements, models and addresses only the authorised.",
-    responses: { 200: jsonAnswer("The state of this replica and of what it uses.", diagSchema) },
+    responses: {
+      200: jsonAnswer("The state of this replica and of what it uses.", diagSchema),
+      401: badToken,
+    },
   },
   {
     method: "get",
@@ -17,7 +20,7 @@ export const diagOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "diagnostics",
     summary: "One verdict and its reasons",
-    responses: { 200: jsonAnswer("The verdict, also when it is a bad one.", summarySchema) },
+    responses: { 200: jsonAnswer("The verdict, also when it is a bad one.", summarySchema), 401: badToken },
   },
   {
     method: "get",
@@ -30,6 +33,7 @@ export const diagOperations: readonly Operation[] = [
     responses: {
       200: jsonAnswer("The streams.", connectionsSchema),
       400: problem("A parameter is not valid."),
+      401: badToken,
     },
   },
 ];

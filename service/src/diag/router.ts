@@ -11,15 +11,16 @@ import type { ProviderMonitor, ProviderState } from "../providers/monitor.ts";
 import type { ReportStore } from "../reports/store.ts";
 import { pageOf } from "./connections.ts";
 import { databaseDiag, redisDetails, redisDiag, remembered } from "./diag.ts";
-import type { Directory } from "./directory.ts";
-import { connectionsQuerySchema, type Diag } from "./schema.ts";
+import type { StreamDirectory } from "./directory.ts";
+import { connectionsQuerySchema, type Connection, type Diag } from "./schema.ts";
 import { databaseDetails } from "./statements.ts";
 import { summarise } from "./summary.ts";
 
 export interface DiagSource {
   readonly config: Config;
   readonly pool: pg.Pool;
-  readonly redis: RedisLink;
+  /** Undefined where there is none. */
+  readonly redis: RedisLink | undefined;
   readonly reader: LogReader;
   readonly streams: Streams;
   readonly checks: Checks;
@@ -27,8 +28,8 @@ export interface DiagSource {
   readonly migrations: readonly Migration[];
   readonly reports: ReportStore;
   readonly providers: ProviderMonitor;
-  readonly directory: Directory;
-  /** Who may see sizes, statements, addresses and single connections. Nobody, until there is authentication. */
+  readonly directory: StreamDirectory;
+  /** Who may see sizes, statements, addresses and single connections. */
   readonly maySeeAll: (response: Response) => boolean;
 }
 
@@ -75,7 +76,7 @@ function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>):
       time: new Date().toISOString(),
       uptimeSeconds: Math.round(process.uptime()),
       draining: isDraining(),
-      auth: { mode: "none" },
+      auth: { mode: config.auth.mode },
       database: { ...databasePart, ...databaseAll },
       redis: { ...redisPart, ...redisAll },
       events: { reader: reader.status.state, streams: streams.size },
@@ -114,7 +115,18 @@ function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag
   };
 }
 
-function getConnections({ directory, maySeeAll }: DiagSource): RequestHandler {
+/** With what their pages reported, where they did and PostgreSQL has it. */
+async function withReports(connections: readonly Connection[], reports: ReportStore): Promise<Connection[]> {
+  const clients = [...new Set(connections.flatMap(({ client }) => client ?? []))];
+  const latest =
+    clients.length > 0 ? await reports.latest(clients, detailDeadlineMs).catch(() => undefined) : undefined;
+  return connections.map((connection) => ({
+    ...connection,
+    reported: connection.client === undefined ? undefined : latest?.get(connection.client),
+  }));
+}
+
+function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestHandler {
   const counts = remembered(() => directory.counts(), 500);
   return async (request, response) => {
     const parsed = connectionsQuerySchema.safeParse(request.query);
@@ -132,6 +144,12 @@ function getConnections({ directory, maySeeAll }: DiagSource): RequestHandler {
     response.set("Cache-Control", "no-store");
     if (!maySeeAll(response)) return void response.json(summary);
     const { connections, missing } = await directory.connections(replicas.map(({ replica }) => replica));
-    response.json({ ...summary, missing, ...pageOf(connections, parsed.data) });
+    const page = pageOf(connections, parsed.data);
+    response.json({
+      ...summary,
+      missing,
+      ...page,
+      connections: await withReports(page.connections, reports),
+    });
   };
 }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { clientPattern } from "../reports/schema.ts";
+import { wholeNumber } from "../platform/query.ts";
 
 /** What /api/diag and those below it answer. Marked "authorised" is what only they see. */
 const statusSchema = z.enum(["pass", "warn", "fail"]);
@@ -39,7 +41,9 @@ export const diagSchema = z.strictObject({
       .describe("Authorised: of the service's own role, by total time."),
   }),
   redis: z.strictObject({
-    status: z.enum(["pass", "fail"]),
+    status: z
+      .enum(["pass", "fail", "absent"])
+      .describe("absent: this service runs without Redis, by npm run dev."),
     version: z.string().optional(),
     latencyMs: z.number().optional(),
     persistence: z
@@ -109,7 +113,7 @@ export const summarySchema = z.strictObject({
 
 const topicsPattern = /^[A-Za-z0-9_.*,-]{1,200}$/;
 export const connectionsQuerySchema = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(500).default(100).describe("Connections a page."),
+  limit: wholeNumber(1, 500).default(100).describe("Connections a page."),
   after: z
     .string()
     .regex(/^[A-Za-z0-9._:-]{1,200}$/)
@@ -121,8 +125,9 @@ export const connectionsQuerySchema = z.strictObject({
     .optional()
     .describe("Only those of this replica."),
   topic: z.string().regex(topicsPattern).optional().describe("Only those whose topics contain this text."),
-  minQueuedBytes: z.coerce.number().int().min(0).max(1_000_000_000).optional(),
-  minSeconds: z.coerce.number().int().min(0).max(1_000_000_000).optional().describe("Open at least so long."),
+  minQueuedBytes: wholeNumber(0, 1_000_000_000).optional(),
+  client: z.string().regex(clientPattern).optional().describe("Only those of this page."),
+  minSeconds: wholeNumber(0, 1_000_000_000).optional().describe("Open at least so long."),
 });
 
 export const connectionSchema = z.strictObject({
@@ -134,6 +139,18 @@ export const connectionSchema = z.strictObject({
   sentBytes: z.int(),
   queuedBytes: z.int().describe("Waiting for the client to take it."),
   live: z.boolean().describe("False while history is replayed."),
+  client: z
+    .string()
+    .optional()
+    .describe("What the page calls itself, by the stream's parameter of that name."),
+  reported: z
+    .strictObject({
+      at: z.iso.datetime(),
+      roundTripMs: z.number().optional(),
+      reconnects: z.int(),
+    })
+    .optional()
+    .describe("What that client's newest report of the last 15 minutes says; a server cannot see either."),
 });
 
 export const connectionsSchema = z.strictObject({

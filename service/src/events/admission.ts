@@ -3,6 +3,8 @@ export interface AdmissionLimits {
   readonly perProcess: number;
   /** The same of one address. */
   readonly perAddress: number;
+  /** The same of one known user. */
+  readonly perUser: number;
   /** New streams a second, over time. */
   readonly rate: number;
   /** New streams at once: as many as there may be after a restart of what is in front. */
@@ -11,7 +13,7 @@ export interface AdmissionLimits {
 
 /** What one stream holds; given back exactly once, however often it is asked to. */
 export interface Admitted {
-  readonly address: string;
+  readonly holders: readonly string[];
   isHeld: boolean;
 }
 
@@ -37,33 +39,42 @@ export class Admission {
   }
 
   /** A new stream. @returns undefined when there are enough of them, or they come too fast. */
-  enter(address: string): Admitted | undefined {
+  enter(address: string, userId?: string): Admitted | undefined {
     const now = this.#now();
     const { rate, burst } = this.#limits;
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAt) / 1000) * rate);
     this.#filledAt = now;
     if (this.#tokens < 1) return undefined;
-    const admitted = this.hold(address);
+    const admitted = this.hold(address, userId);
     // Whoever is turned away for another reason takes no token from those who are not.
     if (admitted) this.#tokens--;
     return admitted;
   }
 
   /** A request that waits: bounded like streams, but it is cheap to begin. */
-  hold(address: string): Admitted | undefined {
-    const held = this.#held.get(address) ?? 0;
-    if (this.#size >= this.#limits.perProcess || held >= this.#limits.perAddress) return undefined;
-    this.#held.set(address, held + 1);
+  hold(address: string, userId?: string): Admitted | undefined {
+    const { perProcess, perAddress, perUser } = this.#limits;
+    const user = userId === undefined ? undefined : `user ${userId}`;
+    if (this.#size >= perProcess || this.#heldBy(address) >= perAddress) return undefined;
+    if (user !== undefined && this.#heldBy(user) >= perUser) return undefined;
+    const holders = user === undefined ? [address] : [address, user];
+    for (const holder of holders) this.#held.set(holder, this.#heldBy(holder) + 1);
     this.#size++;
-    return { address, isHeld: true };
+    return { holders, isHeld: true };
   }
 
   leave(admitted: Admitted): void {
     if (!admitted.isHeld) return;
     admitted.isHeld = false;
     this.#size--;
-    const held = (this.#held.get(admitted.address) ?? 1) - 1;
-    if (held === 0) this.#held.delete(admitted.address);
-    else this.#held.set(admitted.address, held);
+    for (const holder of admitted.holders) {
+      const held = this.#heldBy(holder) - 1;
+      if (held <= 0) this.#held.delete(holder);
+      else this.#held.set(holder, held);
+    }
+  }
+
+  #heldBy(holder: string): number {
+    return this.#held.get(holder) ?? 0;
   }
 }

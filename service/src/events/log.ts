@@ -7,6 +7,9 @@ export interface NewEvent {
   readonly data: string;
 }
 
+/** How long a once-key is known, s. */
+export const onceSeconds = 86_400;
+
 /** An event in the log. */
 export interface LogEntry extends NewEvent {
   readonly epoch: string;
@@ -40,7 +43,8 @@ export interface LogPage {
  */
 export interface EventLog {
   /**
-   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept 24 h) the same event is appended once
+   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept 24 h and at least until `retention`
+   * others came after it) the same event is appended once
    * however often this is called, on whichever replica, and whatever became of the calls before: all that succeed
    * resolve to the same position. @throws LogUnavailableError, OnceKeyReusedError
    */
@@ -53,6 +57,8 @@ export interface EventLog {
   tail(limit: number): Promise<LogPage>;
   /** Waits up to `blockMs` for entries after `after`. For one caller at a time. */
   wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]>;
+  /** Starts to connect, and returns: what is called before it is reached rejects. */
+  open(): void;
   close(): void;
 }
 

@@ -1,10 +1,12 @@
-import type { RequestHandler } from "express";
+import type { Request, RequestHandler } from "express";
+import { isKnown, principalOf, unauthenticated, type Principal } from "../auth/principal.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
 import { Problem } from "../platform/problem.ts";
 import { clientAddress } from "./address.ts";
 import { poll, type PollPage } from "./poll.ts";
-import { principalOf, requestedFilter, requestedNumber, single } from "./request.ts";
+import { requestedFilter, requestedNumber, single } from "./request.ts";
 import type { EventsRouterOptions } from "./router.ts";
+import type { TopicFilter } from "./topics.ts";
 
 /** Longest wait of a poll, s: below what proxies give an answer that has not begun (nginx 60 s, Cloudflare 100 s). */
 const maxWaitSeconds = 25;
@@ -23,16 +25,20 @@ export function getPoll({
   admission,
   metrics,
   config,
+  auth,
   logger,
 }: EventsRouterOptions): RequestHandler {
   return async (request, response) => {
-    const filter = requestedFilter(request, principalOf(response));
+    const principal = principalOf(response);
+    const filter = filterFor(request, principal, auth.isOn);
     const limit = requestedNumber(request, "limit", 100, 1, maxLimit);
     const wait = requestedNumber(request, "wait", 0, 0, maxWaitSeconds);
     const after = single(request.query.after);
     response.set("Cache-Control", "no-store");
     const isWaiting = wait > 0 && request.method === "GET" && !streams.isDraining;
-    const held = isWaiting ? admission.hold(clientAddress(request, config.trustProxyHops)) : undefined;
+    const held = isWaiting
+      ? admission.hold(clientAddress(request, config.trustProxyHops), principal.userId)
+      : undefined;
 
     const enough = new AbortController();
     const abort = (): void => enough.abort();
@@ -63,6 +69,16 @@ export function getPoll({
     if (page.reset) metrics.reset(page.reset.reason, 1);
     response.json({ ...page, retryMs: Math.round(retryMs(page, held !== undefined, streams.isDraining)) });
   };
+}
+
+/** @throws Problem 401 instead of 403 where a login would help. */
+function filterFor(request: Request, principal: Principal, canLogIn: boolean): TopicFilter {
+  try {
+    return requestedFilter(request, principal);
+  } catch (error) {
+    const isForSomebody = error instanceof Problem && error.status === 403;
+    throw isForSomebody && canLogIn && !isKnown(principal) ? unauthenticated() : error;
+  }
 }
 
 /** When to ask again, ms: at random where many would otherwise come together. */

@@ -22,6 +22,8 @@ export interface ReaderStatus {
 
 /** Entries a read: bounds what one fan-out writes to a client. */
 const readLimit = 100;
+/** Longest rest after a fan-out, ms, however long that took. */
+const maxRestMs = 50;
 
 /**
  * Follows the log with one blocking read at a time and hands what it gets to the hub.
@@ -38,7 +40,7 @@ export class LogReader {
   #state: ReaderStatus["state"] = "starting";
   #number = 0;
   #answeredAt = performance.now();
-  #publishedAt = 0;
+  #restUntil = 0;
   #done: Promise<void> | undefined;
 
   constructor(log: EventLog, hub: Hub, options: ReaderOptions, logger: Logger) {
@@ -95,7 +97,7 @@ export class LogReader {
     else await this.#accept(entries, position.epoch);
     this.#answered();
     // What arrives meanwhile shares the next write to each client.
-    const restMs = this.#publishedAt + this.#options.coalesceMs - performance.now();
+    const restMs = this.#restUntil - performance.now();
     if (restMs > 0) await pause(restMs);
   }
 
@@ -117,8 +119,14 @@ export class LogReader {
       good++;
     }
     if (good > 0) {
+      const began = performance.now();
       this.#hub.publish(good === entries.length ? entries : entries.slice(0, good));
-      this.#publishedAt = performance.now();
+      const ended = performance.now();
+      // At most half of the time goes into fan-outs, so that those who publish and those who connect get their turn;
+      // and the longer one takes, the more events the next one carries in the same number of writes. Time without
+      // events before it was rest already: what comes seldom does not wait.
+      const owed = Math.min(ended - began, maxRestMs) - (began - this.#restUntil);
+      this.#restUntil = ended + Math.max(this.#options.coalesceMs, owed);
     }
     if (good === entries.length) return;
     const state = await this.#log.state();

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { EventsConfig, RedisConfig } from "../config.ts";
 import { reasonOf, withDeadline } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
@@ -8,12 +8,14 @@ import { Durability } from "./durability.ts";
 import {
   LogUnavailableError,
   OnceKeyReusedError,
+  onceSeconds,
   type EventLog,
   type LogEntry,
   type LogPage,
   type LogState,
   type NewEvent,
 } from "./log.ts";
+import { digest, printOf } from "./once.ts";
 import { appendScript, evaluate, readScript } from "./redis-scripts.ts";
 
 export const keys = {
@@ -22,10 +24,8 @@ export const keys = {
   barrier: "omniai:events:barrier",
   /** Before the hash of a once-key. */
   once: "omniai:events:once:",
+  onceRing: "omniai:events:once-ring",
 } as const;
-
-/** How long a once-key is known, s. */
-const onceSeconds = 86_400;
 
 const readDeadlineMs = 1500;
 /** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
@@ -96,8 +96,8 @@ export class RedisEventLog implements EventLog {
     const names: string[] = [keys.meta, keys.stream];
     const args = [newEpoch(), String(this.#config.retention), topic, type, data];
     if (onceKey !== undefined) {
-      names.push(keys.once + digest(onceKey));
-      args.push(digest(`${topic}\n${type}\n${data}`), String(onceSeconds));
+      names.push(keys.once + digest(onceKey), keys.onceRing);
+      args.push(printOf(event), String(onceSeconds), String(this.#config.retention));
     }
     const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
     let reply: unknown;
@@ -187,8 +187,6 @@ function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry
     data: fields.d ?? "null",
   };
 }
-
-const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
 function texts(reply: unknown): string[] {
   return Array.isArray(reply) ? reply.map(String) : [];

@@ -31,12 +31,17 @@ end
  * step as the entry, and so is in the append-only file with it or not at all. One of an epoch that has ended does not
  * count: its entry is gone, and appending does not make a second one.
  *
- * ARGV: epoch to take if there is none, retention, topic, type, data; with KEYS 3 also fingerprint, seconds to keep it.
+ * KEYS 4: a ring, by turns, of the newest of those keys: where a new one comes in, the one that was there goes. So they
+ * are bounded whatever publishers send, and the memory that the log needs stays the log's.
+ *
+ * ARGV: epoch to take if there is none, retention, topic, type, data; with KEYS 3 also fingerprint, seconds to keep it,
+ * length of the ring.
  * @returns [epoch, id], or ["", ""] when the key was used for another event.
  */
 export const appendScript = script(`${openEpoch}
+local known
 if KEYS[3] then
-  local known = redis.call('GET', KEYS[3])
+  known = redis.call('GET', KEYS[3])
   local print, knownEpoch, knownId = string.match(known or '', '^(%S+) (%S+) (%S+)$')
   if knownEpoch == epoch then
     if print ~= ARGV[6] then return {'', ''} end
@@ -47,6 +52,12 @@ local n = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*',
   'e', epoch, 'n', n, 't', ARGV[3], 'y', ARGV[4], 'd', ARGV[5])
 if KEYS[3] then
+  if not known then
+    local turn = redis.call('HINCRBY', KEYS[4], 'turn', 1) % tonumber(ARGV[8])
+    local oldest = redis.call('HMGET', KEYS[4], turn)[1]
+    if oldest then redis.call('DEL', oldest) end
+    redis.call('HSET', KEYS[4], turn, KEYS[3])
+  end
   redis.call('SET', KEYS[3], ARGV[6] .. ' ' .. epoch .. ' ' .. id, 'EX', ARGV[7])
 end
 return {epoch, id}

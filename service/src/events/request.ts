@@ -1,15 +1,20 @@
-import type { Request, Response } from "express";
+import type { Request } from "express";
+import { hasScope, isKnown, type Principal } from "../auth/principal.ts";
 import { Problem } from "../platform/problem.ts";
-import { isAllowedTopic, parseFilter, type Principal, type TopicFilter } from "./topics.ts";
-
-/** Everybody, until there is authentication; that puts its principal into `response.locals`. */
-export function principalOf(response: Response): Principal {
-  return (response.locals.principal as Principal | undefined) ?? {};
-}
+import { clientPattern } from "../reports/schema.ts";
+import { isAllowedTopic, parseFilter, type TopicFilter } from "./topics.ts";
 
 /** The header wins over the query: it is newer, EventSource keeps the query of its first request for ever. */
 export function requestedCursor(request: Request): string | undefined {
   return single(request.get("last-event-id") || (request.query.last_event_id ?? request.query.lastEventId));
+}
+
+/** The page's name in its reports. @throws Problem for one that a report could not have. */
+export function requestedClient(request: Request): string | undefined {
+  const { client } = request.query;
+  if (client === undefined) return undefined;
+  if (typeof client === "string" && clientPattern.test(client)) return client;
+  throw new Problem(400, "invalid-query", "client is 8 to 64 letters, digits, _ and -.");
 }
 
 /** A cursor; of several nobody knows which was meant, so they are treated as one that is not known. */
@@ -21,10 +26,7 @@ export function single(cursor: unknown): string | undefined {
 /** @throws Problem for topics that are not well-formed, or not for this one. */
 export function requestedFilter(request: Request, principal: Principal): TopicFilter {
   const asked = request.query.topics;
-  const patterns = (Array.isArray(asked) ? asked : [asked])
-    .filter((part): part is string => typeof part === "string")
-    .flatMap((part) => part.split(","))
-    .filter((part) => part !== "");
+  const patterns = asked === undefined || asked === "" ? [] : [asked].flat().flatMap(split);
   const filter = parseFilter(patterns);
   if (!filter) {
     throw new Problem(
@@ -33,11 +35,15 @@ export function requestedFilter(request: Request, principal: Principal): TopicFi
       "topics is a list of topic names, or prefixes such as public.*, by commas.",
     );
   }
-  if (!patterns.every((pattern) => isAllowedTopic(principal, pattern))) {
+  const reader = isKnown(principal) && hasScope(principal, "events:read") ? principal : {};
+  if (!patterns.every((pattern) => isAllowedTopic(reader, pattern))) {
     throw new Problem(403, "topic-not-allowed", "One of these topics cannot be followed.");
   }
   return filter;
 }
+
+/** What is no text is no list of topics either: it becomes one that is not well-formed. */
+const split = (part: unknown): string[] => (typeof part === "string" ? part.split(",") : [""]);
 
 /** A whole number of the query. @throws Problem for one that is not, or not within its bounds. */
 export function requestedNumber(

@@ -1,5 +1,8 @@
-import { json, Router, type RequestHandler } from "express";
+import { Router, type RequestHandler } from "express";
+import type { Auth } from "../auth/auth.ts";
+import { hasScope, insufficientScope, principalOf, requireKnown } from "../auth/principal.ts";
 import type { EventsConfig } from "../config.ts";
+import { jsonBody } from "../platform/body.ts";
 import { reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
@@ -9,7 +12,6 @@ import type { Hub } from "./hub.ts";
 import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "./log.ts";
 import type { EventsMetrics } from "./metrics.ts";
 import { getPoll } from "./poll-route.ts";
-import { principalOf } from "./request.ts";
 import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { openStream } from "./stream-route.ts";
 import type { Streams } from "./streams.ts";
@@ -22,6 +24,7 @@ export interface EventsRouterOptions {
   readonly admission: Admission;
   readonly metrics: EventsMetrics;
   readonly config: EventsConfig;
+  readonly auth: Auth;
   readonly bodyLimitBytes: number;
   readonly logger: Logger;
 }
@@ -30,20 +33,29 @@ export function eventsRouter(options: EventsRouterOptions): Router {
   const router = Router();
   router
     .route("/")
-    .get(openStream(options))
-    .post(requireJson, json({ limit: options.bodyLimitBytes, strict: false }), postEvent(options))
+    .get(options.auth.lookLeniently, openStream(options))
+    .post(
+      options.auth.identify,
+      mayPublish(options.auth),
+      jsonBody(options.bodyLimitBytes),
+      postEvent(options),
+    )
     .all(methodNotAllowed("GET", "HEAD", "POST", "OPTIONS"));
   router
     .route("/poll")
-    .get(getPoll(options))
+    .get(options.auth.look, getPoll(options))
     .all(methodNotAllowed("GET", "HEAD", "OPTIONS"));
   return router;
 }
 
-const requireJson: RequestHandler = (request, _response, next) => {
-  if (request.is("application/json")) return next();
-  next(new Problem(415, "unsupported-media-type", "The body has to be application/json."));
-};
+/** Before the body is read. With authentication turned off, everybody may. */
+function mayPublish(auth: Auth): RequestHandler {
+  return (_request, response, next) => {
+    if (auth.isOn && !hasScope(requireKnown(response), "events:write"))
+      throw insufficientScope("events:write");
+    next();
+  };
+}
 
 /**
  * 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. The same

@@ -1,12 +1,16 @@
 import type { Request, RequestHandler, Response } from "express";
+import { isKnown, principalOf, type KnownPrincipal, type Principal } from "../auth/principal.ts";
+import type { EventsConfig } from "../config.ts";
 import { between } from "../platform/deadline.ts";
+import { knownFields } from "../platform/logging.ts";
+import { Problem } from "../platform/problem.ts";
 import { clientAddress } from "./address.ts";
 import type { Admitted } from "./admission.ts";
 import { encodeBlock } from "./frame.ts";
 import { join, type Outcome } from "./join.ts";
-import { principalOf, requestedCursor, requestedFilter } from "./request.ts";
+import { requestedClient, requestedCursor, requestedFilter } from "./request.ts";
 import type { EventsRouterOptions } from "./router.ts";
-import { EventStream, type CloseReason } from "./stream.ts";
+import { EventStream, type CloseReason, type StreamLimits } from "./stream.ts";
 import { takeOver } from "./take-over.ts";
 import type { TopicFilter } from "./topics.ts";
 
@@ -14,17 +18,26 @@ import type { TopicFilter } from "./topics.ts";
 interface Opening {
   readonly filter: TopicFilter;
   readonly cursor: string | undefined;
+  readonly client: string | undefined;
   readonly requestId: string;
+  readonly owner: KnownPrincipal | undefined;
   readonly admitted: Admitted | undefined;
   readonly refusal: CloseReason | undefined;
 }
 
 /** `GET /`: the stream. */
 export function openStream(options: EventsRouterOptions): RequestHandler {
-  const { streams, admission, config } = options;
+  const { streams, admission, config, auth } = options;
   return (request, response) => {
-    const filter = requestedFilter(request, principalOf(response));
+    const principal = principalOf(response);
+    const owner = isKnown(principal) ? principal : undefined;
+    const isUnclear = response.locals.authUnavailable === true;
+    const filter = filterOrUndefined(request, principal, auth.isOn && !owner);
+    // Native EventSource takes 204, and nothing else, as "stop for good" (WHATWG HTML 9.2.3): after a logout it would
+    // otherwise come back for ever, for topics that are not for the anonymous.
+    if (!filter && !isUnclear) return void response.status(204).set("Cache-Control", "no-store").end();
     const cursor = requestedCursor(request);
+    const client = requestedClient(request);
     const requestId = response.locals.requestId as string;
     response.status(200);
     // By setHeader: Express would add a charset, and some proxies look for exactly this type.
@@ -40,16 +53,39 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
     if (!socket) return void response.end(encodeBlock({ retry: between(1000, 5000) }));
     // Before anything else is spent on it. Native EventSource gives up for ever on anything but 200 (WHATWG HTML
     // 9.2.3): it is turned away within the stream.
-    const admitted = streams.isDraining
+    // While it cannot be found out who asks, this is no time to say 204 either.
+    const isTurnedAway = streams.isDraining || isUnclear || !filter;
+    const admitted = isTurnedAway
       ? undefined
-      : admission.enter(clientAddress(request, config.trustProxyHops));
+      : admission.enter(clientAddress(request, config.trustProxyHops), owner?.userId);
     const refusal: CloseReason | undefined = streams.isDraining ? "draining" : admitted ? undefined : "busy";
     socket.setNoDelay(true);
+    // Headers, greeting and what is replayed from memory leave in one write: after a restart thousands come at once.
+    socket.cork();
     response.flushHeaders();
-    const opening = { filter, cursor, requestId, admitted, refusal };
+    const opening = { filter: filter ?? nothing, cursor, client, requestId, owner, admitted, refusal };
     // The parser of the request is at work until this turn is over.
-    setImmediate(() => start(request, response, opening, options));
+    setImmediate(() => {
+      start(request, response, opening, options);
+      socket.uncork();
+    });
   };
+}
+
+const nothing: TopicFilter = { key: "", matches: () => false };
+
+/** Undefined for topics that an anonymous may not follow but somebody else may; `isAskable` when one can log in. */
+function filterOrUndefined(
+  request: Request,
+  principal: Principal,
+  isAskable: boolean,
+): TopicFilter | undefined {
+  try {
+    return requestedFilter(request, principal);
+  } catch (error) {
+    if (isAskable && error instanceof Problem && error.status === 403) return undefined;
+    throw error;
+  }
 }
 
 function start(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
@@ -65,12 +101,20 @@ function start(request: Request, response: Response, opening: Opening, options: 
     socket ?? response,
     socket !== undefined && isChunked,
     opening.filter,
-    options.config,
+    limitsOf(opening.owner, options.config),
   );
+  stream.client = opening.client;
   options.streams.add(stream);
+  if (opening.owner) options.auth.streams.add(stream, opening.owner);
   if (admitted) stream.onClose(() => options.admission.leave(admitted));
   if (refusal) stream.end(refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
   else welcome(stream, opening.cursor, opening.requestId, options);
+}
+
+/** No stream outlives what it was opened with. */
+function limitsOf(owner: KnownPrincipal | undefined, config: EventsConfig): StreamLimits {
+  const leftMs = (owner?.expiresAt ?? Infinity) - Date.now();
+  return leftMs < config.maxAgeMs ? { ...config, maxAgeMs: Math.max(0, leftMs) } : config;
 }
 
 /** Nothing in here may hold on to the request or the response: they are gone as soon as the stream is on its own. */
@@ -84,15 +128,16 @@ function welcome(
   // those who lose their connection together do not come back together.
   stream.send(encodeBlock({ comment: "ok", retry: between(1000, 5000) }));
   const names = { stream: stream.id, requestId };
-  logger.info({ ...names, topics: stream.filter.key, cursor: cursor?.slice(0, 128) }, "stream opened");
+  const quick = knownFields(logger);
+  quick.info({ ...names, topics: stream.filter.key, cursor: cursor?.slice(0, 128) }, "stream opened");
   stream.onClose(() => {
     const { reason, bytes } = stream;
-    logger.info({ ...names, reason, bytes, ms: Date.now() - stream.openedAt }, "stream closed");
+    quick.info({ ...names, reason, bytes, ms: Date.now() - stream.openedAt }, "stream closed");
   });
   const joined = (outcome: Outcome): void => {
     if (outcome.replayed) metrics.replayed(outcome.replayed);
     if (outcome.reason) metrics.reset(outcome.reason, 1);
-    logger.debug({ ...names, ...outcome }, "stream joined");
+    quick.debug({ ...names, ...outcome }, "stream joined");
   };
   join(stream, cursor, hub, log).then(joined, (error: unknown) => {
     logger.error({ ...names, err: error }, "stream could not join");

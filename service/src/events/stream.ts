@@ -6,7 +6,8 @@ import type { Shared } from "./shared.ts";
 import type { TopicFilter } from "./topics.ts";
 
 /** Why a stream ended. */
-export type CloseReason = "client" | "age" | "draining" | "busy" | "slow" | "stalled" | "unfinished";
+export type CloseReason =
+  "client" | "age" | "draining" | "busy" | "slow" | "stalled" | "unfinished" | "revoked";
 
 export interface StreamLimits {
   /** A client with more than this waiting, bytes, is dropped at the next write. */
@@ -37,6 +38,8 @@ export class EventStream {
   /** Replaced by an equal one when it joins a group: thousands of streams share one. */
   filter: TopicFilter;
   readonly openedAt = Date.now();
+  /** What the page calls itself in its reports, if it said so. */
+  client: string | undefined;
   /** Only events after this id go out: what a replay has sent already. Undefined once the fan-out is past it. */
   skipThrough: string | undefined;
   /** True from joining the fan-out on. */

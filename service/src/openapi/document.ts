@@ -1,11 +1,12 @@
 import { Router } from "express";
 import { z } from "zod";
+import { authOperations } from "../auth/openapi.ts";
 import { diagOperations } from "../diag/openapi.ts";
 import { healthOperations } from "../health/openapi.ts";
 import { methodNotAllowed } from "../platform/problem.ts";
 import { reportOperations } from "../reports/openapi.ts";
 import { eventOperations } from "./events.ts";
-import { jsonAnswer, type Answer, type Operation } from "./operation.ts";
+import { jsonAnswer, problem, retryAfter, type Answer, type Operation } from "./operation.ts";
 
 export type Port = "public" | "internal";
 type Json = Record<string, unknown>;
@@ -29,14 +30,22 @@ const metaOperations: readonly Operation[] = [
   },
 ];
 
+/** What every request to /api may get, but for streams. */
+const limited = { 429: problem("Too many requests of this address.", retryAfter) };
+const withLimit = (operation: Operation): Operation =>
+  operation.path.startsWith("/api/") && !(operation.path === "/api/events" && operation.method === "get")
+    ? { ...operation, responses: { ...limited, ...operation.responses } }
+    : operation;
+
 /** Everything that the service serves. A test walks the routes and compares. */
 export const operations: readonly Operation[] = [
   ...healthOperations,
+  ...authOperations,
   ...diagOperations,
   ...reportOperations,
   ...eventOperations,
   ...metaOperations,
-];
+].map(withLimit);
 
 /** The paths that exist: the values of the metrics' label `route`. */
 export const routeTemplates: readonly string[] = [...new Set(operations.map(({ path }) => path))];
@@ -46,12 +55,13 @@ const onEveryAnswer = { "X-Request-Id": "The request's id: the one that was sent
 /** What one port serves, as OpenAPI 3.1, made from the schemas that validate. */
 export function openApiDocument(port: Port, version: string): Json {
   const paths: Record<string, Json> = {};
+  const schemas: Json = {};
   for (const operation of operations) {
     if (!operation.ports.includes(port)) continue;
     const path = (paths[operation.path] ??= {});
-    path[operation.method] = describe(operation);
+    path[operation.method] = describe(operation, schemas);
     // Express answers HEAD wherever it answers GET.
-    if (operation.method === "get") path.head = describeHead(operation);
+    if (operation.method === "get") path.head = describeHead(operation, schemas);
   }
   return {
     openapi: "3.1.0",
@@ -61,6 +71,7 @@ export function openApiDocument(port: Port, version: string): Json {
       description: "Errors are application/problem+json (RFC 9457); a client branches on their `type`.",
     },
     paths,
+    components: { schemas },
   };
 }
 
@@ -77,9 +88,10 @@ export function openApiRouter(port: Port, version: string): Router {
   return router;
 }
 
-function describe(operation: Operation): Json {
+/** @param schemas where schemas with a name go, to be referred to. */
+function describe(operation: Operation, schemas: Json): Json {
   const { summary, description, tag, body, query, headers } = operation;
-  const parameters = [...parametersOf("query", query), ...parametersOf("header", headers)];
+  const parameters = [...parametersOf("query", query, schemas), ...parametersOf("header", headers, schemas)];
   return {
     operationId: operationId(operation),
     tags: [tag],
@@ -91,18 +103,21 @@ function describe(operation: Operation): Json {
           requestBody: {
             required: true,
             description: body.description,
-            content: { "application/json": { schema: toSchema(body.schema, "input") } },
+            content: { "application/json": { schema: toSchema(body.schema, "input", schemas) } },
           },
         }
       : {}),
     responses: Object.fromEntries(
-      Object.entries(operation.responses).map(([status, answer]) => [status, describeAnswer(answer)]),
+      Object.entries(operation.responses).map(([status, answer]) => [
+        status,
+        describeAnswer(answer, schemas),
+      ]),
     ),
   };
 }
 
-function describeHead(operation: Operation): Json {
-  const { requestBody: _, responses, ...rest } = describe(operation);
+function describeHead(operation: Operation, schemas: Json): Json {
+  const { requestBody: _, responses, ...rest } = describe(operation, schemas);
   const withoutContent = Object.entries(responses as Record<string, Json>).map(
     ([status, { content: _content, ...answer }]) => [status, answer],
   );
@@ -113,7 +128,7 @@ function describeHead(operation: Operation): Json {
   };
 }
 
-function describeAnswer({ description, contentType, schema, headers = {} }: Answer): Json {
+function describeAnswer({ description, contentType, schema, headers = {} }: Answer, schemas: Json): Json {
   const all = Object.entries({ ...onEveryAnswer, ...headers });
   return {
     description,
@@ -124,14 +139,14 @@ function describeAnswer({ description, contentType, schema, headers = {} }: Answ
       ]),
     ),
     ...(contentType
-      ? { content: { [contentType]: schema ? { schema: toSchema(schema, "output") } : {} } }
+      ? { content: { [contentType]: schema ? { schema: toSchema(schema, "output", schemas) } : {} } }
       : {}),
   };
 }
 
-function parametersOf(place: "query" | "header", schema: z.ZodObject | undefined): Json[] {
+function parametersOf(place: "query" | "header", schema: z.ZodObject | undefined, schemas: Json): Json[] {
   if (!schema) return [];
-  const { properties = {}, required = [] } = toSchema(schema, "input") as {
+  const { properties = {}, required = [] } = toSchema(schema, "input", schemas) as {
     properties?: Record<string, Json>;
     required?: string[];
   };
@@ -144,9 +159,13 @@ function parametersOf(place: "query" | "header", schema: z.ZodObject | undefined
   }));
 }
 
-function toSchema(schema: z.ZodType, io: "input" | "output"): Json {
-  const { $schema: _, id: _id, ...rest } = z.toJSONSchema(schema, { io }) as Json;
-  return rest;
+function toSchema(schema: z.ZodType, io: "input" | "output", schemas: Json): Json {
+  const { $schema: _, $defs, ...rest } = z.toJSONSchema(schema, { io }) as Json;
+  // A reference is looked up from the top of the document, not of the schema that it stands in.
+  const rebased = (part: unknown): Json =>
+    JSON.parse(JSON.stringify(part ?? {}).replaceAll("#/$defs/", "#/components/schemas/")) as Json;
+  Object.assign(schemas, rebased($defs));
+  return rebased(rest);
 }
 
 /** `getApiDiag` for GET /api/diag. */

@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { postSchema, reservedTypes } from "../events/schema.ts";
+import { wholeNumber } from "../platform/query.ts";
+import { clientPattern } from "../reports/schema.ts";
+import { topicsPattern } from "../events/topics.ts";
 import { jsonAnswer, problem, retryAfter, type Operation } from "./operation.ts";
 
 /** A refinement is code; this says the same to a reader of the schema. */
@@ -21,15 +24,25 @@ export const eventOperations: readonly Operation[] = [
     query: z.object({
       topics: z
         .string()
+        .regex(topicsPattern)
         .optional()
         .describe("Names of topics, or prefixes such as public.*, by commas; public.* when left out."),
       last_event_id: z.string().optional().describe("A cursor, for clients that cannot set the header."),
+      client: z
+        .string()
+        .regex(clientPattern)
+        .optional()
+        .describe("The page's name in its client reports; the diagnostics show both together."),
       lastEventId: z.string().optional().describe("The same; last_event_id goes first."),
     }),
     headers: z.object({ "Last-Event-ID": z.string().optional().describe("A cursor; wins over the query.") }),
     responses: {
       200: { description: "The stream.", contentType: "text/event-stream", schema: z.string() },
+      204: {
+        description: "These topics need a login, and there is none (any more): do not come back as nobody.",
+      },
       400: problem("topics is not a list of topic names or prefixes."),
+      401: problem("The bearer token is not valid."),
       403: problem("One of the topics cannot be followed."),
     },
   },
@@ -44,13 +57,16 @@ export const eventOperations: readonly Operation[] = [
         .string()
         .regex(/^("?)([A-Za-z0-9._~:-]{8,128})\1$/)
         .optional()
-        .describe("The same key and event, within 24 h: stored once, and the same id."),
+        .describe(
+          "The same key and event, within 24 h (under a flood of keys: while the event is in the log): stored once, and the same id.",
+        ),
     }),
     body: { schema: described },
     responses: {
       201: jsonAnswer("The event is in the log and on disk.", z.strictObject({ id: z.string() })),
       400: problem("The event is not valid."),
-      403: problem("Events cannot be published to this topic."),
+      401: problem("With authentication on: nobody is logged in, or the token is not valid."),
+      403: problem("Events cannot be published to this topic, or not with this credential."),
       413: problem("The body, or the event's data, is longer than allowed."),
       415: problem("The body is not JSON, or not in an encoding that is understood."),
       422: problem("The Idempotency-Key was used for another event."),
@@ -64,14 +80,15 @@ export const eventOperations: readonly Operation[] = [
     tag: "events",
     summary: "Read events, for clients that cannot stream",
     query: z.object({
-      topics: z.string().optional().describe("As for the stream."),
+      topics: z.string().regex(topicsPattern).optional().describe("As for the stream."),
       after: z.string().optional().describe("A cursor; the position alone when left out."),
-      limit: z.coerce.number().int().min(1).max(500).default(100),
-      wait: z.coerce.number().int().min(0).max(25).default(0).describe("Seconds to wait for an event."),
+      limit: wholeNumber(1, 500).default(100),
+      wait: wholeNumber(0, 25).default(0).describe("Seconds to wait for an event."),
     }),
     responses: {
       200: jsonAnswer("A page of the log.", z.looseObject({ retryMs: z.int() })),
       400: problem("A parameter is not valid."),
+      401: problem("These topics need a login, or the token is not valid."),
       403: problem("One of the topics cannot be followed."),
       503: problem("The events cannot be read now.", retryAfter),
     },

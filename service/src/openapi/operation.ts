@@ -2,13 +2,13 @@ import { z } from "zod";
 
 /** One method of one path, as the features describe theirs; `document.ts` makes openapi.json of them. */
 export interface Operation {
-  readonly method: "get" | "post";
+  readonly method: "get" | "post" | "delete";
   readonly path: string;
   /** Where it is served. */
   readonly ports: readonly ("public" | "internal")[];
   readonly summary: string;
   readonly description?: string;
-  readonly tag: "health" | "diagnostics" | "events" | "meta";
+  readonly tag: "health" | "diagnostics" | "events" | "auth" | "meta";
   /** Parameters of the query, each optional or not as its schema says. */
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;
@@ -41,6 +41,9 @@ export const problemSchema = z
 export function problem(description: string, headers?: Answer["headers"]): Answer {
   return { description, contentType: "application/problem+json", schema: problemSchema, headers };
 }
+
+/** Wherever a bearer token may come. */
+export const badToken = problem("The bearer token is not valid.");
 
 export const retryAfter = { "Retry-After": "Seconds after which to try again." };
 

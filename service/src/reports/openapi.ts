@@ -9,7 +9,7 @@ export const reportOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "diagnostics",
     summary: "Report how the connection of a page fares",
-    description: "Kept for 7 days, and at most so many of them.",
+    description: "Kept for some days, 7 unless the stack says otherwise, and at most so many of them.",
     body: { schema: clientReportSchema },
     responses: {
       202: jsonAnswer("The report is committed.", z.strictObject({ status: z.literal("stored") })),

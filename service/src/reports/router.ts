@@ -1,5 +1,7 @@
-import { json, Router, type RequestHandler } from "express";
+import { Router, type RequestHandler } from "express";
+import { jsonBody } from "../platform/body.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
+import { Gate } from "../platform/gate.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
 import { TokenBucket } from "../platform/token-bucket.ts";
@@ -16,8 +18,10 @@ export interface ReportsRouterOptions {
 
 /** Longest a report may take until it is committed, ms: the page has its answer within 2 s, whatever happens. */
 const deadlineMs = 1500;
-/** Reports under way at once: they share the pool with what matters more. */
-const maxPending = 4;
+/** Reports in the pool at once: they share it with what matters more. */
+const maxAtOnce = 4;
+/** More than these do not wait for their turn: a moment's hesitation of PostgreSQL is no reason to refuse, an outage is. */
+const maxWaiting = 200;
 
 /** POST / takes a page's report: 202 only when it is committed, 503 with Retry-After when that cannot be promised. */
 export function reportsRouter(options: ReportsRouterOptions): Router {
@@ -25,7 +29,7 @@ export function reportsRouter(options: ReportsRouterOptions): Router {
   const limit = Math.min(options.bodyLimitBytes, 32_768);
   router
     .route("/")
-    .post(limitRate(options.perMinute), requireJson, json({ limit, strict: false }), postReport(options))
+    .post(limitRate(options.perMinute), jsonBody(limit), postReport(options))
     .all(methodNotAllowed("POST", "OPTIONS"));
   return router;
 }
@@ -45,19 +49,14 @@ function limitRate(perMinute: number): RequestHandler {
   };
 }
 
-const requireJson: RequestHandler = (request, _response, next) => {
-  if (request.is("application/json")) return next();
-  next(new Problem(415, "unsupported-media-type", "The body has to be application/json."));
-};
-
 function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
-  let pending = 0;
+  const gate = new Gate(maxAtOnce, maxWaiting);
   return async (request, response) => {
     const report = parseReport(request.body);
-    if (pending >= maxPending) throw unavailable();
-    pending++;
+    const end = performance.now() + deadlineMs;
+    if (!(await gate.enter(deadlineMs))) throw unavailable();
     try {
-      await store.add(report, deadlineMs);
+      await store.add(report, Math.max(1, end - performance.now()));
     } catch (error) {
       if (isOurFault(error)) throw error;
       logger.warn(
@@ -66,7 +65,7 @@ function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
       );
       throw unavailable();
     } finally {
-      pending--;
+      gate.leave();
     }
     response.status(202).set("Cache-Control", "no-store").json({ status: "stored" });
   };

@@ -15,16 +15,21 @@ const text = (maxLength: number) =>
 const ms = z.number().min(0).max(3_600_000);
 const count = z.int().min(0).max(1_000_000);
 
+export const clientPattern = /^[A-Za-z0-9_-]{8,64}$/;
+
 export const clientReportSchema = z.strictObject({
   client: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{8,64}$/)
+    .regex(clientPattern)
     .describe("Made up by the page when it is loaded; tells reports of one page from those of another."),
   periodSeconds: z.number().min(0).max(604_800).optional().describe("What the report covers."),
   latency: z
     .strictObject({ samples: count, p50Ms: ms, p95Ms: ms, maxMs: ms })
     .optional()
     .describe("From an event's time to its arrival in the page."),
+  roundTripMs: ms
+    .optional()
+    .describe("Median time of a request to the service and its answer, as the page measured it."),
   reconnects: z
     .strictObject({ count, lastReason: text(200).optional() })
     .optional()

@@ -15,7 +15,22 @@ export interface ConnectionQuality {
   readonly errors: number;
 }
 
+/** How long and how many: days of a flood would fill the disk that everything else needs. */
+export interface ReportLimits {
+  readonly keepDays: number;
+  readonly maxRows: number;
+}
+
+/** What a page said last about its connection. */
+export interface ReportedConnection {
+  readonly at: string;
+  readonly roundTripMs: number | undefined;
+  readonly reconnects: number;
+}
+
 export interface ReportStore {
+  /** The newest report of each of these clients, of the last minutes. */
+  latest(clients: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, ReportedConnection>>;
   /** Resolves once it is committed. */
   add(report: ClientReport, deadlineMs: number): Promise<void>;
   /** Removes at most `limit` rows that are too old or too many. @returns how many. */
@@ -23,19 +38,21 @@ export interface ReportStore {
   quality(deadlineMs: number): Promise<ConnectionQuality>;
 }
 
-const keepDays = 7;
 const qualityMinutes = 15;
+
+/** PostgreSQL refuses, for a column of type real, what is too small for one. */
+const rounded = (ms: number | undefined): number | null =>
+  ms === undefined ? null : Math.round(ms * 1000) / 1000;
 
 export class PostgresReportStore implements ReportStore {
   readonly #pool: pg.Pool;
   readonly #replica: string;
-  readonly #maxRows: number;
+  readonly #limits: ReportLimits;
 
-  /** @param maxRows most reports kept: 7 days of a flood would fill the disk that everything else needs. */
-  constructor(pool: pg.Pool, replica: string, maxRows: number) {
+  constructor(pool: pg.Pool, replica: string, limits: ReportLimits) {
     this.#pool = pool;
     this.#replica = replica;
-    this.#maxRows = maxRows;
+    this.#limits = limits;
   }
 
   async add(report: ClientReport, deadlineMs: number): Promise<void> {
@@ -48,8 +65,8 @@ export class PostgresReportStore implements ReportStore {
       [
         this.#replica,
         report.client,
-        report.latency?.p50Ms ?? null,
-        report.latency?.p95Ms ?? null,
+        rounded(report.latency?.p50Ms),
+        rounded(report.latency?.p95Ms),
         report.reconnects?.count ?? 0,
         errors,
         JSON.stringify(report),
@@ -66,13 +83,36 @@ export class PostgresReportStore implements ReportStore {
       4000,
       `DELETE FROM client_reports WHERE id IN (
          SELECT id FROM client_reports
-         WHERE received_at < now() - make_interval(days => ${keepDays})
-            OR id <= (SELECT id FROM client_reports ORDER BY id DESC OFFSET $1 LIMIT 1)
-         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+         WHERE received_at < now() - make_interval(days => $1)
+            OR id <= (SELECT id FROM client_reports ORDER BY id DESC OFFSET $2 LIMIT 1)
+         ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
-      [this.#maxRows, limit],
+      [this.#limits.keepDays, this.#limits.maxRows, limit],
     );
     return removed.length;
+  }
+
+  async latest(
+    clients: readonly string[],
+    deadlineMs: number,
+  ): Promise<ReadonlyMap<string, ReportedConnection>> {
+    const work = queryWithin<{ client: string; at: Date; trip: number | null; reconnects: number }>(
+      this.#pool,
+      deadlineMs,
+      `SELECT DISTINCT ON (client) client, received_at AS at, reconnects,
+         (body->>'roundTripMs')::float8 AS trip
+       FROM client_reports
+       WHERE client = ANY($1) AND received_at > now() - make_interval(mins => ${qualityMinutes})
+       ORDER BY client, received_at DESC`,
+      [clients],
+    );
+    const rows = await withDeadline("PostgreSQL", deadlineMs, work);
+    return new Map(
+      rows.map(({ client, at, trip, reconnects }) => [
+        client,
+        { at: at.toISOString(), roundTripMs: trip ?? undefined, reconnects },
+      ]),
+    );
   }
 
   async quality(deadlineMs: number): Promise<ConnectionQuality> {

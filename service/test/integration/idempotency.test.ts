@@ -64,6 +64,27 @@ describe("Idempotency-Key", function () {
     }
   });
 
+  it("bounds the keys that are kept: the oldest go when more than the log keeps events come", async () => {
+    const { admin } = servers;
+    await admin.configSet("appendfsync", "always");
+    const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100" });
+    try {
+      await admin.del([...(await admin.keys(onceKeys)), "omniai:events:once-ring"]);
+      const given = Array.from({ length: 250 }, () => randomUUID());
+      for (let from = 0; from < given.length; from += 25) {
+        await Promise.all(given.slice(from, from + 25).map((key) => postOnce(small, key, key)));
+      }
+      assert.equal((await admin.keys(onceKeys)).length, 100);
+      const count = (await loggedIds(servers)).length;
+      const newest = String(given.at(-1));
+      assert.equal((await postOnce(small, newest, newest)).status, 201);
+      assert.equal((await loggedIds(servers)).length, count, "the newest are known");
+    } finally {
+      await small.stop();
+      await admin.configSet("appendfsync", "everysec");
+    }
+  });
+
   it("refuses another event under the same key, and keys that are none", async () => {
     const key = randomUUID();
     const { id } = await postOnce(one, key, "first");

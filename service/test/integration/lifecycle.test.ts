@@ -1,66 +1,19 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { connect as connectSocket } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { eventually, post, startInstance, statusOf, testEnvironment } from "../support/instance.ts";
+import { eventually, post, startInstance, statusOf } from "../support/instance.ts";
+import { children, spawnMain, startProcess } from "../support/process.ts";
 import { testServers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
-
-const main = new URL("../../src/main.ts", import.meta.url).pathname;
-
-interface Line {
-  readonly msg?: string;
-  readonly port?: number;
-  readonly internalPort?: number;
-  readonly problems?: readonly string[];
-}
-
-interface Process {
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly internalUrl: string;
-  readonly lines: Line[];
-  readonly exit: Promise<unknown[]>;
-}
-
-const children = new Set<ChildProcess>();
-
-function spawnMain(environment: Record<string, string>): {
-  child: ChildProcess;
-  lines: Line[];
-  exit: Promise<unknown[]>;
-} {
-  const env = { PATH: process.env.PATH ?? "", OMNIAI_LOG_LEVEL: "info", ...environment };
-  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
-  children.add(child);
-  const lines: Line[] = [];
-  // Every line has to be JSON: parse throws, and the test fails, for one that is not.
-  createInterface({ input: child.stdout }).on("line", (line) => lines.push(JSON.parse(line) as Line));
-  return { child, lines, exit: once(child, "exit") };
-}
-
-/** The service as a process of its own, ready. */
-async function startProcess(extra: Record<string, string>): Promise<Process> {
-  const started = spawnMain(await testEnvironment({ OMNIAI_LOG_LEVEL: "info", ...extra }));
-  const { lines } = started;
-  await eventually("listening", () => lines.some(({ msg }) => msg === "listening"));
-  const { port, internalPort } = lines.find(({ msg }) => msg === "listening") ?? {};
-  const urls = { url: `http://127.0.0.1:${port}`, internalUrl: `http://127.0.0.1:${internalPort}` };
-  await eventually("ready", async () => (await statusOf(`${urls.internalUrl}/readyz`)) === 200);
-  return { ...started, ...urls };
-}
 
 describe("life of the process", function () {
   this.timeout(30_000);
   before(async function () {
     this.timeout(60_000);
     await testServers();
-  });
-  after(() => {
-    for (const child of children) child.kill("SIGKILL");
   });
 
   it("answers every request while it stops under load, takes leave of its streams, and exits 0 in its grace", async () => {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { createClient } from "redis";
+import { SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
 import { loadConfig } from "../../src/config.ts";
 import { loadMigrations } from "../../src/migrate/files.ts";
 import { migrate } from "../../src/migrate/run.ts";
@@ -18,18 +19,6 @@ function newAdmin(port: number) {
 const run = promisify(execFile);
 const postgresImage = process.env.OMNIAI_TEST_POSTGRES_IMAGE ?? "postgres:17-trixie";
 const redisImage = process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8";
-
-/** What the service's ACL user may do: the tests run with it, so that it is known to be enough. */
-export const redisAclRules = [
-  "resetkeys",
-  "resetchannels",
-  "~omniai:*",
-  "-@all",
-  ..."hello auth ping client|setinfo client|setname info eval evalsha".split(" ").map((name) => `+${name}`),
-  ..."exists get hdel hgetall hmget hset hincrby mget set xadd xlen xrange xrevrange xread xtrim xinfo|stream waitaof"
-    .split(" ")
-    .map((name) => `+${name}`),
-];
 
 export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run("docker", args, { timeout: 60_000 });
@@ -47,6 +36,8 @@ async function freePort(): Promise<number> {
 const started = new Set<string>();
 /** A network of this run's own: the engine's default one is everybody's. */
 const network = `omniai-test-${randomBytes(4).toString("hex")}`;
+
+let networked: Promise<string> | undefined;
 
 function removeAll(): void {
   if (started.size === 0) return;
@@ -73,6 +64,8 @@ export class TestServer {
   ): Promise<TestServer> {
     const name = `omniai-test-${kind}-${randomBytes(4).toString("hex")}`;
     const port = await freePort();
+    networked ??= docker("network", "create", "--label", "io.omniai.test=service", network);
+    await networked;
     started.add(name);
     const publish = ["--publish", `127.0.0.1:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
     await docker("run", "--detach", "--name", name, "--network", network, ...publish, ...options, ...command);
@@ -97,6 +90,16 @@ export class TestServer {
     await docker("start", this.name);
   }
 
+  /** As an operator does it: it is told to stop, and comes up with the same data. */
+  async restart(): Promise<void> {
+    await docker("restart", this.name);
+  }
+
+  /** SIGKILL, and it stays away until `restart`. */
+  async kill(): Promise<void> {
+    await docker("kill", this.name);
+  }
+
   async remove(): Promise<void> {
     await docker("rm", "--force", "--volumes", this.name);
     started.delete(this.name);
@@ -104,7 +107,7 @@ export class TestServer {
 }
 
 async function until(what: string, isUp: () => Promise<unknown>): Promise<void> {
-  const end = Date.now() + 40_000;
+  const end = Date.now() + 55_000;
   for (;;) {
     try {
       if (await isUp()) return;
@@ -134,22 +137,8 @@ export async function loggedIds({ admin }: Servers): Promise<string[]> {
 let servers: Promise<Servers> | undefined;
 
 async function startServers(): Promise<Servers> {
-  await docker("network", "create", "--label", "io.omniai.test=service", network);
   const [postgres, redis] = await Promise.all([
-    TestServer.start(
-      "postgres",
-      5432,
-      [
-        "-e",
-        "POSTGRES_USER=omniai",
-        "-e",
-        "POSTGRES_DB=omniai",
-        "-e",
-        "POSTGRES_PASSWORD=test",
-        postgresImage,
-      ],
-      ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "fsync=off"],
-    ),
+    startPostgres(),
     TestServer.start(
       "redis",
       6379,
@@ -162,13 +151,11 @@ async function startServers(): Promise<Servers> {
         "service",
         "on",
         ">test",
-        ...redisAclRules,
+        // The deployed rules, so that they are known to be enough.
+        ...SERVICE_RULES,
       ],
     ),
   ]);
-  const psql = (sql: string): Promise<string> =>
-    postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-tAc", sql, "omniai");
-  await until("PostgreSQL", () => psql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"));
   await until("Redis", async () => (await redis.exec("redis-cli", "ping")) === "PONG");
   const admin = newAdmin(redis.port);
   await admin.connect();
@@ -177,19 +164,39 @@ async function startServers(): Promise<Servers> {
     redis,
     admin,
     environment: {
-      PGHOST: "127.0.0.1",
-      PGPORT: String(postgres.port),
-      OMNIAI_POSTGRES_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
+      ...environmentOf(postgres),
       OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
       OMNIAI_REDIS_USERNAME: "service",
       OMNIAI_REDIS_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
     },
   };
-  // As the deploy does it: before the first replica.
-  const { postgres: config } = loadConfig(started.environment);
-  await migrate(config, loadMigrations(), createLogger({ level: "silent", replica: "", build: "" }));
   return started;
 }
+
+/** Up, and migrated as the deploy does it: before the first replica. @param options more for `docker run`. */
+export async function startPostgres(options: readonly string[] = []): Promise<TestServer> {
+  const environment = ["POSTGRES_USER=omniai", "POSTGRES_DB=omniai", "POSTGRES_PASSWORD=test"];
+  const server = await TestServer.start(
+    "postgres",
+    5432,
+    [...options, ...environment.flatMap((each) => ["-e", each]), postgresImage],
+    ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "fsync=off"],
+  );
+  const sql = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+  await until("PostgreSQL", () =>
+    server.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-tAc", sql, "omniai"),
+  );
+  const { postgres } = loadConfig(environmentOf(server));
+  await migrate(postgres, loadMigrations(), createLogger({ level: "silent", replica: "", build: "" }));
+  return server;
+}
+
+/** Variables that point a service at a PostgreSQL. */
+export const environmentOf = ({ port }: TestServer): Record<string, string> => ({
+  PGHOST: "127.0.0.1",
+  PGPORT: String(port),
+  OMNIAI_POSTGRES_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
+});
 
 /** The same pair for all suites of a run; removed after the last of them, also when some failed. */
 export function testServers(): Promise<Servers> {

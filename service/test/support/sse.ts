@@ -15,6 +15,7 @@ export class SpecParser {
   #rest = "";
   #data: string[] = [];
   #event = "";
+  #id = "";
   #isAfterCr = false;
 
   push(text: string): void {
@@ -39,11 +40,13 @@ export class SpecParser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "data") this.#data.push(value);
     else if (field === "event") this.#event = value;
-    else if (field === "id" && !value.includes("\0")) this.lastEventId = value;
+    else if (field === "id" && !value.includes("\0")) this.#id = value;
     else if (field === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
   }
 
+  /** The id counts from here on: a block that was cut off after its id line was not received. */
   #dispatch(): void {
+    this.lastEventId = this.#id;
     if (this.#data.length > 0) {
       const id = this.lastEventId === "" ? undefined : this.lastEventId;
       this.events.push({ id, event: this.#event || "message", data: this.#data.join("\n") });

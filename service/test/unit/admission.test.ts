@@ -6,7 +6,7 @@ import { clientAddress, normalAddress } from "../../src/events/address.ts";
 import { Admission, type Admitted } from "../../src/events/admission.ts";
 
 describe("Admission", () => {
-  const limits = { perProcess: 5, perAddress: 2, rate: 10, burst: 3 };
+  const limits = { perProcess: 5, perAddress: 2, perUser: 2, rate: 10, burst: 3 };
 
   it("bounds streams per address and per process", () => {
     const admission = new Admission({ ...limits, burst: 100 });
@@ -36,10 +36,21 @@ describe("Admission", () => {
     assert.ok(admission.enter("b"));
   });
 
+  it("bounds the streams of a user wherever they come from, and never mistakes a user for an address", () => {
+    const admission = new Admission({ ...limits, burst: 100 });
+    const first = admission.enter("a", "u");
+    assert.ok(first && admission.enter("b", "u"));
+    assert.equal(admission.enter("c", "u"), undefined);
+    assert.equal(admission.hold("c", "u"), undefined);
+    assert.ok(admission.enter("u") && admission.enter("c", "v"));
+    admission.leave(first);
+    assert.ok(admission.enter("a", "u"));
+  });
+
   it("gives back exactly what was taken, however often it is asked", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean(), fc.nat(20))), (steps) => {
-        const admission = new Admission({ perProcess: 8, perAddress: 3, rate: 1e9, burst: 1e9 });
+        const admission = new Admission({ perProcess: 8, perAddress: 3, perUser: 9, rate: 1e9, burst: 1e9 });
         const all: Admitted[] = [];
         for (const [address, isEntering, which] of steps) {
           const some = all[which % Math.max(1, all.length)];
@@ -50,7 +61,7 @@ describe("Admission", () => {
           assert.equal(admission.size, held.length);
           assert.ok(admission.size <= 8);
           for (const each of ["0", "1", "2", "3"])
-            assert.ok(held.filter((one) => one.address === each).length <= 3);
+            assert.ok(held.filter((one) => one.holders.includes(each)).length <= 3);
         }
         for (const each of all) admission.leave(each);
         assert.equal(admission.size, 0);

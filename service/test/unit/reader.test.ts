@@ -63,6 +63,7 @@ class FakeLog implements EventLog {
     return this.entries.filter(({ id }) => compareIds(id, after) > 0).slice(0, limit);
   }
 
+  open(): void {}
   close(): void {
     this.isAway = true;
   }
@@ -119,6 +120,45 @@ describe("LogReader and join, on a log that misbehaves", () => {
     log.add();
     await settle();
     assert.deepEqual([resets(), numbers()], [["trimmed"], ["31"]]);
+  });
+
+  it("rests as long as a fan-out took, so that what came meanwhile shares the next one", async () => {
+    const writes: number[] = [];
+    const publish = hub.publish.bind(hub);
+    hub.publish = (entries) => {
+      writes.push(entries.length);
+      publish(entries);
+      for (const end = performance.now() + 30; performance.now() < end;);
+    };
+    for (let i = 0; i < 10; i++) {
+      log.add();
+      await sleep(5);
+    }
+    await sleep(100);
+    assert.equal(
+      writes.reduce((sum, entries) => sum + entries, 0),
+      10,
+    );
+    assert.ok(writes.length <= 5, `fan-outs of ${String(writes)}`);
+  });
+
+  it("does not rest after a fan-out that came after a quiet time: the next event goes out at once", async () => {
+    let ended = 0;
+    const waits: number[] = [];
+    const publish = hub.publish.bind(hub);
+    hub.publish = (entries) => {
+      waits.push(performance.now() - ended);
+      publish(entries);
+      for (const end = performance.now() + 40; performance.now() < end;);
+      ended = performance.now();
+    };
+    await sleep(100);
+    log.add();
+    await sleep(1);
+    log.add();
+    await sleep(60);
+    assert.equal(waits.length, 2);
+    assert.ok((waits[1] ?? 0) < 25, `waited ${String(waits[1])} ms`);
   });
 
   it("tells them when the log lost its newest entries", async () => {

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileEventLog } from "../../dev/file-log.ts";
+import { loadConfig } from "../../src/config.ts";
+import { compareIds, formatPosition } from "../../src/events/cursor.ts";
+import { Hub } from "../../src/events/hub.ts";
+import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../../src/events/log.ts";
+import { poll, type PollPage } from "../../src/events/poll.ts";
+import { LogReader } from "../../src/events/reader.ts";
+import { RecentEvents } from "../../src/events/recent.ts";
+import { RedisEventLog } from "../../src/events/redis-log.ts";
+import { parseFilter } from "../../src/events/topics.ts";
+import { createLogger } from "../../src/platform/logging.ts";
+import { RedisLink } from "../../src/platform/redis.ts";
+import { eventually, testEnvironment } from "../support/instance.ts";
+import { testServers } from "../support/servers.ts";
+
+const logger = createLogger({ level: "silent", replica: "", build: "" });
+
+/** One kind of log: where it is kept outlives the object. */
+interface Kind {
+  /** Another object over what is kept. */
+  open(limits: { retention: number; maxPendingAppends: number }): Promise<EventLog>;
+  /** What is kept is gone. */
+  wipe(): Promise<void>;
+  close(): void;
+}
+
+function fileKind(): Kind {
+  const folder = mkdtempSync(join(tmpdir(), "omniai-log-"));
+  const path = join(folder, "events.jsonl");
+  return {
+    open: (limits) => FileEventLog.load(path, { appendDeadlineMs: 1800, ...limits }, logger),
+    wipe: () => Promise.resolve(rmSync(path, { force: true })),
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function redisKind(): Kind {
+  const links: RedisLink[] = [];
+  return {
+    open: async (limits) => {
+      const { events, redis } = loadConfig(await testEnvironment());
+      const link = new RedisLink(redis, "contract", logger, { idleMs: 3000, isPinging: true });
+      links.push(link);
+      const log = new RedisEventLog({ ...events, ...limits }, redis, link, logger);
+      link.open();
+      log.open();
+      await eventually("reached", () =>
+        log.append({ topic: "public.up", type: "up", data: "0" }, "up").then(
+          () => true,
+          () => false,
+        ),
+      );
+      return log;
+    },
+    wipe: async () => {
+      const { admin } = await testServers();
+      const names = await admin.keys("omniai:events:*");
+      if (names.length > 0) await admin.del(names);
+    },
+    close: () => links.forEach((link) => link.close()),
+  };
+}
+
+for (const [name, make] of [
+  ["in Redis", redisKind],
+  ["in a file, of npm run dev", fileKind],
+] as const) {
+  describe(`the event log ${name}`, function () {
+    this.timeout(30_000);
+    let kind: Kind;
+    const logs: EventLog[] = [];
+    const limits = { retention: 100, maxPendingAppends: 5000 };
+    const open = async (given = limits): Promise<EventLog> => {
+      const log = await kind.open(given);
+      logs.push(log);
+      return log;
+    };
+    /** A log that begins, whatever its opening left in it. */
+    const openNew = async (): Promise<{ log: EventLog; start: number }> => {
+      closeAll();
+      await kind.wipe();
+      const log = await open();
+      return { log, start: (await log.state()).count };
+    };
+    const closeAll = (): void => logs.splice(0).forEach((log) => log.close());
+    const event = (data: unknown) => ({ topic: "public.x", type: "t", data: JSON.stringify(data) });
+
+    before(async function () {
+      this.timeout(60_000);
+      const { admin } = await testServers();
+      // An append at a time would take a second each otherwise.
+      await admin.configSet("appendfsync", "always");
+      kind = make();
+    });
+    afterEach(closeAll);
+    after(async () => {
+      kind.close();
+      await (await testServers()).admin.configSet("appendfsync", "everysec");
+    });
+
+    it("numbers entries without a hole and with growing ids, and gives a page, the tail and the state", async () => {
+      const { log, start } = await openNew();
+      const positions = await Promise.all(Array.from({ length: 40 }, (_, n) => log.append(event(n))));
+      const { state, entries } = await log.page("0-0", 1000);
+      const mine = entries.slice(start);
+      assert.deepEqual(
+        mine.map(({ number }) => number),
+        positions.map((_, index) => start + index + 1),
+      );
+      assert.deepEqual(new Set(mine.map(formatPosition)), new Set(positions.map(formatPosition)));
+      for (const [index, { id }] of mine.entries()) {
+        if (index > 0) assert.ok(compareIds(id, mine[index - 1]?.id ?? "") > 0);
+      }
+      assert.deepEqual(new Set(mine.map(({ data }) => Number(data))), new Set(positions.keys()));
+      assert.equal(state.count, start + 40);
+      assert.equal(state.length, start + 40);
+      assert.equal(state.last, mine.at(-1)?.id);
+      assert.equal(state.first, entries[0]?.id);
+      const tail = await log.tail(3);
+      assert.deepEqual(tail.entries, entries.slice(-3));
+      const rest = await log.page(String(mine[29]?.id), 4);
+      assert.deepEqual(rest.entries, mine.slice(30, 34));
+      assert.deepEqual((await log.tail(0)).entries, []);
+    });
+
+    it("waits for the next entry, and not for ever", async () => {
+      const { log } = await openNew();
+      const { last } = await log.state();
+      const started = performance.now();
+      assert.deepEqual(await log.wait(last, 10, 300), []);
+      assert.ok(performance.now() - started > 250);
+      const waiting = log.wait(last, 10, 10_000);
+      const { id } = await log.append(event("x"));
+      assert.deepEqual(
+        (await waiting).map((entry) => entry.id),
+        [id],
+      );
+      assert.ok(performance.now() - started < 5000);
+    });
+
+    it("goes on in the same epoch for whoever opens it next", async () => {
+      const { log } = await openNew();
+      const before = await log.append(event(1), "key-of-before");
+      const known = await log.page("0-0", 100);
+      closeAll();
+      const next = await open();
+      assert.deepEqual(await next.page("0-0", 100), known);
+      assert.deepEqual(await next.append(event(1), "key-of-before"), before);
+      const after = await next.append(event(2));
+      assert.equal(after.epoch, before.epoch);
+      assert.ok(compareIds(after.id, before.id) > 0);
+    });
+
+    it("appends once under one key, and refuses another event under it", async () => {
+      const { log, start } = await openNew();
+      const positions = await Promise.all(Array.from({ length: 10 }, () => log.append(event("once"), "k")));
+      assert.equal(new Set(positions.map(formatPosition)).size, 1);
+      assert.equal((await log.state()).count, start + 1);
+      await assert.rejects(log.append(event("other"), "k"), OnceKeyReusedError);
+      await assert.rejects(log.append({ ...event("once"), topic: "public.y" }, "k"), OnceKeyReusedError);
+      assert.equal((await log.state()).count, start + 1);
+    });
+
+    it("keeps about as many as it should, and says what is gone", async () => {
+      const { log } = await openNew();
+      for (let round = 0; round < 8; round++) {
+        await Promise.all(Array.from({ length: 50 }, (_, n) => log.append(event(n))));
+      }
+      const state = await log.state();
+      assert.ok(state.count >= 400);
+      assert.ok(state.length >= 100 && state.length <= 200, String(state.length));
+      closeAll();
+      assert.deepEqual(await (await open()).state(), state);
+    });
+
+    it("begins a new epoch when what was kept is gone, and knows no key of the one before", async () => {
+      const { log } = await openNew();
+      const before = await log.append(event(1), "key-of-epoch");
+      const { log: next } = await openNew();
+      const after = await next.append(event(1), "key-of-epoch");
+      assert.notEqual(after.epoch, before.epoch);
+      assert.equal((await next.state()).epoch, after.epoch);
+    });
+
+    it("takes only so many appends at once, and promises nothing for the others", async () => {
+      await openNew();
+      closeAll();
+      const log = await open({ ...limits, maxPendingAppends: 5 });
+      const results = await Promise.allSettled(Array.from({ length: 60 }, (_, n) => log.append(event(n))));
+      const refused = results.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+      assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} refused`);
+      for (const { reason } of refused) {
+        assert.ok(reason instanceof LogUnavailableError && reason.retryAfterSeconds >= 1);
+      }
+    });
+
+    it("serves followers: resume, and one reset for a cursor that was trimmed, unknown or of another epoch", async () => {
+      const { log } = await openNew();
+      const early = await log.append(event("early"));
+      const hub = new Hub(new RecentEvents(10, 100_000));
+      const options = { blockMs: 200, coalesceMs: 0, preload: 10 };
+      const reader = new LogReader(log, hub, options, logger);
+      reader.start();
+      const ask = async (after: string): Promise<PollPage | undefined> => {
+        const filter = parseFilter([]);
+        assert.ok(filter);
+        return poll({ after, filter, limit: 500 }, hub, log, AbortSignal.abort());
+      };
+      try {
+        const ids: string[] = [];
+        for (let n = 0; n < 30; n++) ids.push(formatPosition(await log.append(event(n))));
+        await eventually(
+          "followed",
+          () => hub.position !== undefined && formatPosition(hub.position) === ids[29],
+        );
+        const resumed = await ask(formatPosition(early));
+        assert.deepEqual(
+          resumed?.events.map(({ id }) => id),
+          ids,
+        );
+        for (let round = 0; round < 8; round++) {
+          await Promise.all(Array.from({ length: 50 }, (_, n) => log.append(event(n))));
+        }
+        const { last, epoch } = await log.state();
+        await eventually("followed", () => hub.position?.id === last);
+        assert.equal((await ask(formatPosition(early)))?.reset?.reason, "trimmed");
+        assert.equal((await ask(`${epoch}-999999999999999-0`))?.reset?.reason, "unknown");
+        assert.equal((await ask(`0000000000-${last}`))?.reset?.reason, "epoch");
+        assert.equal((await ask("nonsense"))?.reset?.reason, "malformed");
+        assert.equal((await ask(`${epoch}-${last}`))?.reset, undefined);
+      } finally {
+        const stopped = reader.stop();
+        closeAll();
+        await stopped;
+      }
+    });
+  });
+}
