@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { ConfigError, configSchema, parseConfig } from "../config.ts";
+import { ConfigError, parseConfig, typedValue } from "../config.ts";
+import { isSameSite } from "../config-rules.ts";
+import { configSchema } from "../config-schema.ts";
 import { defaults, project } from "./defaults.ts";
 
 const parse = (change: Record<string, unknown>) => parseConfig("dev", { ...defaults, ...change });
@@ -57,6 +59,10 @@ describe("the config", () => {
     ["postgresImage", "postgres:17; rm"],
     ["dockerHost", "example.org"],
     ["logLevel", "loud"],
+    ["authMode", "basic"],
+    ["pageSite", "here"],
+    ["sessionMaxHours", 0],
+    ["requestsPerMinute", -1],
     ["unheardOf", 1],
   ];
   for (const [key, value] of wrong) {
@@ -72,7 +78,76 @@ describe("the config", () => {
     assert.match(problemsOf({ httpPort: 8443 }).message, /omniai:httpsPort is 8443; allowed: any port but/);
   });
 
+  it("names contradictions beside wrong values, unless they are about the wrong ones", () => {
+    const both = problemsOf({ httpPort: 8443, backendReplicas: 0, providers: "none" });
+    assert.deepEqual(both.problems.map(({ key }) => key).sort(), [
+      "backendReplicas",
+      "httpsPort",
+      "providers",
+    ]);
+    assert.deepEqual(
+      problemsOf({ httpPort: 0, httpsPort: 0 }).problems.map(({ key }) => key),
+      ["httpPort", "httpsPort"],
+    );
+  });
+
+  const openai = { name: "openai", baseUrl: "https://api.openai.com/v1" };
+  it("refuses providers whose names collide, or whose key would travel in the clear, and shows no key", () => {
+    assert.match(
+      problemsOf({ providers: [openai, openai] }).message,
+      /each name once; openai is there again/,
+    );
+    const open = problemsOf({ providers: [{ name: "x", baseUrl: "http://x.example", apiKey: "sk-canary" }] });
+    assert.match(open.message, /only with an https baseUrl; that of x is http/);
+    assert.doesNotMatch(open.message, /canary/);
+    assert.match(problemsOf({ providers: [{ ...openai, key: 1 }] }).message, /wrong at 0/);
+  });
+
+  it("refuses a session that ends sooner than it is idle", () => {
+    assert.match(
+      problemsOf({ sessionIdleMinutes: 90, sessionMaxHours: 1 }).message,
+      /at most omniai:sessionMaxHours \(1\)/,
+    );
+  });
+
+  it("refuses SameSite=Lax where a page is on another site, and only where there are cookies", () => {
+    const hosts = { certificateHosts: ["api.example.org"], pageSite: "same-site" };
+    for (const page of ["https://owner.github.io", "https://example.com", "http://app.example.org"]) {
+      const error = problemsOf({
+        ...hosts,
+        authMode: "both",
+        corsOrigins: ["https://app.example.org", page],
+      });
+      assert.deepEqual(
+        error.problems.map(({ key }) => key),
+        ["pageSite"],
+      );
+      assert.ok(error.message.includes(page));
+      assert.doesNotThrow(() => parse({ ...hosts, authMode: "token", corsOrigins: [page] }));
+      assert.doesNotThrow(() =>
+        parse({ ...hosts, pageSite: "cross-site", authMode: "session", corsOrigins: [page] }),
+      );
+    }
+    assert.doesNotThrow(() =>
+      parse({
+        ...hosts,
+        authMode: "session",
+        corsOrigins: ["https://app.example.org", "https://example.org:8443"],
+      }),
+    );
+  });
+
+  it("knows what browsers count as one site", () => {
+    assert.equal(isSameSite("https://a.github.io", ["b.github.io"]), false, "a public suffix");
+    assert.equal(isSameSite("https://a.example.co.uk", ["b.example.co.uk"]), true);
+    assert.equal(isSameSite("https://example.co.uk", ["other.co.uk"]), false);
+    assert.equal(isSameSite("https://localhost:3000", ["localhost"]), true);
+    assert.equal(isSameSite("https://127.0.0.1:3000", ["127.0.0.1"]), true);
+    assert.equal(isSameSite("https://127.0.0.2", ["127.0.0.1"]), false);
+  });
+
   const right: [string, unknown][] = [
+    ["providers", [openai, { name: "local", baseUrl: "http://10.0.0.5:11434/v1" }]],
     ["backendCpus", "0.5"],
     ["backendCpus", "2"],
     ["dockerHost", "ssh://user@host"],
@@ -81,6 +156,13 @@ describe("the config", () => {
     ["nginxImage", "localhost:5000/nginx:1.30"],
     ["corsOrigins", ["https://owner.github.io", "http://localhost:3000"]],
   ];
+  it("reads values as Pulumi hands them over and as a file may write them", () => {
+    assert.equal(typedValue("httpPort", "8080"), 8080);
+    assert.equal(typedValue("backendCpus", 2), "2");
+    assert.deepEqual(typedValue("corsOrigins", '["https://a.example"]'), ["https://a.example"]);
+    assert.equal(typedValue("backendReplicas", "two"), "two");
+  });
+
   for (const [key, value] of right) {
     it(`accepts ${key}: ${JSON.stringify(value)}`, () => {
       assert.doesNotThrow(() => parse({ [key]: value }));

@@ -1,0 +1,14 @@
+/** runtime-config.json: the one file of the page that differs from stack to stack. */
+import type { PublicAccess } from "./public-access.ts";
+
+export interface RuntimeConfig {
+  readonly stack: string;
+  /** The origin of the API, without a slash at its end. */
+  readonly apiBaseUrl: string;
+}
+
+/** What the page is told. It is public: nothing secret may come in here. */
+export const renderRuntimeConfig = (stack: string, access: PublicAccess): RuntimeConfig => ({
+  stack,
+  apiBaseUrl: access.apiBaseUrl,
+});

@@ -1,0 +1,34 @@
+/** Private IPv4 subnets that the program chooses, so that others can be told which addresses to believe. */
+import { createHash } from "node:crypto";
+
+/** The private ranges of RFC 1918, as first address and prefix length. */
+const PRIVATE: readonly [string, number][] = [
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+];
+
+const toNumber = (address: string): number =>
+  address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+
+/** True for a private subnet of 16 to 4,096 addresses, written by its first address: 10.87.1.0/28. */
+export function isPrivateSubnet(text: string): boolean {
+  const match = /^(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})\/(\d{1,2})$/.exec(text);
+  if (!match?.[1] || match[1].split(".").some((part) => Number(part) > 255 || String(Number(part)) !== part))
+    return false;
+  const [address, length] = [toNumber(match[1]), Number(match[2])];
+  if (length < 20 || length > 28 || address % 2 ** (32 - length) !== 0) return false;
+  return PRIVATE.some(([first, prefix]) => {
+    const size = 2 ** (32 - prefix);
+    return Math.floor(address / size) === Math.floor(toNumber(first) / size);
+  });
+}
+
+/**
+ * A /28 of 10.254.0.0/16 for a name: the same name has the same one on every machine, and two stacks on one engine
+ * have different ones, unless 4,096 places are too few for them; then config names another.
+ */
+export function subnetFor(name: string): string {
+  const place = createHash("sha256").update(name).digest().readUInt16BE(0) % 4096;
+  return `10.254.${place >> 4}.${(place & 15) * 16}/28`;
+}

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { ConfigError, findProblems, parseConfig } from "../config.ts";
+import type { StackConfig } from "../config-schema.ts";
+import { planPublicAccess } from "../public-access.ts";
+import { defaults } from "./defaults.ts";
+import { pagesConfig, tunnelConfig } from "./support/tunnel-config.ts";
+
+const parse = (change: object, environment: NodeJS.ProcessEnv = {}): StackConfig =>
+  parseConfig("prod", { ...defaults, ...change }, environment);
+
+function refused(change: object): ConfigError {
+  try {
+    parse(change);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  return assert.fail(`accepted ${JSON.stringify(change)}`);
+}
+
+const keysOf = (change: object): string[] => refused(change).problems.map(({ key }) => key);
+
+describe("the way in", () => {
+  it("names everything that a tunnel lacks, at once", () => {
+    assert.deepEqual(keysOf({ tunnelEnabled: true }).sort(), [
+      ...["cloudflareAccountId", "cloudflareAlertEmails", "cloudflareApiToken"],
+      ...["cloudflareZone", "cloudflareZoneId", "tunnelHostnames"],
+    ]);
+    assert.match(refused({ tunnelEnabled: true }).message, /nothing was touched/);
+  });
+
+  it("takes the tokens from the environment as well", () => {
+    const change = { ...pagesConfig, cloudflareApiToken: "", githubToken: "" };
+    assert.deepEqual(keysOf(change), ["cloudflareApiToken", "githubToken"]);
+    assert.doesNotThrow(() => parse(change, { CLOUDFLARE_API_TOKEN: "x", GITHUB_TOKEN: "y" }));
+  });
+
+  it("still says all else where the tokens are secrets that are not known here", () => {
+    const { problems } = findProblems(
+      { ...defaults, ...pagesConfig, pagesRepository: "", cloudflareZone: "" },
+      new Set(["cloudflareApiToken", "githubToken"]),
+      {},
+    );
+    assert.deepEqual(problems.map(({ key }) => key).sort(), ["cloudflareZone", "pagesRepository"]);
+  });
+
+  const contradictions: [string, object, string][] = [
+    ["no tunnel and no port", { publishPorts: "never" }, "publishPorts"],
+    ["closing what is not there", { tunnelClosing: true }, "tunnelClosing"],
+    [
+      "a host name of another zone",
+      { ...tunnelConfig, tunnelHostnames: ["api.example.com"] },
+      "tunnelHostnames",
+    ],
+    [
+      "a zone that is only a suffix",
+      { ...tunnelConfig, tunnelHostnames: ["badexample.org"] },
+      "tunnelHostnames",
+    ],
+    [
+      "a host name twice",
+      { ...tunnelConfig, tunnelHostnames: ["a.example.org", "a.example.org"] },
+      "tunnelHostnames",
+    ],
+    ["a page without a repository", { ...pagesConfig, pagesRepository: "" }, "pagesRepository"],
+    [
+      "a page without a tunnel",
+      { pagesEnabled: true, pagesRepository: "o/p", githubToken: "t" },
+      "pagesEnabled",
+    ],
+    ["page and API on one name", { ...pagesConfig, pagesDomain: "api.example.org" }, "pagesDomain"],
+    [
+      "a tunnel whose connectors cannot count the time of a switch",
+      { ...tunnelConfig, switchSeconds: 3 },
+      "switchSeconds",
+    ],
+  ];
+  for (const [what, change, key] of contradictions) {
+    it(`refuses ${what}`, () => assert.deepEqual(keysOf(change), [key]));
+  }
+
+  it("never shows a token, neither a wrong one nor how to set it in the clear", () => {
+    const { message } = refused({ ...tunnelConfig, cloudflareApiToken: "canary token" });
+    assert.doesNotMatch(message, /canary/);
+    assert.match(message, /omniai:cloudflareApiToken is \[not shown\]/);
+    assert.match(message, /pulumi config set omniai:cloudflareApiToken --secret --stack prod/);
+  });
+
+  it("is the host's own ports without a tunnel", () => {
+    assert.deepEqual(planPublicAccess(parse({ bindAddress: "::1" })), {
+      publishPorts: true,
+      urls: { http: "http://[::1]:8080", https: "https://[::1]:8443" },
+      apiBaseUrl: "https://[::1]:8443",
+      pageOrigin: undefined,
+      pageRecord: undefined,
+      corsOrigins: [],
+      hosts: [],
+    });
+  });
+
+  it("counts in whole seconds only with a tunnel", () => {
+    assert.doesNotThrow(() => parse({ switchSeconds: 3 }));
+    assert.doesNotThrow(() => parse({ ...tunnelConfig, switchSeconds: 4 }));
+  });
+
+  it("never shuts the tunnel out of the hosts that the edge serves", () => {
+    const hosts = (change: object) => planPublicAccess(parse(change)).hosts;
+    assert.deepEqual(hosts(tunnelConfig), [], "any, as long as nobody names some");
+    assert.deepEqual(hosts({ ...tunnelConfig, edgeHosts: ["10.0.0.5", "ai.example.org"] }), [
+      ...["10.0.0.5", "ai.example.org", "api.example.org"],
+    ]);
+  });
+
+  describe("with cookies of one site", () => {
+    const cookies = { authMode: "session", pageSite: "same-site" };
+
+    it("is beside the page, when the page's own domain is in the tunnel's zone", () => {
+      assert.doesNotThrow(() => parse({ ...pagesConfig, ...cookies, pagesDomain: "app.example.org" }));
+    });
+
+    it("is not where GitHub serves the page, which no key of the config lists", () => {
+      const change = { ...pagesConfig, ...cookies };
+      assert.deepEqual(keysOf(change), ["pageSite"]);
+      assert.match(refused(change).message, /from https:\/\/owner\.github\.io/);
+    });
+
+    it("counts the tunnel's host names, and no others of Cloudflare's", () => {
+      const page = (origin: string) => ({ ...tunnelConfig, ...cookies, corsOrigins: [origin] });
+      assert.doesNotThrow(() => parse(page("https://other.example.org")));
+      assert.deepEqual(keysOf(page("https://example.com")), ["pageSite"]);
+    });
+  });
+
+  it("lets the page call the API from where GitHub serves it, as browsers write that", () => {
+    const access = planPublicAccess(parse({ ...pagesConfig, corsOrigins: ["https://other.example"] }));
+    assert.equal(access.pageOrigin, "https://owner.github.io");
+    assert.deepEqual(access.corsOrigins, ["https://other.example", "https://owner.github.io"]);
+    assert.equal(access.pageRecord, undefined);
+  });
+
+  it("gives the page a record in the zone, when its name is there", () => {
+    const own = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.org" }));
+    assert.equal(own.pageOrigin, "https://app.example.org");
+    assert.deepEqual(own.pageRecord, { domain: "app.example.org", target: "owner.github.io" });
+    const elsewhere = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.com" }));
+    assert.equal(elsewhere.pageRecord, undefined);
+  });
+});
