@@ -9,6 +9,9 @@ import { useImage } from "../../image.ts";
 import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../labels.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import type { CertificatePair } from "./certificate.ts";
+import type { HeaderConfig } from "./headers.ts";
+import { keepAliveLadder } from "./ladder.ts";
+import type { EdgeLimits } from "./limits.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig, type Upstream } from "./nginx.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
 
@@ -17,6 +20,8 @@ export interface EdgeArgs {
   /** The image of nginx 1.27.4 or newer, with the official image's contract. */
   readonly image: string;
   readonly networks: readonly pulumi.Input<string>[];
+  /** Whether ports are published on the host at all. */
+  readonly publishPorts: boolean;
   /** The host address and ports that are published. */
   readonly bindAddress: string;
   readonly httpPort: number;
@@ -30,6 +35,21 @@ export interface EdgeArgs {
   readonly upstreamPort: number;
   /** How long a replica serves on after it was told to stop, in seconds. */
   readonly switchSeconds: number;
+  /** How long a replica may take to begin its answer, in seconds; then it counts as hung. */
+  readonly responseSeconds: number;
+  /** The exact origins of pages that may read the edge's own answers. */
+  readonly corsOrigins: readonly string[];
+  /** What Cross-Origin-Resource-Policy says on every answer. */
+  readonly resourcePolicy: HeaderConfig["resourcePolicy"];
+  /** The hosts that are served, without a port; empty: any. */
+  readonly hosts: readonly string[];
+  /** What one client address may take. */
+  readonly limits: EdgeLimits;
+  /**
+   * Whose word on the client's address counts: a tunnel's, by the CIDRs of a network that only it and the edge are on,
+   * and the header that it sets (CF-Connecting-IP). Default: nobody's.
+   */
+  readonly realIp?: { readonly from: readonly pulumi.Input<string>[]; readonly header: string };
   /** The memory limit in MiB. */
   readonly memory: number;
   /** The CPU limit in cores. */
@@ -37,12 +57,6 @@ export interface EdgeArgs {
 }
 
 const USER = { uid: 101, gid: 101 };
-
-/** How long a worker may outlive a reload: longer than a stream lives, so that none is cut. In seconds. */
-const WORKER_SHUTDOWN_SECONDS = 900;
-
-/** By how much the edge lets go of an idle connection before an old replica stops to serve, in seconds. */
-const KEEPALIVE_MARGIN = 2;
 
 export class Edge extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
@@ -103,10 +117,12 @@ export class Edge extends pulumi.ComponentResource {
         entrypoint: ["nginx"],
         command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
         networks: args.networks,
-        ports: [
-          { internal: HTTP_PORT, external: args.httpPort, address: args.bindAddress },
-          { internal: HTTPS_PORT, external: args.httpsPort, address: args.bindAddress },
-        ],
+        ports: args.publishPorts
+          ? [
+              { internal: HTTP_PORT, external: args.httpPort, address: args.bindAddress },
+              { internal: HTTPS_PORT, external: args.httpsPort, address: args.bindAddress },
+            ]
+          : [],
         volumes: [{ volume: volume.name, path: EDGE_FOLDER, readOnly: false }],
         tmpfs: { "/tmp": "size=32m,mode=1777" },
         health: {
@@ -159,13 +175,15 @@ export class Edge extends pulumi.ComponentResource {
         }),
       ),
     );
-    const files = pulumi.all([upstreams, certificate]).apply(([replicas, pair]) => {
+    const trusted = pulumi.all([...(args.realIp?.from ?? [])]);
+    const files = pulumi.all([upstreams, certificate, trusted]).apply(([replicas, pair, from]) => {
       const tls = {
         "tls/certificate.pem": { content: pair.certificate },
         "tls/key.pem": { content: pair.key },
       };
+      const realIp = args.realIp && { from, header: args.realIp.header };
       const render = (release: string) =>
-        renderNginx({ ...this.settings(args), upstreams: replicas, release, tls: true });
+        renderNginx({ ...this.settings(args), upstreams: replicas, release, tls: true, realIp });
       const release = contentHash(render("") + pair.certificate);
       return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
     });
@@ -191,13 +209,9 @@ export class Edge extends pulumi.ComponentResource {
     return pulumi.all([release, switched.id]).apply(([name]) => name);
   }
 
-  private settings(
-    args: EdgeArgs,
-  ): Pick<EdgeConfig, "upstreamPort" | "keepaliveSeconds" | "workerShutdownSeconds"> {
-    return {
-      upstreamPort: args.upstreamPort,
-      keepaliveSeconds: Math.max(1, args.switchSeconds - KEEPALIVE_MARGIN),
-      workerShutdownSeconds: WORKER_SHUTDOWN_SECONDS,
-    };
+  private settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
+    const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits } = args;
+    const keepAlive = keepAliveLadder(args.switchSeconds);
+    return { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, keepAlive };
   }
 }

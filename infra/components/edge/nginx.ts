@@ -1,26 +1,34 @@
 /** The edge's nginx.conf: a pure function of what the edge has to know. */
+import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts";
+import { renderLimitZones } from "./limits.ts";
+import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
+import {
+  renderLocations,
+  renderServerLimits,
+  renderUpstream,
+  type Upstream,
+  type UpstreamConfig,
+} from "./upstream.ts";
 
-/** One place that requests can go to. */
-export interface Upstream {
-  /** The container's name, which the engine's DNS resolves. */
-  readonly name: string;
-  /** Its address when it was made. */
-  readonly address?: string;
-}
+export type { Upstream };
 
-export interface EdgeConfig {
-  /** The replicas that are healthy now. Empty: nothing is deployed yet, and every request is told so. */
-  readonly upstreams: readonly Upstream[];
-  /** The port that replicas serve on. */
-  readonly upstreamPort: number;
+export interface EdgeConfig extends UpstreamConfig, HeaderConfig {
   /** Shown on the internal port, so that a reload can be seen to have happened. */
   readonly release: string;
   /** With a certificate in tls/, the edge also speaks HTTPS. */
   readonly tls: boolean;
-  /** How long an idle client connection stays open, also through a reload, in seconds. */
-  readonly keepaliveSeconds: number;
-  /** How long a worker of an older configuration may go on with its streams, in seconds. */
-  readonly workerShutdownSeconds: number;
+  /** The hosts that are served, without a port; empty: any. */
+  readonly hosts: readonly string[];
+  /** Who may say on whose behalf it asks; default: nobody. */
+  readonly realIp?: RealIp;
+}
+
+/** A proxy in front that names the client. */
+export interface RealIp {
+  /** Its networks as CIDRs: nobody else must be on them. */
+  readonly from: readonly string[];
+  /** The header that holds the client's one address, for example CF-Connecting-IP. */
+  readonly header: string;
 }
 
 /** The ports inside the container: above 1023, because nginx runs without capabilities. */
@@ -29,13 +37,21 @@ export const HTTPS_PORT = 8443;
 /** Only inside the container: health, release, counters. */
 export const STATUS_PORT = 8081;
 
+/**
+ * How long a worker may outlive a reload, in seconds: a stream ends by itself after at most 600 (the service's
+ * OMNIAI_STREAM_MAX_AGE_SECONDS), so nothing is cut; and none stays for longer, whatever its client does. A worker that
+ * stays costs some megabytes of the edge's limit.
+ */
+const WORKER_SHUTDOWN_SECONDS = 660;
+
 const JSON_LOG = [
   '"time":"$time_iso8601"',
   '"request_id":"$trace"',
   '"address":"$remote_addr"',
-  '"method":"$request_method"',
-  // Without the query: it may hold a ticket.
-  '"path":"$uri"',
+  // As the client sent them: a redirect to one of our own errors changes nginx' variables.
+  '"method":"$method"',
+  '"path":"$path"',
+  '"host":"$host"',
   '"protocol":"$server_protocol"',
   '"status":$status',
   '"bytes":$body_bytes_sent',
@@ -43,13 +59,15 @@ const JSON_LOG = [
   '"upstream":"$upstream_addr"',
   '"upstream_status":"$upstream_status"',
   '"upstream_seconds":"$upstream_response_time"',
+  '"limit":"$limit_req_status $limit_conn_status"',
 ].join(",");
 
 /** Renders nginx.conf. Paths of files are relative to it, so that a release can be tested before it is current. */
 export function renderNginx(config: EdgeConfig): string {
+  const { keepAlive } = config;
   return `# Rendered by the program: a change here is gone with the next deploy.
 worker_processes 2;
-worker_shutdown_timeout ${config.workerShutdownSeconds}s;
+worker_shutdown_timeout ${WORKER_SHUTDOWN_SECONDS}s;
 pid /tmp/nginx.pid;
 error_log stderr warn;
 
@@ -65,6 +83,10 @@ http {
   server_tokens off;
   tcp_nodelay on;
   reset_timedout_connection on;
+  # Many are set only where the edge answers itself.
+  uninitialized_variable_warn off;
+  # Origins may be long.
+  map_hash_bucket_size 512;
 
   # The root is read-only; what nginx buffers goes into memory.
   client_body_temp_path /tmp/client-body;
@@ -76,12 +98,15 @@ http {
   # A reload closes at once every connection that was idle for longer than keepalive_min_timeout, and a request just
   # sent on it is lost. So no connection may be idle for longer: the two are the same, and clients that listen are told
   # a second less. A client that keeps idle connections of its own (a tunnel) has to let go of them earlier.
-  keepalive_timeout ${config.keepaliveSeconds}s ${Math.max(1, config.keepaliveSeconds - 1)}s;
-  keepalive_min_timeout ${config.keepaliveSeconds}s;
-  client_header_timeout 10s;
-  client_body_timeout 15s;
+  keepalive_timeout ${keepAlive.edge}s ${keepAlive.clientTold}s;
+  keepalive_min_timeout ${keepAlive.edge}s;
+
+  # How slow a client may be: for all of its headers, between two reads of its body, between two of our writes.
+  client_header_timeout 8s;
+  client_body_timeout 8s;
+  send_timeout 15s;
   client_max_body_size 1m;
-  large_client_header_buffers 4 16k;
+  large_client_header_buffers 4 8k;
 
   gzip on;
   gzip_proxied any;
@@ -91,14 +116,19 @@ http {
   # A request id that a client gives is kept when it is well-formed.
   map $http_x_request_id $trace {
     default $request_id;
-    "~^[0-9A-Za-z_-]{8,64}$" $http_x_request_id;
+    "~^[0-9A-Za-z][0-9A-Za-z._-]{7,127}$" $http_x_request_id;
   }
+  map $request $method { default "-"; "~^(?<verb>[A-Z]+) " $verb; }
+  # Without the query: it may hold a ticket.
+  map $request_uri $path { default "-"; "~^(?<before_query>[^?]+)" $before_query; }
   # A native EventSource gives up for ever on anything but 200, so a stream that cannot be served now is told when
   # to come back instead.
-  map $request_method:$http_accept $wants_stream {
+  map $method:$http_accept $wants_stream {
     default 0;
     "~^GET:.*text/event-stream" 1;
   }
+${renderHosts(config)}
+${renderRealIp(config.realIp)}${renderHeaderMaps(config)}${renderLimitZones(config.limits)}${RETRY_MAPS}
 ${renderUpstream(config)}
   # What goes on inside; no port of the host leads here.
   server {
@@ -114,41 +144,41 @@ ${renderUpstream(config)}
   server {
     listen ${HTTP_PORT} default_server;
 ${config.tls ? renderTls() : ""}
-    add_header X-Request-Id $trace always;
-    add_header X-Content-Type-Options nosniff always;
+${renderHeaders(config)}
 
-    error_page 400 = @bad_request;
-    error_page 404 = @not_found;
-    error_page 413 = @too_large;
-    error_page 500 502 503 504 = @unavailable;
-${config.upstreams.length > 0 ? renderLocations() : "\n    location / { return 503; }\n"}
+${renderServerLimits(config)}
+
+${renderErrorPages()}
+${config.upstreams.length > 0 ? renderLocations(config) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
 ${renderProblems()}
   }
 }
 `;
 }
 
-function renderUpstream({ upstreams, upstreamPort }: EdgeConfig): string {
-  if (upstreams.length === 0) return "";
-  // By address, so that the list is whole from the first moment after a reload; and by name, so that a replica that
-  // comes back with another address is found within seconds. Neither stops nginx from starting before its replicas.
-  const servers = upstreams.flatMap(({ name, address }) => [
-    ...(address ? [`server ${address}:${upstreamPort} max_fails=1 fail_timeout=2s;`] : []),
-    `server ${name}:${upstreamPort} resolve max_fails=1 fail_timeout=2s;`,
-  ]);
-  return `
-  # The engine's own DNS.
-  resolver 127.0.0.11 valid=2s ipv6=off;
-  resolver_timeout 2s;
-  upstream backend {
-    zone backend 256k;
-    least_conn;
-    ${servers.join("\n    ")}
-    keepalive 64;
-    # Shorter than the service's own, so that nginx closes first.
-    keepalive_timeout 60s;
-    keepalive_requests 100000;
+/** Other hosts are turned away: a page of another name that resolves here gets no answer of the API. */
+function renderHosts({ hosts }: EdgeConfig): string {
+  const known = hosts.map((host) => host.toLowerCase().replace(/[^a-z0-9-]/g, "\\$&")).join("|");
+  return hosts.length === 0
+    ? "  map $http_host $unknown_host { default 0; }"
+    : `  map $http_host $unknown_host { default 1; "~*^(${known})(:[0-9]+)?$" 0; }`;
+}
+
+/** Whose request it is, and how it came: from the connection, unless that is a proxy that we know. */
+function renderRealIp(realIp: RealIp | undefined): string {
+  if (realIp === undefined || realIp.from.length === 0) {
+    return "  map $https $client_scheme { default http; on https; }\n";
   }
+  return `  geo $realip_remote_addr $by_proxy {
+    default 0;
+${realIp.from.map((cidr) => `    ${cidr} 1;\n`).join("")}  }
+  map $by_proxy:$https:$http_x_forwarded_proto $client_scheme {
+    default http;
+    "~^1:.*:https$" https;
+    "~^0:on:" https;
+    "~^1:on:$" https;
+  }
+${realIp.from.map((cidr) => `  set_real_ip_from ${cidr};\n`).join("")}  real_ip_header ${realIp.header};
 `;
 }
 
@@ -165,65 +195,4 @@ function renderTls(): string {
     ssl_session_cache shared:tls:2m;
     ssl_session_tickets off;
 `;
-}
-
-function renderLocations(): string {
-  const proxy = `proxy_pass http://backend;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Request-Id $trace;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_connect_timeout 1s;
-      # Only before a request has been sent, so no POST is ever done twice.
-      proxy_next_upstream error timeout;
-      proxy_next_upstream_tries 4;
-      proxy_next_upstream_timeout 5s;`;
-  return `
-    location = /api/events {
-      ${proxy}
-      # The stream: nothing held back, and quiet for longer than any heartbeat.
-      proxy_buffering off;
-      proxy_read_timeout 300s;
-      send_timeout 60s;
-    }
-    location /api/ {
-      ${proxy}
-      proxy_read_timeout 30s;
-    }
-    location ~ ^/(healthz|readyz|startupz)$ {
-      ${proxy}
-      proxy_read_timeout 5s;
-    }
-    location / { return 404; }`;
-}
-
-function renderProblems(): string {
-  const problem = (name: string, status: number, title: string, more = ""): string => `    location ${name} {
-      internal;
-      default_type application/problem+json;
-      add_header X-Request-Id $trace always;
-      add_header Cache-Control no-store always;
-${more}      return ${status} '{"type":"about:blank","title":"${title}","status":${status},"instance":"$trace"}\\n';
-    }`;
-  return [
-    problem("@bad_request", 400, "Bad Request"),
-    problem("@not_found", 404, "Not Found"),
-    problem("@too_large", 413, "Content Too Large"),
-    problem(
-      "@unavailable",
-      503,
-      "Service Unavailable",
-      `      add_header Retry-After 2 always;
-      if ($wants_stream) { rewrite ^ /_stream_later last; }
-`,
-    ),
-    `    location = /_stream_later {
-      internal;
-      default_type text/event-stream;
-      add_header Cache-Control "no-cache, no-transform" always;
-      return 200 "retry: 3000\\n\\n";
-    }`,
-  ].join("\n");
 }

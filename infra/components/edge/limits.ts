@@ -1,0 +1,47 @@
+/** What one client may take, and how slow it may be. */
+
+/** Per client address: IPv4 as it is, IPv6 by /56, which is what a home gets and may choose from (RFC 6177). */
+export interface EdgeLimits {
+  /** Requests and streams under way at once. */
+  readonly connections: number;
+  /** Requests a second; as many again may come at once. */
+  readonly requestRate: number;
+  /** Open streams. */
+  readonly streams: number;
+  /** Streams opened a second; five times as many at once, because all come back together when the edge restarts. */
+  readonly streamRate: number;
+}
+
+/** Memory for each limit: at 128 bytes an address, room for some 80,000. The oldest make room for new ones. */
+const ZONE = "10m";
+
+/** The http level. */
+export function renderLimitZones({ requestRate, streamRate }: EdgeLimits): string {
+  return `
+  map $binary_remote_addr $client {
+    default $binary_remote_addr;
+    "~^(?<prefix>[\\s\\S]{7})[\\s\\S]{9}$" $prefix;
+  }
+  # An empty key is not counted.
+  map $method $stream_client { default ""; GET $client; }
+  limit_conn_zone $client zone=connections:${ZONE};
+  limit_conn_zone $stream_client zone=streams:${ZONE};
+  limit_req_zone $client zone=requests:${ZONE} rate=${requestRate}r/s;
+  limit_req_zone $stream_client zone=stream_opens:${ZONE} rate=${streamRate}r/s;
+  limit_conn_status 429;
+  limit_req_status 429;
+  limit_conn_log_level warn;
+  limit_req_log_level warn;
+`;
+}
+
+/** For every request. A location that has limits of its own has to repeat these: nginx inherits all or none. */
+export const renderLimits = ({ connections, requestRate }: EdgeLimits): string =>
+  `limit_conn connections ${connections};
+    limit_req zone=requests burst=${requestRate} nodelay;`;
+
+/** For streams, on top. */
+export const renderStreamLimits = (limits: EdgeLimits): string =>
+  `${renderLimits(limits)}
+    limit_conn streams ${limits.streams};
+    limit_req zone=stream_opens burst=${5 * limits.streamRate} nodelay;`;

@@ -1,0 +1,135 @@
+/** The way from the edge to the replicas. */
+import type { KeepAliveLadder } from "./ladder.ts";
+import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
+import { MAINTENANCE_CHECK } from "./problems.ts";
+
+/** One place that requests can go to. */
+export interface Upstream {
+  /** The container's name, which the engine's DNS resolves. */
+  readonly name: string;
+  /** Its address when it was made. */
+  readonly address?: string;
+}
+
+export interface UpstreamConfig {
+  /** The replicas that are healthy now. Empty: nothing is deployed yet, and every request is told so. */
+  readonly upstreams: readonly Upstream[];
+  /** The port that replicas serve on. */
+  readonly upstreamPort: number;
+  readonly keepAlive: KeepAliveLadder;
+  /** How long a replica may take to begin its answer, in seconds; then it counts as hung. */
+  readonly responseSeconds: number;
+  readonly limits: EdgeLimits;
+}
+
+/** How long a replica that failed is left alone, in seconds: it may be back sooner than that. */
+const EJECTED_SECONDS = 5;
+
+/** How long a stream may be silent, in seconds: two heartbeats of the service (15 s), and some. */
+const STREAM_SILENCE_SECONDS = 35;
+
+/** The longest wait of `GET /api/events/poll`, in seconds: service/src/events/poll-route.ts. */
+const POLL_SECONDS = 25;
+
+export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamConfig): string {
+  if (upstreams.length === 0) return "";
+  // By address, so that the list is whole from the first moment after a reload; and by name, so that a replica that
+  // comes back with another address is found within seconds. Neither stops nginx from starting before its replicas.
+  const servers = (flags: string): string[] =>
+    upstreams.flatMap(({ name, address }) => [
+      ...(address ? [`server ${address}:${upstreamPort} ${flags};`] : []),
+      `server ${name}:${upstreamPort} resolve ${flags};`,
+    ]);
+  return `
+  # The engine's own DNS.
+  resolver 127.0.0.11 valid=2s ipv6=off;
+  resolver_timeout 2s;
+  upstream backend {
+    zone backend 256k;
+    least_conn;
+    ${servers(`max_fails=1 fail_timeout=${EJECTED_SECONDS}s`).join("\n    ")}
+    # Once more, for when all of them failed at the same time: a cause that they share (Redis is away) must not take
+    # away what they can still answer.
+    ${servers("max_fails=0 backup").join("\n    ")}
+    keepalive 64;
+    # Shorter than the service's own, so that nginx closes first.
+    keepalive_timeout ${keepAlive.upstream}s;
+    keepalive_requests 100000;
+  }
+`;
+}
+
+/** What a client claims about itself and its way here counts for nothing: the service hears it from the edge. */
+const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
+
+const proxy = `if ($unknown_host) { return 421; }
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Request-Id $trace;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $client_scheme;
+${CLAIMS.map((name) => `      proxy_set_header ${name} "";`).join("\n")}
+      proxy_connect_timeout 1s;`;
+
+/**
+ * A GET is asked again elsewhere after an error, silence, or the 503 of a replica that is not ready. Whatever is not
+ * idempotent is so only before it was sent (nginx' default), so no POST is ever done twice.
+ * @param seconds until a silent replica counts as failed.
+ */
+const elsewhere = (
+  seconds: number,
+  { upstreams }: UpstreamConfig,
+): string => `proxy_next_upstream error timeout http_503;
+      # At most as many as there are entries: the last one's 503 is passed on.
+      proxy_next_upstream_tries ${Math.min(4, 2 * upstreams.length)};
+      # Twice the wait, because a hung replica is in the list by address and by name.
+      proxy_next_upstream_timeout ${2 * seconds + 2}s;
+      proxy_read_timeout ${seconds}s;`;
+
+export function renderLocations(config: UpstreamConfig): string {
+  const { responseSeconds, limits } = config;
+  return `
+    location = /api/events {
+      ${MAINTENANCE_CHECK}
+      # Whatever is no stream must not wait for as long as one may be silent, and keeps its connection.
+      if ($method ~ "^(GET|HEAD)$") { rewrite ^ /_stream last; }
+      ${proxy}
+      ${elsewhere(responseSeconds, config)}
+    }
+    location = /_stream {
+      internal;
+      rewrite ^ /api/events break;
+      ${proxy}
+      ${renderStreamLimits(limits).replaceAll("\n    ", "\n      ")}
+      ${elsewhere(STREAM_SILENCE_SECONDS, config)}
+      # A client that comes back on the connection of its stream would be with a worker of the configuration before, and
+      # that sends it to the replica that just said good-bye. A new connection goes to the newest workers.
+      keepalive_timeout 0;
+      # Nothing held back.
+      proxy_buffering off;
+      send_timeout 30s;
+    }
+    location = /api/events/poll {
+      ${MAINTENANCE_CHECK}
+      ${proxy}
+      ${elsewhere(POLL_SECONDS + responseSeconds, config)}
+    }
+    location /api/ {
+      ${MAINTENANCE_CHECK}
+      ${proxy}
+      ${elsewhere(responseSeconds, config)}
+    }
+    # Their 503 is the answer, not a reason to ask another replica.
+    location ~ ^/(healthz|readyz|startupz)$ {
+      ${proxy}
+      proxy_next_upstream error timeout;
+      proxy_read_timeout ${responseSeconds}s;
+    }
+    # In a later phase than \`return\`, so that the limits count these too.
+    location / { try_files /nothing =404; }`;
+}
+
+/** Limits of the server that locations without their own inherit. */
+export const renderServerLimits = ({ limits }: UpstreamConfig): string => `    ${renderLimits(limits)}`;
