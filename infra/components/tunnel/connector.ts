@@ -1,0 +1,59 @@
+/** cloudflared, the process that holds the tunnel's connections: what it is, without how it becomes containers. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { WorkloadArgs } from "../../workload.ts";
+
+export interface ConnectorArgs {
+  readonly engine: WorkloadArgs["engine"];
+  /** The image id of cloudflared 2025.4.0 or newer, the first with --token-file. */
+  readonly image: pulumi.Input<string>;
+  /** The tunnel's network and the way out. */
+  readonly networks: readonly pulumi.Input<string>[];
+  readonly replicas: number;
+  /** The volume that has the token, and what stands for its content. */
+  readonly secrets: { readonly volumeName: pulumi.Input<string>; readonly hash: pulumi.Input<string> };
+  /** The memory limit in MiB. */
+  readonly memory: number;
+  /** The CPU limit in cores. */
+  readonly cpus: string;
+  /** What has to be there as long as a connector runs. */
+  readonly dependsOn: readonly pulumi.Resource[];
+}
+
+/** The image's own user "nonroot". */
+export const CONNECTOR_USER = { uid: 65532, gid: 65532 };
+export const TOKEN_FILE = "token";
+
+const SECRETS = "/run/secrets";
+/** Only inside the container. */
+const METRICS = "127.0.0.1:20241";
+/** How long cloudflared lets requests end after SIGTERM, in seconds: its own default, written out. */
+const GRACE_SECONDS = 30;
+
+export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
+  engine: args.engine,
+  // A new connector is there before an old one goes: Cloudflare sends requests to whichever is connected.
+  kind: "replaceable",
+  replicas: args.replicas,
+  image: args.image,
+  user: `${CONNECTOR_USER.uid}:${CONNECTOR_USER.gid}`,
+  // The image's entry point is cloudflared.
+  command: [
+    ...["tunnel", "--no-autoupdate", "--metrics", METRICS, "--grace-period", `${GRACE_SECONDS}s`],
+    ...["run", "--token-file", `${SECRETS}/${TOKEN_FILE}`],
+  ],
+  networks: args.networks,
+  volumes: [{ volume: args.secrets.volumeName, path: SECRETS }],
+  health: {
+    // The image has no shell and no curl; `ready` is healthy only while there is a connection to Cloudflare.
+    command: ["cloudflared", "tunnel", "--metrics", METRICS, "ready"],
+    interval: 10,
+    timeout: 5,
+    startPeriod: 60,
+  },
+  memory: args.memory,
+  cpus: args.cpus,
+  pids: 128,
+  stopGrace: GRACE_SECONDS + 10,
+  configHash: args.secrets.hash,
+  dependsOn: args.dependsOn,
+});

@@ -1,0 +1,233 @@
+/**
+ * The Cloudflare tunnel: connectors that dial out, so that the host needs no open port, and what Cloudflare does for
+ * the zone. Cloudflare's own objects and the traps of their provider are handled here and in the files beside it;
+ * docs/decisions/0022-tunnel.md lists both.
+ */
+import * as cloudflare from "@pulumi/cloudflare";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import type { Engine } from "../../engine.ts";
+import { FileSet } from "../../files.ts";
+import { useImage } from "../../image.ts";
+import { Workload } from "../../workload.ts";
+import type { TunnelNetworks } from "../network.ts";
+import { CONNECTOR_USER, planConnector, TOKEN_FILE } from "./connector.ts";
+import { planIngress } from "./ingress.ts";
+import { planFirewall, planRateLimit, ZONE_SETTINGS } from "./zone.ts";
+
+export interface TunnelArgs {
+  readonly engine: Engine;
+  /** The image of cloudflared. */
+  readonly image: string;
+  /** An image id with `sh`, `base64` and `tar` to write the token with: cloudflared's own has no shell. */
+  readonly filesImage: pulumi.Input<string>;
+  readonly networks: TunnelNetworks;
+  readonly accountId: string;
+  readonly zoneId: string;
+  /** Undefined: the provider takes CLOUDFLARE_API_TOKEN. */
+  readonly apiToken: pulumi.Output<string> | undefined;
+  /** The host names in the zone that lead to the edge. */
+  readonly hostnames: readonly string[];
+  /** The edge as the connectors see it, for example http://edge:8080, and what has to serve before they do. */
+  readonly service: string;
+  readonly edge: pulumi.Resource;
+  /** How long the edge keeps an idle connection open, in seconds. */
+  readonly edgeKeepaliveSeconds: number;
+  /** True: everything is answered with 404, and the tunnel may be deleted. */
+  readonly closing: boolean;
+  /** How many connectors. */
+  readonly replicas: number;
+  /** The memory limit of one connector in MiB. */
+  readonly memory: number;
+  /** The CPU limit of one connector in cores. */
+  readonly cpus: string;
+  /** Whether this stack is the one that sets up the zone. */
+  readonly manageZone: boolean;
+  /** Requests to /api/ of one address in 10 seconds. */
+  readonly rateLimit: number;
+  /** Who is told when the tunnel is down; at least one address. */
+  readonly alertEmails: readonly string[];
+  /** Whether there is a bucket for off-site backups. */
+  readonly backups: boolean;
+  /** A host name of the zone that leads to the page, and GitHub's name of it. */
+  readonly page?: { readonly domain: string; readonly target: string };
+}
+
+/** Where off-site backups go. */
+export interface BackupBucket {
+  readonly name: pulumi.Output<string>;
+  /** The S3 API of the account. */
+  readonly endpoint: string;
+}
+
+export class Tunnel extends pulumi.ComponentResource {
+  readonly id: pulumi.Output<string>;
+  readonly imageId: pulumi.Output<string>;
+  readonly names: pulumi.Output<string[]>;
+  /** The first host name, known once a visitor gets through. */
+  readonly hostname: pulumi.Output<string>;
+  readonly bucket?: BackupBucket;
+  private readonly provider: cloudflare.Provider;
+
+  constructor(args: TunnelArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("omniai:tunnel:Tunnel", `${pulumi.getStack()}-tunnel`, {}, opts);
+    this.provider = new cloudflare.Provider("cloudflare", { apiToken: args.apiToken }, { parent: this });
+    this.imageId = useImage(args.engine, "cloudflared", args.image, this);
+    const tunnel = this.createTunnel(args);
+    const config = this.createConfig(args, tunnel);
+    const connectors = this.createConnectors(args, tunnel, config);
+    const records = this.createRecords(args, tunnel, connectors);
+    if (args.manageZone) this.setUpZone(args);
+    this.createAlert(args, tunnel);
+    if (args.backups) this.bucket = this.createBucket(args);
+    this.id = tunnel.id;
+    this.names = connectors.names;
+    this.hostname = pulumi.all(records.map(({ id }) => id)).apply(() => args.hostnames[0] ?? "");
+    this.registerOutputs({ id: this.id, names: this.names, imageId: this.imageId, hostname: this.hostname });
+  }
+
+  private get options(): pulumi.CustomResourceOptions {
+    return { parent: this, provider: this.provider };
+  }
+
+  private createTunnel(args: TunnelArgs): cloudflare.ZeroTrustTunnelCloudflared {
+    const name = `omniai-${pulumi.getStack()}`;
+    // Cloudflare refuses two tunnels of one name, and a deleted one keeps its name for a while. So another tunnel has
+    // another name, and can stand beside the old one.
+    const suffix = new random.RandomId(
+      `${name}-tunnel`,
+      { byteLength: 3, keepers: { account: args.accountId } },
+      { parent: this },
+    ).hex;
+    return new cloudflare.ZeroTrustTunnelCloudflared(
+      name,
+      {
+        accountId: args.accountId,
+        name: pulumi.interpolate`${name}-${suffix}`,
+        // The default is "local", and every change of it is another tunnel.
+        configSrc: "cloudflare",
+      },
+      { ...this.options, protect: !args.closing, deleteBeforeReplace: false },
+    );
+  }
+
+  private createConfig(
+    args: TunnelArgs,
+    tunnel: cloudflare.ZeroTrustTunnelCloudflared,
+  ): cloudflare.ZeroTrustTunnelCloudflaredConfig {
+    return new cloudflare.ZeroTrustTunnelCloudflaredConfig(
+      `omniai-${pulumi.getStack()}`,
+      {
+        accountId: args.accountId,
+        tunnelId: tunnel.id,
+        source: "cloudflare",
+        config: planIngress(args),
+      },
+      // Deleting it does nothing at Cloudflare: it goes only with its tunnel.
+      { ...this.options, protect: !args.closing, deletedWith: tunnel },
+    );
+  }
+
+  private createConnectors(
+    args: TunnelArgs,
+    tunnel: cloudflare.ZeroTrustTunnelCloudflared,
+    config: pulumi.Resource,
+  ): Workload {
+    // An invoke does not know that its result is a secret.
+    const token = pulumi.secret(
+      cloudflare.getZeroTrustTunnelCloudflaredTokenOutput(
+        { accountId: args.accountId, tunnelId: tunnel.id },
+        { parent: this, provider: this.provider },
+      ).token,
+    );
+    const secrets = new FileSet(
+      `omniai-${pulumi.getStack()}-cloudflared-files`,
+      {
+        engine: args.engine,
+        workload: "cloudflared",
+        image: args.filesImage,
+        owner: CONNECTOR_USER,
+        files: token.apply((content) => ({ [TOKEN_FILE]: { content } })),
+      },
+      { parent: this },
+    );
+    return new Workload(
+      "cloudflared",
+      planConnector({
+        ...args,
+        image: this.imageId,
+        networks: [args.networks.tunnel, args.networks.egress],
+        secrets,
+        // They start last and stop first: Cloudflare refuses to delete a tunnel with connections.
+        dependsOn: [tunnel, config, args.edge],
+      }),
+      { parent: this },
+    );
+  }
+
+  /** Names lead to the tunnel only while somebody answers there: made after the connectors, gone before them. */
+  private createRecords(
+    args: TunnelArgs,
+    tunnel: cloudflare.ZeroTrustTunnelCloudflared,
+    connectors: Workload,
+  ): cloudflare.DnsRecord[] {
+    const create = (name: string, content: pulumi.Input<string>, proxied: boolean): cloudflare.DnsRecord =>
+      new cloudflare.DnsRecord(
+        `omniai-${pulumi.getStack()}-${name}`,
+        // 1 is "automatic", the only one for a proxied record. The name is whole, as Cloudflare gives it back.
+        { zoneId: args.zoneId, name, type: "CNAME", content, proxied, ttl: 1 },
+        // A record of another type is a replacement, and the new one clashes with the old one's name.
+        { ...this.options, deleteBeforeReplace: true, dependsOn: [connectors] },
+      );
+    // GitHub asks the DNS for its own name before it gets a certificate for the page, and again when it renews it.
+    if (args.page) create(args.page.domain, args.page.target, false);
+    return args.hostnames.map((name) =>
+      create(name, pulumi.interpolate`${tunnel.id}.cfargotunnel.com`, true),
+    );
+  }
+
+  private setUpZone(args: TunnelArgs): void {
+    const name = `omniai-${pulumi.getStack()}`;
+    for (const [settingId, value] of Object.entries(ZONE_SETTINGS)) {
+      new cloudflare.ZoneSetting(
+        `${name}-${settingId}`,
+        { zoneId: args.zoneId, settingId, value },
+        this.options,
+      );
+    }
+    const { zoneId } = args;
+    new cloudflare.Ruleset(`${name}-rate-limit`, { zoneId, ...planRateLimit(args.rateLimit) }, this.options);
+    new cloudflare.Ruleset(`${name}-firewall`, { zoneId, ...planFirewall(args.hostnames) }, this.options);
+  }
+
+  private createAlert(args: TunnelArgs, tunnel: cloudflare.ZeroTrustTunnelCloudflared): void {
+    const name = `omniai-${pulumi.getStack()}-tunnel-down`;
+    new cloudflare.NotificationPolicy(
+      name,
+      {
+        accountId: args.accountId,
+        name,
+        description: "The tunnel has no connection to Cloudflare, or has one again",
+        enabled: true,
+        alertType: "tunnel_health_event",
+        filters: {
+          tunnelIds: [tunnel.id],
+          newStatuses: ["TUNNEL_STATUS_TYPE_DOWN", "TUNNEL_STATUS_TYPE_HEALTHY"],
+        },
+        mechanisms: { emails: args.alertEmails.map((id) => ({ id })) },
+      },
+      this.options,
+    );
+  }
+
+  private createBucket(args: TunnelArgs): BackupBucket {
+    const name = `omniai-${pulumi.getStack()}-backups`;
+    const bucket = new cloudflare.R2Bucket(
+      name,
+      { accountId: args.accountId, name, jurisdiction: "default", storageClass: "Standard" },
+      // Like a data volume: it outlives the stack.
+      { ...this.options, protect: true, retainOnDelete: true },
+    );
+    return { name: bucket.name, endpoint: `https://${args.accountId}.r2.cloudflarestorage.com` };
+  }
+}
