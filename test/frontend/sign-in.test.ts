@@ -1,0 +1,109 @@
+/** Signing in with a real user, in a real Chromium, against the real service with real PostgreSQL and Redis. */
+import assert from "node:assert/strict";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { User } from "../../service/src/auth/users.ts";
+import { addUser, bearer, loginTokens, password, startAuth } from "../../service/test/support/auth.ts";
+import { runEntry } from "../../service/test/support/entry.ts";
+import { post, type Instance } from "../../service/test/support/instance.ts";
+import { launchBrowser } from "./support/browser.ts";
+import { servePage, type PageServer } from "./support/page-server.ts";
+
+describe("signing in on the page", () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let site: PageServer;
+  let service: Instance;
+  let user: User;
+
+  before(async () => {
+    [browser, site] = await Promise.all([launchBrowser(), servePage()]);
+    // Both: where the browser keeps no cookie of another site over plain HTTP, the page goes on with tokens.
+    service = await startAuth("both", { OMNIAI_CORS_ORIGINS: site.origin });
+    site.configure({ stack: "test", apiBaseUrl: service.url, heartbeatSeconds: 0.5 });
+    user = await addUser();
+  });
+  after(async () => {
+    await browser.close();
+    await service.stop();
+    await site.close();
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+    page = await context.newPage();
+    await page.goto(site.origin);
+  });
+  afterEach(() => context.close());
+
+  const signIn = async (secret: string): Promise<void> => {
+    await page.getByLabel("User name").fill(user.name);
+    await page.getByLabel("Password").fill(secret);
+    await page.getByRole("button", { name: "Sign in" }).click();
+  };
+  const isSignedIn = (): Promise<void> => page.locator("#account-name", { hasText: user.name }).waitFor();
+  const ownEvent = async (): Promise<string> => {
+    const { accessToken } = await loginTokens(service, user);
+    const event = { topic: `user.${user.id}.mail`, type: "mail", data: 1 };
+    const { status, id } = await post(service, event, bearer(accessToken));
+    assert.equal(status, 201);
+    return id;
+  };
+  const event = (id: string) => page.locator(`#events li[data-id="${id}"]`);
+
+  it("is asked for before anything can be sent, and what everybody may see is there without it", async () => {
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(await page.locator("#send").isVisible(), false);
+    await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    await page.getByText("All is well.").waitFor();
+  });
+
+  it("says that the password is wrong, and signs nobody in", async () => {
+    await signIn("not the password");
+    await page.locator("#login-error").waitFor();
+    assert.notEqual(await page.locator("#login-error").textContent(), "");
+    assert.equal(await page.locator("#account").isVisible(), false);
+  });
+
+  it("lets a user send, shows the events for this user alone, and is no outage", async () => {
+    await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    await signIn(password);
+    await isSignedIn();
+    assert.equal(await page.locator("#login").isVisible(), false);
+    await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    await event(await ownEvent()).waitFor();
+    await page.getByLabel("Data (JSON)").fill('{"from":"the page"}');
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByText(/^On disk as /).waitFor();
+    assert.equal(await page.locator("#notice").isVisible(), false);
+  });
+
+  it("ends when the user signs out: nothing of the user's comes any more", async () => {
+    await signIn(password);
+    await isSignedIn();
+    await event(await ownEvent()).waitFor();
+    const reopened = page.waitForResponse((response) => {
+      const url = new URL(response.url());
+      return url.pathname === "/api/events" && !url.searchParams.has("topics");
+    });
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await reopened;
+    const own = await ownEvent();
+    const { accessToken } = await loginTokens(service, user);
+    const after = await post(service, { type: "for-all", data: 2 }, bearer(accessToken));
+    await event(after.id).waitFor();
+    assert.equal(await event(own).count(), 0);
+  });
+
+  it("asks again when the user may not log in any more, and goes on with what is for everybody", async () => {
+    const other = await addUser();
+    const { accessToken } = await loginTokens(service, other);
+    await signIn(password);
+    await isSignedIn();
+    await event(await ownEvent()).waitFor();
+    assert.equal((await runEntry("user.ts", ["disable", user.name])).code, 0);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    const { id } = await post(service, { type: "for-all", data: 3 }, bearer(accessToken));
+    await event(id).waitFor();
+  });
+});
