@@ -1,0 +1,36 @@
+/** The steps that make a bare Debian or Ubuntu a host for the stack: pure, so that a test can run them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** In their order: the firewall comes last, when everything is there that may want the network. */
+export const STEPS = ["engine", "logs", "updates", "time", "firewall"] as const;
+export type Step = (typeof STEPS)[number];
+
+export interface HostSettings {
+  /** Who logs in; a user other than root needs sudo without a password, and may use the engine afterwards. */
+  readonly user: string;
+  /** The port of SSH. */
+  readonly sshPort: number;
+  /** TCP ports that stay open beside SSH. */
+  readonly openPorts: readonly number[];
+}
+
+const read = (name: string): string => readFileSync(join(import.meta.dirname, "steps", `${name}.sh`), "utf8");
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * One step as a whole shell script: settings, what the steps share, the step. sshd takes no variables that it was not
+ * told to take, so they are written in front.
+ */
+export function renderStep(step: Step, settings: HostSettings): string {
+  const variables: Readonly<Record<string, string>> = {
+    HOST_USER: settings.user,
+    SSH_PORT: String(settings.sshPort),
+    OPEN_PORTS: [...settings.openPorts].sort((left, right) => left - right).join(" "),
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${quoted(value)}`);
+  return `${lines.join("\n")}\n${read("common")}\n${read(step)}\nfinish\n`;
+}
+
+/** Reads the script from standard input, as root. */
+export const runAs = (user: string): string => (user === "root" ? "sh -s" : "sudo -n sh -s");

@@ -1,0 +1,50 @@
+# What comes in: SSH and the named ports. A table of our own, so that Docker's rules stay; ports that containers publish
+# do not pass here at all (they are forwarded), which is why only the edge publishes any, on its own address.
+install nftables
+# The ports that sshd listens on are among them, whatever the config says: nobody locks himself out.
+listening=$(sshd -T 2>/dev/null | awk '$1 == "port" { print $2 }')
+# shellcheck disable=SC2086
+ports=$(printf '%s\n' $SSH_PORT $listening $OPEN_PORTS | sort -nu | paste -sd, | sed 's/,/, /g')
+if put /etc/nftables.d/omniai.nft 644 <<CONF
+table inet omniai
+delete table inet omniai
+table inet omniai {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    ct state invalid drop
+    iifname "lo" accept
+    # Containers reach the host's own services through their bridges.
+    iifname "docker0" accept
+    iifname "br-*" accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    tcp dport { $ports } accept
+  }
+}
+CONF
+then FRESH=yes; else FRESH=no; fi
+put /etc/systemd/system/omniai-firewall.service 644 <<'CONF' || true
+[Unit]
+Description=The host's firewall, written by the stack's program
+Wants=network-pre.target
+Before=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f /etc/nftables.d/omniai.nft
+ExecReload=/usr/sbin/nft -f /etc/nftables.d/omniai.nft
+[Install]
+WantedBy=multi-user.target
+CONF
+# Checked before it counts: a rule set that does not load protects nobody.
+if ! message=$(nft -c -f /etc/nftables.d/omniai.nft 2>&1); then
+  case $message in
+  *"not permitted"* | *"not supported"*) echo "left out: this machine lets nobody set rules: $message" | head -1 ;;
+  *) fail "nft refuses /etc/nftables.d/omniai.nft: $message" ;;
+  esac
+elif [ "$FRESH" = yes ] || ! nft list table inet omniai >/dev/null 2>&1; then
+  nft -f /etc/nftables.d/omniai.nft
+  changed "loaded the rules: open are $ports"
+fi
+if has_systemd; then systemctl daemon-reload; fi
+enable omniai-firewall.service

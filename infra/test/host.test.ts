@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { hostProblems } from "../components/host/config.ts";
+import { renderStep, runAs, STEPS } from "../components/host/plan.ts";
+import { findProblems } from "../config.ts";
+import type { StackConfig } from "../config-schema.ts";
+import { defaults } from "./defaults.ts";
+
+const KEY = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=";
+const settings = { user: "deploy", sshPort: 22, openPorts: [8443, 443] };
+
+describe("the host's steps", () => {
+  for (const step of STEPS) {
+    it(`${step} is a script that any shell can read`, () => {
+      const { status, stderr } = spawnSync("sh", ["-n"], {
+        input: renderStep(step, settings),
+        encoding: "utf8",
+      });
+      assert.equal(status, 0, stderr);
+    });
+  }
+
+  it("carry their settings themselves, quoted", () => {
+    const script = renderStep("firewall", { ...settings, user: "o'x" });
+    assert.match(script, /^HOST_USER='o'\\''x'\nSSH_PORT='22'\nOPEN_PORTS='443 8443'\n/);
+  });
+
+  it("run as root, by sudo where the login is another", () => {
+    assert.equal(runAs("root"), "sh -s");
+    assert.equal(runAs("deploy"), "sudo -n sh -s");
+  });
+
+  it("refuse to run as anybody else", function () {
+    if (process.getuid?.() !== 0) this.skip(); // needs the right to become somebody else
+    const { status, stderr } = spawnSync("setpriv", ["--reuid", "65534", "sh", "-s"], {
+      input: renderStep("time", settings),
+      encoding: "utf8",
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /needs root/);
+  });
+});
+
+describe("the host's config", () => {
+  const keys = (change: Record<string, unknown>): string[] =>
+    findProblems({ ...defaults, ...change })
+      .problems.map(({ key }) => key)
+      .sort();
+
+  it("is asked for nothing unless the host is to be prepared", () => {
+    assert.deepEqual(hostProblems(defaults as StackConfig), []);
+  });
+
+  it("wants an address, its key and the same machine in dockerHost, all said at once", () => {
+    assert.deepEqual(keys({ hostPrepare: true }), ["dockerHost", "hostAddress", "hostKey"]);
+    const right = {
+      hostPrepare: true,
+      hostAddress: "h.example",
+      hostKey: KEY,
+      dockerHost: "ssh://deploy@h.example",
+    };
+    assert.deepEqual(keys(right), []);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@other.example" }), ["dockerHost"]);
+    assert.deepEqual(keys({ ...right, hostKey: "SHA256:abc" }), ["hostKey"]);
+  });
+
+  it("never shows the private key", () => {
+    const { problems } = findProblems({ ...defaults, hostPrivateKey: "canary" });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["hostPrivateKey"],
+    );
+  });
+});
