@@ -1,5 +1,6 @@
 /** The Docker engine that the stack runs on, and how a command reaches it. */
 import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
 
 /** One engine: the provider for resources and the environment for `docker` commands. */
 export interface Engine {
@@ -16,12 +17,16 @@ const LOCAL_SOCKET =
 /**
  * The engine by config, else DOCKER_HOST, else the local socket. The provider is explicit, so that a resource
  * stays on the engine it was made on, and so that commands and resources cannot part.
+ * @param after what has to be there before the engine answers.
  */
-export function createEngine(configured: string): Engine {
+export function createEngine(configured: string, after: readonly pulumi.CustomResource[] = []): Engine {
   const host = configured !== "" ? configured : (process.env["DOCKER_HOST"] ?? LOCAL_SOCKET);
   return {
     host,
-    provider: new docker.Provider("engine", { host }),
+    provider: new docker.Provider("engine", {
+      // Not known while `after` is only planned: the first preview of a bare machine must not ask for its engine.
+      host: after.length === 0 ? host : pulumi.all(after.map(({ id }) => id)).apply(() => host),
+    }),
     environment: { DOCKER_HOST: host },
   };
 }

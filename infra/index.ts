@@ -1,17 +1,31 @@
 /** The program: what a stack is. It reads like the picture in docs/architecture.md. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { Backend, PUBLIC_PORT } from "./components/backend/backend.ts";
+import { BUILD_VARIABLE } from "./components/backend/image.ts";
 import { Cache } from "./components/cache/cache.ts";
 import { Database } from "./components/database/database.ts";
 import { Edge } from "./components/edge/edge.ts";
+import { keepAliveLadder } from "./components/edge/ladder.ts";
+import { HTTP_PORT } from "./components/edge/nginx.ts";
+import { hostArgs } from "./components/host/config.ts";
+import { Host } from "./components/host/host.ts";
 import { Networks } from "./components/network.ts";
 import { loadConfig } from "./config.ts";
 import { createEngine } from "./engine.ts";
+import { planPublicAccess } from "./public-access.ts";
+import { renderRuntimeConfig } from "./runtime-config.ts";
+import { subnetFor } from "./subnet.ts";
 
+const repository = dirname(import.meta.dirname);
 const config = loadConfig();
-const engine = createEngine(config.dockerHost);
-const networks = new Networks({ engine });
+const prepared = config.hostPrepare ? new Host(hostArgs(config)).ready : [];
+const engine = createEngine(config.dockerHost, prepared);
+const access = planPublicAccess(config);
+const networks = new Networks({
+  engine,
+  tunnelSubnet: config.tunnelEnabled ? config.tunnelSubnet || subnetFor(pulumi.getStack()) : undefined,
+});
 
 const database = new Database({
   engine,
@@ -31,8 +45,9 @@ const cache = new Cache({
 
 const backend = new Backend({
   engine,
-  repository: dirname(import.meta.dirname),
+  repository,
   nodeImage: config.nodeImage,
+  build: process.env[BUILD_VARIABLE],
   networks: [networks.app, networks.data],
   database: database.connection,
   cache: cache.connection,
@@ -40,8 +55,13 @@ const backend = new Backend({
   memory: config.backendMemory,
   cpus: config.backendCpus,
   startSeconds: config.backendStartSeconds,
-  corsOrigins: config.corsOrigins,
+  clientReportsPerMinute: config.clientReportsPerMinute,
+  corsOrigins: access.corsOrigins,
+  providers: config.providers,
+  auth: config,
   eventRetention: config.eventRetention,
+  clientReportDays: config.clientReportDays,
+  clientReportsMax: config.clientReportsMax,
   switchSeconds: config.switchSeconds,
   drainSeconds: config.drainSeconds,
   logLevel: config.logLevel,
@@ -50,7 +70,8 @@ const backend = new Backend({
 const edge = new Edge({
   engine,
   image: config.nginxImage,
-  networks: [networks.app, networks.public],
+  networks: [networks.app, networks.public, ...(networks.tunnel ? [networks.tunnel.tunnel] : [])],
+  publishPorts: access.publishPorts,
   bindAddress: config.bindAddress,
   httpPort: config.httpPort,
   httpsPort: config.httpsPort,
@@ -59,17 +80,49 @@ const edge = new Edge({
   upstreams: backend.workload.replicas,
   upstreamPort: PUBLIC_PORT,
   switchSeconds: config.switchSeconds,
+  responseSeconds: config.edgeResponseSeconds,
+  corsOrigins: access.corsOrigins,
+  resourcePolicy: config.edgeResourcePolicy,
+  hosts: access.hosts,
+  realIp: networks.tunnel?.realIp,
+  limits: {
+    connections: config.edgeConnections,
+    requestRate: config.edgeRequestRate,
+    streams: config.edgeStreams,
+    streamRate: config.edgeStreamRate,
+  },
   memory: config.edgeMemory,
   cpus: config.edgeCpus,
 });
 
-const host = config.bindAddress.includes(":") ? `[${config.bindAddress}]` : config.bindAddress;
+// Loaded only when there is one: the provider's package is large, and a stack without a tunnel needs none of it.
+const tunnel = networks.tunnel
+  ? new (await import("./components/tunnel/tunnel.ts")).Tunnel({
+      engine,
+      image: config.cloudflaredImage,
+      filesImage: edge.imageId,
+      networks: networks.tunnel,
+      accountId: config.cloudflareAccountId,
+      zoneId: config.cloudflareZoneId,
+      apiToken: config.cloudflareApiToken,
+      hostnames: config.tunnelHostnames,
+      service: `http://edge:${HTTP_PORT}`,
+      edge,
+      edgeKeepaliveSeconds: keepAliveLadder(config.switchSeconds).edge,
+      closing: config.tunnelClosing,
+      replicas: config.tunnelReplicas,
+      memory: config.tunnelMemory,
+      cpus: config.tunnelCpus,
+      manageZone: config.cloudflareManageZone,
+      rateLimit: config.tunnelRateLimit,
+      alertEmails: config.cloudflareAlertEmails,
+      backups: config.cloudflareBackups,
+      page: access.pageRecord,
+    })
+  : undefined;
 
 /** Where the stack answers, known once it does. */
-export const urls = edge.release.apply(() => ({
-  http: `http://${host}:${config.httpPort}`,
-  https: `https://${host}:${config.httpsPort}`,
-}));
+export const urls = pulumi.all([edge.release, tunnel?.hostname]).apply(() => access.urls);
 
 /** The containers by workload. */
 export const containers = pulumi.output({
@@ -77,6 +130,7 @@ export const containers = pulumi.output({
   redis: cache.names,
   backend: backend.names,
   edge: edge.names,
+  ...(tunnel ? { cloudflared: tunnel.names } : {}),
 });
 
 /** The image ids by workload. */
@@ -85,7 +139,30 @@ export const images = pulumi.output({
   redis: cache.imageId,
   backend: backend.imageId,
   edge: edge.imageId,
+  ...(tunnel ? { cloudflared: tunnel.imageId } : {}),
 });
 
-/** What the frontend reads to find its backend. */
-export const runtimeConfig = urls.apply(({ https }) => ({ stack: pulumi.getStack(), apiBaseUrl: https }));
+/** The way in through Cloudflare, and where off-site backups go; empty without a tunnel. */
+export const cloudflare = tunnel
+  ? { tunnelId: tunnel.id, hostname: tunnel.hostname, backupBucket: tunnel.bucket }
+  : {};
+
+/** What the frontend reads to find its backend, known once it answers. */
+export const runtimeConfig = urls.apply(() => renderRuntimeConfig(pulumi.getStack(), access));
+
+const pages = config.pagesEnabled
+  ? new (await import("./components/pages/pages.ts")).Pages({
+      repository: config.pagesRepository,
+      token: config.githubToken,
+      source: config.pagesSource,
+      branch: config.pagesBranch,
+      domain: config.pagesDomain,
+      httpsEnforced: config.pagesHttpsEnforced,
+      frontend: join(repository, "frontend"),
+      runtimeConfig,
+      dependsOn: tunnel ? [tunnel] : [],
+    })
+  : undefined;
+
+/** Where the page is; empty when the program publishes none. */
+export const page = pages ? { url: pages.url, origin: access.pageOrigin } : {};

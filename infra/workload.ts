@@ -7,6 +7,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "./engine.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
+import { isSecretName } from "./secret-names.ts";
 
 /** A check that the engine runs inside the container. All times in seconds. */
 export interface HealthCheck {
@@ -87,8 +88,6 @@ export interface Replica {
   readonly container: docker.Container;
   readonly name: pulumi.Output<string>;
 }
-
-const SECRET_NAME = /PASS|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$/i;
 
 /**
  * What a container of the workload is, without the engine: pure, so that a test can read every field.
@@ -190,7 +189,7 @@ function check(args: WorkloadArgs): void {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
   for (const key of Object.keys(args.environment ?? {})) {
-    if (SECRET_NAME.test(key) && !key.endsWith("_FILE")) {
+    if (isSecretName(key) && !key.endsWith("_FILE")) {
       bad(
         `environment.${key}`,
         "looks like a secret; write it to a file and name that in a variable ending in _FILE",

@@ -6,20 +6,37 @@ import { STACK_LABEL, toLabels } from "../labels.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;
+  /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
+  readonly tunnelSubnet?: string;
+}
+
+/** The networks of a tunnel's connectors. */
+export interface TunnelNetworks {
+  /** The connectors and the edge; no way out. */
+  readonly tunnel: pulumi.Output<string>;
+  /**
+   * The connectors' way out, which nobody shares. On a network with the edge, its name would lead there as well, and
+   * requests would come from addresses that the edge must not believe.
+   */
+  readonly egress: pulumi.Output<string>;
+  /** Who is believed about the visitor's address, and by which header: Cloudflare sets it, and drops a visitor's own. */
+  readonly realIp: { readonly from: readonly string[]; readonly header: "CF-Connecting-IP" };
 }
 
 /** The networks by name. A workload that is not on a network cannot be reached through it. */
 export class Networks extends pulumi.ComponentResource {
-  /** The edge, and the tunnel when there is one. */
+  /** The edge, when it publishes ports. */
   readonly public: pulumi.Output<string>;
   /** The edge and the replicas of the service; with a way out, for AI providers. */
   readonly app: pulumi.Output<string>;
   /** The service, PostgreSQL, Redis and backups; no way out. */
   readonly data: pulumi.Output<string>;
+  /** Only with a tunnel. */
+  readonly tunnel?: TunnelNetworks;
 
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:network:Networks", `${pulumi.getStack()}-networks`, {}, opts);
-    const create = (name: string, internal: boolean): pulumi.Output<string> => {
+    const create = (name: string, internal: boolean, subnet?: string): pulumi.Output<string> => {
       const fullName = `omniai-${pulumi.getStack()}-${name}`;
       return new docker.Network(
         fullName,
@@ -27,6 +44,7 @@ export class Networks extends pulumi.ComponentResource {
           name: fullName,
           driver: "bridge",
           internal,
+          ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet }] }),
           labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
         },
         { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
@@ -35,6 +53,13 @@ export class Networks extends pulumi.ComponentResource {
     this.public = create("public", false);
     this.app = create("app", false);
     this.data = create("data", true);
+    if (args.tunnelSubnet !== undefined) {
+      this.tunnel = {
+        tunnel: create("tunnel", true, args.tunnelSubnet),
+        egress: create("egress", false),
+        realIp: { from: [args.tunnelSubnet], header: "CF-Connecting-IP" },
+      };
+    }
     this.registerOutputs({ public: this.public, app: this.app, data: this.data });
   }
 }

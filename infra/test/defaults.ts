@@ -15,11 +15,3 @@ export const project = parse(
 export const defaults: Readonly<Record<string, unknown>> = Object.fromEntries(
   Object.entries(project.config).map(([key, { default: value }]) => [key, value]),
 );
-
-/** The same as the text that the CLI hands over. */
-export const defaultsAsText: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries(defaults).map(([key, value]) => [
-    `omniai:${key}`,
-    typeof value === "string" ? value : JSON.stringify(value),
-  ]),
-);

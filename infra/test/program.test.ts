@@ -1,58 +1,13 @@
 /** The whole program under mocks: what a stack declares. */
 import assert from "node:assert/strict";
-import * as pulumi from "@pulumi/pulumi";
-import { defaultsAsText } from "./defaults.ts";
-
-interface Declared {
-  type: string;
-  name: string;
-  inputs: Record<string, unknown>;
-}
-
-const declared: Declared[] = [];
-
-/** Outputs that a provider would compute, so that what depends on them is not unknown. */
-function compute(args: pulumi.runtime.MockResourceArgs): Record<string, unknown> {
-  switch (args.type) {
-    case "docker:index/container:Container":
-      return {
-        name: (args.inputs as { name?: string }).name ?? `${args.name}-0a1b2c3`,
-        networkDatas: [
-          { networkName: "omniai-dev-app", ipAddress: "172.20.0.9" },
-          { networkName: "omniai-dev-data", ipAddress: "172.21.0.9" },
-        ],
-      };
-    case "docker:index/remoteImage:RemoteImage":
-      return { imageId: `sha256:${args.name}` };
-    case "random:index/randomPassword:RandomPassword":
-      return { result: `canary-${args.name}` };
-    case "command:local:Command":
-      return { stdout: JSON.stringify({ certificate: "PEM", key: "canary-key" }) };
-    default:
-      return {};
-  }
-}
-
-const of = (type: string): Declared[] => declared.filter((resource) => resource.type === type);
-const CONTAINER = "docker:index/container:Container";
+import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
 
 describe("the program, for the dev stack", () => {
+  let program: Recording;
+  const of = (type: string) => program.of(type);
   before(async () => {
-    await pulumi.runtime.setMocks(
-      {
-        newResource: (args) => {
-          declared.push({ type: args.type, name: args.name, inputs: args.inputs as Record<string, unknown> });
-          return { id: `${args.name}-id`, state: { ...(args.inputs as object), ...compute(args) } };
-        },
-        call: (args) => args.inputs as Record<string, unknown>,
-      },
-      "omniai",
-      "dev",
-    );
-    pulumi.runtime.setAllConfig({ ...defaultsAsText });
-    const program = await import("../index.ts");
-    await new Promise((resolve) => program.runtimeConfig.apply(resolve));
-    await pulumi.runtime.disconnect();
+    const providers = [{ name: "openai", baseUrl: "https://api.openai.com/v1", apiKey: "canary-api-key" }];
+    program = await record("dev", { providers });
   });
 
   it("declares PostgreSQL, Redis, two replicas and the edge", () => {
@@ -124,35 +79,68 @@ describe("the program, for the dev stack", () => {
   });
 
   it("has no secret in any container's inputs or any command's arguments and environment", () => {
-    for (const { name, inputs } of [...of(CONTAINER), ...of("command:local:Command")]) {
+    for (const { name, inputs } of [...of(CONTAINER), ...of(COMMAND)]) {
       const { stdin: _, ...visible } = inputs;
       assert.doesNotMatch(JSON.stringify(visible), /canary/, name);
     }
   });
 
   it("hands files over as secrets, on standard input", () => {
-    const withFiles = of("command:local:Command").filter(({ name }) =>
-      /-files$|-switch$|-provision$/.test(name),
-    );
+    const withFiles = of(COMMAND).filter(({ name }) => /-files$|-switch$|-provision$/.test(name));
     assert.equal(withFiles.length, 5);
     for (const { inputs } of withFiles) assert.ok(inputs["stdin"]);
   });
 
+  it("tells the service of its AI providers, whose keys are files", () => {
+    const backend = of(CONTAINER).find(({ name }) => name === "omniai-dev-backend-1");
+    const list = (backend?.inputs["envs"] as string[]).find((one) => one.startsWith("OMNIAI_PROVIDERS="));
+    const apiKeyFile = "/run/secrets/provider-openai-key";
+    assert.deepEqual(JSON.parse(list?.slice("OMNIAI_PROVIDERS=".length) ?? ""), [
+      { name: "openai", baseUrl: "https://api.openai.com/v1", apiKeyFile },
+    ]);
+    const files = of("command:local:Command").find(({ name }) => name.endsWith("backend-files"));
+    const archive = Buffer.from(secretValue(files?.inputs["stdin"]), "base64").toString();
+    assert.match(archive, /provider-openai-key/);
+    assert.match(archive, /canary-api-key/);
+  });
+
+  it("tells the replicas who may do what, and gives them the secret that signs as a file", () => {
+    const replicas = of(CONTAINER).filter(({ name }) => name.includes("backend"));
+    assert.equal(replicas.length, 2);
+    for (const { inputs } of replicas) {
+      const variables = inputs["envs"] as string[];
+      for (const variable of [
+        "OMNIAI_AUTH_MODE=none",
+        "OMNIAI_PAGE_SITE=cross-site",
+        "OMNIAI_SESSION_IDLE_SECONDS=3600",
+        "OMNIAI_LIMIT_REQUESTS_PER_MINUTE=30000",
+        "OMNIAI_AUTH_SECRET_FILE=/run/secrets/auth-secret",
+      ])
+        assert.ok(variables.includes(variable), variable);
+    }
+    const files = of("command:local:Command").find(({ name }) => name === "omniai-dev-backend-files");
+    const text = Buffer.from(secretValue(files?.inputs["stdin"]), "base64").toString();
+    assert.match(text, /auth-secret\0/);
+    assert.match(text, /canary-omniai-dev-auth-secret/);
+  });
+
   it("sends the edge to exactly the replicas", () => {
-    const input = of("command:local:Command").find(({ name }) => name.endsWith("edge-switch"))?.inputs[
-      "stdin"
-    ];
+    const input = of(COMMAND).find(({ name }) => name.endsWith("edge-switch"))?.inputs["stdin"];
     const text = Buffer.from(secretValue(input), "base64").toString();
     assert.match(text, /server 172\.20\.0\.9:8000 /);
     assert.match(text, /server omniai-dev-backend-1-0a1b2c3:8000 resolve/);
     assert.match(text, /server omniai-dev-backend-2-0a1b2c3:8000 resolve/);
   });
 
+  it("declares nothing of Cloudflare or GitHub, and asks them nothing", () => {
+    assert.deepEqual(
+      program.resources.filter(({ type }) => /cloudflare|github|tunnel|pages/i.test(type)),
+      [],
+    );
+    assert.deepEqual(program.calls, []);
+  });
+
   it("parents every resource to a component of ours", () => {
     assert.ok(of("omniai:edge:Edge").length === 1 && of("omniai:workload:Workload").length === 4);
   });
 });
-
-/** Mocks see a secret as an object with a signature and its value. */
-const secretValue = (input: unknown): string =>
-  typeof input === "string" ? input : String((input as { value: unknown }).value);

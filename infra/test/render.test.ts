@@ -6,46 +6,7 @@ import { renderRedisConfig, renderUsers } from "../components/cache/redis.ts";
 import { planSettings } from "../components/database/database.ts";
 import { renderProvision } from "../components/database/provision.ts";
 import { scramVerifier, stableSalt } from "../components/database/scram.ts";
-import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
 import { FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "../components/edge/switch.ts";
-
-const edge: EdgeConfig = {
-  upstreams: [{ name: "backend-1-a", address: "172.20.0.3" }, { name: "backend-2-b" }],
-  upstreamPort: 8000,
-  release: "abc",
-  tls: true,
-  keepaliveSeconds: 4,
-  workerShutdownSeconds: 900,
-};
-
-describe("renderNginx", () => {
-  it("lists each replica by address and by name, and nothing else", () => {
-    assert.deepEqual(
-      [...renderNginx(edge).matchAll(/^ +server (\S+)/gm)]
-        .map(([, server]) => server)
-        .filter((server) => server !== "{"),
-      ["172.20.0.3:8000", "backend-1-a:8000", "backend-2-b:8000"],
-    );
-  });
-
-  it("lets no connection be idle for longer than a reload keeps it", () => {
-    assert.match(renderNginx(edge), /keepalive_timeout 4s 3s;\s+keepalive_min_timeout 4s;/);
-  });
-
-  it("never repeats a request that was sent", () => {
-    assert.doesNotMatch(renderNginx(edge), /non_idempotent/);
-  });
-
-  it("tells everybody to come back while there is nothing to send requests to", () => {
-    const empty = renderNginx({ ...edge, upstreams: [], tls: false });
-    assert.match(empty, /location \/ \{ return 503; \}/);
-    assert.doesNotMatch(empty, /proxy_pass|ssl_certificate|upstream backend/);
-  });
-
-  it("shows the release only on the loopback inside the container", () => {
-    assert.match(renderNginx(edge), /listen 127\.0\.0\.1:8081;[^}]*return 200 "live/);
-  });
-});
 
 describe("the edge's scripts", () => {
   for (const [name, script] of Object.entries({ SWITCH_SCRIPT, FIRST_RELEASE_SCRIPT })) {
@@ -67,6 +28,18 @@ describe("redis", () => {
     const users = renderUsers("a-password");
     assert.doesNotMatch(users, /a-password/);
     assert.ok(users.includes(`#${createHash("sha256").update("a-password").digest("hex")}`));
+  });
+
+  it("lets the service at its own keys, with what it needs and no more", () => {
+    const rules = (/^user omniai (.*)$/m.exec(renderUsers("x"))?.[1] ?? "").split(" ");
+    assert.ok(rules.includes("-@all") && rules.includes("~omniai:*"));
+    assert.deepEqual(
+      rules.filter((rule) => rule.startsWith("~") || rule.startsWith("&") || rule === "allkeys"),
+      ["~omniai:*"],
+    );
+    for (const command of ["+del", "+sadd", "+incrby", "+xadd"]) assert.ok(rules.includes(command), command);
+    for (const command of ["+@all", "+flushall", "+config", "+keys", "+acl", "+debug", "+script"])
+      assert.ok(!rules.includes(command), command);
   });
 
   it("lets nobody in without a name, and keeps the default user's rights for the replay of its own file", () => {

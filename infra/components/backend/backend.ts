@@ -5,11 +5,16 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../../engine.ts";
 import { FileSet } from "../../files.ts";
+import { createPassword } from "../../password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../labels.ts";
 import { Workload } from "../../workload.ts";
+import type { Provider } from "../../config-schema.ts";
+import { planProviders } from "../../providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
-import { stageContext, type BuildContext } from "./context.ts";
+import { authVariables, type AuthArgs } from "./auth.ts";
+import { stageContext } from "./context.ts";
+import { imageOf } from "./image.ts";
 
 export interface BackendArgs {
   readonly engine: Engine;
@@ -17,6 +22,8 @@ export interface BackendArgs {
   readonly repository: string;
   /** The image of Node 24 that the service is built on. */
   readonly nodeImage: string;
+  /** A build whose image is on the engine, to deploy in place of the sources. */
+  readonly build?: string;
   readonly networks: readonly pulumi.Input<string>[];
   readonly database: DatabaseConnection;
   readonly cache: CacheConnection;
@@ -27,9 +34,18 @@ export interface BackendArgs {
   readonly cpus: string;
   /** How long a replica may take to become ready before failed health checks count, in seconds. */
   readonly startSeconds: number;
+  /** How many reports of pages a replica takes in a minute. */
+  readonly clientReportsPerMinute: number;
   readonly corsOrigins: readonly string[];
+  /** The AI providers; a key becomes a file that only the service can read. */
+  readonly providers: readonly Provider[];
+  /** Who may do what, see auth.ts. */
+  readonly auth: AuthArgs;
   /** How many events the log keeps. */
   readonly eventRetention: number;
+  /** For how many days reports of pages are kept, and how many at most. */
+  readonly clientReportDays: number;
+  readonly clientReportsMax: number;
   /** How long a replica serves on after SIGTERM, in seconds. */
   readonly switchSeconds: number;
   /** Over how many seconds a replica then spreads the farewell of its streams. */
@@ -52,8 +68,11 @@ export class Backend extends pulumi.ComponentResource {
   constructor(args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
     super("omniai:backend:Backend", `${stack}-backend`, {}, opts);
-    const context = stageContext(args.repository, join(args.repository, ".state", "build"), args.nodeImage);
-    this.imageId = this.build(args, context);
+    const providers = planProviders(args.providers, SECRETS);
+    const { build, imageId } = this.createImage(args);
+    this.imageId = imageId;
+    // Random, and of nobody else: a value out of a workload that is deleted first would take the replicas down with it.
+    const authSecret = createPassword("auth-secret", this, false);
     const files = new FileSet(
       `omniai-${stack}-backend-files`,
       {
@@ -61,10 +80,14 @@ export class Backend extends pulumi.ComponentResource {
         workload: "backend",
         image: this.imageId,
         owner: USER,
-        files: pulumi.all([args.database.password, args.cache.password]).apply(([postgres, redis]) => ({
-          "postgres-password": { content: postgres },
-          "redis-password": { content: redis },
-        })),
+        files: pulumi
+          .all([args.database.password, args.cache.password, authSecret, pulumi.secret(providers.files)])
+          .apply(([postgres, redis, auth, keys]) => ({
+            "postgres-password": { content: postgres },
+            "redis-password": { content: redis },
+            "auth-secret": { content: auth },
+            ...keys,
+          })),
       },
       { parent: this },
     );
@@ -72,10 +95,16 @@ export class Backend extends pulumi.ComponentResource {
       OMNIAI_HOST: "0.0.0.0",
       OMNIAI_PORT: String(PUBLIC_PORT),
       OMNIAI_INTERNAL_PORT: String(INTERNAL_PORT),
-      OMNIAI_BUILD: context.hash,
+      OMNIAI_BUILD: build,
       OMNIAI_STACK: stack,
+      OMNIAI_CLIENT_REPORTS_PER_MINUTE: String(args.clientReportsPerMinute),
       OMNIAI_CORS_ORIGINS: args.corsOrigins.join(","),
+      ...authVariables(args.auth),
+      OMNIAI_AUTH_SECRET_FILE: `${SECRETS}/auth-secret`,
       OMNIAI_EVENT_RETENTION: String(args.eventRetention),
+      OMNIAI_CLIENT_REPORTS_DAYS: String(args.clientReportDays),
+      OMNIAI_CLIENT_REPORTS_MAX: String(args.clientReportsMax),
+      OMNIAI_PROVIDERS: providers.list,
       OMNIAI_SWITCH_SECONDS: String(args.switchSeconds),
       OMNIAI_DRAIN_SECONDS: String(args.drainSeconds),
       OMNIAI_LOG_LEVEL: args.logLevel,
@@ -103,7 +132,8 @@ export class Backend extends pulumi.ComponentResource {
         networks: args.networks,
         volumes: [{ volume: files.volumeName, path: SECRETS }],
         tmpfs: { "/tmp": "size=16m,mode=1777" },
-        health: { command: ["node", "service/healthcheck.mjs"], startPeriod: args.startSeconds },
+        // Time for two probes and for the start of the check itself, which is slow on a busy machine.
+        health: { command: ["node", "service/healthcheck.mjs"], timeout: 5, startPeriod: args.startSeconds },
         memory: args.memory,
         cpus: args.cpus,
         pids: 128,
@@ -153,24 +183,30 @@ export class Backend extends pulumi.ComponentResource {
     );
   }
 
-  private build(args: BackendArgs, context: BuildContext): pulumi.Output<string> {
-    const name = `omniai/backend:${context.hash}`;
-    return new docker.RemoteImage(
-      `omniai-${pulumi.getStack()}-backend`,
-      {
-        name,
-        build: {
-          context: context.folder,
-          dockerfile: "service/Dockerfile",
-          tags: [name],
-          buildArgs: { NODE_IMAGE: args.nodeImage },
-        },
-        triggers: { content: context.hash },
-        // Kept, so that a rollback has it.
-        keepLocally: true,
+  /** The image of the sources, or one that is there. Its name is the hash of its sources, so it is built once. */
+  private createImage(args: BackendArgs): { build: string; imageId: pulumi.Output<string> } {
+    const { repository, nodeImage } = args;
+    const context = args.build
+      ? undefined
+      : stageContext(repository, join(repository, ".state", "build"), nodeImage);
+    const build = context?.hash ?? args.build ?? "";
+    const name = imageOf(build);
+    const fromSources = context && {
+      build: {
+        context: context.folder,
+        dockerfile: "service/Dockerfile",
+        tags: [name],
+        buildArgs: { NODE_IMAGE: nodeImage },
       },
+      triggers: { content: context.hash },
+    };
+    const { imageId } = new docker.RemoteImage(
+      `omniai-${pulumi.getStack()}-backend`,
+      // Kept, so that a rollback has it.
+      { name, ...fromSources, keepLocally: true },
       { parent: this, provider: args.engine.provider, deleteBeforeReplace: false },
-    ).imageId;
+    );
+    return { build, imageId };
   }
 }
 

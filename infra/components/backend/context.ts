@@ -23,7 +23,7 @@ export interface BuildContext {
 }
 
 /** What of the service's folder does not go into its image. */
-const LEFT_OUT = /^(test|node_modules|coverage)(\/|$)|(^|\/)\.|\.(md|log|tsbuildinfo)$/;
+const LEFT_OUT = /^(test|dev|node_modules|coverage)(\/|$)|(^|\/)\.|\.(md|log|tsbuildinfo)$/;
 
 /** How many contexts stay; older ones belong to no running deploy. */
 const KEPT = 5;

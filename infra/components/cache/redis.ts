@@ -37,7 +37,7 @@ export function renderUsers(servicePassword: string): string {
   const hash = createHash("sha256").update(servicePassword).digest("hex");
   return `user default off resetpass ~* &* +@all
 user ${HEALTH_USER} on nopass resetkeys resetchannels -@all +ping
-user ${REDIS_USER} on #${hash} resetkeys resetchannels ~omniai:* &omniai:* ${SERVICE_COMMANDS.join(" ")}
+user ${REDIS_USER} on #${hash} ${SERVICE_RULES.join(" ")}
 `;
 }
 
@@ -54,11 +54,11 @@ export const HEALTH_COMMAND = [
 export const REDIS_USER = "omniai";
 
 /**
- * What the service may do, and nothing else: its own keys, the event log's script and stream, durability, and the
- * questions that its health and diagnostics ask.
+ * What the service may do, and nothing else: its own keys, the event log's script and stream, durability, sessions and
+ * limits, and the questions that its health and diagnostics ask. The service's tests run with these rules.
  */
-const SERVICE_COMMANDS = [
-  "-@all",
+export const SERVICE_RULES: readonly string[] = [
+  ...["resetkeys", "resetchannels", "~omniai:*", "-@all"],
   // The connection itself.
   ...["+hello", "+auth", "+ping", "+client|setinfo", "+client|setname", "+info"],
   // The log: epoch, counter and entry change together in a script.
@@ -66,6 +66,10 @@ const SERVICE_COMMANDS = [
   ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
   // What was posted under an idempotency key, and which replica has which streams.
   ...["+get", "+mget", "+hgetall", "+hdel"],
+  // Sessions, and which of them are a user's.
+  ...["+del", "+pexpire", "+sadd", "+srem", "+smembers"],
+  // Rate limits, in a script.
+  ...["+incrby", "+pttl", "+expire"],
   // On disk before it is acknowledged.
   "+waitaof",
 ];
