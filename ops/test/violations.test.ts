@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
+import { EXIT } from "../errors.ts";
+import { RunFailed, tell, type Story } from "../run.ts";
+import { describeViolations, readViolation } from "../violations.ts";
+
+const event = (change: Partial<PolicyEvent> = {}): PolicyEvent => ({
+  message:
+    "<{%reset%}>A container runs as a user that is not root. (CIS Docker 4.1)\nx: it is root. Give `user`.<{%reset%}>\n",
+  color: "raw",
+  policyName: "container-user",
+  policyPackName: "omniai",
+  policyPackVersion: "0.1.0",
+  policyPackVersionTag: "0.1.0",
+  enforcementLevel: "mandatory",
+  ...change,
+});
+
+describe("what the policy pack says", () => {
+  it("is read without the rule's description and the colours", () => {
+    assert.deepEqual(readViolation(event()), {
+      rule: "container-user",
+      message: "x: it is root. Give `user`.",
+      mandatory: true,
+    });
+    assert.equal(readViolation(event({ enforcementLevel: "warning" })).mandatory, false);
+  });
+
+  it("is a line for each", () => {
+    const violation = readViolation(event());
+    assert.match(
+      describeViolations([violation]),
+      /^1 policy does not hold\.\n {2}container-user: x: it is root/,
+    );
+    assert.match(describeViolations([violation, violation]), /^2 policies do not hold\./);
+  });
+
+  it("ends a run with an exit code of its own, and only where it is mandatory", () => {
+    const failed = (change: Partial<PolicyEvent>): RunFailed => {
+      const story: Story = { changes: [], errors: [], violations: [] };
+      tell(story, { sequence: 1, timestamp: 1, policyEvent: event(change) });
+      return new RunFailed("previewing stack prod", story, new Error("preview failed"));
+    };
+    assert.equal(failed({}).exitCode, EXIT.policy);
+    assert.match(failed({}).message, /^Stopped while previewing stack prod: 1 policy does not hold\./);
+    assert.match(failed({}).remedy, /omniai:policyExceptions/);
+    assert.equal(failed({ enforcementLevel: "warning" }).exitCode, EXIT.failed);
+  });
+});

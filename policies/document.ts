@@ -1,0 +1,58 @@
+/** docs/policies.md, from the rules themselves. `npm run policy:docs` writes it; a test compares. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { rules } from "./pack.ts";
+import type { Rule } from "./rule.ts";
+
+export const DOCUMENT = join(import.meta.dirname, "..", "docs", "policies.md");
+
+const line = ({ name, title, source, remedy, environments }: Rule): string =>
+  `- **${name}**: ${title} ${remedy} _${source}${environments ? `; ${environments.join(" and ")} only` : ""}_`;
+
+/** Pure: the whole document. */
+export function renderDocument(all: readonly Rule[]): string {
+  const of = (kind: Rule["kind"]): string =>
+    all
+      .filter((rule) => rule.kind === kind)
+      .map(line)
+      .join("\n");
+  return `# Policies
+
+What every stack must hold to, checked on each \`npm run preview\`, \`up\` and \`restart\`; \`npm run policy\` checks every
+stack that has a file and deploys nothing. With a Pulumi CLI of your own: \`pulumi preview --policy-pack policies/main.ts\`.
+
+**How strict.** \`omniai:environment\` says it: in \`dev\` a violation is shown, in \`staging\` and \`prod\` it stops the run,
+before anything is touched, with exit code 4. Empty means the stack's own name where that is one of the three, else
+\`dev\`.
+
+**Exceptions** are in the stack's config, with a reason and a last day, and shown in every run. From the day after on,
+the rule holds again:
+
+\`\`\`yaml
+omniai:policyExceptions:
+  - rule: container-user
+    resource: omniai-prod-x
+    reason: The image drops root by itself, and needs it to bind its port
+    until: 2027-01-31
+\`\`\`
+
+**Values that are not known in a preview** are no violation and no pass: the run lists what waits, and the update checks
+it before the resource is made. Rules about the whole stack are checked at the end of a preview and of an update.
+
+**What policies cannot see:** \`retainOnDelete\` and the live pids limit; the tests of a whole stack read them from the state
+and the engine.
+
+To add a rule: a file in \`policies/rules/\`, its name in \`policies/pack.ts\`, a test beside the others, and
+\`npm run policy:docs\`, which writes this file.
+
+## For each resource
+
+${of("resource")}
+
+## For the whole stack
+
+${of("stack")}
+`;
+}
+
+if (process.argv[1] === import.meta.filename) writeFileSync(DOCUMENT, renderDocument(rules));

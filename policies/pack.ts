@@ -1,0 +1,93 @@
+/** The pack: every rule, by name. What a rule is stands in its own file. */
+import type { Rule } from "./rule.ts";
+import { commandSecrets } from "./rules/command-secrets.ts";
+import { containerApparmor } from "./rules/container-apparmor.ts";
+import { containerCapabilities } from "./rules/container-capabilities.ts";
+import { containerCgroup } from "./rules/container-cgroup.ts";
+import { containerCpu } from "./rules/container-cpu.ts";
+import { containerDevices } from "./rules/container-devices.ts";
+import { containerEngineSocket } from "./rules/container-engine-socket.ts";
+import { containerEnvNames } from "./rules/container-env-names.ts";
+import { containerHealth } from "./rules/container-health.ts";
+import { containerImageId } from "./rules/container-image-id.ts";
+import { containerInit } from "./rules/container-init.ts";
+import { containerLogs } from "./rules/container-logs.ts";
+import { containerMemory } from "./rules/container-memory.ts";
+import { containerMounts } from "./rules/container-mounts.ts";
+import { containerMustRun } from "./rules/container-must-run.ts";
+import { containerNamespaces } from "./rules/container-namespaces.ts";
+import { containerNetworkMode } from "./rules/container-network-mode.ts";
+import { containerNetworks } from "./rules/container-networks.ts";
+import { containerNoNewPrivileges } from "./rules/container-no-new-privileges.ts";
+import { containerPids } from "./rules/container-pids.ts";
+import { containerPortAddress } from "./rules/container-port-address.ts";
+import { containerPortNumbers } from "./rules/container-port-numbers.ts";
+import { containerPrivileged } from "./rules/container-privileged.ts";
+import { containerPropagation } from "./rules/container-propagation.ts";
+import { containerPublishAll } from "./rules/container-publish-all.ts";
+import { containerReadOnly } from "./rules/container-read-only.ts";
+import { containerReplacement } from "./rules/container-replacement.ts";
+import { containerRestart } from "./rules/container-restart.ts";
+import { containerSeccomp } from "./rules/container-seccomp.ts";
+import { containerSecrets } from "./rules/container-secrets.ts";
+import { containerSelinux } from "./rules/container-selinux.ts";
+import { containerStopGrace } from "./rules/container-stop-grace.ts";
+import { containerUlimits } from "./rules/container-ulimits.ts";
+import { containerUser } from "./rules/container-user.ts";
+import { containerWait } from "./rules/container-wait.ts";
+import { dataNetwork } from "./rules/data-network.ts";
+import { dataVolume } from "./rules/data-volume.ts";
+import { dnsProxied } from "./rules/dns-proxied.ts";
+import { hostCapacity } from "./rules/host-capacity.ts";
+import { imageDigest } from "./rules/image-digest.ts";
+import { plainSecrets } from "./rules/plain-secrets.ts";
+import { tunnelPorts } from "./rules/tunnel-ports.ts";
+import { zoneTlsComplete } from "./rules/zone-tls-complete.ts";
+import { zoneTls } from "./rules/zone-tls.ts";
+
+export const rules: readonly Rule[] = [
+  commandSecrets,
+  containerApparmor,
+  containerCapabilities,
+  containerCgroup,
+  containerCpu,
+  containerDevices,
+  containerEngineSocket,
+  containerEnvNames,
+  containerHealth,
+  containerImageId,
+  containerInit,
+  containerLogs,
+  containerMemory,
+  containerMounts,
+  containerMustRun,
+  containerNamespaces,
+  containerNetworkMode,
+  containerNetworks,
+  containerNoNewPrivileges,
+  containerPids,
+  containerPortAddress,
+  containerPortNumbers,
+  containerPrivileged,
+  containerPropagation,
+  containerPublishAll,
+  containerReadOnly,
+  containerReplacement,
+  containerRestart,
+  containerSeccomp,
+  containerSecrets,
+  containerSelinux,
+  containerStopGrace,
+  containerUlimits,
+  containerUser,
+  containerWait,
+  dataNetwork,
+  dataVolume,
+  dnsProxied,
+  hostCapacity,
+  imageDigest,
+  plainSecrets,
+  tunnelPorts,
+  zoneTlsComplete,
+  zoneTls,
+];

@@ -1,0 +1,146 @@
+/** What a rule is, and what it is given. Rules are plain data and generators, so that a test needs no engine. */
+import type { ContainerArgs } from "@pulumi/docker";
+import type { Unwrap } from "@pulumi/pulumi";
+import type { Environment } from "../infra/policy-settings.ts";
+
+/** What the pack knows of the stack before it sees the first resource. */
+export interface StackContext {
+  readonly stack: string;
+  readonly environment: Environment;
+  /** The memory of the host in MiB; 0 where the config does not say. */
+  readonly hostMemory: number;
+  /** The cores of the host; 0 where the config does not say. */
+  readonly hostCpus: number;
+  /** False where another stack declares the settings of the zone that this one's names are in. */
+  readonly managesZone: boolean;
+}
+
+/**
+ * A resource as it is declared. Reading a property whose value is not known yet (in a preview) throws; the rule is
+ * then made again during the update, so a rule reads first what decides and last what may be unknown.
+ */
+export interface Inspected<P = Readonly<Record<string, unknown>>> {
+  readonly urn: string;
+  readonly type: string;
+  readonly name: string;
+  readonly props: P;
+  /** The paths of the values that are Pulumi secrets, for example "envs.0". Known in a preview too. */
+  readonly secrets: readonly string[];
+  readonly options: { readonly protect: boolean; readonly deleteBeforeReplace?: boolean };
+}
+
+/** A resource among all of the stack, with what each of its properties was made from. */
+export interface Declared extends Inspected {
+  /** URNs by property. */
+  readonly dependencies: Readonly<Record<string, readonly string[]>>;
+  /** Every text in its properties, and whether it is a secret. */
+  readonly texts: readonly Text[];
+}
+
+export interface Text {
+  readonly path: string;
+  readonly value: string;
+  readonly secret: boolean;
+}
+
+/** A violation of a rule that looks at the whole stack. */
+export interface StackFinding {
+  readonly what: string;
+  /** The resource that has to change; the stack where it is none in particular. */
+  readonly resource?: Pick<Declared, "urn" | "name">;
+}
+
+interface RuleText {
+  /** How exceptions name it. */
+  readonly name: string;
+  /** One sentence: what holds. */
+  readonly title: string;
+  /** Where the rule comes from. */
+  readonly source: string;
+  /** What to do where it is violated. */
+  readonly remedy: string;
+  /** The environments that it holds in; default: all. */
+  readonly environments?: readonly Environment[];
+}
+
+export interface ResourceRule extends RuleText {
+  readonly kind: "resource";
+  /** The type tokens that it is for. */
+  readonly types: readonly string[];
+  /** Yields what is wrong, a sentence each. */
+  check(resource: Inspected, stack: StackContext): Iterable<string>;
+}
+
+export interface StackRule extends RuleText {
+  readonly kind: "stack";
+  check(resources: readonly Declared[], stack: StackContext): Iterable<StackFinding>;
+}
+
+export type Rule = ResourceRule | StackRule;
+
+export const CONTAINER = "docker:index/container:Container";
+export const IMAGE = "docker:index/remoteImage:RemoteImage";
+export const NETWORK = "docker:index/network:Network";
+export const VOLUME = "docker:index/volume:Volume";
+export const COMMAND = "command:local:Command";
+export const STACK = "pulumi:pulumi:Stack";
+
+export type ContainerProps = Readonly<Unwrap<ContainerArgs>>;
+
+/** A rule for resources of some types, whose properties have the shape `P`. */
+export const resourceRule = <P>(
+  types: readonly string[],
+  rule: RuleText & { check(resource: Inspected<P>, stack: StackContext): Iterable<string> },
+): ResourceRule => ({
+  ...rule,
+  kind: "resource",
+  types,
+  // The engine checks a resource's properties against its provider's schema; the type token stands for that.
+  check: (resource, stack) => rule.check(resource as Inspected<P>, stack),
+});
+
+/** A rule for every container. */
+export const containerRule = (
+  rule: RuleText & { check(container: Inspected<ContainerProps>, stack: StackContext): Iterable<string> },
+): ResourceRule => resourceRule<ContainerProps>([CONTAINER], rule);
+
+export const stackRule = (rule: Omit<StackRule, "kind">): StackRule => ({ ...rule, kind: "stack" });
+
+/** True for the error that reading an unknown value throws. */
+export const isUnknownValue = (error: unknown): error is Error =>
+  error instanceof Error && "unknownTypeSentinel" in error;
+
+/** The known items of a list, and then the error of the first unknown one: what is known is judged at once. */
+export function* knownFirst<T>(list: readonly T[] | undefined): Iterable<T> {
+  let unknown: unknown;
+  for (let index = 0; index < (list?.length ?? 0); index += 1) {
+    try {
+      yield (list as readonly T[])[index] as T;
+    } catch (error) {
+      if (!isUnknownValue(error)) throw error;
+      unknown ??= error;
+    }
+  }
+  if (unknown !== undefined) throw unknown as Error;
+}
+
+/** A label's value out of the list that @pulumi/docker takes. */
+export const labelOf = (
+  labels: readonly { label: string; value: string }[] | undefined,
+  name: string,
+): string | undefined => (labels ?? []).find(({ label }) => label === name)?.value;
+
+/** True where the program chose the name: the engine makes up "<name in the program>-<7 hex digits>" otherwise. */
+export const hasFixedName = (name: string, given: string | undefined): boolean =>
+  given !== undefined &&
+  !(given.startsWith(`${name}-`) && /^[0-9a-f]{7}$/.test(given.slice(name.length + 1)));
+
+/** A value, or undefined where it is not known yet: for what is of no consequence then. */
+export function ifKnown<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isUnknownValue(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,14 @@
+import { containerRule, knownFirst } from "../rule.ts";
+
+/** A device is a way around every other limit. */
+export const containerDevices = containerRule({
+  name: "container-devices",
+  title: "No container has a device of its host.",
+  source: "CIS Docker 5.18",
+  remedy: "Leave devices and gpus out.",
+
+  *check({ props }) {
+    for (const { hostPath } of knownFirst(props.devices)) yield `it has the device ${hostPath}.`;
+    if (props.gpus !== undefined && props.gpus !== "") yield `it has the GPUs ${props.gpus}.`;
+  },
+});

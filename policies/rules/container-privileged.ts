@@ -1,0 +1,13 @@
+import { containerRule } from "../rule.ts";
+
+/** A privileged container is root on the host. */
+export const containerPrivileged = containerRule({
+  name: "container-privileged",
+  title: "No container is privileged.",
+  source: "CIS Docker 5.5",
+  remedy: "Leave `privileged` out.",
+
+  *check({ props }) {
+    if (props.privileged === true) yield "it is privileged.";
+  },
+});

@@ -1,0 +1,18 @@
+import { containerRule, hasFixedName } from "../rule.ts";
+
+/** The provider's default is to delete first, which is an outage; with a fixed name or a port, creating first cannot work. */
+export const containerReplacement = containerRule({
+  name: "container-replacement",
+  title: "A container is created before its predecessor is deleted, unless it has a fixed name or a port.",
+  source: "pulumi-docker#1356",
+  remedy: "Write deleteBeforeReplace: false, or true for what owns a name or a port.",
+
+  *check({ name, props, options }) {
+    const owns = hasFixedName(name, props.name) || (props.ports ?? []).length > 0;
+    const { deleteBeforeReplace } = options;
+    if (owns && deleteBeforeReplace !== true)
+      yield "it has a fixed name or a port, and deleteBeforeReplace is not true.";
+    if (!owns && deleteBeforeReplace !== false)
+      yield "deleteBeforeReplace is not false: the old one goes before the new one is healthy.";
+  },
+});

@@ -1,0 +1,16 @@
+import { containerRule, knownFirst } from "../rule.ts";
+
+/** What the kernel refuses, no process can do. */
+export const containerSeccomp = containerRule({
+  name: "container-seccomp",
+  title: "A container keeps a seccomp profile.",
+  source: "CIS Docker 5.22",
+  remedy: "Take the entry out of `securityOpts`.",
+
+  *check({ props }) {
+    for (const option of knownFirst(props.securityOpts)) {
+      if (/^seccomp[=:]unconfined$/.test(option))
+        yield `seccomp is off: securityOpts has ${JSON.stringify(option)}.`;
+    }
+  },
+});

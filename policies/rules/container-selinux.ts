@@ -1,0 +1,16 @@
+import { containerRule, knownFirst } from "../rule.ts";
+
+/** What the kernel refuses, no process can do. */
+export const containerSelinux = containerRule({
+  name: "container-selinux",
+  title: "A container keeps its SELinux label.",
+  source: "CIS Docker 5.3",
+  remedy: "Take the entry out of `securityOpts`.",
+
+  *check({ props }) {
+    for (const option of knownFirst(props.securityOpts)) {
+      if (/^label[=:]disable$/.test(option))
+        yield `SELinux is off: securityOpts has ${JSON.stringify(option)}.`;
+    }
+  },
+});

@@ -1,0 +1,25 @@
+import { DATA_LABEL } from "../../infra/labels.ts";
+import { hasFixedName, labelOf, resourceRule, VOLUME } from "../rule.ts";
+
+interface VolumeProps {
+  readonly name?: string;
+  readonly labels?: readonly { label: string; value: string }[];
+}
+
+/**
+ * A volume without a fixed name was replaced, and its data with it, when auto-naming changed. (That it is retained on
+ * delete is not told to policies: the test of a whole stack reads it from the state.)
+ */
+export const dataVolume = resourceRule<VolumeProps>([VOLUME], {
+  name: "data-volume",
+  title: "A volume that holds data is protected and has a fixed name.",
+  source: "Pulumi: protect; pulumi-docker auto-naming",
+  remedy: "Make it with createDataVolume (infra/volume.ts).",
+  *check({ name, props, options }) {
+    const fixed = hasFixedName(name, props.name);
+    if (options.protect && fixed) return;
+    if (!name.endsWith("-data") && labelOf(props.labels, DATA_LABEL) !== "true") return;
+    if (!options.protect) yield "it is not protected.";
+    if (!fixed) yield "it has no fixed name.";
+  },
+});

@@ -1,0 +1,37 @@
+import { CONTAINER, stackRule, type ContainerProps, type Declared } from "../rule.ts";
+import { isMandatory } from "../../infra/policy-settings.ts";
+
+/** The limits of all containers: once, and with every replaceable one twice, as it is while a deploy runs. */
+function add(containers: readonly Declared[]): { memory: number; peak: number; cpus: number } {
+  let [memory, peak, cpus] = [0, 0, 0];
+  for (const { props, options } of containers) {
+    const container = props as unknown as ContainerProps;
+    memory += container.memory ?? 0;
+    peak += (container.memory ?? 0) * (options.deleteBeforeReplace === false ? 2 : 1);
+    cpus += Number(container.cpus ?? 0);
+  }
+  return { memory, peak, cpus: Math.round(cpus * 1000) / 1000 };
+}
+
+/** The kernel kills somebody when the limits promise more than there is. */
+export const hostCapacity = stackRule({
+  name: "host-capacity",
+  title:
+    "The memory limits of all containers fit into the host, also while a deploy runs, and so do their CPU limits.",
+  source: "pulumi-docker: replicas stand beside their predecessors during a deploy",
+  remedy:
+    "Say the host's size in omniai:hostMemory (MiB) and omniai:hostCpus, and lower the limits of the workloads until they fit.",
+  *check(resources, { environment, hostMemory, hostCpus }) {
+    const { memory, peak, cpus } = add(resources.filter(({ type }) => type === CONTAINER));
+    if (hostMemory === 0 && isMandatory(environment)) yield { what: "the memory of the host is not said." };
+    if (hostCpus === 0 && isMandatory(environment)) yield { what: "the cores of the host are not said." };
+    if (hostMemory > 0 && peak > hostMemory) {
+      yield {
+        what: `its containers may take ${memory} MiB, ${peak} MiB while a deploy runs; the host has ${hostMemory}.`,
+      };
+    }
+    if (hostCpus > 0 && cpus > hostCpus) {
+      yield { what: `its containers may take ${cpus} cores; the host has ${hostCpus}.` };
+    }
+  },
+});

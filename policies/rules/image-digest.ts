@@ -1,0 +1,28 @@
+import { IMAGE, resourceRule } from "../rule.ts";
+
+interface ImageProps {
+  readonly name: string;
+  readonly build?: { readonly buildArgs?: Readonly<Record<string, string>> };
+}
+
+const pinned = (name: string): boolean => /@sha256:[0-9a-f]{64}$/.test(name);
+
+/** Tags of public images have been moved to other content before (CVE-2026-33634); a digest is the content. */
+export const imageDigest = resourceRule<ImageProps>([IMAGE], {
+  name: "image-digest",
+  title: "Production runs images by digest, and builds on images by digest.",
+  source: "CIS Docker 4.5",
+  remedy:
+    "Run `npm run stack -- pin NAME`, which looks the digests up and writes them as name:tag@sha256:…, and commit its file.",
+  environments: ["prod"],
+  *check({ props }) {
+    if (props.build === undefined) {
+      if (!pinned(props.name)) yield `the image ${props.name} is not pinned by digest.`;
+      return;
+    }
+    for (const [key, value] of Object.entries(props.build.buildArgs ?? {})) {
+      if (key.endsWith("IMAGE") && !pinned(value))
+        yield `it is built on ${value}, which is not pinned by digest.`;
+    }
+  },
+});

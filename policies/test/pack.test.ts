@@ -1,0 +1,31 @@
+/** The pack as a whole: every rule is listed, tested, documented, and named once. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DOCUMENT, renderDocument } from "../document.ts";
+import { rules } from "../pack.ts";
+import { container, judge } from "./support/cases.ts";
+
+const names = rules.map(({ name }) => name).sort();
+const folder = join(import.meta.dirname, "..");
+
+describe("the policy pack", () => {
+  it("has a file and a test for each rule", () => {
+    assert.deepEqual(readdirSync(join(folder, "rules")).sort(), names.map((name) => `${name}.ts`).sort());
+    assert.deepEqual(
+      readdirSync(join(folder, "test", "rules")).sort(),
+      names.map((name) => `${name}.test.ts`).sort(),
+    );
+  });
+
+  it("names each rule once", () => assert.equal(new Set(names).size, names.length));
+
+  it("is what docs/policies.md says (npm run policy:docs writes it)", () => {
+    assert.equal(readFileSync(DOCUMENT, "utf8"), renderDocument(rules));
+  });
+
+  it("is content with a hardened container", () => {
+    for (const rule of rules.filter(({ kind }) => kind === "resource"))
+      assert.deepEqual(judge(rule, container()), [], rule.name);
+  });
+});

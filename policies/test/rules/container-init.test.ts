@@ -1,0 +1,11 @@
+import { containerInit } from "../../rules/container-init.ts";
+import { container, testRule } from "../support/cases.ts";
+
+testRule(containerInit, {
+  passes: {
+    set: container(),
+  },
+  fails: {
+    "not set": [container({ init: undefined }), /no init/],
+  },
+});

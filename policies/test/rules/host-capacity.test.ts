@@ -1,0 +1,15 @@
+import { hostCapacity } from "../../rules/host-capacity.ts";
+import { container, testRule } from "../support/cases.ts";
+
+testRule(hostCapacity, {
+  passes: {
+    "small enough": [container(), container()],
+    "one that is deleted first counts once": [
+      container({ memory: 1500 }, { options: { protect: false, deleteBeforeReplace: true } }),
+    ],
+  },
+  fails: {
+    "too much memory during a deploy": [[container({ memory: 1500 })], /1500 MiB, 3000 MiB while a deploy/],
+    "too many cores": [[container({ cpus: "3" }), container({ cpus: "1.5" })], /4\.5 cores; the host has 4/],
+  },
+});

@@ -1,0 +1,91 @@
+/** Every rule over what the program declares for staging and prod, with their own files. */
+import assert from "node:assert/strict";
+import { runtime } from "@pulumi/pulumi";
+import { defaults } from "../../infra/test/defaults.ts";
+import { record, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
+import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
+import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
+import type { Environment } from "../../infra/policy-settings.ts";
+import { rules } from "../pack.ts";
+import { type Declared, type StackContext } from "../rule.ts";
+import { textsOf } from "../wire.ts";
+
+/** A value as a rule reads it: the engine marks secrets beside the value, the mocks around it. */
+function plain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(plain);
+  const record = value as Record<string, unknown>;
+  if (record[runtime.specialSigKey] === runtime.specialSecretSig) return plain(record["value"]);
+  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, plain(item)]));
+}
+
+function asDeclared(recorded: Recorded): Declared {
+  const texts = textsOf(recorded.inputs);
+  const { type, name, protect, deleteBeforeReplace, deleteBeforeReplaceDefined } = recorded;
+  return {
+    urn: `${type}::${name}`,
+    type,
+    name,
+    props: plain(recorded.inputs) as Declared["props"],
+    texts,
+    secrets: texts.filter(({ secret }) => secret).map(({ path }) => path),
+    options: { protect, deleteBeforeReplace: deleteBeforeReplaceDefined ? deleteBeforeReplace : undefined },
+    dependencies: recorded.propertyDependencies,
+  };
+}
+
+/** Every violation as "rule: resource: what". */
+async function judge(stack: Environment, change: Readonly<Record<string, unknown>>): Promise<string[]> {
+  const values: Readonly<Record<string, unknown>> = { ...defaults, ...stackFile(stack), ...change };
+  const { resources } = await record(stack, values, SECRETS);
+  const context: StackContext = {
+    stack,
+    environment: stack,
+    hostMemory: Number(values["hostMemory"]),
+    hostCpus: Number(values["hostCpus"]),
+    managesZone: values["cloudflareManageZone"] !== false,
+  };
+  const declared = resources.map(asDeclared);
+  return rules
+    .filter(({ environments }) => environments?.includes(stack) ?? true)
+    .flatMap((rule) =>
+      rule.kind === "stack"
+        ? [...rule.check(declared, context)].map(
+            ({ what, resource }) => `${rule.name}: ${resource?.name ?? stack}: ${what}`,
+          )
+        : declared
+            .filter(({ type }) => rule.types.includes(type))
+            .flatMap((one) =>
+              [...rule.check(one, context)].map((what) => `${rule.name}: ${one.name}: ${what}`),
+            ),
+    );
+}
+
+describe("the policies, over what the stacks of this repository declare", () => {
+  const images = pinned(defaults);
+
+  it("hold for staging, as its file is and with an owner's tunnel and page", async () => {
+    assert.deepEqual(await judge("staging", {}), []);
+    assert.deepEqual(await judge("staging", ownerValues["staging"] ?? {}), []);
+  });
+
+  it("hold for prod with images by digest, as its file is and with an owner's tunnel and page", async () => {
+    assert.deepEqual(await judge("prod", images), []);
+    assert.deepEqual(await judge("prod", { ...ownerValues["prod"], ...images }), []);
+  });
+
+  it("refuse prod until every image is pinned, and for nothing else", async () => {
+    const found = await judge("prod", ownerValues["prod"] ?? {});
+    assert.deepEqual([...new Set(found.map((line) => line.split(":")[0]))], ["image-digest"]);
+    assert.deepEqual(
+      found.map((line) => line.split(": ")[1]).sort(),
+      ["backend", "cloudflared", "edge", "postgres", "redis"].map((workload) => `omniai-prod-${workload}`),
+    );
+  });
+
+  it("refuse a stack that takes more than its host has", async () => {
+    const found = await judge("staging", { hostMemory: 1024, hostCpus: 2 });
+    assert.deepEqual([...new Set(found.map((line) => line.split(":")[0]))], ["host-capacity"]);
+    assert.equal(found.length, 2);
+  });
+});

@@ -1,0 +1,132 @@
+/** What a rule's test is made of: resources as the engine would hand them over, and what the rule says about them. */
+import assert from "node:assert/strict";
+import {
+  COMMAND,
+  CONTAINER,
+  IMAGE,
+  NETWORK,
+  VOLUME,
+  type ContainerProps,
+  type Declared,
+  type Rule,
+  type StackContext,
+} from "../../rule.ts";
+
+export const STACK_CONTEXT: StackContext = {
+  stack: "prod",
+  environment: "prod",
+  hostMemory: 2048,
+  hostCpus: 4,
+  managesZone: true,
+};
+
+/** A resource with what a case gives, and nothing else. */
+export const resource = (
+  type: string,
+  name: string,
+  props: object,
+  more: Partial<Omit<Declared, "props">> = {},
+): Declared => ({
+  urn: `urn:pulumi:prod::omniai::${type}::${name}`,
+  type,
+  name,
+  props: props as Declared["props"],
+  secrets: [],
+  options: { protect: false },
+  dependencies: {},
+  texts: [],
+  ...more,
+});
+
+export const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
+
+/** A container that every rule is content with, but for what a case changes. */
+export const container = (
+  props: Partial<Record<keyof ContainerProps | "cgroupParent", unknown>> = {},
+  more: Partial<Omit<Declared, "props">> = {},
+): Declared =>
+  resource(
+    CONTAINER,
+    "omniai-prod-backend-1",
+    {
+      name: "omniai-prod-backend-1-0a1b2c3",
+      image: DIGEST,
+      user: "1000:1000",
+      envs: ["PORT=8000", "DATABASE_PASSWORD_FILE=/run/secrets/password"],
+      labels: [{ label: "io.omniai.workload", value: "backend" }],
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges:true"],
+      init: true,
+      tmpfs: { "/tmp": "rw,nosuid,nodev,noexec,size=16m" },
+      volumes: [
+        { volumeName: "omniai-prod-backend-files-0a1b2c3", containerPath: "/run/secrets", readOnly: true },
+      ],
+      networkMode: "bridge",
+      networksAdvanced: [{ name: "omniai-prod-app" }],
+      ports: [],
+      healthcheck: {
+        tests: ["CMD", "check"],
+        interval: "5s",
+        timeout: "3s",
+        retries: 3,
+        startPeriod: "1m0s",
+      },
+      memory: 192,
+      memorySwap: 192,
+      cpus: "1",
+      restart: "unless-stopped",
+      mustRun: true,
+      logDriver: "json-file",
+      logOpts: { "max-size": "10m", "max-file": "3" },
+      stopTimeout: 30,
+      destroyGraceSeconds: 30,
+      wait: true,
+      waitTimeout: 94,
+      ...props,
+    },
+    { options: { protect: false, deleteBeforeReplace: false }, ...more },
+  );
+
+export const image = (props: object): Declared => resource(IMAGE, "omniai-prod-redis", props);
+export const volume = (name: string, props: object, more: Partial<Omit<Declared, "props">> = {}): Declared =>
+  resource(VOLUME, name, props, more);
+export const network = (name: string, internal: boolean): Declared =>
+  resource(NETWORK, name, { name, internal });
+export const command = (props: object, more: Partial<Omit<Declared, "props">> = {}): Declared =>
+  resource(COMMAND, "omniai-prod-backend-1", props, more);
+
+/** One resource, or for a rule about the whole stack all of it. */
+export type Case = Declared | readonly Declared[];
+
+/** What the rule says. */
+export function judge(rule: Rule, given: Case, context: Partial<StackContext> = {}): string[] {
+  const resources = Array.isArray(given) ? (given as readonly Declared[]) : [given as Declared];
+  const stack = { ...STACK_CONTEXT, ...context };
+  if (rule.kind === "stack") return [...rule.check(resources, stack)].map(({ what }) => what);
+  return resources
+    .filter(({ type }) => rule.types.includes(type))
+    .flatMap((one) => [...rule.check(one, stack)]);
+}
+
+/** The two cases that every rule has, and more where one is not enough. */
+export function testRule(
+  rule: Rule,
+  cases: {
+    readonly passes: Readonly<Record<string, Case>>;
+    readonly fails: Readonly<Record<string, [Case, RegExp]>>;
+  },
+): void {
+  describe(rule.name, () => {
+    for (const [name, given] of Object.entries(cases.passes)) {
+      it(`passes: ${name}`, () => assert.deepEqual(judge(rule, given), []));
+    }
+    for (const [name, [given, says]] of Object.entries(cases.fails)) {
+      it(`fails: ${name}`, () => {
+        const found = judge(rule, given);
+        assert.equal(found.length, 1, found.join("\n"));
+        assert.match(found[0] ?? "", says);
+      });
+    }
+  });
+}

@@ -1,0 +1,79 @@
+/** The policy pack in the engine: what is against a rule is stopped before anything is touched. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createCheckout, removeCheckout } from "./support/checkout.ts";
+import { createStack, docker, type TestStack } from "./support/stack.ts";
+
+describe("the policies of a stack", function () {
+  this.timeout(120_000);
+  let checkout: string;
+  let stack: TestStack;
+  let workload: string;
+  const host = { hostMemory: 4096, hostCpus: 8 };
+
+  before(async () => {
+    checkout = createCheckout();
+    stack = await createStack(checkout, { environment: "staging", ...host });
+    workload = readFileSync(join(checkout, "infra/workload.ts"), "utf8");
+  });
+  after(async () => {
+    await stack.remove();
+    removeCheckout(checkout);
+  });
+  afterEach(() => writeFileSync(join(checkout, "infra/workload.ts"), workload));
+
+  /** Changes what every container is made like. */
+  const change = (...edits: readonly [from: string, to: string][]): void => {
+    let changed = workload;
+    for (const [from, to] of edits) {
+      assert.ok(changed.includes(from), `infra/workload.ts no longer has: ${from}`);
+      changed = changed.replace(from, to);
+    }
+    writeFileSync(join(checkout, "infra/workload.ts"), changed);
+  };
+
+  const exception = (until: string) => ({
+    rule: "container-port-address",
+    resource: `omniai-${stack.name}-edge`,
+    reason: "a test of exceptions",
+    until,
+  });
+
+  it("let through what the program declares, show its exceptions, and say what waits for the update", async () => {
+    stack.configure({ bindAddress: "0.0.0.0", policyExceptions: [exception("2099-12-31")] });
+    const { code, stdout, output } = await stack.run("policy");
+    assert.equal(code, 0, output);
+    assert.match(stdout, /judged as staging: violations stop a deploy/);
+    assert.match(stdout, /every policy holds/);
+    assert.match(stdout, /Exception from container-port-address .* until 2099-12-31: a test of exceptions/);
+    assert.match(stdout, /Checked during the update.*container-image-id \(omniai-\S+-backend-1/);
+  });
+
+  it("stop an update before anything is touched, and say which rule, which resource and what to do", async () => {
+    stack.configure({ policyExceptions: [exception("2026-01-31")] });
+    change(
+      ["readOnly: true,", 'readOnly: false, hostname: pulumi.secret("s3cret-hostname"),'],
+      ["docker update --pids-limit", "docker update --memory-swap"],
+    );
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 4, output);
+    assert.match(output, /container-read-only: omniai-\S+-redis: its root can be written\. Set `readOnly`/);
+    assert.match(output, /container-secrets: omniai-\S+-redis: a secret goes into hostname/);
+    assert.match(output, /container-port-address: .*Its exception ended with 2026-01-31/);
+    assert.match(output, /omniai:policyExceptions/);
+    assert.doesNotMatch(output, /at .*\.ts:\d+/, "no stack trace");
+    const filters = { label: [`io.omniai.stack=${stack.name}`] };
+    assert.deepEqual(await docker.listContainers({ all: true, filters }), []);
+    assert.deepEqual(await docker.listNetworks({ filters: JSON.stringify(filters) }), []);
+  });
+
+  it("only show in dev what does not hold, also what is seen from the whole stack alone", async () => {
+    stack.configure({ environment: "dev" });
+    change(["docker update --pids-limit", "docker update --memory-swap"]);
+    const { code, output } = await stack.run("preview");
+    assert.equal(code, 0, output);
+    assert.match(output, /\[advisory\] +container-port-address/);
+    assert.match(output, /container-pids\b[\s\S]*omniai-\S+-postgres: no command sets its pids limit/);
+  });
+});
