@@ -1,4 +1,5 @@
 /** Questions to the person at the terminal. */
+import { Writable } from "node:stream";
 import readline from "node:readline/promises";
 import { EXIT, InterruptedError, OpsError } from "./errors.ts";
 
@@ -12,21 +13,41 @@ export function mustBeAskable(): void {
   );
 }
 
-async function answer(question: string): Promise<string> {
+interface Asking {
+  /** False: what is typed is not shown. */
+  readonly echo: boolean;
+}
+
+async function answer(question: string, { echo }: Asking = { echo: true }): Promise<string> {
   mustBeAskable();
+  // A terminal that readline writes to, and that writes nothing: it echoes what it is told to echo.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   // The question goes to standard error: standard output is for results.
-  const ask = readline.createInterface({ input: process.stdin, output: process.stderr });
+  const output = echo ? process.stderr : nowhere;
+  const ask = readline.createInterface({ input: process.stdin, output, terminal: true });
   try {
     return await new Promise<string>((resolve, reject) => {
       const stop = (): void =>
         reject(new InterruptedError("Stopped at the question.", "Nothing was changed."));
       ask.on("SIGINT", stop);
       ask.on("close", stop);
-      ask.question(question).then(resolve, reject);
+      // Only now, when the terminal does not echo by itself any more: who is quick would be shown.
+      if (!echo) process.stderr.write(question);
+      ask.question(echo ? question : "").then(resolve, reject);
     });
   } finally {
     ask.close();
   }
+}
+
+/** Any answer, without the spaces around it. */
+export const ask = async (question: string): Promise<string> => (await answer(question)).trim();
+
+/** An answer that is not shown while it is typed. */
+export async function askSecret(question: string): Promise<string> {
+  const text = await answer(question, { echo: false });
+  process.stderr.write("\n");
+  return text.trim();
 }
 
 /** A yes-or-no question; anything but yes is a no. */

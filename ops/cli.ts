@@ -1,14 +1,23 @@
 /** What the operator types: one command each in its own file, loaded when it is asked for. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { DownOptions } from "./down.ts";
+import type { HistoryOptions } from "./history.ts";
+import type { MaintenanceOptions } from "./maintenance.ts";
+import type { RollbackOptions } from "./rollback.ts";
 import { EXIT, explain } from "./errors.ts";
+import type { HostOptions } from "./host.ts";
 import type { LogsOptions } from "./logs.ts";
 import { note, paint } from "./output.ts";
 import type { OutputsOptions } from "./outputs.ts";
+import type { PolicyOptions } from "./policy.ts";
+import type { PagesOptions } from "./pages.ts";
 import type { PreviewOptions } from "./preview.ts";
 import type { RestartOptions } from "./restart.ts";
-import { interrupts, type CommonOptions } from "./session.ts";
+import type { InitOptions } from "./stacks/init.ts";
+import { QUESTIONS } from "./stacks/questions.ts";
+import { endAudit, interrupts, type CommonOptions } from "./session.ts";
 import type { UpOptions } from "./up.ts";
+import type { UserOptions } from "./user.ts";
 
 function wholeNumber(text: string): number {
   const value = Number(text);
@@ -53,6 +62,15 @@ add("preview", "Shows what `up` would change.")
   .addOption(noInstall)
   .action(async (options: PreviewOptions) => (await import("./preview.ts")).preview(options));
 
+program
+  .command("policy")
+  .description("Checks what each stack would be against the policies, and deploys nothing.")
+  .option("--stack <name>", "this stack alone; default: every stack that has a file")
+  .addOption(json)
+  .addOption(noInstall)
+  .exitOverride()
+  .action(async (options: PolicyOptions) => (await import("./policy.ts")).policy(options));
+
 add("down", "Takes the stack down. Its data volumes stay, unless told otherwise.")
   .option("--delete-data", "delete the data volumes as well, and the stack with them")
   .addOption(yes)
@@ -69,6 +87,36 @@ add(
   .addOption(lockWait)
   .addOption(noInstall)
   .action(async (options: RestartOptions) => (await import("./restart.ts")).restart(options));
+
+add(
+  "drift",
+  "Exits 0 only if what runs is what is declared: a preview after a refresh, and a look at what the provider cannot see.",
+)
+  .addOption(json)
+  .addOption(noInstall)
+  .action(async (options: CommonOptions) => (await import("./drift/drift.ts")).drift(options));
+add("rollback", "Goes back to a version that was good, from the image that was kept.")
+  .argument("[to]", "its build, or how that begins; default: the last good version before this one")
+  .option("--list", "show what there is to go back to, and change nothing")
+  .option("--keep-config", "go back to that version's image only, with the config as it is now")
+  .addOption(json)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(async (to: string | undefined, options: RollbackOptions) =>
+    (await import("./rollback.ts")).rollback(to, options),
+  );
+
+add("maintenance", "Has the edge answer the API with 503 and a message, until it is off again.")
+  .addArgument(new Argument("<state>", "on or off").choices(["on", "off"]))
+  .option("--message <text>", "what everybody is told")
+  .action(async (state: string, options: MaintenanceOptions) =>
+    (await import("./maintenance.ts")).maintenance(state, options),
+  );
+
+add("history", "Shows who changed what on this stack from here, with its result.")
+  .option("--limit <changes>", "the last ones", wholeNumber, 20)
+  .addOption(json)
+  .action(async (options: HistoryOptions) => (await import("./history.ts")).history(options));
 
 add("status", "Shows the last update, the URLs, containers, volumes, and who works on the stack.")
   .addOption(json)
@@ -92,9 +140,75 @@ add("health", "Exits 0 only if every container of the stack is healthy.")
   .addOption(json)
   .action(async (options: CommonOptions) => (await import("./health.ts")).health(options));
 
+add("user", "Says who may use the service.")
+  .addArgument(
+    new Argument(
+      "<action>",
+      "passwd ends all of the user's logins; disable ends everything of theirs and lets them in no more",
+    ).choices(["add", "list", "passwd", "disable", "enable"]),
+  )
+  .argument("[name]", "3 to 64 letters, digits and any of . _ @ -; not for list")
+  .option("--scopes <list>", "for add: by commas, of events:read, events:write, diag:read; the first two")
+  .option(
+    "--password-stdin",
+    "read the password from standard input; without it one is generated and shown once",
+  )
+  .addOption(json)
+  .action(async (action: string, name: string | undefined, options: UserOptions) =>
+    (await import("./user.ts")).user(action, name, options),
+  );
+
+add("host", "Prepares the stack's remote machine (omniai:hostPrepare) and deploys nothing.")
+  .addOption(yes)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(async (options: HostOptions) => (await import("./host.ts")).host(options));
+
+const stack = program
+  .command("stack")
+  .description("Makes, lists and pins the stacks of this project.")
+  .exitOverride();
+
+const initCommand = stack
+  .command("init")
+  .description(
+    "Asks what a new stack needs and has no default for, and writes its file; flags answer in advance.",
+  )
+  .argument("<name>", "the new stack")
+  .option("--provider-key <name=file>", "the file with a provider's key")
+  .addOption(yes)
+  .addOption(noInstall)
+  .exitOverride()
+  .action(async (name: string, options: InitOptions) =>
+    (await import("./stacks/init.ts")).init(name, options),
+  );
+for (const { flag, ask: text } of QUESTIONS) initCommand.option(`--${flag} <value>`, text);
+
+stack
+  .command("list")
+  .description("Lists the stacks.")
+  .addOption(json)
+  .exitOverride()
+  .action(async (options: CommonOptions) => (await import("./stacks/list.ts")).list(options));
+
+stack
+  .command("pin")
+  .description("Writes the digest that each image's tag stands for now into the stack's file.")
+  .argument("<name>", "the stack")
+  .exitOverride()
+  .action(async (name: string) => (await import("./stacks/pin.ts")).pin(name));
+
 add("doctor", "Lists what the project needs on this machine, what is there, and what to do about the rest.")
   .addOption(json)
   .action(async (options: CommonOptions) => (await import("./doctor.ts")).doctor(options));
+
+add(
+  "pages",
+  "Renders the page of a stack: `build` writes its files and its runtime-config.json into a folder.",
+)
+  .addArgument(new Argument("<action>", "what to do").choices(["build"]))
+  .requiredOption("--out <dir>", "an empty folder, or one that is not there yet")
+  .action(async (_action: string, options: PagesOptions) => (await import("./pages.ts")).buildPages(options));
 
 /** The one place where an error becomes words and an exit code. */
 function fail(error: unknown): number {
@@ -116,8 +230,10 @@ interrupts.listen();
 let exitCode: number = EXIT.ok;
 try {
   await program.parseAsync();
+  endAudit("succeeded");
 } catch (error) {
   exitCode = fail(error);
+  endAudit(exitCode === EXIT.interrupted ? "interrupted" : "failed", explain(error).what);
 }
 interrupts.leave();
 // The engine's connections would keep the process alive for some seconds more.

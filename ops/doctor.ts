@@ -1,22 +1,17 @@
 /** `npm run doctor`: what the project needs on this machine. Looks and changes nothing. */
 import fs from "node:fs";
+import type { Finding } from "./cloud-access.ts";
+import { inspectClouds } from "./cloud-doctor.ts";
 import { connect } from "./engine.ts";
 import { EXIT, explain, OpsError } from "./errors.ts";
 import { paint, print, printJson, table } from "./output.ts";
 import { checkPorts } from "./prechecks.ts";
-import { findPlace, ROOT, type CommonOptions } from "./session.ts";
+import { findPlace, readSecretOf, ROOT, type CommonOptions } from "./session.ts";
 import { imageNames, textOf } from "./settings.ts";
 import { dockerHostOf, inspectStackImages, inspectTools, type PartStatus } from "./toolchain.ts";
 
 /** Below this the first `up` of a bare machine, which builds the Pulumi CLI, runs out of space. */
 const COMFORTABLE_BYTES = 15 * 1024 ** 3;
-
-interface Finding {
-  readonly name: string;
-  readonly good: boolean;
-  readonly detail: string;
-  readonly remedy?: string;
-}
 
 export async function doctor(options: CommonOptions): Promise<void> {
   const { context, settings, stack } = findPlace(options, true);
@@ -30,6 +25,7 @@ export async function doctor(options: CommonOptions): Promise<void> {
     );
   const findings: Finding[] = disk([ROOT, context.cacheDir]);
   if (engineIsThere) findings.push(await ports(stack, settings.values, host));
+  findings.push(...(await inspectClouds(settings.values, process.env, readSecretOf(options))));
   const images = engineIsThere ? await inspectStackImages(context, imageNames(settings.values), host) : [];
   const parts = [...tools, ...images];
 

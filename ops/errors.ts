@@ -10,6 +10,10 @@ export const EXIT = {
   usage: 2,
   /** Somebody else holds the stack's lock. */
   locked: 3,
+  /** A mandatory policy does not hold. */
+  policy: 4,
+  /** What runs is not what is declared. */
+  drift: 5,
   /** 128 + SIGINT, as a shell has it. */
   interrupted: 130,
 } as const;

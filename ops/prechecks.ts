@@ -4,11 +4,12 @@ import type Docker from "dockerode";
 import { listVolumes, type VolumeView } from "./engine.ts";
 import { OpsError } from "./errors.ts";
 import { listenerOn, type PortHolder } from "./holders.ts";
-import { portOf, textOf, type Values } from "./settings.ts";
+import { portOf, publishesPorts, textOf, type Values } from "./settings.ts";
 import { engineNameOf, resourcesOf, TYPES, type State } from "./state.ts";
 
 /** The host ports that the stack's edge will publish, by config key. */
 export function wantedPorts(values: Values): { key: string; port: number }[] {
+  if (!publishesPorts(values)) return [];
   return ["httpPort", "httpsPort"]
     .map((key) => ({ key, port: portOf(values, key) }))
     .filter((wanted): wanted is { key: string; port: number } => wanted.port !== undefined);

@@ -91,18 +91,24 @@ export async function settledContainers(
 }
 
 export interface Urls {
+  /** Through the tunnel. */
+  readonly public?: string;
   readonly http?: string;
   readonly https?: string;
 }
+
+const URL_KINDS = ["public", "http", "https"] as const;
 
 /** Pure: the URLs out of the stack's outputs. */
 export function urlsOf(outputs: Readonly<Record<string, { value: unknown }>>): Urls {
   const urls = outputs["urls"]?.value;
   if (typeof urls !== "object" || urls === null) return {};
-  const { http, https } = urls as Record<string, unknown>;
-  return { ...(typeof http === "string" ? { http } : {}), ...(typeof https === "string" ? { https } : {}) };
+  const known = urls as Record<string, unknown>;
+  return Object.fromEntries(
+    URL_KINDS.flatMap((kind) => (typeof known[kind] === "string" ? [[kind, known[kind]]] : [])),
+  );
 }
 
 export function printUrls(urls: Urls): void {
-  for (const url of [urls.http, urls.https]) if (url !== undefined) print(`  ${paint("cyan", url)}`);
+  for (const kind of URL_KINDS) if (urls[kind] !== undefined) print(`  ${paint("cyan", urls[kind])}`);
 }

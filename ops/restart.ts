@@ -2,14 +2,16 @@
  * `npm run restart`: a new container for each replica of a workload, one at a time and by Pulumi's own path: the new
  * one is created and healthy, the edge is switched to it, the old one drains and goes.
  */
+import { readChanges, servingBuild } from "./audit.ts";
 import { LABELS } from "./engine.ts";
 import { EXIT, OpsError } from "./errors.ts";
 import { paint, print } from "./output.ts";
-import { explainContainers, settledContainers } from "./report.ts";
-import { RunFailed, runPulumi, type Change } from "./run.ts";
+import { runPulumi, type Change } from "./run.ts";
 import { interrupts, openSession, say, type CommonOptions, type Session } from "./session.ts";
+import type { StackHandle } from "./stack.ts";
 import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "./state.ts";
-import { prepare, summarise } from "./up.ts";
+import { deploy, prepare, summarise } from "./up.ts";
+import { currentOptions } from "./versions.ts";
 
 export interface RestartOptions extends CommonOptions {
   readonly workload: string;
@@ -44,23 +46,28 @@ export async function restart(options: RestartOptions): Promise<void> {
       EXIT.usage,
     );
   }
-  await refuseOtherChanges(session);
+  const pulumiOptions = currentOptions(session);
+  await refuseOtherChanges(session, pulumiOptions);
+  session.audit?.note({ to: servingBuild(readChanges(session.backend.stateDir, session.stack)) });
   if (urns.length === 1)
     say(`${options.workload} has one container: where it owns a port or data, it is away while it restarts.`);
   for (const [index, urn] of urns.entries()) {
     print();
     print(paint("bold", `Restarting ${nameOf(urn)} (${index + 1} of ${urns.length})`));
-    await replace(session, urn);
+    await deploy(session, pulumiOptions, false, `restarting ${nameOf(urn)}`, [urn]);
   }
   await summarise(session);
 }
 
 /** A restart is no way to deploy: what else has changed is deployed by `up`, with its checks and its question. */
-async function refuseOtherChanges({ stack, handle }: Session): Promise<void> {
+async function refuseOtherChanges(
+  { stack, handle }: Session,
+  options: StackHandle["options"],
+): Promise<void> {
   const { story } = await runPulumi({
     title: `checking that stack ${stack} is as the program declares it`,
     interrupts,
-    options: handle.options,
+    options,
     show: false,
     run: (run) => handle.program.preview({ ...run }),
   });
@@ -82,20 +89,4 @@ export function describeChanges(changes: readonly Change[]): string {
   }
   const list = [...words.values()];
   return list.length > 6 ? `${list.slice(0, 6).join(", ")} and ${list.length - 6} more` : list.join(", ");
-}
-
-async function replace({ stack, docker, handle }: Session, urn: string): Promise<void> {
-  try {
-    await runPulumi({
-      title: `restarting ${nameOf(urn)}`,
-      interrupts,
-      options: handle.options,
-      show: true,
-      run: (run) => handle.program.up({ ...run, replace: [urn], showSecrets: false }),
-    });
-  } catch (error) {
-    if (error instanceof RunFailed)
-      await explainContainers(docker, stack, await settledContainers(docker, stack, 0));
-    throw error;
-  }
 }

@@ -1,9 +1,10 @@
 /** One run of Pulumi's program, shown as it goes, that a person can cancel. */
 import type { EngineEvent, GlobalOpts } from "@pulumi/pulumi/automation/index.js";
-import { explain, OpsError } from "./errors.ts";
+import { EXIT, explain, OpsError } from "./errors.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { colourful } from "./output.ts";
 import { killRunning } from "./pulumi-command.ts";
+import { describeViolations, readViolation, type Violation } from "./violations.ts";
 import { nameOf } from "./state.ts";
 
 /** One change that a run makes or would make. */
@@ -11,12 +12,16 @@ export interface Change {
   readonly op: string;
   readonly urn: string;
   readonly type: string;
+  /** The properties that differ, where the engine names them. */
+  readonly properties?: readonly string[];
 }
 
 /** What a run has said through its events. */
 export interface Story {
   readonly changes: Change[];
   readonly errors: string[];
+  /** What the policy pack said, advice included. */
+  readonly violations: Violation[];
 }
 
 /** Operations that leave everything as it is. */
@@ -41,8 +46,9 @@ export const plainReason = (message: string): string =>
 export function tell(story: Story, event: EngineEvent): void {
   const step = event.resourcePreEvent?.metadata;
   if (step !== undefined && !QUIET.has(step.op)) {
-    story.changes.push({ op: step.op, urn: step.urn, type: step.type });
+    story.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
   }
+  if (event.policyEvent !== undefined) story.violations.push(readViolation(event.policyEvent));
   const diagnostic = event.diagnosticEvent;
   if (diagnostic?.severity === "error" && !diagnostic.ephemeral) {
     const where = diagnostic.urn === undefined || diagnostic.urn === "" ? "" : `${nameOf(diagnostic.urn)}: `;
@@ -81,6 +87,17 @@ export class RunFailed extends OpsError {
   constructor(title: string, story: Story, cause: unknown) {
     const { what, remedy, exitCode } = explain(cause);
     const reasons = [...new Set(story.errors)];
+    const violated = story.violations.filter(({ mandatory }) => mandatory);
+    if (violated.length > 0) {
+      super(
+        `Stopped while ${title}: ${describeViolations(violated)}${reasons.map((reason) => `\n${reason}`).join("")}`,
+        "Correct it, or give it an exception with a reason and an end (omniai:policyExceptions, docs/policies.md), and run the command again.",
+        EXIT.policy,
+        { cause },
+      );
+      this.story = story;
+      return;
+    }
     super(
       `Failed while ${title}.${reasons.length > 0 ? `\n${reasons.join("\n")}` : `\n${what.replace(/^Pulumi failed:\n/, "")}`}`,
       reasons.length > 0 || remedy === undefined
@@ -97,7 +114,7 @@ export class RunFailed extends OpsError {
 export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>> {
   const { interrupts, title, show } = request;
   const controller = new AbortController();
-  const story: Story = { changes: [], errors: [] };
+  const story: Story = { changes: [], errors: [], violations: [] };
   interrupts.begin({
     title,
     cancel: () => controller.abort(),

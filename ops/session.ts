@@ -2,13 +2,15 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type Docker from "dockerode";
+import { BUILD_VARIABLE } from "../infra/components/backend/image.ts";
+import { Audit, readChanges, servingBuild } from "./audit.ts";
 import { checkEngine, connect } from "./engine.ts";
 import { Interrupts } from "./interrupts.ts";
 import { clearPulumiLocks, takeOwnLock } from "./locks.ts";
 import { mendCheckpoint } from "./mend.ts";
 import { note, paint } from "./output.ts";
 import { killRunning } from "./pulumi-command.ts";
-import { checkTypes, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
+import { checkConfig, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
 import {
   knownStacks,
   openStack,
@@ -22,13 +24,14 @@ import {
   toolchainContext,
   dockerHostOf,
   type PartStatus,
+  type Toolchain,
   type ToolchainContext,
 } from "./toolchain.ts";
 
 export const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Policy packs that every preview and update runs with: absolute paths, because the CLI wants them so. */
-export const POLICY_PACKS: readonly string[] = [];
+/** Policy packs that every preview and update runs with. A program, so by absolute path: it is started as it is. */
+export const POLICY_PACKS: readonly string[] = [path.join(ROOT, "policies", "main.ts")];
 
 /** The options that every command has. */
 export interface CommonOptions {
@@ -52,6 +55,19 @@ export const interrupts = new Interrupts({
     process.exit(error.exitCode);
   },
 });
+
+/** The change that this process makes. */
+let underWay: Audit | undefined;
+
+/** Makes its end known, however the process ends. */
+export function auditing(audit: Audit): Audit {
+  underWay = audit;
+  interrupts.onLeave(() => audit.end("interrupted"));
+  return audit;
+}
+
+/** The end of the change, if one was begun. */
+export const endAudit: Audit["end"] = (result, reason) => underWay?.end(result, reason);
 
 /** A stack by name, before any tool is there. */
 export interface Place {
@@ -91,6 +107,8 @@ export interface Session extends Place {
   readonly dockerHost: string;
   readonly engineIsLocal: boolean;
   readonly handle: StackHandle;
+  /** Of a command that took the lock. */
+  readonly audit?: Audit;
   /** The parts of the toolchain that it runs with. */
   readonly parts: readonly PartStatus[];
 }
@@ -108,33 +126,70 @@ export interface Needs {
 
 /** The tools, the engine and the stack, made ready. */
 export async function openSession(options: CommonOptions, needs: Needs): Promise<Session> {
-  const place = findPlace(options, needs.onlyLooking);
-  if (needs.create) checkTypes(place.stack, place.settings);
-  interrupts.begin({ title: "making the tools ready" });
-  const { env, pulumi, statuses } = await prepareTools(place.context);
-  // The Automation API and everything it starts look here.
-  Object.assign(process.env, env);
+  const { place, tools } = await makeReady(options, needs);
   const { docker, dockerHost } = await openEngine(place);
   // The program asks DOCKER_HOST, and knows nothing of docker contexts: the two must not part.
   process.env["DOCKER_HOST"] = dockerHost;
-  if (needs.lock !== undefined) await lockStack(place, needs.lock, options);
+  const opened = await open(place, tools, needs, options, { DOCKER_HOST: dockerHost });
+  return {
+    ...place,
+    docker,
+    dockerHost,
+    engineIsLocal: isLocal(dockerHost),
+    ...opened,
+    parts: tools.statuses,
+  };
+}
+
+/** The tools and the stack, without the engine: for what is done before there is one. */
+export async function openStackAlone(
+  options: CommonOptions,
+  needs: Needs,
+): Promise<Place & { readonly handle: StackHandle }> {
+  const { place, tools } = await makeReady(options, needs);
+  return { ...place, ...(await open(place, tools, needs, options, {})) };
+}
+
+async function makeReady(
+  options: CommonOptions,
+  needs: Needs,
+): Promise<{ readonly place: Place; readonly tools: Toolchain }> {
+  const place = findPlace(options, needs.onlyLooking);
+  if (needs.create) checkConfig(place.stack, place.settings);
+  interrupts.begin({ title: "making the tools ready" });
+  const tools = await prepareTools(place.context);
+  // The Automation API and everything it starts look here.
+  Object.assign(process.env, tools.env);
+  return { place, tools };
+}
+
+async function open(
+  place: Place,
+  { env, pulumi }: Toolchain,
+  needs: Needs,
+  options: CommonOptions,
+  more: Readonly<Record<string, string>>,
+): Promise<{ readonly handle: StackHandle; readonly audit?: Audit }> {
+  // Only a rollback says which build; one left in the environment would keep `up` from the sources.
+  delete process.env[BUILD_VARIABLE];
+  const audit = needs.lock === undefined ? undefined : await lockStack(place, needs.lock, options);
   interrupts.begin({ title: `opening stack ${place.stack}` });
   const handle = await openStack({
     root: ROOT,
     name: place.stack,
     settings: place.settings,
     backend: place.backend,
-    env: { ...env, DOCKER_HOST: dockerHost },
+    env: { ...env, ...more },
     pulumiRoot: pulumi.root,
     policyPacks: POLICY_PACKS,
     create: needs.create,
     say,
   });
-  return { ...place, docker, dockerHost, engineIsLocal: isLocal(dockerHost), handle, parts: statuses };
+  return { handle, ...(audit && { audit }) };
 }
 
-/** Takes the stack for this command, until the process ends. */
-async function lockStack(place: Place, command: string, options: CommonOptions): Promise<void> {
+/** Takes the stack for this command, until the process ends. @returns the line that the change will leave */
+async function lockStack(place: Place, command: string, options: CommonOptions): Promise<Audit> {
   const waiting = { seconds: options.lockWait ?? 600, say };
   interrupts.begin({ title: `waiting for the lock of stack ${place.stack}` });
   interrupts.onLeave(await takeOwnLock(place.backend.stateDir, place.stack, command, waiting));
@@ -142,4 +197,25 @@ async function lockStack(place: Place, command: string, options: CommonOptions):
     await clearPulumiLocks(place.backend.folder, place.settings.project, place.stack, waiting);
     mendCheckpoint(place.backend.folder, place.settings.project, place.stack, say);
   }
+  const audit = auditing(new Audit(place.backend.stateDir, place.stack, command));
+  audit.note({ from: servingBuild(readChanges(place.backend.stateDir, place.stack)) });
+  return audit;
+}
+
+/**
+ * Reads secrets out of a stack's config, for commands that only look: undefined where one is not set, or where this
+ * machine cannot decrypt it. Nothing is installed for it.
+ */
+export function readSecretOf(options: CommonOptions): (key: string) => Promise<string | undefined> {
+  let opened: Promise<StackHandle> | undefined;
+  return async (key) => {
+    try {
+      opened ??= openSession(options, { create: false, onlyLooking: true }).then(({ handle }) => handle);
+      const { program, settings } = await opened;
+      const { value } = await program.getConfig(`${settings.project}:${key}`);
+      return value === "" ? undefined : value;
+    } catch {
+      return undefined;
+    }
+  };
 }

@@ -1,10 +1,11 @@
 /**
  * What ops has to know of a stack's config before Pulumi runs: the image names to have ready, the ports to look
- * at, the engine. Ranges and contradictions are the program's business; here a value that cannot be is left alone.
+ * at, the engine; and, by the program's own rules, whether the config can stand.
  */
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
+import { ConfigError, findProblems, typedValue } from "../infra/config.ts";
 import { EXIT, OpsError } from "./errors.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -14,8 +15,6 @@ export interface Settings {
   readonly project: string;
   /** Config values by key, without the project's namespace: the stack's, else the default. */
   readonly values: Values;
-  /** The types that Pulumi.yaml declares, by key. */
-  readonly types: Readonly<Record<string, string>>;
   /** Pulumi.<stack>.yaml as it is committed; undefined where there is none. */
   readonly stackFile?: Values;
 }
@@ -86,41 +85,51 @@ export function readSettings(root: string, stack: string): Settings {
   return {
     project,
     stackFile,
-    types: declaredTypes(projectFile, project),
     values: mergeValues(projectFile, stackFile, project),
   };
 }
 
-function declaredTypes(projectFile: Values, project: string): Record<string, string> {
-  const declared = Object.entries(ownKeys(projectFile["config"], project));
-  return Object.fromEntries(
-    declared.flatMap(([key, value]) =>
-      isRecord(value) && typeof value["type"] === "string" ? [[key, value["type"]]] : [],
-    ),
+/** Own keys of the stack whose whole value is a secret: there, but not to be read here. */
+const secretKeys = (stackFile: Values | undefined, project: string): Set<string> =>
+  new Set(
+    Object.entries(ownKeys(stackFile?.["config"], project))
+      .filter(([, value]) => isSecret(value))
+      .map(([key]) => key),
   );
+
+const isSecret = (value: unknown): boolean => isRecord(value) && "secure" in value;
+
+/** Secrets within a longer value stand as a word: their place is what matters here. */
+function withoutSecrets(value: unknown): unknown {
+  if (isSecret(value)) return "secret";
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
 }
 
-/** What a value of each type of Pulumi.yaml looks like: a test, and words for it. */
-const TYPES: Readonly<Record<string, { fits: (value: unknown) => boolean; allowed: string }>> = {
-  integer: { fits: (value) => /^-?\d+$/.test(String(value)), allowed: "an integer" },
-  boolean: { fits: (value) => /^(true|false)$/.test(String(value)), allowed: "a boolean, true or false" },
-  array: { fits: (value) => Array.isArray(value), allowed: "an array, written as [a, b]" },
-  string: { fits: (value) => typeof value !== "object", allowed: "a string" },
-};
+/** Keys of tokens that stand in the stack's file in the clear. A config that Pulumi encrypted does not get this far. */
+const tokensInTheClear = ({ values }: Settings): string[] =>
+  Object.keys(values).filter((key) => key.endsWith("Token") && textOf(values, key) !== undefined);
 
 /**
- * Values of the wrong type, all at once. Pulumi finds the first of them too, but does not say what the value is.
+ * The whole config, checked by the program's own rules before Pulumi runs, which stops at the first value of a wrong
+ * type: so wrong types, ranges, unknown keys and contradictions come in one error, and before any tool is needed.
  * @throws OpsError
  */
-export function checkTypes(stack: string, { values, types, project }: Settings): void {
-  const problems = Object.entries(types).flatMap(([key, type]) => {
-    const [value, rule] = [values[key], TYPES[type]];
-    if (value === undefined || rule === undefined || rule.fits(value)) return [];
-    return [`  ${project}:${key} is ${JSON.stringify(value)}; allowed: ${rule.allowed}.`];
-  });
+export function checkConfig(stack: string, settings: Settings): void {
+  const { values, stackFile, project } = settings;
+  const raw = Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [key, typedValue(key, withoutSecrets(value))]),
+  );
+  const inTheClear = tokensInTheClear(settings).map((key) => ({
+    key,
+    value: values[key],
+    allowed: "an encrypted value; replace the token, for it has been read",
+  }));
+  const problems = [...findProblems(raw, secretKeys(stackFile, project)).problems, ...inTheClear];
   if (problems.length === 0) return;
   throw new OpsError(
-    `The config of stack ${stack} cannot be deployed; nothing was touched.\n${problems.join("\n")}`,
+    new ConfigError(stack, problems).message,
     `Correct Pulumi.${stack}.yaml; Pulumi.yaml says what each key means.`,
     EXIT.usage,
   );
@@ -143,16 +152,30 @@ export function portOf(values: Values, key: string): number | undefined {
 export const textOf = (values: Values, key: string): string | undefined =>
   typeof values[key] === "string" && values[key] !== "" ? values[key] : undefined;
 
-/** The images that a container registry, or a stand-in, has to bring: every key that ends in "Image". */
+/** The keys that name an image: every one that ends in "Image". */
+export const imageKeys = (values: Values): string[] =>
+  Object.keys(values)
+    .filter((key) => key.endsWith("Image") && textOf(values, key) !== undefined)
+    .sort();
+
+export const isOn = (values: Values, key: string): boolean => String(values[key]) === "true";
+
+/** Images that only a stack with the feature needs, by config key. */
+const IMAGE_OF_FEATURE: Readonly<Record<string, string>> = { cloudflaredImage: "tunnelEnabled" };
+
+/** The images that a container registry, or a stand-in, has to bring: those in use. */
 export const imageNames = (values: Values): string[] => [
   ...new Set(
-    Object.keys(values)
-      .filter((key) => key.endsWith("Image"))
-      .sort()
+    imageKeys(values)
+      .filter((key) => IMAGE_OF_FEATURE[key] === undefined || isOn(values, IMAGE_OF_FEATURE[key]))
       .map((key) => textOf(values, key))
       .filter((name) => name !== undefined),
   ),
 ];
+
+/** True when the edge will listen on the host; the program decides it in the same way (infra/public-access.ts). */
+export const publishesPorts = (values: Values): boolean =>
+  values["publishPorts"] === "auto" ? !isOn(values, "tunnelEnabled") : values["publishPorts"] !== "never";
 
 /** Stack names become part of container and volume names, labels and file names. */
 export function checkStackName(stack: string): void {

@@ -156,7 +156,7 @@ function savedState(backend: Backend, project: string, name: string): State | un
 }
 
 /** The stacks of a file backend, without asking the CLI. */
-function savedStacks(backend: Backend, project: string): string[] {
+export function savedStacks(backend: Backend, project: string): string[] {
   if (backend.folder === undefined) return [];
   try {
     return fs
@@ -175,7 +175,7 @@ export const knownStacks = (root: string, backend: Backend, project: string): st
 export function unknownStack(name: string, known: readonly string[]): OpsError {
   return new OpsError(
     `There is no stack "${name}". Known: ${known.length > 0 ? known.join(", ") : "none"}.`,
-    `Name one with --stack, or make a new one by giving it a file: cp Pulumi.dev.yaml Pulumi.${name}.yaml`,
+    `Name one with --stack, or make a new one: npm run stack -- init ${name}`,
     EXIT.usage,
   );
 }

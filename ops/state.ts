@@ -32,6 +32,7 @@ export const TYPES = {
   container: "docker:index/container:Container",
   network: "docker:index/network:Network",
   volume: "docker:index/volume:Volume",
+  command: "command:local:Command",
 } as const;
 
 /** The last part of a URN: the logical name. */

@@ -1,6 +1,7 @@
 /** `npm run status`: how a stack is, on one page. */
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
+import { readChanges } from "./audit.ts";
 import {
   isGood,
   listContainers,
@@ -13,12 +14,14 @@ import {
 } from "./engine.ts";
 import { explain } from "./errors.ts";
 import { holderOf, judge, ownLock, pulumiLocks, type Lock } from "./locks.ts";
+import { describeMaintenance, readMaintenance, type Maintenance } from "./maintenance.ts";
 import { ago, bytes, paint, print, printJson, table } from "./output.ts";
 import { condition, printUrls, urlsOf, type Urls } from "./report.ts";
 import { findPlace, openEngine, openSession, type CommonOptions, type Place } from "./session.ts";
 import { imageNames } from "./settings.ts";
 import { exportState } from "./stack.ts";
 import { failedGates, nameOf } from "./state.ts";
+import { rolledBackTo } from "./versions.ts";
 
 interface LastUpdate {
   readonly kind: string;
@@ -46,6 +49,9 @@ interface StatusView {
   readonly locks: readonly string[];
   /** True while another run works on the stack: what is pending then is under way. */
   readonly busy: boolean;
+  readonly maintenance?: Maintenance;
+  /** The build that a rollback brought, while it serves. */
+  readonly rolledBackTo?: string;
 }
 
 /** Pure: the newest update, as JSON has it. */
@@ -111,9 +117,11 @@ function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks
 export async function status(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
   const { docker } = await openEngine(place);
-  const [state, engine] = await Promise.all([
+  const [state, engine, maintenance] = await Promise.all([
     readState(options).catch((error: unknown) => explain(error)),
     readEngine(docker, place),
+    // An edge that cannot be asked is no reason to say nothing.
+    readMaintenance(docker, place.stack).catch(() => undefined),
   ]);
   const view: StatusView = {
     stack: place.stack,
@@ -121,12 +129,15 @@ export async function status(options: CommonOptions): Promise<void> {
     ...("what" in state ? { note: [state.what, state.remedy].filter(Boolean).join(" ") } : { state }),
     ...engine,
     ...readLocks(place),
+    maintenance,
+    rolledBackTo: rolledBackTo(readChanges(place.backend.stateDir, place.stack))?.build,
   };
   if (options.json) printJson(view);
   else printStatus(view);
 }
 
-function printStatus({ stack, state, note, containers, volumes, locks, busy }: StatusView): void {
+function printStatus(view: StatusView): void {
+  const { stack, state, note, containers, volumes, locks, busy, maintenance } = view;
   print(paint("bold", `Stack ${stack}`));
   const update = state?.lastUpdate;
   if (update !== undefined) {
@@ -157,6 +168,10 @@ function printStatus({ stack, state, note, containers, volumes, locks, busy }: S
   if (volumes.length === 0) print("  none");
 
   const remarks = [
+    ...(maintenance === undefined ? [] : [describeMaintenance(maintenance, stack)]),
+    ...(view.rolledBackTo === undefined
+      ? []
+      : [`Rolled back to ${view.rolledBackTo}; the next \`npm run up\` goes forward to the sources again.`]),
     ...locks.map((lock) => `Locked by ${lock}.`),
     ...(state?.pending ?? []).map((operation) =>
       busy ? `Under way: ${operation}.` : `Interrupted: ${operation}; the next \`npm run up\` clears it.`,

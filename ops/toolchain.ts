@@ -2,11 +2,13 @@
 import { createContext } from "../tools/toolchain/context.ts";
 import { resolveDockerHost, stopEngine } from "../tools/toolchain/engine/index.ts";
 import { ensureImages, inspectImages } from "../tools/toolchain/images/index.ts";
+import { parseImageName, type ImageName } from "../tools/toolchain/images/names.ts";
 import { ensureToolchain, inspectToolchain, type Toolchain } from "../tools/toolchain/index.ts";
 import type { PartStatus, Reporter, ToolchainContext } from "../tools/toolchain/part.ts";
 import { createReporter } from "../tools/toolchain/report.ts";
 
-export type { PartStatus, Toolchain, ToolchainContext };
+export { parseImageName };
+export type { ImageName, PartStatus, Toolchain, ToolchainContext };
 
 /** For commands that only look: what a stand-in lacks is said when something is deployed with it. */
 function quiet(): Reporter {

@@ -1,16 +1,20 @@
 /** `npm run up`: the stack as the program declares it, healthy, or a reason why not. */
+import { environmentOf, isMandatory } from "../infra/policy-settings.ts";
 import { confirm, mustBeAskable } from "./ask.ts";
 import { isGood } from "./engine.ts";
 import { InterruptedError, OpsError } from "./errors.ts";
+import { describeMaintenance, readMaintenance } from "./maintenance.ts";
 import { note, paint, print } from "./output.ts";
 import { checkPorts } from "./prechecks.ts";
 import { recover } from "./recover.ts";
 import { explainContainers, healthTable, printUrls, settledContainers, urlsOf } from "./report.ts";
 import { RunFailed, runPulumi } from "./run.ts";
-import { interrupts, openSession, say, type CommonOptions, type Session } from "./session.ts";
-import { imageNames } from "./settings.ts";
+import { imageNames, textOf } from "./settings.ts";
+import { interrupts, openSession, ROOT, say, type CommonOptions, type Session } from "./session.ts";
+import type { StackHandle } from "./stack.ts";
 import { failedGates, nameOf, type State } from "./state.ts";
 import { prepareImages, standInsLine } from "./toolchain.ts";
+import { configOf, removeObsolete, sourceBuild } from "./versions.ts";
 
 export interface UpOptions extends CommonOptions {
   readonly yes?: boolean;
@@ -46,28 +50,58 @@ export async function getImages({ context, settings, dockerHost, parts }: Sessio
 export async function up(options: UpOptions): Promise<void> {
   if (options.stack !== "dev" && !options.yes) mustBeAskable();
   const session = await openSession(options, { create: true, lock: "up" });
-  const { docker, stack, handle } = session;
+  const { stack, handle, settings, audit } = session;
   const state = await prepare(session);
   for (const resource of failedGates(state)) {
     say(`${nameOf(resource.urn)} did not get healthy in the run before; it is replaced and checked again.`);
   }
   const refresh = refreshes(state, options.refresh !== false);
   if (stack !== "dev" && !options.yes) await showAndAsk(session, refresh);
+  else if (policiesStop(session)) await checkPolicies(session, refresh);
 
+  const build = sourceBuild(ROOT, settings.values);
+  audit?.note({ to: build });
+  await deploy(session, handle.options, refresh, `deploying stack ${stack}`);
+  const imageId = await summarise(session);
+  audit?.note({ version: { build, imageId, config: configOf(session) } });
+  await removeObsolete(session);
+}
+
+/** One update of the stack. Where it fails, the containers that are not well say why. */
+export async function deploy(
+  { docker, stack, handle }: Session,
+  options: StackHandle["options"],
+  refresh: boolean,
+  title: string,
+  replace: readonly string[] = [],
+): Promise<void> {
   try {
     await runPulumi({
-      title: `deploying stack ${stack}`,
+      title,
       interrupts,
-      options: handle.options,
+      options,
       show: true,
-      run: (run) => handle.program.up({ ...run, refresh, showSecrets: false }),
+      run: (run) => handle.program.up({ ...run, refresh, replace: [...replace], showSecrets: false }),
     });
   } catch (error) {
     if (error instanceof RunFailed)
       await explainContainers(docker, stack, await settledContainers(docker, stack, 0));
     throw error;
   }
-  await summarise(session);
+}
+
+const policiesStop = ({ stack, settings }: Session): boolean =>
+  isMandatory(environmentOf(stack, textOf(settings.values, "environment") ?? ""));
+
+/** A preview for the policies alone: a violation found during the update would leave it half done. */
+async function checkPolicies({ stack, handle }: Session, refresh: boolean): Promise<void> {
+  await runPulumi({
+    title: `checking stack ${stack} against its policies`,
+    interrupts,
+    options: handle.options,
+    show: false,
+    run: (run) => handle.program.preview({ ...run, refresh }),
+  });
 }
 
 async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
@@ -85,8 +119,11 @@ async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
   }
 }
 
-/** The URLs and the health of every container. @throws OpsError when one is not well */
-export async function summarise({ docker, stack, handle }: Session): Promise<void> {
+/**
+ * Shows the URLs and the health of every container.
+ * @returns the id of the service's image. @throws OpsError when a container is not well
+ */
+export async function summarise({ docker, stack, handle }: Session): Promise<string> {
   interrupts.begin({ title: "looking at the containers" });
   const outputs = await handle.state.outputs();
   const views = await settledContainers(docker, stack, 60);
@@ -95,7 +132,11 @@ export async function summarise({ docker, stack, handle }: Session): Promise<voi
   printUrls(urlsOf(outputs));
   for (const line of healthTable(views)) print(line);
   const bad = views.filter((view) => !isGood(view));
-  if (bad.length === 0) return;
+  const maintenance = await readMaintenance(docker, stack).catch(() => undefined);
+  if (maintenance !== undefined)
+    note(paint("yellow", describeMaintenance(maintenance, stack), process.stderr));
+  const images = outputs["images"]?.value as Readonly<Record<string, string>> | undefined;
+  if (bad.length === 0) return images?.["backend"] ?? "";
   await explainContainers(docker, stack, views);
   note();
   throw new OpsError(

@@ -182,7 +182,7 @@ describe("a failed gate", () => {
 });
 
 describe("the story of a run", () => {
-  const story = (): Story => ({ changes: [], errors: [] });
+  const story = (): Story => ({ changes: [], errors: [], violations: [] });
   const step = (op: string) =>
     ({ resourcePreEvent: { metadata: { op, urn: urn("b1"), type: TYPES.container } } }) as never;
   const diagnostic = (message: string, more = {}) =>

@@ -10,7 +10,7 @@ import { bytes, duration, table } from "../output.ts";
 import { visible } from "../outputs.ts";
 import { CommandResult } from "../pulumi-command.ts";
 import { advice, condition, urlsOf } from "../report.ts";
-import { checkTypes, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../settings.ts";
+import { checkConfig, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../settings.ts";
 
 const view = (more: Partial<ContainerView> = {}): ContainerView => ({
   id: "1",
@@ -106,24 +106,45 @@ describe("settings", () => {
   });
 });
 
-describe("the types of config values", () => {
-  const types = { replicas: "integer", hosts: "array", image: "string", on: "boolean" };
-  const check = (values: Record<string, unknown>) => () =>
-    checkTypes("dev", { project: "omniai", types, values });
+describe("the config, before Pulumi runs", () => {
+  const root = path.join(import.meta.dirname, "../..");
+  const { values, project } = readSettings(root, "dev");
+  const check =
+    (change: Record<string, unknown>, stackFile = {}) =>
+    () =>
+      checkConfig("dev", { project, stackFile, values: { ...values, ...change } });
 
-  it("names every key, its value and what is allowed, at once", () => {
-    assert.throws(check({ replicas: "many", hosts: "a", image: "x", on: "yes" }), (error: Error) => {
-      assert.match(error.message, /omniai:replicas is "many"; allowed: an integer/);
-      assert.match(error.message, /omniai:hosts is "a"; allowed: an array/);
-      assert.match(error.message, /omniai:on is "yes"; allowed: a boolean/);
-      assert.doesNotMatch(error.message, /image/);
+  it("says wrong types, ranges, unknown keys and contradictions at once, each with its key and remedy", () => {
+    const wrong = { backendReplicas: "many", corsOrigins: "a", edgeMemory: 1, httpsPort: 8080, nosuch: 1 };
+    assert.throws(check(wrong), (error: Error) => {
+      assert.match(error.message, /omniai:backendReplicas is "many"; allowed: a whole number from 1 to 16/);
+      assert.match(error.message, /omniai:corsOrigins is "a"; allowed: a list of exact origins/);
+      assert.match(error.message, /omniai:edgeMemory is 1;/);
+      assert.match(error.message, /omniai:httpsPort is 8080; allowed: any port but omniai:httpPort/);
+      assert.match(error.message, /omniai:nosuch is 1; allowed: the keys of Pulumi.yaml/);
+      assert.match(error.message, /pulumi config set omniai:edgeMemory VALUE --stack dev/);
       return true;
     });
   });
 
-  it("takes what Pulumi takes: numbers and booleans as text, and what is unset", () => {
-    assert.doesNotThrow(check({ replicas: "2", on: "true", hosts: [] }));
-    assert.doesNotThrow(check({ replicas: 3, on: false }));
+  it("takes what Pulumi takes: numbers as text, and text as numbers", () => {
+    assert.doesNotThrow(check({}));
+    assert.doesNotThrow(check({ backendReplicas: "2", backendCpus: 2 }));
+  });
+
+  it("says nothing about secrets, which it cannot read, and shows none", () => {
+    const apiKey = { secure: "v1:abc" };
+    const providers = [{ name: "a", baseUrl: "https://a.example/v1", apiKey }];
+    assert.doesNotThrow(check({ providers }));
+    assert.doesNotThrow(
+      check({ logLevel: undefined }, { config: { "omniai:logLevel": { secure: "v1:abc" } } }),
+    );
+    const plain = [{ name: "a b", baseUrl: "https://a.example", apiKey: "sk-canary" }];
+    assert.throws(check({ providers: plain }), (error: Error) => {
+      assert.doesNotMatch(error.message, /canary/);
+      assert.match(error.message, /wrong at 0\.name[\s\S]*config set omniai:providers --secret/);
+      return true;
+    });
   });
 });
 

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { inspectClouds } from "../cloud-doctor.ts";
+
+const ACCOUNT = "0123456789abcdef0123456789abcdef";
+const ZONE = "fedcba9876543210fedcba9876543210";
+const values = {
+  tunnelEnabled: true,
+  cloudflareAccountId: ACCOUNT,
+  cloudflareZoneId: ZONE,
+  cloudflareBackups: true,
+  cloudflareManageZone: true,
+};
+
+/** Answers by path, as the two APIs do; what is not listed is forbidden. */
+class Api {
+  readonly #server: Server;
+  readonly answers = new Map<string, { status: number; body?: unknown }>();
+  readonly tokens = new Set<string | undefined>();
+
+  constructor() {
+    this.#server = createServer((request, response) => {
+      this.tokens.add(request.headers.authorization);
+      const path = new URL(request.url ?? "/", "http://api").pathname;
+      const { status, body } = this.answers.get(path) ?? { status: 403 };
+      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body ?? {}));
+    });
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  allow(...paths: string[]): void {
+    for (const path of paths) this.answers.set(path, { status: 200 });
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
+
+describe("doctor on the clouds", () => {
+  let api: Api;
+  let environment: NodeJS.ProcessEnv;
+  const none = (): Promise<string | undefined> => Promise.resolve(undefined);
+  const bad = async (of: object, read = none): Promise<string[]> =>
+    (await inspectClouds(of as Record<string, unknown>, environment, read))
+      .filter(({ good }) => !good)
+      .map(({ name, detail }) => `${name}: ${detail}`);
+
+  beforeEach(async () => {
+    api = new Api();
+    const url = await api.listen();
+    environment = {
+      CLOUDFLARE_API_TOKEN: "from-environment",
+      CLOUDFLARE_BASE_URL: url,
+      GITHUB_TOKEN: "github",
+      GITHUB_BASE_URL: `${url}/`,
+    };
+  });
+  afterEach(() => api.close());
+
+  const everything = [
+    `/accounts/${ACCOUNT}/cfd_tunnel`,
+    `/accounts/${ACCOUNT}/alerting/v3/policies`,
+    `/accounts/${ACCOUNT}/r2/buckets`,
+    `/zones/${ZONE}/dns_records`,
+    `/zones/${ZONE}/settings/min_tls_version`,
+    `/zones/${ZONE}/rulesets`,
+  ];
+  const active = (path = "/user/tokens/verify") =>
+    api.answers.set(path, { status: 200, body: { result: { status: "active" } } });
+
+  it("asks nobody for a stack without a tunnel and a page", async () => {
+    assert.deepEqual(await inspectClouds({ tunnelEnabled: false }, environment, none), []);
+    assert.equal(api.tokens.size, 0);
+  });
+
+  it("is content with a token that may do all", async () => {
+    active();
+    api.allow(...everything);
+    assert.deepEqual(await bad(values), []);
+  });
+
+  it("knows a token of the account", async () => {
+    active(`/accounts/${ACCOUNT}/tokens/verify`);
+    api.allow(...everything);
+    assert.deepEqual(await bad(values), []);
+  });
+
+  it("names every permission that is missing, and no other", async () => {
+    active();
+    api.allow(...everything.filter((path) => !/r2|rulesets/.test(path)));
+    assert.deepEqual(await bad(values), [
+      "Cloudflare Account, Workers R2 Storage: Edit: missing (Cloudflare answered 403)",
+      "Cloudflare Zone, Zone WAF: Edit: missing (Cloudflare answered 403)",
+    ]);
+    assert.deepEqual(await bad({ ...values, cloudflareBackups: false, cloudflareManageZone: false }), []);
+  });
+
+  it("says what a token is that is no longer active", async () => {
+    api.answers.set("/user/tokens/verify", { status: 200, body: { result: { status: "expired" } } });
+    assert.deepEqual(await bad(values), ["Cloudflare token: Cloudflare says it is expired"]);
+  });
+
+  it("prefers the stack's own token, and says so when there is none", async () => {
+    active();
+    await bad(values, () => Promise.resolve("from-config"));
+    assert.deepEqual([...api.tokens], ["Bearer from-config"]);
+    delete environment["CLOUDFLARE_API_TOKEN"];
+    assert.match((await bad(values)).join(), /omniai:cloudflareApiToken: not set/);
+  });
+
+  it("tells an API that does not answer from a permission that is missing", async () => {
+    api.close();
+    assert.match((await bad(values)).join(), /does not answer/);
+  });
+
+  const page = { pagesEnabled: true, pagesRepository: "owner/page" };
+
+  it("is content with a GitHub token that may administer the repository", async () => {
+    api.answers.set("/repos/owner/page", { status: 200, body: { permissions: { push: true, admin: true } } });
+    api.answers.set("/repos/owner/page/pages", { status: 404 });
+    assert.deepEqual(await bad(page), []);
+  });
+
+  it("names what a GitHub token lacks", async () => {
+    api.answers.set("/repos/owner/page", {
+      status: 200,
+      body: { permissions: { push: true, admin: false } },
+    });
+    assert.deepEqual(await bad(page), [
+      "GitHub token for owner/page: Administration, write: missing",
+      "GitHub token for owner/page: Pages, write: missing",
+    ]);
+    api.answers.set("/repos/owner/page", { status: 404 });
+    assert.deepEqual(await bad(page), ["GitHub token for owner/page: GitHub answered 404"]);
+  });
+});

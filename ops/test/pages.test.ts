@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OpsError } from "../errors.ts";
+import { runtimeConfigOf, writeSite } from "../pages.ts";
+
+describe("the page as files", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "omniai-pages-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("goes into a folder that is empty or not there", () => {
+    const files = [
+      { path: "index.html", content: "<!doctype html>" },
+      { path: "js/a.js", content: "export {};" },
+    ];
+    writeSite(folder, files);
+    writeSite(join(folder, "new", "one"), files);
+    assert.equal(readFileSync(join(folder, "new/one/js/a.js"), "utf8"), "export {};");
+  });
+
+  it("never goes beside what would be published with it", () => {
+    writeSite(folder, [{ path: "secret.txt", content: "x" }]);
+    assert.throws(() => writeSite(folder, []), OpsError);
+  });
+
+  it("belongs to the backend that the stack's outputs name", () => {
+    const value = { stack: "prod", apiBaseUrl: "https://api.example.org" };
+    assert.deepEqual(runtimeConfigOf({ runtimeConfig: { value } }, "prod"), value);
+    assert.throws(() => runtimeConfigOf({}, "prod"), /has no runtimeConfig/);
+  });
+});

@@ -1,0 +1,284 @@
+/** New stacks, asked for on a real terminal; and images pinned by a registry that speaks the protocol. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
+import { findPins, withPins } from "../stacks/pin.ts";
+import { objection, QUESTIONS, renderStackFile } from "../stacks/questions.ts";
+import { challenge, registry, resolve } from "../stacks/registry.ts";
+import { checkConfig, readSettings, stackFiles } from "../settings.ts";
+import { parseImageName } from "../toolchain.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+describe("the stacks of this repository", () => {
+  it("differ in config alone, and all of it can stand", () => {
+    const stacks = stackFiles(ROOT);
+    for (const stack of ["dev", "staging", "prod"]) assert.ok(stacks.includes(stack), stack);
+    for (const stack of ["dev", "staging", "prod"]) checkConfig(stack, readSettings(ROOT, stack));
+  });
+
+  it("can run side by side on one engine", () => {
+    const ports = ["dev", "staging", "prod"].flatMap((stack) => {
+      const { values } = readSettings(ROOT, stack);
+      return [values["httpPort"], values["httpsPort"]];
+    });
+    assert.equal(new Set(ports).size, ports.length);
+  });
+
+  it("name no digest that nobody looked up", () => {
+    assert.doesNotMatch(readFileSync(join(ROOT, "Pulumi.staging.yaml"), "utf8"), /sha256:/);
+  });
+});
+
+describe("the questions for a new stack", () => {
+  const { values } = readSettings(ROOT, "dev");
+  const question = (key: string) => QUESTIONS.find((one) => one.key === key) ?? assert.fail(key);
+
+  it("propose ports that no other stack has", () => {
+    const others = [
+      { httpPort: 8080, httpsPort: 8443 },
+      { httpPort: 8081, httpsPort: 8444 },
+    ];
+    assert.equal(question("httpPort").propose?.(others), "8082");
+    assert.equal(question("httpsPort").propose?.(others), "8445");
+  });
+
+  it("say what is wrong with an answer", () => {
+    const wrong = (key: string, typed: string) => objection(key, question(key).parse(typed), values);
+    assert.equal(wrong("httpPort", "9000"), undefined);
+    assert.match(wrong("httpPort", "lots") ?? "", /whole number/);
+    assert.match(wrong("dockerHost", "example.org") ?? "", /DOCKER_HOST/);
+    assert.equal(wrong("corsOrigins", "https://a.example, https://b.example"), undefined);
+    assert.match(wrong("corsOrigins", "a.example") ?? "", /exact origins/);
+    assert.match(wrong("providers", "openai") ?? "", /wrong at 0/);
+  });
+
+  it("become a file that Pulumi reads", () => {
+    const text = renderStackFile("x", { httpPort: 1, corsOrigins: ["https://a.example"] });
+    assert.deepEqual(parse(text), {
+      config: { "omniai:httpPort": 1, "omniai:corsOrigins": ["https://a.example"] },
+    });
+    assert.deepEqual(parse(renderStackFile("x", {})), { config: {} });
+  });
+});
+
+describe("stack init", function () {
+  this.timeout(120_000);
+  let checkout: string;
+  before(() => {
+    checkout = createCheckout();
+  });
+  after(() => removeCheckout(checkout));
+
+  const file = (name: string): string => join(checkout, `Pulumi.${name}.yaml`);
+  const cli = (...args: string[]) =>
+    spawnSync(process.execPath, [join(checkout, "ops/cli.ts"), "stack", ...args], {
+      cwd: checkout,
+      encoding: "utf8",
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+
+  it("asks on a terminal, says what cannot be, and keeps a typed key as a secret that is nowhere in the clear", async () => {
+    // `script` gives it a terminal of its own.
+    const command = `${process.execPath} ${join(checkout, "ops/cli.ts")} stack init asked`;
+    const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+      cwd: checkout,
+      env: { ...process.env, NO_COLOR: "1" },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let shown = "";
+    const answers: [RegExp, string][] = [
+      [/How strict.*\[dev\]: $/, "staging"],
+      [/Memory of its Docker host.*: $/, "4096"],
+      [/Cores of its Docker host: $/, "4"],
+      [/Docker engine to deploy to.*: $/, "ssh://deploy@host.example"],
+      [/for HTTP \[\d+\]: $/, "lots"],
+      [/That cannot be; allowed: a whole number[\s\S]*for HTTP \[\d+\]: $/, "9191"],
+      [/for HTTPS \[\d+\]: $/, ""],
+      [/Cloudflare tunnel.*\[no\]: $/, "yes"],
+      [/Host names.*: $/, "api.example.org"],
+      [/zone that they are in.*: $/, "example.org"],
+      [/zone's id.*: $/, "0123456789abcdef0123456789abcdef"],
+      [/account's id.*: $/, "fedcba9876543210fedcba9876543210"],
+      [/sets the zone's.*\[yes\]: $/, ""],
+      [/Who is written to.*: $/, "you@example.org"],
+      [/Origins.*: $/, "https://owner.example"],
+      [/AI providers.*: $/, "openai=https://api.openai.com/v1"],
+      [/Cloudflare API token.*: $/, "cf-typed-canary"],
+      [/Key of openai.*: $/, "sk-typed-canary"],
+    ];
+    child.stdout.on("data", (chunk: Buffer) => {
+      shown += chunk.toString();
+      const [expected, answer] = answers[0] ?? [];
+      // eslint-disable-next-line no-control-regex
+      if (!expected?.test(shown.replace(/\x1b\[[0-9;]*[A-Za-z]/g, ""))) return;
+      answers.shift();
+      shown = "";
+      child.stdin.write(`${answer}\r`);
+    });
+    const code = await new Promise((done) => child.on("close", done));
+    assert.deepEqual(answers, [], `not asked, after: ${shown}`);
+    assert.equal(code, 0, shown);
+    assert.doesNotMatch(shown, /canary/, "the key is not echoed");
+    const text = readFileSync(file("asked"), "utf8");
+    assert.doesNotMatch(text, /canary/);
+    const { config, encryptionsalt } = parse(text) as {
+      config: Record<string, unknown>;
+      encryptionsalt: string;
+    };
+    assert.ok(encryptionsalt);
+    assert.equal(config["omniai:dockerHost"], "ssh://deploy@host.example");
+    // The CLI writes numbers as text when it adds a secret; it and we read both.
+    assert.equal(String(config["omniai:httpPort"]), "9191");
+    assert.deepEqual(config["omniai:corsOrigins"], ["https://owner.example"]);
+    assert.match((config["omniai:cloudflareApiToken"] as { secure: string }).secure, /^v1:/);
+    assert.deepEqual(config["omniai:tunnelHostnames"], ["api.example.org"]);
+    const [provider] = config["omniai:providers"] as [{ name: string; apiKey: { secure: string } }];
+    assert.equal(provider.name, "openai");
+    assert.match(provider.apiKey.secure, /^v1:/);
+    checkConfig("asked", readSettings(checkout, "asked"));
+    // The CLI, with the passphrase that was made, has it back.
+    const env = {
+      ...process.env,
+      PULUMI_BACKEND_URL: `file://${checkout}/.state`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: join(checkout, ".state/passphrase"),
+    };
+    const got = spawnSync(
+      "pulumi",
+      ["config", "get", "--path", "omniai:providers[0].apiKey", "--stack", "asked"],
+      { cwd: checkout, env, encoding: "utf8" },
+    );
+    assert.equal(got.stdout.trim(), "sk-typed-canary", got.stderr);
+    assert.equal(statSync(join(checkout, ".state/passphrase")).mode & 0o777, 0o600);
+  });
+
+  it("asks nothing when flags and --yes answer, and refuses what cannot stand", () => {
+    const wrong = cli("init", "flags", "--yes", "--http-port", "70000");
+    assert.equal(wrong.status, 2, wrong.stderr);
+    assert.match(wrong.stderr, /--http-port 70000 cannot be: allowed: a whole number from 1 to 65535/);
+    assert.ok(!existsSync(file("flags")));
+    const { status, stderr } = cli("init", "flags", "--yes", "--origins", "https://a.example");
+    assert.equal(status, 0, stderr);
+    const { config } = parse(readFileSync(file("flags"), "utf8")) as { config: Record<string, unknown> };
+    assert.deepEqual(Object.keys(config).sort(), [
+      ...["omniai:corsOrigins", "omniai:environment", "omniai:httpPort", "omniai:httpsPort"],
+      "omniai:tunnelEnabled",
+    ]);
+    const half = cli("init", "half", "--yes", "--tunnel", "yes", "--hostnames", "api.example.org");
+    assert.equal(half.status, 2, half.stderr);
+    for (const key of ["cloudflareZone", "cloudflareZoneId", "cloudflareAccountId", "cloudflareApiToken"])
+      assert.match(half.stderr, new RegExp(`omniai:${key} is `));
+    assert.ok(!existsSync(file("half")));
+  });
+
+  it("never writes over a stack that is there, and does not wait where nobody can answer", () => {
+    const before = readFileSync(file("dev"), "utf8");
+    const again = cli("init", "dev", "--yes");
+    assert.equal(again.status, 2);
+    assert.match(again.stderr, /Pulumi\.dev\.yaml is there already/);
+    assert.equal(readFileSync(file("dev"), "utf8"), before);
+    const nobody = cli("init", "silent");
+    assert.equal(nobody.status, 2);
+    assert.match(nobody.stderr, /no terminal/);
+    assert.ok(!existsSync(file("silent")));
+  });
+
+  it("is pinned where registries are reached; elsewhere nothing is written and each way says why", () => {
+    const before = readFileSync(file("flags"), "utf8");
+    const { status, stderr } = cli("pin", "flags");
+    const text = readFileSync(file("flags"), "utf8");
+    if (status === 0) {
+      assert.equal([...text.matchAll(/Image: \S+@sha256:[0-9a-f]{64}$/gm)].length, 5);
+      return;
+    }
+    assert.equal(text, before);
+    assert.match(stderr, /omniai:redisImage redis:8: registry: .*; buildx: .*; engine: /);
+    assert.match(stderr, /nothing was written/);
+  });
+
+  it("is seen by list", () => {
+    const { stdout, status, stderr } = cli("list", "--json");
+    assert.equal(status, 0, stderr);
+    const stacks = JSON.parse(stdout) as { name: string; dockerHost: string }[];
+    for (const name of ["dev", "staging", "prod", "asked", "flags"])
+      assert.ok(
+        stacks.some((one) => one.name === name),
+        name,
+      );
+    assert.equal(stacks.find(({ name }) => name === "asked")?.dockerHost, "ssh://deploy@host.example");
+  });
+});
+
+describe("pinning images", () => {
+  const digest = `sha256:${"ab".repeat(32)}`;
+  let server: Server;
+  let base: string;
+  const asked: string[] = [];
+  before(async () => {
+    // The distribution protocol as far as a digest needs it: a challenge, a token, a digest.
+    server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      if (request.url?.startsWith("/token")) return void response.end(JSON.stringify({ token: "anyone" }));
+      if (request.headers.authorization !== "Bearer anyone") {
+        response.writeHead(401, {
+          "www-authenticate": `Bearer realm="${base}/token",service="r",scope="repository:library/redis:pull"`,
+        });
+        return void response.end();
+      }
+      const known =
+        request.url === "/v2/library/redis/manifests/8" && /index/.test(request.headers.accept ?? "");
+      response.writeHead(known ? 200 : 404, known ? { "docker-content-digest": digest } : {});
+      response.end();
+    });
+    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(() => server.close());
+
+  it("asks the registry, with the token that anybody gets", async () => {
+    const way = registry({ base: () => base });
+    assert.equal(await way(parseImageName("redis:8")), digest);
+    assert.deepEqual(asked, [
+      "HEAD /v2/library/redis/manifests/8",
+      "GET /token?service=r&scope=repository%3Alibrary%2Fredis%3Apull",
+      "HEAD /v2/library/redis/manifests/8",
+    ]);
+  });
+
+  it("says of each way why it is none, and goes on to the next", async () => {
+    const ways = {
+      registry: registry({ base: () => base }),
+      engine: () => Promise.reject(new Error("not pulled")),
+    };
+    assert.deepEqual(await resolve(parseImageName("redis:9"), ways), {
+      reasons: ["registry: the registry answered 404", "engine: not pulled"],
+    });
+    const gone = registry({ base: () => "http://127.0.0.1:9" });
+    const { digest: found, reasons } = await resolve(parseImageName("redis:8"), {
+      gone,
+      engine: () => Promise.resolve(digest),
+    });
+    assert.equal(found, digest);
+    assert.equal(reasons.length, 1);
+  });
+
+  it("keeps the tag for people, replaces an older digest, and leaves the rest of the file alone", async () => {
+    const pins = await findPins(
+      { redisImage: `redis:8@sha256:${"0".repeat(64)}`, other: 1 },
+      { registry: registry({ base: () => base }) },
+    );
+    const text = "# a comment\nconfig:\n  omniai:httpPort: 1 # mine\n";
+    const after = withPins(text, "omniai", pins);
+    assert.equal(after, `${text}  omniai:redisImage: redis:8@${digest}\n`);
+  });
+
+  it("reads a challenge", () => {
+    assert.deepEqual(challenge('Bearer realm="r",service="s"'), { realm: "r", service: "s" });
+    assert.equal(challenge('Basic realm="r"'), undefined);
+  });
+});

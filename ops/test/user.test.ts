@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { describeUser, parseAnswer } from "../user.ts";
+
+describe("npm run user", () => {
+  it("finds the answer behind whatever else was written", () => {
+    assert.deepEqual(parseAnswer('(node:1) Warning: x\n{"level":"info"}\n{"ok":true,"users":[]}\n'), {
+      ok: true,
+      users: [],
+    });
+    assert.equal(parseAnswer("Error: Cannot find module user.js"), undefined);
+    assert.equal(parseAnswer('"ok"\nnull'), undefined);
+  });
+
+  it("lists a user in one line", () => {
+    const user = {
+      id: "1",
+      name: "ada",
+      scopes: ["events:read"],
+      isDisabled: true,
+      createdAt: "2026-01-02T03:04:05Z",
+    };
+    assert.match(describeUser(user), /^ada +disabled 1 {2}since 2026-01-02 {2}0 API tokens {2}events:read$/);
+    assert.match(describeUser({ ...user, isDisabled: false, apiTokens: 1 }), /enabled .* 1 API token /);
+  });
+});
