@@ -1,6 +1,7 @@
 /** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
 import { join } from "node:path";
 import { imageNames, readSettings } from "../../ops/settings.ts";
+import { chromiumPart } from "../toolchain/chromium.ts";
 import { enginePart, resolveDockerHost } from "../toolchain/engine/index.ts";
 import { ensureImages } from "../toolchain/images/index.ts";
 import { createContext, ensureToolchain } from "../toolchain/index.ts";
@@ -17,11 +18,12 @@ export async function prepare(
   needs: ReadonlySet<Suite["needs"]>,
   install: boolean,
 ): Promise<NodeJS.ProcessEnv> {
-  if (!needs.has("engine") && !needs.has("stack")) return process.env;
+  if (!needs.has("engine") && !needs.has("stack") && !needs.has("browser")) return process.env;
   const context = createContext({ install });
   const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;
   if (!needs.has("stack")) await enginePart.ensure(context);
   const host = await resolveDockerHost(context.env);
   await ensureImages(context, imageNames(readSettings(repository, "dev").values), host);
-  return { ...env, DOCKER_HOST: host };
+  const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
+  return { ...env, ...browser, DOCKER_HOST: host };
 }

@@ -6,8 +6,8 @@ export interface Suite {
   readonly command: readonly string[];
   /** True where the program counts its tests through the reporter; otherwise it counts as one. */
   readonly counted: boolean;
-  /** What it needs to be here first. */
-  readonly needs: "nothing" | "engine" | "stack";
+  /** What it needs to be here first: a browser comes with the engine and its images. */
+  readonly needs: "nothing" | "engine" | "browser" | "stack";
 }
 
 const mocha = (name: string, pattern: string, needs: Suite["needs"], timeoutMs: number): Suite => ({
@@ -19,6 +19,7 @@ const mocha = (name: string, pattern: string, needs: Suite["needs"], timeoutMs: 
 
 export const suites: readonly Suite[] = [
   { name: "types", command: ["tsc", "--project", "."], counted: false, needs: "nothing" },
+  { name: "types-frontend", command: ["tsc", "--project", "frontend"], counted: false, needs: "nothing" },
   { name: "eslint", command: ["eslint", "."], counted: false, needs: "nothing" },
   {
     name: "prettier",
@@ -27,8 +28,12 @@ export const suites: readonly Suite[] = [
     needs: "nothing",
   },
   mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
+  mocha("bench", "bench/test/**/*.test.ts", "nothing", 20_000),
+  mocha("policies", "policies/test/**/*.test.ts", "nothing", 20_000),
   mocha("ops", "ops/test/**/*.test.ts", "stack", 120_000),
   mocha("tools", "tools/**/test/**/*.test.ts", "stack", 300_000),
   mocha("service", "service/test/**/*.test.ts", "engine", 60_000),
+  mocha("api", "test/api/**/*.test.ts", "engine", 400_000),
+  mocha("frontend", "test/frontend/**/*.test.ts", "browser", 60_000),
   mocha("e2e", "test/e2e/**/*.test.ts", "stack", 300_000),
 ];

@@ -27,7 +27,7 @@ export function createContext(options: ContextOptions = {}): ToolchainContext {
 }
 
 /** Outside the repository, so that a fresh clone on the same machine has nothing to build. */
-function cacheDirOf(env: NodeJS.ProcessEnv): string {
+export function cacheDirOf(env: NodeJS.ProcessEnv): string {
   if (env.OMNIAI_CACHE) return resolve(env.OMNIAI_CACHE);
   const base = env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache");
   return resolve(base, "omniai");

@@ -3,7 +3,7 @@ import { lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { ToolchainError } from "../part.ts";
 import type { EnginePlace } from "./place.ts";
-import { nameOf, readPidFile } from "./process.ts";
+import { nameOf, readPidFile, sleep } from "./process.ts";
 
 /**
  * Removes stale pid files and sockets. An engine believes a pid file as soon as any process has that pid, and it
@@ -16,10 +16,25 @@ export async function clearStale(
 ): Promise<number | undefined> {
   const running = clearPidFile(place.pidFile, "dockerd", say);
   if (running !== undefined) return running;
+  await untilGone(place.containerdPidFile, "containerd");
   clearPidFile(place.containerdPidFile, "containerd", say);
   await clearSocket(place.containerdSocket, say);
   await clearSocket(place.socket, say);
   return undefined;
+}
+
+/** How long a process that dies with its parent may take to, ms. */
+const DYING_MS = 3000;
+
+/**
+ * An engine that is killed takes its containerd with it, a moment later: one that is found in that moment is gone when
+ * the new engine wants to use it. One that stays belongs to nobody's death, and is used.
+ */
+async function untilGone(pidFile: string, program: string): Promise<void> {
+  const pid = readPidFile(pidFile);
+  for (const end = Date.now() + DYING_MS; pid !== undefined && nameOf(pid) === program; await sleep(20)) {
+    if (Date.now() > end) return;
+  }
 }
 
 /** Removes a pid file unless the program it names really runs under that pid, which is then returned. */

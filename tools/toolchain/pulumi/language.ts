@@ -16,7 +16,7 @@ const recipe: Recipe = {
 };
 
 const limits = [
-  "it is older than the CLI: `pulumi` starts Node.js policy packs only through a program of ours on PATH, and ignores newer runtime options",
+  "it is older than the CLI: it cannot start policy packs that are a folder (ours is a program of its own), and ignores newer runtime options",
 ];
 
 /** What runs a Node.js program for the CLI. It comes with the official CLI. */

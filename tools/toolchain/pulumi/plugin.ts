@@ -86,7 +86,7 @@ export const pluginParts: readonly PulumiPart[] = [
     versionFile: "main.go",
     minutes: 1,
     limits: [
-      "it has local.Command alone, without assetPaths and archivePaths: using anything else fails and says so",
+      "it has local.Command without assetPaths and archivePaths, and remote.Command without a proxy: using anything else fails and says so",
     ],
   }),
   pluginPart({

@@ -1,4 +1,5 @@
-// The plugin pulumi-resource-command for machines that cannot download the official one: local.Command, as documented
+// The plugin pulumi-resource-command for machines that cannot download the official one: local.Command
+// and remote.Command, as documented
 // for @pulumi/command.
 package main
 
@@ -10,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 
 	"omniai.invalid/toolchain/command/local"
+	"omniai.invalid/toolchain/command/remote"
 )
 
 // version: what it stands in for, and that it does. Build metadata does not count when versions are compared.
@@ -19,7 +21,7 @@ func main() {
 	provider, err := infer.NewProviderBuilder().
 		WithDisplayName("command").
 		WithDescription("Stands in for @pulumi/command where its plugin cannot be downloaded").
-		WithResources(infer.Resource(&local.Command{})).
+		WithResources(infer.Resource(&local.Command{}), infer.Resource(&remote.Command{})).
 		Build()
 	if err == nil {
 		err = provider.Run(context.Background(), "command", version)

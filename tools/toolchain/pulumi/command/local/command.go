@@ -9,6 +9,8 @@ import (
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"omniai.invalid/toolchain/command/output"
 )
 
 // Command is a command that is run on this machine when it is created, updated or deleted.
@@ -24,7 +26,7 @@ type Inputs struct {
 	Dir                    *string           `pulumi:"dir,optional"`
 	Environment            map[string]string `pulumi:"environment,optional"`
 	Stdin                  *string           `pulumi:"stdin,optional"`
-	Logging                *Logging          `pulumi:"logging,optional"`
+	Logging                *output.Logging   `pulumi:"logging,optional"`
 	AddPreviousOutputInEnv *bool             `pulumi:"addPreviousOutputInEnv,optional"`
 }
 
@@ -45,9 +47,9 @@ func (*Command) Check(ctx context.Context, request infer.CheckRequest) (infer.Ch
 				name)})
 		}
 	}
-	if inputs.Logging != nil && !slices.Contains(loggings, *inputs.Logging) {
+	if inputs.Logging != nil && !slices.Contains(output.Loggings, *inputs.Logging) {
 		failures = append(failures, p.CheckFailure{Property: "logging", Reason: fmt.Sprintf(
-			"it is %q and has to be one of %q", *inputs.Logging, loggings)})
+			"it is %q and has to be one of %q", *inputs.Logging, output.Loggings)})
 	}
 	return infer.CheckResponse[Inputs]{Inputs: inputs, Failures: failures}, err
 }

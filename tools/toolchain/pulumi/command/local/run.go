@@ -13,6 +13,8 @@ import (
 	"time"
 
 	p "github.com/pulumi/pulumi-go-provider"
+
+	"omniai.invalid/toolchain/command/output"
 )
 
 // How long a cancelled command has between being asked to stop and being killed.
@@ -40,18 +42,18 @@ func (s *State) run(ctx context.Context, command string) error {
 	cmd.WaitDelay = cancelGrace + time.Second
 
 	var stdout, stderr bytes.Buffer
-	log := &lineLog{say: p.GetLogger(ctx).Info}
+	log := &output.Lines{Say: p.GetLogger(ctx).Info}
 	cmd.Stdout, cmd.Stderr = io.Writer(&stdout), io.Writer(&stderr)
-	if s.Logging.shows(logStdout) {
+	if s.Logging.Shows(output.Stdout) {
 		cmd.Stdout = io.MultiWriter(&stdout, log)
 	}
-	if s.Logging.shows(logStderr) {
+	if s.Logging.Shows(output.Stderr) {
 		cmd.Stderr = io.MultiWriter(&stderr, log)
 	}
 	err := cmd.Run()
-	log.end()
+	log.End()
 	if err != nil {
-		return s.explain(ctx, err, command, log.all.String())
+		return s.explain(ctx, err, command, log.All())
 	}
 	s.Stdout = strings.TrimSuffix(stdout.String(), "\n")
 	s.Stderr = strings.TrimSuffix(stderr.String(), "\n")
@@ -79,7 +81,7 @@ func (s *State) explain(ctx context.Context, err error, command, shown string) e
 	if ctx.Err() != nil {
 		err = errors.Join(err, ctx.Err())
 	}
-	if s.Logging != nil && *s.Logging == logNone {
+	if s.Logging != nil && *s.Logging == output.None {
 		return fmt.Errorf(`%w (the command and its output are not shown, because logging is "none")`, err)
 	}
 	return fmt.Errorf("%w: running %q:\n%s", err, command, shown)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"omniai.invalid/toolchain/command/output"
 )
 
 func text(value string) *string { return &value }
@@ -39,7 +41,7 @@ func TestPreviousOutputIsInTheEnvironmentUnlessSwitchedOff(t *testing.T) {
 }
 
 func TestAFailureShowsNothingThatMustNotBeLogged(t *testing.T) {
-	none := logNone
+	none := output.None
 	state := State{Inputs: Inputs{Logging: &none, Stdin: text("hunter2")}}
 	err := state.run(context.Background(), "cat; echo swordfish >&2; exit 3")
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") {
@@ -50,7 +52,7 @@ func TestAFailureShowsNothingThatMustNotBeLogged(t *testing.T) {
 			t.Errorf("%q shows %s", err, secret)
 		}
 	}
-	onlyErr := logStderr
+	onlyErr := output.Stderr
 	state = State{Inputs: Inputs{Logging: &onlyErr, Stdin: text("hunter2")}}
 	err = state.run(context.Background(), "cat; echo why >&2; exit 3")
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "why") {

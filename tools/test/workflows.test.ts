@@ -1,0 +1,258 @@
+/** The workflows: what no run here can show is at least checked for what makes workflows unsafe. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { parse } from "yaml";
+import { actionlintPart } from "../toolchain/actionlint.ts";
+import { createContext, repositoryRoot } from "../toolchain/context.ts";
+import { inspectGo } from "../toolchain/go.ts";
+
+interface Job {
+  readonly uses?: string;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly concurrency?: unknown;
+  readonly environment?: unknown;
+  readonly if?: string;
+  readonly "timeout-minutes"?: number;
+  readonly steps?: readonly Step[];
+}
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly shell?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+interface Workflow {
+  readonly on: unknown;
+  readonly permissions?: unknown;
+  readonly concurrency?: unknown;
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+
+const github = join(repositoryRoot, ".github");
+const read = (path: string): string => readFileSync(join(github, path), "utf8");
+const files = readdirSync(join(github, "workflows")).map((name) => `workflows/${name}`);
+const actions = readdirSync(join(github, "actions")).map((name) => `actions/${name}/action.yml`);
+const workflow = (path: string): Workflow => parse(read(path)) as Workflow;
+
+/** Pure: the `uses:` of a file that could change under us. */
+const loose = (text: string): string[] =>
+  [...text.matchAll(/^\s*(?:- )?uses:\s*(.+)$/gm)]
+    .map(([, what]) => what ?? "")
+    .filter(
+      (what) => !what.startsWith("./") && !/^[\w-]+\/[\w/.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(what),
+    );
+
+describe("the workflows", () => {
+  it("are those of the design", () => {
+    assert.deepEqual(
+      files.sort(),
+      ["ci", "deploy", "drift", "pages", "preview"].map((name) => `workflows/${name}.yml`),
+    );
+  });
+
+  it("pin every action by commit, and say which version that is", () => {
+    for (const path of [...files, ...actions]) assert.deepEqual(loose(read(path)), [], path);
+    assert.deepEqual(
+      loose(
+        `- uses: a/b@v4\n  uses: a/b@${"0".repeat(40)}\n- uses: a/b@main # v1.0.0\n- uses: a/b/c@${"0".repeat(40)} # v1.2.3\n`,
+      ).length,
+      3,
+      "the check itself finds what is loose",
+    );
+  });
+
+  it("name one commit for one action everywhere", () => {
+    const pins = new Map<string, Set<string>>();
+    for (const path of [...files, ...actions]) {
+      for (const [, name = "", commit = ""] of read(path).matchAll(/uses:\s*([\w/.-]+)@(\w{40})/g)) {
+        pins.set(name, (pins.get(name) ?? new Set()).add(commit));
+      }
+    }
+    for (const [name, commits] of pins) assert.equal(commits.size, 1, name);
+  });
+
+  for (const path of files) {
+    describe(path, () => {
+      const { on, permissions, concurrency, jobs } = workflow(path);
+
+      it("has no right that a job does not name", () => {
+        assert.deepEqual(permissions, {});
+        for (const [name, job] of Object.entries(jobs)) {
+          assert.ok(Object.keys(job.permissions ?? {}).length > 0, name);
+          assert.notEqual(job.permissions?.["contents"], "write", name);
+        }
+      });
+
+      it("never runs a stranger's code with this repository's secrets", () => {
+        const events = typeof on === "string" ? [on] : Array.isArray(on) ? on : Object.keys(on as object);
+        assert.ok(!events.includes("pull_request_target") && !events.includes("workflow_run"));
+        if (!events.includes("pull_request")) return;
+        for (const [name, job] of Object.entries(jobs)) {
+          const secrets = /secrets\./.test(JSON.stringify(job));
+          if (secrets)
+            assert.match(job.if ?? "", /head\.repo\.full_name == github\.repository/, `${name} has secrets`);
+        }
+      });
+
+      it("runs one at a time where it matters, and ends", () => {
+        for (const [name, job] of Object.entries(jobs)) {
+          if (job.uses !== undefined) continue;
+          assert.ok(concurrency !== undefined || job.concurrency !== undefined, `${name} has a group`);
+          assert.ok((job["timeout-minutes"] ?? 0) > 0, `${name} has a time limit`);
+        }
+      });
+
+      it("keeps the token out of the checkout, and secrets out of jobs without an environment", () => {
+        for (const [name, job] of Object.entries(jobs)) {
+          for (const step of job.steps ?? []) {
+            if (step.uses?.startsWith("actions/checkout@"))
+              assert.equal(step.with?.["persist-credentials"], false, name);
+          }
+          if (/secrets\./.test(JSON.stringify(job))) assert.ok(job.environment, name);
+        }
+      });
+
+      it("puts nothing that others write into a script", () => {
+        for (const step of Object.values(jobs).flatMap((job) => job.steps ?? [])) {
+          assert.doesNotMatch(step.run ?? "", /\$\{\{\s*(github\.(event|head_ref)|inputs|secrets|vars)/);
+        }
+      });
+    });
+  }
+
+  it("deploy and preview with the Pulumi CLI of the lockfile's SDK", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(repositoryRoot, "infra/package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const versions = [...files, ...actions].flatMap((path) =>
+      [...read(path).matchAll(/pulumi-version: (\S+)/g)].map(([, version]) => version),
+    );
+    assert.ok(versions.length >= 2);
+    assert.deepEqual([...new Set(versions)], [dependencies["@pulumi/pulumi"]]);
+  });
+
+  it("preview with the policies as the program that the CLI starts", () => {
+    const step = Object.values(workflow("workflows/preview.yml").jobs)
+      .flatMap(({ steps }) => steps ?? [])
+      .find(({ with: inputs }) => inputs?.["command"] === "preview");
+    const pack = String(step?.with?.["policyPacks"]);
+    assert.equal(step?.with?.["work-dir"], undefined, "the pack's path is seen from the repository's root");
+    const { mode } = statSync(join(repositoryRoot, pack));
+    assert.equal(mode & 0o111, 0o111, `${pack} can be started`);
+    assert.match(readFileSync(join(repositoryRoot, pack), "utf8"), /^#!/);
+  });
+
+  it("call only scripts that package.json has", () => {
+    const { scripts } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    const called = files.flatMap((path) =>
+      [...read(path).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? ""),
+    );
+    assert.ok(called.length >= 3);
+    assert.deepEqual(
+      called.filter((name) => scripts[name] === undefined),
+      [],
+    );
+  });
+
+  it("preview, and look for drift in, the stacks that have a file", () => {
+    for (const path of ["workflows/preview.yml", "workflows/drift.yml"]) {
+      const stacks = /stack: \[(.*)\]/.exec(read(path))?.[1]?.split(", ") ?? [];
+      assert.deepEqual(stacks, ["staging", "prod"], path);
+      for (const stack of stacks) assert.ok(existsSync(join(repositoryRoot, `Pulumi.${stack}.yaml`)), stack);
+    }
+  });
+
+  it("satisfy actionlint", async function () {
+    this.timeout(5 * 60_000); // once, to build it
+    const context = createContext();
+    const found = await actionlintPart.inspect(context);
+    if (found.way === "missing" && (await inspectGo(context)).way === "missing") {
+      console.log(`      actionlint is neither here nor can it be built. ${found.remedy}`);
+      this.skip();
+    }
+    const program = await actionlintPart.ensure(context);
+    // Its own answers alone: shellcheck and pyflakes are not on every machine.
+    const lint = (cwd: string, ...args: string[]) =>
+      spawnSync(program, ["-shellcheck=", "-pyflakes=", "-no-color", ...args], { cwd, encoding: "utf8" });
+    const { status, stdout, stderr } = lint(repositoryRoot, ...files.map((path) => join(github, path)));
+    assert.equal(status, 0, stdout + stderr);
+    const wrong = read("workflows/ci.yml").replace("runs-on: ubuntu-24.04", "runs-on: ${{ nothing.such }}");
+    const folder = mkdtempSync(join(tmpdir(), "omniai-workflows-"));
+    try {
+      writeFileSync(join(folder, "wrong.yml"), wrong);
+      assert.notEqual(lint(folder, join(folder, "wrong.yml")).status, 0, "it finds what is wrong");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+/** The script that keeps the drift issue, with a `gh` that remembers what it was asked. */
+describe("the drift issue", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "omniai-drift-issue-"));
+    mkdirSync(join(folder, "bin"));
+    writeFileSync(join(folder, "drift.txt"), "backend: pids limit 64, declared 128\n");
+    const gh = `#!/bin/sh
+echo "$*" >> ${folder}/asked
+[ "$2" != list ] || echo "$OPEN_ISSUE"
+while [ $# -gt 0 ]; do [ "$1" != --body-file ] || cat "$2" >> ${folder}/body; shift; done\n`;
+    writeFileSync(join(folder, "bin/gh"), gh);
+    chmodSync(join(folder, "bin/gh"), 0o755);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const run = (outcome: string, openIssue: string): string => {
+    const { status, stderr } = spawnSync(
+      join(github, "drift-issue.sh"),
+      [outcome, join(folder, "drift.txt")],
+      {
+        encoding: "utf8",
+        env: {
+          PATH: `${join(folder, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+          TITLE: "Drift in prod",
+          OPEN_ISSUE: openIssue,
+          GITHUB_SERVER_URL: "https://github.com",
+          GITHUB_REPOSITORY: "owner/name",
+          GITHUB_RUN_ID: "7",
+        },
+      },
+    );
+    assert.equal(status, 0, stderr);
+    return readFileSync(join(folder, "asked"), "utf8");
+  };
+
+  it("is opened with what was found", () => {
+    assert.match(run("failure", ""), /issue create .*--title Drift in prod/);
+    assert.match(readFileSync(join(folder, "body"), "utf8"), /actions\/runs\/7[\s\S]*pids limit 64/);
+  });
+
+  it("is added to while it is open", () => {
+    const asked = run("failure", "12");
+    assert.match(asked, /issue comment 12/);
+    assert.doesNotMatch(asked, /issue create/);
+  });
+
+  it("is closed when all is well, and left alone when there is none", () => {
+    assert.match(run("success", "12"), /issue close 12/);
+    rmSync(join(folder, "asked"));
+    assert.doesNotMatch(run("success", ""), /issue (close|create|comment)/);
+  });
+});
