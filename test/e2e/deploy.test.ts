@@ -1,10 +1,12 @@
 /** What a changed service does to a stack that is in use. */
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "./support/checkout.ts";
 import { call, eventually } from "./support/http.ts";
-import { createStack, docker, type TestStack } from "./support/stack.ts";
+import { killTree } from "./support/process.ts";
+import { createStack, docker, programOf, type TestStack } from "./support/stack.ts";
 import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
 
 const RATE = 60;
@@ -87,6 +89,47 @@ describe("a stack in use", function () {
     );
   });
 
+  it("nor after that run was interrupted, or killed with all that it started", async () => {
+    const [before, builtBefore] = [await stack.containers("backend"), await build()];
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    for (const end of [(pid: number) => void process.kill(pid, "SIGINT"), killTree]) {
+      const running = stack.start("up", "--yes");
+      await running.until(/backend-\d.*creat/);
+      end(running.pid);
+      assert.notEqual((await running.done).code, 0);
+    }
+    const { code, output } = await stack.run("up", "--yes");
+    assertNothingDropped(await traffic.stop());
+    assert.notEqual(code, 0, output);
+    assert.match(output, /the new version leaves at once/);
+    assert.equal(await build(), builtBefore);
+    const now = await stack.containers("backend");
+    assert.ok(
+      before.every((name) => now.includes(name)),
+      `${before.join(" ")} still among ${now.join(" ")}`,
+    );
+  });
+
+  it("keeps the old version serving while a migration fails, says why, and leaves the database as it was", async () => {
+    writeFileSync(main, `${good}\n// with a migration\n`);
+    const folder = join(checkout, "service/migrations");
+    const number = String(readdirSync(folder).filter((name) => name.endsWith(".sql")).length + 1);
+    const migration = join(folder, `${number.padStart(4, "0")}_broken.sql`);
+    writeFileSync(migration, "CREATE TABLE half_done (n int);\nSELECT 1 / 0;\n");
+    const builtBefore = await build();
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    const { code, output } = await stack.run("up", "--yes");
+    assertNothingDropped(await traffic.stop());
+    rmSync(migration);
+    assert.notEqual(code, 0, output);
+    assert.match(output, /division by zero/);
+    assert.equal(await build(), builtBefore);
+    const [postgres = ""] = await stack.containers("postgres");
+    const psql = ["exec", postgres, "psql", "-X", "-At", "-U", "postgres", "-d", "omniai", "-c"];
+    const table = execFileSync("docker", [...psql, "SELECT to_regclass('half_done')"], { encoding: "utf8" });
+    assert.equal(table.trim(), "");
+  });
+
   it("converges on a good version again, without orphans", async () => {
     writeFileSync(main, `${good}\n// a third version\n`);
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
@@ -112,5 +155,115 @@ describe("a stack in use", function () {
       after.every((name) => !before.includes(name)),
       `${before.join(" ")} became ${after.join(" ")}`,
     );
+  });
+
+  it("goes back to the version before, from its kept image, without a failed request, and forward again", async () => {
+    const builtBefore = await build();
+    const listed = JSON.parse((await stack.run("rollback", "--list", "--json")).stdout) as {
+      build: string;
+      imageKept: boolean;
+      current: boolean;
+    }[];
+    assert.deepEqual(
+      listed.filter(({ current }) => current).map((version) => version.build),
+      [builtBefore],
+    );
+    const target = listed[1] ?? assert.fail("there is no version before");
+    assert.ok(target.imageKept);
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    const { code, output, seconds } = await stack.run("rollback");
+    assertNothingDropped(await traffic.stop());
+    assert.equal(code, 0, output);
+    assert.equal(await build(), target.build);
+    // The promise is 30 s; a machine that runs tests has other things to do meanwhile.
+    assert.ok(seconds < 60, `${seconds} s`);
+    assert.match((await stack.run("status")).stdout, new RegExp(`Rolled back to ${target.build}`));
+    const again = await stack.run("rollback", "no-such-build");
+    assert.equal(again.code, 2);
+    assert.ok(again.output.includes(target.build), again.output);
+  });
+
+  it("is told to be under maintenance in a moment, also by way of a restart of the edge, and says so", async () => {
+    const on = await stack.run("maintenance", "on", "--message", 'Back at "noon".');
+    assert.equal(on.code, 0, on.output);
+    const ask = async () => {
+      const { status, headers, text } = await call(`${stack.https}/api/diag`);
+      return { status, after: headers["retry-after"], text };
+    };
+    const told = await ask();
+    assert.deepEqual([told.status, told.after], [503, "30"]);
+    assert.equal((JSON.parse(told.text) as { detail: string }).detail, 'Back at "noon".');
+    const stream = await call(`${stack.https}/api/events`, { headers: { accept: "text/event-stream" } });
+    assert.equal(stream.status, 200);
+    assert.match(stream.text, /^retry: /);
+    const [edge = ""] = await stack.containers("edge");
+    await docker.getContainer(edge).restart();
+    await eventually("health", 40, async () => (await call(`${stack.https}/readyz`)).status === 200);
+    assert.equal((await ask()).status, 503);
+    assert.match((await stack.run("status")).stdout, /Maintenance is on/);
+    const off = await stack.run("maintenance", "off");
+    assert.equal(off.code, 0, off.output);
+    assert.equal((await ask()).status, 200);
+  });
+
+  /** Waits until the engine has started a replica anew and finds it healthy. @returns seconds. */
+  const healed = async (name: string, restarts: number): Promise<number> => {
+    const began = performance.now();
+    await eventually(`${name} healthy again`, 60, async () => {
+      const { RestartCount, State } = await docker.getContainer(name).inspect();
+      return RestartCount > restarts && State.Health?.Status === "healthy";
+    });
+    return (performance.now() - began) / 1000;
+  };
+  const victim = async (): Promise<{ name: string; restarts: number }> => {
+    const name = (await stack.containers("backend"))[0] ?? assert.fail("no replica");
+    return { name, restarts: (await docker.getContainer(name).inspect()).RestartCount };
+  };
+
+  it("loses at most what was in flight when a replica is killed, and no event", async () => {
+    const { name, restarts } = await victim();
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    process.kill(await programOf(name), "SIGKILL");
+    await healed(name, restarts);
+    const result = await traffic.stop();
+    assert.deepEqual(
+      result.failures.filter((line) => line.includes("GET")),
+      [],
+      "a GET failed",
+    );
+    const late = result.failures.filter((line) => Number(/at ([\d.]+) s/.exec(line)?.[1]) > 2);
+    assert.deepEqual(late, [], "a POST failed that was not in flight");
+    assertNothingDropped({ ...result, failures: [] });
+  });
+
+  it("heals a replica that hangs, by itself and within 30 s, and loses no event", async () => {
+    const { name, restarts } = await victim();
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    process.kill(await programOf(name), "SIGSTOP");
+    const seconds = await healed(name, restarts);
+    const result = await traffic.stop();
+    assert.ok(seconds <= 30, `${seconds.toFixed(1)} s`);
+    assertNothingDropped({ ...result, failures: [] });
+    const log = (await docker.getContainer(name).logs({ stdout: true, tail: 200 })).toString();
+    assert.match(log, /hangs, ending the process/, "the reason is in its log");
+  });
+
+  it("has a line for every change, the failed and the killed ones too", async () => {
+    const { stdout } = await stack.run("history", "--json", "--limit", "100");
+    const changes = JSON.parse(stdout) as { action: string; result: string; who: string; seconds: number }[];
+    const said = changes.map(({ action, result }) => `${action} ${result}`);
+    for (const line of [
+      "up succeeded",
+      "up failed",
+      "up interrupted",
+      "up killed",
+      "restart succeeded",
+      "rollback succeeded",
+      "rollback failed",
+      "maintenance succeeded",
+    ])
+      assert.ok(said.includes(line), `${line} in ${said.join(", ")}`);
+    assert.ok(changes.every(({ who, seconds }) => /.+@.+/.test(who) && seconds >= 0));
   });
 });

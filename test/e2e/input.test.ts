@@ -1,9 +1,9 @@
 /** Bad input, interruptions, and two at once: a clear word, and nothing lost. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { createCheckout, removeCheckout } from "./support/checkout.ts";
 import { call } from "./support/http.ts";
+import { killTree } from "./support/process.ts";
 import { createStack, docker, startCommand, type TestStack } from "./support/stack.ts";
 
 describe("an operator's mistakes", function () {
@@ -61,7 +61,7 @@ describe("an operator's mistakes", function () {
 
   const wrong: [string, unknown, RegExp][] = [
     ["backendReplicas", 99, /backendReplicas.*99[\s\S]*1 to 16/],
-    ["backendReplicas", "many", /backendReplicas[\s\S]*many[\s\S]*integer/],
+    ["backendReplicas", "many", /backendReplicas[\s\S]*many[\s\S]*whole number/],
     ["backendCpus", "lots", /backendCpus[\s\S]*lots[\s\S]*cores/],
     ["noSuchKey", 1, /noSuchKey/],
   ];
@@ -141,26 +141,3 @@ describe("an operator's mistakes", function () {
     });
   });
 });
-
-/** Kills a process and all that it started, wherever they went: what a power cut does to them. */
-function killTree(pid: number): void {
-  const children = new Map<number, number[]>();
-  for (const entry of readdirSync("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  const all = (root: number): number[] => [root, ...(children.get(root) ?? []).flatMap(all)];
-  for (const victim of all(pid)) {
-    try {
-      process.kill(victim, "SIGKILL");
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-}

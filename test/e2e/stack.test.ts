@@ -70,6 +70,18 @@ describe("a stack", function () {
     JSON.parse(stdout);
   });
 
+  it("keeps its data volumes even when Pulumi lets go of them, which policies cannot see", () => {
+    const file = join(checkout, ".state", ".pulumi", "stacks", "omniai", `${stack.name}.json`);
+    const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
+      checkpoint: { latest: { resources: { type: string; urn: string; retainOnDelete?: boolean }[] } };
+    };
+    const data = checkpoint.latest.resources.filter(
+      ({ type, urn }) => type === "docker:index/volume:Volume" && urn.endsWith("-data"),
+    );
+    assert.equal(data.length, 2);
+    for (const { urn, retainOnDelete } of data) assert.equal(retainOnDelete, true, urn);
+  });
+
   describe("each container, as the engine has it", () => {
     const users: Record<string, string> = {
       postgres: "999:999",
@@ -77,7 +89,7 @@ describe("a stack", function () {
       backend: "1000:1000",
       edge: "101:101",
     };
-    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 33, edge: 15 };
+    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 26, edge: 15 };
     for (const workload of Object.keys(users)) {
       it(`${workload}: runs as ${users[workload]}, without capabilities, on a read-only root, within limits`, () => {
         const { info, host } = one(workload);
@@ -399,6 +411,36 @@ describe("a stack", function () {
       assert.equal(refreshed.code, 0, refreshed.output);
       assert.deepEqual(await stack.containers(), before);
       assert.doesNotMatch(refreshed.output + plain.output, /\d+ (created|updated|replaced|deleted)/);
+    });
+  });
+
+  describe("looked at for drift", () => {
+    it("is as declared, also where the provider does not look", async () => {
+      const { code, output } = await stack.run("drift");
+      assert.equal(code, 0, output);
+      assert.match(output, /runs as it is declared/);
+    });
+
+    it("shows what the provider cannot see, and what does not run, without touching it", async () => {
+      const [backend, edge] = [one("backend").name, one("edge").name];
+      const limit = String((one("backend").info.HostConfig as unknown as HostConfig).PidsLimit);
+      execFileSync("docker", ["update", "--pids-limit", "77", backend]);
+      await docker.getContainer(edge).stop();
+      try {
+        const { code, stdout, output } = await stack.run("drift", "--json");
+        assert.equal(code, 5, output);
+        const { good, differences } = JSON.parse(stdout) as { good: boolean; differences: unknown[] };
+        assert.equal(good, false);
+        assert.deepEqual(differences, [
+          { of: edge, fact: "state", declared: "running and healthy", live: "exited (code 0)" },
+          { of: backend, fact: "pids limit", declared: limit, live: "77" },
+        ]);
+      } finally {
+        execFileSync("docker", ["update", "--pids-limit", limit, backend]);
+        // The same container: the look has not removed it, as the provider does when it reads one that is stopped.
+        await docker.getContainer(edge).start();
+      }
+      await eventually("the edge", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);
     });
   });
 

@@ -1,5 +1,5 @@
 /** A whole stack of its own on the real engine, made and removed with the operator's command. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -45,6 +45,12 @@ export interface TestStack {
 }
 
 export const docker = new Docker();
+
+/** The program of a container, on the host: what its init started first. The init itself cannot be stopped or hang. */
+export async function programOf(container: string): Promise<number> {
+  const { State } = await docker.getContainer(container).inspect();
+  return Number(execFileSync("pgrep", ["-P", String(State.Pid), "-o"], { encoding: "utf8" }).trim());
+}
 
 /** A port of the loopback that is free now. */
 export const freePort = (): Promise<number> =>
@@ -111,8 +117,8 @@ export function startCommand(checkout: string, command: string, ...args: string[
 export async function createStack(
   checkout: string,
   config: Record<string, unknown> = {},
+  name = `test-${randomBytes(4).toString("hex")}`,
 ): Promise<TestStack> {
-  const name = `test-${randomBytes(4).toString("hex")}`;
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
   const current: Record<string, unknown> = { httpPort, httpsPort, ...config };
   const configure = (more: Record<string, unknown>): void => {

@@ -1,0 +1,295 @@
+/** Too many, too slow, too large. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import type { Response } from "express";
+import { normalAddress } from "../../../service/src/events/address.ts";
+import { Problem } from "../../../service/src/platform/problem.ts";
+import { RateLimit } from "../../../service/src/platform/rate-limit.ts";
+import { eventually } from "../support/http.ts";
+import {
+  exec,
+  forgetPeaks,
+  LIMITS,
+  PAGE,
+  peakMemory,
+  script,
+  type RawAnswer,
+  type Target,
+} from "./target.ts";
+
+/** Sent by a client in a container: requests to the edge by its name on their network. */
+const CLIENT = `
+  import http from "node:http";
+  const ask = (path, headers = {}, body) => new Promise((resolve) => {
+    const options = { host: "edge", port: 8080, path, agent: false, method: body ? "POST" : "GET" };
+    const type = body ? { "content-type": "application/json" } : {};
+    const request = http.request({ ...options, headers: { host: "127.0.0.1", ...type, ...headers } }, (response) => {
+      response.resume().on("end", () => resolve(response.statusCode)).on("error", () => resolve(0));
+    });
+    request.on("error", () => resolve(0));
+    request.end(body && JSON.stringify(body));
+  });
+  const claims = (n) => ({
+    "x-forwarded-for": "198.51.100." + n + ", 203.0.113." + n, "x-real-ip": "198.51.100." + n,
+    forwarded: "for=198.51.100." + n, "cf-connecting-ip": "198.51.100." + n,
+    "true-client-ip": "198.51.100." + n, "x-client-ip": "198.51.100." + n + ":" + (1000 + n),
+  });
+`;
+
+const countOf = (statuses: readonly number[], status: number): number =>
+  statuses.filter((one) => one === status).length;
+
+export function rateLimits(get: () => Target): void {
+  let one: string;
+  let other: string;
+  before(async () => {
+    [one, other] = await Promise.all([get().client(), get().client()]);
+  });
+  after(async () => {
+    await Promise.all([get().dismiss(one), get().dismiss(other)]);
+  });
+
+  /** Failed logins from a client, each with other claims about who it is. */
+  const guess = (client: string, times: number): Promise<number[]> =>
+    script(
+      client,
+      `${CLIENT}
+       const statuses = [];
+       for (let n = 1; n <= ${times}; n += 1) {
+         const body = { username: "nobody-" + n, password: "a guess of mine" };
+         statuses.push(await ask("/api/auth/login", { ...claims(n), origin: "${PAGE}" }, body));
+       }
+       console.log(JSON.stringify(statuses));`,
+    );
+  /** Many at once. */
+  const flood = (client: string, times: number): Promise<number[]> =>
+    script(
+      client,
+      `${CLIENT} console.log(JSON.stringify(await Promise.all(
+         Array.from({ length: ${times} }, (_, n) => ask("/api/auth/check", claims(n % 250))))));`,
+    );
+
+  it("guesses are counted for one client, whatever it claims; another client is not meant", async () => {
+    const { failedLogins } = LIMITS;
+    const statuses = await guess(one, failedLogins + 4);
+    assert.deepEqual(statuses, [
+      ...Array.from({ length: failedLogins }, () => 401),
+      ...Array.from({ length: 4 }, () => 429),
+    ]);
+    assert.deepEqual(await guess(other, 2), [401, 401]);
+    assert.deepEqual(await guess(one, 1), [429]);
+    // The operator's own way in, from yet another address.
+    await get().login();
+  });
+
+  it("requests too; two behind one edge do not share", async () => {
+    const [many, few] = await Promise.all([flood(one, 4 * LIMITS.requestRate), flood(other, 40)]);
+    assert.ok(countOf(many, 429) > LIMITS.requestRate / 2, `${countOf(many, 429)} refused`);
+    assert.equal(countOf(few, 200), 40);
+  });
+
+  it("an address with a port, or what is none, is no way to be somebody else", () => {
+    const request = (claim: string) =>
+      ({ socket: { remoteAddress: "192.0.2.7" }, headers: { "x-forwarded-for": claim } }) as never;
+    return import("../../../service/src/events/address.ts").then(({ clientAddress }) => {
+      for (const claim of ["198.51.100.1:4711", "[2001:db8::1]:80", "unknown", "", "a, b", "198.51.100.1,"])
+        assert.equal(clientAddress(request(claim), 1), "192.0.2.7", claim);
+      assert.equal(clientAddress(request("198.51.100.9, 203.0.113.4"), 1), "203.0.113.4", "the edge's word");
+      assert.equal(clientAddress(request("203.0.113.4"), 0), "192.0.2.7");
+    });
+  });
+
+  it("IPv6 addresses of one home are one client", async () => {
+    const limit = new RateLimit({ name: "home", points: 5, windowSeconds: 60, batch: 1 }, undefined);
+    const response = { headersSent: false, setHeader: () => undefined } as unknown as Response;
+    const take = (address: string) => limit.take(normalAddress(address), response);
+    const within = (prefix: string) =>
+      `${prefix}:${[1, 2, 3, 4].map(() => Math.floor(Math.random() * 65_536).toString(16)).join(":")}`;
+    for (let n = 0; n < 5; n += 1) await take(within(`2001:db8:1:12${n}0`));
+    const refused = (error: unknown): boolean => error instanceof Problem && error.status === 429;
+    for (const prefix of ["2001:db8:1:1200", "2001:db8:1:12ff"])
+      await assert.rejects(take(within(prefix)), refused);
+    await take(within("2001:db8:1:1300"));
+    await take("::ffff:192.0.2.1");
+    assert.equal(normalAddress("::ffff:192.0.2.1"), "192.0.2.1");
+  });
+}
+
+export function slowness(get: () => Target): void {
+  it("slow headers, bodies and readers are closed in time, and others do not notice", async () => {
+    const target = get();
+    const base = await target.connections();
+    const host = "Host: 127.0.0.1\r\n";
+    const slow = (start: string, sockets: number): Promise<RawAnswer[]> =>
+      Promise.all(Array.from({ length: sockets }, () => dribble(target, start)));
+    const attack = Promise.all([
+      slow(`GET /api/diag HTTP/1.1\r\n${host}X-Slow: `, 400),
+      slow(`POST /api/auth/login HTTP/1.1\r\n${host}Content-Length: 1000\r\n\r\n{`, 100),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.ok((await target.connections()) > base + 400, "they are all there");
+    assert.ok((await target.p99()) < 500);
+    for (const { closed, seconds } of (await attack).flat())
+      assert.ok(closed && seconds < 12, `closed: ${closed}, after ${seconds} s`);
+    await eventually("all are gone", 10, async () => (await target.connections()) <= base + 1);
+  });
+
+  it("readers that stop reading are given up", async () => {
+    const target = get();
+    const client = await target.client();
+    try {
+      const base = await target.connections();
+      // More answers than all buffers on the way hold.
+      const source = `
+        import { connect } from "node:net";
+        for (let n = 0; n < 3; n += 1) {
+          const socket = connect(8080, "edge", () => socket.write(
+            "GET /api/openapi.json HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n".repeat(130)));
+          socket.pause().on("error", () => undefined);
+        }
+        setTimeout(() => undefined, 100_000);`;
+      await exec(client, "sh", "-c", `node --input-type=module -e '${source}' > /dev/null 2>&1 &`);
+      await eventually("they wait", 5, async () => (await target.connections()) >= base + 3);
+      const begun = performance.now();
+      assert.ok((await target.p99()) < 500);
+      await eventually("they are gone", 30, async () => (await target.connections()) <= base);
+      assert.ok(performance.now() - begun > 5000, "they were not just done");
+    } finally {
+      await target.dismiss(client);
+    }
+  });
+}
+
+/** A byte in 9 s, until the other side has enough. */
+function dribble(target: Target, start: string): Promise<RawAnswer> {
+  return new Promise((resolve) => {
+    const begun = performance.now();
+    let text = "";
+    const socket = connect(target.stack.httpPort, "127.0.0.1", () => socket.write(start));
+    const more = setInterval(() => socket.write("x"), 9000);
+    const end = (closed: boolean): void => {
+      clearInterval(more);
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ text, closed, seconds: (performance.now() - begun) / 1000 });
+    };
+    const timer = setTimeout(() => end(false), 20_000);
+    socket.on("data", (part) => (text += part.toString("latin1")));
+    socket.on("close", () => end(true)).on("error", () => undefined);
+  });
+}
+
+export function bombs(get: () => Target): void {
+  let headers: Record<string, string>;
+  let start: string;
+  before(async () => {
+    const login = await get().login();
+    start = await get().position();
+    headers = { ...login.headers, "content-type": "application/json" };
+    await forgetPeaks(get());
+  });
+
+  const head = (extra: string): string =>
+    `POST /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n${Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join("")}${extra}\r\n\r\n`;
+  const post = async (text: string, extra = ""): Promise<string> =>
+    (await get().raw(head(`Content-Length: ${Buffer.byteLength(text)}\r\nConnection: close${extra}`) + text))
+      .text;
+
+  it("a gigabyte in chunks is cut off early", async () => {
+    const { sent, text } = await pour(get().stack.httpPort, head("Transfer-Encoding: chunked"), 2 ** 30);
+    assert.match(text, /^HTTP\/1\.1 413 /);
+    assert.ok(sent < 32 * 2 ** 20, `${sent} bytes went out`);
+  });
+
+  it("so is one that is announced, and a length that is not true", async () => {
+    const announced = await get().raw(head(`Content-Length: ${2 ** 30}`), { ms: 10_000 });
+    assert.match(announced.text, /^HTTP\/1\.1 413 /);
+    assert.ok(announced.closed);
+    for (const length of ["-1", "1e9", "0x10", "99999999999999999999"]) {
+      const { text, closed } = await get().raw(head(`Content-Length: ${length}`) + "{}");
+      assert.match(text, /^HTTP\/1\.1 (400|413) /, length);
+      assert.ok(closed);
+    }
+    const short = await get().raw(head("Content-Length: 3\r\nConnection: close") + '{"type":"cut"}');
+    assert.match(short.text, /^HTTP\/1\.1 400 /);
+  });
+
+  it("a body that unpacks to a gigabyte is not unpacked", async () => {
+    const { gzipSync } = await import("node:zlib");
+    const bomb = gzipSync(Buffer.alloc(40 * 2 ** 20)).toString("latin1");
+    const lengthAndEncoding = `Content-Length: ${bomb.length}\r\nContent-Encoding: gzip\r\nConnection: close`;
+    assert.match((await get().raw(head(lengthAndEncoding) + bomb)).text, /^HTTP\/1\.1 415 /);
+  });
+
+  it("nesting of 10,000 levels, in any place", async () => {
+    const deep = "[".repeat(10_000) + "]".repeat(10_000);
+    for (const body of [
+      deep,
+      `{"type":"deep","data":${deep}}`,
+      `{"a":`.repeat(5000) + "1" + "}".repeat(5000),
+    ])
+      assert.match(await post(body), /^HTTP\/1\.1 400 /);
+  });
+
+  it("a million keys, and as many as fit", async () => {
+    const keys = (count: number): string =>
+      JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 0])));
+    assert.match(await post(keys(1_000_000)), /^HTTP\/1\.1 413 /);
+    const begun = performance.now();
+    for (const body of [keys(6000), `{"type":"keys","data":${keys(6000)}}`])
+      assert.match(await post(body), /^HTTP\/1\.1 (400|413) /);
+    assert.ok(performance.now() - begun < 1000);
+  });
+
+  it("64 kB of headers, and as much of a path or a query", async () => {
+    const long = "x".repeat(65_536);
+    const ask = (path: string, more = "") =>
+      get().raw(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`);
+    assert.match((await ask("/api/diag", `X-Big: ${long}\r\n`)).text, /^HTTP\/1\.1 431 /);
+    assert.match((await ask("/api/diag", `a: ${"x".repeat(60)}\r\n`.repeat(2000))).text, /^HTTP\/1\.1 431 /);
+    assert.match((await ask(`/api/${long}`)).text, /^HTTP\/1\.1 414 /);
+    assert.match((await ask(`/api/diag?${long}`)).text, /^HTTP\/1\.1 414 /);
+  });
+
+  it("all without memory for it", async () => {
+    const peak = await peakMemory(get());
+    assert.ok(peak < 160, `a replica had ${peak} MiB`);
+    assert.deepEqual(await get().events(start), []);
+    const restarts = await Promise.all(
+      get().backends.map((backend) => exec(backend, "cat", "/sys/fs/cgroup/memory.events").catch(() => "")),
+    );
+    for (const events of restarts) assert.doesNotMatch(events, /oom_kill [1-9]/);
+  });
+}
+
+/** Sends a chunked body for as long as it is taken. */
+function pour(port: number, head: string, bytes: number): Promise<{ sent: number; text: string }> {
+  return new Promise((resolve) => {
+    const piece = Buffer.from(`10000\r\n${"x".repeat(65_536)}\r\n`);
+    let [sent, text, isOver] = [0, "", false];
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(head);
+      more();
+    });
+    const more = (): void => {
+      while (!isOver && sent < bytes && socket.writable) {
+        sent += 65_536;
+        if (!socket.write(piece)) return void socket.once("drain", more);
+      }
+    };
+    const end = (): void => {
+      isOver = true;
+      clearTimeout(timer);
+      resolve({ sent, text });
+      socket.destroy();
+    };
+    const timer = setTimeout(end, 20_000);
+    socket.on("data", (part) => (text += part.toString("latin1")));
+    socket
+      .on("error", () => undefined)
+      .on("close", end)
+      .on("end", end);
+  });
+}

@@ -1,0 +1,90 @@
+/** Authentication on a whole stack: switched on by config, users by the operator's command, cookies through the edge. */
+import assert from "node:assert/strict";
+import { createCheckout, removeCheckout } from "./support/checkout.ts";
+import { call, type Answer } from "./support/http.ts";
+import { createStack, docker, type TestStack } from "./support/stack.ts";
+
+const page = "https://page.example";
+
+describe("a stack with authentication", function () {
+  this.timeout(400_000);
+  let checkout: string;
+  let stack: TestStack;
+
+  before(async () => {
+    checkout = createCheckout();
+    stack = await createStack(checkout, { authMode: "both", corsOrigins: [page], failedLoginsPerAddress: 5 });
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+  });
+  after(async () => {
+    await stack?.remove();
+    removeCheckout(checkout);
+  });
+
+  const body = (answer: Answer): Record<string, unknown> =>
+    JSON.parse(answer.text) as Record<string, unknown>;
+  const login = (username: string, password: string, headers: Record<string, string> = {}): Promise<Answer> =>
+    call(`${stack.https}/api/auth/login`, {
+      method: "POST",
+      body: { username, password },
+      headers: { origin: page, ...headers },
+    });
+
+  it("refuses what nobody is logged in for", async () => {
+    const answer = await call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 } });
+    assert.equal(answer.status, 401);
+    assert.deepEqual(body(await call(`${stack.https}/api/auth/check`)), {
+      authenticated: false,
+      mode: "both",
+    });
+  });
+
+  it("gets users from the operator, who log in through the edge and are cut off when disabled", async () => {
+    const added = await stack.run("user", "add", "ada", "--json");
+    assert.equal(added.code, 0, added.output);
+    const { user, password } = JSON.parse(added.stdout) as { user: { id: string }; password: string };
+    const listed = await stack.run("user", "list");
+    assert.match(listed.stdout, new RegExp(`^ada +enabled +${user.id}`, "m"));
+
+    const answer = await login("ada", password);
+    assert.equal(answer.status, 200, answer.text);
+    const [cookie = ""] = (answer.headers["set-cookie"] ?? [])[0]?.split(";") ?? [];
+    const { csrfToken } = body(answer) as { csrfToken: string };
+    const headers = { origin: page, cookie, "x-csrf-token": csrfToken };
+    const post = (): Promise<Answer> =>
+      call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 }, headers });
+    assert.equal((await post()).status, 201);
+
+    const again = await stack.run("user", "add", "ada");
+    assert.equal(again.code, 2, again.output);
+    assert.match(again.output, /There is a user ada already/);
+    const disabled = await stack.run("user", "disable", "ada");
+    assert.equal(disabled.code, 0, disabled.output);
+    assert.equal((await post()).status, 401);
+    assert.equal((await login("ada", password)).status, 401);
+  });
+
+  it("limits logins by the address that the edge saw, whatever is claimed", async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      const spoofed = { "x-forwarded-for": `198.51.100.${i}`, "x-real-ip": `198.51.100.${i}` };
+      statuses.push((await login(`nobody-${i}`, "not the password", spoofed)).status);
+    }
+    assert.ok(statuses.includes(429), statuses.join(" "));
+    assert.equal(statuses.at(-1), 429);
+  });
+
+  it("keeps the secret that signs where only the service reads it", async () => {
+    const [name = ""] = await stack.containers("backend");
+    const info = await docker.getContainer(name).inspect();
+    assert.ok(info.Config.Env.includes("OMNIAI_AUTH_SECRET_FILE=/run/secrets/auth-secret"));
+    const exec = await docker
+      .getContainer(name)
+      .exec({ Cmd: ["stat", "-c", "%a %u", "/run/secrets/auth-secret"], AttachStdout: true });
+    const stream = await exec.start({});
+    let text = "";
+    for await (const piece of stream) text += String(piece);
+    assert.match(text, /400 1000/);
+  });
+});

@@ -1,0 +1,148 @@
+/** A real nginx with the edge's configuration, in front of small servers of the test's own. */
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCertificate } from "../../../infra/components/edge/certificate.ts";
+import { keepAliveLadder } from "../../../infra/components/edge/ladder.ts";
+import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../../infra/components/edge/nginx.ts";
+import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
+import { readSettings, textOf } from "../../../ops/settings.ts";
+import { eventually } from "./http.ts";
+import { freePort } from "./stack.ts";
+
+const repository = join(import.meta.dirname, "../../..");
+
+export interface TestEdge {
+  readonly http: string;
+  readonly https: string;
+  readonly httpPort: number;
+  /** The folder that the edge sees as its volume. */
+  readonly folder: string;
+  readonly container: string;
+  /** Renders the configuration anew, with what differs, and loads it. */
+  configure(changes?: Partial<EdgeConfig>): Promise<void>;
+  /** The lines of the access log so far. */
+  log(): Record<string, unknown>[];
+  remove(): void;
+}
+
+/** What nobody meets by accident: a test lowers what it is about. */
+const wide = { connections: 5000, requestRate: 5000, streams: 5000, streamRate: 1000 };
+
+const docker = (...args: string[]): string =>
+  execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+
+/**
+ * One replica for each of the handlers, on one port and an address of its own each: the engine gives the host one in
+ * every network.
+ */
+export async function startEdge(handlers: readonly RequestListener[]): Promise<TestEdge> {
+  const name = `omniai-edge-test-${randomBytes(4).toString("hex")}`;
+  const folder = mkdtempSync(join(tmpdir(), "omniai-edge-"));
+  chmodSync(folder, 0o755);
+  const networks = handlers.map((_, index) => `${name}-${index}`);
+  const servers: Server[] = [];
+  const [httpPort, httpsPort] = [await freePort(), await freePort()];
+  const remove = (): void => {
+    servers.forEach((server) => (server.closeAllConnections(), server.close()));
+    for (const args of [["rm", "-f", "-v", name], ...networks.map((network) => ["network", "rm", network])]) {
+      try {
+        docker(...args);
+      } catch {
+        // It was never made.
+      }
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const addresses = networks.map((network) => {
+      docker("network", "create", network);
+      return docker("network", "inspect", network, "--format", "{{(index .IPAM.Config 0).Gateway}}");
+    });
+    let upstreamPort = 0;
+    for (const [index, handler] of handlers.entries()) {
+      const server = createServer(handler);
+      servers.push(server);
+      await new Promise<void>((resolve, reject) => {
+        server.on("error", reject).listen(upstreamPort, addresses[index], resolve);
+      });
+      upstreamPort = (server.address() as AddressInfo).port;
+    }
+    const pair = await createCertificate(["localhost", "127.0.0.1"]);
+    let serial = 0;
+    let current = "{}";
+    const write = (changes: Partial<EdgeConfig>): string => {
+      const release = `r${++serial}`;
+      const target = join(folder, "releases", release);
+      mkdirSync(join(target, "tls"), { recursive: true });
+      writeFileSync(join(target, "tls/certificate.pem"), pair.certificate);
+      writeFileSync(join(target, "tls/key.pem"), pair.key);
+      writeFileSync(
+        join(target, "nginx.conf"),
+        renderNginx({
+          // An address is a name too: no other DNS than the engine's is asked.
+          upstreams: addresses.map((address) => ({ name: address, address })),
+          upstreamPort,
+          keepAlive: keepAliveLadder(10),
+          responseSeconds: 2,
+          tls: true,
+          corsOrigins: [],
+          resourcePolicy: "cross-origin",
+          hosts: [],
+          limits: wide,
+          ...changes,
+          release,
+        }),
+      );
+      symlinkSync(`releases/${release}`, join(folder, "next"));
+      renameSync(join(folder, "next"), join(folder, "current"));
+      return release;
+    };
+    const loaded = (release: string) =>
+      eventually(`release ${release}`, 10, () => {
+        // Every one of several answers: an old worker accepts for a moment more.
+        const ask = "for n in 1 2 3 4 5 6 7 8; do curl -fsS http://127.0.0.1:8081/release; done | sort -u";
+        return docker("exec", name, "sh", "-c", ask) === release;
+      });
+    const first = write({});
+    const image = textOf(readSettings(repository, "dev").values, "nginxImage") ?? "";
+    docker(
+      ...["run", "-d", "--name", name, "--network", networks[0] ?? "", "--user", "101:101"],
+      ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],
+      ...["--tmpfs", "/tmp", "-v", `${folder}:${EDGE_FOLDER}:ro`],
+      ...["-p", `127.0.0.1:${httpPort}:${HTTP_PORT}`, "-p", `127.0.0.1:${httpsPort}:${HTTPS_PORT}`],
+      ...["--entrypoint", "nginx", image, "-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
+    );
+    for (const network of networks.slice(1)) docker("network", "connect", network, name);
+    await loaded(first);
+    return {
+      http: `http://127.0.0.1:${httpPort}`,
+      https: `https://127.0.0.1:${httpsPort}`,
+      httpPort,
+      folder,
+      container: name,
+      configure: async (changes = {}) => {
+        if (JSON.stringify(changes) === current) return;
+        current = JSON.stringify(changes);
+        const release = write(changes);
+        const conf = `${EDGE_FOLDER}/current/nginx.conf`;
+        docker("exec", name, "nginx", "-t", "-q", "-c", conf);
+        docker("exec", name, "sh", "-c", "kill -HUP $(cat /tmp/nginx.pid)");
+        await loaded(release);
+      },
+      log: () =>
+        docker("logs", name)
+          .split("\n")
+          .filter((line) => line.startsWith("{"))
+          .map((line) => JSON.parse(line) as Record<string, unknown>),
+      remove,
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
