@@ -11,6 +11,8 @@ export interface Row {
   readonly values: readonly number[];
   /** At most this, where something was promised. */
   readonly limit?: number;
+  /** At least this, where something was promised. */
+  readonly least?: number;
   readonly detail?: string;
 }
 
@@ -24,12 +26,18 @@ export function writeReport(folder: string, name: string, machine: string, rows:
     `${JSON.stringify({ date, commit, machine, rows }, null, 2)}\n`,
   );
   const number = (value: number): string => value.toFixed(1);
-  const table = rows.map(({ what, unit, values, limit, detail }) => {
+  const table = rows.map(({ what, unit, values, limit, least, detail }) => {
     const sorted = [...values].sort((left, right) => left - right);
     const middle = sorted[Math.floor(sorted.length / 2)] ?? NaN;
     const spread = sorted.length > 1 ? `${number(sorted[0] ?? NaN)} to ${number(sorted.at(-1) ?? NaN)}` : "";
-    const promise =
-      limit === undefined ? "" : `${limit} ${unit}${Math.max(...values) <= limit ? "" : ", **missed**"}`;
+    const isMissed =
+      (limit !== undefined && Math.max(...values) > limit) ||
+      (least !== undefined && Math.min(...values) < least);
+    const bound = [
+      limit === undefined ? "" : `≤ ${limit} ${unit}`,
+      least === undefined ? "" : `≥ ${least} ${unit}`,
+    ];
+    const promise = bound.join("") + (isMissed ? ", **missed**" : "");
     return `| ${what} | ${number(middle)} ${unit} | ${spread} | ${values.length} | ${promise} | ${detail ?? ""} |`;
   });
   writeFileSync(
@@ -37,8 +45,8 @@ export function writeReport(folder: string, name: string, machine: string, rows:
     [
       `Measured ${date} at ${commit} on ${machine}. Shared machines are noisy: read the spread.`,
       "",
-      "| what | median | lowest to highest | runs | at most | detail |",
-      "| ---- | -----: | ----------------- | ---: | ------: | ------ |",
+      "| what | median | lowest to highest | runs | promised | detail |",
+      "| ---- | -----: | ----------------- | ---: | -------: | ------ |",
       ...table,
       "",
     ].join("\n"),

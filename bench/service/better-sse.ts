@@ -12,5 +12,5 @@ app.post("/events", express.json(), (request, response) => {
   channel.broadcast(request.body, "load");
   response.status(201).json({});
 });
-const server = app.listen({ port: 18_003, host: "127.0.0.1", backlog: 4096 });
+const server = app.listen({ port: 21_203, host: "127.0.0.1", backlog: 4096 });
 server.timeout = 0;

@@ -1,6 +1,6 @@
 /** The three servers that `npm run bench:service` compares, each pinned to one core and on loopback only. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -21,6 +21,7 @@ export interface Target {
 }
 
 const here = import.meta.dirname;
+const debianState = "/var/lib/nginx";
 
 function run(program: string, args: readonly string[], cwd?: string): string {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", cwd });
@@ -79,23 +80,24 @@ export async function omniai(): Promise<Target> {
       "--cpuset-cpus",
       clientCore,
       "--publish",
-      "127.0.0.1:18379:6379",
+      "127.0.0.1:21279:6379",
       "redis:8",
     ],
     ..."redis-server --appendonly yes --appendfsync always".split(" "),
   ]);
   const many = "20000";
   const env = {
-    OMNIAI_PORT: "18001",
-    OMNIAI_INTERNAL_PORT: "18002",
-    OMNIAI_REDIS_URL: "redis://127.0.0.1:18379",
-    OMNIAI_LOG_LEVEL: "warn",
+    OMNIAI_PORT: "21201",
+    OMNIAI_INTERNAL_PORT: "21202",
+    OMNIAI_REDIS_URL: "redis://127.0.0.1:21279",
     // No database is needed for events; it must not keep this from being ready.
     PGPORT: "1",
-    OMNIAI_OPTIONAL_CHECKS: "database",
+    OMNIAI_OPTIONAL_CHECKS: "database,migrations",
     OMNIAI_MAX_STREAMS: many,
     OMNIAI_MAX_STREAMS_PER_ADDRESS: many,
     OMNIAI_STREAM_CONNECT_BURST: many,
+    // One address publishes for all.
+    OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "0",
   };
   const flags =
     readFileSync(join(repository, "service/Dockerfile"), "utf8").match(/--[a-z-]+=?\d*(?=",)/g) ?? [];
@@ -110,34 +112,38 @@ export async function omniai(): Promise<Target> {
       env,
     ),
   );
-  const ready = (): Promise<void> => answers("http://127.0.0.1:18002/readyz");
-  await ready();
+  const ready = (): Promise<void> => answers("http://127.0.0.1:21202/readyz");
+  const stop = (): void => {
+    rest.stop();
+    run("docker", ["rm", "--force", redis]);
+    run("rm", ["-rf", folder]);
+  };
+  await ready().catch((error: unknown) => {
+    stop();
+    throw error;
+  });
   return {
     ...rest,
     name: "this service",
-    streamUrl: "http://127.0.0.1:18001/api/events",
-    publishUrl: "http://127.0.0.1:18001/api/events",
+    streamUrl: "http://127.0.0.1:21201/api/events",
+    publishUrl: "http://127.0.0.1:21201/api/events",
     publishBody: '{"type":"load","data":%s}',
     restart: async () => {
       await again();
-      await answers("http://127.0.0.1:18001/healthz");
+      await answers("http://127.0.0.1:21201/healthz");
     },
-    stop: () => {
-      rest.stop();
-      run("docker", ["rm", "--force", redis]);
-      run("rm", ["-rf", folder]);
-    },
+    stop,
   };
 }
 
 export async function betterSse(): Promise<Target> {
   const { again, ...rest } = restartable(() => pinned([process.execPath, join(here, "better-sse.ts")], {}));
-  await answers("http://127.0.0.1:18003/");
+  await answers("http://127.0.0.1:21203/");
   return {
     ...rest,
     name: "better-sse 0.16.1",
-    streamUrl: "http://127.0.0.1:18003/events",
-    publishUrl: "http://127.0.0.1:18003/events",
+    streamUrl: "http://127.0.0.1:21203/events",
+    publishUrl: "http://127.0.0.1:21203/events",
     publishBody: "%s",
     restart: again,
   };
@@ -164,29 +170,31 @@ http {
   ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join("\n  ")}
   nchan_shared_memory_size 256M;
   server {
-    listen 127.0.0.1:18004 backlog=4096;
+    listen 127.0.0.1:21204 backlog=4096;
     location = /up { return 200; }
-    location = /sub { nchan_subscriber eventsource; nchan_channel_id all; nchan_message_buffer_length 10000; }
+    location = /sub { nchan_subscriber eventsource; nchan_channel_id all; nchan_subscriber_first_message newest; nchan_message_buffer_length 10000; }
     location = /pub { nchan_publisher; nchan_channel_id all; nchan_message_buffer_length 10000; nchan_message_timeout 1h; }
   }
 }
 `,
   );
   const nginx = join(folder, "root/usr/sbin/nginx");
+  // nchan has nginx make Debian's folder for request bodies, whatever the configuration says.
+  const made = existsSync(debianState) ? undefined : mkdirSync(debianState, { recursive: true });
   const { again, ...rest } = restartable(() =>
     pinned([nginx, "-p", folder, "-c", config, "-e", join(folder, "logs/error.log")], {}),
   );
-  await answers("http://127.0.0.1:18004/up");
+  await answers("http://127.0.0.1:21204/up");
   return {
     ...rest,
     name: `nchan ${/nchan_(\S+?)_/.exec(readdirSync(folder).join(" "))?.[1]?.replace("%3a", ":") ?? ""}`,
-    streamUrl: "http://127.0.0.1:18004/sub",
-    publishUrl: "http://127.0.0.1:18004/pub",
+    streamUrl: "http://127.0.0.1:21204/sub",
+    publishUrl: "http://127.0.0.1:21204/pub",
     publishBody: "%s",
     restart: again,
     stop: () => {
       rest.stop();
-      run("rm", ["-rf", folder]);
+      run("rm", ["-rf", folder, ...(made === undefined ? [] : [made])]);
     },
   };
 }

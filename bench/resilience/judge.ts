@@ -1,0 +1,43 @@
+/** What must hold, in words and figures that several rows share. */
+import type { Evidence, Verdict } from "./row.ts";
+import { EVENT, GET, ROW } from "./traffic.ts";
+
+const count = (what: string, value: number | undefined): Verdict => ({
+  what: `${what}: ${value ?? 0}`,
+  holds: (value ?? 0) === 0,
+});
+
+export const atMost = (what: string, value: number, limit: number, unit: string): Verdict => ({
+  what: `${what}: ${value.toFixed(1)} ${unit}, at most ${limit} ${unit}`,
+  holds: value <= limit,
+});
+
+/** Nothing that was acknowledged is lost or doubled, in the database and in the log. */
+export const nothingLost = ({ figures }: Evidence): Verdict[] => [
+  count("acknowledged rows missing", figures.rowsMissing),
+  count("rows doubled", figures.rowsDoubled),
+  count("acknowledged events lost", figures.eventsLost),
+  count("events doubled", figures.eventsDoubled),
+  count("events out of order", figures.eventsDisordered),
+  count("streams told that history is gone", figures.resets),
+];
+
+/** No request fails and no stream notices. */
+export const nothingDropped = (evidence: Evidence): Verdict[] => {
+  const { figures } = evidence;
+  return [
+    count("failed GET", figures.failed[GET]),
+    count("failed POST", (figures.failed[ROW] ?? 0) + (figures.failed[EVENT] ?? 0)),
+    ...nothingLost(evidence),
+    count("streams answered with other than 200", figures.refusals),
+    atMost("longest silence of a stream", figures.longestSilence, 5, "s"),
+  ];
+};
+
+export const quickEnough = ({ figures }: Evidence): Verdict => {
+  const limit = 3 * figures.quietP99Ms;
+  return {
+    what: `p99: ${figures.p99Ms} ms, under 3 times the quiet ${figures.quietP99Ms} ms`,
+    holds: figures.p99Ms < limit,
+  };
+};

@@ -1,0 +1,168 @@
+/** From the account of a load to the figures of a row. Pure. */
+import { quantile } from "../../test/support/load.ts";
+import { EVENT, GET, ROW, type Account, type Failure } from "./traffic.ts";
+
+/** How many containers of the service ran, and how many of them were healthy. */
+export interface ReplicaSample {
+  readonly at: number;
+  readonly running: number;
+  readonly healthy: number;
+}
+
+/** What the database has of the numbered rows. */
+export interface StoredRows {
+  /** How often each number is there. */
+  readonly times: ReadonlyMap<number, number>;
+}
+
+/** @param lines the stored names, one a line. @param run what they begin with. */
+export function parseRows(lines: string, run: string): StoredRows {
+  const times = new Map<number, number>();
+  for (const line of lines.split("\n").filter((part) => part !== "")) {
+    const number = Number(line.slice(run.length + 1));
+    times.set(number, (times.get(number) ?? 0) + 1);
+  }
+  return { times };
+}
+
+export interface Figures {
+  /** By kind: GET, POST of a row, POST of an event. */
+  readonly sent: readonly number[];
+  readonly failed: readonly number[];
+  /** Of the failed ones: those that were answered with something other than 503 with Retry-After. */
+  readonly brusque: number;
+  /** The longest that a 503 took, ms. */
+  readonly slowest503Ms: number;
+  /** Acknowledged rows that the database does not have. */
+  readonly rowsMissing: number;
+  readonly rowsDoubled: number;
+  readonly eventsLost: number;
+  readonly eventsDoubled: number;
+  readonly eventsDisordered: number;
+  readonly resets: number;
+  readonly refusals: number;
+  readonly reconnects: number;
+  /** The longest time in which an open or resuming stream got no event, s. */
+  readonly longestSilence: number;
+  readonly quietP99Ms: number;
+  readonly p99Ms: number;
+  /** From the start of the thing to the last request that failed, s; 0 when none did. */
+  readonly lastFailure: number;
+  /** Cores that the load itself used. */
+  readonly generatorCpus: number;
+  /** The commonest reasons of failures: kind, status, why, how many, first at (s from the start of the thing). */
+  readonly reasons: readonly string[];
+}
+
+export interface Timeline {
+  /** The second of the first value, relative to the start of the thing. */
+  readonly from: number;
+  /** When the thing was over. */
+  readonly until: number;
+  readonly answered: readonly number[];
+  readonly failed: readonly number[];
+  readonly streams: readonly number[];
+  readonly replicas: readonly number[];
+}
+
+export const failuresOf = (account: Account): readonly Failure[] => account.requests.failures ?? [];
+
+/** @param began when the thing was done, after a quiet time (Unix ms). */
+export function measure(account: Account, stored: StoredRows, began: number, ended: number): Figures {
+  const failures = failuresOf(account);
+  const { samples, sent } = account.requests;
+  const p99 = (from: number, to: number): number =>
+    quantile(
+      samples
+        .filter(([at, , , status]) => at >= from && at < to && status >= 200 && status < 300)
+        .map(([, , ms]) => ms)
+        .sort((left, right) => left - right),
+      0.99,
+    );
+  const unacknowledged = new Set(failures.filter(({ kind }) => kind === ROW).map(({ number }) => number));
+  const rows = Array.from({ length: sent[ROW] ?? 0 }, (_, number) => number);
+  const first = samples.reduce((least, [at]) => Math.min(least, at), Infinity);
+  const last = samples.reduce((most, [at, , ms]) => Math.max(most, at + ms), 0);
+  const { streams } = account;
+  const silences = streams.silences.filter(({ to }) => to >= began);
+  return {
+    sent,
+    failed: [GET, ROW, EVENT].map((kind) => failures.filter((failure) => failure.kind === kind).length),
+    brusque: failures.filter(({ status, retryAfter }) => !(status === 503 && retryAfter)).length,
+    slowest503Ms: Math.max(0, ...failures.filter(({ status }) => status === 503).map(({ ms }) => ms)),
+    rowsMissing: rows.filter((number) => !unacknowledged.has(number) && !stored.times.has(number)).length,
+    rowsDoubled: [...stored.times.values()].filter((times) => times > 1).length,
+    eventsLost: streams.lost,
+    eventsDoubled: streams.doubled,
+    eventsDisordered: streams.disordered,
+    resets: streams.resets,
+    refusals: streams.refusals,
+    reconnects: streams.reconnects,
+    longestSilence: Math.max(0, ...silences.map(({ from, to }) => to - from)) / 1000,
+    quietP99Ms: p99(first, began),
+    p99Ms: p99(began, ended),
+    lastFailure: Math.max(0, ...failures.map(({ at }) => (at - began) / 1000)),
+    generatorCpus: account.cpuSeconds / ((last - first) / 1000),
+    reasons: reasonsOf(failures, began),
+  };
+}
+
+/** At most six: what a person looks at first when a row does not hold. */
+function reasonsOf(failures: readonly Failure[], began: number): string[] {
+  const groups = new Map<string, number[]>();
+  for (const { kind, status, why, at } of failures) {
+    // Without addresses, ports and ids, which are different each time.
+    const plain = why
+      .replace(/"(instance|requestId)":"[^"]*",?/g, "")
+      .replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "…");
+    const key = `${["GET", "POST row", "POST event"][kind] ?? ""} ${status} ${plain.trim().slice(0, 160)}`;
+    groups.set(key, [...(groups.get(key) ?? []), (at - began) / 1000]);
+  }
+  return [...groups]
+    .sort(([, left], [, right]) => right.length - left.length)
+    .slice(0, 6)
+    .map(
+      ([key, times]) =>
+        `${times.length} × ${key} (${Math.min(...times).toFixed(1)} to ${Math.max(...times).toFixed(1)} s)`,
+    );
+}
+
+/** A value a second, for the chart. */
+export function timeline(
+  account: Account,
+  replicas: readonly ReplicaSample[],
+  began: number,
+  ended: number,
+): Timeline {
+  const { samples } = account.requests;
+  const second = (at: number): number => Math.floor((at - began) / 1000);
+  const from = samples.reduce((least, [at]) => Math.min(least, second(at)), 0);
+  const to = samples.reduce((most, [at]) => Math.max(most, second(at)), 0);
+  const length = to - from + 1;
+  const count = (ats: readonly number[]): number[] => {
+    const counts = Array<number>(length).fill(0);
+    for (const at of ats) {
+      const index = second(at) - from;
+      if (index >= 0 && index < length) counts[index] = (counts[index] ?? 0) + 1;
+    }
+    return counts;
+  };
+  /** The least of a second's values; a second without one has that of the second before. */
+  const least = (values: readonly (readonly [number, number])[]): number[] => {
+    const found = Array<number | undefined>(length).fill(undefined);
+    for (const [at, value] of values) {
+      const index = second(at) - from;
+      if (index >= 0 && index < length) found[index] = Math.min(found[index] ?? Infinity, value);
+    }
+    let before = found.find((value) => value !== undefined) ?? 0;
+    return found.map((value) => (before = value ?? before));
+  };
+  return {
+    from,
+    until: second(ended),
+    answered: count(samples.filter(([, , , status]) => status > 0).map(([at, , ms]) => at + ms)),
+    failed: count(failuresOf(account).map(({ at }) => at)),
+    streams: least(account.streams.series.map(([at, open]) => [at, open])),
+    replicas: least(replicas.map(({ at, healthy }) => [at, healthy])),
+  };
+}

@@ -1,0 +1,179 @@
+/** A row of the table: what happens, what must hold, and how both are found out. */
+import { loadavg } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  failuresOf,
+  measure,
+  timeline,
+  type Figures,
+  type ReplicaSample,
+  type StoredRows,
+  type Timeline,
+} from "./measure.ts";
+import { startTraffic, type Account, type LoadSize } from "./traffic.ts";
+
+/** What the load is put on. */
+export interface Place {
+  /** Where it answers, without a path. */
+  readonly url: string;
+  /** What the database has of the rows whose names begin so. */
+  storedRows(run: string): Promise<StoredRows>;
+  /** Looks at the replicas until it is stopped. */
+  watch(): { stop(): readonly ReplicaSample[] };
+  /** Brings the sources back to what is committed. */
+  restore(): void;
+}
+
+/** One thing that must hold, and what was found. */
+export interface Verdict {
+  readonly what: string;
+  readonly holds: boolean;
+}
+
+/** What a row's judge looks at. */
+export interface Evidence {
+  readonly account: Account;
+  readonly figures: Figures;
+  readonly replicas: readonly ReplicaSample[];
+  /** Unix ms. */
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** What an act has to say beyond what the load shows. */
+export interface Outcome {
+  /** From the start of the thing until it was over, s; default: how long the act took. */
+  readonly recovery?: number;
+  readonly verdicts?: readonly Verdict[];
+  /** What only the account can tell, of something that only the act knows. */
+  readonly judge?: (evidence: Evidence) => readonly Verdict[];
+  /** For the table. */
+  readonly notes?: readonly string[];
+}
+
+export interface Row<P extends Place> {
+  /** As on the command line. */
+  readonly name: string;
+  readonly what: string;
+  /** True: only when it is named on the command line. */
+  readonly onlyByName?: boolean;
+  /** Config keys that this row's stack needs; default: none, and the stack of the others. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Before the load begins. */
+  readonly before?: (place: P) => Promise<{ readonly notRun: string } | undefined>;
+  /** Does the thing, under load, and resolves when it is over. */
+  readonly act: (place: P, began: number) => Promise<Outcome>;
+  readonly judge: (evidence: Evidence) => readonly Verdict[];
+  /** Brings the stack back to a good state, without load. */
+  readonly after?: (place: P) => Promise<readonly Verdict[] | void>;
+}
+
+/** What a row that could be measured gave. */
+interface Measured {
+  readonly seconds: number;
+  readonly recovery?: number;
+  readonly figures: Figures;
+  readonly verdicts: readonly Verdict[];
+  readonly notes: readonly string[];
+  readonly timeline: Timeline;
+}
+
+/** A row's result, as docs/resilience.json keeps it. */
+export interface Result extends Partial<Measured> {
+  readonly name: string;
+  readonly what: string;
+  readonly date: string;
+  readonly commit: string;
+  readonly machine: string;
+  readonly load: LoadSize;
+  /** The machine's load average before the row, 1 minute. */
+  readonly busy: number;
+  readonly notRun?: string;
+  readonly error?: string;
+  readonly verdicts: readonly Verdict[];
+  readonly notes: readonly string[];
+}
+
+/** Before the thing, for the quiet figures, and after it, s. */
+const QUIET = 15;
+const TAIL = 6;
+/** No row may take longer than this, s. */
+const BOUND = 420;
+
+export interface Conditions {
+  readonly program: string;
+  readonly load: LoadSize;
+  readonly date: string;
+  readonly commit: string;
+  readonly machine: string;
+}
+
+/** Runs one row and brings the place back to a good state. What throws is a result as well: it says why. */
+export async function runRow<P extends Place>(
+  row: Row<P>,
+  place: P,
+  conditions: Conditions,
+): Promise<Result> {
+  const { program: _, ...where } = conditions;
+  const empty = { verdicts: [], notes: [] };
+  const head = { name: row.name, what: row.what, ...where, busy: loadavg()[0] ?? 0, ...empty };
+  const failed = (error: unknown): { error: string } => ({
+    error: error instanceof Error ? error.message : String(error),
+  });
+  const ready = await row.before?.(place).catch(failed);
+  if (ready !== undefined) return { ...head, ...ready };
+  const result = await underLoad(row, place, conditions).catch(failed);
+  const after = await row.after?.(place).catch(failed);
+  place.restore();
+  if (after !== undefined && "error" in after) return { ...head, ...result, ...after };
+  return {
+    ...head,
+    ...result,
+    verdicts: [...("verdicts" in result ? result.verdicts : []), ...(after ?? [])],
+  };
+}
+
+async function underLoad<P extends Place>(
+  row: Row<P>,
+  place: P,
+  { program, load }: Conditions,
+): Promise<Measured | { readonly notRun: string }> {
+  const run = `r${Date.now().toString(36)}`;
+  const traffic = await startTraffic(program, place.url, run, load);
+  const watch = place.watch();
+  await sleep(QUIET * 1000);
+  const began = Date.now();
+  const acting = bounded(row.act(place, began), row.name);
+  await acting.catch(() => undefined);
+  const ended = Date.now();
+  await sleep(TAIL * 1000);
+  const account = await traffic.stop();
+  const replicas = watch.stop();
+  const outcome = await acting;
+  const early = failuresOf(account).filter(({ at, ms }) => at + ms < began).length;
+  if (early > 0)
+    return { notRun: `the machine was too busy: ${early} requests failed before anything was done` };
+  const figures = measure(account, await place.storedRows(run), began, ended);
+  const evidence: Evidence = { account, figures, replicas, began, ended };
+  return {
+    seconds: (ended - began) / 1000,
+    recovery: outcome.recovery,
+    figures,
+    verdicts: [...row.judge(evidence), ...(outcome.judge?.(evidence) ?? []), ...(outcome.verdicts ?? [])],
+    notes: outcome.notes ?? [],
+    timeline: timeline(account, replicas, began, ended),
+  };
+}
+
+async function bounded<T>(work: Promise<T>, name: string): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(BOUND * 1000, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`${name} was not over after ${BOUND} s`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => undefined);
+  }
+}

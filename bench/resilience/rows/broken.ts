@@ -1,0 +1,129 @@
+/** Deploys that cannot succeed: the old version goes on, `up` says why, and says it again. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { call } from "../../../test/e2e/support/http.ts";
+import { nothingDropped, quickEnough } from "../judge.ts";
+import type { Outcome, Row, Verdict } from "../row.ts";
+import type { Scene } from "../scene.ts";
+
+/** As many as a stack has when nothing is left over: PostgreSQL, Redis, the edge and two replicas. */
+const CONTAINERS = 5;
+
+const build = async (scene: Scene): Promise<string> =>
+  (JSON.parse((await call(`${scene.stack.http}/api/diag`)).text) as { build: string }).build;
+
+/** Runs `up` twice. @param reason what each has to say. */
+async function failTwice(scene: Scene, reason: RegExp, what: string): Promise<Outcome> {
+  const before = await build(scene);
+  const attempts = [await scene.stack.run("up", "--yes"), await scene.stack.run("up", "--yes")];
+  const verdicts: Verdict[] = attempts.flatMap(({ code, output }, index) => [
+    { what: `\`up\` ${index === 0 ? "" : "again "}exits with ${code}, not 0`, holds: code !== 0 },
+    { what: `and says ${what}`, holds: reason.test(output) },
+  ]);
+  verdicts.push({ what: "the old version serves", holds: (await build(scene)) === before });
+  return {
+    verdicts,
+    notes: [`two attempts, ${attempts.map(({ seconds }) => `${seconds.toFixed(0)} s`).join(" and ")}`],
+  };
+}
+
+/** A good version again, and nothing left of the bad one. */
+export async function recoverAndCount(scene: Scene): Promise<Verdict[]> {
+  scene.restore();
+  scene.newVersion();
+  const { code } = await scene.stack.run("up", "--yes");
+  const all = await scene.everyContainer();
+  return [
+    { what: `a good version is deployed after it: \`up\` exits with ${code}`, holds: code === 0 },
+    { what: `containers then: ${all.length}, no orphans`, holds: all.length === CONTAINERS },
+  ];
+}
+
+const broken = (
+  name: string,
+  what: string,
+  spoil: (scene: Scene) => void,
+  reason: RegExp,
+  said: string,
+  more: (scene: Scene) => Promise<Verdict[]> = () => Promise.resolve([]),
+): Row<Scene> => ({
+  name,
+  what,
+  async act(scene) {
+    spoil(scene);
+    const outcome = await failTwice(scene, reason, said);
+    return { ...outcome, verdicts: [...(outcome.verdicts ?? []), ...(await more(scene))] };
+  },
+  judge: (evidence) => [...nothingDropped(evidence), quickEnough(evidence)],
+  after: recoverAndCount,
+});
+
+const MAIN = "service/src/main.ts";
+
+export const brokenVersions: readonly Row<Scene>[] = [
+  broken(
+    "crash",
+    "deploy of a version that crashes",
+    (scene) => scene.edit(MAIN, () => 'console.log("this version leaves at once");\nprocess.exit(3);\n'),
+    /this version leaves at once/,
+    "what the version said last",
+  ),
+  broken(
+    "hangs",
+    "deploy of a version that hangs",
+    (scene) => scene.edit(MAIN, () => "setInterval(() => undefined, 1000);\n"),
+    /ECONNREFUSED/,
+    "what its health check found",
+  ),
+  broken(
+    "never-ready",
+    "deploy of a version that never gets ready",
+    (scene) =>
+      scene.edit("service/src/health/router.ts", (text) =>
+        text.replace(
+          "else answer(response, source.checks.status, [], true)",
+          'else answer(response, "fail", ["never ready"], true)',
+        ),
+      ),
+    /never ready/,
+    "what its health check found",
+  ),
+  broken(
+    "migration",
+    "deploy of a version whose migration fails",
+    (scene) => {
+      const folder = "service/migrations";
+      const count = readdirSync(join(scene.stack.checkout, folder)).filter((name) => name.endsWith(".sql"));
+      const number = String(count.length + 1).padStart(4, "0");
+      scene.add(`${folder}/${number}_broken.sql`, "CREATE TABLE half_done (n integer);\nSELECT 1 / 0;\n");
+    },
+    /division by zero/,
+    "what PostgreSQL said",
+    async (scene) => {
+      const found = scene.sql(await scene.one("postgres"), "SELECT to_regclass('half_done') IS NULL");
+      return [{ what: "the database is as it was", holds: found.trim() === "t" }];
+    },
+  ),
+  {
+    name: "edge-config-error",
+    what: "nginx configuration with an error",
+    async act(scene) {
+      scene.edit("infra/components/edge/nginx.ts", (text) =>
+        text.replace("client_header_timeout 8s;", "client_header_timeout ten;"),
+      );
+      const link = ["readlink", "/etc/omniai/edge/current"] as const;
+      const edge = await scene.one("edge");
+      const before = scene.exec(edge, ...link);
+      const { code, output } = await scene.stack.run("up", "--yes");
+      return {
+        verdicts: [
+          { what: `\`up\` exits with ${code}, not 0`, holds: code !== 0 },
+          { what: "and says what nginx refused", holds: /client_header_timeout/.test(output) },
+          { what: "the release before serves", holds: scene.exec(edge, ...link) === before },
+        ],
+      };
+    },
+    judge: (evidence) => [...nothingDropped(evidence), quickEnough(evidence)],
+    after: recoverAndCount,
+  },
+];

@@ -1,0 +1,109 @@
+/** Changes that a person makes on purpose: nobody may notice. */
+import { createHash } from "node:crypto";
+import type { CommandResult } from "../../../test/e2e/support/stack.ts";
+import { nothingDropped, quickEnough } from "../judge.ts";
+import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
+import type { Scene } from "../scene.ts";
+
+const smooth = (evidence: Evidence): Verdict[] => [...nothingDropped(evidence), quickEnough(evidence)];
+
+const took = (...results: readonly CommandResult[]): Outcome => ({
+  recovery: results.reduce((sum, { seconds }) => sum + seconds, 0),
+});
+
+/** The certificate that the edge has: SHA-256 of its DER, as the load notes those it was shown. */
+async function certificateOf(scene: Scene): Promise<string> {
+  const pem = scene.exec(await scene.one("edge"), "cat", "/etc/omniai/edge/current/tls/certificate.pem");
+  const body = pem.replace(/-----[A-Z ]+-----|\s/g, "");
+  return createHash("sha256").update(Buffer.from(body, "base64")).digest("hex");
+}
+
+/** A command of the operator that may not be there yet. */
+const needs =
+  (command: string) =>
+  (scene: Scene): Promise<{ notRun: string } | undefined> =>
+    Promise.resolve(
+      scene.hasCommand(command) ? undefined : { notRun: `there is no \`npm run ${command}\` yet` },
+    );
+
+export const changes: readonly Row<Scene>[] = [
+  {
+    name: "deploy",
+    what: "deploy of a changed service",
+    async act(scene) {
+      scene.newVersion();
+      return took(await scene.succeed("up", "--yes"));
+    },
+    judge: smooth,
+  },
+  {
+    name: "scale",
+    what: "scale 2 → 4 → 2",
+    async act(scene) {
+      scene.stack.configure({ backendReplicas: 4 });
+      const out = await scene.succeed("up", "--yes");
+      const most = (await scene.stack.containers("backend")).length;
+      scene.stack.configure({ backendReplicas: 2 });
+      const back = await scene.succeed("up", "--yes");
+      const least = (await scene.stack.containers("backend")).length;
+      const verdicts = [{ what: `replicas: ${most}, then ${least}`, holds: most === 4 && least === 2 }];
+      return { ...took(out, back), verdicts };
+    },
+    judge: smooth,
+  },
+  {
+    name: "restart",
+    what: "`npm run restart`",
+    act: async (scene) => took(await scene.succeed("restart")),
+    judge: smooth,
+  },
+  {
+    name: "rollback",
+    what: "`npm run rollback`",
+    before: needs("rollback"),
+    async act(scene) {
+      const result = await scene.succeed("rollback");
+      const verdicts = [
+        { what: `took ${result.seconds.toFixed(1)} s, at most 30 s`, holds: result.seconds <= 30 },
+      ];
+      return { ...took(result), verdicts };
+    },
+    judge: smooth,
+  },
+  {
+    name: "edge-config",
+    what: "change of nginx' configuration",
+    async act(scene) {
+      const before = scene.exec(await scene.one("edge"), "readlink", "/etc/omniai/edge/current");
+      scene.edit("infra/components/edge/nginx.ts", (text) =>
+        text.replace("client_header_timeout 8s", "client_header_timeout 9s"),
+      );
+      const result = await scene.succeed("up", "--yes");
+      const now = scene.exec(await scene.one("edge"), "readlink", "/etc/omniai/edge/current");
+      return { ...took(result), verdicts: [{ what: "another release serves", holds: now !== before }] };
+    },
+    judge: smooth,
+    async after(scene) {
+      scene.restore();
+      await scene.succeed("up", "--yes");
+    },
+  },
+  {
+    name: "certificate",
+    what: "change of the certificate",
+    async act(scene) {
+      const old = await certificateOf(scene);
+      scene.stack.configure({ certificateSerial: 2 });
+      const result = await scene.succeed("up", "--yes");
+      const now = await certificateOf(scene);
+      const judge = ({ account }: Evidence): Verdict[] => [
+        {
+          what: "clients were shown the old certificate, then the new one, and no other",
+          holds: old !== now && Object.keys(account.certificates).sort().join() === [old, now].sort().join(),
+        },
+      ];
+      return { ...took(result), judge };
+    },
+    judge: smooth,
+  },
+];

@@ -1,0 +1,158 @@
+/** A replica that dies, hangs, or takes more than its share. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { eventually } from "../../../test/e2e/support/http.ts";
+import { docker, programOf } from "../../../test/e2e/support/stack.ts";
+import { atMost, nothingDropped, nothingLost } from "../judge.ts";
+import { failuresOf } from "../measure.ts";
+import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
+import type { Scene } from "../scene.ts";
+import { GET } from "../traffic.ts";
+
+/** A replica as it was before. `name` is its container's, `host` what it calls itself. */
+interface Victim {
+  readonly name: string;
+  readonly host: string;
+  readonly restarts: number;
+}
+
+async function choose(scene: Scene): Promise<Victim> {
+  const [name] = await scene.stack.containers("backend");
+  if (name === undefined) throw new Error("no replica runs");
+  const { Config, RestartCount } = await docker.getContainer(name).inspect();
+  return { name, host: Config.Hostname, restarts: RestartCount };
+}
+
+/** Waits until the engine has started it anew and finds it healthy. @returns seconds since `began`. */
+async function healed(victim: Victim, began: number): Promise<number> {
+  await eventually(`${victim.name} healthy again`, 90, async () => {
+    const { RestartCount, State } = await docker.getContainer(victim.name).inspect();
+    return RestartCount > victim.restarts && State.Health?.Status === "healthy";
+  });
+  return (Date.now() - began) / 1000;
+}
+
+/** From the start of the thing to the first answer of the replica's next life, s; NaN when there was none. */
+function backAfter({ account, began }: Evidence, victim: Victim, outAfterMs: number): number {
+  const index = account.requests.replicas.indexOf(victim.host);
+  const answers = account.requests.samples
+    .filter(([at, , ms, , replica]) => replica === index && at + ms > began + outAfterMs)
+    .map(([at, , ms]) => at + ms);
+  return (Math.min(...answers) - began) / 1000;
+}
+
+/** Those in flight are lost with the process, or sent on a connection that died with it a moment ago. */
+const IN_FLIGHT_MS = 500;
+
+const kill: Row<Scene> = {
+  name: "kill-replica",
+  what: "SIGKILL of one replica's process",
+  async act(scene, began) {
+    const victim = await choose(scene);
+    process.kill(await programOf(victim.name), "SIGKILL");
+    const recovery = await healed(victim, began);
+    const judge = (evidence: Evidence): Verdict[] => [
+      atMost("back in rotation after", backAfter(evidence, victim, 1000), 10, "s"),
+    ];
+    return { recovery, judge };
+  },
+  judge: (evidence) => {
+    const late = failuresOf(evidence.account).filter(
+      ({ kind, at }) => kind !== GET && at > evidence.began + IN_FLIGHT_MS,
+    );
+    return [
+      { what: `failed GET: ${evidence.figures.failed[GET] ?? 0}`, holds: evidence.figures.failed[GET] === 0 },
+      { what: `failed POST that were not in flight: ${late.length}`, holds: late.length === 0 },
+      ...nothingLost(evidence),
+    ];
+  },
+};
+
+const hang: Row<Scene> = {
+  name: "hang",
+  what: "SIGSTOP of one replica's process",
+  async act(scene, began) {
+    const victim = await choose(scene);
+    process.kill(await programOf(victim.name), "SIGSTOP");
+    const recovery = await healed(victim, began);
+    return { recovery, verdicts: [atMost("healed after", recovery, 30, "s")] };
+  },
+  judge: (evidence) => {
+    // Out of rotation: nothing that came later waited for it or failed.
+    const limit = evidence.began + 10_000;
+    const slow = evidence.account.requests.samples.filter(([at, , ms]) => at > limit && ms > 5000);
+    const failed = failuresOf(evidence.account).filter(({ at }) => at > limit);
+    const both = slow.length + failed.length;
+    return [
+      {
+        what: `requests that failed or took over 5 s, begun more than 10 s after: ${both}`,
+        holds: both === 0,
+      },
+      ...nothingLost(evidence),
+    ];
+  },
+};
+
+const memory: Row<Scene> = {
+  name: "memory",
+  what: "a replica out of memory",
+  async act(scene, began) {
+    const victim = await choose(scene);
+    const others = await restartsOf(scene, victim);
+    const since = Math.floor(Date.now() / 1000);
+    // The kernel ends the process with the highest score, which would be the one that allocates.
+    writeFileSync(`/proc/${await programOf(victim.name)}/oom_score_adj`, "1000");
+    const allocate = "const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 22, 1));";
+    spawnSync("docker", ["exec", victim.name, "node", "-e", allocate], { timeout: 60_000 });
+    const recovery = await healed(victim, began);
+    const until = String(Math.ceil(Date.now() / 1000));
+    const args = ["events", "--since", String(since), "--until", until, "--filter", "event=oom"];
+    const seen = execFileSync("docker", [...args, "--filter", `container=${victim.name}`], {
+      encoding: "utf8",
+    });
+    const now = await restartsOf(scene, victim);
+    return {
+      recovery,
+      verdicts: [
+        { what: "the engine tells of it (event oom)", holds: seen.includes("oom") },
+        { what: "no other container restarted", holds: JSON.stringify(now) === JSON.stringify(others) },
+      ],
+      judge: (evidence) => [atMost("back in rotation after", backAfter(evidence, victim, 1000), 10, "s")],
+    };
+  },
+  judge: kill.judge,
+};
+
+/** How often the engine started each container of the stack anew. */
+export async function restartsOf(scene: Scene, but?: Victim): Promise<Record<string, number>> {
+  const names = (await scene.stack.containers()).filter((name) => name !== but?.name);
+  const entries = names.map(async (name): Promise<[string, number]> => [
+    name,
+    (await docker.getContainer(name).inspect()).RestartCount,
+  ]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+const logs: Row<Scene> = {
+  name: "logs",
+  what: "1 GB of logs from one replica",
+  async act(scene): Promise<Outcome> {
+    const victim = await choose(scene);
+    const flood = "head -c 1000000000 /dev/zero | tr '\\0' x | fold -w 1000 > /proc/1/fd/1";
+    const { status } = spawnSync("docker", ["exec", victim.name, "sh", "-c", flood], { timeout: 300_000 });
+    const { LogPath } = await docker.getContainer(victim.name).inspect();
+    const sizes = execFileSync("sh", ["-c", 'du -cb "$0"* | tail -1 | cut -f1', LogPath], {
+      encoding: "utf8",
+    });
+    return {
+      verdicts: [
+        { what: "all of it was written", holds: status === 0 },
+        // Three files of 10 MB; the engine turns over after the line that goes beyond.
+        atMost("disk that its logs take", Number(sizes) / 1e6, 31, "MB"),
+      ],
+    };
+  },
+  judge: nothingDropped,
+};
+
+export const replicaFaults: readonly Row<Scene>[] = [kill, hang, memory, logs];

@@ -1,0 +1,133 @@
+/** Where the rows take place: a stack of its own in a checkout of its own, and what can be done to it. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
+import { createStack, docker, type CommandResult, type TestStack } from "../../test/e2e/support/stack.ts";
+import { parseRows, type ReplicaSample } from "./measure.ts";
+import type { Place } from "./row.ts";
+
+export interface Scene extends Place {
+  readonly stack: TestStack;
+  /** Runs a command of the stack. @throws Error with its output when it fails. */
+  succeed(command: string, ...args: string[]): Promise<CommandResult>;
+  /** Whether the operator's command knows this one. */
+  hasCommand(command: string): boolean;
+  /** Changes a source file; `restore` undoes it. @throws Error when the change changes nothing. */
+  edit(path: string, change: (text: string) => string): void;
+  /** Adds a source file; `restore` removes it. */
+  add(path: string, content: string): void;
+  /** A change of the service that changes nothing but its build. */
+  newVersion(): void;
+  /** Of a container, on the host. */
+  pidOf(container: string): Promise<number>;
+  exec(container: string, ...command: string[]): string;
+  /** Runs a statement as the superuser. @returns what it gives, a row a line. */
+  sql(container: string, statement: string): string;
+  /** The only container of a workload. */
+  one(workload: string): Promise<string>;
+  /** All containers of the stack, also those that have ended. */
+  everyContainer(): Promise<string[]>;
+  remove(): Promise<void>;
+}
+
+export async function createScene(name: string, config: Readonly<Record<string, unknown>>): Promise<Scene> {
+  const checkout = createCheckout();
+  const stack = await createStack(checkout, config, name);
+  const originals = new Map<string, string | undefined>();
+  let version = 0;
+  const write = (path: string, content: string, original: string | undefined): void => {
+    if (!originals.has(path)) originals.set(path, original);
+    writeFileSync(join(checkout, path), content);
+  };
+  const scene: Scene = {
+    stack,
+    url: stack.https,
+    async succeed(command, ...args) {
+      const result = await stack.run(command, ...args);
+      if (result.code !== 0) throw new Error(`${command} failed:\n${result.output}`);
+      return result;
+    },
+    hasCommand: (command) =>
+      spawnSync(process.execPath, [join(checkout, "ops/cli.ts"), command, "--help"], { cwd: checkout })
+        .status === 0,
+    edit(path, change) {
+      const before = readFileSync(join(checkout, path), "utf8");
+      const after = change(before);
+      if (after === before) throw new Error(`${path} has not what this row would change in it`);
+      write(path, after, before);
+    },
+    add: (path, content) => write(path, content, undefined),
+    restore() {
+      for (const [path, content] of originals) {
+        if (content === undefined) execFileSync("rm", ["-f", join(checkout, path)]);
+        else writeFileSync(join(checkout, path), content);
+      }
+      originals.clear();
+    },
+    newVersion() {
+      version += 1;
+      writeFileSync(join(checkout, "service/src/build-marker.ts"), `export const marker = ${version};\n`);
+    },
+    pidOf: async (container) => (await docker.getContainer(container).inspect()).State.Pid,
+    exec: (container, ...command) =>
+      execFileSync("docker", ["exec", container, ...command], {
+        encoding: "utf8",
+        maxBuffer: 2 ** 28,
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    sql: (container, statement) =>
+      scene.exec(
+        container,
+        ...["psql", "-X", "-At", "-U", "postgres", "-d", "omniai", "-v", "ON_ERROR_STOP=1", "-c", statement],
+      ),
+    async one(workload) {
+      const [found] = await stack.containers(workload);
+      if (found === undefined) throw new Error(`no container of ${workload} runs`);
+      return found;
+    },
+    async storedRows(run) {
+      const statement = `SELECT client FROM client_reports WHERE client LIKE '${run}-%'`;
+      const text = scene.sql(await scene.one("postgres"), statement);
+      return parseRows(text, run);
+    },
+    watch: () => watchReplicas(stack),
+    async everyContainer() {
+      const filters = { label: [`io.omniai.stack=${stack.name}`] };
+      const found = await docker.listContainers({ all: true, filters });
+      return found.map(({ Names, Status }) => `${(Names[0] ?? "").slice(1)} (${Status})`).sort();
+    },
+    async remove() {
+      await stack.remove();
+      removeCheckout(checkout);
+    },
+  };
+  return scene;
+}
+
+/** Looks at the replicas twice a second until it is stopped. */
+function watchReplicas(stack: TestStack): { stop(): readonly ReplicaSample[] } {
+  const samples: ReplicaSample[] = [];
+  let isStopped = false;
+  const look = async (): Promise<void> => {
+    const label = [`io.omniai.stack=${stack.name}`, "io.omniai.workload=backend"];
+    while (!isStopped) {
+      await docker.listContainers({ filters: { label } }).then(
+        (found) => {
+          const healthy = found.filter(({ Status }) => Status.includes("(healthy)")).length;
+          samples.push({ at: Date.now(), running: found.length, healthy });
+        },
+        // The engine may be what this row stops.
+        () => samples.push({ at: Date.now(), running: 0, healthy: 0 }),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  };
+  void look();
+  return {
+    stop() {
+      isStopped = true;
+      return samples;
+    },
+  };
+}

@@ -1,0 +1,123 @@
+/** The load of every row: the Go program in traffic/, and the account that it leaves. */
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+/** What a request was, as the program numbers it. */
+export const GET = 0;
+export const ROW = 1;
+export const EVENT = 2;
+
+/** When it was due (Unix ms), kind, how long it took (ms), status (0: no answer), index of its replica or -1. */
+export type Sample = readonly [at: number, kind: number, ms: number, status: number, replica: number];
+
+export interface Failure {
+  readonly at: number;
+  readonly kind: number;
+  readonly number: number;
+  readonly ms: number;
+  readonly status: number;
+  readonly retryAfter?: string;
+  readonly why: string;
+}
+
+/** All times in Unix ms. */
+export interface Account {
+  readonly requests: {
+    readonly samples: readonly Sample[];
+    readonly failures: readonly Failure[] | null;
+    /** Names of the replicas that answered, by their index. */
+    readonly replicas: readonly string[];
+    /** By kind. */
+    readonly sent: readonly number[];
+  };
+  readonly streams: {
+    readonly count: number;
+    readonly acknowledged: number;
+    readonly delivered: number;
+    /** Acknowledged events that a stream did not get, over all streams. */
+    readonly lost: number;
+    readonly doubled: number;
+    readonly disordered: number;
+    readonly resets: number;
+    readonly reconnects: number;
+    readonly refusals: number;
+    /** Times of at least a second in which a stream got no event. */
+    readonly silences: readonly { readonly from: number; readonly to: number; readonly stream: number }[];
+    /** Every quarter of a second: time, open streams, events so far. */
+    readonly series: readonly (readonly [number, number, number])[];
+  };
+  /** First and last showing of each certificate, by SHA-256. */
+  readonly certificates: Readonly<Record<string, readonly [number, number]>>;
+  /** CPU time that the program itself used. */
+  readonly cpuSeconds: number;
+}
+
+export interface LoadSize {
+  readonly rate: number;
+  readonly streams: number;
+  readonly events: number;
+}
+
+export interface Traffic {
+  /** Stops sending, waits for what is under way, and accounts for it. */
+  stop(): Promise<Account>;
+}
+
+/** Builds the program. @throws Error when Go is missing or refuses. */
+export function buildTraffic(folder: string): string {
+  const program = join(folder, "traffic");
+  const source = join(import.meta.dirname, "traffic");
+  const { status, stderr, error } = spawnSync("go", ["build", "-o", program, "."], {
+    cwd: source,
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    throw new Error(
+      `The load cannot be built in ${source}: ${error?.message ?? stderr}. Go 1.25 or newer has to be on PATH.`,
+    );
+  return program;
+}
+
+/** Starts the load and resolves once every stream is open. @param run begins the name of each row. */
+export function startTraffic(
+  program: string,
+  url: string,
+  run: string,
+  size: LoadSize,
+  more: readonly string[] = [],
+): Promise<Traffic> {
+  const { rate, streams, events } = size;
+  const args = Object.entries({ url, run, rate, streams, events }).flatMap(([key, value]) => [
+    `-${key}`,
+    String(value),
+  ]);
+  const child = spawn(program, [...args, ...more], { stdio: ["pipe", "pipe", "inherit"] });
+  let text = "";
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return new Promise((resolve, reject) => {
+    let isStarted = false;
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      if (isStarted || !text.includes("\n")) return;
+      isStarted = true;
+      const { opened } = JSON.parse(text.slice(0, text.indexOf("\n"))) as { opened: number };
+      if (opened < streams) {
+        child.kill("SIGKILL");
+        reject(new Error(`only ${opened} of ${streams} streams could be opened at ${url}`));
+        return;
+      }
+      resolve({
+        async stop() {
+          child.stdin.end();
+          const code = await ended;
+          if (code !== 0) throw new Error(`the load ended with ${String(code)}`);
+          return JSON.parse(text.slice(text.indexOf("\n") + 1)) as Account;
+        },
+      });
+    });
+    child.on("error", reject);
+    void ended.then((code) => {
+      if (!isStarted) reject(new Error(`the load ended with ${String(code)} before it began`));
+    });
+  });
+}

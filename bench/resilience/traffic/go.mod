@@ -1,0 +1,3 @@
+module omniai/bench/resilience/traffic
+
+go 1.25

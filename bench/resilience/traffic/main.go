@@ -1,0 +1,102 @@
+// Command traffic puts the load of `npm run bench:resilience` on a stack, and keeps an exact account of it: requests at
+// a constant rate, half of them GET and half POST that each write a numbered row, and streams that follow numbered
+// events and resume as a browser does. It runs until its standard input ends; then it waits for what is under way and
+// writes what became of every request and every stream to standard output, as JSON.
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	base    = flag.String("url", "", "where the stack answers, without a path")
+	rate    = flag.Float64("rate", 200, "requests per second, half GET and half POST; started on time whatever becomes of others")
+	streams = flag.Int("streams", 500, "event streams held open")
+	events  = flag.Float64("events", 20, "events published per second, beside the requests")
+	getPath = flag.String("get", "/api/diag", "path of the GET requests")
+	run     = flag.String("run", "", "begins the name of every row: letters, digits, - and _")
+	ramp    = flag.Duration("ramp", 5*time.Second, "time over which the streams are opened")
+	timeout = flag.Duration("timeout", 15*time.Second, "longest wait for an answer")
+	settle  = flag.Duration("settle", 20*time.Second, "longest wait for acknowledged events at the end")
+)
+
+// certificates that servers showed, by SHA-256, with the time (Unix ms) of their first and last showing. A stack's
+// certificate is its own, so nobody vouches for it; who reads the account compares it with what the stack has.
+var certificates = struct {
+	sync.Mutex
+	seen map[string][2]int64
+}{seen: map[string][2]int64{}}
+
+func noteCertificate(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return fmt.Errorf("no certificate")
+	}
+	sum := sha256.Sum256(state.PeerCertificates[0].Raw)
+	name, now := hex.EncodeToString(sum[:]), time.Now().UnixMilli()
+	certificates.Lock()
+	defer certificates.Unlock()
+	times, known := certificates.seen[name]
+	if !known {
+		times[0] = now
+	}
+	times[1] = now
+	certificates.seen[name] = times
+	return nil
+}
+
+// newTransport speaks HTTP/1.1, as a proxy or tunnel in front does.
+func newTransport(idle int) *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true, VerifyConnection: noteCertificate},
+		MaxIdleConns:        idle,
+		MaxIdleConnsPerHost: idle,
+		// Well below what the edge keeps open: a client may not count on an idle connection.
+		IdleConnTimeout:    2 * time.Second,
+		DisableCompression: true,
+	}
+}
+
+func main() {
+	flag.Parse()
+	if *base == "" || *run == "" {
+		flag.Usage()
+		os.Exit(2)
+	}
+	out := bufio.NewWriter(os.Stdout)
+	followers := startFollowers(*streams)
+	followers.awaitOpen(*ramp + 30*time.Second)
+	requests := startRequests()
+	fmt.Fprintf(out, "{\"opened\":%d}\n", followers.open.Load())
+	out.Flush()
+
+	for in := bufio.NewReader(os.Stdin); ; {
+		if _, err := in.ReadString('\n'); err != nil {
+			break
+		}
+	}
+	requests.stop()
+	followers.end(time.Now(), requests.acknowledgedEvents())
+
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	json.NewEncoder(out).Encode(map[string]any{
+		"requests":     requests.report(),
+		"streams":      followers.report(requests.acknowledgedEvents()),
+		"certificates": certificates.seen,
+		"cpuSeconds":   time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds(),
+	})
+	out.Flush()
+}
