@@ -32,6 +32,11 @@ export default tseslint.config(
     },
   },
   {
+    // TypeScript knows the browser's names, and checks these files too (frontend/tsconfig.json).
+    files: ["frontend/**/*.js"],
+    rules: { "no-undef": "off" },
+  },
+  {
     files: ["**/test/**/*.ts"],
     rules: { "@typescript-eslint/no-unused-expressions": "off" },
   },
