@@ -1,8 +1,10 @@
 /**
- * The Pulumi CLI in a process group of its own. A Ctrl-C on the terminal goes to every process of the foreground
- * group; Pulumi takes a second one for "stop at once". So the CLI must get exactly the one that we send it.
+ * The Pulumi CLI in a process group of its own, and behind what it deploys to. A Ctrl-C on the terminal goes to every
+ * process of the foreground group; Pulumi takes a second one for "stop at once". So the CLI must get exactly the one that
+ * we send it.
  */
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
   CommandError,
@@ -70,7 +72,20 @@ export function killRunning(signal: NodeJS.Signals): void {
   }
 }
 
-/** A command that runs like the given one, apart from the process group and the way it is stopped. */
+/** How far a deploy steps back from the CPU where the stack runs on the same machine: requests come first. */
+const NICENESS = 10;
+
+/** From the first instruction on, so that every thread and plugin inherits it. */
+const behind = (command: string, args: readonly string[]): [string, string[]] =>
+  process.platform === "win32"
+    ? [command, [...args]]
+    : ["nice", ["-n", String(NICENESS), command, ...args]];
+
+/** Linux weighs processes outside of any cgroup by session first (sched(7), autogroup): niceness alone ends there. */
+const sessionBehind = (pid: number): Promise<void> =>
+  writeFile(`/proc/${pid}/autogroup`, String(NICENESS)).catch(() => undefined);
+
+/** A command that runs like the given one, apart from its priority, the process group and the way it is stopped. */
 export function inOwnProcessGroup(official: PulumiCommand): RunnableCommand {
   const { command, version } = official;
   const run: RunnableCommand["run"] = (args, cwd, env, onOutput, onError, signal) =>
@@ -79,14 +94,17 @@ export function inOwnProcessGroup(official: PulumiCommand): RunnableCommand {
       const PATH = path.isAbsolute(command)
         ? `${path.dirname(command)}${path.delimiter}${env["PATH"] ?? process.env["PATH"] ?? ""}`
         : (env["PATH"] ?? process.env["PATH"]);
-      const child = spawn(command, all, {
+      const child = spawn(...behind(command, all), {
         cwd,
         env: { ...process.env, ...env, PATH, PULUMI_AUTOMATION_API: "true" },
         stdio: ["ignore", "pipe", "pipe"],
         detached: true,
       });
       const { pid } = child;
-      if (pid !== undefined) running.add(pid);
+      if (pid !== undefined) {
+        running.add(pid);
+        void sessionBehind(pid);
+      }
       let stdout = "";
       let stderr = "";
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
