@@ -34,6 +34,12 @@ export const nothingDropped = (evidence: Evidence): Verdict[] => {
   ];
 };
 
+/** @param hosts what the replicas call themselves that may answer. */
+export const answeredOnlyBy = ({ account }: Evidence, hosts: readonly string[]): Verdict => {
+  const others = account.requests.replicas.filter((name) => !hosts.includes(name));
+  return { what: `requests were answered by ${others.length} others`, holds: others.length === 0 };
+};
+
 export const quickEnough = ({ figures }: Evidence): Verdict => {
   const limit = 3 * figures.quietP99Ms;
   return {

@@ -65,6 +65,9 @@ export interface Timeline {
   readonly replicas: readonly number[];
 }
 
+/** The streams are opened and the pools filled in the first seconds: they are not the quiet, ms. */
+const SETTLING = 5000;
+
 export const failuresOf = (account: Account): readonly Failure[] => account.requests.failures ?? [];
 
 /** @param began when the thing was done, after a quiet time (Unix ms). */
@@ -99,7 +102,7 @@ export function measure(account: Account, stored: StoredRows, began: number, end
     refusals: streams.refusals,
     reconnects: streams.reconnects,
     longestSilence: Math.max(0, ...silences.map(({ from, to }) => to - from)) / 1000,
-    quietP99Ms: p99(first, began),
+    quietP99Ms: p99(Math.min(first + SETTLING, began - 1000), began),
     p99Ms: p99(began, ended),
     lastFailure: Math.max(0, ...failures.map(({ at }) => (at - began) / 1000)),
     generatorCpus: account.cpuSeconds / ((last - first) / 1000),

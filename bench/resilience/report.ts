@@ -5,13 +5,18 @@ import { renderChart } from "./chart.ts";
 import type { Result } from "./row.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
-/** Results by the order of `names`: those of this run, and those of earlier runs for rows that did not run now. */
+/**
+ * Results by the order of `names`: those of this run, and those of earlier runs for rows that did not run now, or that
+ * were tried and could not be measured.
+ */
 export function merge(
   earlier: readonly Result[],
   now: readonly Result[],
   names: readonly string[],
 ): Result[] {
-  const latest = new Map([...earlier, ...now].map((result) => [result.name, result]));
+  const before = new Map(earlier.map((result) => [result.name, result]));
+  const measured = now.filter(({ name, notRun }) => notRun === undefined || !before.has(name));
+  const latest = new Map([...before, ...measured.map((result) => [result.name, result] as const)]);
   return names.flatMap((name) => latest.get(name) ?? []);
 }
 
@@ -73,9 +78,10 @@ const INTRODUCTION = `# Resilience
 
 What \`npm run bench:resilience\` found: it puts load on a stack of its own, through nginx over TLS, does each of these
 things, and accounts for every request, row and event. Half of the requests are GET, half are POST that each write a
-numbered row; beside them numbered events are published, and every stream has to see each of them once and in order. A
-request that the client had to send twice because its connection was closed counts as failed. \`p99\` is that of the time
-from the beginning of the thing to its end, beside that of the seconds before.
+numbered row, half over HTTP/1.1 and half over HTTP/2; beside them numbered events are published, and every stream has to
+see each of them once and in order, while every client leaves and resumes about once a minute. A request that the client
+had to send twice because its connection was closed counts as failed. \`p99\` is that of the time from the beginning of the
+thing to its end, beside that of the seconds before.
 
 \`npm run bench:resilience -- deploy scale\` measures only those rows and keeps the others as they are. The machine runs
 the stack, the deploy and the load, so times are those of a machine that is busy with all three. A row in which requests

@@ -55,8 +55,6 @@ export interface Row<P extends Place> {
   /** As on the command line. */
   readonly name: string;
   readonly what: string;
-  /** True: only when it is named on the command line. */
-  readonly onlyByName?: boolean;
   /** Config keys that this row's stack needs; default: none, and the stack of the others. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Before the load begins. */
@@ -94,15 +92,15 @@ export interface Result extends Partial<Measured> {
   readonly notes: readonly string[];
 }
 
-/** Before the thing, for the quiet figures, and after it, s. */
-const QUIET = 15;
-const TAIL = 6;
 /** No row may take longer than this, s. */
 const BOUND = 420;
 
 export interface Conditions {
   readonly program: string;
   readonly load: LoadSize;
+  /** Before the thing, for the quiet figures, and after it, s; default 15 and 6. */
+  readonly quiet?: number;
+  readonly tail?: number;
   readonly date: string;
   readonly commit: string;
   readonly machine: string;
@@ -114,7 +112,7 @@ export async function runRow<P extends Place>(
   place: P,
   conditions: Conditions,
 ): Promise<Result> {
-  const { program: _, ...where } = conditions;
+  const { program: _, quiet: _quiet, tail: _tail, ...where } = conditions;
   const empty = { verdicts: [], notes: [] };
   const head = { name: row.name, what: row.what, ...where, busy: loadavg()[0] ?? 0, ...empty };
   const failed = (error: unknown): { error: string } => ({
@@ -136,17 +134,17 @@ export async function runRow<P extends Place>(
 async function underLoad<P extends Place>(
   row: Row<P>,
   place: P,
-  { program, load }: Conditions,
+  { program, load, quiet = 15, tail = 6 }: Conditions,
 ): Promise<Measured | { readonly notRun: string }> {
   const run = `r${Date.now().toString(36)}`;
   const traffic = await startTraffic(program, place.url, run, load);
   const watch = place.watch();
-  await sleep(QUIET * 1000);
+  await sleep(quiet * 1000);
   const began = Date.now();
   const acting = bounded(row.act(place, began), row.name);
   await acting.catch(() => undefined);
   const ended = Date.now();
-  await sleep(TAIL * 1000);
+  await sleep(tail * 1000);
   const account = await traffic.stop();
   const replicas = watch.stop();
   const outcome = await acting;

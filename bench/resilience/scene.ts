@@ -1,5 +1,5 @@
 /** Where the rows take place: a stack of its own in a checkout of its own, and what can be done to it. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
@@ -11,8 +11,6 @@ export interface Scene extends Place {
   readonly stack: TestStack;
   /** Runs a command of the stack. @throws Error with its output when it fails. */
   succeed(command: string, ...args: string[]): Promise<CommandResult>;
-  /** Whether the operator's command knows this one. */
-  hasCommand(command: string): boolean;
   /** Changes a source file; `restore` undoes it. @throws Error when the change changes nothing. */
   edit(path: string, change: (text: string) => string): void;
   /** Adds a source file; `restore` removes it. */
@@ -26,6 +24,8 @@ export interface Scene extends Place {
   sql(container: string, statement: string): string;
   /** The only container of a workload. */
   one(workload: string): Promise<string>;
+  /** What the replicas that run call themselves. */
+  hosts(): Promise<string[]>;
   /** All containers of the stack, also those that have ended. */
   everyContainer(): Promise<string[]>;
   remove(): Promise<void>;
@@ -48,9 +48,6 @@ export async function createScene(name: string, config: Readonly<Record<string, 
       if (result.code !== 0) throw new Error(`${command} failed:\n${result.output}`);
       return result;
     },
-    hasCommand: (command) =>
-      spawnSync(process.execPath, [join(checkout, "ops/cli.ts"), command, "--help"], { cwd: checkout })
-        .status === 0,
     edit(path, change) {
       const before = readFileSync(join(checkout, path), "utf8");
       const after = change(before);
@@ -85,6 +82,12 @@ export async function createScene(name: string, config: Readonly<Record<string, 
       const [found] = await stack.containers(workload);
       if (found === undefined) throw new Error(`no container of ${workload} runs`);
       return found;
+    },
+    async hosts() {
+      const names = await stack.containers("backend");
+      return Promise.all(
+        names.map(async (name) => (await docker.getContainer(name).inspect()).Config.Hostname),
+      );
     },
     async storedRows(run) {
       const statement = `SELECT client FROM client_reports WHERE client LIKE '${run}-%'`;

@@ -15,6 +15,9 @@ new docker.Container("service", {
     `OMNIAI_BUILD=${config.require("build")}`,
     "OMNIAI_CLIENT_REPORTS_PER_MINUTE=60000",
     "OMNIAI_REDIS_URL=redis://redis:6379",
+    // Nobody takes over meanwhile: serving on and a long farewell would only make its absence longer.
+    "OMNIAI_SWITCH_SECONDS=0",
+    "OMNIAI_DRAIN_SECONDS=0",
     "PGHOST=postgres",
   ],
   healthcheck: { tests: ["CMD", "node", "service/healthcheck.mjs"], interval: "5s", timeout: "3s" },

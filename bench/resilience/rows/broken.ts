@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../../test/e2e/support/http.ts";
-import { nothingDropped, quickEnough } from "../judge.ts";
+import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
 import type { Outcome, Row, Verdict } from "../row.ts";
 import type { Scene } from "../scene.ts";
 
@@ -14,7 +14,7 @@ const build = async (scene: Scene): Promise<string> =>
 
 /** Runs `up` twice. @param reason what each has to say. */
 async function failTwice(scene: Scene, reason: RegExp, what: string): Promise<Outcome> {
-  const before = await build(scene);
+  const [before, hosts] = [await build(scene), await scene.hosts()];
   const attempts = [await scene.stack.run("up", "--yes"), await scene.stack.run("up", "--yes")];
   const verdicts: Verdict[] = attempts.flatMap(({ code, output }, index) => [
     { what: `\`up\` ${index === 0 ? "" : "again "}exits with ${code}, not 0`, holds: code !== 0 },
@@ -23,6 +23,7 @@ async function failTwice(scene: Scene, reason: RegExp, what: string): Promise<Ou
   verdicts.push({ what: "the old version serves", holds: (await build(scene)) === before });
   return {
     verdicts,
+    judge: (evidence) => [answeredOnlyBy(evidence, hosts)],
     notes: [`two attempts, ${attempts.map(({ seconds }) => `${seconds.toFixed(0)} s`).join(" and ")}`],
   };
 }

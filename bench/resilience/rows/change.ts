@@ -1,7 +1,7 @@
 /** Changes that a person makes on purpose: nobody may notice. */
 import { createHash } from "node:crypto";
-import type { CommandResult } from "../../../test/e2e/support/stack.ts";
-import { nothingDropped, quickEnough } from "../judge.ts";
+import { docker, type CommandResult } from "../../../test/e2e/support/stack.ts";
+import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
 import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
 import type { Scene } from "../scene.ts";
 
@@ -11,20 +11,16 @@ const took = (...results: readonly CommandResult[]): Outcome => ({
   recovery: results.reduce((sum, { seconds }) => sum + seconds, 0),
 });
 
+/** Of the edge's container. */
+const idOf = async (scene: Scene): Promise<string> =>
+  (await docker.getContainer(await scene.one("edge")).inspect()).Id;
+
 /** The certificate that the edge has: SHA-256 of its DER, as the load notes those it was shown. */
 async function certificateOf(scene: Scene): Promise<string> {
   const pem = scene.exec(await scene.one("edge"), "cat", "/etc/omniai/edge/current/tls/certificate.pem");
   const body = pem.replace(/-----[A-Z ]+-----|\s/g, "");
   return createHash("sha256").update(Buffer.from(body, "base64")).digest("hex");
 }
-
-/** A command of the operator that may not be there yet. */
-const needs =
-  (command: string) =>
-  (scene: Scene): Promise<{ notRun: string } | undefined> =>
-    Promise.resolve(
-      scene.hasCommand(command) ? undefined : { notRun: `there is no \`npm run ${command}\` yet` },
-    );
 
 export const changes: readonly Row<Scene>[] = [
   {
@@ -60,7 +56,6 @@ export const changes: readonly Row<Scene>[] = [
   {
     name: "rollback",
     what: "`npm run rollback`",
-    before: needs("rollback"),
     async act(scene) {
       const result = await scene.succeed("rollback");
       const verdicts = [
@@ -69,18 +64,40 @@ export const changes: readonly Row<Scene>[] = [
       return { ...took(result), verdicts };
     },
     judge: smooth,
+    // Forward again: the next row's `up` must change what it says and nothing else.
+    after: async (scene) => void (await scene.succeed("up", "--yes")),
+  },
+  {
+    name: "service-config",
+    what: "change of the service's configuration",
+    async act(scene) {
+      const before = await scene.hosts();
+      scene.stack.configure({ logLevel: "warn" });
+      const result = await scene.succeed("up", "--yes");
+      const kept = (await scene.hosts()).filter((host) => before.includes(host)).length;
+      return { ...took(result), verdicts: [{ what: `replicas that stayed: ${kept}`, holds: kept === 0 }] };
+    },
+    judge: smooth,
   },
   {
     name: "edge-config",
     what: "change of nginx' configuration",
     async act(scene) {
-      const before = scene.exec(await scene.one("edge"), "readlink", "/etc/omniai/edge/current");
+      const [edge, hosts] = [await idOf(scene), await scene.hosts()];
+      const before = scene.exec(edge, "readlink", "/etc/omniai/edge/current");
       scene.edit("infra/components/edge/nginx.ts", (text) =>
         text.replace("client_header_timeout 8s", "client_header_timeout 9s"),
       );
       const result = await scene.succeed("up", "--yes");
-      const now = scene.exec(await scene.one("edge"), "readlink", "/etc/omniai/edge/current");
-      return { ...took(result), verdicts: [{ what: "another release serves", holds: now !== before }] };
+      const now = scene.exec(edge, "readlink", "/etc/omniai/edge/current");
+      return {
+        ...took(result),
+        verdicts: [
+          { what: "another release serves", holds: now !== before },
+          { what: "in the same container", holds: (await idOf(scene)) === edge },
+        ],
+        judge: (evidence) => [answeredOnlyBy(evidence, hosts)],
+      };
     },
     judge: smooth,
     async after(scene) {

@@ -2,21 +2,24 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { call, eventually } from "../../../test/e2e/support/http.ts";
+import { killTree } from "../../../test/e2e/support/process.ts";
+import { docker } from "../../../test/e2e/support/stack.ts";
 import { enginePart } from "../../../tools/toolchain/engine/index.ts";
 import { createContext } from "../../../tools/toolchain/index.ts";
 import { atMost, nothingDropped, nothingLost, quickEnough } from "../judge.ts";
+import { failuresOf } from "../measure.ts";
 import type { Row } from "../row.ts";
 import type { Scene } from "../scene.ts";
 import { recoverAndCount } from "./broken.ts";
 
 const interrupted: Row<Scene> = {
   name: "kill-up",
-  what: "SIGKILL of `npm run up` half-way, then `up`",
+  what: "SIGKILL of `npm run up` and all that it started half-way, then `up`",
   async act(scene) {
     scene.newVersion();
     const running = scene.stack.start("up", "--yes");
     await running.until(/-backend-\d.*creat/);
-    running.kill("SIGKILL");
+    killTree(running.pid);
     const killed = await running.done;
     const { code, seconds } = await scene.stack.run("up", "--yes");
     const all = await scene.everyContainer();
@@ -33,11 +36,52 @@ const interrupted: Row<Scene> = {
   after: recoverAndCount,
 };
 
-/** Stops every container of this machine for a while, so it runs only when it is asked for by name. */
+/** The order in which nothing finds what it needs. */
+const WORST_ORDER = ["edge", "backend", "redis", "postgres"] as const;
+
+/** @returns seconds until every container is healthy and the edge answers. */
+async function healthy(scene: Scene): Promise<number> {
+  const started = Date.now();
+  await eventually("every container healthy", 180, async () => {
+    const { code } = await scene.stack.run("health");
+    return code === 0;
+  });
+  await eventually("an answer", 60, async () => (await call(`${scene.stack.https}/readyz`)).status === 200);
+  return (Date.now() - started) / 1000;
+}
+
+const disorder: Row<Scene> = {
+  name: "start-order",
+  what: "every container stopped, and started in the worst order",
+  async act(scene) {
+    for (const workload of WORST_ORDER) {
+      for (const name of await scene.stack.containers(workload)) await docker.getContainer(name).stop();
+    }
+    const stopped = await docker.listContainers({
+      all: true,
+      filters: { label: [`io.omniai.stack=${scene.stack.name}`] },
+    });
+    const started = Date.now();
+    for (const workload of WORST_ORDER) {
+      const ids = stopped.filter(({ Labels }) => Labels["io.omniai.workload"] === workload);
+      for (const { Id } of ids) await docker.getContainer(Id).start();
+    }
+    const recovery = (Date.now() - started) / 1000 + (await healthy(scene));
+    await sleep(5000);
+    return { recovery, verdicts: [atMost("everything healthy after the start", recovery, 60, "s")] };
+  },
+  judge: nothingLost,
+};
+
+/** Stops every container of this machine for a while: not where there are others. */
 const engine: Row<Scene> = {
   name: "engine",
   what: "engine stopped and started",
-  onlyByName: true,
+  async before(scene) {
+    const all = await docker.listContainers();
+    const others = all.filter(({ Labels }) => Labels["io.omniai.stack"] !== scene.stack.name);
+    return others.length > 0 ? { notRun: `the engine has ${others.length} containers of others` } : undefined;
+  },
   async act(scene) {
     const pid = Number(readFileSync("/var/run/docker.pid", "utf8"));
     process.kill(pid, "SIGTERM");
@@ -51,11 +95,7 @@ const engine: Row<Scene> = {
     });
     const started = Date.now();
     await enginePart.ensure(createContext({ install: true }));
-    await eventually("every container healthy", 180, async () => {
-      const { code } = await scene.stack.run("health");
-      return code === 0;
-    });
-    await eventually("an answer", 60, async () => (await call(`${scene.stack.https}/readyz`)).status === 200);
+    await healthy(scene);
     const recovery = (Date.now() - started) / 1000;
     await sleep(5000);
     return { recovery, verdicts: [atMost("everything healthy after the start", recovery, 60, "s")] };
@@ -63,4 +103,29 @@ const engine: Row<Scene> = {
   judge: nothingLost,
 };
 
-export const machineFaults: readonly Row<Scene>[] = [interrupted, engine];
+/** What cannot be hidden on one host; only a change of its image, ports or limits asks for it. */
+const edgeReplaced: Row<Scene> = {
+  name: "edge-replaced",
+  what: "nginx itself replaced",
+  async act(scene) {
+    const before = await scene.one("edge");
+    const { Id } = await docker.getContainer(before).inspect();
+    scene.stack.configure({ edgeMemory: 200 });
+    await scene.succeed("up", "--yes");
+    const isNew = (await docker.getContainer(await scene.one("edge")).inspect()).Id !== Id;
+    return {
+      verdicts: [{ what: "the container is another", holds: isNew }],
+      judge: ({ account }) => {
+        const failed = failuresOf(account).map(({ at, ms }) => [at, at + ms] as const);
+        const away =
+          failed.length === 0
+            ? 0
+            : Math.max(...failed.map(([at]) => at)) - Math.min(...failed.map(([, end]) => end));
+        return [atMost("from the first request that failed to the last", Math.max(0, away) / 1000, 1, "s")];
+      },
+    };
+  },
+  judge: nothingLost,
+};
+
+export const machineFaults: readonly Row<Scene>[] = [interrupted, edgeReplaced, disorder, engine];

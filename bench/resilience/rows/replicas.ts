@@ -1,5 +1,5 @@
 /** A replica that dies, hangs, or takes more than its share. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { eventually } from "../../../test/e2e/support/http.ts";
 import { docker, programOf } from "../../../test/e2e/support/stack.ts";
@@ -32,17 +32,28 @@ async function healed(victim: Victim, began: number): Promise<number> {
   return (Date.now() - began) / 1000;
 }
 
-/** From the start of the thing to the first answer of the replica's next life, s; NaN when there was none. */
-function backAfter({ account, began }: Evidence, victim: Victim, outAfterMs: number): number {
-  const index = account.requests.replicas.indexOf(victim.host);
+/**
+ * From the end of a replica's process to the first answer of its next life, s; infinite when there was none.
+ * @param killed Unix ms. What it answered before arrives within a second.
+ */
+export function backAfter({ account }: Evidence, host: string, killed: number): number {
+  const index = account.requests.replicas.indexOf(host);
   const answers = account.requests.samples
-    .filter(([at, , ms, , replica]) => replica === index && at + ms > began + outAfterMs)
+    .filter(([at, , ms, , replica]) => index >= 0 && replica === index && at + ms > killed + 1000)
     .map(([at, , ms]) => at + ms);
-  return (Math.min(...answers) - began) / 1000;
+  return (Math.min(...answers) - killed) / 1000;
 }
 
-/** Those in flight are lost with the process, or sent on a connection that died with it a moment ago. */
-const IN_FLIGHT_MS = 500;
+/** Only what was under way may fail with the process, and no GET. */
+const onlyInFlight = (evidence: Evidence, killed: number): Verdict[] => {
+  const late = failuresOf(evidence.account).filter(
+    ({ kind, at, ms }) => kind !== GET && !(at <= killed && at + ms >= killed),
+  );
+  return [
+    { what: `failed GET: ${evidence.figures.failed[GET] ?? 0}`, holds: evidence.figures.failed[GET] === 0 },
+    { what: `failed POST that were not in flight: ${late.length}`, holds: late.length === 0 },
+  ];
+};
 
 const kill: Row<Scene> = {
   name: "kill-replica",
@@ -50,22 +61,15 @@ const kill: Row<Scene> = {
   async act(scene, began) {
     const victim = await choose(scene);
     process.kill(await programOf(victim.name), "SIGKILL");
+    const killed = Date.now();
     const recovery = await healed(victim, began);
     const judge = (evidence: Evidence): Verdict[] => [
-      atMost("back in rotation after", backAfter(evidence, victim, 1000), 10, "s"),
+      ...onlyInFlight(evidence, killed),
+      atMost("back in rotation after", backAfter(evidence, victim.host, killed), 10, "s"),
     ];
     return { recovery, judge };
   },
-  judge: (evidence) => {
-    const late = failuresOf(evidence.account).filter(
-      ({ kind, at }) => kind !== GET && at > evidence.began + IN_FLIGHT_MS,
-    );
-    return [
-      { what: `failed GET: ${evidence.figures.failed[GET] ?? 0}`, holds: evidence.figures.failed[GET] === 0 },
-      { what: `failed POST that were not in flight: ${late.length}`, holds: late.length === 0 },
-      ...nothingLost(evidence),
-    ];
-  },
+  judge: nothingLost,
 };
 
 const hang: Row<Scene> = {
@@ -103,25 +107,53 @@ const memory: Row<Scene> = {
     // The kernel ends the process with the highest score, which would be the one that allocates.
     writeFileSync(`/proc/${await programOf(victim.name)}/oom_score_adj`, "1000");
     const allocate = "const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 22, 1));";
-    spawnSync("docker", ["exec", victim.name, "node", "-e", allocate], { timeout: 60_000 });
+    await run("docker", ["exec", victim.name, "node", "-e", allocate], 60_000);
     const recovery = await healed(victim, began);
     const until = String(Math.ceil(Date.now() / 1000));
-    const args = ["events", "--since", String(since), "--until", until, "--filter", "event=oom"];
-    const seen = execFileSync("docker", [...args, "--filter", `container=${victim.name}`], {
-      encoding: "utf8",
-    });
+    const filters = [
+      "--filter",
+      "event=oom",
+      "--filter",
+      "event=die",
+      "--filter",
+      `container=${victim.name}`,
+    ];
+    const told = await run(
+      "docker",
+      [
+        "events",
+        "--since",
+        String(since),
+        "--until",
+        until,
+        "--format",
+        "{{.TimeNano}} {{.Action}}",
+        ...filters,
+      ],
+      20_000,
+    );
+    const died = Number(/^(\d+) die$/m.exec(told)?.[1]) / 1e6;
     const now = await restartsOf(scene, victim);
     return {
       recovery,
       verdicts: [
-        { what: "the engine tells of it (event oom)", holds: seen.includes("oom") },
+        { what: "the engine tells of it (event oom)", holds: / oom$/m.test(told) },
         { what: "no other container restarted", holds: JSON.stringify(now) === JSON.stringify(others) },
       ],
-      judge: (evidence) => [atMost("back in rotation after", backAfter(evidence, victim, 1000), 10, "s")],
+      judge: (evidence) => [
+        ...onlyInFlight(evidence, died),
+        atMost("back in rotation after", backAfter(evidence, victim.host, died), 10, "s"),
+      ],
     };
   },
-  judge: kill.judge,
+  judge: nothingLost,
 };
+
+/** Runs a program to its end without holding up the rest. @returns its output, whatever its exit code. */
+const run = (program: string, args: readonly string[], timeout: number): Promise<string> =>
+  new Promise((resolve) => {
+    execFile(program, args, { timeout, maxBuffer: 2 ** 24 }, (_error, stdout) => resolve(stdout));
+  });
 
 /** How often the engine started each container of the stack anew. */
 export async function restartsOf(scene: Scene, but?: Victim): Promise<Record<string, number>> {
@@ -139,14 +171,14 @@ const logs: Row<Scene> = {
   async act(scene): Promise<Outcome> {
     const victim = await choose(scene);
     const flood = "head -c 1000000000 /dev/zero | tr '\\0' x | fold -w 1000 > /proc/1/fd/1";
-    const { status } = spawnSync("docker", ["exec", victim.name, "sh", "-c", flood], { timeout: 300_000 });
+    const written = await run("docker", ["exec", victim.name, "sh", "-c", `${flood} && echo all`], 300_000);
     const { LogPath } = await docker.getContainer(victim.name).inspect();
     const sizes = execFileSync("sh", ["-c", 'du -cb "$0"* | tail -1 | cut -f1', LogPath], {
       encoding: "utf8",
     });
     return {
       verdicts: [
-        { what: "all of it was written", holds: status === 0 },
+        { what: "all of it was written", holds: written === "all\n" },
         // Three files of 10 MB; the engine turns over after the line that goes beyond.
         atMost("disk that its logs take", Number(sizes) / 1e6, 31, "MB"),
       ],

@@ -1,6 +1,6 @@
 // Command traffic puts the load of `npm run bench:resilience` on a stack, and keeps an exact account of it: requests at
-// a constant rate, half of them GET and half POST that each write a numbered row, and streams that follow numbered
-// events and resume as a browser does. It runs until its standard input ends; then it waits for what is under way and
+// a constant rate, half of them GET and half POST that each write a numbered row, half over HTTP/1.1 and half over HTTP/2,
+// and streams that follow numbered events and resume as a browser does. It runs until its standard input ends; then it waits for what is under way and
 // writes what became of every request and every stream to standard output, as JSON.
 package main
 
@@ -28,6 +28,7 @@ var (
 	getPath = flag.String("get", "/api/diag", "path of the GET requests")
 	run     = flag.String("run", "", "begins the name of every row: letters, digits, - and _")
 	ramp    = flag.Duration("ramp", 5*time.Second, "time over which the streams are opened")
+	stay    = flag.Duration("stay", time.Minute, "how long a client keeps a stream before it leaves and resumes, as pages that are opened anew; half to one and a half of it; 0: for ever")
 	timeout = flag.Duration("timeout", 15*time.Second, "longest wait for an answer")
 	settle  = flag.Duration("settle", 20*time.Second, "longest wait for acknowledged events at the end")
 )
@@ -56,8 +57,8 @@ func noteCertificate(state tls.ConnectionState) error {
 	return nil
 }
 
-// newTransport speaks HTTP/1.1, as a proxy or tunnel in front does.
-func newTransport(idle int) *http.Transport {
+// newTransport speaks HTTP/1.1, as a proxy or tunnel in front does, or HTTP/2 where the server does, as browsers do.
+func newTransport(idle int, http2 bool) *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true, VerifyConnection: noteCertificate},
@@ -66,6 +67,7 @@ func newTransport(idle int) *http.Transport {
 		// Well below what the edge keeps open: a client may not count on an idle connection.
 		IdleConnTimeout:    2 * time.Second,
 		DisableCompression: true,
+		ForceAttemptHTTP2:  http2,
 	}
 }
 
@@ -87,8 +89,9 @@ func main() {
 			break
 		}
 	}
+	stopped := time.Now()
 	requests.stop()
-	followers.end(time.Now(), requests.acknowledgedEvents())
+	followers.end(stopped, requests.acknowledgedEvents())
 
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)

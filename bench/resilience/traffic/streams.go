@@ -34,8 +34,10 @@ type follower struct {
 	last       time.Time // of the last event
 	silences   []silence
 	connects   int64
+	leaves     int64 // of its own accord
 	refusals   int64 // answers other than 200, which end a browser's EventSource for ever
 	retry      time.Duration
+	leaving    atomic.Bool
 }
 
 type followers struct {
@@ -51,7 +53,7 @@ type followers struct {
 func startFollowers(count int) *followers {
 	f := &followers{all: make([]*follower, count)}
 	f.stopped, f.stop = context.WithCancel(context.Background())
-	client := &http.Client{Transport: newTransport(1)}
+	client := &http.Client{Transport: newTransport(1, false)}
 	for i := range f.all {
 		f.all[i] = &follower{index: i, seen: map[int64]int{}, retry: time.Second, last: time.Now()}
 		f.running.Add(1)
@@ -115,13 +117,27 @@ func (f *followers) lost(acknowledged []int64) (lost int64) {
 func (one *follower) follow(f *followers, client *http.Client) {
 	for f.stopped.Err() == nil {
 		one.attempt(f, client)
+		if one.leaving.Swap(false) {
+			one.leaves++
+			continue
+		}
 		// Browsers add some randomness of their own.
 		sleep(f.stopped, one.retry+time.Duration(rand.Int63n(int64(100*time.Millisecond))))
 	}
 }
 
 func (one *follower) attempt(f *followers, client *http.Client) {
-	request, err := http.NewRequestWithContext(f.stopped, http.MethodGet, *base+"/api/events", nil)
+	visit, leave := context.WithCancel(f.stopped)
+	defer leave()
+	if *stay > 0 {
+		length := *stay/2 + time.Duration(rand.Int63n(int64(*stay)))
+		timer := time.AfterFunc(length, func() {
+			one.leaving.Store(true)
+			leave()
+		})
+		defer timer.Stop()
+	}
+	request, err := http.NewRequestWithContext(visit, http.MethodGet, *base+"/api/events", nil)
 	if err != nil {
 		panic(err)
 	}
@@ -237,7 +253,7 @@ func (f *followers) report(acknowledged []int64) map[string]any {
 			doubled += int64(times - 1)
 		}
 		disorders, resets = disorders+one.disorders, resets+one.resets
-		connects, refusals = connects+one.connects, refusals+one.refusals
+		connects, refusals = connects+one.connects-one.leaves, refusals+one.refusals
 		silences = append(silences, one.silences...)
 	}
 	return map[string]any{
