@@ -94,6 +94,7 @@ export class Audit {
   readonly #open: string;
   #change: Change;
   #ended = false;
+  readonly #beat: NodeJS.Timeout;
 
   constructor(stateDir: string, stack: string, action: string) {
     this.#stateDir = stateDir;
@@ -104,6 +105,11 @@ export class Audit {
     this.#open = path.join(folderOf(stateDir), `${stack}.${id}.open`);
     this.#change = { time: new Date().toISOString(), action, who: who(), result: "killed", seconds: 0 };
     this.note({});
+    // Its time of change tells later how long a change had gone on whose process was killed.
+    this.#beat = setInterval(() => {
+      const now = new Date();
+      fs.utimes(this.#open, now, now, () => undefined);
+    }, 1000).unref();
   }
 
   /** Adds what is known by now. */
@@ -116,6 +122,7 @@ export class Audit {
   end(result: Result, reason?: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    clearInterval(this.#beat);
     const { version, ...change } = this.#change;
     append(this.#stateDir, this.#stack, {
       ...change,
@@ -131,15 +138,17 @@ export class Audit {
 const secondsSince = (time: string, now: number): number =>
   Math.round((now - new Date(time).getTime()) / 100) / 10;
 
-/** Changes whose process is gone without having ended them. */
-function closeKilled(stateDir: string, stack: string): void {
+/** Writes the lines of changes whose process is gone without having ended them. */
+export function closeKilled(stateDir: string, stack: string): void {
+  if (!fs.existsSync(folderOf(stateDir))) return;
   for (const name of fs.readdirSync(folderOf(stateDir))) {
     const [, owner, pid] = /^([^.]+)\.(\d+)-[0-9a-f]+\.open$/.exec(name) ?? [];
     if (owner !== stack || isAlive(Number(pid))) continue;
     const file = path.join(folderOf(stateDir), name);
     try {
       const { version: _, ...change } = JSON.parse(fs.readFileSync(file, "utf8")) as Change;
-      append(stateDir, stack, { ...change, reason: "its process was killed" });
+      const seconds = secondsSince(change.time, fs.statSync(file).mtimeMs);
+      append(stateDir, stack, { ...change, seconds, reason: "its process was killed" });
     } catch {
       // Killed while it wrote: there is nothing to tell.
     }

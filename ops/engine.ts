@@ -186,11 +186,12 @@ export async function listVolumes(docker: Docker, stack: string): Promise<Volume
 export interface NetworkView {
   readonly id: string;
   readonly name: string;
+  readonly created: string;
 }
 
 export async function listNetworks(docker: Docker, stack: string): Promise<NetworkView[]> {
   const networks = await docker.listNetworks(byStack(stack));
-  return networks.map(({ Id, Name }) => ({ id: Id, name: Name }));
+  return networks.map(({ Id, Name, Created }) => ({ id: Id, name: Name, created: Created }));
 }
 
 export interface Usage {

@@ -1,5 +1,5 @@
 /** `npm run history`: who changed what, the newest last. Asks neither the engine nor Pulumi. */
-import { readChanges, type Change } from "./audit.ts";
+import { closeKilled, readChanges, type Change } from "./audit.ts";
 import { paint, print, printJson, table } from "./output.ts";
 import { findPlace, type CommonOptions } from "./session.ts";
 
@@ -9,6 +9,7 @@ export interface HistoryOptions extends CommonOptions {
 
 export function history(options: HistoryOptions): void {
   const { backend, stack } = findPlace(options);
+  closeKilled(backend.stateDir, stack);
   const changes = readChanges(backend.stateDir, stack).slice(-options.limit);
   if (options.json) return printJson(changes);
   for (const line of table(changes.map(row))) print(line);

@@ -18,22 +18,28 @@ export interface Leftovers {
   readonly operations: readonly PendingOperation[];
 }
 
+/** Longer than any container waits for health, ms: one that is older and unknown belongs to no run that goes on. */
+export const UNDER_WAY_MS = 15 * 60_000;
+
 /**
  * Pure: what is to be cleared. Whatever the state knows stays, even if it is to be deleted: the edge may still
  * send requests there, and Pulumi deletes it in its order.
+ * @param since Unix ms: what was made after it may be another run's, which records it only once it is healthy. Only
+ * where our lock keeps no other run out, which is a backend that several machines share.
  */
 export function planRecovery(
   state: State,
   containers: readonly ContainerView[],
   networks: readonly NetworkView[],
+  since = Infinity,
 ): Leftovers {
   const known = new Set(resourcesOf(state).map((resource) => resource.id));
   const knownNetworks = new Set(
     resourcesOf(state, TYPES.network).flatMap((network) => [network.id, network.outputs?.["networkId"]]),
   );
   return {
-    containers: containers.filter(({ id }) => !known.has(id)),
-    networks: networks.filter(({ id }) => !knownNetworks.has(id)),
+    containers: containers.filter(({ id, created }) => !known.has(id) && Date.parse(created) < since),
+    networks: networks.filter(({ id, created }) => !knownNetworks.has(id) && Date.parse(created) < since),
     operations: state.pending_operations ?? [],
   };
 }

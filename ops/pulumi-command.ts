@@ -77,9 +77,7 @@ const NICENESS = 10;
 
 /** From the first instruction on, so that every thread and plugin inherits it. */
 const behind = (command: string, args: readonly string[]): [string, string[]] =>
-  process.platform === "win32"
-    ? [command, [...args]]
-    : ["nice", ["-n", String(NICENESS), command, ...args]];
+  process.platform === "win32" ? [command, [...args]] : ["nice", ["-n", String(NICENESS), command, ...args]];
 
 /** Linux weighs processes outside of any cgroup by session first (sched(7), autogroup): niceness alone ends there. */
 const sessionBehind = (pid: number): Promise<void> =>

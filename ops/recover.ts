@@ -8,6 +8,7 @@ import {
   goneContainers,
   planRecovery,
   readyForRefresh,
+  UNDER_WAY_MS,
   withoutPending,
 } from "./pending.ts";
 import { checkDataVolumes } from "./prechecks.ts";
@@ -28,7 +29,8 @@ export async function recover(session: Session): Promise<State> {
   // Another checkout's data on this engine: then its containers are none of our business either.
   await checkDataVolumes(docker, stack, state, backend.stateDir);
 
-  const leftovers = planRecovery(state, containers, networks);
+  const since = backend.folder === undefined ? Date.now() - UNDER_WAY_MS : undefined;
+  const leftovers = planRecovery(state, containers, networks, since);
   for (const operation of leftovers.operations) say(describeOperation(operation));
   for (const container of leftovers.containers) {
     say(describeContainer(container));

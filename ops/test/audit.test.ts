@@ -47,12 +47,13 @@ describe("the audit", () => {
   it("tells of a change whose process was killed, once, and leaves one that runs alone", () => {
     const script =
       `const { Audit } = await import(${JSON.stringify(path.join(import.meta.dirname, "../audit.ts"))});` +
-      `new Audit(${JSON.stringify(folder)}, "dev", "up").note({ from: "a", to: "b" }); process.kill(process.pid, "SIGKILL");`;
+      `new Audit(${JSON.stringify(folder)}, "dev", "up").note({ from: "a", to: "b" }); setTimeout(() => process.kill(process.pid, "SIGKILL"), 1500);`;
     assert.equal(spawnSync(process.execPath, ["--input-type=module", "-e", script]).signal, "SIGKILL");
     const running = new Audit(folder, "dev", "restart");
     const [killed, ...rest] = readChanges(folder, "dev");
     assert.deepEqual(rest, []);
     assert.deepEqual([killed?.action, killed?.to, killed?.result], ["up", "b", "killed"]);
+    assert.ok((killed?.seconds ?? 0) >= 0.9, "how long it had gone on");
     new Audit(folder, "dev", "maintenance").end("succeeded");
     assert.equal(readChanges(folder, "dev").length, 2);
     running.end("interrupted");

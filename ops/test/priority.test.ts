@@ -14,7 +14,11 @@ describe("the Pulumi CLI", () => {
     const command = join(folder, "pulumi");
     writeFileSync(command, `#!/bin/sh\n${script}\n`);
     chmodSync(command, 0o755);
-    const { stdout } = await inOwnProcessGroup({ command, version: null } as PulumiCommand).run([], folder, {});
+    const { stdout } = await inOwnProcessGroup({ command, version: null } as PulumiCommand).run(
+      [],
+      folder,
+      {},
+    );
     return stdout.trim();
   }
 

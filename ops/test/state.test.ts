@@ -62,8 +62,8 @@ describe("what an interrupted run left behind", () => {
       state,
       [onEngine("new"), onEngine("old"), onEngine("lost")],
       [
-        { id: "net", name: "app" },
-        { id: "net2", name: "data" },
+        { id: "net", name: "app", created: "2026" },
+        { id: "net2", name: "data", created: "2026" },
       ],
     );
     assert.deepEqual(
@@ -75,6 +75,14 @@ describe("what an interrupted run left behind", () => {
       ["net2"],
     );
     assert.equal(plan.operations.length, 1);
+  });
+
+  it("is not what another machine's run may just be making", () => {
+    const since = Date.parse("2026-01-01T00:10:00Z");
+    const young = { ...onEngine("young"), created: "2026-01-01T00:11:00.123456789Z" };
+    const net = { id: "net2", name: "data", created: young.created };
+    const plan = planRecovery(state, [onEngine("lost"), young], [net], since);
+    assert.deepEqual([plan.containers.map(({ id }) => id), plan.networks], [["lost"], []]);
   });
 
   it("is taken out of the state without touching the rest", () => {

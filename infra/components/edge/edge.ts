@@ -132,8 +132,11 @@ export class Edge extends pulumi.ComponentResource {
         memory: args.memory,
         cpus: args.cpus,
         pids: 64,
-        stopGrace: 15,
-        stopSignal: "SIGQUIT",
+        // Two of it cannot have the same port, so the old one goes first, and nobody is answered until its successor is
+        // there. SIGQUIT would close the port at once as well and then wait for streams that end by themselves only after
+        // hours: what it gives to a few requests under way, it takes from all that come meanwhile.
+        stopGrace: 5,
+        stopSignal: "SIGTERM",
         dependsOn: [firstRelease],
       },
       { parent: this },

@@ -1,5 +1,6 @@
 /** What the edge answers itself: problem+json as the service has it, readable by the pages that may call. */
 import { STATUS_CODES } from "node:http";
+import { basename, dirname } from "node:path/posix";
 import { MAINTENANCE_FILE, MAINTENANCE_RETRY_SECONDS } from "./maintenance.ts";
 
 interface Problem {
@@ -129,7 +130,6 @@ export const renderProblems = (): string =>
       ${preflight}
       set $own_cache no-store;
       set $own_retry_after ${MAINTENANCE_RETRY_SECONDS};
-      error_page 404 = @problem_404;
       error_page 503 /_maintenance.json;
       return 503;
     }`,
@@ -137,7 +137,9 @@ export const renderProblems = (): string =>
       internal;
       default_type application/problem+json;
       etag off;
-      alias ${MAINTENANCE_FILE};
+      root ${dirname(MAINTENANCE_FILE)};
+      # It may have been taken away since it was looked for.
+      try_files /${basename(MAINTENANCE_FILE)} @problem_503;
     }`,
   ].join("\n");
 
