@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import { inOwnProcessGroup } from "../pulumi-command.ts";
 
 describe("the Pulumi CLI", () => {
@@ -14,7 +13,7 @@ describe("the Pulumi CLI", () => {
     const command = join(folder, "pulumi");
     writeFileSync(command, `#!/bin/sh\n${script}\n`);
     chmodSync(command, 0o755);
-    const { stdout } = await inOwnProcessGroup({ command, version: null } as PulumiCommand).run(
+    const { stdout } = await inOwnProcessGroup({ command, version: null }).run(
       [],
       folder,
       {},

@@ -1,7 +1,7 @@
 /** Authentication on a whole stack: switched on by config, users by the operator's command, cookies through the edge. */
 import assert from "node:assert/strict";
 import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call, type Answer } from "./support/http.ts";
+import { call, eventually, type Answer } from "./support/http.ts";
 import { createStack, docker, type TestStack } from "./support/stack.ts";
 
 const page = "https://page.example";
@@ -55,6 +55,12 @@ describe("a stack with authentication", function () {
     const post = (): Promise<Answer> =>
       call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 }, headers });
     assert.equal((await post()).status, 201);
+
+    // The process on the host: `docker kill` would count as a stop by hand, and the engine would leave it so.
+    const [redis = ""] = await stack.containers("redis");
+    process.kill((await docker.getContainer(redis).inspect()).State.Pid, "SIGKILL");
+    await eventually("an answer that Redis is asked for", 20, async () => (await post()).status !== 503);
+    assert.equal((await post()).status, 201, "the session outlives a kill of Redis");
 
     const again = await stack.run("user", "add", "ada");
     assert.equal(again.code, 2, again.output);
