@@ -1,4 +1,5 @@
 /** `npm run preview`: what `up` would change. Changes nothing but what it needs to look: tools, images, the stack's place. */
+import { interruptions } from "./interruptions.ts";
 import { print } from "./output.ts";
 import { runPulumi } from "./run.ts";
 import { interrupts, openSession, type CommonOptions } from "./session.ts";
@@ -20,5 +21,6 @@ export async function preview(options: PreviewOptions): Promise<void> {
     show: true,
     run: (run) => handle.program.preview({ ...run, diff: options.diff, refresh: options.refresh }),
   });
+  for (const line of interruptions(story.changes, stack)) print(line);
   if (story.changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
 }

@@ -3,6 +3,7 @@ import { environmentOf, isMandatory } from "../infra/policy-settings.ts";
 import { confirm, mustBeAskable } from "./ask.ts";
 import { isGood } from "./engine.ts";
 import { InterruptedError, OpsError } from "./errors.ts";
+import { interruptions } from "./interruptions.ts";
 import { describeMaintenance, readMaintenance } from "./maintenance.ts";
 import { note, paint, print } from "./output.ts";
 import { checkPorts } from "./prechecks.ts";
@@ -106,13 +107,14 @@ async function checkPolicies({ stack, handle }: Session, refresh: boolean): Prom
 
 async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
   const { stack, handle } = session;
-  await runPulumi({
+  const { story } = await runPulumi({
     title: `previewing stack ${stack}`,
     interrupts,
     options: handle.options,
     show: true,
     run: (run) => handle.program.preview({ ...run, refresh }),
   });
+  for (const line of interruptions(story.changes, stack)) say(line);
   interrupts.begin({ title: "asking" });
   if (!(await confirm(`Deploy this to stack ${stack}?`))) {
     throw new InterruptedError(`Stack ${stack} was not deployed.`, "Nothing was changed.");

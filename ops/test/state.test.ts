@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { unprotected } from "../down.ts";
 import type { ContainerView, VolumeView } from "../engine.ts";
+import { interruptions } from "../interruptions.ts";
 import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../pending.ts";
 import { publisherOf, strangeVolumes, wantedPorts } from "../prechecks.ts";
 import { describeChanges, replicaUrns, workloadsOf } from "../restart.ts";
@@ -203,6 +204,22 @@ describe("the story of a run", () => {
       told.changes.map(({ op }) => op),
       ["update"],
     );
+  });
+
+  it("names what everybody will notice, once, and nothing that stands beside its successor", () => {
+    const change = (op: string, name: string) => ({
+      ...{ op, type: TYPES.container, urn: urn(`omniai-dev-${name}`, TYPES.container) },
+    });
+    const changes = [
+      change("delete-replaced", "edge"),
+      change("replace", "edge"),
+      change("create-replacement", "backend-1"),
+      change("update", "redis"),
+    ];
+    const [line, ...others] = interruptions(changes, "dev");
+    assert.match(line ?? "", /^nginx itself is replaced/);
+    assert.deepEqual(others, []);
+    assert.deepEqual(interruptions(changes, "prod"), []);
   });
 
   it("has the reasons, without colours and without saying only that it failed", () => {
