@@ -13,11 +13,7 @@ describe("the Pulumi CLI", () => {
     const command = join(folder, "pulumi");
     writeFileSync(command, `#!/bin/sh\n${script}\n`);
     chmodSync(command, 0o755);
-    const { stdout } = await inOwnProcessGroup({ command, version: null }).run(
-      [],
-      folder,
-      {},
-    );
+    const { stdout } = await inOwnProcessGroup({ command, version: null }).run([], folder, {});
     return stdout.trim();
   }
 
