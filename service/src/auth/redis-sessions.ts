@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { RedisLink } from "../platform/redis.ts";
+import type { RedisClient, RedisLink } from "../platform/redis.ts";
 import { scopes } from "./principal.ts";
 import type { Session, SessionStore } from "./sessions.ts";
 
@@ -28,12 +28,14 @@ export class RedisSessionStore implements SessionStore {
   async put(key: string, session: Session, ttlMs: number): Promise<void> {
     const set = keys.user + session.userId;
     await this.#redis.run(deadlineMs, async (client) => {
-      // The set first: a session that is in no set could not be found when its user is disabled.
-      await client.sAdd(set, key);
-      await client.pExpire(set, this.#maxMs);
+      // The session first: whatever is in the set and has no session is known to have ended. Nobody knows its id before
+      // both are done, and whoever logs in looks afterwards whether its user was disabled meanwhile.
       await client.set(keys.session + key, JSON.stringify(session), {
         expiration: { type: "PX", value: Math.ceil(ttlMs) },
       });
+      await client.sAdd(set, key);
+      await client.pExpire(set, this.#maxMs);
+      await removeEnded(client, set);
     });
   }
 
@@ -69,6 +71,14 @@ export class RedisSessionStore implements SessionStore {
       await client.sRem(set, known);
     });
   }
+}
+
+/** Sessions end by themselves and leave their key in the set, which every login keeps alive: for ever, without this. */
+async function removeEnded(client: RedisClient, set: string): Promise<void> {
+  const known = await client.sMembers(set);
+  const sessions = await client.mGet(known.map((key) => keys.session + key));
+  const ended = known.filter((_, index) => sessions[index] === null);
+  if (ended.length > 0) await client.sRem(set, ended);
 }
 
 /** What is not a session of ours counts as none. */
