@@ -34,8 +34,16 @@ export class AccessTokens {
     return this.#lifetimeMs;
   }
 
-  create(user: { id: string; name: string; scopes: readonly Scope[] }, familyId: string): Promise<string> {
-    const now = Date.now() / 1000;
+  /**
+   * @param issuedAt when the right to it was looked up, ms since 1970, and not later: whatever is revoked from then on
+   *   concerns the token too, however long it took to make it.
+   */
+  create(
+    user: { id: string; name: string; scopes: readonly Scope[] },
+    familyId: string,
+    issuedAt: number,
+  ): Promise<string> {
+    const now = issuedAt / 1000;
     return (
       new SignJWT({ sid: familyId, name: user.name, scope: user.scopes.join(" ") })
         .setProtectedHeader({ alg: "HS256", typ: type })

@@ -62,15 +62,16 @@ export class ApiTokens {
     );
   }
 
-  /** @returns whether there was such a token of this user. */
-  async revoke(userId: string, id: string): Promise<boolean> {
-    const rows = await ask(
+  /** @returns whether it was good until now; undefined when there is no such token of this user. */
+  async revoke(userId: string, id: string): Promise<{ readonly wasGood: boolean } | undefined> {
+    const [row] = await ask<{ was_good: boolean }>(
       this.#pool,
-      `UPDATE api_tokens SET revoked_at = now()
-       WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now() RETURNING id`,
+      `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) FROM api_tokens before
+       WHERE t.id = $1 AND t.user_id = $2 AND before.id = t.id
+       RETURNING before.revoked_at IS NULL AND before.expires_at > now() AS was_good`,
       [id, userId],
     );
-    return rows.length > 0;
+    return row && { wasGood: row.was_good };
   }
 
   /** Whose token this is; undefined for one that is not known, or not good any more. */

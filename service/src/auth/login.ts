@@ -8,6 +8,7 @@ import { checkOrigin } from "./origin.ts";
 import { isPassword } from "./passwords.ts";
 import { principalOf, type KnownPrincipal, isKnown } from "./principal.ts";
 import type { Refreshed } from "./refresh-tokens.ts";
+import type { Revoked } from "./revocations.ts";
 import { loginSchema, parseBody, refreshSchema } from "./schema.ts";
 import { hashToken, sessionKeyOf } from "./secrets.ts";
 import { available } from "./unavailable.ts";
@@ -103,21 +104,23 @@ async function newSession(
 }
 
 async function newFamily(parts: AuthParts, user: UserWithHash): Promise<object> {
+  const issuedAt = Date.now();
   const { token, familyId, expiresAt } = await parts.refreshTokens.createFamily(user.id);
   if (!(await parts.users.isUnchanged(user))) {
     await parts.refreshTokens.revokeFamily(familyId);
     throw wrongCredentials();
   }
-  return tokensBody(parts, { token, familyId, expiresAt, user });
+  return tokensBody(parts, { token, familyId, expiresAt, user }, issuedAt);
 }
 
 async function tokensBody(
   { accessTokens }: AuthParts,
   { token, familyId, expiresAt, user }: Pick<Refreshed, "token" | "familyId" | "expiresAt"> & { user: User },
+  issuedAt: number,
 ): Promise<object> {
   return {
     tokenType: "Bearer",
-    accessToken: await accessTokens.create(user, familyId),
+    accessToken: await accessTokens.create(user, familyId, issuedAt),
     expiresIn: Math.round(accessTokens.lifetimeMs / 1000),
     refreshToken: token,
     refreshExpiresAt: expiresAt.toISOString(),
@@ -133,10 +136,11 @@ export function postRefresh(parts: AuthParts): RequestHandler {
     const { refreshToken } = parseBody(refreshSchema, request.body);
     const trace = traceOf(parts, request, response);
     await limits.refreshes.take(trace.address, response);
+    const issuedAt = Date.now();
     const used = await available(refreshTokens.use(refreshToken));
     if (used?.kind === "refreshed") {
       await audit.record({ action: "refresh", outcome: "done", userId: used.user.id, ...trace });
-      return void response.json(await tokensBody(parts, used));
+      return void response.json(await tokensBody(parts, used, issuedAt));
     }
     if (used) {
       const { userId, familyId } = used;
@@ -187,9 +191,17 @@ async function endLogin(
   await parts.revocations.tell({ kind: "family", userId, id });
 }
 
+/**
+ * Told before and after. Before: while nobody could be told, the session is there still, and the logout can be tried
+ * again. After: a stream that was let in between would not hear of it otherwise.
+ */
 async function endSession({ sessions, revocations }: AuthParts, key: string): Promise<void> {
-  const session = await sessions.remove(key);
-  if (session) await revocations.tell({ kind: "session", userId: session.userId, id: key });
+  const session = await sessions.find(key);
+  if (!session) return;
+  const revoked: Revoked = { kind: "session", userId: session.userId, id: key };
+  await revocations.tell(revoked);
+  await sessions.remove(key);
+  await revocations.tell(revoked);
 }
 
 export const iso = (ms: number): string => new Date(ms).toISOString();

@@ -2,7 +2,13 @@ import { z } from "zod";
 import { between, pause, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import type { RedisLink } from "../platform/redis.ts";
-import { revocationNames, type RevocationListener, type Revocations, type Revoked } from "./revocations.ts";
+import {
+  endsToken,
+  revocationNames,
+  type RevocationListener,
+  type Revocations,
+  type Revoked,
+} from "./revocations.ts";
 
 const keys = { feed: "omniai:auth:revocations", revoked: "omniai:auth:revoked:" };
 const deadlineMs = 1000;
@@ -47,21 +53,22 @@ export class RedisRevocations implements Revocations {
   }
 
   async tell(revoked: Revoked): Promise<void> {
-    await this.#shared.run(deadlineMs, async (client) => {
-      for (const name of revocationNames(revoked)) {
-        await client.set(keys.revoked + name, String(Date.now()), {
-          expiration: { type: "PX", value: Math.ceil(this.#keepMs) },
-        });
-      }
-      await client.xAdd(
-        keys.feed,
-        "*",
-        { ...revoked },
-        {
-          TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: keep },
-        },
-      );
-    });
+    // In one go, the notes first: a token whose note is there and whose streams were not told cannot be used to try again.
+    await this.#shared.run(deadlineMs, (client) =>
+      Promise.all([
+        ...revocationNames(revoked).map((name) =>
+          client.set(keys.revoked + name, String(Date.now()), {
+            expiration: { type: "PX", value: Math.ceil(this.#keepMs) },
+          }),
+        ),
+        client.xAdd(
+          keys.feed,
+          "*",
+          { ...revoked },
+          { TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: keep } },
+        ),
+      ]),
+    );
     this.#listener?.onRevoked(revoked);
   }
 
@@ -70,7 +77,8 @@ export class RedisRevocations implements Revocations {
     const times = await this.#shared.run(deadlineMs, (client) =>
       client.mGet(names.map((name) => keys.revoked + name)),
     );
-    return times.some((at) => at !== null && issuedAt <= Number(at));
+    const [userAt, familyAt] = times.map((at) => (at === null ? undefined : Number(at)));
+    return endsToken(userAt, familyAt, issuedAt);
   }
 
   async stop(): Promise<void> {

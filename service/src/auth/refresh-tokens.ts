@@ -75,10 +75,13 @@ export class RefreshTokens {
       const { family_id: familyId, expires_at: expiresAt } = row;
       return { kind: "refreshed", token: next, familyId, expiresAt, user: toUser(row) };
     }
+    // Also one that was revoked already: whoever asks again may do so because the replicas could not be told. For as long
+    // as its access tokens may live; later there is nothing to tell, and not every copy that comes by is worth it.
     const [reused] = await ask<{ family_id: string; user_id: string }>(
       this.#pool,
-      `UPDATE token_families f SET revoked_at = now() FROM refresh_tokens t
-       WHERE t.hash = $1 AND t.used_at IS NOT NULL AND f.id = t.family_id AND f.revoked_at IS NULL
+      `UPDATE token_families f SET revoked_at = coalesce(f.revoked_at, now()) FROM refresh_tokens t
+       WHERE t.hash = $1 AND t.used_at IS NOT NULL AND f.id = t.family_id
+         AND (f.revoked_at IS NULL OR f.revoked_at > now() - interval '1 hour')
        RETURNING f.id AS family_id, f.user_id`,
       [hashToken(token)],
     );

@@ -26,6 +26,18 @@ export interface Revocations {
   stop(): Promise<void>;
 }
 
+/**
+ * Whether what was noted under the names of a user and of a family ends a token issued at `issuedAt`. A user may log in
+ * again later. A family never comes back: that it was noted is enough, and no clock can say otherwise.
+ */
+export function endsToken(
+  userAt: number | undefined,
+  familyAt: number | undefined,
+  issuedAt: number,
+): boolean {
+  return familyAt !== undefined || (userAt !== undefined && issuedAt <= userAt);
+}
+
 /** The names under which a revocation is looked up for an access token; none for what does not concern these. */
 export function revocationNames({ kind, userId, id }: Revoked): readonly string[] {
   if (kind === "user" || kind === "logins") return [`user:${userId}`];
@@ -48,11 +60,8 @@ export class MemoryRevocations implements Revocations {
   }
 
   isRevoked(userId: string, familyId: string, issuedAt: number): Promise<boolean> {
-    const at = Math.max(
-      this.#revoked.get(`user:${userId}`) ?? -Infinity,
-      this.#revoked.get(`family:${familyId}`) ?? -Infinity,
-    );
-    return Promise.resolve(issuedAt <= at);
+    const at = (name: string): number | undefined => this.#revoked.get(name);
+    return Promise.resolve(endsToken(at(`user:${userId}`), at(`family:${familyId}`), issuedAt));
   }
 
   stop(): Promise<void> {

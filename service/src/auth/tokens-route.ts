@@ -64,10 +64,10 @@ export function deleteToken(parts: AuthParts): RequestHandler {
   return async (request, response) => {
     const { userId } = requireKnown(response);
     const { id } = parseBody(tokenQuerySchema, request.query);
-    if (!(await available(parts.apiTokens.revoke(userId, id)))) {
-      throw new Problem(404, "token-unknown", "There is no such token of yours.");
-    }
-    await available(parts.revocations.tell({ kind: "token", userId, id }));
+    const revoked = await available(parts.apiTokens.revoke(userId, id));
+    // Also for one that was revoked before: that request may have failed because the replicas could not be told.
+    if (revoked) await available(parts.revocations.tell({ kind: "token", userId, id }));
+    if (!revoked?.wasGood) throw new Problem(404, "token-unknown", "There is no such token of yours.");
     const trace = traceOf(parts, request, response);
     await parts.audit.record({
       action: "token.revoke",
