@@ -41,8 +41,10 @@ export class RedisUnavailableError extends Error {
 /**
  * One connection to Redis that is kept up for ever, and on which every command has a deadline.
  *
- * A command that misses its deadline takes the connection with it: replies come in order, so whatever is sent behind
- * a silent command would wait for it too.
+ * A command that misses its deadline puts the connection under suspicion: replies come in order, so whatever is sent
+ * behind a silent command waits for it too. It is cut when nothing at all has been answered by the time that all who
+ * waited then have given up: whoever has less patience must not fail those who have more (an append waits for a disk that
+ * takes a second, a probe does not).
  */
 export class RedisLink {
   readonly name: string;
@@ -53,6 +55,9 @@ export class RedisLink {
   #client: RedisClient | undefined;
   #isClosed = false;
   #lastReason = "";
+  /** When those who wait give up, ms of performance.now(). */
+  readonly #waiting = new Set<{ readonly end: number }>();
+  #suspicion: NodeJS.Timeout | undefined;
 
   /**
    * @param name shown by CLIENT LIST.
@@ -94,22 +99,49 @@ export class RedisLink {
   async run<T>(ms: number, command: (client: RedisClient) => Promise<T>): Promise<T> {
     const client = this.#client;
     if (!client?.isReady) throw new RedisUnavailableError("no connection");
+    const waiting = { end: performance.now() + ms };
+    this.#waiting.add(waiting);
+    // Also when it comes too late, and an error: the connection lives.
+    const work = command(client);
+    const onAnswer = (): void => this.#clear(client);
+    work.then(onAnswer, onAnswer);
     try {
-      return await withDeadline("Redis", ms, command(client));
+      return await withDeadline("Redis", ms, work);
     } catch (error) {
-      if (error instanceof DeadlineError) this.#replace(client);
+      if (error instanceof DeadlineError) this.#suspect(client, waiting);
       throw error;
+    } finally {
+      this.#waiting.delete(waiting);
     }
   }
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#suspicion);
     this.#client?.destroy();
     this.#client = undefined;
   }
 
+  #clear(client: RedisClient): void {
+    if (client !== this.#client) return;
+    clearTimeout(this.#suspicion);
+    this.#suspicion = undefined;
+  }
+
+  #suspect(client: RedisClient, missed: { readonly end: number }): void {
+    if (client !== this.#client || this.#suspicion) return;
+    this.#waiting.delete(missed);
+    const until = Math.max(...[...this.#waiting].map(({ end }) => end));
+    const ms = until - performance.now();
+    if (ms <= 0) return this.#replace(client);
+    this.#suspicion = setTimeout(() => this.#replace(client), ms);
+    this.#suspicion.unref();
+  }
+
   #replace(client: RedisClient): void {
     if (client !== this.#client) return;
+    clearTimeout(this.#suspicion);
+    this.#suspicion = undefined;
     this.#logger.warn({ link: this.name }, "Redis did not answer in time, connecting anew");
     this.#client = undefined;
     client.destroy();

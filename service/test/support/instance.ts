@@ -1,8 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { loadConfig } from "../../src/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
+import { eventually } from "./wait.ts";
+
+export { eventually };
 
 export interface Instance extends Service {
   readonly url: string;
@@ -44,18 +46,6 @@ export async function startInstance(
   };
   if (extra.OMNIAI_TEST_NO_WAIT === undefined) await eventually("ready", () => service.isReady());
   return instance;
-}
-
-export async function eventually(
-  what: string,
-  isTrue: () => boolean | Promise<boolean>,
-  ms = 10_000,
-): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await isTrue())) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
-    await sleep(30);
-  }
 }
 
 export interface Posted {

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import { DeadlineError } from "../../src/platform/deadline.ts";
+import { RedisLink } from "../../src/platform/redis.ts";
+import { FakeRedis } from "../support/fake-redis.ts";
+import { eventually } from "../support/wait.ts";
+
+describe("a link to Redis", () => {
+  let server: FakeRedis;
+  let link: RedisLink;
+  const ping = (ms: number): Promise<string> => link.run(ms, (client) => client.ping());
+
+  beforeEach(async () => {
+    server = await FakeRedis.start();
+    const config = { url: server.url, username: undefined, password: undefined };
+    link = new RedisLink(config, "test", pino({ level: "silent" }), { idleMs: 10_000, isPinging: false });
+    link.open();
+    await eventually("connected", () => link.isReady);
+  });
+  afterEach(async () => {
+    link.close();
+    await server.close();
+  });
+
+  it("is not cut by the impatient while others wait", async () => {
+    server.stall();
+    const patient = ping(2000);
+    await assert.rejects(ping(50), DeadlineError);
+    await sleep(100);
+    server.release();
+    assert.equal(await patient, "OK");
+    assert.equal(await ping(500), "OK");
+    assert.equal(server.connections, 1);
+  });
+
+  it("stays when an answer comes too late for the one who asked", async () => {
+    server.stall();
+    const patient = ping(150);
+    await assert.rejects(ping(50), DeadlineError);
+    server.release();
+    await patient;
+    await sleep(200);
+    assert.equal(await ping(500), "OK");
+    assert.equal(server.connections, 1);
+  });
+
+  it("is made anew when nothing was answered until the last of those who waited gave up", async () => {
+    server.stall();
+    const began = performance.now();
+    const patient = ping(300);
+    await assert.rejects(ping(50), DeadlineError);
+    // Whoever comes later does not put it off.
+    await sleep(50);
+    const late = ping(60_000);
+    await assert.rejects(patient, DeadlineError);
+    await assert.rejects(late);
+    const ms = performance.now() - began;
+    assert.ok(ms > 290 && ms < 1000, `${ms} ms`);
+    server.release();
+    await eventually("connected again", () => link.isReady);
+    assert.equal(await ping(500), "OK");
+  });
+
+  it("is made anew at once when nobody else waits", async () => {
+    server.stall();
+    await assert.rejects(ping(50), DeadlineError);
+    assert.equal(link.isReady, false);
+  });
+});
