@@ -11,6 +11,7 @@ import { notFound, problemHandler } from "./platform/problem.ts";
 import type { Metrics } from "./platform/prometheus.ts";
 import { requestId } from "./platform/request-id.ts";
 import { securityHeaders } from "./platform/security-headers.ts";
+import { trace } from "./platform/trace.ts";
 import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
@@ -75,7 +76,7 @@ function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
 /** What the public port serves. */
 export function publicApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
+  app.use(requestId, trace, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
   app.use(closeWhileDraining(parts.health.isDraining));
   app.use(exactCors(parts.corsOrigins));
   app.use("/api", limitRequests(parts));
@@ -93,7 +94,7 @@ export function publicApp(parts: AppParts): Express {
 /** What the internal port serves, to the engine and to monitoring. */
 export function internalApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, requestLog(parts.logger), securityHeaders);
+  app.use(requestId, trace, requestLog(parts.logger), securityHeaders);
   app.use(healthRouter(parts.health, true));
   app.use(parts.metrics.router());
   app.use(openApiRouter("internal", parts.health.version));

@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from "express";
 import { isKnown, principalOf, unauthenticated, type Principal } from "../auth/principal.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
 import { Problem } from "../platform/problem.ts";
+import { namesOf } from "../platform/trace.ts";
 import { clientAddress } from "./address.ts";
 import { poll, type PollPage } from "./poll.ts";
 import { requestedFilter, requestedNumber, single } from "./request.ts";
@@ -51,7 +52,7 @@ export function getPoll({
     try {
       page = await poll({ after, filter, limit }, hub, log, enough.signal);
     } catch (error) {
-      logger.warn({ requestId: response.locals.requestId as string, reason: reasonOf(error) }, "poll failed");
+      logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "poll failed");
     } finally {
       clearTimeout(timer);
       streams.draining.removeEventListener("abort", abort);

@@ -6,6 +6,7 @@ import { jsonBody } from "../platform/body.ts";
 import { reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
+import { namesOf } from "../platform/trace.ts";
 import type { Admission } from "./admission.ts";
 import { formatPosition } from "./cursor.ts";
 import type { Hub } from "./hub.ts";
@@ -78,10 +79,7 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
         throw new Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another event.");
       }
       if (!(error instanceof LogUnavailableError)) throw error;
-      logger.warn(
-        { requestId: response.locals.requestId as string, reason: reasonOf(error) },
-        "event not acknowledged",
-      );
+      logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "event not acknowledged");
       throw new Problem(
         503,
         "event-log-unavailable",

@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { RequestHandler } from "express";
+import { namesOf } from "./trace.ts";
 
 export type { Logger };
 
@@ -49,23 +50,30 @@ export function knownFields(logger: Logger): Logger {
   return quick;
 }
 
-/** One line per answered request. Streams log their own opening and closing; probes only at debug, they are many. */
+/** Asked every few seconds, by the engine and by monitoring. */
+const probes: readonly string[] = ["/healthz", "/readyz", "/startupz"];
+
+/**
+ * One line per request, also for one whose client left before its answer was out. Streams log their own opening and
+ * closing; probes only at debug, they are many.
+ */
 export function requestLog(logger: Logger): RequestHandler {
   const quick = knownFields(logger);
   return (request, response, next) => {
     const started = performance.now();
     const { method, path } = request;
-    response.once("finish", () => {
+    response.once("close", () => {
       if (response.getHeader("content-type") === "text/event-stream") return;
       const line = {
-        requestId: response.locals.requestId as string,
+        ...namesOf(response),
         method,
         path,
-        status: response.statusCode,
+        // Nobody got the status of an answer that was not taken.
+        ...(response.writableFinished ? { status: response.statusCode } : { aborted: true }),
         ms: Math.round((performance.now() - started) * 10) / 10,
       };
-      if (response.statusCode >= 500 && !path.endsWith("z")) quick.warn(line, "request");
-      else if (path.endsWith("z")) quick.debug(line, "request");
+      if (probes.includes(path)) quick.debug(line, "request");
+      else if (response.statusCode >= 500) quick.warn(line, "request");
       else quick.info(line, "request");
     });
     next();

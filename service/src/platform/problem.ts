@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import type { Logger } from "./logging.ts";
+import { namesOf } from "./trace.ts";
 
 /**
  * Errors as application/problem+json (RFC 9457). `type` is stable and is what a client branches on; `title` and
@@ -89,10 +90,10 @@ function discardRest(request: Request): void {
 /** The last middleware: every error leaves through it. */
 export function problemHandler(logger: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const requestId = response.locals.requestId as string;
     let problem = asProblem(error);
     if (!problem) {
-      logger.error({ requestId, method: request.method, path: request.path, err: error }, "unexpected error");
+      const { method, path } = request;
+      logger.error({ ...namesOf(response), method, path, err: error }, "unexpected error");
       problem = new Problem(500, "internal", "Something went wrong here. The request id helps to find it.");
     }
     if (response.headersSent) response.destroy();

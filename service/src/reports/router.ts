@@ -5,6 +5,7 @@ import { Gate } from "../platform/gate.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
 import { TokenBucket } from "../platform/token-bucket.ts";
+import { namesOf } from "../platform/trace.ts";
 import { parseReport } from "./schema.ts";
 import type { ReportStore } from "./store.ts";
 
@@ -59,10 +60,7 @@ function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
       await store.add(report, Math.max(1, end - performance.now()));
     } catch (error) {
       if (isOurFault(error)) throw error;
-      logger.warn(
-        { requestId: response.locals.requestId as string, reason: reasonOf(error) },
-        "client report not stored",
-      );
+      logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "client report not stored");
       throw unavailable();
     } finally {
       gate.leave();

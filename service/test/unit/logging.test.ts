@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { createLogger, knownFields } from "../../src/platform/logging.ts";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import express from "express";
+import { createLogger, knownFields, requestLog } from "../../src/platform/logging.ts";
+import { requestId } from "../../src/platform/request-id.ts";
+import { trace } from "../../src/platform/trace.ts";
 
 function linesOf(log: (logger: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] {
   const lines: string[] = [];
@@ -35,5 +40,52 @@ describe("createLogger", () => {
 
   it("makes one logger for known fields", () => {
     linesOf((logger) => assert.equal(knownFields(logger), knownFields(logger)));
+  });
+});
+
+describe("the request log", () => {
+  /** What is written of a request for `path`, whose client left before the answer unless it was `answered`. */
+  async function lineOf(
+    path: string,
+    isAnswered: boolean,
+    headers: Record<string, string> = {},
+  ): Promise<Record<string, unknown>> {
+    const lines: Record<string, unknown>[] = [];
+    const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+    const logger = createLogger({ level: "debug", replica: "r", build: "b" }, { write });
+    const app = express().use(requestId, trace, requestLog(logger), (_request, response) => {
+      if (isAnswered) response.end();
+      else response.destroy();
+    });
+    const server = app.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
+    await fetch(url, { headers: { connection: "close", ...headers } }).then(
+      (response) => response.text(),
+      () => undefined,
+    );
+    await new Promise((resolve) => server.close(resolve));
+    assert.equal(lines.length, 1, path);
+    return lines[0] ?? {};
+  }
+
+  it("has the probes at debug, and nothing else that looks like them", async () => {
+    for (const path of ["/healthz", "/readyz?x=1", "/startupz"])
+      assert.equal((await lineOf(path, true)).level, "debug", path);
+    for (const path of ["/api/quiz", "/api/healthz", "/z"])
+      assert.equal((await lineOf(path, true)).level, "info", path);
+  });
+
+  it("has a line for a request whose client left before the answer", async () => {
+    const { aborted, status, path } = await lineOf("/api/diag", false);
+    assert.deepEqual([aborted, status, path], [true, undefined, "/api/diag"]);
+    const answered = await lineOf("/api/diag", true);
+    assert.deepEqual([answered.aborted, answered.status], [undefined, 200]);
+  });
+
+  it("has the trace that the request belongs to, or one of its own", async () => {
+    const id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    assert.equal((await lineOf("/x", true, { traceparent: `00-${id}-00f067aa0ba902b7-01` })).trace_id, id);
+    assert.match(String((await lineOf("/x", true, { traceparent: "nonsense" })).trace_id), /^[0-9a-f]{32}$/);
   });
 });
