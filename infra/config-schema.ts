@@ -99,7 +99,7 @@ export const configSchema = z.object({
   tunnelSubnet: z
     .string()
     .refine((text) => text === "" || isPrivateSubnet(text))
-    .describe("empty, or a private IPv4 subnet from /20 to /28 such as 10.87.1.0/28"),
+    .describe("empty, or a private IPv4 subnet from /20 to /28 such as 10.87.1.0/27"),
   tunnelClosing: flag,
   tunnelRateLimit: within(10, 1_000_000),
   tunnelMemory: within(64, 65_536),

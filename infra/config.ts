@@ -93,6 +93,12 @@ export function parseConfig(
   return config;
 }
 
+/** The provider's own key counts like the variable that it stands for (infra/components/tunnel/provider.ts). */
+const environmentWith = (config: Readonly<Record<string, string>>): NodeJS.ProcessEnv =>
+  config["cloudflare:apiToken"]
+    ? { ...process.env, CLOUDFLARE_API_TOKEN: config["cloudflare:apiToken"] }
+    : process.env;
+
 /** Reads the config of the stack that is being deployed. @throws ConfigError */
 export function loadConfig(): LoadedConfig {
   const raw: Record<string, unknown> = {};
@@ -101,7 +107,7 @@ export function loadConfig(): LoadedConfig {
     if (name.startsWith("omniai:")) raw[name.slice("omniai:".length)] = text;
   }
   for (const key of Object.keys(raw)) raw[key] = typedValue(key, raw[key]);
-  const config = parseConfig(pulumi.getStack(), raw);
+  const config = parseConfig(pulumi.getStack(), raw, environmentWith(pulumi.runtime.allConfig()));
   const secretOf = (key: SecretKey): pulumi.Output<string> | undefined =>
     config[key] === "" ? undefined : pulumi.secret(config[key]);
   return {

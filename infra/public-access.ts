@@ -1,6 +1,7 @@
 /** How the world reaches a stack: worked out once from the config, so that edge, tunnel and page cannot disagree. */
 import type { LoadedConfig } from "./config.ts";
 import type { ConfigProblem, StackConfig } from "./config-schema.ts";
+import { sizeOf, tunnelAddresses } from "./subnet.ts";
 
 type AccessConfig = Omit<StackConfig, "cloudflareApiToken" | "githubToken">;
 
@@ -117,6 +118,14 @@ function requireTunnelKeys(config: StackConfig, refuse: Refuse): void {
   }
   if (config.switchSeconds < 4) {
     refuse("switchSeconds", "4 to 60 with omniai:tunnelEnabled, whose connectors count in whole seconds");
+  }
+  const addresses = tunnelAddresses(config.tunnelReplicas);
+  if (config.tunnelSubnet !== "" && sizeOf(config.tunnelSubnet) < addresses) {
+    refuse(
+      "tunnelSubnet",
+      `empty, or a subnet of at least ${addresses} addresses (/${32 - Math.ceil(Math.log2(addresses))}), because ` +
+        `omniai:tunnelReplicas (${config.tunnelReplicas}) stand beside their predecessors while a deploy runs`,
+    );
   }
   const hosts = config.tunnelHostnames;
   const { cloudflareZone: zone } = config;

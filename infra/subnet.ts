@@ -24,11 +24,34 @@ export function isPrivateSubnet(text: string): boolean {
   });
 }
 
+const parts = (subnet: string): { readonly first: number; readonly length: number } => {
+  const [address = "", length] = subnet.split("/");
+  return { first: toNumber(address), length: Number(length) };
+};
+
+/** How many addresses a subnet has, with its own, its gateway's and its broadcast's. */
+export const sizeOf = (subnet: string): number => 2 ** (32 - parts(subnet).length);
+
 /**
- * A /28 of 10.254.0.0/16 for a name: the same name has the same one on every machine, and two stacks on one engine
- * have different ones, unless 4,096 places are too few for them; then config names another.
+ * The gateway of a subnet: its first address, as the engine itself would choose. Said rather than left to the engine,
+ * which tells its own choice only after its next start; the network would then be another one, to be replaced.
+ */
+export function gatewayOf(subnet: string): string {
+  const address = parts(subnet).first + 1;
+  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join(".");
+}
+
+/**
+ * How many addresses the network between the connectors and the edge takes: each connector beside its predecessor while
+ * a deploy runs, the edge, the gateway, and the two that no container gets.
+ */
+export const tunnelAddresses = (replicas: number): number => 2 * replicas + 1 + 1 + 2;
+
+/**
+ * A /27 of 10.254.0.0/16 for a name: the same name has the same one on every machine, and two stacks on one engine
+ * have different ones, unless 2,048 places are too few for them; then config names another.
  */
 export function subnetFor(name: string): string {
-  const place = createHash("sha256").update(name).digest().readUInt16BE(0) % 4096;
-  return `10.254.${place >> 4}.${(place & 15) * 16}/28`;
+  const place = createHash("sha256").update(name).digest().readUInt16BE(0) % 2048;
+  return `10.254.${place >> 3}.${(place & 7) * 32}/27`;
 }

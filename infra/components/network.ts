@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../engine.ts";
 import { STACK_LABEL, toLabels } from "../labels.ts";
+import { gatewayOf } from "../subnet.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;
@@ -44,7 +45,7 @@ export class Networks extends pulumi.ComponentResource {
           name: fullName,
           driver: "bridge",
           internal,
-          ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet }] }),
+          ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet, gateway: gatewayOf(subnet) }] }),
           labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
         },
         { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },

@@ -75,6 +75,19 @@ describe("the way in", () => {
       "switchSeconds",
     ],
   ];
+  it("refuses a subnet that the connectors do not fit into while they are replaced, and says which would do", () => {
+    const subnet = (replicas: number, tunnelSubnet: string) => ({
+      ...tunnelConfig,
+      tunnelReplicas: replicas,
+      tunnelSubnet,
+    });
+    assert.doesNotThrow(() => parse(subnet(6, "10.87.1.0/28")));
+    assert.deepEqual(keysOf(subnet(7, "10.87.1.0/28")), ["tunnelSubnet"]);
+    assert.match(refused(subnet(7, "10.87.1.0/28")).message, /at least 18 addresses \(\/27\)/);
+    assert.doesNotThrow(() => parse(subnet(8, "10.87.1.0/27")));
+    assert.doesNotThrow(() => parse(subnet(8, "")));
+  });
+
   for (const [what, change, key] of contradictions) {
     it(`refuses ${what}`, () => assert.deepEqual(keysOf(change), [key]));
   }

@@ -68,7 +68,7 @@ describe("the program, for the stacks of this repository", () => {
   it("believes an address about the visitor's own only behind a tunnel, and serves only its hosts there", async () => {
     assert.doesNotMatch(await nginx("dev"), /real_ip/);
     assert.doesNotMatch(await nginx("dev"), /map \$http_host \$unknown_host \{ default 1/);
-    const from = /set_real_ip_from 10\.254\.\d+\.\d+\/28;\s+real_ip_header CF-Connecting-IP;/i;
+    const from = /set_real_ip_from 10\.254\.\d+\.\d+\/27;\s+real_ip_header CF-Connecting-IP;/i;
     for (const stack of ["staging", "prod"] as const) assert.match(await nginx(stack), from);
     const served = async (stack: Stack) =>
       /\$unknown_host \{ default 1; "~\*\^\((.*?)\)/.exec(await nginx(stack))?.[1];

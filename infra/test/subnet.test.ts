@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isPrivateSubnet, subnetFor } from "../subnet.ts";
+import { gatewayOf, isPrivateSubnet, sizeOf, subnetFor, tunnelAddresses } from "../subnet.ts";
 
 describe("subnets", () => {
   it("of any stack are private, and the same every time", () => {
@@ -15,6 +15,28 @@ describe("subnets", () => {
   it("of the usual stacks do not overlap", () => {
     const names = ["dev", "staging", "prod", "test", "demo"];
     assert.equal(new Set(names.map(subnetFor)).size, names.length);
+  });
+
+  it("of any stack have room for as many connectors as there may be, while they are replaced", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z][a-z0-9-]{0,28}$/), (name) => {
+        assert.ok(sizeOf(subnetFor(name)) >= tunnelAddresses(8), subnetFor(name));
+      }),
+    );
+  });
+
+  it("count what a container cannot have", () => {
+    assert.equal(
+      tunnelAddresses(6),
+      16,
+      "12 connectors, the edge, the gateway, the subnet's own, the broadcast",
+    );
+    assert.equal(sizeOf("10.87.1.0/28"), 16);
+  });
+
+  it("have their first address as gateway", () => {
+    assert.equal(gatewayOf("10.254.3.32/27"), "10.254.3.33");
+    assert.equal(gatewayOf("192.168.4.0/22"), "192.168.4.1");
   });
 
   for (const text of ["10.0.0.0/28", "10.87.1.16/28", "172.31.255.0/24", "192.168.4.0/22"]) {

@@ -3,6 +3,10 @@
  * docs/decisions/0022-tunnel.md lists.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { planIngress, UNUSED } from "../components/tunnel/ingress.ts";
+import { gatewayOf } from "../subnet.ts";
 import {
   CONTAINER,
   isSecret,
@@ -11,6 +15,7 @@ import {
   type Declared,
   type Recording,
 } from "./support/recorder.ts";
+import { unpack } from "./support/archive.ts";
 import { SECRETS, tunnelConfig } from "./support/tunnel-config.ts";
 
 const TUNNEL = "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared";
@@ -20,7 +25,10 @@ const SETTING = "cloudflare:index/zoneSetting:ZoneSetting";
 const RULESET = "cloudflare:index/ruleset:Ruleset";
 const NETWORK = "docker:index/network:Network";
 
+const BUCKET = "cloudflare:index/r2Bucket:R2Bucket";
+
 const CATCH_ALL = { service: "http_status:404" };
+const TUNNEL_SECRET = Buffer.from("canary-omniai-prod-tunnel-secret").toString("base64");
 
 type Rules = { ingresses: Record<string, unknown>[] };
 const ingressOf = (program: Recording): Record<string, unknown>[] =>
@@ -62,8 +70,10 @@ describe("the program, with a tunnel", () => {
     }
     const { inputs } = program.named(NETWORK, "omniai-prod-tunnel");
     assert.equal(inputs["internal"], true);
-    const [ipam] = inputs["ipamConfigs"] as { subnet: string }[];
-    assert.match(ipam?.subnet ?? "", /^10\.254\.\d+\.\d+\/28$/);
+    const [ipam] = inputs["ipamConfigs"] as { subnet: string; gateway?: string }[];
+    assert.match(ipam?.subnet ?? "", /^10\.254\.\d+\.\d+\/27$/);
+    // Left to the engine it comes back after the engine's next start, as a change that replaces the network.
+    assert.equal(ipam?.gateway, gatewayOf(ipam?.subnet ?? ""));
     assert.equal(program.named(NETWORK, "omniai-prod-egress").inputs["internal"], false);
   });
 
@@ -103,18 +113,37 @@ describe("the program, with a tunnel", () => {
 
   it("B3: ends with the catch-all and leaves no field to a default", () => {
     assert.deepEqual(ingressOf(program).at(-1), CATCH_ALL);
-    assert.deepEqual(ingressOf(program)[0], {
-      hostname: "api.example.org",
-      service: "http://edge:8080",
-      originRequest: {
-        connectTimeout: 5,
-        http2Origin: false,
-        keepAliveConnections: 100,
-        keepAliveTimeout: 2,
-        noTlsVerify: false,
-      },
-    });
+    const { originRequest, ...rule } = ingressOf(program)[0] ?? {};
+    assert.deepEqual(rule, { hostname: "api.example.org", service: "http://edge:8080" });
+    const { connectTimeout, keepAliveTimeout } = originRequest as Record<string, number>;
+    assert.deepEqual([connectTimeout, keepAliveTimeout], [5, 2]);
     assert.equal(program.named(TUNNEL_CONFIG, "omniai-prod").inputs["source"], "cloudflare");
+  });
+
+  it("B3: decides every field that the provider's type has", () => {
+    const types = readFileSync(
+      createRequire(import.meta.url).resolve("@pulumi/cloudflare/types/input.d.ts"),
+      "utf8",
+    );
+    const [, body = ""] =
+      /interface ZeroTrustTunnelCloudflaredConfigConfigIngressOriginRequest \{\n([\s\S]*?)\n\}/.exec(types) ??
+      [];
+    const fields = [...body.matchAll(/^ {4}(\w+)\?: pulumi\.Input<(\w+)/gm)].map(
+      ([, name = "", type = ""]) => ({ name, type }),
+    );
+    assert.ok(fields.length >= 15, "the type is read");
+    const args = {
+      hostnames: ["a.example.org"],
+      service: "http://edge:8080",
+      edgeKeepaliveSeconds: 4,
+      closing: false,
+    };
+    const [rule] = planIngress(args).ingresses as unknown as { originRequest: Record<string, unknown> }[];
+    const written = Object.keys(rule?.originRequest ?? {});
+    assert.deepEqual([...written, ...UNUSED].sort(), fields.map(({ name }) => name).sort());
+    // What is left out is what has no value that means nothing: never a number or a flag.
+    for (const { name, type } of fields.filter(({ name }) => (UNUSED as readonly string[]).includes(name)))
+      assert.doesNotMatch(type, /number|boolean/, name);
   });
 
   it("B4: makes the tunnel with configSrc cloudflare, and protects it", () => {
@@ -136,25 +165,55 @@ describe("the program, with a tunnel", () => {
     assert.deepEqual(keepers, { account: tunnelConfig.cloudflareAccountId });
   });
 
-  it("B6: treats the tunnel's token as a secret, and shows it nowhere", () => {
-    assert.deepEqual(
-      program.calls.map(({ token }) => token),
-      ["cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken"],
+  it("B6: makes the tunnel's secret itself, so that a preview asks Cloudflare for no token", () => {
+    assert.deepEqual(program.calls, []);
+    const { inputs } = program.named(
+      "random:index/randomPassword:RandomPassword",
+      "omniai-prod-tunnel-secret",
     );
+    assert.ok(Number(inputs["length"]) >= 32, "Cloudflare takes no fewer bytes");
+    const secret = program.named(TUNNEL, "omniai-prod").inputs["tunnelSecret"];
+    assert.ok(isSecret(secret));
+    assert.equal(secretValue(secret), TUNNEL_SECRET);
+  });
+
+  it("B6: hands the token to the connectors as cloudflared reads it, a secret that is shown nowhere", async () => {
     const files = program.named("command:local:Command", "omniai-prod-cloudflared-files").inputs;
     assert.ok(isSecret(files["stdin"]));
-    assert.match(Buffer.from(secretValue(files["stdin"]), "base64").toString(), /canary-tunnel-token/);
+    const token = (await unpack(secretValue(files["stdin"]))).find(({ name }) => name === "token");
+    assert.equal(token?.mode, 0o400);
+    assert.deepEqual(JSON.parse(Buffer.from(token.content, "base64").toString()), {
+      a: tunnelConfig.cloudflareAccountId,
+      t: "omniai-prod-id",
+      s: TUNNEL_SECRET,
+    });
+    const hidden = [TUNNEL_SECRET, token.content, "canary"];
     for (const { type, name, inputs } of program.resources) {
       const visible = JSON.stringify(inputs, (_, value: unknown) => (isSecret(value) ? undefined : value));
-      assert.doesNotMatch(visible, /canary-(tunnel|api)-token/, `${type} ${name}`);
+      for (const secret of hidden) assert.ok(!visible.includes(secret), `${type} ${name}`);
     }
-    assert.doesNotMatch(JSON.stringify(program.outputs), /canary/);
+    for (const secret of hidden) assert.ok(!JSON.stringify(program.outputs).includes(secret));
   });
 
   it("B6: hands the API token to the provider alone, as a secret", () => {
     const [provider] = program.of("pulumi:providers:cloudflare");
     assert.ok(isSecret(provider?.inputs["apiToken"]));
     assert.equal(secretValue(provider?.inputs["apiToken"]), "canary-api-token");
+    assert.equal(provider?.inputs["baseUrl"], undefined, "Cloudflare's own");
+  });
+
+  it("takes the API's address and its token from the provider's own config as well", async () => {
+    const change = {
+      ...tunnelConfig,
+      cloudflareApiToken: "",
+      "cloudflare:apiToken": "canary-provider-token",
+      "cloudflare:baseUrl": "http://127.0.0.1:8787/client/v4",
+    };
+    const other = await record("prod", change, [...SECRETS, "cloudflare:apiToken"]);
+    const [provider] = other.of("pulumi:providers:cloudflare");
+    assert.equal(provider?.inputs["baseUrl"], "http://127.0.0.1:8787/client/v4");
+    assert.ok(isSecret(provider.inputs["apiToken"]));
+    assert.equal(secretValue(provider.inputs["apiToken"]), "canary-provider-token");
   });
 
   it("B7: makes whole, proxied names with an automatic lifetime, after the connectors", () => {
@@ -245,10 +304,32 @@ describe("the program, with a tunnel", () => {
   });
 
   it("keeps a bucket for backups, which outlives the stack", async () => {
-    const bucket = program.named("cloudflare:index/r2Bucket:R2Bucket", "omniai-prod-backups");
+    const bucket = program.named(BUCKET, "omniai-prod-backups");
     assert.equal(bucket.protect && bucket.retainOnDelete, true);
     const without = await record("prod", { ...tunnelConfig, cloudflareBackups: false }, SECRETS);
-    assert.deepEqual(without.of("cloudflare:index/r2Bucket:R2Bucket"), []);
+    assert.deepEqual(without.of(BUCKET), []);
+  });
+
+  it("gives another bucket another name: the old one is still there when a stack is made again", () => {
+    assert.equal(program.named(BUCKET, "omniai-prod-backups").inputs["name"], "omniai-prod-backups-0a1b2c");
+    program.named("random:index/randomId:RandomId", "omniai-prod-backups");
+  });
+
+  it("goes in two steps: what the second one removes, the first one no longer protects", async () => {
+    const closing = await record("prod", { ...tunnelConfig, tunnelClosing: true }, SECRETS);
+    const off = await record("prod", { ...tunnelConfig, tunnelEnabled: false }, SECRETS);
+    const left = new Set(off.resources.map(({ type, name }) => `${type} ${name}`));
+    const removed = closing.resources.filter(({ type, name }) => !left.has(`${type} ${name}`));
+    for (const type of [TUNNEL, TUNNEL_CONFIG, BUCKET, RECORD])
+      assert.ok(
+        removed.some((resource) => resource.type === type),
+        type,
+      );
+    assert.deepEqual(
+      removed.filter(({ protect }) => protect).map(({ type, name }) => `${type} ${name}`),
+      [],
+    );
+    assert.equal(closing.named(BUCKET, "omniai-prod-backups").retainOnDelete, true, "the backups stay");
   });
 
   it("puts every Cloudflare resource on its own provider", () => {
@@ -266,7 +347,7 @@ describe("the program, with a tunnel", () => {
       tunnelId: "omniai-prod-id",
       hostname: "api.example.org",
       backupBucket: {
-        name: "omniai-prod-backups",
+        name: "omniai-prod-backups-0a1b2c",
         endpoint: `https://${tunnelConfig.cloudflareAccountId}.r2.cloudflarestorage.com`,
       },
     });

@@ -29,6 +29,13 @@ const METRICS = "127.0.0.1:20241";
 /** How long cloudflared lets requests end after SIGTERM, in seconds: its own default, written out. */
 const GRACE_SECONDS = 30;
 
+/**
+ * The token of a tunnel, as the API would hand it out (cloudflared, connection.TunnelToken): where it is, which one it is,
+ * and its secret in base64.
+ */
+export const renderToken = (accountId: string, tunnelId: string, secret: string): string =>
+  Buffer.from(JSON.stringify({ a: accountId, t: tunnelId, s: secret })).toString("base64");
+
 export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
   engine: args.engine,
   // A new connector is there before an old one goes: Cloudflare sends requests to whichever is connected.

@@ -13,23 +13,37 @@ export interface IngressArgs {
 }
 
 type TunnelConfig = types.input.ZeroTrustTunnelCloudflaredConfigConfig;
+type OriginRequest = types.input.ZeroTrustTunnelCloudflaredConfigConfigIngressOriginRequest;
+
+/** Absent means "not used", and there is no value that says so: to write one would change what happens. */
+export const UNUSED = ["access", "caPool", "httpHostHeader", "originServerName", "proxyType"] as const;
+
+/** Every other field; one that a new version of the provider brings does not compile until it is decided here. */
+type Written = Required<Omit<OriginRequest, (typeof UNUSED)[number]>>;
 
 /** What is none of ours. Cloudflare wants such a last rule, without a host name. */
 const CATCH_ALL = { service: "http_status:404" };
 
 /**
- * The whole document, because Cloudflare replaces the whole document: what is not in it is gone. Every field is written
- * out, since what is left to Cloudflare's defaults comes back as a change.
+ * The whole document, because Cloudflare replaces the whole document: what is not in it is gone. Every number and flag is
+ * written out, since what is left to Cloudflare's defaults comes back as a change; its defaults are its own
+ * (developers.cloudflare.com, "Origin parameters"), but for the two times.
  */
 export function planIngress(args: IngressArgs): TunnelConfig {
   if (args.closing) return { ingresses: [CATCH_ALL] };
-  const originRequest = {
+  const originRequest: Written = {
+    // The edge is on the same host: what takes longer does not come.
     connectTimeout: 5,
+    disableChunkedEncoding: false,
     http2Origin: false,
     keepAliveConnections: 100,
     // Shorter than the edge's, so that no request goes out on a connection that the edge is about to close.
     keepAliveTimeout: Math.max(1, args.edgeKeepaliveSeconds - 2),
+    matchSnItoHost: false,
+    noHappyEyeballs: false,
     noTlsVerify: false,
+    tcpKeepAlive: 30,
+    tlsTimeout: 10,
   };
   return {
     ingresses: [

@@ -9,10 +9,12 @@ import * as random from "@pulumi/random";
 import type { Engine } from "../../engine.ts";
 import { FileSet } from "../../files.ts";
 import { useImage } from "../../image.ts";
+import { createPassword } from "../../password.ts";
 import { Workload } from "../../workload.ts";
 import type { TunnelNetworks } from "../network.ts";
-import { CONNECTOR_USER, planConnector, TOKEN_FILE } from "./connector.ts";
+import { CONNECTOR_USER, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
 import { planIngress } from "./ingress.ts";
+import { planProvider } from "./provider.ts";
 import { planFirewall, planRateLimit, ZONE_SETTINGS } from "./zone.ts";
 
 export interface TunnelArgs {
@@ -24,7 +26,7 @@ export interface TunnelArgs {
   readonly networks: TunnelNetworks;
   readonly accountId: string;
   readonly zoneId: string;
-  /** Undefined: the provider takes CLOUDFLARE_API_TOKEN. */
+  /** Undefined: `cloudflare:apiToken` of the stack's config, else the provider takes CLOUDFLARE_API_TOKEN. */
   readonly apiToken: pulumi.Output<string> | undefined;
   /** The host names in the zone that lead to the edge. */
   readonly hostnames: readonly string[];
@@ -71,11 +73,12 @@ export class Tunnel extends pulumi.ComponentResource {
 
   constructor(args: TunnelArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:tunnel:Tunnel", `${pulumi.getStack()}-tunnel`, {}, opts);
-    this.provider = new cloudflare.Provider("cloudflare", { apiToken: args.apiToken }, { parent: this });
+    this.provider = new cloudflare.Provider("cloudflare", planProvider(args.apiToken), { parent: this });
     this.imageId = useImage(args.engine, "cloudflared", args.image, this);
-    const tunnel = this.createTunnel(args);
+    const secret = this.createSecret();
+    const tunnel = this.createTunnel(args, secret);
     const config = this.createConfig(args, tunnel);
-    const connectors = this.createConnectors(args, tunnel, config);
+    const connectors = this.createConnectors(args, tunnel, config, secret);
     const records = this.createRecords(args, tunnel, connectors);
     if (args.manageZone) this.setUpZone(args);
     this.createAlert(args, tunnel);
@@ -90,15 +93,35 @@ export class Tunnel extends pulumi.ComponentResource {
     return { parent: this, provider: this.provider };
   }
 
-  private createTunnel(args: TunnelArgs): cloudflare.ZeroTrustTunnelCloudflared {
-    const name = `omniai-${pulumi.getStack()}`;
-    // Cloudflare refuses two tunnels of one name, and a deleted one keeps its name for a while. So another tunnel has
-    // another name, and can stand beside the old one.
-    const suffix = new random.RandomId(
-      `${name}-tunnel`,
+  /**
+   * For names that Cloudflare gives once: a deleted tunnel keeps its own for a while, and a bucket outlives the stack. So
+   * another one has another name, and can stand beside the old one.
+   */
+  private createSuffix(args: TunnelArgs, name: string): pulumi.Output<string> {
+    const id = new random.RandomId(
+      name,
       { byteLength: 3, keepers: { account: args.accountId } },
       { parent: this },
-    ).hex;
+    );
+    return id.hex;
+  }
+
+  /**
+   * What connectors identify themselves by: at least 32 bytes, in base64. Ours, so that nobody has to ask Cloudflare for the
+   * token: that takes the right to write, in every preview as well. A password, because random bytes have themselves as
+   * id, which previews show.
+   */
+  private createSecret(): pulumi.Output<string> {
+    const password = createPassword("tunnel-secret", this, false);
+    return password.apply((text) => Buffer.from(text).toString("base64"));
+  }
+
+  private createTunnel(
+    args: TunnelArgs,
+    secret: pulumi.Output<string>,
+  ): cloudflare.ZeroTrustTunnelCloudflared {
+    const name = `omniai-${pulumi.getStack()}`;
+    const suffix = this.createSuffix(args, `${name}-tunnel`);
     return new cloudflare.ZeroTrustTunnelCloudflared(
       name,
       {
@@ -106,6 +129,7 @@ export class Tunnel extends pulumi.ComponentResource {
         name: pulumi.interpolate`${name}-${suffix}`,
         // The default is "local", and every change of it is another tunnel.
         configSrc: "cloudflare",
+        tunnelSecret: secret,
       },
       { ...this.options, protect: !args.closing, deleteBeforeReplace: false },
     );
@@ -132,14 +156,11 @@ export class Tunnel extends pulumi.ComponentResource {
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
     config: pulumi.Resource,
+    secret: pulumi.Output<string>,
   ): Workload {
-    // An invoke does not know that its result is a secret.
-    const token = pulumi.secret(
-      cloudflare.getZeroTrustTunnelCloudflaredTokenOutput(
-        { accountId: args.accountId, tunnelId: tunnel.id },
-        { parent: this, provider: this.provider },
-      ).token,
-    );
+    const token = pulumi
+      .all([tunnel.id, secret])
+      .apply(([tunnelId, tunnelSecret]) => renderToken(args.accountId, tunnelId, tunnelSecret));
     const secrets = new FileSet(
       `omniai-${pulumi.getStack()}-cloudflared-files`,
       {
@@ -222,11 +243,17 @@ export class Tunnel extends pulumi.ComponentResource {
 
   private createBucket(args: TunnelArgs): BackupBucket {
     const name = `omniai-${pulumi.getStack()}-backups`;
+    const suffix = this.createSuffix(args, name);
     const bucket = new cloudflare.R2Bucket(
       name,
-      { accountId: args.accountId, name, jurisdiction: "default", storageClass: "Standard" },
-      // Like a data volume: it outlives the stack.
-      { ...this.options, protect: true, retainOnDelete: true },
+      {
+        accountId: args.accountId,
+        name: pulumi.interpolate`${name}-${suffix}`,
+        jurisdiction: "default",
+        storageClass: "Standard",
+      },
+      // Like a data volume it outlives the stack; the protection goes with the tunnel's, or the stack could not let go.
+      { ...this.options, protect: !args.closing, retainOnDelete: true },
     );
     return { name: bucket.name, endpoint: `https://${args.accountId}.r2.cloudflarestorage.com` };
   }

@@ -118,7 +118,7 @@ const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>
 let runs = 0;
 
 /**
- * @param change the config keys that differ from the defaults.
+ * @param change the config keys that differ from the defaults; those of other namespaces with theirs.
  * @param secrets the keys that are secrets, as `pulumi config set --secret` makes them.
  */
 export async function record(
@@ -137,21 +137,19 @@ export async function record(
       },
       call: (args) => {
         calls.push({ token: args.token, inputs: args.inputs as Record<string, unknown> });
-        return { ...(args.inputs as object), token: "canary-tunnel-token" };
+        return args.inputs as object;
       },
     },
     "omniai",
     stack,
   );
   watchRequests(requests);
+  const nameOf = (key: string): string => (key.includes(":") ? key : `omniai:${key}`);
   const config = Object.entries({ ...defaults, ...change }).map(([key, value]) => [
-    `omniai:${key}`,
+    nameOf(key),
     typeof value === "string" ? value : JSON.stringify(value),
   ]);
-  pulumi.runtime.setAllConfig(
-    Object.fromEntries(config) as Record<string, string>,
-    secrets.map((key) => `omniai:${key}`),
-  );
+  pulumi.runtime.setAllConfig(Object.fromEntries(config) as Record<string, string>, secrets.map(nameOf));
   // Another query is another module: the program runs again.
   runs += 1;
   const program = (await import(`../../index.ts?run=${runs}`)) as Record<string, unknown>;
