@@ -1,6 +1,6 @@
 import cors from "cors";
 import type { Auth } from "./auth/auth.ts";
-import { clientAddress } from "./events/address.ts";
+import { clientAddress } from "./platform/address.ts";
 import express, { type Express, type RequestHandler } from "express";
 import { diagRouter, type DiagSource } from "./diag/router.ts";
 import { eventsRouter, type EventsRouterOptions } from "./events/router.ts";

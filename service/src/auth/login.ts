@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from "express";
-import { clientAddress } from "../events/address.ts";
+import { clientAddress } from "../platform/address.ts";
 import { Problem } from "../platform/problem.ts";
 import type { AuditEntry } from "./audit.ts";
 import type { AuthParts } from "./auth.ts";

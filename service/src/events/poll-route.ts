@@ -3,7 +3,7 @@ import { isKnown, principalOf, unauthenticated, type Principal } from "../auth/p
 import { between, reasonOf } from "../platform/deadline.ts";
 import { Problem } from "../platform/problem.ts";
 import { namesOf } from "../platform/trace.ts";
-import { clientAddress } from "./address.ts";
+import { clientAddress } from "../platform/address.ts";
 import { poll, type PollPage } from "./poll.ts";
 import { requestedFilter, requestedNumber, single } from "./request.ts";
 import type { EventsRouterOptions } from "./router.ts";

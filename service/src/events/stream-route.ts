@@ -4,7 +4,7 @@ import type { EventsConfig } from "../config.ts";
 import { between } from "../platform/deadline.ts";
 import { knownFields } from "../platform/logging.ts";
 import { Problem } from "../platform/problem.ts";
-import { clientAddress } from "./address.ts";
+import { clientAddress } from "../platform/address.ts";
 import type { Admitted } from "./admission.ts";
 import { encodeBlock } from "./frame.ts";
 import { join, type Outcome } from "./join.ts";

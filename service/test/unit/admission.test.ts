@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import fc from "fast-check";
-import { clientAddress, normalAddress } from "../../src/events/address.ts";
+import { clientAddress, normalAddress } from "../../src/platform/address.ts";
 import { Admission, type Admitted } from "../../src/events/admission.ts";
 
 describe("Admission", () => {

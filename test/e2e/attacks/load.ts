@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { Response } from "express";
-import { normalAddress } from "../../../service/src/events/address.ts";
+import { normalAddress } from "../../../service/src/platform/address.ts";
 import { Problem } from "../../../service/src/platform/problem.ts";
 import { RateLimit } from "../../../service/src/platform/rate-limit.ts";
 import { eventually } from "../support/http.ts";
@@ -91,7 +91,7 @@ export function rateLimits(get: () => Target): void {
   it("an address with a port, or what is none, is no way to be somebody else", () => {
     const request = (claim: string) =>
       ({ socket: { remoteAddress: "192.0.2.7" }, headers: { "x-forwarded-for": claim } }) as never;
-    return import("../../../service/src/events/address.ts").then(({ clientAddress }) => {
+    return import("../../../service/src/platform/address.ts").then(({ clientAddress }) => {
       for (const claim of ["198.51.100.1:4711", "[2001:db8::1]:80", "unknown", "", "a, b", "198.51.100.1,"])
         assert.equal(clientAddress(request(claim), 1), "192.0.2.7", claim);
       assert.equal(clientAddress(request("198.51.100.9, 203.0.113.4"), 1), "203.0.113.4", "the edge's word");
