@@ -29,9 +29,11 @@ const sessionEnds: Rule = ({ sessionIdleMinutes, sessionMaxHours }) =>
     : [];
 
 const sameSitePages: Rule = (config) => {
-  const { authMode, pageSite, certificateHosts, tunnelHostnames } = config;
+  const { authMode, pageSite } = config;
   const usesCookies = authMode === "session" || authMode === "both";
-  const hosts = [...tunnelHostnames, ...certificateHosts];
+  // Behind a tunnel pages know the API by its public names alone; the certificate is for those on the host.
+  const key = config.tunnelEnabled ? "tunnelHostnames" : "certificateHosts";
+  const hosts = config[key];
   const foreign = planPublicAccess(config).corsOrigins.filter((page) => !isSameSite(page, hosts));
   if (!usesCookies || pageSite !== "same-site" || foreign.length === 0) return [];
   return [
@@ -40,7 +42,7 @@ const sameSitePages: Rule = (config) => {
       value: pageSite,
       allowed:
         `cross-site, because browsers would not send a cookie with SameSite=Lax from ${foreign.join(", ")}; or only ` +
-        `https origins in omniai:corsOrigins that share their registrable domain with one of omniai:tunnelHostnames or omniai:certificateHosts`,
+        `https origins in omniai:corsOrigins that share their registrable domain with one of omniai:${key}`,
     },
   ];
 };

@@ -120,6 +120,36 @@ export async function checkGithub(place: ApiPlace, values: Values): Promise<Find
     need(`${name}: Contents, write`, may("push")),
     need(`${name}: Administration, write`, may("admin")),
     need(`${name}: Pages, write`, mayPages),
+    ...httpsOf(pages.body, values),
+  ];
+}
+
+/** Where the page has a name of its own: whether the second step, to enforce HTTPS, can be made and was. */
+function httpsOf(pages: unknown, values: Values): Finding[] {
+  const domain = textOf(values, "pagesDomain");
+  if (domain === undefined) return [];
+  const name = `HTTPS of ${domain}`;
+  const ready = member(pages, "https_certificate", "state") === "approved";
+  const enforced = isOn(values, "pagesHttpsEnforced");
+  if (ready && !enforced) {
+    const remedy = "Set it: pulumi config set omniai:pagesHttpsEnforced true; then `npm run up`.";
+    return [
+      {
+        name,
+        good: false,
+        detail: "GitHub has the certificate, and omniai:pagesHttpsEnforced is false",
+        remedy,
+      },
+    ];
+  }
+  if (!ready && enforced && member(pages, "https_enforced") !== true) {
+    const remedy = "Set omniai:pagesHttpsEnforced to false until it has one.";
+    return [
+      { name, good: false, detail: "GitHub has no certificate yet, and refuses to enforce HTTPS", remedy },
+    ];
+  }
+  return [
+    { name, good: true, detail: enforced ? "enforced" : "GitHub has no certificate yet; that takes a while" },
   ];
 }
 

@@ -74,11 +74,12 @@ describe("the program, with a page", () => {
     });
   });
 
-  it("serves a domain of one's own over HTTPS, with its record in the zone", async () => {
+  it("serves a domain of one's own, with its record in the zone", async () => {
     const own = await record("prod", { ...pagesConfig, pagesDomain: "app.example.org" }, SECRETS);
     const { inputs, dependsOn } = own.named(PAGES, "omniai-prod");
     assert.equal(inputs["cname"], "app.example.org");
-    assert.equal(inputs["httpsEnforced"], true);
+    // GitHub refuses to enforce HTTPS until it has a certificate, which it gets only after the first `up`.
+    assert.equal("httpsEnforced" in inputs, false);
     assert.ok(dependsOn.includes("omniai-prod-app.example.org"));
     assert.equal(own.named(FILE, "omniai-prod-CNAME").inputs["content"], "app.example.org\n");
     const record_ = own.named("cloudflare:index/dnsRecord:DnsRecord", "omniai-prod-app.example.org").inputs;
@@ -90,6 +91,18 @@ describe("the program, with a page", () => {
       proxied: false,
       ttl: 1,
     });
+  });
+
+  it("enforces HTTPS there in the second step, when GitHub has the certificate", async () => {
+    const change = { ...pagesConfig, pagesDomain: "app.example.org", pagesHttpsEnforced: true };
+    const second = await record("prod", change, SECRETS);
+    assert.equal(second.named(PAGES, "omniai-prod").inputs["httpsEnforced"], true);
+    const without = await record("prod", { ...pagesConfig, pagesHttpsEnforced: true }, SECRETS);
+    assert.equal(
+      "httpsEnforced" in without.named(PAGES, "omniai-prod").inputs,
+      false,
+      "github.io always does",
+    );
   });
 
   it("leaves the files to a workflow when told so", async () => {

@@ -142,6 +142,23 @@ describe("the way in", () => {
       assert.doesNotThrow(() => parse(page("https://other.example.org")));
       assert.deepEqual(keysOf(page("https://example.com")), ["pageSite"]);
     });
+
+    it("counts no name that only the host's own certificate has, which no page calls", () => {
+      const change = {
+        ...cookies,
+        certificateHosts: ["api.example.net"],
+        corsOrigins: ["https://app.example.net"],
+      };
+      assert.deepEqual(keysOf({ ...tunnelConfig, ...change }), ["pageSite"]);
+      assert.match(refused({ ...tunnelConfig, ...change }).message, /one of omniai:tunnelHostnames\./);
+      assert.doesNotThrow(() => parse(change), "without a tunnel it is the API's own name");
+      const left = { tunnelHostnames: ["api.example.org"], corsOrigins: ["https://app.example.org"] };
+      assert.deepEqual(
+        keysOf({ ...cookies, ...left }),
+        ["pageSite"],
+        "names of a tunnel that is off lead nowhere",
+      );
+    });
   });
 
   it("lets the page call the API from where GitHub serves it, as browsers write that", () => {

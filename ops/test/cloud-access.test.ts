@@ -128,6 +128,22 @@ describe("doctor on the clouds", () => {
     assert.deepEqual(await bad(page), []);
   });
 
+  it("says when GitHub has a certificate for the page's own name, and not before", async () => {
+    api.answers.set("/repos/owner/page", { status: 200, body: { permissions: { push: true, admin: true } } });
+    const own = { ...page, pagesDomain: "app.example.org" };
+    const enforced = { ...own, pagesHttpsEnforced: true };
+    api.answers.set("/repos/owner/page/pages", { status: 404 });
+    assert.deepEqual(await bad(own), []);
+    assert.match((await bad(enforced)).join(), /HTTPS of app\.example\.org: GitHub has no certificate yet/);
+    const body = { https_certificate: { state: "approved" }, https_enforced: false };
+    api.answers.set("/repos/owner/page/pages", { status: 200, body });
+    assert.match(
+      (await bad(own)).join(),
+      /GitHub has the certificate, and omniai:pagesHttpsEnforced is false/,
+    );
+    assert.deepEqual(await bad(enforced), []);
+  });
+
   it("names what a GitHub token lacks", async () => {
     api.answers.set("/repos/owner/page", {
       status: 200,

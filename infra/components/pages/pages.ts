@@ -15,7 +15,7 @@ export interface PagesArgs {
   readonly branch: string;
   /** A host name of one's own; empty: GitHub's. */
   readonly domain: string;
-  /** Whether http:// leads to https://. GitHub refuses it until it has a certificate for the domain. */
+  /** Whether http:// leads to https://. GitHub refuses it until it has a certificate; false leaves it as GitHub has it. */
   readonly httpsEnforced: boolean;
   /** The folder with the files. */
   readonly frontend: string;
@@ -42,7 +42,8 @@ export class Pages extends pulumi.ComponentResource {
         ...(args.source === "branch"
           ? { buildType: "legacy", source: { branch: args.branch, path: "/" } }
           : { buildType: "workflow" }),
-        ...(args.domain === "" ? {} : { cname: args.domain, httpsEnforced: args.httpsEnforced }),
+        ...(args.domain === "" ? {} : { cname: args.domain }),
+        ...(args.domain !== "" && args.httpsEnforced ? { httpsEnforced: true } : {}),
       },
       { ...options, dependsOn: [...args.dependsOn, ...(last ? [last] : [])] },
     );
