@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Problem } from "../platform/problem.ts";
+import { validated } from "../platform/validate.ts";
 import { authModes } from "./config.ts";
 import { maxPasswordLength } from "./passwords.ts";
 import { scopes } from "./principal.ts";
@@ -87,8 +87,5 @@ export const tokenListSchema = z.strictObject({ tokens: z.array(apiTokenSchema) 
 
 /** @throws Problem 400 that names what is wrong, and never a value: it may be a password. */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ path, code }) => ({ path: path.join("."), message: code }));
-  throw new Problem(400, "invalid-request", "The request is not valid.", { members: { errors } });
+  return validated(schema, body, "invalid-request", "The request is not valid.", "code");
 }

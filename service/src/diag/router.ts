@@ -5,8 +5,9 @@ import type { LogReader } from "../events/reader.ts";
 import type { Streams } from "../events/streams.ts";
 import type { Checks } from "../health/checks.ts";
 import type { Migration } from "../migrate/files.ts";
-import { methodNotAllowed, Problem } from "../platform/problem.ts";
+import { methodNotAllowed } from "../platform/problem.ts";
 import type { RedisLink } from "../platform/redis.ts";
+import { validated } from "../platform/validate.ts";
 import type { ProviderMonitor, ProviderState } from "../providers/monitor.ts";
 import type { ReportStore } from "../reports/store.ts";
 import { pageOf } from "./connections.ts";
@@ -129,11 +130,12 @@ async function withReports(connections: readonly Connection[], reports: ReportSt
 function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestHandler {
   const counts = remembered(() => directory.counts(), 500);
   return async (request, response) => {
-    const parsed = connectionsQuerySchema.safeParse(request.query);
-    if (!parsed.success) {
-      const errors = parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
-      throw new Problem(400, "invalid-query", "A parameter is not valid.", { members: { errors } });
-    }
+    const query = validated(
+      connectionsQuerySchema,
+      request.query,
+      "invalid-query",
+      "A parameter is not valid.",
+    );
     const known = await counts();
     const replicas = known ?? [directory.own];
     const summary = {
@@ -144,7 +146,7 @@ function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestH
     response.set("Cache-Control", "no-store");
     if (!maySeeAll(response)) return void response.json(summary);
     const { connections, missing } = await directory.connections(replicas.map(({ replica }) => replica));
-    const page = pageOf(connections, parsed.data);
+    const page = pageOf(connections, query);
     response.json({
       ...summary,
       missing,

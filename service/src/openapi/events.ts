@@ -1,6 +1,11 @@
 import { z } from "zod";
-import { postSchema, reservedTypes } from "../events/schema.ts";
-import { wholeNumber } from "../platform/query.ts";
+import {
+  idempotencyKeyPattern,
+  pollAnswerSchema,
+  pollQuerySchema,
+  postSchema,
+  reservedTypes,
+} from "../events/schema.ts";
 import { clientPattern } from "../reports/schema.ts";
 import { topicsPattern } from "../events/topics.ts";
 import { jsonAnswer, problem, retryAfter, type Operation } from "./operation.ts";
@@ -55,7 +60,7 @@ export const eventOperations: readonly Operation[] = [
     headers: z.object({
       "Idempotency-Key": z
         .string()
-        .regex(/^("?)([A-Za-z0-9._~:-]{8,128})\1$/)
+        .regex(idempotencyKeyPattern)
         .optional()
         .describe(
           "The same key and event, within 24 h (under a flood of keys: while the event is in the log): stored once, and the same id.",
@@ -79,14 +84,9 @@ export const eventOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "events",
     summary: "Read events, for clients that cannot stream",
-    query: z.object({
-      topics: z.string().regex(topicsPattern).optional().describe("As for the stream."),
-      after: z.string().optional().describe("A cursor; the position alone when left out."),
-      limit: wholeNumber(1, 500).default(100),
-      wait: wholeNumber(0, 25).default(0).describe("Seconds to wait for an event."),
-    }),
+    query: pollQuerySchema,
     responses: {
-      200: jsonAnswer("A page of the log.", z.looseObject({ retryMs: z.int() })),
+      200: jsonAnswer("A page of the log.", pollAnswerSchema),
       400: problem("A parameter is not valid."),
       401: problem("These topics need a login, or the token is not valid."),
       403: problem("One of the topics cannot be followed."),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Problem } from "../platform/problem.ts";
+import { validated } from "../platform/validate.ts";
 
 /**
  * What a page reports about its connection. Texts come from anybody's browser: bounded, and cleaned of what PostgreSQL's
@@ -53,10 +53,5 @@ export type ClientReport = z.output<typeof clientReportSchema>;
 
 /** @throws Problem 400 that names what is wrong. */
 export function parseReport(body: unknown): ClientReport {
-  const parsed = clientReportSchema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues
-    .slice(0, 20)
-    .map((issue) => ({ path: issue.path.join("."), message: issue.message }));
-  throw new Problem(400, "invalid-report", "The report is not valid.", { members: { errors } });
+  return validated(clientReportSchema, body, "invalid-report", "The report is not valid.");
 }

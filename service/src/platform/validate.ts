@@ -1,0 +1,26 @@
+import type { z } from "zod";
+import { Problem } from "./problem.ts";
+
+/** More of them help nobody. */
+const maxErrors = 20;
+
+/**
+ * What `schema` makes of `input`.
+ *
+ * @param says "code" where a message could repeat what was sent, and that may be a password.
+ * @throws Problem 400 that names each place and what is wrong there.
+ */
+export function validated<T>(
+  schema: z.ZodType<T>,
+  input: unknown,
+  slug: string,
+  detail: string,
+  says: "message" | "code" = "message",
+): T {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues
+    .slice(0, maxErrors)
+    .map((issue) => ({ path: issue.path.join("."), message: issue[says] ?? "invalid" }));
+  throw new Problem(400, slug, detail, { members: { errors } });
+}
