@@ -10,6 +10,7 @@ import type { EventsMetrics } from "./events/metrics.ts";
 import { RecentEvents } from "./events/recent.ts";
 import { LogReader } from "./events/reader.ts";
 import { Streams } from "./events/streams.ts";
+import { TurnedAway } from "./events/turned-away.ts";
 import { Checks } from "./health/checks.ts";
 import { databaseCheck, eventsCheck, redisCheck } from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
@@ -148,6 +149,7 @@ export async function startService(
       hub,
       streams,
       admission,
+      turnedAway: new TurnedAway(Math.max(100, Math.ceil(config.events.maxStreams / 4))),
       metrics: counts,
       config: config.events,
       auth,

@@ -25,11 +25,23 @@ const maxPerUser = 50;
 const columns = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
   last_used_at AS "lastUsedAt"`;
 
+/** The oldest goes where there are too many. */
+function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  known.delete(key);
+  const [oldest] = known.keys();
+  if (known.size >= maxRemembered && oldest !== undefined) known.delete(oldest);
+  known.set(key, value);
+}
+
 /** Personal API tokens: for programs, with some of their user's scopes, and an end. */
 export class ApiTokens {
   readonly #pool: pg.Pool;
   #generation = 0;
   readonly #known = new Map<string, { readonly principal: KnownPrincipal; readonly until: number }>();
+  /** The same by the token's id. */
+  readonly #goodUntil = new Map<string, number>();
+  /** Hashes of what was no token, or not a good one, when last asked for. */
+  readonly #unknown = new Map<string, number>();
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -74,15 +86,19 @@ export class ApiTokens {
     return row && { wasGood: row.was_good };
   }
 
-  /** Whose token this is; undefined for one that is not known, or not good any more. */
+  /** What is remembered of a token: whose it is, that it is nobody's, or undefined when that has to be asked. */
+  recall(token: string): KnownPrincipal | "nobody" | undefined {
+    const key = hashToken(token).toString("base64url");
+    const now = performance.now();
+    const known = this.#known.get(key);
+    if (known && known.until > now && known.principal.expiresAt > Date.now()) return known.principal;
+    return (this.#unknown.get(key) ?? 0) > now ? "nobody" : undefined;
+  }
+
+  /** Whose token this is; undefined for one that is not known, or not good any more. Asks PostgreSQL. */
   async find(token: string): Promise<KnownPrincipal | undefined> {
     const hash = hashToken(token);
     const key = hash.toString("base64url");
-    const known = this.#known.get(key);
-    if (known && known.until > performance.now() && known.principal.expiresAt > Date.now()) {
-      return known.principal;
-    }
-    this.#known.delete(key);
     const generation = this.#generation;
     const [row] = await ask<{
       id: string;
@@ -100,7 +116,11 @@ export class ApiTokens {
        WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
       [hash],
     );
-    if (!row) return undefined;
+    const until = performance.now() + rememberMs;
+    if (!row) {
+      remember(this.#unknown, key, until);
+      return undefined;
+    }
     const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
     if (!row.used_lately) {
       // To the minute is enough, and nobody has to wait for it.
@@ -117,27 +137,32 @@ export class ApiTokens {
     };
     // Read before a revocation that was announced meanwhile.
     if (generation !== this.#generation) return principal;
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= maxRemembered && oldest !== undefined) this.#known.delete(oldest);
-    this.#known.set(key, { principal, until: performance.now() + rememberMs });
+    remember(this.#known, key, { principal, until });
+    remember(this.#goodUntil, id, until);
     return principal;
   }
 
-  /** Whether a token is good, by its id. */
+  /** Whether a token is good, by its id; as fresh as `find` is. */
   async isGood(id: string): Promise<boolean> {
+    if ((this.#goodUntil.get(id) ?? 0) > performance.now()) return true;
+    const generation = this.#generation;
     const rows = await ask(
       this.#pool,
       `SELECT 1 FROM api_tokens t JOIN users u ON u.id = t.user_id
        WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
       [id],
     );
-    return rows.length > 0;
+    const isGood = rows.length > 0;
+    if (isGood && generation === this.#generation)
+      remember(this.#goodUntil, id, performance.now() + rememberMs);
+    return isGood;
   }
 
   /** After a revocation: what is remembered may not be true any more. */
   forget(): void {
     this.#generation++;
     this.#known.clear();
+    this.#goodUntil.clear();
   }
 
   /** Removes at most `limit` that ended or were revoked a month ago. @returns how many. */

@@ -93,6 +93,11 @@ export class Auth {
         accessTokens,
         apiTokens,
         revocations,
+        // Of this process alone: its own pool is what they would cost.
+        badTokens: new RateLimit(
+          { name: "bad-tokens", points: limits.badTokensPerMinute, windowSeconds: 60, batch: 1 },
+          undefined,
+        ),
         audit,
         corsOrigins,
         trustProxyHops,

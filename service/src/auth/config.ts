@@ -37,6 +37,8 @@ export interface LimitsConfig {
   readonly loginWindowSeconds: number;
   /** Refreshes of one address a minute. */
   readonly refreshesPerMinute: number;
+  /** API tokens that do not exist, of one address at one replica, a minute. */
+  readonly badTokensPerMinute: number;
 }
 
 export interface AuditConfig {
@@ -81,6 +83,7 @@ export function readAuthConfig(read: Reader): AuthConfig {
       loginsPerAddress: read.whole("OMNIAI_LIMIT_LOGINS_PER_ADDRESS", 50, 0, 1_000_000),
       loginsPerUser: read.whole("OMNIAI_LIMIT_LOGINS_PER_USER", 10, 0, 1_000_000),
       loginWindowSeconds: read.whole("OMNIAI_LIMIT_LOGIN_WINDOW_SECONDS", 900, 1, 86_400),
+      badTokensPerMinute: read.whole("OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE", 120, 0, 1_000_000),
       refreshesPerMinute: read.whole("OMNIAI_LIMIT_REFRESHES_PER_MINUTE", 120, 0, 1_000_000),
     },
     audit: {

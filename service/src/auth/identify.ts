@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../platform/address.ts";
 import { Problem } from "../platform/problem.ts";
+import type { RateLimit } from "../platform/rate-limit.ts";
 import type { AccessTokens } from "./access-tokens.ts";
 import { apiTokenPattern, type ApiTokens } from "./api-tokens.ts";
 import type { Audit } from "./audit.ts";
@@ -21,6 +22,8 @@ export interface IdentifyParts {
   readonly accessTokens: AccessTokens;
   readonly apiTokens: ApiTokens;
   readonly revocations: Revocations;
+  /** API tokens that nobody has, of one address. */
+  readonly badTokens: RateLimit;
   readonly audit: Audit;
   readonly corsOrigins: readonly string[];
   readonly trustProxyHops: number;
@@ -65,7 +68,7 @@ async function principalFor(
   response: Response,
 ): Promise<Principal> {
   const authorization = request.get("authorization");
-  if (authorization !== undefined) return bearer(parts, authorization);
+  if (authorization !== undefined) return bearer(parts, authorization, request, response);
   if (parts.mode === "token") return {};
   const found = await findSession(parts.sessions, request);
   if (!found) return {};
@@ -90,11 +93,17 @@ export async function findSession(sessions: Sessions, request: Request): Promise
   return undefined;
 }
 
-async function bearer(parts: IdentifyParts, authorization: string): Promise<KnownPrincipal> {
+async function bearer(
+  parts: IdentifyParts,
+  authorization: string,
+  request: Request,
+  response: Response,
+): Promise<KnownPrincipal> {
   const token = /^Bearer +([A-Za-z0-9._~+/-]{1,2048}=*)$/i.exec(authorization)?.[1];
   if (token === undefined || parts.mode === "session") throw invalidToken();
   if (apiTokenPattern.test(token)) {
-    const principal = await parts.apiTokens.find(token);
+    const address = clientAddress(request, parts.trustProxyHops);
+    const principal = await apiToken(parts, token, address, response);
     if (!principal) throw invalidToken();
     return principal;
   }
@@ -102,6 +111,21 @@ async function bearer(parts: IdentifyParts, authorization: string): Promise<Know
   if (principal?.credential.kind !== "access") throw invalidToken();
   const { id, issuedAt } = principal.credential;
   if (await parts.revocations.isRevoked(principal.userId, id, issuedAt)) throw invalidToken();
+  return principal;
+}
+
+/** What is made up costs a question to PostgreSQL each time, so an address may be wrong only so often. */
+async function apiToken(
+  { apiTokens, badTokens }: IdentifyParts,
+  token: string,
+  address: string,
+  response: Response,
+): Promise<KnownPrincipal | undefined> {
+  const known = apiTokens.recall(token);
+  if (known !== undefined) return known === "nobody" ? undefined : known;
+  badTokens.check(address);
+  const principal = await apiTokens.find(token);
+  if (!principal) await badTokens.take(address, response);
   return principal;
 }
 

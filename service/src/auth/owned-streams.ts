@@ -1,4 +1,3 @@
-import type { EventStream } from "../events/stream.ts";
 import { between, pause } from "../platform/deadline.ts";
 import type { Credential, KnownPrincipal } from "./principal.ts";
 import type { RevocationListener, Revoked } from "./revocations.ts";
@@ -6,12 +5,20 @@ import type { RevocationListener, Revoked } from "./revocations.ts";
 /** Credentials looked at together in a sweep. */
 const batch = 20;
 
+/** What stays open for a credential: a stream, or a poll that waits. */
+export interface Owned {
+  /** Ends it because the credential does not count any more. */
+  revoke(): void;
+  /** Called when it is over, whatever ended it. */
+  onClose(listener: () => void): unknown;
+}
+
 /**
- * The open streams of known users: ended as soon as what they were opened with is revoked, and looked at every now and
+ * The open streams (and waiting polls) of known users: ended as soon as what they were opened with is revoked, and looked at every now and
  * then for what ended without anybody saying so (an idle session).
  */
 export class OwnedStreams implements RevocationListener {
-  readonly #byUser = new Map<string, Map<EventStream, Credential>>();
+  readonly #byUser = new Map<string, Map<Owned, Credential>>();
   readonly #isGood: (userId: string, credential: Credential) => Promise<boolean>;
   readonly #sweepMs: number;
   readonly #forget: () => void;
@@ -33,9 +40,9 @@ export class OwnedStreams implements RevocationListener {
   }
 
   /** From now on the stream ends with the credential it was opened with. */
-  add(stream: EventStream, { userId, credential }: KnownPrincipal): void {
+  add(stream: Owned, { userId, credential }: KnownPrincipal): void {
     let streams = this.#byUser.get(userId);
-    if (!streams) this.#byUser.set(userId, (streams = new Map<EventStream, Credential>()));
+    if (!streams) this.#byUser.set(userId, (streams = new Map<Owned, Credential>()));
     streams.set(stream, credential);
     stream.onClose(() => {
       streams.delete(stream);
@@ -48,7 +55,7 @@ export class OwnedStreams implements RevocationListener {
   onRevoked(revoked: Revoked): void {
     this.#forget();
     for (const [stream, credential] of this.#byUser.get(revoked.userId) ?? []) {
-      if (concerns(revoked, credential)) end(stream);
+      if (concerns(revoked, credential)) stream.revoke();
     }
   }
 
@@ -97,14 +104,11 @@ export class OwnedStreams implements RevocationListener {
     }
   }
 
-  async #check(userId: string, credential: Credential, streams: readonly EventStream[]): Promise<void> {
+  async #check(userId: string, credential: Credential, streams: readonly Owned[]): Promise<void> {
     const isGood = await this.#isGood(userId, credential).catch(() => true);
-    if (!isGood) for (const stream of streams) end(stream);
+    if (!isGood) for (const stream of streams) stream.revoke();
   }
 }
-
-/** A clean end, after which EventSource comes back: as who it is then, or to be told by 204 to stay away. */
-const end = (stream: EventStream): void => stream.end("revoked", between(500, 2000));
 
 function concerns({ kind, id }: Revoked, credential: Credential): boolean {
   switch (kind) {

@@ -13,7 +13,7 @@ export interface AdmissionLimits {
 
 /** What one stream holds; given back exactly once, however often it is asked to. */
 export interface Admitted {
-  readonly holders: readonly string[];
+  readonly holders: string[];
   isHeld: boolean;
 }
 
@@ -61,6 +61,23 @@ export class Admission {
     for (const holder of holders) this.#held.set(holder, this.#heldBy(holder) + 1);
     this.#size++;
     return { holders, isHeld: true };
+  }
+
+  /**
+   * The same, now that it is known whose it is.
+   * @returns false when this user has enough of them: it is given back then, and with it what it took of the rate.
+   */
+  claim(admitted: Admitted, userId: string): boolean {
+    const user = `user ${userId}`;
+    if (!admitted.isHeld) return false;
+    if (this.#heldBy(user) >= this.#limits.perUser) {
+      this.leave(admitted);
+      this.#tokens++;
+      return false;
+    }
+    admitted.holders.push(user);
+    this.#held.set(user, this.#heldBy(user) + 1);
+    return true;
   }
 
   leave(admitted: Admitted): void {

@@ -161,7 +161,12 @@ export function heartbeatBlock(position: Position | undefined): string {
  * The reset has no id: a client that loses the connection before it has read it comes back with its old cursor and is
  * told again. The heartbeat behind it sets the new one.
  */
-export function resetBlock(reason: ResetReason, position: Position, requested: string | undefined): string {
-  const data = JSON.stringify({ reason, requested, latest: formatPosition(position) });
+export function resetBlock(
+  reason: ResetReason,
+  position: Position,
+  requested: string | undefined,
+  earliest?: string,
+): string {
+  const data = JSON.stringify({ reason, requested, earliest, latest: formatPosition(position) });
   return encodeBlock({ event: "reset", data }) + heartbeatBlock(position);
 }

@@ -1,5 +1,5 @@
 import { between, pause } from "../platform/deadline.ts";
-import { beginning, compareIds, parsePosition, type Position } from "./cursor.ts";
+import { beginning, compareIds, formatPosition, parsePosition, type Position } from "./cursor.ts";
 import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "./log.ts";
 import type { Delivery } from "./recent.ts";
@@ -77,7 +77,8 @@ async function resume(
     }
     const lost = lossOf(from.epoch, after, page.state);
     if (lost) {
-      if (hub.position?.epoch === page.state.epoch) return reset(stream, hub, lost, cursor);
+      if (hub.position?.epoch === page.state.epoch)
+        return reset(stream, hub, lost, cursor, earliestOf(page.state));
       // This replica has not noticed yet that the log began anew: a reset now would be followed by another.
       await Promise.race([hub.moved(), pause(between(200, 600))]);
       continue;
@@ -137,9 +138,19 @@ function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): numbe
   return wanted.length;
 }
 
-function reset(stream: EventStream, hub: Hub, reason: ResetReason, requested: string): Outcome {
+/** From where on there is a history; undefined when nothing is kept. */
+export const earliestOf = ({ epoch, first }: LogState): string | undefined =>
+  first === undefined ? undefined : formatPosition({ epoch, id: first });
+
+function reset(
+  stream: EventStream,
+  hub: Hub,
+  reason: ResetReason,
+  requested: string,
+  earliest?: string,
+): Outcome {
   if (stream.isOver || !hub.position) return { kind: "gone" };
-  stream.send(resetBlock(reason, hub.position, requested));
+  stream.send(resetBlock(reason, hub.position, requested, earliest));
   hub.attach(stream, hub.position.id);
   return { kind: "reset", reason };
 }

@@ -1,17 +1,17 @@
 import type { Request, RequestHandler } from "express";
-import { isKnown, principalOf, unauthenticated, type Principal } from "../auth/principal.ts";
+import type { Owned } from "../auth/owned-streams.ts";
+import { invalidToken, isKnown, principalOf, unauthenticated, type Principal } from "../auth/principal.ts";
+import { clientAddress } from "../platform/address.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
 import { Problem } from "../platform/problem.ts";
 import { namesOf } from "../platform/trace.ts";
-import { clientAddress } from "../platform/address.ts";
+import { validated } from "../platform/validate.ts";
 import { poll, type PollPage } from "./poll.ts";
-import { requestedFilter, requestedNumber, single } from "./request.ts";
+import { requestedFilter, single } from "./request.ts";
 import type { EventsRouterOptions } from "./router.ts";
+import { pollNumbersSchema } from "./schema.ts";
 import type { TopicFilter } from "./topics.ts";
 
-/** Longest wait of a poll, s: below what proxies give an answer that has not begun (nginx 60 s, Cloudflare 100 s). */
-const maxWaitSeconds = 25;
-const maxLimit = 500;
 /** For a log that was not reached yet, or moves: what a poll may take that does not want to wait, ms. */
 const patienceMs = 1000;
 
@@ -32,8 +32,12 @@ export function getPoll({
   return async (request, response) => {
     const principal = principalOf(response);
     const filter = filterFor(request, principal, auth.isOn);
-    const limit = requestedNumber(request, "limit", 100, 1, maxLimit);
-    const wait = requestedNumber(request, "wait", 0, 0, maxWaitSeconds);
+    const { limit, wait } = validated(
+      pollNumbersSchema,
+      request.query,
+      "invalid-query",
+      "A parameter is not valid.",
+    );
     const after = single(request.query.after);
     response.set("Cache-Control", "no-store");
     const isWaiting = wait > 0 && request.method === "GET" && !streams.isDraining;
@@ -43,7 +47,10 @@ export function getPoll({
 
     const enough = new AbortController();
     const abort = (): void => enough.abort();
-    const patience = held ? wait * 1000 : hub.position ? 0 : patienceMs;
+    const waiting = new WaitingPoll(abort);
+    // Before the first look at the log: what is revoked from now on is told to it.
+    if (held && isKnown(principal)) auth.streams.add(waiting, principal);
+    const patience = held ? waitMs(wait * 1000, principal) : hub.position ? 0 : patienceMs;
     const timer = setTimeout(abort, patience);
     if (patience === 0) abort();
     streams.draining.addEventListener("abort", abort);
@@ -58,8 +65,12 @@ export function getPoll({
       streams.draining.removeEventListener("abort", abort);
       response.off("close", abort);
       if (held) admission.leave(held);
+      waiting.close();
     }
     if (response.destroyed) return;
+    if (waiting.isRevoked) {
+      throw principal.credential?.kind === "session" ? unauthenticated() : invalidToken();
+    }
     // It began before the drain: the next request is for a successor.
     if (streams.isDraining) response.set("Connection", "close");
     if (!page) {
@@ -70,6 +81,34 @@ export function getPoll({
     if (page.reset) metrics.reset(page.reset.reason, 1);
     response.json({ ...page, retryMs: Math.round(retryMs(page, held !== undefined, streams.isDraining)) });
   };
+}
+
+/** No wait outlasts what it was asked for with. */
+const waitMs = (ms: number, { expiresAt = Infinity }: Principal): number =>
+  Math.max(0, Math.min(ms, expiresAt - Date.now()));
+
+/** What a revocation ends. */
+class WaitingPoll implements Owned {
+  isRevoked = false;
+  readonly #abort: () => void;
+  #onClose: (() => void)[] = [];
+
+  constructor(abort: () => void) {
+    this.#abort = abort;
+  }
+
+  onClose(listener: () => void): void {
+    this.#onClose.push(listener);
+  }
+
+  revoke(): void {
+    this.isRevoked = true;
+    this.#abort();
+  }
+
+  close(): void {
+    for (const listener of this.#onClose.splice(0)) listener();
+  }
 }
 
 /** @throws Problem 401 instead of 403 where a login would help. */

@@ -1,7 +1,7 @@
 import { compareIds, formatPosition, parsePosition, type Position } from "./cursor.ts";
 import { decodeBlock } from "./frame.ts";
 import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
-import { fromMemory, lossOf, pageLimit } from "./join.ts";
+import { earliestOf, fromMemory, lossOf, pageLimit } from "./join.ts";
 import type { EventLog } from "./log.ts";
 import type { Delivery } from "./recent.ts";
 import type { TopicFilter } from "./topics.ts";
@@ -20,7 +20,13 @@ export interface PollPage {
   /** There may be more already. */
   readonly more: boolean;
   /** Not everything after the cursor can be had: the client reads its snapshot again and goes on from `next`. */
-  readonly reset?: { readonly reason: ResetReason; readonly requested: string; readonly latest: string };
+  readonly reset?: {
+    readonly reason: ResetReason;
+    readonly requested: string;
+    /** The oldest event that is kept, where that is known. */
+    readonly earliest?: string;
+    readonly latest: string;
+  };
 }
 
 export interface PollRequest {
@@ -42,6 +48,25 @@ const maxReads = 10;
  * @returns undefined when this replica has not reached the log yet. @throws what the log throws when it is away.
  */
 export async function poll(
+  request: PollRequest,
+  hub: Hub,
+  log: EventLog,
+  signal: AbortSignal,
+): Promise<PollPage | undefined> {
+  // Whatever still waits for the hub when there is an answer is taken back: a quiet log would keep it for ever.
+  const over = new AbortController();
+  const abort = (): void => over.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await firstPage(request, hub, log, over.signal);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    abort();
+  }
+}
+
+async function firstPage(
   request: PollRequest,
   hub: Hub,
   log: EventLog,
@@ -79,7 +104,7 @@ async function readPage(
   });
   for (let reads = 0; reads < maxReads; reads++) {
     const part = await partAfter(from.epoch, after, hub, log);
-    if ("reset" in part) return resetPage(part.reset, formatPosition(from), part.latest);
+    if ("reset" in part) return resetPage(part.reset, formatPosition(from), part.latest, part.earliest);
     for (const delivery of part.deliveries) {
       if (filter.matches(delivery.topic)) {
         bytes += delivery.frame.length;
@@ -96,7 +121,7 @@ async function readPage(
 
 type Part =
   | { readonly deliveries: readonly Delivery[]; readonly through: string; readonly end: string }
-  | { readonly reset: ResetReason; readonly latest: Position };
+  | { readonly reset: ResetReason; readonly latest: Position; readonly earliest: string | undefined };
 
 /** The next events: through which id that looked, and where the log ended then. */
 async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog): Promise<Part> {
@@ -105,7 +130,7 @@ async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog):
   if (deliveries) return { deliveries, through: deliveries.at(-1)?.id ?? end, end };
   const { state, entries } = await log.page(after, pageLimit);
   const reset = lossOf(epoch, after, state);
-  if (reset) return { reset, latest: { epoch: state.epoch, id: state.last } };
+  if (reset) return { reset, latest: { epoch: state.epoch, id: state.last }, earliest: earliestOf(state) };
   return {
     deliveries: entries.filter((entry) => entry.epoch === epoch).map(toDelivery),
     through: entries.at(-1)?.id ?? state.last,
@@ -113,9 +138,9 @@ async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog):
   };
 }
 
-function resetPage(reason: ResetReason, requested: string, position: Position): PollPage {
+function resetPage(reason: ResetReason, requested: string, position: Position, earliest?: string): PollPage {
   const latest = formatPosition(position);
-  return { events: [], next: latest, more: false, reset: { reason, requested, latest } };
+  return { events: [], next: latest, more: false, reset: { reason, requested, earliest, latest } };
 }
 
 function toPolled(delivery: Delivery): PolledEvent {

@@ -44,18 +44,3 @@ export function requestedFilter(request: Request, principal: Principal): TopicFi
 
 /** What is no text is no list of topics either: it becomes one that is not well-formed. */
 const split = (part: unknown): string[] => (typeof part === "string" ? part.split(",") : [""]);
-
-/** A whole number of the query. @throws Problem for one that is not, or not within its bounds. */
-export function requestedNumber(
-  request: Request,
-  name: string,
-  fallback: number,
-  min: number,
-  max: number,
-): number {
-  const given = request.query[name];
-  if (given === undefined) return fallback;
-  const value = typeof given === "string" && /^\d{1,9}$/.test(given) ? Number(given) : NaN;
-  if (value >= min && value <= max) return value;
-  throw new Problem(400, "invalid-query", `${name} is a whole number from ${min} to ${max}.`);
-}

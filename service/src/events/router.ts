@@ -8,6 +8,7 @@ import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
 import { namesOf } from "../platform/trace.ts";
 import type { Admission } from "./admission.ts";
+import { admit } from "./admit.ts";
 import { formatPosition } from "./cursor.ts";
 import type { Hub } from "./hub.ts";
 import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "./log.ts";
@@ -17,12 +18,14 @@ import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { openStream } from "./stream-route.ts";
 import type { Streams } from "./streams.ts";
 import { isAllowedTopic } from "./topics.ts";
+import type { TurnedAway } from "./turned-away.ts";
 
 export interface EventsRouterOptions {
   readonly log: EventLog;
   readonly hub: Hub;
   readonly streams: Streams;
   readonly admission: Admission;
+  readonly turnedAway: TurnedAway;
   readonly metrics: EventsMetrics;
   readonly config: EventsConfig;
   readonly auth: Auth;
@@ -34,7 +37,7 @@ export function eventsRouter(options: EventsRouterOptions): Router {
   const router = Router();
   router
     .route("/")
-    .get(options.auth.lookLeniently, openStream(options))
+    .get(admit(options), options.auth.lookLeniently, openStream(options))
     .post(
       options.auth.identify,
       mayPublish(options.auth),

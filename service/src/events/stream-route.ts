@@ -4,8 +4,9 @@ import type { EventsConfig } from "../config.ts";
 import { between } from "../platform/deadline.ts";
 import { knownFields } from "../platform/logging.ts";
 import { Problem } from "../platform/problem.ts";
-import { clientAddress } from "../platform/address.ts";
+import { namesOf, type RequestNames } from "../platform/trace.ts";
 import type { Admitted } from "./admission.ts";
+import { parsePosition } from "./cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import { join, type Outcome } from "./join.ts";
 import { requestedClient, requestedCursor, requestedFilter } from "./request.ts";
@@ -17,17 +18,17 @@ import type { TopicFilter } from "./topics.ts";
 /** What is known of a stream before it is one. */
 interface Opening {
   readonly filter: TopicFilter;
-  readonly cursor: string | undefined;
-  readonly client: string | undefined;
-  readonly requestId: string;
-  readonly owner: KnownPrincipal | undefined;
-  readonly admitted: Admitted | undefined;
-  readonly refusal: CloseReason | undefined;
+  readonly cursor?: string | undefined;
+  readonly client?: string | undefined;
+  readonly names: RequestNames;
+  readonly owner?: KnownPrincipal | undefined;
+  readonly admitted?: Admitted | undefined;
+  readonly refusal?: CloseReason | undefined;
 }
 
-/** `GET /`: the stream. */
+/** `GET /`: the stream, for what was admitted. */
 export function openStream(options: EventsRouterOptions): RequestHandler {
-  const { streams, admission, config, auth } = options;
+  const { streams, admission, auth } = options;
   return (request, response) => {
     const principal = principalOf(response);
     const owner = isKnown(principal) ? principal : undefined;
@@ -38,38 +39,66 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
     if (!filter && !isUnclear) return void response.status(204).set("Cache-Control", "no-store").end();
     const cursor = requestedCursor(request);
     const client = requestedClient(request);
-    const requestId = response.locals.requestId as string;
-    response.status(200);
-    // By setHeader: Express would add a charset, and some proxies look for exactly this type.
-    response.setHeader("Content-Type", "text/event-stream");
-    // no-transform: a proxy that compresses would hold events back. X-Accel-Buffering: the same for nginx' buffers.
-    response.setHeader("Cache-Control", "no-cache, no-transform");
-    response.setHeader("X-Accel-Buffering", "no");
-    // The stream takes its connection with it when it ends, see takeOver.
-    response.setHeader("Connection", "close");
-    if (request.method === "HEAD") return void response.end();
-    const { socket } = response;
-    // Behind another request on its connection (pipelining, RFC 9112 9.3.2), which no client does for a stream.
-    if (!socket) return void response.end(encodeBlock({ retry: between(1000, 5000) }));
-    // Before anything else is spent on it. Native EventSource gives up for ever on anything but 200 (WHATWG HTML
-    // 9.2.3): it is turned away within the stream.
+    const names = namesOf(response);
+    if (request.method === "HEAD") return void writeHead(response).end();
+    const admitted = response.locals.admitted as Admitted | undefined;
+    const refuse = (refusal: CloseReason): void => {
+      if (admitted) admission.leave(admitted);
+      turnAway(request, response, refusal, options);
+    };
+    if (streams.isDraining) return refuse("draining");
     // While it cannot be found out who asks, this is no time to say 204 either.
-    const isTurnedAway = streams.isDraining || isUnclear || !filter;
-    const admitted = isTurnedAway
-      ? undefined
-      : admission.enter(clientAddress(request, config.trustProxyHops), owner?.userId);
-    const refusal: CloseReason | undefined = streams.isDraining ? "draining" : admitted ? undefined : "busy";
-    socket.setNoDelay(true);
-    // Headers, greeting and what is replayed from memory leave in one write: after a restart thousands come at once.
-    socket.cork();
-    response.flushHeaders();
-    const opening = { filter: filter ?? nothing, cursor, client, requestId, owner, admitted, refusal };
-    // The parser of the request is at work until this turn is over.
-    setImmediate(() => {
-      start(request, response, opening, options);
-      socket.uncork();
-    });
+    if (isUnclear || !filter || !admitted) return refuse("busy");
+    if (owner && !admission.claim(admitted, owner.userId)) return refuse("busy");
+    begin(request, response, { filter, cursor, client, names, owner, admitted }, options);
   };
+}
+
+/**
+ * Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): who cannot be let in now is told so within
+ * a stream. With too many of those about, the connection is cut, which EventSource takes as a reason to come back too.
+ */
+export function turnAway(
+  request: Request,
+  response: Response,
+  refusal: CloseReason,
+  options: EventsRouterOptions,
+): void {
+  const { metrics, turnedAway } = options;
+  if (turnedAway.isFull) {
+    metrics.opened();
+    metrics.closed(refusal, 0, 0);
+    return void writeHead(response).destroy();
+  }
+  begin(request, response, { filter: nothing, names: namesOf(response), refusal }, options);
+}
+
+function writeHead(response: Response): Response {
+  response.status(200);
+  // By setHeader: Express would add a charset, and some proxies look for exactly this type.
+  response.setHeader("Content-Type", "text/event-stream");
+  // no-transform: a proxy that compresses would hold events back. X-Accel-Buffering: the same for nginx' buffers.
+  response.setHeader("Cache-Control", "no-cache, no-transform");
+  response.setHeader("X-Accel-Buffering", "no");
+  // The stream takes its connection with it when it ends, see takeOver.
+  response.setHeader("Connection", "close");
+  return response;
+}
+
+function begin(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
+  const { socket } = response;
+  // Behind another request on its connection (pipelining, RFC 9112 9.3.2), which no client does for a stream.
+  if (!socket) return void writeHead(response).end(encodeBlock({ retry: between(1000, 5000) }));
+  writeHead(response);
+  socket.setNoDelay(true);
+  // Headers, greeting and what is replayed from memory leave in one write: after a restart thousands come at once.
+  socket.cork();
+  response.flushHeaders();
+  // The parser of the request is at work until this turn is over.
+  setImmediate(() => {
+    start(request, response, opening, options);
+    socket.uncork();
+  });
 }
 
 const nothing: TopicFilter = { key: "", matches: () => false };
@@ -107,29 +136,33 @@ function start(request: Request, response: Response, opening: Opening, options: 
   options.streams.add(stream);
   if (opening.owner) options.auth.streams.add(stream, opening.owner);
   if (admitted) stream.onClose(() => options.admission.leave(admitted));
-  if (refusal) stream.end(refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
-  else welcome(stream, opening.cursor, opening.requestId, options);
+  if (refusal) {
+    options.turnedAway.add(stream, refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
+  } else welcome(stream, opening.cursor, opening.names, options);
 }
 
 /** No stream outlives what it was opened with. */
 function limitsOf(owner: KnownPrincipal | undefined, config: EventsConfig): StreamLimits {
   const leftMs = (owner?.expiresAt ?? Infinity) - Date.now();
-  return leftMs < config.maxAgeMs ? { ...config, maxAgeMs: Math.max(0, leftMs) } : config;
+  if (leftMs >= config.maxAgeMs) return config;
+  return { ...config, maxAgeMs: Math.max(0, leftMs), endsAt: Date.now() + Math.max(0, leftMs) };
 }
 
 /** Nothing in here may hold on to the request or the response: they are gone as soon as the stream is on its own. */
 function welcome(
   stream: EventStream,
   cursor: string | undefined,
-  requestId: string,
+  request: RequestNames,
   { hub, log, logger, metrics }: EventsRouterOptions,
 ): void {
   // Something at once, for proxies that wait for a first byte; and a reconnection time of this client's own, so that
   // those who lose their connection together do not come back together.
   stream.send(encodeBlock({ comment: "ok", retry: between(1000, 5000) }));
-  const names = { stream: stream.id, requestId };
+  const names = { stream: stream.id, ...request };
   const quick = knownFields(logger);
-  quick.info({ ...names, topics: stream.filter.key, cursor: cursor?.slice(0, 128) }, "stream opened");
+  // Only what is a cursor: anything else may be any text of the client's.
+  const known = cursor !== undefined && parsePosition(cursor) ? cursor : undefined;
+  quick.info({ ...names, topics: stream.filter.key, cursor: known }, "stream opened");
   stream.onClose(() => {
     const { reason, bytes } = stream;
     quick.info({ ...names, reason, bytes, ms: Date.now() - stream.openedAt }, "stream closed");

@@ -16,6 +16,8 @@ export interface StreamLimits {
   readonly stallMs: number;
   /** Ended after a random 0.8 to 1.0 of this, ms. */
   readonly maxAgeMs: number;
+  /** Ended then whatever its age, ms since 1970: with what it was opened with. */
+  readonly endsAt?: number;
 }
 
 /** Where a stream writes to: a socket, or a response that is left to http. */
@@ -78,6 +80,10 @@ export class EventStream {
     return this.#reason ?? "client";
   }
 
+  get endsAt(): number | undefined {
+    return this.#limits.endsAt;
+  }
+
   get queuedBytes(): number {
     return this.#sink.writableLength;
   }
@@ -117,6 +123,11 @@ export class EventStream {
     this.#reason = reason;
     this.#endedAt = Date.now();
     this.#sink.end(this.#isChunked ? "0\r\n\r\n" : "");
+  }
+
+  /** A clean end, after which EventSource comes back: as who it is then, or to be told by 204 to stay away. */
+  revoke(): void {
+    this.end("revoked", between(500, 2000));
   }
 
   drop(reason: CloseReason): void {

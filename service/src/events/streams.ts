@@ -2,6 +2,10 @@ import { between, pause } from "../platform/deadline.ts";
 import type { EventsMetrics } from "./metrics.ts";
 import type { EventStream } from "./stream.ts";
 
+const maxTickMs = 500;
+/** Streams that end within this, ms, end together: with a tick, well within a second of their time. */
+const endStepMs = 250;
+
 /**
  * All open streams of the process, and the one timer for all of them: a wheel of slots, each visited once per heartbeat
  * interval, so that the work is spread instead of coming in one burst.
@@ -9,6 +13,8 @@ import type { EventStream } from "./stream.ts";
 export class Streams {
   readonly #slots: Set<EventStream>[];
   readonly #timer: NodeJS.Timeout;
+  /** Those that must not outlive a moment, by it, ms since 1970. */
+  readonly #ending = new Map<number, Set<EventStream>>();
   #hand = 0;
   #next = 0;
   #size = 0;
@@ -21,7 +27,7 @@ export class Streams {
    */
   constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void, metrics: EventsMetrics) {
     this.#metrics = metrics;
-    const tickMs = Math.max(20, Math.round(heartbeatMs / 30));
+    const tickMs = Math.min(maxTickMs, Math.max(20, Math.round(heartbeatMs / 30)));
     this.#slots = Array.from(
       { length: Math.max(1, Math.round(heartbeatMs / tickMs)) },
       () => new Set<EventStream>(),
@@ -30,12 +36,34 @@ export class Streams {
       const now = Date.now();
       this.#hand = (this.#hand + 1) % this.#slots.length;
       for (const stream of this.#slots[this.#hand] ?? []) if (stream.check(now)) heartbeat(stream);
+      this.#endThose(now);
     }, tickMs);
     this.#timer.unref();
   }
 
   get size(): number {
     return this.#size;
+  }
+
+  /** A slot comes round once in a heartbeat: too seldom for those that have to end at their time. */
+  #endThose(now: number): void {
+    for (const [at, streams] of this.#ending) {
+      if (at > now) continue;
+      for (const stream of streams) stream.end("age", between(500, 2000));
+      this.#ending.delete(at);
+    }
+  }
+
+  #endInTime(stream: EventStream, endsAt: number): void {
+    const at = Math.ceil(endsAt / endStepMs) * endStepMs;
+    let streams = this.#ending.get(at);
+    if (!streams) this.#ending.set(at, (streams = new Set()));
+    const together = streams;
+    together.add(stream);
+    stream.onClose(() => {
+      together.delete(stream);
+      if (together.size === 0 && this.#ending.get(at) === together) this.#ending.delete(at);
+    });
   }
 
   get isDraining(): boolean {
@@ -58,12 +86,13 @@ export class Streams {
     slot?.add(stream);
     this.#size++;
     this.#metrics.opened();
+    if (stream.endsAt !== undefined) this.#endInTime(stream, stream.endsAt);
     stream.onClose(() => {
       if (!slot?.delete(stream)) return;
       this.#size--;
       const { reason } = stream;
       if (reason === "slow" || reason === "stalled") this.#metrics.dropped(reason);
-      this.#metrics.closed(reason);
+      this.#metrics.closed(reason, Date.now() - stream.openedAt, stream.bytes);
     });
   }
 

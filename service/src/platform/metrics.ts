@@ -8,8 +8,8 @@
 export interface StreamMetrics {
   /** A stream was accepted; also one that is turned away within it. */
   opened(): void;
-  /** A stream ended, once for each `opened`. */
-  closed(reason: string): void;
+  /** A stream ended, once for each `opened`: after how long, ms, and so many bytes. */
+  closed(reason: string, ms: number, bytes: number): void;
   /** A client was dropped because it took too little: beside `closed`, by what was exceeded. */
   dropped(reason: string): void;
   /** Events sent from memory or the log to a client that resumed. */

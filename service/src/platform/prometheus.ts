@@ -161,15 +161,27 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   });
+  // Requests have their own histogram, whose buckets end where a stream begins.
+  const duration = new Histogram({
+    name: "omniai_stream_duration_seconds",
+    help: "How long event streams were open, those that ended.",
+    buckets: [0.1, 1, 5, 15, 60, 300, 600, 1800, 3600],
+    registers,
+  });
+  const sent = counter("stream_sent_bytes", "Bytes sent to event streams, counted when they end.");
   // Known before the first one occurs: a rate over a counter that appears with its first value misses that value.
-  for (const reason of ["client", "age", "draining", "busy", "slow", "stalled", "unfinished"]) {
+  for (const reason of ["client", "age", "draining", "busy", "slow", "stalled", "unfinished", "revoked"]) {
     closed.inc({ reason }, 0);
   }
   for (const reason of ["slow", "stalled"]) dropped.inc({ reason }, 0);
   for (const reason of ["trimmed", "epoch", "rollback", "unknown", "malformed"]) resets.inc({ reason }, 0);
   return {
     opened: () => opened.inc(),
-    closed: (reason) => closed.inc({ reason: wordOr(reason, "other") }),
+    closed: (reason, ms, bytes) => {
+      closed.inc({ reason: wordOr(reason, "other") });
+      duration.observe(Math.max(0, ms) / 1000);
+      sent.inc(Math.max(0, bytes));
+    },
     dropped: (reason) => dropped.inc({ reason: wordOr(reason, "other") }),
     replayed: (events) => replayed.inc(Math.max(0, events)),
     reset: (reason, streams) => resets.inc({ reason: wordOr(reason, "other") }, Math.max(0, streams)),

@@ -68,11 +68,13 @@ export class RateLimit {
       await this.#count(key, standing);
     }
     this.#describe(standing, response);
-    if (!standing.isOver) return;
-    const seconds = Math.ceil(leftOf(standing) + between(0, 2));
-    throw new Problem(429, "rate-limited", "Too many requests. Retry-After says when to go on.", {
-      headers: { "Retry-After": String(Math.max(1, seconds)) },
-    });
+    if (standing.isOver) throw tooMany(standing);
+  }
+
+  /** Whether the next one would be refused, as far as this process knows: without counting it. @throws Problem 429 */
+  check(key: string): void {
+    const standing = this.#standings.get(key);
+    if (standing?.isOver && standing.resetAt > performance.now()) throw tooMany(standing);
   }
 
   /** Takes back what a success should not have counted. */
@@ -131,6 +133,13 @@ export class RateLimit {
     const remaining = Math.max(0, standing.remaining);
     response.setHeader("RateLimit", `"${name}";r=${remaining};t=${Math.ceil(leftOf(standing))}`);
   }
+}
+
+function tooMany(standing: Standing): Problem {
+  const seconds = Math.ceil(leftOf(standing) + between(0, 2));
+  return new Problem(429, "rate-limited", "Too many requests. Retry-After says when to go on.", {
+    headers: { "Retry-After": String(Math.max(1, seconds)) },
+  });
 }
 
 /** Seconds until the window ends. */

@@ -187,6 +187,55 @@ describe("streams of users", function () {
     assert.equal((await ask(other, "GET", "/api/auth/check", { headers: bearer(api.token) })).status, 200);
   });
 
+  it("are polls too: one that waits ends within a second, and is told to log in", async () => {
+    const user = await addUser();
+    const page = await Page.loggedIn(instance, user);
+    const { accessToken } = await loginTokens(instance, user);
+    const topics = `user.${user.id}.*`;
+    const { next } = (await page.ask<{ next: string }>("GET", `/api/events/poll?topics=${topics}`)).body;
+    const path = `/api/events/poll?topics=${topics}&wait=20&after=${next}`;
+    const waiting = [
+      page.at(other).ask("GET", path),
+      ask(other, "GET", path, { headers: bearer(accessToken) }),
+      ask(other, "GET", path.replace(topics, "public.nothing"), { headers: bearer(accessToken) }),
+    ];
+    await sleep(300);
+    const since = Date.now();
+    await page.ask("POST", "/api/auth/logout");
+    await ask(instance, "POST", "/api/auth/logout", { headers: bearer(accessToken) });
+    const answers = await Promise.all(waiting);
+    assert.ok(Date.now() - since < 1500, `${Date.now() - since} ms`);
+    assert.deepEqual(answers.map(slugOf), ["unauthenticated", "invalid-token", "invalid-token"]);
+  });
+
+  it("are turned away before anybody is asked who they are", async () => {
+    const limited = await startAuth("both", { OMNIAI_MAX_STREAMS_PER_ADDRESS: "1" });
+    try {
+      const first = await openStream(limited, "public.*", {});
+      await servers.postgres.pause();
+      try {
+        const since = Date.now();
+        const unknown = bearer(`omniai_pat_${"B".repeat(43)}`);
+        const second = new SseClient(`${limited.url}/api/events`, unknown);
+        assert.equal(await second.ended, "end");
+        assert.deepEqual([second.response?.statusCode, reasonOf(second)], [200, "busy"]);
+        assert.ok(Date.now() - since < 500, "PostgreSQL was not asked");
+      } finally {
+        await servers.postgres.unpause();
+      }
+      first.close();
+      await eventually("a place", async () => {
+        const again = new SseClient(`${limited.url}/api/events?topics=user.x.*`);
+        await again.ended;
+        return again.response?.statusCode === 204;
+      });
+      // What was no stream in the end has given its place back.
+      await openStream(limited, "public.*", {}).then((stream) => stream.close());
+    } finally {
+      await limited.stop();
+    }
+  });
+
   it("send a native EventSource away for good with 204 after a logout, and never with an error before", async () => {
     const user = await addUser();
     const page = await Page.loggedIn(instance, user);

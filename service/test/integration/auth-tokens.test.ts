@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt, SignJWT } from "jose";
 import { deriveKey } from "../../src/auth/secrets.ts";
@@ -237,6 +237,27 @@ describe("tokens", function () {
       ] as const) {
         const answer = await ask(instance, method, path, { headers: bearer(body.token) });
         assert.deepEqual([answer.status, slugOf(answer)], [403, "login-needed"], method);
+      }
+    });
+
+    it("are guessed so often and no more; who has a good one is not meant", async () => {
+      const guarded = await startAuth("token", { OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE: "3" });
+      try {
+        const { accessToken } = await loginTokens(guarded, await addUser());
+        const { body: made } = await ask<{ token: string }>(guarded, "POST", "/api/auth/tokens", {
+          body: { name: "x", scopes: ["events:write"] },
+          headers: bearer(accessToken),
+        });
+        assert.equal((await post(made.token, guarded)).status, 201);
+        const guess = (): string => `omniai_pat_${randomBytes(32).toString("base64url")}`;
+        const same = guess();
+        const statuses: number[] = [];
+        for (const token of [same, same, same, guess(), guess(), guess(), guess(), same])
+          statuses.push((await post(token, guarded)).status);
+        assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 401]);
+        assert.equal((await post(made.token, guarded)).status, 201);
+      } finally {
+        await guarded.stop();
       }
     });
 

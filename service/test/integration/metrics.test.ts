@@ -80,6 +80,56 @@ describe("metrics", function () {
     assert.deepEqual(events, []);
   });
 
+  it("count what happens to streams: opened, closed by reason, replayed, reset, dropped", async () => {
+    const strict = await startInstance({
+      OMNIAI_STREAM_BUFFER_BYTES: "65536",
+      OMNIAI_STREAM_STALL_SECONDS: "600",
+      OMNIAI_MAX_STREAMS_PER_ADDRESS: "3",
+    });
+    await servers.admin.configSet("appendfsync", "always");
+    const counts = async (): Promise<Map<string, number>> =>
+      parse(await (await fetch(`${strict.internalUrl}/metrics`)).text());
+    try {
+      const live = await new SseClient(`${strict.url}/api/events`).joined();
+      const cursor = live.parser.lastEventId;
+      for (const data of [1, 2]) assert.equal((await post(strict, { type: "counted", data })).status, 201);
+      const resumed = new SseClient(`${strict.url}/api/events`, { "last-event-id": cursor });
+      await resumed.until("both", ({ published }) => published.length === 2);
+      const lost = new SseClient(`${strict.url}/api/events`, { "last-event-id": "nonsense" });
+      await lost.until("reset", ({ resets }) => resets.length === 1);
+      const tooMany = new SseClient(`${strict.url}/api/events`);
+      assert.equal(await tooMany.ended, "end");
+      lost.close();
+      await eventually("closed", () => strict.streams.size === 2);
+      const deaf = connectSocket(strict.port, "127.0.0.1");
+      deaf.on("error", () => undefined).pause();
+      deaf.write("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
+      await eventually("open", () => strict.streams.size === 3);
+      const data = "x".repeat(30_000);
+      for (let n = 0; strict.streams.size === 3 && n < 200; n++) {
+        await Promise.all(Array.from({ length: 5 }, () => post(strict, { type: "big", data })));
+      }
+      deaf.destroy();
+      const samples = await counts();
+      const expected: Record<string, number> = {
+        omniai_streams_opened_total: 5,
+        'omniai_streams_closed_total{reason="client"}': 1,
+        'omniai_streams_closed_total{reason="busy"}': 1,
+        'omniai_streams_closed_total{reason="slow"}': 1,
+        'omniai_streams_dropped_total{reason="slow"}': 1,
+        'omniai_streams_reset_total{reason="malformed"}': 1,
+        omniai_events_replayed_total: 2,
+        omniai_stream_duration_seconds_count: 3,
+      };
+      for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+      assert.ok((samples.get("omniai_stream_sent_bytes_total") ?? 0) > 30_000);
+      for (const client of [live, resumed]) client.close();
+    } finally {
+      await servers.admin.configSet("appendfsync", "everysec");
+      await strict.stop();
+    }
+  });
+
   it("count a request whose client left before the answer", async () => {
     await servers.redis.pause();
     try {
@@ -114,8 +164,8 @@ describe("metrics", function () {
     const metrics = new Metrics([], { version: "1", build: "b", replica: "r" });
     const { streams } = metrics;
     streams.opened();
-    streams.closed("age");
-    streams.closed("user 4711 <script>");
+    streams.closed("age", 70_000, 1000);
+    streams.closed("user 4711 <script>", 20, 24);
     streams.dropped("slow");
     streams.replayed(7);
     streams.reset("trimmed", 3);
@@ -127,6 +177,10 @@ describe("metrics", function () {
       'omniai_streams_closed_total{reason="age"}': 1,
       'omniai_streams_closed_total{reason="other"}': 1,
       'omniai_streams_closed_total{reason="stalled"}': 0,
+      'omniai_streams_closed_total{reason="revoked"}': 0,
+      omniai_stream_duration_seconds_count: 2,
+      'omniai_stream_duration_seconds_bucket{le="60"}': 1,
+      omniai_stream_sent_bytes_total: 1024,
       'omniai_streams_dropped_total{reason="slow"}': 1,
       omniai_events_replayed_total: 7,
       'omniai_streams_reset_total{reason="trimmed"}': 3,

@@ -47,6 +47,22 @@ describe("Admission", () => {
     assert.ok(admission.enter("a", "u"));
   });
 
+  it("learns whose a stream is after it was let in, and gives back all of one too many", () => {
+    const admission = new Admission({ ...limits, rate: 0, burst: 4 }, () => 0);
+    const [first, second, third] = [admission.enter("a"), admission.enter("b"), admission.enter("c")];
+    assert.ok(first && second && third);
+    assert.deepEqual([admission.claim(first, "u"), admission.claim(second, "u")], [true, true]);
+    assert.equal(admission.claim(third, "u"), false);
+    assert.equal(admission.size, 2);
+    admission.leave(third);
+    assert.equal(admission.size, 2, "once");
+    admission.leave(first);
+    const again = admission.enter("c");
+    assert.ok(again && admission.claim(again, "u"), "the user has a place again, and the rate its token");
+    assert.ok(admission.enter("d"));
+    assert.equal(admission.enter("e"), undefined);
+  });
+
   it("gives back exactly what was taken, however often it is asked", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean(), fc.nat(20))), (steps) => {
