@@ -1,5 +1,8 @@
 /** What `npm run doctor` says about the clouds of a stack: nothing, for a stack that needs none. */
-import { checkCloudflare, checkGithub, type ApiPlace, type Finding } from "./cloud-access.ts";
+import { checkGithub } from "./cloud-access.ts";
+import type { ApiPlace, Finding } from "./cloud-api.ts";
+import { checkCloudflare } from "./cloud-cloudflare.ts";
+import { checkRules } from "./cloud-rules.ts";
 import { isOn, type Values } from "./settings.ts";
 
 /** Secrets of the stack by config key; it may take a while to read them, so it is asked only where they are needed. */
@@ -27,15 +30,21 @@ const noToken = ({ key, token }: typeof CLOUDFLARE): Finding => ({
   remedy: `Set it with: pulumi config set --secret omniai:${key}; or in ${token}.`,
 });
 
+/** @param stack its name, for what has to be typed with it. */
 export async function inspectClouds(
   values: Values,
   environment: NodeJS.ProcessEnv,
   read: ReadSecret,
+  stack = "STACK",
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (isOn(values, "tunnelEnabled")) {
     const place = await placeOf(CLOUDFLARE, "https://api.cloudflare.com/client/v4", environment, read);
-    findings.push(...(place ? await checkCloudflare(place, values) : [noToken(CLOUDFLARE)]));
+    findings.push(
+      ...(place
+        ? [...(await checkCloudflare(place, values)), ...(await checkRules(place, values, stack))]
+        : [noToken(CLOUDFLARE)]),
+    );
   }
   if (isOn(values, "pagesEnabled")) {
     const place = await placeOf(GITHUB, "https://api.github.com", environment, read);

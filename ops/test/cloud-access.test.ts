@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { record } from "../../infra/test/support/recorder.ts";
+import { SECRETS, tunnelConfig } from "../../infra/test/support/tunnel-config.ts";
 import { inspectClouds } from "../cloud-doctor.ts";
+import { importLine } from "../cloud-rules.ts";
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
 const ZONE = "fedcba9876543210fedcba9876543210";
@@ -48,7 +51,7 @@ describe("doctor on the clouds", () => {
   let environment: NodeJS.ProcessEnv;
   const none = (): Promise<string | undefined> => Promise.resolve(undefined);
   const bad = async (of: object, read = none): Promise<string[]> =>
-    (await inspectClouds(of as Record<string, unknown>, environment, read))
+    (await inspectClouds(of as Record<string, unknown>, environment, read, "prod"))
       .filter(({ good }) => !good)
       .map(({ name, detail }) => `${name}: ${detail}`);
 
@@ -100,6 +103,102 @@ describe("doctor on the clouds", () => {
       "Cloudflare Zone, Zone WAF: Edit: missing (Cloudflare answered 403)",
     ]);
     assert.deepEqual(await bad({ ...values, cloudflareBackups: false, cloudflareManageZone: false }), []);
+  });
+
+  const found = async (name: string) =>
+    (await inspectClouds(values, environment, none, "prod")).find((finding) => finding.name.includes(name));
+
+  it("says plainly where nobody knows whether a token that may read may write", async () => {
+    active();
+    api.allow(...everything);
+    const details = (await inspectClouds(values, environment, none)).map(({ detail }) => detail);
+    assert.equal(details.filter((detail) => /may write was not proved/.test(detail)).length, 6);
+    assert.doesNotMatch(details.join(), /preview/, "a preview changes nothing, so it proves nothing");
+  });
+
+  it("knows by a tunnel's token, which only writers get, whether it may write there", async () => {
+    active();
+    api.allow(...everything);
+    const tunnel = `/accounts/${ACCOUNT}/cfd_tunnel`;
+    api.answers.set(tunnel, { status: 200, body: { result: [{ id: "t1" }] } });
+    assert.deepEqual(await bad(values), [
+      "Cloudflare Account, Cloudflare Tunnel: Edit: may read, and not write",
+    ]);
+    api.allow(`${tunnel}/t1/token`);
+    assert.equal((await found("Tunnel"))?.detail, "may read and write");
+  });
+
+  it("reads the token's own policies where it may, and finds what may only be read", async () => {
+    api.answers.set("/user/tokens/verify", { status: 200, body: { result: { status: "active", id: "k1" } } });
+    api.allow(...everything);
+    const policy = (names: string[], resources: object, effect = "allow") => ({
+      effect,
+      resources,
+      permission_groups: names.map((name) => ({ name })),
+    });
+    const ofAccount = { [`com.cloudflare.api.account.${ACCOUNT}`]: "*" };
+    const account = policy(
+      ["Cloudflare Tunnel Write", "Notifications Write", "Workers R2 Storage Write"],
+      ofAccount,
+    );
+    const zone = ["DNS Write", "Zone Settings Write", "Zone WAF Write"];
+    const own = (policies: object[]) =>
+      api.answers.set("/user/tokens/k1", { status: 200, body: { result: { policies } } });
+    own([account, policy(zone, { [`com.cloudflare.api.account.zone.${ZONE}`]: "*" })]);
+    assert.deepEqual(await bad(values), []);
+    assert.equal((await found("DNS"))?.detail, "may read and write");
+    own([account, policy(zone, { "com.cloudflare.api.account.zone.*": "*" })]);
+    assert.deepEqual(await bad(values), []);
+    own([account, policy(["DNS Read", ...zone.slice(1)], { "com.cloudflare.api.account.zone.*": "*" })]);
+    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, and not write"]);
+    own([account, policy(zone, { "com.cloudflare.api.account.zone.other": "*" })]);
+    assert.equal((await bad(values)).length, 3, "of another zone");
+    own([
+      account,
+      policy(zone, { "com.cloudflare.api.account.zone.*": "*" }),
+      policy(["DNS Write"], { [ZONE]: "*" }, "deny"),
+    ]);
+    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, and not write"]);
+  });
+
+  it("finds rules of the dashboard that the program will not overwrite, and says how to take them over", async () => {
+    active();
+    api.allow(...everything);
+    const entrypoint = (phase: string) => `/zones/${ZONE}/rulesets/phases/${phase}/entrypoint`;
+    api.answers.set(entrypoint("http_ratelimit"), { status: 404 });
+    const rules = (...refs: string[]) =>
+      api.answers.set(entrypoint("http_request_firewall_custom"), {
+        status: 200,
+        body: { result: { id: "r1", rules: refs.map((ref) => ({ ref })) } },
+      });
+    rules();
+    assert.deepEqual(await bad(values), []);
+    rules("omniai_known_paths");
+    assert.deepEqual(await bad(values), [], "its own");
+    rules("omniai_known_paths", "0123abcd");
+    assert.deepEqual(await bad(values), [
+      "Cloudflare rules (http_request_firewall_custom): 1 that the program did not make, which it will not overwrite",
+    ]);
+    assert.match(
+      (await found("http_request_firewall_custom"))?.remedy ?? "",
+      new RegExp(
+        `pulumi import cloudflare:index/ruleset:Ruleset omniai-prod-firewall zones/${ZONE}/r1 --parent 'tunnel=urn:`,
+      ),
+    );
+    assert.deepEqual(await bad({ ...values, cloudflareManageZone: false }), []);
+  });
+
+  it("names in that line what the program declares", async () => {
+    const { resources } = await record("prod", tunnelConfig, SECRETS);
+    const line = importLine("prod", "firewall", ZONE, "r1");
+    for (const [, urn = ""] of line.matchAll(/=(urn:[^']+)'/g)) {
+      const [type, name] = urn.split("::").slice(2);
+      assert.ok(
+        resources.some((one) => one.name === name && one.type === type?.split("$").at(-1)),
+        urn,
+      );
+    }
+    assert.ok(resources.some(({ type, name }) => line.includes(` ${type} ${name} `)));
   });
 
   it("says what a token is that is no longer active", async () => {
