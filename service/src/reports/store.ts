@@ -116,7 +116,7 @@ export class PostgresReportStore implements ReportStore {
   }
 
   async quality(deadlineMs: number): Promise<ConnectionQuality> {
-    const [row] = await queryWithin<{
+    const work = queryWithin<{
       reports: number;
       clients: number;
       p50: number | null;
@@ -133,6 +133,7 @@ export class PostgresReportStore implements ReportStore {
        FROM (SELECT * FROM client_reports WHERE received_at > now() - make_interval(mins => ${qualityMinutes})
              ORDER BY received_at DESC LIMIT 5000) AS recent`,
     );
+    const [row] = await withDeadline("PostgreSQL", deadlineMs, work);
     if (!row) throw new Error("no row");
     const { reports, clients, p50, p95, reconnects, errors } = row;
     return {

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { connect as connectSocket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, post, startInstance, statusOf } from "../support/instance.ts";
 import { children, spawnMain, startProcess } from "../support/process.ts";
@@ -144,6 +147,26 @@ describe("life of the process", function () {
     assert.ok(blockedAt > 0, "not before it was blocked");
     assert.ok(Date.now() - blockedAt < 3000);
     assert.match(output, /event loop blocked/);
+  });
+
+  it("ends when its event loop is blocked, also when nobody takes its output", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "omniai-wedge-"));
+    const pipe = join(folder, "output");
+    execFileSync("mkfifo", [pipe]);
+    const output = openSync(pipe, "r+");
+    try {
+      const wedge = new URL("../support/wedge.ts", import.meta.url).pathname;
+      const child = spawn(process.execPath, [wedge, "full"], { stdio: ["ignore", output, "inherit"] });
+      children.add(child);
+      const began = Date.now();
+      const [, signal] = (await once(child, "exit")) as unknown[];
+      assert.equal(signal, "SIGKILL");
+      const ms = Date.now() - began;
+      assert.ok(ms > 1500 && ms < 6000, `${ms} ms`);
+    } finally {
+      closeSync(output);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("drops a client that does not read, with bounded memory, and keeps the others", async function () {
