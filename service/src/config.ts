@@ -22,6 +22,8 @@ export interface Config {
   readonly replica: string;
   /** Content hash of the image; "dev" outside of one. */
   readonly build: string;
+  /** The sources' commit; undefined where it is not known. */
+  readonly commit: string | undefined;
   readonly stack: string;
   readonly logLevel: string;
   readonly version: string;
@@ -95,6 +97,8 @@ export interface HealthConfig {
   readonly deadlineMs: number;
   /** Checks repeat after a random 0.5 to 1.5 of this, ms. */
   readonly intervalMs: number;
+  /** A replica whose clients are more entries than this behind the log is not ready. */
+  readonly maxLagEntries: number;
   /** Checks that only warn when they fail. */
   readonly optional: readonly string[];
 }
@@ -300,6 +304,7 @@ export function loadConfig(environment: Environment): Config {
     internalPort: read.whole("OMNIAI_INTERNAL_PORT", 9000, 0, 65_535),
     replica: hostname(),
     build: read.text("OMNIAI_BUILD", "dev", name, nameAllowed),
+    commit: read.optionalText("OMNIAI_COMMIT", /^[0-9a-f]{7,64}$/, "7 to 64 hexadecimal digits"),
     stack: read.text("OMNIAI_STACK", "dev", name, nameAllowed),
     logLevel: read.choice("OMNIAI_LOG_LEVEL", "info", [
       "fatal",
@@ -353,6 +358,7 @@ export function loadConfig(environment: Environment): Config {
     health: {
       deadlineMs: read.seconds("OMNIAI_CHECK_DEADLINE_SECONDS", 1, 0.05, 1),
       intervalMs: read.seconds("OMNIAI_CHECK_INTERVAL_SECONDS", 2, 0.1, 3.3),
+      maxLagEntries: read.whole("OMNIAI_MAX_READER_LAG", 10_000, 1, 100_000_000),
       optional: read.list(
         "OMNIAI_OPTIONAL_CHECKS",
         (item) => ["database", "migrations", "redis", "events"].includes(item),

@@ -12,7 +12,7 @@ import { LogReader } from "./events/reader.ts";
 import { Streams } from "./events/streams.ts";
 import { TurnedAway } from "./events/turned-away.ts";
 import { Checks } from "./health/checks.ts";
-import { databaseCheck, eventsCheck, redisCheck } from "./health/dependencies.ts";
+import { databaseCheck, eventsCheck, lagCheck, redisCheck } from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { routeTemplates } from "./openapi/document.ts";
@@ -92,6 +92,7 @@ export async function startService(
       migrationsCheck(pool, migrations, deadlineMs),
       ...(redis ? [redisCheck(redis, deadlineMs)] : []),
       eventsCheck(reader, blockMs),
+      lagCheck(reader, hub, log, config.health),
     ],
     config.health,
     logger,

@@ -73,6 +73,7 @@ function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>):
       stack: config.stack,
       version: config.version,
       build: config.build,
+      commit: config.commit,
       replica: config.replica,
       time: new Date().toISOString(),
       uptimeSeconds: Math.round(process.uptime()),

@@ -11,6 +11,7 @@ export const diagSchema = z.strictObject({
   stack: z.string(),
   version: z.string(),
   build: z.string().describe("Content hash of the image; dev outside of one."),
+  commit: z.string().optional().describe("Of the sources; absent where it is not known."),
   replica: z.string(),
   time: z.iso.datetime(),
   uptimeSeconds: z.int(),

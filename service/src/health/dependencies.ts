@@ -1,17 +1,39 @@
 import type pg from "pg";
-import type { LogReader } from "../events/reader.ts";
+import type { HealthConfig } from "../config.ts";
+import type { Position } from "../events/cursor.ts";
+import type { EventLog } from "../events/log.ts";
+import type { LogReader, ReaderStatus } from "../events/reader.ts";
+import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";
 import type { Check } from "./checks.ts";
 
-/** A round trip through the pool. When all its connections are in use, that is load and not an outage: "warn". */
-export function databaseCheck(pool: pg.Pool, deadlineMs: number): Check {
+/** A full pool out of which nothing has come for so long, ms, is not busy but stuck: far above what a query may take. */
+const stuckMs = 4000;
+
+/**
+ * A round trip through the pool. When all its connections are in use, that is load and not an outage: "warn", for as long
+ * as queries come to an end.
+ */
+export function databaseCheck(
+  pool: Pick<pg.Pool, "waitingCount" | "idleCount" | "totalCount" | "options" | "query" | "on">,
+  deadlineMs: number,
+  now: () => number = () => performance.now(),
+): Check {
+  let succeededAt = now();
+  // With an error, or as one that is to be thrown away, it comes back for another reason.
+  pool.on("release", (error: Error | boolean | undefined) => {
+    if (!error) succeededAt = now();
+  });
   return {
     name: "database",
     measurement: "responseTime",
     componentType: "datastore",
     run: async () => {
       const isFull = pool.waitingCount > 0 && pool.idleCount === 0 && pool.totalCount >= pool.options.max;
+      const silentMs = now() - succeededAt;
+      if (isFull && silentMs > stuckMs)
+        throw new Error(`all connections are in use, and none has answered for ${Math.round(silentMs)} ms`);
       if (isFull)
         return {
           status: "warn",
@@ -49,6 +71,32 @@ export function eventsCheck(reader: LogReader, readBlockMs: number): Check {
       if (state !== "following") return Promise.reject(new Error(`the event reader is ${state}`));
       if (silentMs > 2 * readBlockMs + 2000) return Promise.reject(new Error("the event reader is stuck"));
       return Promise.resolve({ value: Math.round(silentMs), unit: "ms" });
+    },
+  };
+}
+
+/**
+ * Entries of the log that this replica has not handed to its clients yet. A reader that is connected and answered can still
+ * fall behind, and its clients with it. While the log cannot be asked, the other checks say so.
+ */
+export function lagCheck(
+  reader: { readonly status: Pick<ReaderStatus, "count"> },
+  hub: { readonly position: Pick<Position, "epoch"> | undefined },
+  log: Pick<EventLog, "state">,
+  { maxLagEntries, deadlineMs }: Pick<HealthConfig, "maxLagEntries" | "deadlineMs">,
+): Check {
+  return {
+    name: "events",
+    measurement: "lag",
+    componentType: "component",
+    run: async () => {
+      const asked = withDeadline("the event log", deadlineMs * 0.8, log.state());
+      const state = await asked.catch(() => undefined);
+      // Of another epoch the reader counts anew: it is about to notice, or the check of its silence does.
+      const isSame = state !== undefined && hub.position?.epoch === state.epoch;
+      const behind = isSame ? Math.max(0, state.count - reader.status.count) : 0;
+      if (behind > maxLagEntries) throw new Error(`the event reader is ${behind} entries behind`);
+      return { value: behind, unit: "entries" };
     },
   };
 }

@@ -31,7 +31,7 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
 
 /** One query with its own deadline, ms. A connection that missed it is thrown away by the pool, not reused. */
 export async function queryWithin<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, "query">,
   ms: number,
   text: string,
   values: unknown[] = [],

@@ -38,6 +38,7 @@ describe("diagnostics", function () {
     provider = await startProvider();
     const environment = {
       OMNIAI_PROVIDERS: JSON.stringify([{ name: "local", baseUrl: `${provider.baseUrl}/` }]),
+      OMNIAI_COMMIT: "90af440c",
     };
     const maySeeAll = {
       maySeeAll: (response: { req: { headers: { authorization?: string } } }) =>
@@ -63,7 +64,9 @@ describe("diagnostics", function () {
     for (const hidden of ["sizeBytes", "topStatements", "memory", "storage", "baseUrl", "models"]) {
       assert.ok(!text.includes(`"${hidden}"`), hidden);
     }
+    assert.equal(body.commit, "90af440c");
     const asOther = await get(diagSchema, "/api/diag", true, two);
+    assert.equal(asOther.body.commit, undefined, "not known");
     assert.equal(asOther.body.database.sizeBytes, undefined, "nobody is authorised without being told who");
   });
 

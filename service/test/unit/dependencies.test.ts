@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import type { LogState } from "../../src/events/log.ts";
+import { databaseCheck, lagCheck } from "../../src/health/dependencies.ts";
+import { PostgresReportStore } from "../../src/reports/store.ts";
+
+describe("the database check", () => {
+  function fullPool() {
+    const pool = Object.assign(new EventEmitter(), {
+      waitingCount: 5,
+      idleCount: 0,
+      totalCount: 10,
+      options: { max: 10 },
+      query: () => Promise.resolve({ rows: [] }),
+    });
+    let now = 0;
+    const check = databaseCheck(pool as never, 1000, () => now);
+    return { pool, check, pass: (ms: number) => void (now += ms) };
+  }
+
+  it("warns of a full pool while its queries come to an end", async () => {
+    const { pool, check, pass } = fullPool();
+    for (let n = 0; n < 5; n++) {
+      pass(3000);
+      pool.emit("release", undefined);
+      assert.equal((await check.run()).status, "warn");
+    }
+  });
+
+  it("fails when none has come to an end for seconds, however many come back with an error", async () => {
+    const { pool, check, pass } = fullPool();
+    pass(3000);
+    pool.emit("release", new Error("timeout"));
+    assert.equal((await check.run()).status, "warn");
+    pass(1500);
+    await assert.rejects(check.run(), /none has answered for 4500 ms/);
+    pool.emit("release", undefined);
+    assert.equal((await check.run()).status, "warn");
+    pool.waitingCount = 0;
+    pass(60_000);
+    assert.equal((await check.run()).status, undefined, "asked, and answered");
+  });
+});
+
+describe("the check of the event reader's lag", () => {
+  const state = (epoch: string, count: number): Promise<LogState> =>
+    Promise.resolve({ epoch, first: undefined, last: "1-0", count, length: 0 });
+  const run = (count: number, log: Promise<LogState>) =>
+    lagCheck({ status: { count } }, { position: { epoch: "aaaa" } }, { state: () => log }, {
+      maxLagEntries: 100,
+      deadlineMs: 100,
+    }).run();
+
+  it("fails when the reader is too far behind the log's count", async () => {
+    assert.deepEqual(await run(900, state("aaaa", 1000)), { value: 100, unit: "entries" });
+    await assert.rejects(run(899, state("aaaa", 1000)), /101 entries behind/);
+  });
+
+  it("does not compare what cannot be compared", async () => {
+    assert.equal((await run(1000, state("aaaa", 990))).value, 0);
+    assert.equal((await run(5, state("bbbb", 5000))).value, 0, "of another epoch");
+    assert.equal((await run(5, Promise.reject(new Error("away")))).value, 0);
+    assert.equal((await run(5, new Promise(() => undefined))).value, 0, "silent");
+  });
+});
+
+describe("the pages' quality", () => {
+  it("has its deadline also while it waits for a connection", async () => {
+    const pool = { query: () => new Promise(() => undefined) };
+    const store = new PostgresReportStore(pool as never, "r", { keepDays: 7, maxRows: 10 });
+    await assert.rejects(store.quality(50), /did not answer within 50 ms/);
+  });
+});
