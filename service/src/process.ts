@@ -2,7 +2,7 @@ import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { reasonOf } from "./platform/deadline.ts";
 import { createLogger, type Logger } from "./platform/logging.ts";
 import { startWatchdog } from "./platform/watchdog.ts";
-import { startService, type Service } from "./service.ts";
+import { startService, type Service, type ServiceOptions } from "./service.ts";
 import type { Stores } from "./stores.ts";
 
 /** sysexits.h EX_CONFIG: starting again does not help before somebody changes the environment. */
@@ -14,6 +14,7 @@ export const exitConfig = 78;
  */
 export async function runProcess(
   openStores?: (config: Config, logger: Logger) => Stores | Promise<Stores>,
+  options: Pick<ServiceOptions, "opensAtOnce"> = {},
 ): Promise<Service> {
   const config = configOrExit();
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
@@ -26,7 +27,12 @@ export async function runProcess(
   if (config.lifecycle.wedgedMs > 0) startWatchdog(config.lifecycle.wedgedMs);
 
   try {
-    const service = await startService(config, logger, { stores: await openStores?.(config, logger) });
+    const stores = await openStores?.(config, logger);
+    const service = await startService(config, logger, { ...options, stores });
+    service.opened.catch((error: unknown) => {
+      logger.fatal({ reason: reasonOf(error) }, "could not start");
+      process.exit(1);
+    });
     let isStopping = false;
     const onSignal = (signal: NodeJS.Signals): void => {
       if (isStopping) return logger.info({ signal }, "stopping already");

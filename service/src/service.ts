@@ -26,7 +26,10 @@ import { PostgresReportStore } from "./reports/store.ts";
 import { connectedStores, type Stores } from "./stores.ts";
 
 export interface Service {
+  /** The public port; 0 until it is open. */
   readonly port: number;
+  /** Resolves with the public port once that is open; rejects when it cannot be. */
+  readonly opened: Promise<number>;
   readonly internalPort: number;
   readonly streams: Streams;
   readonly isReady: () => boolean;
@@ -44,6 +47,8 @@ export interface ServiceOptions {
   readonly maySeeAll?: (response: Response) => boolean;
   /** Counts instead of /metrics what the events tell: for tests. */
   readonly eventsMetrics?: EventsMetrics;
+  /** Opens the public port at once, where nobody could mistake this replica for another: in development, and in tests. */
+  readonly opensAtOnce?: boolean;
   /** Gets what the apps are made of: for tests that look at their routes. */
   readonly onParts?: (parts: AppParts) => void;
 }
@@ -54,9 +59,16 @@ const listLimit = 5000;
 /** Entries of the log read into memory at the start: bounded, because each may be as long as an event may be. */
 const preloadLimit = 512;
 
+/** How often it is looked whether this replica is ready for the first time, ms. */
+const openCheckMs = 25;
+
 /**
- * One replica without its process: both ports are open and it is live when this resolves; PostgreSQL and Redis may be
- * away still, it becomes ready when they are there.
+ * One replica without its process: the internal port is open and it is live when this resolves; PostgreSQL and Redis may
+ * be away still, it becomes ready when they are there.
+ *
+ * The public port opens when it is ready for the first time, and then stays open. Addresses are given out again: the edge may
+ * still know the one of this container as that of a replica that died, and a version that never gets ready must not be
+ * reached by it.
  */
 export async function startService(
   config: Config,
@@ -167,7 +179,13 @@ export async function startService(
   const publicServer = newServer(publicApp(parts));
   const internalServer = newServer(internalApp(parts));
   const internalPort = await listen(internalServer, config.internalPort, config.host);
-  const port = await listen(publicServer, config.port, config.host);
+  let port = 0;
+  const open = async (): Promise<number> => {
+    port = await listen(publicServer, config.port, config.host);
+    logger.info({ port, internalPort, stack: config.stack, version: config.version }, "listening");
+    return port;
+  };
+  if (options.opensAtOnce) await open();
 
   redis?.open();
   log.open();
@@ -180,11 +198,16 @@ export async function startService(
     startCleanup("client reports", reports, cleanupMs, logger),
     ...auth.cleanups.map((each) => startCleanup(each.what, each, config.auth.audit.cleanupMs, logger)),
   ];
-  logger.info({ port, internalPort, stack: config.stack, version: config.version }, "listening");
+  if (port === 0) logger.info({ internalPort, version: config.version }, "starting");
+  const stopWaiting = new AbortController();
+  const opened = port > 0 ? Promise.resolve(port) : untilReady(isReady, stopWaiting.signal).then(open);
+  // Whoever waits for it hears of a failure too; a service that nobody waits for must not end the process by it.
+  opened.catch(() => undefined);
 
   async function stop(): Promise<void> {
     const { switchMs, drainMs, marginMs } = config.lifecycle;
     isDraining = true;
+    stopWaiting.abort();
     streams.startDraining();
     logger.info({ switchMs, drainMs, streams: streams.size }, "draining: serving on for the switch-over");
     await pause(switchMs);
@@ -210,5 +233,26 @@ export async function startService(
     logger.info({ wasCut }, "stopped");
   }
   let stopping: Promise<void> | undefined;
-  return { port, internalPort, streams, isReady, stop: () => (stopping ??= stop()) };
+  return {
+    get port() {
+      return port;
+    },
+    opened,
+    internalPort,
+    streams,
+    isReady,
+    stop: () => (stopping ??= stop()),
+  };
+}
+
+/** Never resolves when `signal` aborts before. */
+function untilReady(isReady: () => boolean, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = setInterval(() => {
+      if (!isReady()) return;
+      clearInterval(look);
+      resolve();
+    }, openCheckMs);
+    signal.addEventListener("abort", () => clearInterval(look));
+  });
 }

@@ -54,9 +54,8 @@ describe("the audit log", function () {
       config,
       createLogger({ level: "debug", replica: "audited", build: "test" }, sink),
     );
-    const instance = { url: `http://127.0.0.1:${service.port}` };
+    const instance = { url: `http://127.0.0.1:${await service.opened}` };
     try {
-      await eventually("ready", () => service.isReady());
       const added = await runEntry(
         "user.ts",
         ["add", `audited-${process.pid}`, "--password-stdin"],

@@ -48,8 +48,7 @@ describe("connections of streams", function () {
     const config = loadConfig(await testEnvironment({ OMNIAI_STREAM_STALL_SECONDS: "1" }));
     young = await startInstance({ OMNIAI_STREAM_MAX_AGE_SECONDS: "2" });
     service = await startService(config, pino({ level: "silent" }), { eventsMetrics: metrics });
-    url = `http://127.0.0.1:${service.port}`;
-    await eventually("ready", () => service.isReady());
+    url = `http://127.0.0.1:${await service.opened}`;
     await post({ url }, { type: "first", data: 1 });
   });
   beforeEach(() => counted.splice(0));

@@ -1,4 +1,5 @@
 import { loadConfig } from "../../src/config.ts";
+import { withDeadline } from "../../src/platform/deadline.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
@@ -38,14 +39,14 @@ export async function startInstance(
     replica: `test-${Math.random().toString(36).slice(2, 8)}`,
   };
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
-  const service = await startService(config, logger, options);
-  const instance: Instance = {
+  const isWaiting = extra.OMNIAI_TEST_NO_WAIT === undefined;
+  const service = await startService(config, logger, { opensAtOnce: !isWaiting, ...options });
+  if (isWaiting) await withDeadline("the public port", 10_000, service.opened);
+  return {
     ...service,
     url: `http://127.0.0.1:${service.port}`,
     internalUrl: `http://127.0.0.1:${service.internalPort}`,
   };
-  if (extra.OMNIAI_TEST_NO_WAIT === undefined) await eventually("ready", () => service.isReady());
-  return instance;
 }
 
 export interface Posted {

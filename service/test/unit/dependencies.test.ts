@@ -46,10 +46,15 @@ describe("the check of the event reader's lag", () => {
   const state = (epoch: string, count: number): Promise<LogState> =>
     Promise.resolve({ epoch, first: undefined, last: "1-0", count, length: 0 });
   const run = (count: number, log: Promise<LogState>) =>
-    lagCheck({ status: { count } }, { position: { epoch: "aaaa" } }, { state: () => log }, {
-      maxLagEntries: 100,
-      deadlineMs: 100,
-    }).run();
+    lagCheck(
+      { status: { count } },
+      { position: { epoch: "aaaa" } },
+      { state: () => log },
+      {
+        maxLagEntries: 100,
+        deadlineMs: 100,
+      },
+    ).run();
 
   it("fails when the reader is too far behind the log's count", async () => {
     assert.deepEqual(await run(900, state("aaaa", 1000)), { value: 100, unit: "entries" });
