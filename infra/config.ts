@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { contradictions } from "./config-rules.ts";
 import { configSchema, type ConfigProblem, type StackConfig } from "./config-schema.ts";
+import { isWeaker } from "./policy-settings.ts";
 
 /** Keys whose values are secrets as a whole: they are handed out as such. */
 const SECRET_KEYS = ["cloudflareApiToken", "githubToken"] as const;
@@ -82,13 +83,26 @@ function allowedOf(schema: z.ZodType, error: z.ZodError): string {
   return `${schema.description ?? "see Pulumi.yaml"}${path.length > 0 ? ` (wrong at ${path.join(".")})` : ""}`;
 }
 
+/** prod stays prod: a stack of that name cannot ask for laxer policies. */
+const weakness = (stack: string, value: unknown): ConfigProblem[] =>
+  typeof value === "string" && isWeaker(stack, value)
+    ? [
+        {
+          key: "environment",
+          value,
+          allowed: `empty or ${stack} or stricter, because that is the stack's name`,
+        },
+      ]
+    : [];
+
 /** Validates a whole config. @throws ConfigError with every problem found. */
 export function parseConfig(
   stack: string,
   raw: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv = process.env,
 ): StackConfig {
-  const { problems, config } = findProblems(raw, new Set(), environment);
+  const { problems: found, config } = findProblems(raw, new Set(), environment);
+  const problems = [...found, ...weakness(stack, raw["environment"])];
   if (problems.length > 0) throw new ConfigError(stack, problems);
   return config;
 }

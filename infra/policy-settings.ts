@@ -7,14 +7,18 @@ import { z } from "zod";
 export const ENVIRONMENTS = ["dev", "staging", "prod"] as const;
 export type Environment = (typeof ENVIRONMENTS)[number];
 
+/** An exception is for a while: what has to stay longer is asked for again, with its reason. */
+const LONGEST_DAYS = 366;
+const isSoon = (until: string): boolean => Date.parse(until) <= Date.now() + LONGEST_DAYS * 86_400_000;
+
 /** One rule that need not hold for one resource, for a while. */
 export const policyException = z.strictObject({
   rule: z.string().min(1),
   /** The resource's name in the program; a trailing * stands for any rest. */
-  resource: z.string().min(1),
+  resource: z.string().refine((name) => /[^*]/.test(name), "not for every resource"),
   reason: z.string().trim().min(10),
   /** The last day that it holds, in UTC. */
-  until: z.iso.date(),
+  until: z.iso.date().refine(isSoon, "within a year from now"),
 });
 
 export type PolicyException = Readonly<z.infer<typeof policyException>>;
@@ -32,17 +36,24 @@ export const policySettings = {
   policyExceptions: z
     .array(policyException)
     .describe(
-      "a list of {rule, resource, reason, until}: the rule's name, the resource's, at least 10 characters of reason, " +
-        "and the last day as YYYY-MM-DD",
+      "a list of {rule, resource, reason, until}: the rule's name, the resource's (not all of them), at least 10 " +
+        "characters of reason, and the last day as YYYY-MM-DD, within a year from now",
     ),
 };
 
-/** The environment that the config says; else the stack's name where it is one; else dev. */
-export function environmentOf(stack: string, configured: string): Environment {
-  const is = (name: string): name is Environment => (ENVIRONMENTS as readonly string[]).includes(name);
-  if (is(configured)) return configured;
-  return is(stack) ? stack : "dev";
-}
+/** From the laxest to the strictest. */
+const rank = (name: string): number => (ENVIRONMENTS as readonly string[]).indexOf(name);
+
+/**
+ * The environment that the config says, or that the stack's name is, whichever is stricter; else dev. So nobody takes the
+ * policies from prod by a line of its config, which is refused as well (isWeaker).
+ */
+export const environmentOf = (stack: string, configured: string): Environment =>
+  ENVIRONMENTS[Math.max(rank(stack), rank(configured), 0)] ?? "dev";
+
+/** Whether the config says less than the stack's name does. */
+export const isWeaker = (stack: string, configured: string): boolean =>
+  rank(configured) >= 0 && rank(configured) < rank(stack);
 
 /** Violations stop a run everywhere but in dev, where they are only shown. */
 export const isMandatory = (environment: Environment): boolean => environment !== "dev";

@@ -23,10 +23,10 @@ stack that has a file and deploys nothing. With a Pulumi CLI of your own: \`pulu
 
 **How strict.** \`omniai:environment\` says it: in \`dev\` a violation is shown, in \`staging\` and \`prod\` it stops the run,
 before anything is touched, with exit code 4. Empty means the stack's own name where that is one of the three, else
-\`dev\`.
+\`dev\`. A stack named \`staging\` or \`prod\` cannot say less than its name.
 
-**Exceptions** are in the stack's config, with a reason and a last day, and shown in every run. From the day after on,
-the rule holds again:
+**Exceptions** are in the stack's config, with a reason and a last day within a year, for named resources (a trailing
+\`*\` stands for any rest, but not for all), and shown in every run. From the day after on, the rule holds again:
 
 \`\`\`yaml
 omniai:policyExceptions:

@@ -1,7 +1,42 @@
-/** The folders of the host that a container sees. */
-import { knownFirst, type ContainerProps } from "./rule.ts";
+/** The folders of the host that a container or a volume leads to. */
+import { posix } from "node:path";
+import { CONTAINER, knownFirst, VOLUME, type ContainerProps, type Inspected } from "./rule.ts";
 
-export const hostPaths = (props: ContainerProps): string[] => [
-  ...[...knownFirst(props.volumes)].map(({ hostPath }) => hostPath ?? "").filter((path) => path !== ""),
-  ...[...knownFirst(props.mounts)].filter(({ type }) => type === "bind").map(({ source }) => source ?? ""),
-];
+/** Whose properties may name folders of the host. */
+export const MOUNTING = [CONTAINER, VOLUME] as const;
+
+interface VolumeProps {
+  readonly driverOpts?: Readonly<Record<string, string>>;
+}
+
+/** As the kernel reads it: one slash, no dots, none at the end. */
+function normal(path: string): string {
+  const normalized = posix.normalize(path).replace(/^\/\/+/, "/");
+  return normalized.length > 1 ? normalized.replace(/\/$/, "") : normalized;
+}
+
+/** `device` with a path makes a volume of the local driver a bind mount, or a disk; one of NFS begins with a colon. */
+const deviceOf = (options: Readonly<Record<string, string>> | undefined): string => options?.["device"] ?? "";
+
+function* written({ type, props }: Inspected): Iterable<string> {
+  if (type === VOLUME) {
+    yield deviceOf((props as VolumeProps).driverOpts);
+    return;
+  }
+  const { volumes, mounts } = props as unknown as ContainerProps;
+  // A volume whose name is a path is a bind mount: the provider writes both as source:target.
+  for (const { hostPath, volumeName } of knownFirst(volumes)) yield hostPath || (volumeName ?? "");
+  for (const { type: kind, source, volumeOptions } of knownFirst(mounts)) {
+    yield kind === "bind" || source?.startsWith("/") ? (source ?? "") : "";
+    yield deviceOf(volumeOptions?.driverOptions);
+  }
+}
+
+/** Whole paths, each written in the one way. */
+export function* hostPaths(resource: Inspected): Iterable<string> {
+  for (const path of written(resource)) if (path.startsWith("/")) yield normal(path);
+}
+
+/** Whether who sees `folder` sees `path`: it is that folder, or lies in it. */
+export const contains = (folder: string, path: string): boolean =>
+  folder === "/" || path === folder || path.startsWith(`${folder}/`);

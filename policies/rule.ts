@@ -15,11 +15,14 @@ export interface StackContext {
   readonly managesZone: boolean;
 }
 
+/** Properties of which nothing is known beforehand. */
+export type Props = Readonly<Record<string, unknown>>;
+
 /**
  * A resource as it is declared. Reading a property whose value is not known yet (in a preview) throws; the rule is
  * then made again during the update, so a rule reads first what decides and last what may be unknown.
  */
-export interface Inspected<P = Readonly<Record<string, unknown>>> {
+export interface Inspected<P = Props> {
   readonly urn: string;
   readonly type: string;
   readonly name: string;

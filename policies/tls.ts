@@ -33,5 +33,5 @@ export const TLS_SETTINGS: Readonly<Record<string, { good: (value: unknown) => b
     security_header: { good: hasHsts, allowed: `HSTS for at least ${LEAST_HSTS} s` },
   };
 
-/** Without one of these a zone answers in the clear, or with what a browser of today refuses. */
-export const NEEDED_SETTINGS = ["min_tls_version", "ssl", "always_use_https"] as const;
+/** Without one of these a zone answers in the clear, or with what a browser of today refuses, or is asked in the clear first. */
+export const NEEDED_SETTINGS = ["min_tls_version", "ssl", "always_use_https", "security_header"] as const;

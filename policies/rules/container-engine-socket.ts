@@ -1,18 +1,28 @@
-import { hostPaths } from "../mounts.ts";
-import { containerRule, knownFirst } from "../rule.ts";
+import { contains, hostPaths, MOUNTING } from "../mounts.ts";
+import { CONTAINER, knownFirst, resourceRule, type ContainerProps, type Props } from "../rule.ts";
+
+/** Where engines listen; /var/run is /run. */
+const FOLDERS = ["/run", "/run/docker", "/run/containerd", "/run/podman"];
+const SOCKET = /(docker|containerd|podman|crio)[\w-]*\.sock/;
+
+const isEngine = (path: string): boolean => {
+  const short = path.replace(/^\/var\/run(?=\/|$)/, "/run");
+  return SOCKET.test(path) || FOLDERS.some((folder) => contains(short, folder)) || short === "/var";
+};
 
 /** Who can talk to the engine is root on the host; read-only changes nothing about that. */
-export const containerEngineSocket = containerRule({
+export const containerEngineSocket = resourceRule<Props>(MOUNTING, {
   name: "container-engine-socket",
   title: "No container reaches the engine's socket.",
   source: "CIS Docker 5.32",
   remedy: "Use a filtering proxy, or do without.",
 
-  *check({ props }) {
-    const inside = [...knownFirst(props.volumes)].map(({ containerPath }) => containerPath ?? "");
-    for (const path of [...hostPaths(props), ...inside]) {
-      if (/docker\.sock/.test(path) || /^(\/var)?\/run\/?$/.test(path))
-        yield `it mounts ${path}, where the engine listens.`;
+  *check(resource) {
+    const { type, props } = resource;
+    const volumes = type === CONTAINER ? (props as unknown as ContainerProps).volumes : undefined;
+    const inside = [...knownFirst(volumes)].map(({ containerPath }) => containerPath ?? "");
+    for (const path of [...hostPaths(resource), ...inside.filter((path) => SOCKET.test(path))]) {
+      if (isEngine(path)) yield `it mounts ${path}, where the engine listens.`;
     }
   },
 });

@@ -1,5 +1,8 @@
 import { containerRule, knownFirst } from "../rule.ts";
 
+/** Nothing but zeros, in whatever notation; also the IPv4 one as IPv6 writes it (::ffff:0.0.0.0). */
+const isUnspecified = (ip: string): boolean => /^\[?([0:]*:ffff:)?[0:.]*\]?$/i.test(ip.trim());
+
 /** A published port goes past the host's firewall, and the engine's default is every address. */
 export const containerPortAddress = containerRule({
   name: "container-port-address",
@@ -9,8 +12,7 @@ export const containerPortAddress = containerRule({
 
   *check({ props }) {
     for (const { ip, external } of knownFirst(props.ports)) {
-      if (ip === undefined || ip === "" || ip === "0.0.0.0" || ip === "::")
-        yield `the port ${external} listens on every address of the host.`;
+      if (isUnspecified(ip ?? "")) yield `the port ${external} listens on every address of the host.`;
     }
   },
 });

@@ -13,6 +13,10 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
   return { memory, peak, cpus: Math.round(cpus * 1000) / 1000 };
 }
 
+/** Shares divide what there is and limit nothing: how much such a container takes is not known, which is not 0. */
+const isUnbounded = ({ props }: Declared): boolean =>
+  !(Number((props as unknown as ContainerProps).cpus ?? 0) > 0);
+
 /** The kernel kills somebody when the limits promise more than there is. */
 export const hostCapacity = stackRule({
   name: "host-capacity",
@@ -22,13 +26,17 @@ export const hostCapacity = stackRule({
   remedy:
     "Say the host's size in omniai:hostMemory (MiB) and omniai:hostCpus, and lower the limits of the workloads until they fit.",
   *check(resources, { environment, hostMemory, hostCpus }) {
-    const { memory, peak, cpus } = add(resources.filter(({ type }) => type === CONTAINER));
+    const containers = resources.filter(({ type }) => type === CONTAINER);
+    const { memory, peak, cpus } = add(containers);
     if (hostMemory === 0 && isMandatory(environment)) yield { what: "the memory of the host is not said." };
     if (hostCpus === 0 && isMandatory(environment)) yield { what: "the cores of the host are not said." };
     if (hostMemory > 0 && peak > hostMemory) {
       yield {
         what: `its containers may take ${memory} MiB, ${peak} MiB while a deploy runs; the host has ${hostMemory}.`,
       };
+    }
+    for (const resource of hostCpus > 0 ? containers.filter(isUnbounded) : []) {
+      yield { what: "it has no cpus, so nobody knows whether the cores of the host are enough.", resource };
     }
     if (hostCpus > 0 && cpus > hostCpus) {
       yield { what: `its containers may take ${cpus} cores; the host has ${hostCpus}.` };

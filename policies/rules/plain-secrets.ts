@@ -3,8 +3,16 @@ import { stackRule } from "../rule.ts";
 /** Shorter values (numbers, flags) stand in many places by chance. */
 const SHORTEST = 12;
 
-/** What is not known yet comes as a UUID. */
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** What is not known yet comes as one of these (pulumi, sdk/go/common/resource/plugin/rpc.go), in a preview, by type. */
+const UNKNOWN: ReadonlySet<string> = new Set([
+  "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+  "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+  "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+  "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+  "030794c1-ac77-496b-92df-f27374a8bd58",
+  "e48ece36-62e2-4504-bad9-02848725956a",
+  "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+]);
 
 /** By value, whatever way it took: a secret that was unwrapped on its way is found here. */
 export const plainSecrets = stackRule({
@@ -16,7 +24,7 @@ export const plainSecrets = stackRule({
     const secrets = new Set(
       resources
         .flatMap(({ texts }) => texts)
-        .filter(({ secret, value }) => secret && value.length >= SHORTEST && !UUID.test(value))
+        .filter(({ secret, value }) => secret && value.length >= SHORTEST && !UNKNOWN.has(value))
         .map(({ value }) => value),
     );
     for (const resource of resources) {

@@ -10,6 +10,10 @@ testRule(hostCapacity, {
   },
   fails: {
     "too much memory during a deploy": [[container({ memory: 1500 })], /1500 MiB, 3000 MiB while a deploy/],
+    "shares instead of a limit": [
+      [container(), container({ cpus: undefined, cpuShares: 512 })],
+      /no cpus, so nobody knows/,
+    ],
     "too many cores": [[container({ cpus: "3" }), container({ cpus: "1.5" })], /4\.5 cores; the host has 4/],
   },
 });

@@ -1,3 +1,4 @@
+import { runtime } from "@pulumi/pulumi";
 import { plainSecrets } from "../../rules/plain-secrets.ts";
 import { resource, testRule } from "../support/cases.ts";
 
@@ -10,8 +11,20 @@ const password = resource(
   },
 );
 
+/** A secret, and the same value in plain elsewhere. */
+const leaking = (value: string) => [
+  resource(
+    "random:index/randomUuid:RandomUuid",
+    "key",
+    {},
+    { texts: [{ path: "result", value, secret: true }] },
+  ),
+  resource("pulumi:pulumi:Stack", "omniai-prod", {}, { texts: [{ path: "key", value, secret: false }] }),
+];
+
 testRule(plainSecrets, {
   passes: {
+    "what is not known yet, in a preview": leaking(runtime.unknownValue),
     "kept a secret": [
       password,
       resource(
@@ -23,6 +36,7 @@ testRule(plainSecrets, {
     ],
   },
   fails: {
+    "a secret that is a UUID": [leaking("0f8fad5b-d9cb-469f-a165-70867728950e"), /in key/],
     "in an output": [
       [
         password,

@@ -1,18 +1,27 @@
 import assert from "node:assert/strict";
 import { zoneTlsComplete } from "../../rules/zone-tls-complete.ts";
-import { judge, resource, testRule } from "../support/cases.ts";
+import { judge, resource, testRule, type Case } from "../support/cases.ts";
 
 const record = resource("cloudflare:index/dnsRecord:DnsRecord", "api", {});
+const NEEDED = ["min_tls_version", "ssl", "always_use_https", "security_header"];
 const setting = (settingId: string) =>
   resource("cloudflare:index/zoneSetting:ZoneSetting", settingId, { settingId });
 
 testRule(zoneTlsComplete, {
   passes: {
-    "all there": [record, setting("min_tls_version"), setting("ssl"), setting("always_use_https")],
+    "all there": [record, ...NEEDED.map(setting)],
     "no records": [],
   },
   fails: {
-    "one is missing": [[record, setting("min_tls_version"), setting("ssl")], /always_use_https/],
+    ...Object.fromEntries(
+      NEEDED.map((missing) => [
+        `${missing} is missing`,
+        [[record, ...NEEDED.filter((one) => one !== missing).map(setting)], new RegExp(missing)] as [
+          Case,
+          RegExp,
+        ],
+      ]),
+    ),
   },
 });
 
