@@ -21,7 +21,9 @@ import { pause, withDeadline } from "./platform/deadline.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
 import { Metrics } from "./platform/prometheus.ts";
+import { RateLimit } from "./platform/rate-limit.ts";
 import { ProviderMonitor } from "./providers/monitor.ts";
+import { reportsPerAddress } from "./reports/router.ts";
 import { PostgresReportStore } from "./reports/store.ts";
 import { connectedStores, type Stores } from "./stores.ts";
 
@@ -110,6 +112,7 @@ export async function startService(
     logger,
   );
 
+  const perAddress = reportsPerAddress(config.reports.perMinute);
   const reports = new PostgresReportStore(pool, config.replica, config.reports);
 
   const providers = new ProviderMonitor(config.providers);
@@ -154,6 +157,11 @@ export async function startService(
     reports: {
       store: reports,
       perMinute: config.reports.perMinute,
+      perAddress: new RateLimit(
+        { name: "reports", points: perAddress, windowSeconds: 60, batch: Math.ceil(perAddress / 50) },
+        redis,
+      ),
+      trustProxyHops: config.events.trustProxyHops,
       bodyLimitBytes: config.bodyLimitBytes,
       logger,
     },

@@ -1,9 +1,11 @@
 import { Router, type RequestHandler } from "express";
+import { clientAddress } from "../platform/address.ts";
 import { jsonBody } from "../platform/body.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
 import { Gate } from "../platform/gate.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problem.ts";
+import type { RateLimit } from "../platform/rate-limit.ts";
 import { TokenBucket } from "../platform/token-bucket.ts";
 import { namesOf } from "../platform/trace.ts";
 import { parseReport } from "./schema.ts";
@@ -13,6 +15,10 @@ export interface ReportsRouterOptions {
   readonly store: ReportStore;
   /** Reports a minute that this process takes, from all pages together. */
   readonly perMinute: number;
+  /** The same of one address, at all replicas. */
+  readonly perAddress: RateLimit;
+  /** See clientAddress. */
+  readonly trustProxyHops: number;
   readonly bodyLimitBytes: number;
   readonly logger: Logger;
 }
@@ -24,15 +30,26 @@ const maxAtOnce = 4;
 /** More than these do not wait for their turn: a moment's hesitation of PostgreSQL is no reason to refuse, an outage is. */
 const maxWaiting = 200;
 
+/** Of what one process takes, one address gets less than its burst: enough for an office of pages, and others are not shut out. */
+export const reportsPerAddress = (perMinute: number): number => Math.max(1, Math.ceil(perMinute / 8));
+
 /** POST / takes a page's report: 202 only when it is committed, 503 with Retry-After when that cannot be promised. */
 export function reportsRouter(options: ReportsRouterOptions): Router {
   const router = Router();
   const limit = Math.min(options.bodyLimitBytes, 32_768);
   router
     .route("/")
-    .post(limitRate(options.perMinute), jsonBody(limit), postReport(options))
+    .post(limitAddress(options), limitRate(options.perMinute), jsonBody(limit), postReport(options))
     .all(methodNotAllowed("POST", "OPTIONS"));
   return router;
+}
+
+/** First: one address that reports too much must not use up what the process takes of all. */
+function limitAddress({ perAddress, trustProxyHops }: ReportsRouterOptions): RequestHandler {
+  return async (request, response, next) => {
+    await perAddress.take(clientAddress(request, trustProxyHops), response);
+    next();
+  };
 }
 
 /** Before the body is read: what is refused costs next to nothing. */

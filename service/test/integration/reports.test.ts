@@ -9,11 +9,17 @@ interface Answer {
   readonly ms: number;
 }
 
-async function report(instance: Instance, body: unknown, contentType = "application/json"): Promise<Answer> {
+/** @param address whose it is, where the instance believes a proxy. */
+async function report(
+  instance: Instance,
+  body: unknown,
+  address = "192.0.2.1",
+  contentType = "application/json",
+): Promise<Answer> {
   const started = performance.now();
   const response = await fetch(`${instance.url}/api/diag/client-reports`, {
     method: "POST",
-    headers: { "content-type": contentType },
+    headers: { "content-type": contentType, "x-forwarded-for": address },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
   const { type = "" } = (await response.json()) as { type?: string };
@@ -36,7 +42,10 @@ describe("reports of pages", function () {
   before(async function () {
     this.timeout(60_000);
     servers = await testServers();
-    instance = await startInstance({ OMNIAI_OPTIONAL_CHECKS: "database" });
+    instance = await startInstance({
+      OMNIAI_OPTIONAL_CHECKS: "database",
+      OMNIAI_CLIENT_REPORTS_PER_MINUTE: "6000",
+    });
   });
   beforeEach(() => psql("TRUNCATE client_reports"));
   after(() => instance?.stop());
@@ -88,7 +97,7 @@ describe("reports of pages", function () {
       assert.deepEqual([status, type], [400, "urn:omniai:problem:invalid-report"], JSON.stringify(body));
     }
     assert.equal((await report(instance, "{")).status, 400);
-    assert.equal((await report(instance, { client }, "text/plain")).status, 415);
+    assert.equal((await report(instance, { client }, undefined, "text/plain")).status, 415);
     assert.equal((await report(instance, { client, x: "x".repeat(40_000) })).status, 413);
     assert.equal((await fetch(`${instance.url}/api/diag/client-reports`)).status, 405);
     assert.equal(await psql("SELECT count(*) FROM client_reports"), "0");
@@ -124,17 +133,41 @@ describe("reports of pages", function () {
     }
   });
 
+  it("are limited for each address, IPv6 by /56, and leave room for others", async () => {
+    const limited = await startInstance({
+      OMNIAI_CLIENT_REPORTS_PER_MINUTE: "160",
+      OMNIAI_TRUST_PROXY_HOPS: "1",
+    });
+    const from = async (address: string): Promise<number> =>
+      (await report(limited, { client }, address)).status;
+    try {
+      const statuses: number[] = [];
+      // An eighth of 160, and then no more, whichever address of its own the client takes.
+      for (let n = 0; n < 23; n++) statuses.push(await from(`2001:db8:77:12${n % 10}0::${n + 1}`));
+      assert.deepEqual(
+        statuses,
+        Array.from({ length: 23 }, (_, n) => (n < 20 ? 202 : 429)),
+      );
+      assert.equal(await from("2001:db8:77:1300::1"), 202);
+    } finally {
+      await limited.stop();
+    }
+  });
+
   it("get 429 and Retry-After above the rate, before their body is looked at", async () => {
-    const limited = await startInstance({ OMNIAI_CLIENT_REPORTS_PER_MINUTE: "30" });
+    const limited = await startInstance({
+      OMNIAI_CLIENT_REPORTS_PER_MINUTE: "30",
+      OMNIAI_TRUST_PROXY_HOPS: "1",
+    });
     try {
       const answers: Answer[] = [];
-      for (let i = 0; i < 8; i++) answers.push(await report(limited, { client }));
+      for (let i = 0; i < 8; i++) answers.push(await report(limited, { client }, `198.51.100.${i}`));
       assert.deepEqual(
         answers.map(({ status }) => status),
         [202, 202, 202, 202, 202, 429, 429, 429],
       );
       assert.ok(Number(answers.at(-1)?.retryAfter) >= 1);
-      assert.equal((await report(limited, "{")).status, 429);
+      assert.equal((await report(limited, "{", "198.51.100.9")).status, 429);
     } finally {
       await limited.stop();
     }
