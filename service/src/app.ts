@@ -87,7 +87,7 @@ export function publicApp(parts: AppParts): Express {
   app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", parts.auth.lookLeniently, diagRouter(parts.diag));
   app.use(openApiRouter("public", parts.health.version));
-  app.use(notFound, problemHandler(parts.logger));
+  app.use(notFound, parts.auth.auditRefusals, problemHandler(parts.logger));
   return app;
 }
 

@@ -10,6 +10,7 @@ export interface AuditEntry {
     | "logout"
     | "refresh"
     | "csrf"
+    | "access"
     | "limit"
     | "token.create"
     | "token.revoke"
@@ -22,6 +23,8 @@ export interface AuditEntry {
   /** As limits count it: IPv6 by /56. */
   readonly address?: string | undefined;
   readonly requestId?: string | undefined;
+  /** Of the log line only. */
+  readonly traceId?: string | undefined;
   readonly detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }
 
@@ -50,8 +53,8 @@ export class Audit {
    * says so.
    */
   async record(entry: AuditEntry): Promise<void> {
-    const { detail = {}, ...rest } = entry;
-    this.#logger.info({ audit: { ...rest, ...detail } }, "audit");
+    const { detail = {}, traceId, ...rest } = entry;
+    this.#logger.info({ trace_id: traceId, audit: { ...rest, ...detail } }, "audit");
     if (entry.outcome === "refused" && this.#pending >= maxPending) return;
     this.#pending++;
     try {
@@ -70,7 +73,10 @@ export class Audit {
         ],
       );
     } catch (error) {
-      this.#logger.error({ audit: rest, reason: reasonOf(error) }, "audit row not written");
+      this.#logger.error(
+        { trace_id: traceId, audit: rest, reason: reasonOf(error) },
+        "audit row not written",
+      );
     } finally {
       this.#pending--;
     }

@@ -1,4 +1,4 @@
-import type { RequestHandler, Router } from "express";
+import type { ErrorRequestHandler, RequestHandler, Router } from "express";
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import type { Logger } from "../platform/logging.ts";
@@ -13,6 +13,7 @@ import { identify, type IdentifyParts } from "./identify.ts";
 import { OwnedStreams } from "./owned-streams.ts";
 import { prepareNobody } from "./passwords.ts";
 import type { Credential } from "./principal.ts";
+import { auditRefusals } from "./refusals.ts";
 import { RefreshTokens } from "./refresh-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import { authRouter } from "./router.ts";
@@ -98,7 +99,6 @@ export class Auth {
           { name: "bad-tokens", points: limits.badTokensPerMinute, windowSeconds: 60, batch: 1 },
           undefined,
         ),
-        audit,
         corsOrigins,
         trustProxyHops,
       },
@@ -131,6 +131,11 @@ export class Auth {
 
   router(): Router {
     return authRouter(this.#parts);
+  }
+
+  /** For the end of the app, before errors become answers. */
+  get auditRefusals(): ErrorRequestHandler {
+    return this.isOn ? auditRefusals(this.#parts) : (error, _request, _response, next) => next(error);
   }
 
   /** What has to be cleaned up every now and then. */

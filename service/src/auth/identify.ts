@@ -4,7 +4,6 @@ import { Problem } from "../platform/problem.ts";
 import type { RateLimit } from "../platform/rate-limit.ts";
 import type { AccessTokens } from "./access-tokens.ts";
 import { apiTokenPattern, type ApiTokens } from "./api-tokens.ts";
-import type { Audit } from "./audit.ts";
 import type { AuthMode } from "./config.ts";
 import { sessionIds } from "./cookies.ts";
 import type { CsrfTokens } from "./csrf.ts";
@@ -24,7 +23,6 @@ export interface IdentifyParts {
   readonly revocations: Revocations;
   /** API tokens that nobody has, of one address. */
   readonly badTokens: RateLimit;
-  readonly audit: Audit;
   readonly corsOrigins: readonly string[];
   readonly trustProxyHops: number;
 }
@@ -73,7 +71,7 @@ async function principalFor(
   const found = await findSession(parts.sessions, request);
   if (!found) return {};
   response.locals.session = found;
-  if (!isSafeMethod(request.method)) await checkCsrf(parts, found, request, response);
+  if (!isSafeMethod(request.method)) checkCsrf(parts, found, request, response);
   const session = renews ? await parts.sessions.use(found.key, found.session) : found.session;
   return {
     userId: session.userId,
@@ -129,31 +127,17 @@ async function apiToken(
   return principal;
 }
 
-async function checkCsrf(
-  { csrf, audit, corsOrigins, trustProxyHops }: IdentifyParts,
-  { id, session }: FoundSession,
+function checkCsrf(
+  { csrf, corsOrigins }: IdentifyParts,
+  { id }: FoundSession,
   request: Request,
   response: Response,
-): Promise<void> {
-  try {
-    checkOrigin(request, response, corsOrigins);
-    if (csrf.isValid(id, request.get("x-csrf-token"))) return;
-    throw new Problem(
-      403,
-      "csrf-token-invalid",
-      "X-CSRF-Token is missing or does not belong to this session. GET /api/auth/csrf has one.",
-    );
-  } catch (error) {
-    if (error instanceof Problem) {
-      await audit.record({
-        action: "csrf",
-        outcome: "refused",
-        userId: session.userId,
-        address: clientAddress(request, trustProxyHops),
-        requestId: response.locals.requestId as string,
-        detail: { reason: error.slug, method: request.method },
-      });
-    }
-    throw error;
-  }
+): void {
+  checkOrigin(request, response, corsOrigins);
+  if (csrf.isValid(id, request.get("x-csrf-token"))) return;
+  throw new Problem(
+    403,
+    "csrf-token-invalid",
+    "X-CSRF-Token is missing or does not belong to this session. GET /api/auth/csrf has one.",
+  );
 }

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../platform/address.ts";
 import { Problem } from "../platform/problem.ts";
+import { namesOf } from "../platform/trace.ts";
 import type { AuditEntry } from "./audit.ts";
 import type { AuthParts } from "./auth.ts";
 import { clearedCookie, sessionCookie, sessionIds } from "./cookies.ts";
@@ -21,10 +22,10 @@ const wrongCredentials = (): Problem =>
 type Kind = "session" | "token";
 
 /** What the audit log wants to know of a request. */
-export const traceOf = (parts: AuthParts, request: Request, response: Response) => ({
-  address: clientAddress(request, parts.trustProxyHops),
-  requestId: response.locals.requestId as string,
-});
+export function traceOf(parts: AuthParts, request: Request, response: Response) {
+  const { requestId, trace_id: traceId } = namesOf(response);
+  return { address: clientAddress(request, parts.trustProxyHops), requestId, traceId };
+}
 
 /** Which kind of login is wanted. @throws Problem 400 for one that this stack does not have. */
 function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind {
@@ -46,13 +47,8 @@ export function postLogin(parts: AuthParts): RequestHandler {
 
     const trace = traceOf(parts, request, response);
     const nameKey = hashToken(normalName(username)).toString("base64url");
-    try {
-      await limits.loginsPerAddress.take(trace.address, response);
-      await limits.loginsPerUser.take(nameKey, response);
-    } catch (error) {
-      await audit.record({ action: "login", outcome: "refused", ...trace, detail: { reason: "limit" } });
-      throw error;
-    }
+    await limits.loginsPerAddress.take(trace.address, response);
+    await limits.loginsPerUser.take(nameKey, response);
     const user = await available(parts.users.findByName(username));
     const isRight = await isPassword(password, user?.passwordHash);
     if (!user || !isRight || user.isDisabled) {

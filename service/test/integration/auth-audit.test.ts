@@ -138,6 +138,63 @@ describe("the audit log", function () {
     }
   });
 
+  it("has refusals of tokens, scopes, topics, origins and limits, so many of an address and no more", async () => {
+    const instance = await startAuth("both", {
+      OMNIAI_TRUST_PROXY_HOPS: "1",
+      OMNIAI_LIMIT_LOGINS_PER_ADDRESS: "1",
+    });
+    const pool = await testPool();
+    const address = `198.51.100.${(process.pid % 250) + 1}`;
+    const from = { "x-forwarded-for": address };
+    const rows = async (): Promise<string[]> =>
+      (
+        await pool.query<{ row: string }>(
+          `SELECT action || ' ' || outcome || ' ' || (detail->>'reason') || ' ' || (user_id IS NOT NULL) AS row
+           FROM audit_log WHERE address = $1 AND outcome = 'refused' ORDER BY id`,
+          [address],
+        )
+      ).rows.map(({ row }) => row);
+    try {
+      const { accessToken } = await loginTokens(instance, await addUser(["events:read"]));
+      const event = { type: "t", data: 1 };
+      const asks: [string, string, unknown, Record<string, string>][] = [
+        ["GET", "/api/auth/check", undefined, bearer("forged")],
+        ["POST", "/api/events", event, bearer(accessToken)],
+        ["GET", "/api/events?topics=user.somebody.*", undefined, bearer(accessToken)],
+        ["POST", "/api/auth/login", { username: "x", password: "y" }, { origin: "https://evil.example" }],
+        ["POST", "/api/auth/login", { username: "nobody-1", password: wrong, kind: "token" }, {}],
+        ["POST", "/api/auth/login", { username: "nobody-2", password: wrong, kind: "token" }, {}],
+      ];
+      for (const [n, [method, path, body, headers]] of asks.entries()) {
+        await ask(instance, method, path, { body, headers: { ...headers, ...from } });
+        await eventually(`row ${n}`, async () => (await rows()).length === n + 1);
+      }
+      assert.deepEqual(await rows(), [
+        "access refused invalid-token false",
+        "access refused insufficient-scope true",
+        "access refused topic-not-allowed true",
+        "login refused origin-not-allowed false",
+        "login refused unknown user false",
+        "login refused limit false",
+      ]);
+      for (let n = 0; n < 30; n++)
+        await ask(instance, "GET", "/api/auth/check", { headers: { ...bearer("forged"), ...from } });
+      await eventually("as many as are kept", async () => (await rows()).length >= 11);
+      assert.equal((await rows()).length, 11, "ten of its own, and the failed login");
+      await ask(instance, "GET", "/api/auth/check", {
+        headers: { ...bearer("forged"), "x-forwarded-for": "198.51.100.255" },
+      });
+      await eventually("what was left out", async () => {
+        const { rows: told } = await pool.query(
+          "SELECT 1 FROM audit_log WHERE address = '198.51.100.255' AND (detail->>'skipped')::int = 25",
+        );
+        return told.length === 1;
+      });
+    } finally {
+      await instance.stop();
+    }
+  });
+
   it("does not keep names that somebody only typed: they may be passwords", async () => {
     const instance = await startAuth("session");
     try {
