@@ -5,7 +5,8 @@ install nftables
 listening=$(sshd -T 2>/dev/null | awk '$1 == "port" { print $2 }')
 # shellcheck disable=SC2086
 ports=$(printf '%s\n' $SSH_PORT $listening $OPEN_PORTS | sort -nu | paste -sd, | sed 's/,/, /g')
-if put /etc/nftables.d/omniai.nft 644 <<CONF
+rules=$(mktemp)
+cat > "$rules" <<CONF
 table inet omniai
 delete table inet omniai
 table inet omniai {
@@ -22,7 +23,22 @@ table inet omniai {
   }
 }
 CONF
-then FRESH=yes; else FRESH=no; fi
+# Checked before it is there: the machine loads the file at its next start, and a rule set that does not load protects nobody.
+LOADS=yes
+if ! message=$(nft -c -f "$rules" 2>&1); then
+  case $message in
+  *"not permitted"* | *"not supported"*)
+    LOADS=no
+    echo "left out: this machine lets nobody set rules: $message" | head -1
+    ;;
+  *)
+    rm "$rules"
+    fail "nft refuses the rules, and those that were there stay: $message"
+    ;;
+  esac
+fi
+if put /etc/nftables.d/omniai.nft 644 < "$rules"; then FRESH=yes; else FRESH=no; fi
+rm "$rules"
 put /etc/systemd/system/omniai-firewall.service 644 <<'CONF' || true
 [Unit]
 Description=The host's firewall, written by the stack's program
@@ -36,13 +52,7 @@ ExecReload=/usr/sbin/nft -f /etc/nftables.d/omniai.nft
 [Install]
 WantedBy=multi-user.target
 CONF
-# Checked before it counts: a rule set that does not load protects nobody.
-if ! message=$(nft -c -f /etc/nftables.d/omniai.nft 2>&1); then
-  case $message in
-  *"not permitted"* | *"not supported"*) echo "left out: this machine lets nobody set rules: $message" | head -1 ;;
-  *) fail "nft refuses /etc/nftables.d/omniai.nft: $message" ;;
-  esac
-elif [ "$FRESH" = yes ] || ! nft list table inet omniai >/dev/null 2>&1; then
+if [ "$LOADS" = yes ] && { [ "$FRESH" = yes ] || ! nft list table inet omniai >/dev/null 2>&1; }; then
   nft -f /etc/nftables.d/omniai.nft
   changed "loaded the rules: open are $ports"
 fi

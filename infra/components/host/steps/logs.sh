@@ -1,9 +1,16 @@
 # Logs end before the disk does: the engine's by default for every container, the journal's by size.
 install jq logrotate
-wanted='{"log-driver":"json-file","log-opts":{"max-size":"10m","max-file":"3"},"live-restore":true}'
+limits='{"log-driver":"json-file","log-opts":{"max-size":"10m","max-file":"3"}}'
 current=$(cat /etc/docker/daemon.json 2>/dev/null || echo '{}')
-# What somebody else has set there stays.
-if printf '%s' "$current" | jq --argjson wanted "$wanted" '. * $wanted' | put /etc/docker/daemon.json 644; then
+driver=$(printf '%s' "$current" | jq -r '."log-driver" // "json-file"')
+# What somebody else has set there stays. Another driver stays whole: the engine does not start with options that its
+# driver does not know, and no container starts with ours on that one.
+if [ "$driver" != json-file ]; then
+  limits='{}'
+  echo "left out: the engine logs by $driver here; its limits are yours to set"
+fi
+wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" '. * $limits * {"live-restore": true}')
+if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   if ! has_systemd; then
     echo "left out: there is no systemd here to tell the engine"
   elif [ -z "$(docker ps -q 2>/dev/null)" ]; then

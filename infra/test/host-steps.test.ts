@@ -1,0 +1,126 @@
+/** The steps themselves, in a folder that stands for the machine; what they would start is stood in for. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { renderStep, type Step } from "../components/host/plan.ts";
+
+const hasJq = spawnSync("jq", ["--version"]).status === 0;
+
+describe("the host's steps, run", () => {
+  let machine: string;
+  const at = (path: string): string => join(machine, path);
+  const read = (path: string): string => readFileSync(at(path), "utf8");
+  function write(path: string, content: string, mode = 0o644): void {
+    mkdirSync(dirname(at(path)), { recursive: true });
+    writeFileSync(at(path), content);
+    chmodSync(at(path), mode);
+  }
+  const program = (name: string, body: string): void => write(`bin/${name}`, `#!/bin/sh\n${body}\n`, 0o755);
+
+  beforeEach(() => {
+    machine = mkdtempSync(join(tmpdir(), "omniai-host-steps-"));
+    write("etc/os-release", "ID=debian\n");
+    program("id", "echo 0");
+    program("dpkg-query", "printf installed");
+    program("sshd", "echo port 22");
+    // Refuses what a test says it refuses, and notes what it is asked.
+    program(
+      "nft",
+      `echo "$*" >> ${at("asked")}; [ ! -f ${at("refuses")} ] || { cat ${at("refuses")} >&2; exit 1; }`,
+    );
+  });
+  afterEach(() => rmSync(machine, { recursive: true, force: true }));
+
+  function run(step: Step, openPorts: readonly number[] = []) {
+    const script = renderStep(step, { user: "root", sshPort: 22, openPorts }).replaceAll(
+      /(?<![\w.])\/(etc|run)\//g,
+      `${machine}/$1/`,
+    );
+    const { status, stdout, stderr } = spawnSync("sh", ["-s"], {
+      input: script,
+      encoding: "utf8",
+      env: { PATH: [at("bin"), process.env["PATH"]].join(delimiter) },
+    });
+    return { status, stdout, stderr };
+  }
+
+  describe("logs", () => {
+    const file = "etc/docker/daemon.json";
+    const daemon = (): unknown => JSON.parse(read(file));
+    before(function () {
+      if (!hasJq) this.skip(); // the step installs it; here nothing is installed
+    });
+
+    it("bounds the logs of an engine that nobody set up", () => {
+      assert.equal(run("logs").status, 0);
+      assert.deepEqual(daemon(), {
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "10m", "max-file": "3" },
+        "live-restore": true,
+      });
+      const again = run("logs");
+      assert.match(again.stdout, /^unchanged$/m);
+      assert.doesNotMatch(again.stdout, /^changed/m);
+    });
+
+    it("keeps other settings, and other options of the same driver", () => {
+      write(file, '{"dns":["9.9.9.9"],"log-opts":{"max-size":"1g","labels":"app"}}');
+      assert.equal(run("logs").status, 0);
+      assert.deepEqual(daemon(), {
+        dns: ["9.9.9.9"],
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "10m", "max-file": "3", labels: "app" },
+        "live-restore": true,
+      });
+    });
+
+    it("leaves another driver with its options alone: mixed with ours the engine would not start", () => {
+      const journald = { "log-driver": "journald", "log-opts": { tag: "{{.Name}}" } };
+      write(file, JSON.stringify(journald));
+      const { status, stdout } = run("logs");
+      assert.equal(status, 0);
+      assert.deepEqual(daemon(), { ...journald, "live-restore": true });
+      assert.match(stdout, /left out: the engine logs by journald here/);
+    });
+  });
+
+  describe("firewall", () => {
+    const file = "etc/nftables.d/omniai.nft";
+
+    it("checks the rules, puts them there, and loads them", () => {
+      const { status, stdout, stderr } = run("firewall", [443]);
+      assert.equal(status, 0, stderr);
+      assert.match(read(file), /tcp dport \{ 22, 443 \} accept/);
+      const asked = read("asked").trim().split("\n");
+      assert.match(asked[0] ?? "", /^-c -f /);
+      assert.doesNotMatch(
+        asked[0] ?? "",
+        /omniai\.nft/,
+        "not where the next start of the machine would take it from",
+      );
+      assert.equal(asked[1], `-f ${at(file)}`);
+      assert.match(stdout, /changed: loaded the rules: open are 22, 443/);
+    });
+
+    it("leaves the rules that are there when it would put some that do not load", () => {
+      write(file, "the old rules");
+      write("refuses", "Error: syntax error");
+      const { status, stderr } = run("firewall");
+      assert.equal(status, 1);
+      assert.match(stderr, /nft refuses the rules, and those that were there stay: Error: syntax error/);
+      assert.equal(read(file), "the old rules");
+      assert.ok(!existsSync(at("etc/systemd/system/omniai-firewall.service")));
+    });
+
+    it("says so where nobody may set rules, and keeps them for a start where one may", () => {
+      write("refuses", "Operation not permitted");
+      const { status, stdout } = run("firewall");
+      assert.equal(status, 0);
+      assert.match(stdout, /left out: this machine lets nobody set rules/);
+      assert.match(read(file), /policy drop/);
+      assert.doesNotMatch(read("asked"), /^-f /m);
+    });
+  });
+});
