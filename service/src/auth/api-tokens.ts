@@ -40,7 +40,7 @@ export class ApiTokens {
   readonly #known = new Map<string, { readonly principal: KnownPrincipal; readonly until: number }>();
   /** The same by the token's id. */
   readonly #goodUntil = new Map<string, number>();
-  /** Hashes of what was no token, or not a good one, when last asked for. */
+  /** Hashes of what is no token. */
   readonly #unknown = new Map<string, number>();
 
   constructor(pool: pg.Pool) {
@@ -107,20 +107,20 @@ export class ApiTokens {
       scopes: Scope[];
       expires_at: Date;
       used_lately: boolean | null;
+      is_good: boolean;
     }>(
       this.#pool,
       `SELECT t.id, t.user_id, u.name AS user_name, t.expires_at,
          ARRAY(SELECT unnest(t.scopes) INTERSECT SELECT unnest(u.scopes)) AS scopes,
-         t.last_used_at > now() - interval '1 minute' AS used_lately
-       FROM api_tokens t JOIN users u ON u.id = t.user_id
-       WHERE t.hash = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
+         t.last_used_at > now() - interval '1 minute' AS used_lately,
+         t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL AS is_good
+       FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`,
       [hash],
     );
     const until = performance.now() + rememberMs;
-    if (!row) {
-      remember(this.#unknown, key, until);
-      return undefined;
-    }
+    // Only what never was one: the token of a user who is disabled is good again when the user is.
+    if (!row) remember(this.#unknown, key, until);
+    if (!row?.is_good) return undefined;
     const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
     if (!row.used_lately) {
       // To the minute is enough, and nobody has to wait for it.

@@ -93,6 +93,7 @@ describe("metrics", function () {
       const live = await new SseClient(`${strict.url}/api/events`).joined();
       const cursor = live.parser.lastEventId;
       for (const data of [1, 2]) assert.equal((await post(strict, { type: "counted", data })).status, 201);
+      await live.until("both", ({ published }) => published.length === 2);
       const resumed = new SseClient(`${strict.url}/api/events`, { "last-event-id": cursor });
       await resumed.until("both", ({ published }) => published.length === 2);
       const lost = new SseClient(`${strict.url}/api/events`, { "last-event-id": "nonsense" });
