@@ -86,7 +86,7 @@ export function publicApp(parts: AppParts): Express {
   app.use("/api/auth", parts.auth.router());
   app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", parts.auth.lookLeniently, diagRouter(parts.diag));
-  app.use(openApiRouter("public", parts.health.version));
+  app.use(openApiRouter("public", parts.health.version, parts.auth.config.mode));
   app.use(notFound, parts.auth.auditRefusals, problemHandler(parts.logger));
   return app;
 }
@@ -97,7 +97,7 @@ export function internalApp(parts: AppParts): Express {
   app.use(requestId, trace, requestLog(parts.logger), securityHeaders);
   app.use(healthRouter(parts.health, true));
   app.use(parts.metrics.router());
-  app.use(openApiRouter("internal", parts.health.version));
+  app.use(openApiRouter("internal", parts.health.version, parts.auth.config.mode));
   app.use(notFound, problemHandler(parts.logger));
   return app;
 }

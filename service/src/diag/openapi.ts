@@ -5,6 +5,7 @@ export const diagOperations: readonly Operation[] = [
   {
     method: "get",
     path: "/api/diag",
+    login: "optional",
     ports: ["public"],
     tag: "diagnostics",
     summary: "What runs here, and how it is",
@@ -17,6 +18,7 @@ export const diagOperations: readonly Operation[] = [
   {
     method: "get",
     path: "/api/diag/health-summary",
+    login: "optional",
     ports: ["public"],
     tag: "diagnostics",
     summary: "One verdict and its reasons",
@@ -25,6 +27,7 @@ export const diagOperations: readonly Operation[] = [
   {
     method: "get",
     path: "/api/diag/connections",
+    login: "optional",
     ports: ["public"],
     tag: "diagnostics",
     summary: "Open event streams",

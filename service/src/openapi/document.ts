@@ -1,5 +1,7 @@
 import { Router } from "express";
 import { z } from "zod";
+import type { AuthMode } from "../auth/config.ts";
+import { cookieName } from "../auth/cookies.ts";
 import { authOperations } from "../auth/openapi.ts";
 import { diagOperations } from "../diag/openapi.ts";
 import { healthOperations } from "../health/openapi.ts";
@@ -52,16 +54,49 @@ export const routeTemplates: readonly string[] = [...new Set(operations.map(({ p
 
 const onEveryAnswer = { "X-Request-Id": "The request's id: the one that was sent, if it is well-formed." };
 
-/** What one port serves, as OpenAPI 3.1, made from the schemas that validate. */
-export function openApiDocument(port: Port, version: string): Json {
+const bearerScheme = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description: "An access token of /api/auth/login or /api/auth/refresh, or a personal API token.",
+  },
+};
+const sessionScheme = {
+  session: {
+    type: "apiKey",
+    in: "cookie",
+    name: cookieName,
+    description:
+      "Set by /api/auth/login. What changes something needs the header X-CSRF-Token as well, and an origin.",
+  },
+};
+
+/** How one shows who one is, in each mode; in `none` nobody has to. */
+const schemesOf: Readonly<Record<AuthMode, Readonly<Record<string, Json>>>> = {
+  none: {},
+  session: sessionScheme,
+  token: bearerScheme,
+  both: { ...bearerScheme, ...sessionScheme },
+};
+
+/** Any one of these is enough; `{}` is nothing at all. */
+function securityOf({ login }: Operation, mode: AuthMode): Json[] {
+  const schemes = Object.keys(schemesOf[mode]).map((name) => ({ [name]: [] }));
+  if (login === undefined || schemes.length === 0) return [];
+  return login === "required" ? schemes : [{}, ...schemes];
+}
+
+/** What one port serves in a stack of that mode, as OpenAPI 3.1, made from the schemas that validate. */
+export function openApiDocument(port: Port, version: string, mode: AuthMode = "both"): Json {
   const paths: Record<string, Json> = {};
   const schemas: Json = {};
   for (const operation of operations) {
     if (!operation.ports.includes(port)) continue;
     const path = (paths[operation.path] ??= {});
-    path[operation.method] = describe(operation, schemas);
+    const described = { ...describe(operation, schemas), security: securityOf(operation, mode) };
+    path[operation.method] = described;
     // Express answers HEAD wherever it answers GET.
-    if (operation.method === "get") path.head = describeHead(operation, schemas);
+    if (operation.method === "get") path.head = describeHead(operation, described);
   }
   return {
     openapi: "3.1.0",
@@ -71,13 +106,13 @@ export function openApiDocument(port: Port, version: string): Json {
       description: "Errors are application/problem+json (RFC 9457); a client branches on their `type`.",
     },
     paths,
-    components: { schemas },
+    components: { schemas, securitySchemes: port === "public" ? schemesOf[mode] : {} },
   };
 }
 
 /** GET /api/openapi.json; made once, it does not change while the process runs. */
-export function openApiRouter(port: Port, version: string): Router {
-  const text = JSON.stringify(openApiDocument(port, version));
+export function openApiRouter(port: Port, version: string, mode: AuthMode): Router {
+  const text = JSON.stringify(openApiDocument(port, version, mode));
   const router = Router();
   router
     .route("/api/openapi.json")
@@ -116,8 +151,8 @@ function describe(operation: Operation, schemas: Json): Json {
   };
 }
 
-function describeHead(operation: Operation, schemas: Json): Json {
-  const { requestBody: _, responses, ...rest } = describe(operation, schemas);
+function describeHead(operation: Operation, described: Json): Json {
+  const { requestBody: _, responses, ...rest } = described;
   const withoutContent = Object.entries(responses as Record<string, Json>).map(
     ([status, { content: _content, ...answer }]) => [status, answer],
   );

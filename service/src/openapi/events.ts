@@ -19,6 +19,7 @@ export const eventOperations: readonly Operation[] = [
   {
     method: "get",
     path: "/api/events",
+    login: "optional",
     ports: ["public"],
     tag: "events",
     summary: "Follow events (Server-Sent Events)",
@@ -54,6 +55,7 @@ export const eventOperations: readonly Operation[] = [
   {
     method: "post",
     path: "/api/events",
+    login: "required",
     ports: ["public"],
     tag: "events",
     summary: "Publish an event",
@@ -81,6 +83,7 @@ export const eventOperations: readonly Operation[] = [
   {
     method: "get",
     path: "/api/events/poll",
+    login: "optional",
     ports: ["public"],
     tag: "events",
     summary: "Read events, for clients that cannot stream",

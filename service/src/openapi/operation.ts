@@ -12,6 +12,11 @@ export interface Operation {
   /** Parameters of the query, each optional or not as its schema says. */
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;
+  /**
+   * Whether it is for known users where the stack has logins at all: `optional` shows them more, `required` is theirs
+   * alone; left out, nobody is asked who they are.
+   */
+  readonly login?: "optional" | "required";
   readonly body?: { readonly schema: z.ZodType; readonly description?: string };
   /** By status; what several share comes from `problems`. */
   readonly responses: Readonly<Record<number, Answer>>;

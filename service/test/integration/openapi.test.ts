@@ -16,6 +16,7 @@ interface Document {
       string,
       {
         operationId: string;
+        security?: unknown;
         parameters?: { name: string; in: string; required: boolean; schema: Schema }[];
         requestBody?: { content: Record<string, { schema: Schema }> };
         responses: Record<string, { content?: Record<string, { schema?: Schema }> }>;
@@ -94,6 +95,56 @@ describe("openapi.json", function () {
     );
     assert.equal(limit?.required, false);
     assert.equal(limit?.schema.maximum, 500);
+  });
+
+  it("says which operations need a login, and how to show it, as the stack's mode has it", () => {
+    const securityOf = (mode: "none" | "token" | "both", method: string, path: string): unknown =>
+      (openApiDocument("public", "1", mode) as unknown as Document).paths[path]?.[method]?.security;
+    const either = [{ bearer: [] }, { session: [] }];
+    assert.deepEqual(securityOf("both", "post", "/api/events"), either);
+    assert.deepEqual(securityOf("token", "post", "/api/events"), [{ bearer: [] }]);
+    assert.deepEqual(securityOf("none", "post", "/api/events"), []);
+    assert.deepEqual(securityOf("both", "get", "/api/events/poll"), [{}, ...either]);
+    assert.deepEqual(securityOf("both", "post", "/api/auth/login"), []);
+    for (const mode of ["none", "token", "both"] as const) {
+      const { components } = openApiDocument("public", "1", mode) as {
+        components: { securitySchemes: Record<string, unknown> };
+      };
+      const names = { none: [], token: ["bearer"], both: ["bearer", "session"] }[mode];
+      assert.deepEqual(Object.keys(components.securitySchemes), names);
+    }
+  });
+
+  it("is true: what needs a login is refused without one", async () => {
+    for (const { path, method, login } of operations.filter((operation) => operation.login === "required")) {
+      const response = await fetch(`${instance.url}${path}`, { method });
+      assert.deepEqual([response.status, login], [401, "required"], `${method} ${path}`);
+      await response.arrayBuffer();
+    }
+  });
+
+  it("describes the poll by what checks it, and its answer whole", async () => {
+    const poll = (await fetchDocument(instance.url)).paths["/api/events/poll"]?.get;
+    const bounds = (name: string): unknown[] => {
+      const schema = poll?.parameters?.find((parameter) => parameter.name === name)?.schema;
+      return [schema?.minimum, schema?.maximum];
+    };
+    assert.deepEqual(
+      [bounds("limit"), bounds("wait")],
+      [
+        [1, 500],
+        [0, 25],
+      ],
+    );
+    for (const query of ["limit=0", "limit=501", "wait=26", "limit=1&limit=2", "limit[a]=1&wait=x"]) {
+      assert.equal((await fetch(`${instance.url}/api/events/poll?${query}`)).status, 400, query);
+    }
+    const operation = operations.find(({ path }) => path === "/api/events/poll");
+    for (const query of ["limit=500&wait=0", "after=nonsense", "after=x&after=y", "after=aaaa-1-0"]) {
+      const response = await fetch(`${instance.url}/api/events/poll?${query}`);
+      assert.equal(response.status, 200, query);
+      operation?.responses[200]?.schema?.parse(await response.json());
+    }
   });
 
   it("is true: each GET answers a status, a type and a body as described", async () => {
