@@ -21,6 +21,8 @@ import { inspectGo } from "../toolchain/go.ts";
 
 interface Job {
   readonly uses?: string;
+  readonly needs?: string | readonly string[];
+  readonly outputs?: Readonly<Record<string, string>>;
   readonly permissions?: Readonly<Record<string, string>>;
   readonly concurrency?: unknown;
   readonly environment?: unknown;
@@ -29,6 +31,9 @@ interface Job {
   readonly steps?: readonly Step[];
 }
 interface Step {
+  readonly id?: string;
+  readonly if?: string;
+  readonly "timeout-minutes"?: number;
   readonly uses?: string;
   readonly run?: string;
   readonly shell?: string;
@@ -60,7 +65,7 @@ describe("the workflows", () => {
   it("are those of the design", () => {
     assert.deepEqual(
       files.sort(),
-      ["ci", "deploy", "drift", "pages", "preview"].map((name) => `workflows/${name}.yml`),
+      ["ci", "deploy", "drift", "preview"].map((name) => `workflows/${name}.yml`),
     );
   });
 
@@ -149,11 +154,156 @@ describe("the workflows", () => {
     const step = Object.values(workflow("workflows/preview.yml").jobs)
       .flatMap(({ steps }) => steps ?? [])
       .find(({ with: inputs }) => inputs?.["command"] === "preview");
-    const pack = String(step?.with?.["policyPacks"]);
-    assert.equal(step?.with?.["work-dir"], undefined, "the pack's path is seen from the repository's root");
+    const [, pack = ""] =
+      /^\$\{\{ github\.workspace \}\}\/(.+)$/.exec(String(step?.with?.["policyPacks"])) ??
+      assert.fail("the pack's path is whole, wherever the CLI is started");
     const { mode } = statSync(join(repositoryRoot, pack));
     assert.equal(mode & 0o111, 0o111, `${pack} can be started`);
     assert.match(readFileSync(join(repositoryRoot, pack), "utf8"), /^#!/);
+  });
+
+  const stepsOf = (path: string, job: string): readonly Step[] => workflow(path).jobs[job]?.steps ?? [];
+  const indexOf = (steps: readonly Step[], what: RegExp): number =>
+    steps.findIndex(({ run = "", uses = "" }) => what.test(`${run} ${uses}`));
+
+  it("hand the tokens of the clouds over from their environment, so that no file of a stack has to hold one", () => {
+    const runs: readonly [path: string, job: string, what: RegExp][] = [
+      ["workflows/preview.yml", "preview", /^ pulumi\/actions@/],
+      ["workflows/drift.yml", "drift", /npm run drift/],
+      ["workflows/deploy.yml", "deploy", /npm run up/],
+    ];
+    for (const [path, job, what] of runs) {
+      const steps = stepsOf(path, job);
+      const { env = {} } = steps[indexOf(steps, what)] ?? assert.fail(path);
+      assert.equal(env["CLOUDFLARE_API_TOKEN"], "${{ secrets.CLOUDFLARE_API_TOKEN }}", path);
+      // Not the workflow's own token, which may do nothing to the page's repository.
+      assert.equal(env["GITHUB_TOKEN"], "${{ secrets.PAGES_TOKEN }}", path);
+      assert.equal(env["PULUMI_CONFIG_PASSPHRASE"], "${{ secrets.PULUMI_CONFIG_PASSPHRASE }}", path);
+    }
+  });
+
+  it("deploy only what is on main, and ask for the approval only then", () => {
+    const { jobs } = workflow("workflows/deploy.yml");
+    assert.deepEqual(jobs["deploy"]?.needs, ["ci", "source"]);
+    assert.equal(jobs["source"]?.environment, undefined);
+    const steps = stepsOf("workflows/deploy.yml", "source");
+    assert.equal(steps[0]?.with?.["fetch-depth"], 0, "a shallow clone knows no ancestors");
+    const { run = "" } = steps[1] ?? {};
+    const folder = mkdtempSync(join(tmpdir(), "omniai-source-"));
+    try {
+      const git = (...args: string[]): string => {
+        const identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+        const { status, stdout, stderr } = spawnSync("git", [...identity, ...args], {
+          cwd: folder,
+          encoding: "utf8",
+        });
+        assert.equal(status, 0, stderr);
+        return stdout.trim();
+      };
+      const commit = (text: string): string => {
+        git("commit", "--quiet", "--allow-empty", "-m", text);
+        return git("rev-parse", "HEAD");
+      };
+      git("init", "--quiet", "--initial-branch", "main");
+      const released = commit("released");
+      commit("newer");
+      git("update-ref", "refs/remotes/origin/main", "HEAD");
+      const unmerged = commit("not merged");
+      const check = (sha: string) =>
+        spawnSync("bash", ["-e", "-c", run], {
+          cwd: folder,
+          encoding: "utf8",
+          env: { PATH: process.env["PATH"], GITHUB_SHA: sha },
+        });
+      assert.equal(check(released).status, 0);
+      assert.notEqual(check(unmerged).status, 0);
+      assert.match(check(unmerged).stdout, /::error::.* is not on main/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("publish the page only from what was deployed to prod, and leave it alone where the program does", () => {
+    for (const path of files.filter((name) => name !== "workflows/deploy.yml"))
+      assert.doesNotMatch(read(path), /deploy-pages/, path);
+    const { jobs } = workflow("workflows/deploy.yml");
+    assert.equal(jobs["page"]?.needs, "deploy");
+    assert.equal(jobs["page"].if, "needs.deploy.outputs.page == 'workflow'");
+    assert.equal(jobs["deploy"]?.outputs?.["page"], "${{ steps.page.outputs.source }}");
+    const steps = stepsOf("workflows/deploy.yml", "deploy");
+    const [up, source, build, upload] = [
+      /npm run up/,
+      /page-source/,
+      /npm run pages/,
+      /upload-pages-artifact/,
+    ].map((what) => indexOf(steps, what));
+    assert.deepEqual(
+      [up, source, build, upload],
+      [up, source, build, upload].toSorted((a = -1, b = -1) => a - b),
+    );
+    assert.ok((up ?? -1) >= 0);
+    assert.equal(steps[source ?? -1]?.id, "page");
+    assert.equal(
+      steps[source ?? -1]?.if,
+      "github.event_name == 'release'",
+      "a merge to staging publishes none",
+    );
+    for (const index of [build, upload])
+      assert.equal(steps[index ?? -1]?.if, "steps.page.outputs.source == 'workflow'");
+    const [, script = ""] = /node (\S+)/.exec(steps[source ?? -1]?.run ?? "") ?? [];
+    const { status, stdout } = spawnSync(process.execPath, [script, "prod"], {
+      cwd: repositoryRoot,
+      encoding: "utf8",
+    });
+    assert.equal(status, 0);
+    assert.match(stdout, /^source=(none|branch|workflow)\n$/);
+  });
+
+  describe("the look for drift", () => {
+    const steps = stepsOf("workflows/drift.yml", "drift");
+    const at = (what: RegExp): Step => steps[indexOf(steps, what)] ?? assert.fail(String(what));
+
+    it("compares prod with the last release, and staging with main", () => {
+      const { run = "", id } = at(/gh release list/);
+      assert.equal(id, "version");
+      assert.equal(at(/actions\/checkout@/).with?.["ref"], "${{ steps.version.outputs.ref }}");
+      const folder = mkdtempSync(join(tmpdir(), "omniai-drift-version-"));
+      try {
+        writeFileSync(join(folder, "gh"), '#!/bin/sh\nprintf "%s" "$LATEST"\nexit "${FAILS:-0}"\n');
+        chmodSync(join(folder, "gh"), 0o755);
+        const version = (stack: string, more: Record<string, string>) => {
+          writeFileSync(join(folder, "output"), "");
+          const { status } = spawnSync("bash", ["--noprofile", "--norc", "-eo", "pipefail", "-c", run], {
+            encoding: "utf8",
+            env: {
+              PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`,
+              STACK: stack,
+              GITHUB_SHA: "0123abc",
+              GITHUB_REPOSITORY: "owner/name",
+              GITHUB_OUTPUT: join(folder, "output"),
+              ...more,
+            },
+          });
+          return [status, readFileSync(join(folder, "output"), "utf8")];
+        };
+        assert.deepEqual(version("prod", { LATEST: "refs/tags/v1" }), [0, "ref=refs/tags/v1\n"]);
+        assert.deepEqual(version("prod", { LATEST: "" }), [0, "ref=\n"]);
+        assert.deepEqual(version("staging", { LATEST: "refs/tags/v1" }), [0, "ref=0123abc\n"]);
+        assert.deepEqual(version("prod", { FAILS: "1" }), [1, ""], "no answer is not no release");
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+      for (const step of steps.slice(1)) assert.match(step.if ?? "", /steps\.version\.outputs\.ref != ''/);
+    });
+
+    it("opens the issue also when it ran out of time", () => {
+      const limits = steps.map((step) => step["timeout-minutes"] ?? 0);
+      const job = workflow("workflows/drift.yml").jobs["drift"]?.["timeout-minutes"] ?? 0;
+      assert.ok((at(/npm run drift/)["timeout-minutes"] ?? 0) > 0);
+      assert.ok((at(/actions\/stack/)["timeout-minutes"] ?? 0) > 0, "getting ready takes time as well");
+      assert.ok(limits.reduce((sum, limit) => sum + limit) + 5 <= job, "the job outlives its steps");
+      assert.match(at(/drift-issue/).if ?? "", /!cancelled\(\)/);
+    });
   });
 
   it("call only scripts that package.json has", () => {

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { pageSource } from "../stacks/page-source.ts";
+
+describe("who publishes the page of a stack", () => {
+  it("is nobody, the program or a workflow", () => {
+    assert.equal(pageSource({ pagesEnabled: false, pagesSource: "workflow" }), "none");
+    assert.equal(pageSource({ pagesEnabled: true, pagesSource: "branch" }), "branch");
+    assert.equal(pageSource({ pagesEnabled: true, pagesSource: "workflow" }), "workflow");
+    assert.equal(pageSource({ pagesEnabled: "true" }), "branch");
+  });
+});
