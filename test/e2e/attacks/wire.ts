@@ -23,7 +23,10 @@ const AMBIGUOUS: Readonly<Record<string, string>> = {
   "a chunk size that is none": post("Transfer-Encoding: chunked", `0x0\r\n\r\n${SMUGGLED}`),
 };
 
-/** These are one request each, however they look; what follows in them is its body. */
+/**
+ * These are one request each, however they look; what follows in them is its body. The edge reads a line that ends in LF
+ * alone as a line (RFC 9112 2.2 allows it) and leaves out a chunk's extension; what it hands on has neither.
+ */
 const ODD: Readonly<Record<string, string>> = {
   "a request in a body": post(`Content-Length: ${SMUGGLED.length}`, SMUGGLED),
   "junk behind a chunk's size": post(
@@ -63,6 +66,7 @@ export function smuggling(get: () => Target): void {
   for (const [name, bytes] of Object.entries(ODD)) {
     it(`${name}: one request, one answer, and no victim`, async () => {
       const { text } = await get().raw(bytes, { ms: 1000 });
+      assert.match(text, /^HTTP\/1\.1 204 /);
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, text);
       await victims();
     });
@@ -74,6 +78,13 @@ export function smuggling(get: () => Target): void {
     for (const [name, bytes] of Object.entries(AMBIGUOUS)) {
       const { text, closed } = await get().raw(bytes, { host, port: 8000 });
       assert.ok(closed, `${name}: still open after:\n${text}`);
+      assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, `${name}: ${text}`);
+    }
+    for (const [name, bytes] of Object.entries(ODD)) {
+      const { text, closed } = await get().raw(bytes, { host, port: 8000, ms: 1000 });
+      const isRefused = name === "lines that end in LF alone";
+      assert.match(text, isRefused ? /^HTTP\/1\.1 400 / : /^HTTP\/1\.1 204 /, name);
+      assert.ok(!isRefused || closed, `${name}: still open`);
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, `${name}: ${text}`);
     }
   });
