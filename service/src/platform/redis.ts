@@ -134,7 +134,8 @@ export class RedisLink {
     const until = Math.max(...[...this.#waiting].map(({ end }) => end));
     const ms = until - performance.now();
     if (ms <= 0) return this.#replace(client);
-    this.#suspicion = setTimeout(() => this.#replace(client), ms);
+    // A moment after the last of them: each gives up by its own deadline, not by a connection that was cut.
+    this.#suspicion = setTimeout(() => this.#replace(client), ms + 20);
     this.#suspicion.unref();
   }
 
