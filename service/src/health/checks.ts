@@ -8,7 +8,7 @@ export interface Check {
   /** What is measured, as in `database:responseTime`. */
   readonly measurement: string;
   readonly componentType: "component" | "datastore" | "system";
-  /** Rejects when it fails. May say "warn", and what it observed instead of the time it took. */
+  /** Rejects, or says so, when it fails. May say "warn", and what it observed instead of the time it took. */
   readonly run: () => Promise<{ status?: Status; value?: number; unit?: string; note?: string }>;
 }
 
@@ -111,16 +111,20 @@ export class Checks {
         else this.#logger.info(line, "check changed");
       }
     };
-    try {
-      const { deadlineMs } = this.#options;
-      const { status = "pass", value, unit, note } = await withDeadline(check.name, deadlineMs, check.run());
-      watched.failures = 0;
-      finish(status, value ?? Math.round((performance.now() - started) * 10) / 10, unit ?? "ms", note);
-    } catch (error) {
+    const failure = (): Status => {
       watched.failures++;
       const isTolerated =
         watched.failures < tolerance && watched.result !== undefined && watched.result.status !== "fail";
-      finish(isTolerated ? "warn" : "fail", Math.round(performance.now() - started), "ms", reasonOf(error));
+      return isTolerated ? "warn" : "fail";
+    };
+    try {
+      const { deadlineMs } = this.#options;
+      const { status = "pass", value, unit, note } = await withDeadline(check.name, deadlineMs, check.run());
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      if (status !== "fail") watched.failures = 0;
+      finish(status === "fail" ? failure() : status, value ?? ms, unit ?? "ms", note);
+    } catch (error) {
+      finish(failure(), Math.round(performance.now() - started), "ms", reasonOf(error));
     }
   }
 }

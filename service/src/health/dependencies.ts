@@ -95,8 +95,10 @@ export function lagCheck(
       // Of another epoch the reader counts anew: it is about to notice, or the check of its silence does.
       const isSame = state !== undefined && hub.position?.epoch === state.epoch;
       const behind = isSame ? Math.max(0, state.count - reader.status.count) : 0;
-      if (behind > maxLagEntries) throw new Error(`the event reader is ${behind} entries behind`);
-      return { value: behind, unit: "entries" };
+      const note = `the event reader is ${behind} entries behind`;
+      return behind > maxLagEntries
+        ? { status: "fail", value: behind, unit: "entries", note }
+        : { value: behind, unit: "entries" };
     },
   };
 }

@@ -13,7 +13,11 @@ export interface MetricsSource {
   readonly isReady: () => boolean;
   readonly streams: { readonly size: number };
   readonly reader: { readonly status: { readonly silentMs: number } };
-  readonly checks: { readonly results: Readonly<Record<string, readonly { readonly status: string }[]>> };
+  readonly checks: {
+    readonly results: Readonly<
+      Record<string, readonly { readonly status: string; readonly observedValue: number }[]>
+    >;
+  };
 }
 
 /** The process has one event loop and one heap, however many services a test starts in it. */
@@ -76,6 +80,11 @@ export class Metrics {
       "event_reader_silence_seconds",
       "Time since the event log last answered the reader.",
       () => source.reader.status.silentMs / 1000,
+    );
+    gauge(
+      "event_reader_lag_entries",
+      "Entries of the event log that the reader was behind when that was last looked at.",
+      () => source.checks.results["events:lag"]?.[0]?.observedValue ?? 0,
     );
     const { redis } = source;
     if (redis)

@@ -157,6 +157,7 @@ describe("metrics", function () {
     assert.equal(samples.get("omniai_redis_up"), 1);
     assert.equal(samples.get('omniai_check_status{check="migrations:pending"}'), 1);
     assert.equal(samples.get('omniai_check_status{check="events:lag"}'), 1);
+    assert.ok((samples.get("omniai_event_reader_lag_entries") ?? 99) < 5);
     assert.equal(samples.get("omniai_postgres_pool_max"), 10);
     assert.ok((samples.get('omniai_postgres_pool_connections{state="idle"}') ?? 0) >= 1);
     assert.ok((samples.get("omniai_event_reader_silence_seconds") ?? 99) < 5);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { LogState } from "../../src/events/log.ts";
+import { pino } from "pino";
+import { Checks, type Check } from "../../src/health/checks.ts";
 import { databaseCheck, lagCheck } from "../../src/health/dependencies.ts";
 import { PostgresReportStore } from "../../src/reports/store.ts";
+import { eventually } from "../support/wait.ts";
 
 describe("the database check", () => {
   function fullPool() {
@@ -58,7 +61,13 @@ describe("the check of the event reader's lag", () => {
 
   it("fails when the reader is too far behind the log's count", async () => {
     assert.deepEqual(await run(900, state("aaaa", 1000)), { value: 100, unit: "entries" });
-    await assert.rejects(run(899, state("aaaa", 1000)), /101 entries behind/);
+    const note = "the event reader is 101 entries behind";
+    assert.deepEqual(await run(899, state("aaaa", 1000)), {
+      status: "fail",
+      value: 101,
+      unit: "entries",
+      note,
+    });
   });
 
   it("does not compare what cannot be compared", async () => {
@@ -74,5 +83,40 @@ describe("the pages' quality", () => {
     const pool = { query: () => new Promise(() => undefined) };
     const store = new PostgresReportStore(pool as never, "r", { keepDays: 7, maxRows: 10 });
     await assert.rejects(store.quality(50), /did not answer within 50 ms/);
+  });
+});
+
+describe("checks that are repeated", () => {
+  it("take one failure in a row for a warning, whether it was said or thrown, and the second for what it is", async () => {
+    for (const isThrown of [false, true]) {
+      let isFailing = false;
+      const check: Check = {
+        name: "x",
+        measurement: "y",
+        componentType: "component",
+        run: () => {
+          if (isFailing && isThrown) return Promise.reject(new Error("bad"));
+          return Promise.resolve(isFailing ? { status: "fail", value: 7, unit: "entries" } : {});
+        },
+      };
+      const options = { deadlineMs: 100, intervalMs: 200, optional: [] };
+      const checks = new Checks([check], options, pino({ level: "silent" }));
+      checks.start();
+      await eventually("passed", () => checks.status === "pass");
+      isFailing = true;
+      // Of each run, what was found: warn before fail.
+      const seen = new Set<string>();
+      await eventually("failed", () => {
+        const found = checks.results["x:y"]?.[0]?.status ?? "";
+        if (found !== "pass") seen.add(found);
+        return found === "fail";
+      });
+      assert.deepEqual([...seen], ["warn", "fail"]);
+      isFailing = false;
+      await eventually("passed again", () => checks.status === "pass");
+      checks.stop();
+      const before = checks.results["x:y"]?.[0];
+      assert.equal(before?.observedUnit, "ms");
+    }
   });
 });
