@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { between } from "../platform/deadline.ts";
+import { Gate } from "../platform/gate.ts";
 import { Problem } from "../platform/problem.ts";
 
 /**
@@ -18,24 +19,21 @@ const maxRunning = 2;
 /** Those who may wait for their turn; further ones are told to come again. */
 const maxWaiting = 30;
 
-let running = 0;
-const waiting: (() => void)[] = [];
+/** Longest wait for it, ms. */
+const patienceMs = 10_000;
+
+const gate = new Gate(maxRunning, maxWaiting);
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= maxRunning) {
-    if (waiting.length >= maxWaiting) {
-      throw new Problem(503, "login-busy", "Too many logins at the moment.", {
-        headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
-      });
-    }
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  } else running++;
+  if (!(await gate.enter(patienceMs))) {
+    throw new Problem(503, "login-busy", "Too many logins at the moment.", {
+      headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
+    });
+  }
   try {
     return await work();
   } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
+    gate.leave();
   }
 }
 

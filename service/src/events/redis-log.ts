@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { EventsConfig, RedisConfig } from "../config.ts";
 import { reasonOf, withDeadline } from "../platform/deadline.ts";
+import { Gate } from "../platform/gate.ts";
 import type { Logger } from "../platform/logging.ts";
 import { RedisLink, type RedisClient } from "../platform/redis.ts";
 import type { Position } from "./cursor.ts";
@@ -30,6 +31,8 @@ export const keys = {
 const readDeadlineMs = 1500;
 /** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
 const maxPages = 4;
+/** Longest that one waits for its turn, ms; streams try again. */
+const pagePatienceMs = 10_000;
 
 /** A random epoch to be taken if the log has none: 40 bits, so that two of them are not the same by chance. */
 const newEpoch = (): string => randomBytes(5).toString("hex");
@@ -46,8 +49,7 @@ export class RedisEventLog implements EventLog {
   readonly #config: EventsConfig;
   readonly #logger: Logger;
   #pendingAppends = 0;
-  #pages = 0;
-  readonly #pageQueue: (() => void)[] = [];
+  readonly #pages = new Gate(maxPages, Infinity);
 
   /** @param shared a connection that is used for other commands too; closed by its owner. */
   constructor(config: EventsConfig, redis: RedisConfig, shared: RedisLink, logger: Logger) {
@@ -133,13 +135,11 @@ export class RedisEventLog implements EventLog {
   }
 
   async page(after: string, limit: number): Promise<LogPage> {
-    if (this.#pages >= maxPages) await new Promise<void>((resolve) => this.#pageQueue.push(resolve));
-    this.#pages++;
+    if (!(await this.#pages.enter(pagePatienceMs))) throw new LogUnavailableError("too many pages are read");
     try {
       return await this.#read("page", after, limit);
     } finally {
-      this.#pages--;
-      this.#pageQueue.shift()?.();
+      this.#pages.leave();
     }
   }
 
