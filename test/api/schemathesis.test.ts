@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { addUser, ask, authEnvironment, bearer, loginTokens } from "../../service/test/support/auth.ts";
 import { startProcess, type Process } from "../../service/test/support/process.ts";
 import { testServers } from "../../service/test/support/servers.ts";
 import { pythonWith, requirements } from "../../tools/python/venv.ts";
@@ -14,15 +15,19 @@ const examples = Number(process.env.OMNIAI_TEST_API_EXAMPLES ?? 30);
 describe("openapi.json, as schemathesis sees it", function () {
   this.timeout((seconds + 400) * 1000);
   let service: Process;
+  let closed: Process;
   /** It leaves its database of examples where it runs. */
   const folder = mkdtempSync(join(tmpdir(), "omniai-api-"));
 
   before(async () => {
     await testServers();
-    service = await startProcess({ OMNIAI_CLIENT_REPORTS_PER_MINUTE: "1000000" });
+    const many = { OMNIAI_CLIENT_REPORTS_PER_MINUTE: "1000000", OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "0" };
+    service = await startProcess(many);
+    const logins = { OMNIAI_LIMIT_LOGINS_PER_USER: "0", OMNIAI_LIMIT_REFRESHES_PER_MINUTE: "0" };
+    closed = await startProcess({ OMNIAI_AUTH_MODE: "both", ...authEnvironment, ...many, ...logins });
   });
   after(() => {
-    service?.child.kill("SIGTERM");
+    for (const process of [service, closed]) process?.child.kill("SIGTERM");
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -30,10 +35,37 @@ describe("openapi.json, as schemathesis sees it", function () {
     const bin = await pythonWith(requirements.schemathesis);
     // Counted as skipped, and only where there is no Python at all.
     if (!bin) return this.skip();
+    const output = await run(bin, service, seconds, ["getApiEvents"]);
+    assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
+  });
+
+  it("is true where users have to log in, for one who did; and for nobody else", async function () {
+    const bin = await pythonWith(requirements.schemathesis);
+    if (!bin) return this.skip();
+    const user = await addUser(["events:read", "events:write", "diag:read"]);
+    const { accessToken } = await loginTokens(closed, user);
+    // A logout would end the login that the rest is tried with.
+    const left = ["getApiEvents", "postApiAuthLogout"];
+    const header = ["--header", `Authorization: Bearer ${accessToken}`];
+    const output = await run(bin, closed, Math.ceil(seconds / 2), left, header);
+    assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
+    const check = await ask(closed, "GET", "/api/auth/check", { headers: bearer(accessToken) });
+    assert.equal(check.body.authenticated, true, "it was tried as somebody to the end");
+  });
+
+  /** @returns what it says. @throws when it found anything. */
+  async function run(
+    bin: string,
+    { url }: Process,
+    maxSeconds: number,
+    left: readonly string[],
+    more: readonly string[] = [],
+  ): Promise<string> {
     const args = [
       ...["--config-file", new URL("./schemathesis.toml", import.meta.url).pathname, "run"],
-      ...[`${service.url}/api/openapi.json`, "--exclude-operation-id", "getApiEvents", "--checks", "all"],
-      ...["--max-examples", String(examples), "--max-time", String(seconds), "--request-timeout", "10"],
+      ...[`${url}/api/openapi.json`, "--checks", "all", ...more],
+      ...left.flatMap((operation) => ["--exclude-operation-id", operation]),
+      ...["--max-examples", String(examples), "--max-time", String(maxSeconds), "--request-timeout", "10"],
       ...["--no-color", "--warnings", "off"],
     ];
     const child = spawn(join(bin, "schemathesis"), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
@@ -43,6 +75,6 @@ describe("openapi.json, as schemathesis sees it", function () {
     }
     const code = await new Promise((resolve) => child.once("close", resolve));
     assert.equal(code, 0, output);
-    assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
-  });
+    return output;
+  }
 });
