@@ -25,7 +25,7 @@ export async function doctor(options: CommonOptions): Promise<void> {
     );
   const findings: Finding[] = disk([ROOT, context.cacheDir]);
   if (engineIsThere) findings.push(await ports(stack, settings.values, host));
-  findings.push(...(await inspectClouds(settings.values, process.env, readSecretOf(options))));
+  findings.push(...(await inspectClouds(settings.values, process.env, readSecretOf(options), stack)));
   const images = engineIsThere ? await inspectStackImages(context, imageNames(settings.values), host) : [];
   const parts = [...tools, ...images];
 

@@ -6,7 +6,7 @@ const LONGEST_MS = 30_000;
 /**
  * Full jitter: anywhere from nothing to a bound that doubles, so that pages that lost the service together do not come
  * back together.
- * @param {number} failures attempts in a row that failed, 1 for the first.
+ * @param {number} failures attempts in a row that failed, 1 for the first; 0: what is tried now is something else.
  * @param {() => number} random
  * @returns {number} ms
  */

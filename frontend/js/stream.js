@@ -42,6 +42,7 @@ export class EventStream {
   #isReopening = false;
   #pollUntil = 0;
   #pollForMs = STREAM_AGAIN_MS;
+  #doesPollWork = false;
   #lastHeard = 0;
   /** Ends the request that is under way. */
   #request = new AbortController();
@@ -159,7 +160,8 @@ export class EventStream {
   async #poll() {
     this.#request = new AbortController();
     const leftSeconds = Math.ceil((this.#pollUntil - Date.now()) / 1000);
-    const wait = String(Math.max(1, Math.min(POLL_SECONDS, leftSeconds)));
+    // The first one shows at once whether asking works; the others wait for what comes.
+    const wait = this.#doesPollWork ? String(Math.max(1, Math.min(POLL_SECONDS, leftSeconds))) : "0";
     const query = new URLSearchParams({ wait, ...this.#topics });
     if (this.#cursor) query.set("after", this.#cursor);
     const signal = AbortSignal.any([this.#request.signal, AbortSignal.timeout(40_000)]);
@@ -169,6 +171,7 @@ export class EventStream {
     for (const event of page.events) this.#options.onEvent(event);
     this.#moveTo(page.next);
     this.#retryMs = Number(page.retryMs) || 0;
+    this.#doesPollWork = true;
     this.#succeeded("polling");
   }
 
@@ -193,12 +196,17 @@ export class EventStream {
       return this.#pause(2 ** 31 - 1);
     }
     this.#failures += 1;
-    if (this.#failures >= POLL_AFTER && Date.now() >= this.#pollUntil) {
-      this.#pollUntil = Date.now() + this.#pollForMs;
+    // Where no stream got through the last time either, one more failure is enough.
+    const patience = this.#pollForMs > STREAM_AGAIN_MS ? 1 : POLL_AFTER;
+    const isTurning = this.#failures >= patience && Date.now() >= this.#pollUntil;
+    const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    // Asking page by page is another way, so it is not tried as late as a stream would be.
+    const retryMs = told + backoffMs(isTurning ? 0 : this.#failures);
+    if (isTurning) {
+      this.#doesPollWork = false;
+      this.#pollUntil = Date.now() + retryMs + this.#pollForMs;
       this.#pollForMs = Math.min(2 * this.#pollForMs, STREAM_AGAIN_MAX_MS);
     }
-    const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    const retryMs = told + backoffMs(this.#failures);
     this.#options.onState(navigator.onLine ? "waiting" : "offline", { reason, retryMs });
     await this.#pause(retryMs);
   }

@@ -15,7 +15,7 @@ describe("the Go tests of", function () {
   });
 
   for (const [folder, ...packages] of [
-    ["command", "./local"],
+    ["command", "./local", "./remote"],
     ["docker", "./info", "github.com/terraform-providers/terraform-provider-docker/shim"],
   ] as const) {
     it(`the stand-in for ${folder}`, async () => {
