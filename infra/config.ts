@@ -84,7 +84,7 @@ function allowedOf(schema: z.ZodType, error: z.ZodError): string {
 }
 
 /** prod stays prod: a stack of that name cannot ask for laxer policies. */
-const weakness = (stack: string, value: unknown): ConfigProblem[] =>
+export const weakness = (stack: string, value: unknown): ConfigProblem[] =>
   typeof value === "string" && isWeaker(stack, value)
     ? [
         {

@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { ConfigError, findProblems, typedValue } from "../infra/config.ts";
+import { ConfigError, findProblems, typedValue, weakness } from "../infra/config.ts";
 import { EXIT, OpsError } from "./errors.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -126,7 +126,8 @@ export function checkConfig(stack: string, settings: Settings): void {
     value: values[key],
     allowed: "an encrypted value; replace the token, for it has been read",
   }));
-  const problems = [...findProblems(raw, secretKeys(stackFile, project)).problems, ...inTheClear];
+  const { problems: found } = findProblems(raw, secretKeys(stackFile, project), environmentOf(stackFile));
+  const problems = [...found, ...weakness(stack, raw["environment"]), ...inTheClear];
   if (problems.length === 0) return;
   throw new OpsError(
     new ConfigError(stack, problems).message,
@@ -134,6 +135,13 @@ export function checkConfig(stack: string, settings: Settings): void {
     EXIT.usage,
   );
 }
+
+/** With what a provider's own key of the stack's file stands for. It may be encrypted: that it is there has to do. */
+const environmentOf = (stackFile: Values | undefined): NodeJS.ProcessEnv => {
+  const config = stackFile?.["config"];
+  const isThere = isRecord(config) && config["cloudflare:apiToken"] !== undefined;
+  return isThere ? { ...process.env, CLOUDFLARE_API_TOKEN: "of the stack's file" } : process.env;
+};
 
 /** The stacks that have a file here. */
 export const stackFiles = (root: string): string[] =>

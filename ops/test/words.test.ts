@@ -127,6 +127,25 @@ describe("the config, before Pulumi runs", () => {
     });
   });
 
+  it("knows the token of the provider's own key, also where it is encrypted", () => {
+    const tunnel = {
+      ...{ tunnelEnabled: true, tunnelHostnames: ["api.example.org"], cloudflareZone: "example.org" },
+      ...{
+        cloudflareAccountId: "a".repeat(32),
+        cloudflareZoneId: "b".repeat(32),
+        cloudflareAlertEmails: ["owner@example.org"],
+      },
+    };
+    const before = process.env["CLOUDFLARE_API_TOKEN"];
+    delete process.env["CLOUDFLARE_API_TOKEN"];
+    try {
+      assert.throws(check(tunnel), /omniai:cloudflareApiToken/);
+      assert.doesNotThrow(check(tunnel, { config: { "cloudflare:apiToken": { secure: "v1:x" } } }));
+    } finally {
+      if (before !== undefined) process.env["CLOUDFLARE_API_TOKEN"] = before;
+    }
+  });
+
   it("takes what Pulumi takes: numbers as text, and text as numbers", () => {
     assert.doesNotThrow(check({}));
     assert.doesNotThrow(check({ backendReplicas: "2", backendCpus: 2 }));
