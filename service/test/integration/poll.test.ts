@@ -131,6 +131,7 @@ describe("GET /api/events/poll", function () {
     await servers.admin.xTrim("omniai:events:log", "MAXLEN", 10);
     const trimmed = await ask(two, { after: ids.at(-100) ?? "" });
     assert.deepEqual([trimmed.reset?.reason, trimmed.events, trimmed.next], ["trimmed", [], ids.at(-1)]);
+    assert.equal(trimmed.reset?.earliest, ids.at(-10));
     const kept = await ask(two, { after: ids.at(-10) ?? "" });
     assert.deepEqual([kept.reset, kept.events.length], [undefined, 9]);
   });
