@@ -96,21 +96,14 @@ export async function omniai(): Promise<Target> {
     OMNIAI_MAX_STREAMS: many,
     OMNIAI_MAX_STREAMS_PER_ADDRESS: many,
     OMNIAI_STREAM_CONNECT_BURST: many,
-    // One address publishes for all.
-    OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "0",
+    // One address publishes for all: counted as always, and never refused.
+    OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "10000000",
   };
   const flags =
     readFileSync(join(repository, "service/Dockerfile"), "utf8").match(/--[a-z-]+=?\d*(?=",)/g) ?? [];
   const main = join(folder, "service/dist/main.js");
   const { again, ...rest } = restartable(() =>
-    pinned(
-      [
-        process.execPath,
-        ...flags.filter((flag) => flag.startsWith("--max-") || flag === "--optimize-for-size"),
-        main,
-      ],
-      env,
-    ),
+    pinned([process.execPath, ...flags.filter((flag) => flag.startsWith("--max-")), main], env),
   );
   const ready = (): Promise<void> => answers("http://127.0.0.1:21202/readyz");
   const stop = (): void => {

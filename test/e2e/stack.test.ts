@@ -339,6 +339,7 @@ describe("a stack", function () {
       assert.equal(headers["server"], "nginx");
       assert.equal(headers["x-powered-by"], undefined);
       assert.equal((JSON.parse(text) as { status: number }).status, 404);
+      assert.deepEqual(JSON.parse((await call(`${stack.http}/healthz`)).text), { status: "pass" });
     });
 
     it("offers TLS 1.2 and 1.3 only", () => {

@@ -12,6 +12,7 @@ import type { Provider } from "../../config-schema.ts";
 import { planProviders } from "../../providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
+import { commitOf } from "./commit.ts";
 import { authVariables, type AuthArgs } from "./auth.ts";
 import { stageContext } from "./context.ts";
 import { imageOf } from "./image.ts";
@@ -91,11 +92,14 @@ export class Backend extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+    // Of a build that is there already nobody knows it here.
+    const commit = args.build ? undefined : commitOf(args.repository);
     const environment = {
       OMNIAI_HOST: "0.0.0.0",
       OMNIAI_PORT: String(PUBLIC_PORT),
       OMNIAI_INTERNAL_PORT: String(INTERNAL_PORT),
       OMNIAI_BUILD: build,
+      ...(commit === undefined ? {} : { OMNIAI_COMMIT: commit }),
       OMNIAI_STACK: stack,
       OMNIAI_CLIENT_REPORTS_PER_MINUTE: String(args.clientReportsPerMinute),
       OMNIAI_CORS_ORIGINS: args.corsOrigins.join(","),

@@ -3,11 +3,11 @@ import type { Answer, Operation } from "../openapi/operation.ts";
 
 const statusSchema = z.enum(["pass", "warn", "fail"]);
 
-/** draft-inadarei-api-health-check-06; serviceId and checks on the internal port only. */
+/** draft-inadarei-api-health-check-06; all but status and notes on the internal port only. */
 export const healthSchema = z.strictObject({
   status: statusSchema,
-  version: z.string(),
-  releaseId: z.string(),
+  version: z.string().optional(),
+  releaseId: z.string().optional(),
   notes: z.array(z.string()).optional(),
   serviceId: z.string().optional(),
   checks: z

@@ -20,18 +20,21 @@ export interface HealthSource {
  * - /readyz: it should get requests. Answers from what the checks found last.
  * - /startupz: it was ready once.
  *
- * @param isDetailed with the checks' results; only for the internal port, they tell about the inside.
+ * @param isDetailed with version, build and the checks' results; only for the internal port, they tell about the inside.
  */
 export function healthRouter(source: HealthSource, isDetailed: boolean): Router {
   const answer = (response: Response, status: Status, notes: readonly string[], hasChecks: boolean): void => {
     response.status(status === "fail" ? 503 : 200).set("Cache-Control", "no-store");
     const body = {
       status,
-      version: source.version.split(".")[0],
-      releaseId: source.build,
       ...(notes.length > 0 ? { notes } : {}),
       ...(isDetailed
-        ? { serviceId: source.replica, ...(hasChecks ? { checks: source.checks.results } : {}) }
+        ? {
+            version: source.version.split(".")[0],
+            releaseId: source.build,
+            serviceId: source.replica,
+            ...(hasChecks ? { checks: source.checks.results } : {}),
+          }
         : {}),
     };
     response.type("application/health+json").send(JSON.stringify(body));

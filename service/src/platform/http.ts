@@ -20,7 +20,8 @@ export function newServer(listener: RequestListener): Server {
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ port, host, backlog: 1024 }, () => {
+    // What does not fit is tried again by its client's kernel after 1, 3 and 7 s: longer than all of it takes here.
+    server.listen({ port, host, backlog: 4096 }, () => {
       server.off("error", reject);
       resolve((server.address() as AddressInfo).port);
     });
