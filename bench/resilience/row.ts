@@ -14,8 +14,13 @@ import { startTraffic, type Account, type LoadSize } from "./traffic.ts";
 
 /** What the load is put on. */
 export interface Place {
-  /** Where it answers, without a path. */
+  /** Where it answers on the loopback, without a path. */
   readonly url: string;
+  /**
+   * Where it answers without the engine's proxy for the loopback, which copies every byte once more and which nobody from
+   * outside meets. Another one when what answers is replaced.
+   */
+  direct(): Promise<string>;
   /** What the database has of the rows whose names begin so. */
   storedRows(run: string): Promise<StoredRows>;
   /** Looks at the replicas until it is stopped. */
@@ -57,6 +62,8 @@ export interface Row<P extends Place> {
   readonly what: string;
   /** Config keys that this row's stack needs; default: none, and the stack of the others. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** True where what answers is replaced or gets another address: the load goes to the loopback. */
+  readonly byLoopback?: boolean;
   /** Before the load begins. */
   readonly before?: (place: P) => Promise<{ readonly notRun: string } | undefined>;
   /** Does the thing, under load, and resolves when it is over. */
@@ -137,7 +144,8 @@ async function underLoad<P extends Place>(
   { program, load, quiet = 15, tail = 6 }: Conditions,
 ): Promise<Measured | { readonly notRun: string }> {
   const run = `r${Date.now().toString(36)}`;
-  const traffic = await startTraffic(program, place.url, run, load);
+  const url = row.byLoopback ? place.url : await place.direct();
+  const traffic = await startTraffic(program, url, run, load);
   const watch = place.watch();
   await sleep(quiet * 1000);
   const began = Date.now();

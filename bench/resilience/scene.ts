@@ -43,6 +43,12 @@ export async function createScene(name: string, config: Readonly<Record<string, 
   const scene: Scene = {
     stack,
     url: stack.https,
+    async direct() {
+      const { NetworkSettings } = await docker.getContainer(await scene.one("edge")).inspect();
+      const address = NetworkSettings.Networks[`omniai-${stack.name}-public`]?.IPAddress;
+      if (!address) throw new Error("the edge has no address of its own");
+      return `https://${address}:8443`;
+    },
     async succeed(command, ...args) {
       const result = await stack.run(command, ...args);
       if (result.code !== 0) throw new Error(`${command} failed:\n${result.output}`);

@@ -53,6 +53,7 @@ async function healthy(scene: Scene): Promise<number> {
 const disorder: Row<Scene> = {
   name: "start-order",
   what: "every container stopped, and started in the worst order",
+  byLoopback: true,
   async act(scene) {
     for (const workload of WORST_ORDER) {
       for (const name of await scene.stack.containers(workload)) await docker.getContainer(name).stop();
@@ -77,6 +78,7 @@ const disorder: Row<Scene> = {
 const engine: Row<Scene> = {
   name: "engine",
   what: "engine stopped and started",
+  byLoopback: true,
   async before(scene) {
     const all = await docker.listContainers();
     const others = all.filter(({ Labels }) => Labels["io.omniai.stack"] !== scene.stack.name);
@@ -107,6 +109,7 @@ const engine: Row<Scene> = {
 const edgeReplaced: Row<Scene> = {
   name: "edge-replaced",
   what: "nginx itself replaced",
+  byLoopback: true,
   async act(scene) {
     const before = await scene.one("edge");
     const { Id } = await docker.getContainer(before).inspect();
