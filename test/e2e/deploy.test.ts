@@ -73,17 +73,14 @@ describe("a stack in use", function () {
     await eventually("readiness", 15, async () => (await call(`${stack.http}/readyz`)).status === 200);
   });
 
-  it("keeps the old version serving while a new one never gets healthy, says why, and does not change its mind", async () => {
+  it("keeps the old version serving while a new one never gets healthy, and says why", async () => {
     const [before, builtBefore] = [await stack.containers("backend"), await build()];
     writeFileSync(main, 'console.log("the new version leaves at once"); process.exit(3);\n');
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
-    const attempts = [await stack.run("up", "--yes"), await stack.run("up", "--yes")];
-    const result = await traffic.stop();
-    for (const { code, output } of attempts) {
-      assert.notEqual(code, 0, output);
-      assert.match(output, /the new version leaves at once/, "the last log lines of the failing container");
-    }
-    assertNothingDropped(result);
+    const { code, output } = await stack.run("up", "--yes");
+    assertNothingDropped(await traffic.stop());
+    assert.notEqual(code, 0, output);
+    assert.match(output, /the new version leaves at once/, "the last log lines of the failing container");
     assert.equal(await build(), builtBefore);
     const now = await stack.containers("backend");
     assert.ok(
@@ -92,7 +89,7 @@ describe("a stack in use", function () {
     );
   });
 
-  it("nor after that run was interrupted, or killed with all that it started", async () => {
+  it("and does not change its mind when the run is interrupted, killed with all that it started, or done again", async () => {
     const [before, builtBefore] = [await stack.containers("backend"), await build()];
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
     for (const end of [(pid: number) => void process.kill(pid, "SIGINT"), killTree]) {

@@ -9,18 +9,8 @@ import { rows } from "../../bench/resilience/rows/index.ts";
 import { createScene, type Scene } from "../../bench/resilience/scene.ts";
 import { buildTraffic } from "../../bench/resilience/traffic.ts";
 
-const QUICK = [
-  "scale",
-  "service-config",
-  "edge-config",
-  "certificate",
-  "edge-config-error",
-  "memory",
-  "redis-kill",
-  "postgres-pause",
-  "postgres-kill",
-  "start-order",
-];
+/** Those that deploy.test.ts and the service's own tests do not have. */
+const QUICK = ["scale", "edge-config", "edge-config-error", "memory", "redis-kill", "postgres-kill"];
 
 describe("a stack under load", function () {
   this.timeout(300_000);
