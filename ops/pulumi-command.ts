@@ -83,8 +83,11 @@ const behind = (command: string, args: readonly string[]): [string, string[]] =>
 const sessionBehind = (pid: number): Promise<void> =>
   writeFile(`/proc/${pid}/autogroup`, String(NICENESS)).catch(() => undefined);
 
-/** A command that runs like the given one, apart from its priority, the process group and the way it is stopped. */
-export function inOwnProcessGroup(official: PulumiCommand): RunnableCommand {
+/**
+ * A command that runs like the given one, apart from its priority, the process group and the way it is stopped.
+ * @param isUrgent true for one that nothing should wait for: it takes the CPU that it needs.
+ */
+export function inOwnProcessGroup(official: PulumiCommand, isUrgent = false): RunnableCommand {
   const { command, version } = official;
   const run: RunnableCommand["run"] = (args, cwd, env, onOutput, onError, signal) =>
     new Promise((resolve, reject) => {
@@ -92,7 +95,7 @@ export function inOwnProcessGroup(official: PulumiCommand): RunnableCommand {
       const PATH = path.isAbsolute(command)
         ? `${path.dirname(command)}${path.delimiter}${env["PATH"] ?? process.env["PATH"] ?? ""}`
         : (env["PATH"] ?? process.env["PATH"]);
-      const child = spawn(...behind(command, all), {
+      const child = spawn(...(isUrgent ? ([command, all] as const) : behind(command, all)), {
         cwd,
         env: { ...process.env, ...env, PATH, PULUMI_AUTOMATION_API: "true" },
         stdio: ["ignore", "pipe", "pipe"],
@@ -101,7 +104,7 @@ export function inOwnProcessGroup(official: PulumiCommand): RunnableCommand {
       const { pid } = child;
       if (pid !== undefined) {
         running.add(pid);
-        void sessionBehind(pid);
+        if (!isUrgent) void sessionBehind(pid);
       }
       let stdout = "";
       let stderr = "";

@@ -183,6 +183,7 @@ async function open(
     pulumiRoot: pulumi.root,
     policyPacks: POLICY_PACKS,
     create: needs.create,
+    isUrgent: needs.lock === "rollback",
     say,
   });
   return { handle, ...(audit && { audit }) };

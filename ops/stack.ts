@@ -192,6 +192,8 @@ export interface OpenOptions {
   readonly policyPacks: readonly string[];
   /** Makes a known stack that the backend does not have yet; else that is an error. */
   readonly create: boolean;
+  /** True for a command that nothing should wait for. */
+  readonly isUrgent: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -202,7 +204,8 @@ export async function openStack(options: OpenOptions): Promise<StackHandle> {
   if (backend.folder !== undefined && !known.includes(name)) throw unknownStack(name, known);
   prepareBackend(backend);
 
-  const pulumiCommand = inOwnProcessGroup(await PulumiCommand.get({ root: options.pulumiRoot }));
+  const pulumi = await PulumiCommand.get({ root: options.pulumiRoot });
+  const pulumiCommand = inOwnProcessGroup(pulumi, options.isUrgent);
   const envVars = { ...options.env, ...backend.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
   const local =
     backend.own && !hasOwnSecrets(settings.stackFile)

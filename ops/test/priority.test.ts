@@ -9,16 +9,20 @@ describe("the Pulumi CLI", () => {
   after(() => rmSync(folder, { recursive: true }));
 
   /** What a shell script prints that is run in the CLI's place. */
-  async function outputOf(script: string): Promise<string> {
+  async function outputOf(script: string, isUrgent = false): Promise<string> {
     const command = join(folder, "pulumi");
     writeFileSync(command, `#!/bin/sh\n${script}\n`);
     chmodSync(command, 0o755);
-    const { stdout } = await inOwnProcessGroup({ command, version: null }).run([], folder, {});
+    const { stdout } = await inOwnProcessGroup({ command, version: null }, isUrgent).run([], folder, {});
     return stdout.trim();
   }
 
   it("steps back from the CPU, with everything that it starts", async () => {
     assert.equal(await outputOf("sh -c nice"), String(Math.min(19, getPriority() + 10)));
+  });
+
+  it("takes what it needs where it is urgent", async () => {
+    assert.equal(await outputOf("nice", true), String(getPriority()));
   });
 
   it("steps back as a session as well, where the kernel weighs sessions", async function () {

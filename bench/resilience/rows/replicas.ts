@@ -1,6 +1,6 @@
 /** A replica that dies, hangs, or takes more than its share. */
 import { execFile, execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../../../test/e2e/support/http.ts";
 import { docker, programOf } from "../../../test/e2e/support/stack.ts";
 import { atMost, nothingDropped, nothingLost } from "../judge.ts";
@@ -44,10 +44,13 @@ export function backAfter({ account }: Evidence, host: string, killed: number): 
   return (Math.min(...answers) - killed) / 1000;
 }
 
-/** Only what was under way may fail with the process, and no GET. */
-const onlyInFlight = (evidence: Evidence, killed: number): Verdict[] => {
+/**
+ * Only what was under way may fail with the process, and no GET.
+ * @param gone when the kernel had closed its connections (Unix ms): until then they take what can never be answered.
+ */
+const onlyInFlight = (evidence: Evidence, killed: number, gone: number): Verdict[] => {
   const late = failuresOf(evidence.account).filter(
-    ({ kind, at, ms }) => kind !== GET && !(at <= killed && at + ms >= killed),
+    ({ kind, at, ms }) => kind !== GET && !(at <= gone && at + ms >= killed),
   );
   return [
     { what: `failed GET: ${evidence.figures.failed[GET] ?? 0}`, holds: evidence.figures.failed[GET] === 0 },
@@ -55,16 +58,31 @@ const onlyInFlight = (evidence: Evidence, killed: number): Verdict[] => {
   ];
 };
 
+/** Waits until a process has ended, whoever is to collect it. @returns Unix ms. */
+async function end(pid: number): Promise<number> {
+  const isThere = (): boolean => {
+    try {
+      return !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+    } catch {
+      return false;
+    }
+  };
+  while (isThere()) await new Promise((resolve) => setTimeout(resolve, 2));
+  return Date.now();
+}
+
 const kill: Row<Scene> = {
   name: "kill-replica",
   what: "SIGKILL of one replica's process",
   async act(scene, began) {
     const victim = await choose(scene);
-    process.kill(await programOf(victim.name), "SIGKILL");
+    const pid = await programOf(victim.name);
     const killed = Date.now();
+    process.kill(pid, "SIGKILL");
+    const gone = await end(pid);
     const recovery = await healed(victim, began);
     const judge = (evidence: Evidence): Verdict[] => [
-      ...onlyInFlight(evidence, killed),
+      ...onlyInFlight(evidence, killed, gone),
       atMost("back in rotation after", backAfter(evidence, victim.host, killed), 10, "s"),
     ];
     return { recovery, judge };
@@ -132,7 +150,9 @@ const memory: Row<Scene> = {
       ],
       20_000,
     );
-    const died = Number(/^(\d+) die$/m.exec(told)?.[1]) / 1e6;
+    const timeOf = (event: string): number =>
+      Number(new RegExp(`^(\\d+) ${event}$`, "m").exec(told)?.[1]) / 1e6;
+    const died = timeOf("die");
     const now = await restartsOf(scene, victim);
     return {
       recovery,
@@ -141,7 +161,7 @@ const memory: Row<Scene> = {
         { what: "no other container restarted", holds: JSON.stringify(now) === JSON.stringify(others) },
       ],
       judge: (evidence) => [
-        ...onlyInFlight(evidence, died),
+        ...onlyInFlight(evidence, timeOf("oom"), died),
         atMost("back in rotation after", backAfter(evidence, victim.host, died), 10, "s"),
       ],
     };
