@@ -2,6 +2,7 @@
  * `npm run restart`: a new container for each replica of a workload, one at a time and by Pulumi's own path: the new
  * one is created and healthy, the edge is switched to it, the old one drains and goes.
  */
+import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { readChanges, servingBuild } from "./audit.ts";
 import { LABELS } from "./engine.ts";
 import { EXIT, OpsError } from "./errors.ts";
@@ -51,12 +52,13 @@ export async function restart(options: RestartOptions): Promise<void> {
   session.audit?.note({ to: servingBuild(readChanges(session.backend.stateDir, session.stack)) });
   if (urns.length === 1)
     say(`${options.workload} has one container: where it owns a port or data, it is away while it restarts.`);
+  let outputs: OutputMap = {};
   for (const [index, urn] of urns.entries()) {
     print();
     print(paint("bold", `Restarting ${nameOf(urn)} (${index + 1} of ${urns.length})`));
-    await deploy(session, pulumiOptions, false, `restarting ${nameOf(urn)}`, [urn]);
+    outputs = await deploy(session, pulumiOptions, false, `restarting ${nameOf(urn)}`, [urn]);
   }
-  await summarise(session);
+  await summarise(session, outputs);
 }
 
 /** A restart is no way to deploy: what else has changed is deployed by `up`, with its checks and its question. */

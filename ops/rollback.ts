@@ -40,9 +40,14 @@ export async function rollback(to: string | undefined, options: RollbackOptions)
   for (const change of configChanges(configOf(session), config)) say(`The config goes back too: ${change}`);
   await prepare(session);
   print(paint("bold", `Rolling stack ${stack} back to ${version.build}`));
-  await deploy(session, pin(session, { ...version, config }), false, `rolling back stack ${stack}`);
+  const outputs = await deploy(
+    session,
+    pin(session, { ...version, config }),
+    false,
+    `rolling back stack ${stack}`,
+  );
   audit?.note({ version: { build: version.build, imageId: version.imageId, config } });
-  await summarise(session);
+  await summarise(session, outputs);
   await removeObsolete(session);
   print(
     `Stack ${stack} is back at ${version.build}. The next \`npm run up\` goes forward to the sources again.`,

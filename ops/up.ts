@@ -1,4 +1,5 @@
 /** `npm run up`: the stack as the program declares it, healthy, or a reason why not. */
+import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { environmentOf, isMandatory } from "../infra/policy-settings.ts";
 import { confirm, mustBeAskable } from "./ask.ts";
 import { isGood } from "./engine.ts";
@@ -62,28 +63,29 @@ export async function up(options: UpOptions): Promise<void> {
 
   const build = sourceBuild(ROOT, settings.values);
   audit?.note({ to: build });
-  await deploy(session, handle.options, refresh, `deploying stack ${stack}`);
-  const imageId = await summarise(session);
+  const outputs = await deploy(session, handle.options, refresh, `deploying stack ${stack}`);
+  const imageId = await summarise(session, outputs);
   audit?.note({ version: { build, imageId, config: configOf(session) } });
   await removeObsolete(session);
 }
 
-/** One update of the stack. Where it fails, the containers that are not well say why. */
+/** One update of the stack. Where it fails, the containers that are not well say why. @returns the stack's outputs */
 export async function deploy(
   { docker, stack, handle }: Session,
   options: StackHandle["options"],
   refresh: boolean,
   title: string,
   replace: readonly string[] = [],
-): Promise<void> {
+): Promise<OutputMap> {
   try {
-    await runPulumi({
+    const { value } = await runPulumi({
       title,
       interrupts,
       options,
       show: true,
       run: (run) => handle.program.up({ ...run, refresh, replace: [...replace], showSecrets: false }),
     });
+    return value.outputs;
   } catch (error) {
     if (error instanceof RunFailed)
       await explainContainers(docker, stack, await settledContainers(docker, stack, 0));
@@ -123,11 +125,11 @@ async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
 
 /**
  * Shows the URLs and the health of every container.
+ * @param outputs of the update that it tells of.
  * @returns the id of the service's image. @throws OpsError when a container is not well
  */
-export async function summarise({ docker, stack, handle }: Session): Promise<string> {
+export async function summarise({ docker, stack }: Session, outputs: OutputMap): Promise<string> {
   interrupts.begin({ title: "looking at the containers" });
-  const outputs = await handle.state.outputs();
   const views = await settledContainers(docker, stack, 60);
   print();
   print(paint("bold", `Stack ${stack}`));

@@ -84,8 +84,9 @@ had to send twice because its connection was closed counts as failed. \`p99\` is
 thing to its end, beside that of the seconds before.
 
 \`npm run bench:resilience -- deploy scale\` measures only those rows and keeps the others as they are. The machine runs
-the stack, the deploy and the load, so times are those of a machine that is busy with all three. A row in which requests
-failed before anything was done says nothing, and is not counted.
+the stack, the deploy and the load, so times are those of a machine that is busy with all three. The load goes to the
+edge's own address; where that changes (nginx replaced, everything stopped) and for the peers, to the port on the
+loopback. A row in which requests failed before anything was done says nothing, and is not counted.
 `;
 
 /** Adds this run's results to those that are there, and writes all. */

@@ -112,6 +112,15 @@ describe("the table", () => {
     );
   });
 
+  it("keeps what was measured of a row that could not be measured now, and says so of one that never was", () => {
+    const now = [result("a", "new", { notRun: "busy" }), result("b", "new", { notRun: "busy" })];
+    const merged = merge([result("a", "old")], now, ["a", "b"]);
+    assert.deepEqual(
+      merged.map(({ name, date, notRun }) => `${name} ${date} ${notRun ?? ""}`),
+      ["a old ", "b new busy"],
+    );
+  });
+
   it("says of each row whether it holds, was not run, or failed", () => {
     const figures = figuresOf(account(), all);
     const rows = renderTable([
