@@ -24,6 +24,17 @@ const politely = ({ figures }: Evidence): Verdict[] => [
 const fullServiceAfter = ({ figures }: Evidence, seconds: number): Verdict =>
   atMost("last failed request after", figures.lastFailure, seconds, "s");
 
+/** @param before how often each container had been started anew by then. */
+async function onlyRestarted(
+  scene: Scene,
+  name: string,
+  before: Readonly<Record<string, number>>,
+): Promise<Verdict> {
+  const now = await restartsOf(scene);
+  const others = Object.keys(now).filter((other) => other !== name && now[other] !== before[other]);
+  return { what: `other containers restarted: ${others.length}`, holds: others.length === 0 };
+}
+
 const redis: Row<Scene> = {
   name: "redis-kill",
   what: "SIGKILL of Redis",
@@ -37,12 +48,7 @@ const redis: Row<Scene> = {
     });
     const recovery = (Date.now() - began) / 1000;
     await sleep(10_000);
-    const now = await restartsOf(scene);
-    const others = Object.keys(now).filter((other) => other !== name && now[other] !== before[other]);
-    return {
-      recovery,
-      verdicts: [{ what: `other containers restarted: ${others.length}`, holds: others.length === 0 }],
-    };
+    return { recovery, verdicts: [await onlyRestarted(scene, name, before)] };
   },
   judge: (evidence) => [
     ...nothingLost(evidence),
@@ -89,12 +95,7 @@ const killed: Row<Scene> = {
     await eventually("readiness", 60, () => isReady(scene));
     const recovery = (Date.now() - began) / 1000;
     await sleep(10_000);
-    const now = await restartsOf(scene);
-    const others = Object.keys(now).filter((other) => other !== name && now[other] !== before[other]);
-    return {
-      recovery,
-      verdicts: [{ what: `other containers restarted: ${others.length}`, holds: others.length === 0 }],
-    };
+    return { recovery, verdicts: [await onlyRestarted(scene, name, before)] };
   },
   judge: (evidence) => [...nothingLost(evidence), ...politely(evidence), fullServiceAfter(evidence, 10)],
 };
