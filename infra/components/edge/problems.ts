@@ -130,6 +130,8 @@ export const renderProblems = (): string =>
       ${preflight}
       set $own_cache no-store;
       set $own_retry_after ${MAINTENANCE_RETRY_SECONDS};
+      # One of its own takes away the server's: this is the answer to who asks for this path by itself.
+      error_page 404 = @problem_404;
       error_page 503 /_maintenance.json;
       return 503;
     }`,
