@@ -108,7 +108,7 @@ export function parseConfig(
 }
 
 /** The provider's own key counts like the variable that it stands for (infra/components/tunnel/provider.ts). */
-const environmentWith = (config: Readonly<Record<string, string>>): NodeJS.ProcessEnv =>
+export const environmentWith = (config: Readonly<Record<string, string>>): NodeJS.ProcessEnv =>
   config["cloudflare:apiToken"]
     ? { ...process.env, CLOUDFLARE_API_TOKEN: config["cloudflare:apiToken"] }
     : process.env;

@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { ConfigError, findProblems, typedValue, weakness } from "../infra/config.ts";
+import { ConfigError, environmentWith, findProblems, typedValue, weakness } from "../infra/config.ts";
 import { EXIT, OpsError } from "./errors.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -140,7 +140,7 @@ export function checkConfig(stack: string, settings: Settings): void {
 const environmentOf = (stackFile: Values | undefined): NodeJS.ProcessEnv => {
   const config = stackFile?.["config"];
   const isThere = isRecord(config) && config["cloudflare:apiToken"] !== undefined;
-  return isThere ? { ...process.env, CLOUDFLARE_API_TOKEN: "of the stack's file" } : process.env;
+  return environmentWith(isThere ? { "cloudflare:apiToken": "of the stack's file" } : {});
 };
 
 /** The stacks that have a file here. */

@@ -60,8 +60,6 @@ export interface Row<P extends Place> {
   /** As on the command line. */
   readonly name: string;
   readonly what: string;
-  /** Config keys that this row's stack needs; default: none, and the stack of the others. */
-  readonly config?: Readonly<Record<string, unknown>>;
   /** True where what answers is replaced or gets another address: the load goes to the loopback. */
   readonly byLoopback?: boolean;
   /** Before the load begins. */

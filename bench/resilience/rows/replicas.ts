@@ -36,7 +36,7 @@ async function healed(victim: Victim, began: number): Promise<number> {
  * From the end of a replica's process to the first answer of its next life, s; infinite when there was none.
  * @param killed Unix ms. What it answered before arrives within a second.
  */
-export function backAfter({ account }: Evidence, host: string, killed: number): number {
+function backAfter({ account }: Evidence, host: string, killed: number): number {
   const index = account.requests.replicas.indexOf(host);
   const answers = account.requests.samples
     .filter(([at, , ms, , replica]) => index >= 0 && replica === index && at + ms > killed + 1000)
