@@ -1,6 +1,7 @@
 /**
- * Runs every suite and adds up: `npm test [-- SUITE…]`. Its last line is `N passed, N failed`, and it exits with 0 only
- * when nothing failed and something passed.
+ * Runs every suite and adds up: `npm test [-- SUITE…]`. Its last line is `N passed, N failed`, after what failed told
+ * once more, since whoever keeps only the end of a long output has lost it otherwise. It exits with 0 only when nothing
+ * failed and something passed.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -9,11 +10,20 @@ import { join } from "node:path";
 import { prepare } from "./prepare.ts";
 import { suites, type Suite } from "./suites.ts";
 
+interface Failure {
+  readonly title: string;
+  readonly error: string;
+}
+
 interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  failures: Failure[];
 }
+
+/** Lines of a failure that are told again; the whole stands where it happened. */
+const toldLines = 12;
 
 const repository = join(import.meta.dirname, "../..");
 
@@ -39,13 +49,24 @@ async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string): Promis
 
 /** A suite that ended badly without a failed test failed all the same: it crashed, or left before it was done. */
 function count(suite: Suite, code: number, file: string): Counts {
-  if (!suite.counted) return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+  const failed: Counts = {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+    failures: [{ title: suite.name, error: `ended with ${code}; it says above why` }],
+  };
+  if (!suite.counted) return code === 0 ? { passed: 1, failed: 0, skipped: 0, failures: [] } : failed;
   try {
     const counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
-    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+    return code !== 0 && counts.failed === 0 ? { ...failed, passed: counts.passed } : counts;
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return failed;
   }
+}
+
+function tell({ title, error }: Failure): void {
+  console.log(`\nfailed: ${title}`);
+  for (const line of error.split("\n").slice(0, toldLines)) console.log(`  ${line}`);
 }
 
 const summary = ({ passed, failed, skipped }: Counts): string =>
@@ -61,7 +82,7 @@ if (unknown.length > 0) {
 }
 const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
 const folder = mkdtempSync(join(tmpdir(), "omniai-test-"));
-const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
 try {
   const env = await prepare(
     new Set(chosen.map(({ needs }) => needs)),
@@ -72,6 +93,7 @@ try {
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+    total.failures.push(...counts.failures);
   }
 } catch (error) {
   // What the tests need could not be had: that is a failure, never a skip.
@@ -80,5 +102,6 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+total.failures.forEach(tell);
 console.log(`\n${summary(total)}`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
