@@ -63,6 +63,8 @@ export interface Timeline {
   readonly failed: readonly number[];
   readonly streams: readonly number[];
   readonly replicas: readonly number[];
+  /** p99 of what was sent in the second and succeeded, ms; null when nothing was. Shows when in a row it was slow. */
+  readonly p99Ms?: readonly (number | null)[];
 }
 
 /** The streams are opened and the pools filled in the first seconds: they are not the quiet, ms. */
@@ -70,18 +72,20 @@ const SETTLING = 5000;
 
 export const failuresOf = (account: Account): readonly Failure[] => account.requests.failures ?? [];
 
+const p99Of = (samples: Account["requests"]["samples"]): number =>
+  quantile(
+    samples
+      .filter(([, , , status]) => status >= 200 && status < 300)
+      .map(([, , ms]) => ms)
+      .sort((left, right) => left - right),
+    0.99,
+  );
+
 /** @param began when the thing was done, after a quiet time (Unix ms). */
 export function measure(account: Account, stored: StoredRows, began: number, ended: number): Figures {
   const failures = failuresOf(account);
   const { samples, sent } = account.requests;
-  const p99 = (from: number, to: number): number =>
-    quantile(
-      samples
-        .filter(([at, , , status]) => at >= from && at < to && status >= 200 && status < 300)
-        .map(([, , ms]) => ms)
-        .sort((left, right) => left - right),
-      0.99,
-    );
+  const p99 = (from: number, to: number): number => p99Of(samples.filter(([at]) => at >= from && at < to));
   const unacknowledged = new Set(failures.filter(({ kind }) => kind === ROW).map(({ number }) => number));
   const rows = Array.from({ length: sent[ROW] ?? 0 }, (_, number) => number);
   const first = samples.reduce((least, [at]) => Math.min(least, at), Infinity);
@@ -160,6 +164,7 @@ export function timeline(
     let before = found.find((value) => value !== undefined) ?? 0;
     return found.map((value) => (before = value ?? before));
   };
+  const bySecond = Map.groupBy(samples, ([at]) => second(at) - from);
   return {
     from,
     until: second(ended),
@@ -167,5 +172,8 @@ export function timeline(
     failed: count(failuresOf(account).map(({ at }) => at)),
     streams: least(account.streams.series.map(([at, open]) => [at, open])),
     replicas: least(replicas.map(({ at, healthy }) => [at, healthy])),
+    p99Ms: Array.from({ length }, (_, index) => p99Of(bySecond.get(index) ?? [])).map((value) =>
+      Number.isFinite(value) ? value : null,
+    ),
   };
 }

@@ -80,7 +80,7 @@ describe("the account of a row", () => {
   });
 
   it("has a value for each second of the chart", () => {
-    const { from, answered, failed, streams, replicas } = timeline(
+    const { from, answered, failed, streams, replicas, p99Ms } = timeline(
       account([refused(3)]),
       [{ at: BEGAN + 500, running: 2, healthy: 1 }],
       BEGAN,
@@ -94,6 +94,7 @@ describe("the account of a row", () => {
       40,
     );
     assert.equal(replicas[15], 1);
+    assert.deepEqual(p99Ms, Array(20).fill(10));
   });
 });
 

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const repository = join(import.meta.dirname, "../..");
+
+describe("the reporter of the runner", () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "omniai-reporter-"))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("counts, and keeps of what failed where it stands and why", () => {
+    const [spec, counts] = [join(folder, "some.test.cjs"), join(folder, "counts.json")];
+    writeFileSync(
+      spec,
+      `describe("a room", () => {
+         it("holds", () => {});
+         it("is left out");
+         it("leaks", () => { throw new Error("water on the floor"); });
+         describe("upstairs", () => { before(() => { throw new Error("no stairs"); }); it("is dry", () => {}); });
+       });`,
+    );
+    const { status } = spawnSync(
+      process.execPath,
+      ["node_modules/mocha/bin/mocha.js", "--no-config", "--reporter", "tools/test/reporter.cjs", spec],
+      { cwd: repository, env: { ...process.env, OMNIAI_TEST_COUNTS: counts } },
+    );
+    assert.notEqual(status, 0);
+    const { failures, ...sums } = JSON.parse(readFileSync(counts, "utf8")) as {
+      failures: { title: string; error: string }[];
+    };
+    assert.deepEqual(sums, { passed: 1, failed: 2, skipped: 1 });
+    assert.deepEqual(
+      failures.map(({ title, error }) => [title, error.split("\n")[0]]),
+      [
+        ["a room › leaks", "Error: water on the floor"],
+        ['a room › upstairs › "before all" hook for "is dry"', "Error: no stairs"],
+      ],
+    );
+  });
+});
