@@ -17,6 +17,10 @@ import { planPublicAccess } from "./public-access.ts";
 import { renderRuntimeConfig } from "./runtime-config.ts";
 import { subnetFor } from "./subnet.ts";
 
+// Pulumi takes a stack trace for every promise and maps it by source maps. Node only blanks the types out, so there is
+// nothing to map, and the time is better left to the stack that serves beside this program.
+Reflect.deleteProperty(Error, "prepareStackTrace");
+
 const repository = dirname(import.meta.dirname);
 const config = loadConfig();
 const prepared = config.hostPrepare ? new Host(hostArgs(config)).ready : [];

@@ -16,6 +16,8 @@ import { fileURLToPath } from "node:url";
 export const NEEDED_NODE = 24;
 /** Inside node_modules, so that removing the folder removes the claim that it is complete. */
 const STAMP = path.join("node_modules", ".omniai-stamp");
+/** Beside the packages, whose code is most of it: it goes with them. */
+const COMPILED = path.join("node_modules", ".cache", "compiled");
 
 export class BootstrapError extends Error {}
 
@@ -275,7 +277,11 @@ function run(root, node, args) {
   const bin = path.join(root, "node_modules", ".bin");
   // Programs that this starts by the name `node` (language host, mocha) get the same one.
   const PATH = [path.dirname(node), bin, process.env.PATH].filter(Boolean).join(path.delimiter);
-  const child = spawn(node, args, { stdio: "inherit", env: { ...process.env, PATH } });
+  // Each Node of a deploy would compile Pulumi's packages anew, in time that the stack beside it needs to serve. Node
+  // checks what it finds there, and goes on without where it cannot write.
+  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(root, COMPILED);
+  const env = { ...process.env, PATH, NODE_COMPILE_CACHE };
+  const child = spawn(node, args, { stdio: "inherit", env });
   const stop = forwardSignals(child);
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -374,7 +374,7 @@ export function loadConfig(environment: Environment): Config {
     providers: read.providers("OMNIAI_PROVIDERS"),
     lifecycle: {
       switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),
-      drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 8, 0, 600),
+      drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 5, 0, 600),
       marginMs: read.seconds("OMNIAI_STOP_MARGIN_SECONDS", 5, 1, 120),
       wedgedMs: read.seconds("OMNIAI_WEDGED_SECONDS", 10, 0, 600),
     },

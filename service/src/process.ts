@@ -38,7 +38,7 @@ export async function runProcess(
       if (isStopping) return logger.info({ signal }, "stopping already");
       isStopping = true;
       const { switchMs, drainMs, marginMs } = config.lifecycle;
-      setTimeout(() => die(undefined, "not stopped in time"), switchMs + drainMs + marginMs).unref();
+      setTimeout(() => die(undefined, "not stopped in time"), Math.max(switchMs, drainMs) + marginMs).unref();
       logger.info({ signal }, "stopping");
       service.stop().then(
         () => process.exit(0),

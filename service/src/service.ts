@@ -36,8 +36,9 @@ export interface Service {
   readonly streams: Streams;
   readonly isReady: () => boolean;
   /**
-   * Switch, drain, stop: not ready at once; serves on for the switch-over time; then accepts no more, takes leave of the
-   * streams, lets what is under way finish, and closes what it holds. Calling it again gives the same promise.
+   * Switch, drain, stop: not ready at once, and takes leave of the streams, which come back to its successors; serves
+   * requests on for the switch-over time; then accepts no more, lets what is under way finish, and closes what it holds.
+   * Calling it again gives the same promise.
    */
   stop(): Promise<void>;
 }
@@ -218,10 +219,13 @@ export async function startService(
     stopWaiting.abort();
     streams.startDraining();
     logger.info({ switchMs, drainMs, streams: streams.size }, "draining: serving on for the switch-over");
+    // At once: a stream opens anew, and new ones go to the successors already. Only requests on connections that were
+    // open before the switch still come here.
+    const farewell = streams.farewell(drainMs);
     await pause(switchMs);
     logger.info({ streams: streams.size }, "accepting no more");
-    const closing = closeServer(publicServer, drainMs + marginMs / 2);
-    await streams.farewell(drainMs);
+    const closing = closeServer(publicServer, Math.max(0, drainMs - switchMs) + marginMs / 2);
+    await farewell;
     // Streams have taken their connections from the server, which can cut the others only.
     const cut = setTimeout(() => streams.close(), marginMs / 2);
     const wasCut = await closing;

@@ -47,9 +47,9 @@ export interface BackendArgs {
   /** For how many days reports of pages are kept, and how many at most. */
   readonly clientReportDays: number;
   readonly clientReportsMax: number;
-  /** How long a replica serves on after SIGTERM, in seconds. */
+  /** How long a replica answers requests on after SIGTERM, in seconds. */
   readonly switchSeconds: number;
-  /** Over how many seconds a replica then spreads the farewell of its streams. */
+  /** Over how many seconds from SIGTERM on a replica spreads the farewell of its streams. */
   readonly drainSeconds: number;
   readonly logLevel: string;
 }
@@ -141,7 +141,7 @@ export class Backend extends pulumi.ComponentResource {
         memory: args.memory,
         cpus: args.cpus,
         pids: 128,
-        stopGrace: args.switchSeconds + args.drainSeconds + STOP_MARGIN,
+        stopGrace: Math.max(args.switchSeconds, args.drainSeconds) + STOP_MARGIN,
         configHash: files.hash,
         dependsOn: [...args.database.ready, ...args.cache.ready, migrated],
       },
