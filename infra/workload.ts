@@ -58,6 +58,8 @@ export interface WorkloadArgs {
   readonly user: string;
   /** Settings. Never a secret: those are files, named by a variable that ends in _FILE. */
   readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Settings of one container alone, by its number (1…). */
+  readonly ownEnvironment?: (index: number) => Readonly<Record<string, string>>;
   /** The networks by name; the workload's name is its alias in each. */
   readonly networks: readonly pulumi.Input<string>[];
   readonly ports?: readonly PublishedPort[];
@@ -99,7 +101,7 @@ export function planContainer(
   index: number,
   args: WorkloadArgs,
 ): docker.ContainerArgs & { pidsLimit: number } {
-  check(args);
+  check(args, index);
   const health = {
     interval: args.health.interval ?? 5,
     timeout: args.health.timeout ?? 3,
@@ -118,7 +120,7 @@ export function planContainer(
     entrypoints: args.entrypoint ? [...args.entrypoint] : undefined,
     command: args.command ? [...args.command] : undefined,
     user: args.user,
-    envs: Object.entries(args.environment ?? {})
+    envs: Object.entries({ ...args.environment, ...args.ownEnvironment?.(index) })
       .sort(([left], [right]) => left.localeCompare(right))
       .map(([key, value]) => pulumi.interpolate`${key}=${value}`),
     labels:
@@ -179,7 +181,7 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
-function check(args: WorkloadArgs): void {
+function check(args: WorkloadArgs, index: number): void {
   const bad = (propertyPath: string, reason: string): never => {
     throw new pulumi.InputPropertyError({ propertyPath, reason });
   };
@@ -188,7 +190,7 @@ function check(args: WorkloadArgs): void {
   if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
-  for (const key of Object.keys(args.environment ?? {})) {
+  for (const key of Object.keys({ ...args.environment, ...args.ownEnvironment?.(index) })) {
     if (isSecretName(key) && !key.endsWith("_FILE")) {
       bad(
         `environment.${key}`,

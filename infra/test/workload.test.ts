@@ -53,6 +53,23 @@ describe("planContainer", () => {
     assert.equal(plan({}).stopTimeout, 20);
   });
 
+  it("gives a container what is its own beside what all have, and looks at both for secrets", async () => {
+    const own = { environment: { ALL: "a" }, ownEnvironment: (index: number) => ({ TURN: String(index) }) };
+    const envs = await Promise.all(
+      [1, 2].map(
+        async (index) =>
+          await new Promise((resolve) =>
+            pulumi.output(planContainer("dev", "backend", index, { ...args, ...own }).envs).apply(resolve),
+          ),
+      ),
+    );
+    assert.deepEqual(envs, [
+      ["ALL=a", "TURN=1"],
+      ["ALL=a", "TURN=2"],
+    ]);
+    refuses({ ownEnvironment: () => ({ API_KEY: "k" }) }, "environment.API_KEY", /secret/);
+  });
+
   it("names only singletons, so that the successor of a replica can stand beside it", () => {
     assert.equal(plan({}).name, undefined);
     assert.equal(plan({ kind: "singleton" }).name, "omniai-dev-backend");

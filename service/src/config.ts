@@ -115,6 +115,8 @@ export interface ReportsConfig {
 }
 
 export interface LifecycleConfig {
+  /** How long the process waits before it loads anything, ms: main.ts. */
+  readonly startDelayMs: number;
   /** Serving on after SIGTERM, ms: longer than the edge needs to switch to the successors. */
   readonly switchMs: number;
   /** The streams' farewell is spread over this, ms. */
@@ -373,6 +375,7 @@ export function loadConfig(environment: Environment): Config {
     },
     providers: read.providers("OMNIAI_PROVIDERS"),
     lifecycle: {
+      startDelayMs: read.seconds("OMNIAI_START_DELAY_SECONDS", 0, 0, 30),
       switchMs: read.seconds("OMNIAI_SWITCH_SECONDS", 6, 0, 600),
       drainMs: read.seconds("OMNIAI_DRAIN_SECONDS", 5, 0, 600),
       marginMs: read.seconds("OMNIAI_STOP_MARGIN_SECONDS", 5, 1, 120),

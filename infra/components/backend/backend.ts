@@ -133,6 +133,7 @@ export class Backend extends pulumi.ComponentResource {
         image: this.imageId,
         user: `${USER.uid}:${USER.gid}`,
         environment,
+        ownEnvironment: (index) => ({ OMNIAI_START_DELAY_SECONDS: String(startDelay(index)) }),
         networks: args.networks,
         volumes: [{ volume: files.volumeName, path: SECRETS }],
         tmpfs: { "/tmp": "size=16m,mode=1777" },
@@ -213,6 +214,14 @@ export class Backend extends pulumi.ComponentResource {
     return { build, imageId };
   }
 }
+
+/**
+ * How long a replica waits before it starts, in seconds: one after the other, so that they do not take every core at once
+ * from those that serve. Never so long that the first health check would come too early.
+ */
+const startDelay = (index: number): number => ((index - 1) % START_TURNS) * START_TURN;
+const START_TURNS = 3;
+const START_TURN = 1.2;
 
 /** For requests in flight, closing the pools and a slow host, in seconds. */
 const STOP_MARGIN = 15;

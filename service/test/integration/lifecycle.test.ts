@@ -121,6 +121,20 @@ describe("life of the process", function () {
     }
   });
 
+  it("waits for its turn before it starts, and is ended meanwhile as at any time", async () => {
+    const began = Date.now();
+    const { exit, lines } = spawnMain({ OMNIAI_START_DELAY_SECONDS: "1.5", OMNIAI_PORT: "http" });
+    await exit;
+    assert.ok(Date.now() - began >= 1500);
+    assert.equal(lines.length, 1);
+    const { child, exit: ended } = spawnMain({ OMNIAI_START_DELAY_SECONDS: "30" });
+    await sleep(300);
+    const stopped = Date.now();
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [null, "SIGTERM"]);
+    assert.ok(Date.now() - stopped < 1000);
+  });
+
   it("does not start with a wrong environment, and says in one line what is wrong", async () => {
     const { lines, exit } = spawnMain({ OMNIAI_PORT: "http", OMNIAI_REDIS_URL: "http://x" });
     const [code] = await exit;
