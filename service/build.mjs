@@ -13,6 +13,6 @@ for (const file of readdirSync(from, { recursive: true })) {
   if (file.endsWith(".mjs")) copyFileSync(join(from, file), target);
   else {
     const source = stripTypeScriptTypes(readFileSync(join(from, file), "utf8"));
-    writeFileSync(target, source.replace(/(from\s+"\.[^"]*)\.ts"/g, '$1.js"'));
+    writeFileSync(target, source.replace(/((?:\bfrom\s+|\bimport\s*\(\s*)"\.[^"]*)\.ts"/g, '$1.js"'));
   }
 }
