@@ -22,7 +22,7 @@ describe("life of the process", function () {
   it("answers every request while it stops under load, takes leave of its streams, and exits 0 in its grace", async () => {
     const { url, internalUrl, child, exit, lines } = await startProcess({
       OMNIAI_SWITCH_SECONDS: "2.5",
-      OMNIAI_DRAIN_SECONDS: "2",
+      OMNIAI_DRAIN_SECONDS: "2.4",
     });
     const clients = await Promise.all(
       Array.from({ length: 30 }, () => new SseClient(`${url}/api/events`).joined()),

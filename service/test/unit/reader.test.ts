@@ -149,16 +149,17 @@ describe("LogReader and join, on a log that misbehaves", () => {
     hub.publish = (entries) => {
       waits.push(performance.now() - ended);
       publish(entries);
-      for (const end = performance.now() + 40; performance.now() < end;);
+      for (const end = performance.now() + 50; performance.now() < end;);
       ended = performance.now();
     };
     await sleep(100);
     log.add();
     await sleep(1);
     log.add();
-    await sleep(60);
+    await sleep(200);
     assert.equal(waits.length, 2);
-    assert.ok((waits[1] ?? 0) < 25, `waited ${String(waits[1])} ms`);
+    // It would be 50 with a rest; a busy machine adds to none.
+    assert.ok((waits[1] ?? 0) < 45, `waited ${String(waits[1])} ms`);
   });
 
   it("tells them when the log lost its newest entries", async () => {
