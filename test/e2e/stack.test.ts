@@ -89,7 +89,7 @@ describe("a stack", function () {
       backend: "1000:1000",
       edge: "101:101",
     };
-    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 26, edge: 5 };
+    const graces: Record<string, number> = { postgres: 60, redis: 30, backend: 21, edge: 5 };
     for (const workload of Object.keys(users)) {
       it(`${workload}: runs as ${users[workload]}, without capabilities, on a read-only root, within limits`, () => {
         const { info, host } = one(workload);
