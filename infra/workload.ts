@@ -101,7 +101,8 @@ export function planContainer(
   index: number,
   args: WorkloadArgs,
 ): docker.ContainerArgs & { pidsLimit: number } {
-  check(args, index);
+  const environment = { ...args.environment, ...args.ownEnvironment?.(index) };
+  check(args, Object.keys(environment));
   const health = {
     interval: args.health.interval ?? 5,
     timeout: args.health.timeout ?? 3,
@@ -120,7 +121,7 @@ export function planContainer(
     entrypoints: args.entrypoint ? [...args.entrypoint] : undefined,
     command: args.command ? [...args.command] : undefined,
     user: args.user,
-    envs: Object.entries({ ...args.environment, ...args.ownEnvironment?.(index) })
+    envs: Object.entries(environment)
       .sort(([left], [right]) => left.localeCompare(right))
       .map(([key, value]) => pulumi.interpolate`${key}=${value}`),
     labels:
@@ -181,7 +182,7 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
-function check(args: WorkloadArgs, index: number): void {
+function check(args: WorkloadArgs, variables: readonly string[]): void {
   const bad = (propertyPath: string, reason: string): never => {
     throw new pulumi.InputPropertyError({ propertyPath, reason });
   };
@@ -190,7 +191,7 @@ function check(args: WorkloadArgs, index: number): void {
   if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
-  for (const key of Object.keys({ ...args.environment, ...args.ownEnvironment?.(index) })) {
+  for (const key of variables) {
     if (isSecretName(key) && !key.endsWith("_FILE")) {
       bad(
         `environment.${key}`,

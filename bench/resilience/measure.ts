@@ -64,7 +64,7 @@ export interface Timeline {
   readonly streams: readonly number[];
   readonly replicas: readonly number[];
   /** p99 of what was sent in the second and succeeded, ms; null when nothing was. Shows when in a row it was slow. */
-  readonly p99Ms?: readonly (number | null)[];
+  readonly p99Ms: readonly (number | null)[];
 }
 
 /** The streams are opened and the pools filled in the first seconds: they are not the quiet, ms. */

@@ -115,7 +115,7 @@ export interface ReportsConfig {
 }
 
 export interface LifecycleConfig {
-  /** How long the process waits before it loads anything, ms: main.ts. */
+  /** How long the process has waited before it loaded anything, ms. main.ts reads it by itself; here it is only checked. */
   readonly startDelayMs: number;
   /** Serving on after SIGTERM, ms: longer than the edge needs to switch to the successors. */
   readonly switchMs: number;

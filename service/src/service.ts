@@ -217,7 +217,6 @@ export async function startService(
     const { switchMs, drainMs, marginMs } = config.lifecycle;
     isDraining = true;
     stopWaiting.abort();
-    streams.startDraining();
     logger.info({ switchMs, drainMs, streams: streams.size }, "draining: serving on for the switch-over");
     // At once: a stream opens anew, and new ones go to the successors already. Only requests on connections that were
     // open before the switch still come here.

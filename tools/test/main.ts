@@ -17,7 +17,6 @@ interface Failure {
 
 interface Counts {
   passed: number;
-  failed: number;
   skipped: number;
   failures: Failure[];
 }
@@ -49,18 +48,15 @@ async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string): Promis
 
 /** A suite that ended badly without a failed test failed all the same: it crashed, or left before it was done. */
 function count(suite: Suite, code: number, file: string): Counts {
-  const failed: Counts = {
-    passed: 0,
-    failed: 1,
-    skipped: 0,
-    failures: [{ title: suite.name, error: `ended with ${code}; it says above why` }],
-  };
-  if (!suite.counted) return code === 0 ? { passed: 1, failed: 0, skipped: 0, failures: [] } : failed;
+  const failures = [{ title: suite.name, error: `ended with ${code}; it says above why` }];
+  if (!suite.counted) {
+    return code === 0 ? { passed: 1, skipped: 0, failures: [] } : { passed: 0, skipped: 0, failures };
+  }
   try {
     const counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
-    return code !== 0 && counts.failed === 0 ? { ...failed, passed: counts.passed } : counts;
+    return code !== 0 && counts.failures.length === 0 ? { ...counts, failures } : counts;
   } catch {
-    return failed;
+    return { passed: 0, skipped: 0, failures };
   }
 }
 
@@ -69,8 +65,8 @@ function tell({ title, error }: Failure): void {
   for (const line of error.split("\n").slice(0, toldLines)) console.log(`  ${line}`);
 }
 
-const summary = ({ passed, failed, skipped }: Counts): string =>
-  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+const summary = ({ passed, skipped, failures }: Counts): string =>
+  `${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
@@ -82,7 +78,7 @@ if (unknown.length > 0) {
 }
 const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
 const folder = mkdtempSync(join(tmpdir(), "omniai-test-"));
-const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+const total: Counts = { passed: 0, skipped: 0, failures: [] };
 try {
   const env = await prepare(
     new Set(chosen.map(({ needs }) => needs)),
@@ -91,17 +87,19 @@ try {
   for (const suite of chosen) {
     const counts = await run(suite, env, folder);
     total.passed += counts.passed;
-    total.failed += counts.failed;
     total.skipped += counts.skipped;
     total.failures.push(...counts.failures);
   }
 } catch (error) {
   // What the tests need could not be had: that is a failure, never a skip.
   console.error(error instanceof Error ? error.message : error);
-  total.failed += 1;
+  total.failures.push({
+    title: "what the tests need",
+    error: "could not be had, or a suite not run; it says above why",
+  });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 total.failures.forEach(tell);
 console.log(`\n${summary(total)}`);
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+process.exitCode = total.failures.length > 0 || total.passed === 0 ? 1 : 0;

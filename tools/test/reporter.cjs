@@ -8,15 +8,14 @@ const { reporters, Runner } = require("mocha");
 module.exports = class CountingSpec extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
-    const failures = [];
-    runner.on(Runner.constants.EVENT_TEST_FAIL, (test, error) => {
-      failures.push({ title: test.titlePath().join(" › "), error: String(error?.stack ?? error) });
-    });
     runner.once(Runner.constants.EVENT_RUN_END, () => {
       const file = process.env.OMNIAI_TEST_COUNTS;
       const { passes, pending } = this.stats;
-      const counts = { passed: passes, failed: this.stats.failures, skipped: pending, failures };
-      if (file) writeFileSync(file, JSON.stringify(counts));
+      const failures = this.failures.map((test) => ({
+        title: test.titlePath().join(" › "),
+        error: String(test.err?.stack ?? test.err),
+      }));
+      if (file) writeFileSync(file, JSON.stringify({ passed: passes, skipped: pending, failures }));
     });
   }
 };

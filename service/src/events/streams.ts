@@ -96,14 +96,12 @@ export class Streams {
     });
   }
 
-  /** From now on new streams are told to come back elsewhere. */
-  startDraining(): void {
-    this.#drain.abort();
-  }
-
-  /** Ends all streams, in random order, evenly over `ms`, each with a reconnection time of its own. */
+  /**
+   * Ends all streams, in random order, evenly over `ms`, each with a reconnection time of its own. From now on new ones
+   * are told to come back elsewhere.
+   */
   async farewell(ms: number): Promise<void> {
-    this.startDraining();
+    this.#drain.abort();
     const all = [...this]
       .map((stream) => ({ stream, order: Math.random() }))
       .sort((a, b) => a.order - b.order);

@@ -69,9 +69,16 @@ describe("ProviderMonitor", function () {
 
   it("waits no longer than it is told for one that hangs, and says so later", async () => {
     provider.answer = silence;
-    watch();
-    // Unknown is what it is before its deadline: so this did not wait for that.
-    assert.equal((await state(50))?.status, "unknown");
+    const times: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      monitor?.stop();
+      watch();
+      const started = performance.now();
+      assert.equal((await state(50))?.status, "unknown");
+      times.push(performance.now() - started);
+    }
+    // The best of them: a busy machine adds to each.
+    assert.ok(Math.min(...times) < 150, `${times.join(", ")} ms`);
     await eventually("an end of the waiting", () => monitor.known[0]?.status !== "unknown", 2000);
     assert.deepEqual(
       [monitor.known[0]?.status, monitor.known[0]?.reason],

@@ -10,8 +10,8 @@ import { LogReader } from "../../src/events/reader.ts";
 import { RecentEvents } from "../../src/events/recent.ts";
 import { EventStream } from "../../src/events/stream.ts";
 import { parseFilter } from "../../src/events/topics.ts";
-import { eventually } from "../support/wait.ts";
 import { SpecParser } from "../support/sse.ts";
+import { eventually } from "../support/wait.ts";
 
 /** A log that can be made to lose what real ones lose only in accidents. */
 class FakeLog implements EventLog {
@@ -146,16 +146,19 @@ describe("LogReader and join, on a log that misbehaves", () => {
     hub.publish = (entries) => {
       waits.push(performance.now() - ended);
       publish(entries);
-      // The next one comes while this one goes out.
-      if (waits.length === 1) log.add();
-      for (const end = performance.now() + 50; performance.now() < end;);
+      // The second of two comes while the first goes out.
+      if (waits.length % 2 === 1) log.add();
+      for (const end = performance.now() + 40; performance.now() < end;);
       ended = performance.now();
     };
-    await sleep(100);
-    log.add();
-    await eventually("both", () => waits.length === 2);
-    // It would be 50 with a rest; a busy machine adds to none.
-    assert.ok((waits[1] ?? 0) < 45, `waited ${String(waits[1])} ms`);
+    for (const pair of [1, 2, 3]) {
+      await sleep(150);
+      log.add();
+      await eventually("both", () => waits.length === 2 * pair);
+    }
+    // The best of them: a busy machine adds to each, and a rest would be 40.
+    const seconds = waits.filter((_, index) => index % 2 === 1);
+    assert.ok(Math.min(...seconds) < 25, `waited ${seconds.join(", ")} ms`);
   });
 
   it("tells them when the log lost its newest entries", async () => {
