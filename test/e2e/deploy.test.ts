@@ -5,6 +5,7 @@ import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "./support/checkout.ts";
 import { call, eventually } from "./support/http.ts";
+import { openPage } from "./support/page.ts";
 import { killTree } from "./support/process.ts";
 import { createStack, docker, programOf, type TestStack } from "./support/stack.ts";
 import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
@@ -46,10 +47,14 @@ describe("a stack in use", function () {
     const [before, builtBefore] = [await workloads(), await build()];
     appendFileSync(main, "\n// another version\n");
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    const page = openPage(stack.https);
     const { code, output } = await stack.run("up", "--yes");
-    const result = await traffic.stop();
+    const [result, paged] = await Promise.all([traffic.stop(), page.stop()]);
     assert.equal(code, 0, output);
     assertNothingDropped(result);
+    assert.deepEqual(paged.failures, [], "a page whose stream and requests share a connection");
+    assert.equal(paged.refusals, 0);
+    assert.ok(paged.answered > 100 && paged.streams > 1 && paged.connections > 1, JSON.stringify(paged));
     assert.notEqual(await build(), builtBefore);
     const after = await workloads();
     assert.equal(after.size, before.size);

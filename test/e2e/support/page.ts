@@ -1,0 +1,97 @@
+/**
+ * A page as a browser keeps it: its stream and its requests share one HTTP/2 connection, until the edge says on it that
+ * no more are taken (GOAWAY, RFC 9113 6.8).
+ */
+import http2 from "node:http2";
+
+/** Between two requests, ms. */
+const PAUSE = 50;
+
+export interface PageResult {
+  /** Requests that were answered with 2xx. */
+  readonly answered: number;
+  /** The others: method, and status or error. */
+  readonly failures: readonly string[];
+  /** How often the stream was opened, and how often it was answered with other than 200. */
+  readonly streams: number;
+  readonly refusals: number;
+  readonly connections: number;
+}
+
+export interface Page {
+  /** Stops asking and waits for what is under way. */
+  stop(): Promise<PageResult>;
+}
+
+/** @param url of the edge. GET /api/diag and POST /api/events take turns. */
+export function openPage(url: string): Page {
+  const failures: string[] = [];
+  let [answered, streams, refusals, connections, turn, underWay, isStopping] = [0, 0, 0, 0, 0, 0, false];
+  let current: http2.ClientHttp2Session | undefined;
+  const sessions = new Set<http2.ClientHttp2Session>();
+
+  const session = (): http2.ClientHttp2Session => {
+    if (current && !current.closed && !current.destroyed) return current;
+    const made = http2.connect(url, { rejectUnauthorized: false });
+    connections += 1;
+    sessions.add(made);
+    const leave = (): void => void (current = current === made ? undefined : current);
+    made.on("goaway", leave).on("error", leave);
+    made.on("close", () => {
+      leave();
+      sessions.delete(made);
+    });
+    return (current = made);
+  };
+
+  const follow = (): void => {
+    if (isStopping) return;
+    streams += 1;
+    let retry = 1000;
+    const stream = session().request({ ":path": "/api/events", accept: "text/event-stream" });
+    stream.on("response", ({ ":status": status }) => {
+      if (status !== 200) refusals += 1;
+    });
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      retry = Number(/^retry: ?(\d+)/m.exec(text)?.[1] ?? retry);
+    });
+    // The close that follows says the same.
+    stream.on("error", () => undefined);
+    stream.on("close", () => setTimeout(follow, retry));
+  };
+
+  const ask = (method: "GET" | "POST"): void => {
+    underWay += 1;
+    const [path, type] = method === "GET" ? ["/api/diag"] : ["/api/events", "application/json"];
+    const stream = session().request({
+      ...{ ":method": method, ":path": path },
+      ...(type === undefined ? {} : { "content-type": type }),
+    });
+    stream.end(method === "POST" ? JSON.stringify({ type: "of-a-page", data: 1 }) : undefined);
+    let [status, why] = [0, ""];
+    stream.on("response", (headers) => (status = headers[":status"] ?? 0));
+    stream.on("error", (error: Error) => (why = error.message));
+    stream.on("close", () => {
+      underWay -= 1;
+      if (status >= 200 && status < 300 && why === "") answered += 1;
+      // The edge has not begun it, and says so: every client may send it again, a POST too.
+      else if (status === 0 && stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) ask(method);
+      else failures.push(`${method} ${status} ${why}`);
+    });
+    stream.resume();
+  };
+
+  follow();
+  const timer = setInterval(() => ask(turn++ % 2 === 0 ? "GET" : "POST"), PAUSE);
+  return {
+    async stop() {
+      isStopping = true;
+      clearInterval(timer);
+      for (const end = performance.now() + 10_000; underWay > 0 && performance.now() < end;)
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      sessions.forEach((each) => each.destroy());
+      if (underWay > 0) failures.push(`${underWay} without an answer`);
+      return { answered, failures, streams, refusals, connections };
+    },
+  };
+}
