@@ -10,12 +10,12 @@ import { keepAliveLadder } from "./components/edge/ladder.ts";
 import { HTTP_PORT } from "./components/edge/nginx.ts";
 import { hostArgs } from "./components/host/config.ts";
 import { Host } from "./components/host/host.ts";
-import { Networks } from "./components/network.ts";
-import { loadConfig } from "./config.ts";
-import { createEngine } from "./engine.ts";
-import { planPublicAccess } from "./public-access.ts";
-import { renderRuntimeConfig } from "./runtime-config.ts";
-import { subnetFor } from "./subnet.ts";
+import { Networks } from "./components/network/network.ts";
+import { loadConfig } from "./config/config.ts";
+import { createEngine } from "./resources/engine.ts";
+import { planPublicAccess } from "./config/public-access.ts";
+import { renderRuntimeConfig } from "./components/pages/runtime-config.ts";
+import { subnetFor } from "./components/network/subnet.ts";
 
 // Pulumi takes a stack trace for every promise and maps it by source maps. Node only blanks the types out, so there is
 // nothing to map, and the time is better left to the stack that serves beside this program.

@@ -5,9 +5,9 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "./engine.ts";
-import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
-import { isSecretName } from "./secret-names.ts";
+import type { Engine } from "./resources/engine.ts";
+import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
+import { isSecretName } from "./config/secret-names.ts";
 
 /** A check that the engine runs inside the container. All times in seconds. */
 export interface HealthCheck {

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { stackFiles, staticFiles, type SiteFile } from "../infra/components/pages/site.ts";
-import type { RuntimeConfig } from "../infra/runtime-config.ts";
+import type { RuntimeConfig } from "../infra/components/pages/runtime-config.ts";
 import { EXIT, OpsError } from "./errors.ts";
 import { print } from "./output.ts";
 import { openSession, ROOT, type CommonOptions } from "./session.ts";

@@ -1,5 +1,5 @@
 /** `npm run policy`: the policies on what each stack would be, without deploying anything. */
-import { environmentOf, isMandatory, type Environment } from "../infra/policy-settings.ts";
+import { environmentOf, isMandatory, type Environment } from "../infra/config/policy-settings.ts";
 import { EXIT, explain, OpsError } from "./errors.ts";
 import { paint, print, printJson } from "./output.ts";
 import { RunFailed, runPulumi } from "./run.ts";

@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { ConfigError, environmentWith, findProblems, typedValue, weakness } from "../infra/config.ts";
+import { ConfigError, environmentWith, findProblems, typedValue, weakness } from "../infra/config/config.ts";
 import { EXIT, OpsError } from "./errors.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -181,7 +181,7 @@ export const imageNames = (values: Values): string[] => [
   ),
 ];
 
-/** True when the edge will listen on the host; the program decides it in the same way (infra/public-access.ts). */
+/** True when the edge will listen on the host; the program decides it in the same way (infra/config/public-access.ts). */
 export const publishesPorts = (values: Values): boolean =>
   values["publishPorts"] === "auto" ? !isOn(values, "tunnelEnabled") : values["publishPorts"] !== "never";
 

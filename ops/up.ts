@@ -1,6 +1,6 @@
 /** `npm run up`: the stack as the program declares it, healthy, or a reason why not. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
-import { environmentOf, isMandatory } from "../infra/policy-settings.ts";
+import { environmentOf, isMandatory } from "../infra/config/policy-settings.ts";
 import { confirm, mustBeAskable } from "./ask.ts";
 import { isGood } from "./engine.ts";
 import { InterruptedError, OpsError } from "./errors.ts";

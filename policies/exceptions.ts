@@ -1,5 +1,5 @@
 /** Exceptions: a rule that need not hold for a resource until a day, for a reason. All are shown in every run. */
-import type { PolicyException } from "../infra/policy-settings.ts";
+import type { PolicyException } from "../infra/config/policy-settings.ts";
 
 /** Pure: true from the day after the last one on, in UTC. */
 export const isExpired = ({ until }: PolicyException, now: Date): boolean =>

@@ -7,7 +7,7 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
-import { isMandatory, type PolicyException } from "../infra/policy-settings.ts";
+import { isMandatory, type PolicyException } from "../infra/config/policy-settings.ts";
 import { describeException, exceptionFor, isExpired } from "./exceptions.ts";
 import {
   isUnknownValue,

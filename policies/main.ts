@@ -4,7 +4,7 @@
  * its own needs no language host, and is as old as CLI 3.259 (docs/decisions/0021-policies.md).
  */
 import { PolicyPack } from "@pulumi/policy";
-import { environmentOf, policySettings } from "../infra/policy-settings.ts";
+import { environmentOf, policySettings } from "../infra/config/policy-settings.ts";
 import { Judge, type Run } from "./judge.ts";
 import { rules } from "./pack.ts";
 import { listenToEngine, type StackConfigured } from "./wire.ts";

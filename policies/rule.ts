@@ -1,7 +1,7 @@
 /** What a rule is, and what it is given. Rules are plain data and generators, so that a test needs no engine. */
 import type { ContainerArgs } from "@pulumi/docker";
 import type { Unwrap } from "@pulumi/pulumi";
-import type { Environment } from "../infra/policy-settings.ts";
+import type { Environment } from "../infra/config/policy-settings.ts";
 
 /** What the pack knows of the stack before it sees the first resource. */
 export interface StackContext {

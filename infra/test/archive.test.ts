@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { contentHash, packFiles } from "../archive.ts";
+import { contentHash, packFiles } from "../resources/archive.ts";
 import { unpack } from "./support/archive.ts";
 
 const OWNER = { uid: 101, gid: 102 };

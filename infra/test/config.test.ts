@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig, typedValue } from "../config.ts";
-import { isSameSite } from "../config-rules.ts";
-import { configSchema } from "../config-schema.ts";
+import { ConfigError, parseConfig, typedValue } from "../config/config.ts";
+import { isSameSite } from "../config/rules.ts";
+import { configSchema } from "../config/schema.ts";
 import { defaults, project } from "./defaults.ts";
 
 const parse = (change: Record<string, unknown>) => parseConfig("dev", { ...defaults, ...change });

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { newServer } from "../../service/src/platform/http.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
-import { configSchema } from "../config-schema.ts";
+import { configSchema } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
 
 const edge: EdgeConfig = {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { hostProblems } from "../components/host/config.ts";
 import { renderStep, runAs, STEPS } from "../components/host/plan.ts";
-import { findProblems } from "../config.ts";
-import type { StackConfig } from "../config-schema.ts";
+import { findProblems } from "../config/config.ts";
+import type { StackConfig } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
 
 const KEY = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=";

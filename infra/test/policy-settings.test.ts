@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig } from "../config.ts";
-import { environmentOf, isMandatory } from "../policy-settings.ts";
+import { ConfigError, parseConfig } from "../config/config.ts";
+import { environmentOf, isMandatory } from "../config/policy-settings.ts";
 import { defaults } from "./defaults.ts";
 
 describe("the environment of a stack", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { ConfigError, findProblems, parseConfig } from "../config.ts";
-import type { StackConfig } from "../config-schema.ts";
-import { planPublicAccess } from "../public-access.ts";
+import { ConfigError, findProblems, parseConfig } from "../config/config.ts";
+import type { StackConfig } from "../config/schema.ts";
+import { planPublicAccess } from "../config/public-access.ts";
 import { defaults } from "./defaults.ts";
 import { pagesConfig, tunnelConfig } from "./support/tunnel-config.ts";
 

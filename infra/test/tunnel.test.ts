@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { planIngress, UNUSED } from "../components/tunnel/ingress.ts";
-import { gatewayOf } from "../subnet.ts";
+import { gatewayOf } from "../components/network/subnet.ts";
 import {
   CONTAINER,
   isSecret,

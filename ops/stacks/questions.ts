@@ -1,5 +1,5 @@
 /** What a new stack is asked: the few things that no default can know. One entry per key; flags answer them as well. */
-import { findProblems, typedValue } from "../../infra/config.ts";
+import { findProblems, typedValue } from "../../infra/config/config.ts";
 import type { Values } from "../settings.ts";
 
 export interface Question {

@@ -1,4 +1,4 @@
-import { isSecretName } from "../../infra/secret-names.ts";
+import { isSecretName } from "../../infra/config/secret-names.ts";
 import { containerRule, knownFirst } from "../rule.ts";
 
 /** Variables are read by `docker inspect` and inherited by every child. */

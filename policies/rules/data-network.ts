@@ -1,4 +1,4 @@
-import { DATA_LABEL } from "../../infra/labels.ts";
+import { DATA_LABEL } from "../../infra/resources/labels.ts";
 import { CONTAINER, ifKnown, labelOf, NETWORK, stackRule, VOLUME, type ContainerProps } from "../rule.ts";
 
 interface Named {
@@ -12,7 +12,7 @@ export const dataNetwork = stackRule({
   name: "data-network",
   title: "A container with a data volume is only on internal networks.",
   source: "CIS Docker 5.30; OWASP Docker, rule 5",
-  remedy: "Attach it to the data network alone (infra/components/network.ts).",
+  remedy: "Attach it to the data network alone (infra/components/network/network.ts).",
   *check(resources) {
     const of = (type: string): Named[] =>
       resources.filter((resource) => resource.type === type).map(({ props }) => props as Named);

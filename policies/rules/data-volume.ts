@@ -1,4 +1,4 @@
-import { DATA_LABEL } from "../../infra/labels.ts";
+import { DATA_LABEL } from "../../infra/resources/labels.ts";
 import { hasFixedName, labelOf, resourceRule, VOLUME } from "../rule.ts";
 
 interface VolumeProps {
@@ -14,7 +14,7 @@ export const dataVolume = resourceRule<VolumeProps>([VOLUME], {
   name: "data-volume",
   title: "A volume that holds data is protected and has a fixed name.",
   source: "Pulumi: protect; pulumi-docker auto-naming",
-  remedy: "Make it with createDataVolume (infra/volume.ts).",
+  remedy: "Make it with createDataVolume (infra/resources/volume.ts).",
   *check({ name, props, options }) {
     const fixed = hasFixedName(name, props.name);
     if (options.protect && fixed) return;

@@ -1,5 +1,5 @@
 import { CONTAINER, stackRule, type ContainerProps, type Declared } from "../rule.ts";
-import { isMandatory } from "../../infra/policy-settings.ts";
+import { isMandatory } from "../../infra/config/policy-settings.ts";
 
 /** The limits of all containers: once, and with every replaceable one twice, as it is while a deploy runs. */
 function add(containers: readonly Declared[]): { memory: number; peak: number; cpus: number } {

@@ -6,7 +6,7 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
-import type { PolicyException } from "../../infra/policy-settings.ts";
+import type { PolicyException } from "../../infra/config/policy-settings.ts";
 import { describeException, exceptionFor, isExpired } from "../exceptions.ts";
 import { Judge, REMARKS, type Run } from "../judge.ts";
 import { containerUser } from "../rules/container-user.ts";

@@ -5,7 +5,7 @@ import { defaults } from "../../infra/test/defaults.ts";
 import { record, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
 import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
-import type { Environment } from "../../infra/policy-settings.ts";
+import type { Environment } from "../../infra/config/policy-settings.ts";
 import { rules } from "../pack.ts";
 import { type Declared, type StackContext } from "../rule.ts";
 import { textsOf } from "../wire.ts";

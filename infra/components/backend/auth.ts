@@ -1,5 +1,5 @@
 /** What the service is told about logins, tokens and limits. */
-import type { StackConfig } from "../../config-schema.ts";
+import type { StackConfig } from "../../config/schema.ts";
 
 /** The keys of Pulumi.yaml by the same names. */
 export type AuthArgs = Pick<

@@ -1,10 +1,10 @@
 /** Redis: the event log, sessions and limits, on a data volume. */
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../../engine.ts";
-import { FileSet } from "../../files.ts";
-import { useImage } from "../../image.ts";
-import { createPassword } from "../../password.ts";
-import { createDataVolume } from "../../volume.ts";
+import type { Engine } from "../../resources/engine.ts";
+import { FileSet } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
+import { createPassword } from "../../resources/password.ts";
+import { createDataVolume } from "../../resources/volume.ts";
 import { Workload } from "../../workload.ts";
 import { HEALTH_COMMAND, REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
 

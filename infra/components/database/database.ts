@@ -1,11 +1,11 @@
 /** PostgreSQL: one server, its data volume, the service's role and database. */
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../../engine.ts";
-import { FileSet } from "../../files.ts";
-import { useImage } from "../../image.ts";
-import { createPassword } from "../../password.ts";
-import { createDataVolume } from "../../volume.ts";
+import type { Engine } from "../../resources/engine.ts";
+import { FileSet } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
+import { createPassword } from "../../resources/password.ts";
+import { createDataVolume } from "../../resources/volume.ts";
 import { Workload } from "../../workload.ts";
 import { renderProvision } from "./provision.ts";
 import { scramVerifier, stableSalt } from "./scram.ts";

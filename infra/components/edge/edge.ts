@@ -2,11 +2,11 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { contentHash, packFiles } from "../../archive.ts";
-import type { Engine } from "../../engine.ts";
-import { WRITER_FLAGS } from "../../files.ts";
-import { useImage } from "../../image.ts";
-import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../labels.ts";
+import { contentHash, packFiles } from "../../resources/archive.ts";
+import type { Engine } from "../../resources/engine.ts";
+import { WRITER_FLAGS } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
+import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import type { CertificatePair } from "./certificate.ts";
 import type { HeaderConfig } from "./headers.ts";

@@ -1,6 +1,6 @@
 /** The host's config keys: what they contradict, and what they become. */
 import * as pulumi from "@pulumi/pulumi";
-import type { ConfigProblem, StackConfig } from "../../config-schema.ts";
+import type { ConfigProblem, StackConfig } from "../../config/schema.ts";
 import type { HostArgs } from "./host.ts";
 
 /** The machine that an ssh:// address names; undefined for any other address. */

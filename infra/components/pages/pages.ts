@@ -1,7 +1,7 @@
 /** The page on GitHub: how GitHub serves it, and its files with the config of this very stack. */
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import type { RuntimeConfig } from "../../runtime-config.ts";
+import type { RuntimeConfig } from "./runtime-config.ts";
 import { stackFiles, staticFiles } from "./site.ts";
 
 export interface PagesArgs {

@@ -1,7 +1,7 @@
 /** The files of the page: frontend/ as it is, and the one file that differs between stacks. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import type { RuntimeConfig } from "../../runtime-config.ts";
+import type { RuntimeConfig } from "./runtime-config.ts";
 
 /** One file of the page; all of them are text. */
 export interface SiteFile {

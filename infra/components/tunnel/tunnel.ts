@@ -6,12 +6,12 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Engine } from "../../engine.ts";
-import { FileSet } from "../../files.ts";
-import { useImage } from "../../image.ts";
-import { createPassword } from "../../password.ts";
+import type { Engine } from "../../resources/engine.ts";
+import { FileSet } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
+import { createPassword } from "../../resources/password.ts";
 import { Workload } from "../../workload.ts";
-import type { TunnelNetworks } from "../network.ts";
+import type { TunnelNetworks } from "../network/network.ts";
 import { CONNECTOR_USER, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
 import { planIngress } from "./ingress.ts";
 import { planProvider } from "./provider.ts";

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { stackFiles, staticFiles } from "../../../infra/components/pages/site.ts";
-import type { RuntimeConfig } from "../../../infra/runtime-config.ts";
+import type { RuntimeConfig } from "../../../infra/components/pages/runtime-config.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",

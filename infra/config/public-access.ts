@@ -1,7 +1,7 @@
 /** How the world reaches a stack: worked out once from the config, so that edge, tunnel and page cannot disagree. */
 import type { LoadedConfig } from "./config.ts";
-import type { ConfigProblem, StackConfig } from "./config-schema.ts";
-import { sizeOf, tunnelAddresses } from "./subnet.ts";
+import type { ConfigProblem, StackConfig } from "./schema.ts";
+import { sizeOf, tunnelAddresses } from "../components/network/subnet.ts";
 
 type AccessConfig = Omit<StackConfig, "cloudflareApiToken" | "githubToken">;
 

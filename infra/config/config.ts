@@ -4,8 +4,8 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { contradictions } from "./config-rules.ts";
-import { configSchema, type ConfigProblem, type StackConfig } from "./config-schema.ts";
+import { contradictions } from "./rules.ts";
+import { configSchema, type ConfigProblem, type StackConfig } from "./schema.ts";
 import { isWeaker } from "./policy-settings.ts";
 
 /** Keys whose values are secrets as a whole: they are handed out as such. */

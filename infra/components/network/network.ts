@@ -1,9 +1,9 @@
 /** The stack's networks: who can reach whom is decided here, not by firewalls inside containers. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "../engine.ts";
-import { STACK_LABEL, toLabels } from "../labels.ts";
-import { gatewayOf } from "../subnet.ts";
+import type { Engine } from "../../resources/engine.ts";
+import { STACK_LABEL, toLabels } from "../../resources/labels.ts";
+import { gatewayOf } from "./subnet.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;

@@ -1,8 +1,8 @@
 /** What contradicts what in a stack's config, beyond the range of a single key. */
 import { parse as parseDomain } from "tldts";
-import { hostProblems } from "./components/host/config.ts";
-import type { ConfigProblem, StackConfig } from "./config-schema.ts";
-import { providerProblems } from "./providers.ts";
+import { hostProblems } from "../components/host/config.ts";
+import type { ConfigProblem, StackConfig } from "./schema.ts";
+import { providerProblems } from "../components/backend/providers.ts";
 import {
   cloudflareTokenProblems,
   githubTokenProblems,

@@ -1,8 +1,8 @@
 /** What each key of Pulumi.yaml may be; the descriptions become the `allowed` of an error. */
 import { z } from "zod";
 import { policySettings } from "./policy-settings.ts";
-import { isBaseUrl } from "./providers.ts";
-import { isPrivateSubnet } from "./subnet.ts";
+import { isBaseUrl } from "../components/backend/providers.ts";
+import { isPrivateSubnet } from "../components/network/subnet.ts";
 
 /** A key whose value cannot stand: which one, what it is, what is allowed. */
 export interface ConfigProblem {

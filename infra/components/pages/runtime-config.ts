@@ -1,5 +1,5 @@
 /** runtime-config.json: the one file of the page that differs from stack to stack. */
-import type { PublicAccess } from "./public-access.ts";
+import type { PublicAccess } from "../../config/public-access.ts";
 
 export interface RuntimeConfig {
   readonly stack: string;

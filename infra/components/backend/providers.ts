@@ -1,5 +1,5 @@
 /** AI providers: what may be configured, and how the service is told of them without a key in its environment. */
-import type { ConfigProblem, Provider } from "./config-schema.ts";
+import type { ConfigProblem, Provider } from "../../config/schema.ts";
 
 /** http or https, and nothing that is a secret or would end up behind /models. */
 export function isBaseUrl(text: string): boolean {
