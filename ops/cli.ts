@@ -1,23 +1,23 @@
 /** What the operator types: one command each in its own file, loaded when it is asked for. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { DownOptions } from "./down.ts";
-import type { HistoryOptions } from "./history.ts";
-import type { MaintenanceOptions } from "./maintenance.ts";
-import type { RollbackOptions } from "./rollback.ts";
-import { EXIT, explain } from "./errors.ts";
-import type { HostOptions } from "./host.ts";
-import type { LogsOptions } from "./logs.ts";
-import { note, paint } from "./output.ts";
-import type { OutputsOptions } from "./outputs.ts";
-import type { PolicyOptions } from "./policy.ts";
-import type { PagesOptions } from "./pages.ts";
-import type { PreviewOptions } from "./preview.ts";
-import type { RestartOptions } from "./restart.ts";
-import type { InitOptions } from "./stacks/init.ts";
-import { QUESTIONS } from "./stacks/questions.ts";
-import { endAudit, interrupts, type CommonOptions } from "./session.ts";
-import type { UpOptions } from "./up.ts";
-import type { UserOptions } from "./user.ts";
+import type { DownOptions } from "./commands/down.ts";
+import type { HistoryOptions } from "./commands/history.ts";
+import type { MaintenanceOptions } from "./commands/maintenance.ts";
+import type { RollbackOptions } from "./commands/rollback.ts";
+import { EXIT, explain } from "./terminal/errors.ts";
+import type { HostOptions } from "./commands/host.ts";
+import type { LogsOptions } from "./commands/logs.ts";
+import { note, paint } from "./terminal/output.ts";
+import type { OutputsOptions } from "./commands/outputs.ts";
+import type { PolicyOptions } from "./commands/policy.ts";
+import type { PagesOptions } from "./commands/pages.ts";
+import type { PreviewOptions } from "./commands/preview.ts";
+import type { RestartOptions } from "./commands/restart.ts";
+import type { InitOptions } from "./commands/stack/init.ts";
+import { QUESTIONS } from "./commands/stack/questions.ts";
+import { endAudit, interrupts, type CommonOptions } from "./stack/session.ts";
+import type { UpOptions } from "./commands/up.ts";
+import type { UserOptions } from "./commands/user.ts";
 
 function wholeNumber(text: string): number {
   const value = Number(text);
@@ -54,13 +54,13 @@ add(
   .option("--no-refresh", "take the state's word for what is there")
   .addOption(lockWait)
   .addOption(noInstall)
-  .action(async (options: UpOptions) => (await import("./up.ts")).up(options));
+  .action(async (options: UpOptions) => (await import("./commands/up.ts")).up(options));
 
 add("preview", "Shows what `up` would change.")
   .option("--diff", "show every changed property")
   .option("--refresh", "ask the engine for drift first")
   .addOption(noInstall)
-  .action(async (options: PreviewOptions) => (await import("./preview.ts")).preview(options));
+  .action(async (options: PreviewOptions) => (await import("./commands/preview.ts")).preview(options));
 
 program
   .command("policy")
@@ -69,7 +69,7 @@ program
   .addOption(json)
   .addOption(noInstall)
   .exitOverride()
-  .action(async (options: PolicyOptions) => (await import("./policy.ts")).policy(options));
+  .action(async (options: PolicyOptions) => (await import("./commands/policy.ts")).policy(options));
 
 add("down", "Takes the stack down. Its data volumes stay, unless told otherwise.")
   .option("--delete-data", "delete the data volumes as well, and the stack with them")
@@ -77,7 +77,7 @@ add("down", "Takes the stack down. Its data volumes stay, unless told otherwise.
   .option("--engine", "stop the Docker engine afterwards, if it was started by `npm run up`")
   .addOption(lockWait)
   .addOption(noInstall)
-  .action(async (options: DownOptions) => (await import("./down.ts")).down(options));
+  .action(async (options: DownOptions) => (await import("./commands/down.ts")).down(options));
 
 add(
   "restart",
@@ -86,7 +86,7 @@ add(
   .option("--workload <name>", "which workload", "backend")
   .addOption(lockWait)
   .addOption(noInstall)
-  .action(async (options: RestartOptions) => (await import("./restart.ts")).restart(options));
+  .action(async (options: RestartOptions) => (await import("./commands/restart.ts")).restart(options));
 
 add(
   "drift",
@@ -94,7 +94,7 @@ add(
 )
   .addOption(json)
   .addOption(noInstall)
-  .action(async (options: CommonOptions) => (await import("./drift/drift.ts")).drift(options));
+  .action(async (options: CommonOptions) => (await import("./commands/drift/drift.ts")).drift(options));
 add("rollback", "Goes back to a version that was good, from the image that was kept.")
   .argument("[to]", "its build, or how that begins; default: the last good version before this one")
   .option("--list", "show what there is to go back to, and change nothing")
@@ -103,29 +103,29 @@ add("rollback", "Goes back to a version that was good, from the image that was k
   .addOption(lockWait)
   .addOption(noInstall)
   .action(async (to: string | undefined, options: RollbackOptions) =>
-    (await import("./rollback.ts")).rollback(to, options),
+    (await import("./commands/rollback.ts")).rollback(to, options),
   );
 
 add("maintenance", "Has the edge answer the API with 503 and a message, until it is off again.")
   .addArgument(new Argument("<state>", "on or off").choices(["on", "off"]))
   .option("--message <text>", "what everybody is told")
   .action(async (state: string, options: MaintenanceOptions) =>
-    (await import("./maintenance.ts")).maintenance(state, options),
+    (await import("./commands/maintenance.ts")).maintenance(state, options),
   );
 
 add("history", "Shows who changed what on this stack from here, with its result.")
   .option("--limit <changes>", "the last ones", wholeNumber, 20)
   .addOption(json)
-  .action(async (options: HistoryOptions) => (await import("./history.ts")).history(options));
+  .action(async (options: HistoryOptions) => (await import("./commands/history.ts")).history(options));
 
 add("status", "Shows the last update, the URLs, containers, volumes, and who works on the stack.")
   .addOption(json)
-  .action(async (options: CommonOptions) => (await import("./status.ts")).status(options));
+  .action(async (options: CommonOptions) => (await import("./commands/status.ts")).status(options));
 
 add("outputs", "Shows the stack's outputs.")
   .option("--show-secrets", "show secrets in the clear")
   .addOption(json)
-  .action(async (options: OutputsOptions) => (await import("./outputs.ts")).outputs(options));
+  .action(async (options: OutputsOptions) => (await import("./commands/outputs.ts")).outputs(options));
 
 add("logs", "Shows what the containers write.")
   .argument("[workload]", "postgres, redis, backend, edge; default: all")
@@ -133,12 +133,12 @@ add("logs", "Shows what the containers write.")
   .option("--tail <lines>", "the last lines of each container", wholeNumber, 100)
   .option("--since <time>", "a span such as 10m, 2h, 1d, or a date")
   .action(async (workload: string | undefined, options: LogsOptions) =>
-    (await import("./logs.ts")).logs(workload, options),
+    (await import("./commands/logs.ts")).logs(workload, options),
   );
 
 add("health", "Exits 0 only if every container of the stack is healthy.")
   .addOption(json)
-  .action(async (options: CommonOptions) => (await import("./health.ts")).health(options));
+  .action(async (options: CommonOptions) => (await import("./commands/health.ts")).health(options));
 
 add("user", "Says who may use the service.")
   .addArgument(
@@ -155,14 +155,14 @@ add("user", "Says who may use the service.")
   )
   .addOption(json)
   .action(async (action: string, name: string | undefined, options: UserOptions) =>
-    (await import("./user.ts")).user(action, name, options),
+    (await import("./commands/user.ts")).user(action, name, options),
   );
 
 add("host", "Prepares the stack's remote machine (omniai:hostPrepare) and deploys nothing.")
   .addOption(yes)
   .addOption(lockWait)
   .addOption(noInstall)
-  .action(async (options: HostOptions) => (await import("./host.ts")).host(options));
+  .action(async (options: HostOptions) => (await import("./commands/host.ts")).host(options));
 
 const stack = program
   .command("stack")
@@ -180,7 +180,7 @@ const initCommand = stack
   .addOption(noInstall)
   .exitOverride()
   .action(async (name: string, options: InitOptions) =>
-    (await import("./stacks/init.ts")).init(name, options),
+    (await import("./commands/stack/init.ts")).init(name, options),
   );
 for (const { flag, ask: text } of QUESTIONS) initCommand.option(`--${flag} <value>`, text);
 
@@ -189,18 +189,18 @@ stack
   .description("Lists the stacks.")
   .addOption(json)
   .exitOverride()
-  .action(async (options: CommonOptions) => (await import("./stacks/list.ts")).list(options));
+  .action(async (options: CommonOptions) => (await import("./commands/stack/list.ts")).list(options));
 
 stack
   .command("pin")
   .description("Writes the digest that each image's tag stands for now into the stack's file.")
   .argument("<name>", "the stack")
   .exitOverride()
-  .action(async (name: string) => (await import("./stacks/pin.ts")).pin(name));
+  .action(async (name: string) => (await import("./commands/stack/pin.ts")).pin(name));
 
 add("doctor", "Lists what the project needs on this machine, what is there, and what to do about the rest.")
   .addOption(json)
-  .action(async (options: CommonOptions) => (await import("./doctor.ts")).doctor(options));
+  .action(async (options: CommonOptions) => (await import("./commands/doctor/doctor.ts")).doctor(options));
 
 add(
   "pages",
@@ -208,7 +208,7 @@ add(
 )
   .addArgument(new Argument("<action>", "what to do").choices(["build"]))
   .requiredOption("--out <dir>", "an empty folder, or one that is not there yet")
-  .action(async (_action: string, options: PagesOptions) => (await import("./pages.ts")).buildPages(options));
+  .action(async (_action: string, options: PagesOptions) => (await import("./commands/pages.ts")).buildPages(options));
 
 /** The one place where an error becomes words and an exit code. */
 function fail(error: unknown): number {

@@ -7,11 +7,11 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
-import { findPins, withPins } from "../stacks/pin.ts";
-import { objection, QUESTIONS, renderStackFile } from "../stacks/questions.ts";
-import { challenge, registry, resolve } from "../stacks/registry.ts";
-import { checkConfig, readSettings, stackFiles } from "../settings.ts";
-import { parseImageName } from "../toolchain.ts";
+import { findPins, withPins } from "../commands/stack/pin.ts";
+import { objection, QUESTIONS, renderStackFile } from "../commands/stack/questions.ts";
+import { challenge, registry, resolve } from "../commands/stack/registry.ts";
+import { checkConfig, readSettings, stackFiles } from "../stack/settings.ts";
+import { parseImageName } from "../stack/toolchain.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { isGood, unframe, usageOf, type ContainerView } from "../engine.ts";
-import { commandStreams, EXIT, explain, lastWords, OpsError } from "../errors.ts";
-import { listeningInodes } from "../holders.ts";
-import { eachLine, parseStart, sinceSeconds } from "../logs.ts";
-import { bytes, duration, table } from "../output.ts";
-import { visible } from "../outputs.ts";
-import { CommandResult } from "../pulumi-command.ts";
-import { advice, condition, urlsOf } from "../report.ts";
-import { checkConfig, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../settings.ts";
+import { isGood, unframe, usageOf, type ContainerView } from "../engine/views.ts";
+import { commandStreams, EXIT, explain, lastWords, OpsError } from "../terminal/errors.ts";
+import { listeningInodes } from "../engine/processes.ts";
+import { eachLine, parseStart, sinceSeconds } from "../commands/logs.ts";
+import { bytes, duration, table } from "../terminal/output.ts";
+import { visible } from "../commands/outputs.ts";
+import { CommandResult } from "../stack/pulumi-command.ts";
+import { advice, condition, urlsOf } from "../engine/health-report.ts";
+import { checkConfig, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../stack/settings.ts";
 
 const view = (more: Partial<ContainerView> = {}): ContainerView => ({
   id: "1",

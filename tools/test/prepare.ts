@@ -1,6 +1,6 @@
 /** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
 import { join } from "node:path";
-import { imageNames, readSettings } from "../../ops/settings.ts";
+import { imageNames, readSettings } from "../../ops/stack/settings.ts";
 import { chromiumPart } from "../toolchain/chromium.ts";
 import { enginePart, resolveDockerHost } from "../toolchain/engine/index.ts";
 import { ensureImages } from "../toolchain/images/index.ts";

@@ -10,7 +10,7 @@ import { createCertificate } from "../../../infra/components/edge/certificate.ts
 import { keepAliveLadder } from "../../../infra/components/edge/ladder.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../../infra/components/edge/nginx.ts";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
-import { readSettings, textOf } from "../../../ops/settings.ts";
+import { readSettings, textOf } from "../../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
 import { freePort } from "./stack.ts";
 

@@ -1,0 +1,62 @@
+/** Whether the token of a stack's page may do what the program will ask of GitHub. Nothing is changed. */
+import { get, member, unreachable, type ApiPlace, type Finding } from "./cloud-api.ts";
+import { isOn, textOf, type Values } from "../../stack/settings.ts";
+
+export type { Finding } from "./cloud-api.ts";
+
+export async function checkGithub(place: ApiPlace, values: Values): Promise<Finding[]> {
+  const repository = textOf(values, "pagesRepository") ?? "";
+  const name = `GitHub token for ${repository}`;
+  const { status, body } = await get(place, `/repos/${repository}`);
+  if (status === undefined) return [unreachable(name, place.url)];
+  if (status !== 200) {
+    const remedy = "Check omniai:pagesRepository, and that the token is given for that repository.";
+    return [{ name, good: false, detail: `GitHub answered ${status}`, remedy }];
+  }
+  const pages = await get(place, `/repos/${repository}/pages`);
+  // 404: there is no page yet, which is for the program to make.
+  const mayPages = pages.status === 200 || pages.status === 404;
+  const may = (permission: string): boolean => member(body, "permissions", permission) === true;
+  return [
+    need(`${name}: Contents, write`, may("push")),
+    need(`${name}: Administration, write`, may("admin")),
+    need(`${name}: Pages, write`, mayPages),
+    ...httpsOf(pages.body, values),
+  ];
+}
+
+/** Where the page has a name of its own: whether the second step, to enforce HTTPS, can be made and was. */
+function httpsOf(pages: unknown, values: Values): Finding[] {
+  const domain = textOf(values, "pagesDomain");
+  if (domain === undefined) return [];
+  const name = `HTTPS of ${domain}`;
+  const ready = member(pages, "https_certificate", "state") === "approved";
+  const enforced = isOn(values, "pagesHttpsEnforced");
+  if (ready && !enforced) {
+    const remedy = "Set it: pulumi config set omniai:pagesHttpsEnforced true; then `npm run up`.";
+    return [
+      {
+        name,
+        good: false,
+        detail: "GitHub has the certificate, and omniai:pagesHttpsEnforced is false",
+        remedy,
+      },
+    ];
+  }
+  if (!ready && enforced && member(pages, "https_enforced") !== true) {
+    const remedy = "Set omniai:pagesHttpsEnforced to false until it has one.";
+    return [
+      { name, good: false, detail: "GitHub has no certificate yet, and refuses to enforce HTTPS", remedy },
+    ];
+  }
+  return [
+    { name, good: true, detail: enforced ? "enforced" : "GitHub has no certificate yet; that takes a while" },
+  ];
+}
+
+const need = (name: string, good: boolean): Finding => ({
+  name,
+  good,
+  detail: good ? "allowed" : "missing",
+  ...(good ? {} : { remedy: "Give the token this permission at https://github.com/settings/tokens" }),
+});

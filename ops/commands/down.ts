@@ -1,0 +1,91 @@
+/** `npm run down`: everything but the data, or with --delete-data that too. */
+import { confirm, confirmByTyping } from "../terminal/prompt.ts";
+import { listVolumes, unlessGone } from "../engine/views.ts";
+import { InterruptedError } from "../terminal/errors.ts";
+import { print } from "../terminal/output.ts";
+import { recover } from "../stack/recover.ts";
+import { runPulumi } from "../stack/run.ts";
+import { interrupts, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
+import { importState } from "../stack/stack.ts";
+import type { State } from "../stack/state.ts";
+import { stopOwnEngine, toolchainContext } from "../stack/toolchain.ts";
+
+export interface DownOptions extends CommonOptions {
+  readonly deleteData?: boolean;
+  readonly yes?: boolean;
+  readonly engine?: boolean;
+}
+
+export async function down(options: DownOptions): Promise<void> {
+  const session = await openSession(options, { create: false, lock: "down" });
+  await ask(session, options);
+  interrupts.begin({ title: `looking at stack ${session.stack} on the engine` });
+  await recover(session);
+  if (options.deleteData) await deleteAll(session);
+  else await keepData(session);
+  if (options.engine) await stopEngine();
+}
+
+async function ask({ stack, docker }: Session, { yes, deleteData }: DownOptions): Promise<void> {
+  if (yes) return;
+  interrupts.begin({ title: "asking" });
+  if (deleteData) {
+    const names = (await listVolumes(docker, stack)).filter(({ data }) => data).map(({ name }) => name);
+    const question = `This deletes stack ${stack} with all its data (${names.join(", ") || "no data volume is left"}). It cannot be undone.`;
+    if (await confirmByTyping(question, stack)) return;
+  } else if (stack === "dev" || (await confirm(`Take down stack ${stack}? Its data stays.`))) {
+    return;
+  }
+  throw new InterruptedError(`Stack ${stack} was not taken down.`, "Nothing was changed.");
+}
+
+/** Everything but the protected resources: the data volumes and the passwords of what lies in them. */
+async function keepData({ stack, docker, handle }: Session): Promise<void> {
+  await runPulumi({
+    title: `taking down stack ${stack}`,
+    interrupts,
+    options: { configFile: handle.options.configFile },
+    show: true,
+    run: (run) => handle.program.destroy({ ...run, showSecrets: false, excludeProtected: true }),
+  });
+  interrupts.begin({ title: "looking at what is left" });
+  const volumes = (await listVolumes(docker, stack)).filter(({ data }) => data);
+  print();
+  print(`Stack ${stack} is down. Its data stays on the engine and the next \`up\` goes on with it:`);
+  for (const { name, mountpoint } of volumes) print(`  ${name}  (${mountpoint})`);
+  if (volumes.length === 0) print("  (no data volume was there)");
+  print(`To delete it as well: npm run down -- --delete-data${stack === "dev" ? "" : ` --stack ${stack}`}`);
+}
+
+/** Pure: nothing is protected any more. */
+export const unprotected = (state: State): State => ({
+  ...state,
+  resources: state.resources?.map(({ protect: _, ...resource }) => resource),
+});
+
+async function deleteAll({ stack, docker, handle }: Session): Promise<void> {
+  await importState(handle, unprotected);
+  await runPulumi({
+    title: `deleting stack ${stack} with its data`,
+    interrupts,
+    options: { configFile: handle.options.configFile },
+    show: true,
+    run: (run) => handle.program.destroy({ ...run, showSecrets: false }),
+  });
+  interrupts.begin({ title: "removing the volumes" });
+  // The volumes are declared with retainOnDelete: Pulumi lets go of them and leaves them where they are.
+  for (const { name, data } of await listVolumes(docker, stack)) {
+    await unlessGone(docker.getVolume(name).remove());
+    say(`${data ? "Data volume" : "Volume"} ${name} is removed.`);
+  }
+  await handle.state.workspace.removeStack(
+    handle.name,
+    handle.state === handle.program ? { preserveConfig: true } : {},
+  );
+  print(`Stack ${stack} and its data are gone.`);
+}
+
+async function stopEngine(): Promise<void> {
+  interrupts.begin({ title: "stopping the engine" });
+  print(await stopOwnEngine(toolchainContext(false)));
+}

@@ -1,0 +1,157 @@
+/** `npm run logs`: what the containers write, each line with where it comes from. */
+import { PassThrough } from "node:stream";
+import type Docker from "dockerode";
+import { LABELS, listContainers, unframe, type ContainerView } from "../engine/views.ts";
+import { EXIT, OpsError } from "../terminal/errors.ts";
+import { paint, print } from "../terminal/output.ts";
+import { findPlace, interrupts, openEngine, type CommonOptions } from "../stack/session.ts";
+
+export interface LogsOptions extends CommonOptions {
+  readonly follow?: boolean;
+  readonly tail: number;
+  readonly since?: string;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
+
+/** Pure: "10m", "2h" or a date, as seconds since 1970. @throws OpsError for anything else */
+export function sinceSeconds(text: string, now: Date = new Date()): number {
+  const relative = /^(\d+)\s*(s|m|min|h|d)$/.exec(text.trim());
+  if (relative !== null)
+    return Math.floor(now.getTime() / 1000) - Number(relative[1]) * (UNITS[relative[2] ?? "s"] ?? 1);
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) {
+    throw new OpsError(
+      `--since ${text} is no time.`,
+      'Give a span such as "10m", "2h" or "1d", or a date such as "2026-11-23T10:00".',
+      EXIT.usage,
+    );
+  }
+  return Math.floor(date.getTime() / 1000);
+}
+
+const COLOURS = ["cyan", "yellow", "green", "magenta", "blue"] as const;
+
+/** Splits a stream into lines and hands each on; the last one too, without its line end. */
+export function eachLine(onLine: (line: string) => void): PassThrough {
+  const stream = new PassThrough({ encoding: "utf8" });
+  let rest = "";
+  stream.on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line.replace(/\r$/, ""));
+  });
+  stream.on("end", () => {
+    if (rest !== "") onLine(rest);
+  });
+  return stream;
+}
+
+export async function logs(workload: string | undefined, options: LogsOptions): Promise<void> {
+  const place = findPlace(options);
+  const { docker } = await openEngine(place);
+  const all = await listContainers(docker, place.stack);
+  const views = all.filter((view) => workload === undefined || view.workload === workload);
+  if (views.length === 0) {
+    const known = [...new Set(all.map((view) => view.workload))].join(", ") || "none";
+    throw new OpsError(
+      workload === undefined
+        ? `Stack ${place.stack} has no container on this engine.`
+        : `Stack ${place.stack} has no container of a workload "${workload}". It has: ${known}.`,
+      all.length === 0 ? "Deploy it: npm run up" : "Name one of them.",
+      EXIT.usage,
+    );
+  }
+  const since = options.since === undefined ? undefined : sinceSeconds(options.since);
+  const width = Math.max(...views.map((view) => label(view).length));
+  if (options.follow) return follow(docker, place.stack, workload, views, width, options.tail, since);
+  for (const view of views) {
+    const log = await docker
+      .getContainer(view.id)
+      .logs({ stdout: true, stderr: true, follow: false, tail: options.tail, since });
+    const text = unframe(log).trimEnd();
+    if (text !== "") for (const line of text.split("\n")) print(prefix(view, width) + line);
+  }
+}
+
+const label = (view: Pick<ContainerView, "workload" | "replica">): string =>
+  `${view.workload}.${view.replica}`;
+
+function prefix(view: Pick<ContainerView, "workload" | "replica">, width: number): string {
+  const hue =
+    [...view.workload].reduce((sum, letter) => sum + letter.charCodeAt(0), view.replica) % COLOURS.length;
+  return `${paint(COLOURS[hue] ?? "cyan", label(view).padEnd(width))} | `;
+}
+
+/** Follows the containers that are there and those that start later: an update replaces them. */
+async function follow(
+  docker: Docker,
+  stack: string,
+  workload: string | undefined,
+  views: readonly ContainerView[],
+  width: number,
+  tail: number,
+  since: number | undefined,
+): Promise<void> {
+  interrupts.begin({ title: "following the logs", cancel: () => process.exit(EXIT.ok) });
+  // A container that starts again ends its log and begins one more: follow it from there on.
+  const followed = new Set<string>();
+  const attach = async (
+    view: Pick<ContainerView, "id" | "workload" | "replica">,
+    lines: number | "all",
+    from?: number,
+  ): Promise<void> => {
+    if (followed.has(view.id)) return;
+    followed.add(view.id);
+    const stream = await docker.getContainer(view.id).logs({
+      stdout: true,
+      stderr: true,
+      follow: true,
+      ...(lines === "all" ? {} : { tail: lines }),
+      since: from,
+    });
+    const out = eachLine((line) => print(prefix(view, width) + line));
+    docker.modem.demuxStream(stream, out, out);
+    stream.on("end", () => {
+      followed.delete(view.id);
+      out.end();
+    });
+  };
+  const events = await docker.getEvents({
+    filters: JSON.stringify({ type: ["container"], event: ["start"], label: [`${LABELS.stack}=${stack}`] }),
+  });
+  events.setEncoding("utf8");
+  events.on("data", (text: string) => {
+    for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
+      const started = parseStart(line);
+      if (started === undefined || (workload !== undefined && started.workload !== workload)) continue;
+      void attach(started, "all", started.time).catch((error: Error) =>
+        print(`${label(started)}: ${error.message}`),
+      );
+    }
+  });
+  await Promise.all(views.map((view) => attach(view, tail, since)));
+  await new Promise<void>((resolve) => events.on("end", resolve));
+}
+
+/** Pure: the container that an engine's event says has started. */
+export function parseStart(
+  line: string,
+): (Pick<ContainerView, "id" | "workload" | "replica"> & { time: number }) | undefined {
+  try {
+    const event = JSON.parse(line) as {
+      time?: number;
+      Actor?: { ID?: string; Attributes?: Record<string, string> };
+    };
+    const labels = event.Actor?.Attributes ?? {};
+    if (event.Actor?.ID === undefined) return undefined;
+    return {
+      id: event.Actor.ID,
+      workload: labels[LABELS.workload] ?? "(no workload)",
+      replica: Number(labels[LABELS.replica] ?? 0),
+      time: event.time ?? 0,
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,94 @@
+/** `npm run policy`: the policies on what each stack would be, without deploying anything. */
+import { environmentOf, isMandatory, type Environment } from "../../infra/config/policy-settings.ts";
+import { EXIT, explain, OpsError } from "../terminal/errors.ts";
+import { paint, print, printJson } from "../terminal/output.ts";
+import { RunFailed, runPulumi } from "../stack/run.ts";
+import { interrupts, openSession, ROOT, type CommonOptions } from "../stack/session.ts";
+import { stackFiles, textOf } from "../stack/settings.ts";
+import type { Violation } from "../stack/violations.ts";
+
+export interface PolicyOptions extends Omit<CommonOptions, "stack"> {
+  /** Default: every stack that has a file. */
+  readonly stack?: string;
+}
+
+interface Verdict {
+  readonly stack: string;
+  readonly environment?: Environment;
+  readonly violations: readonly Violation[];
+  /** Why the policies could not be asked; undefined where they were. */
+  readonly failure?: string;
+}
+
+/** @throws OpsError when a mandatory policy does not hold, or a stack could not be looked at */
+export async function policy(options: PolicyOptions): Promise<void> {
+  const stacks = options.stack === undefined ? stackFiles(ROOT) : [options.stack];
+  const verdicts: Verdict[] = [];
+  for (const stack of stacks) {
+    const verdict = await judge({ ...options, stack });
+    verdicts.push(verdict);
+    if (!options.json) printVerdict(verdict);
+  }
+  if (options.json) printJson(verdicts);
+
+  const failed = verdicts.filter(({ failure }) => failure !== undefined).map(({ stack }) => stack);
+  const violated = verdicts
+    .filter(({ violations }) => violations.some(({ mandatory }) => mandatory))
+    .map(({ stack }) => stack);
+  if (violated.length > 0) {
+    throw new OpsError(
+      `Mandatory policies do not hold for stack ${violated.join(", ")}.`,
+      "Correct what is listed above, or give it an exception with a reason and an end (docs/policies.md).",
+      EXIT.policy,
+    );
+  }
+  if (failed.length > 0)
+    throw new OpsError(`Stack ${failed.join(", ")} could not be looked at.`, "The reasons are above.");
+}
+
+async function judge(options: CommonOptions): Promise<Verdict> {
+  const { stack } = options;
+  // A session sets it to its stack's engine, and the next stack may have another one.
+  const host = process.env["DOCKER_HOST"];
+  try {
+    const { handle, settings } = await openSession(options, { create: true });
+    const environment = environmentOf(stack, textOf(settings.values, "environment") ?? "");
+    try {
+      const { story } = await runPulumi({
+        title: `looking at stack ${stack}`,
+        interrupts,
+        options: handle.options,
+        show: false,
+        run: (run) => handle.program.preview(run),
+      });
+      return { stack, environment, violations: story.violations };
+    } catch (error) {
+      const violations = error instanceof RunFailed ? error.story.violations : [];
+      if (!violations.some(({ mandatory }) => mandatory)) throw error;
+      return { stack, environment, violations };
+    }
+  } catch (error) {
+    if (interrupts.requested) throw error;
+    const { what, remedy } = explain(error);
+    return { stack, violations: [], failure: [what, remedy].filter(Boolean).join(" ") };
+  } finally {
+    if (host === undefined) delete process.env["DOCKER_HOST"];
+    else process.env["DOCKER_HOST"] = host;
+  }
+}
+
+function printVerdict({ stack, environment, violations, failure }: Verdict): void {
+  print(paint("bold", `Stack ${stack}`));
+  if (failure !== undefined || environment === undefined) {
+    print(`  ${paint("red", "✗")} ${failure ?? ""}`);
+    return;
+  }
+  const level = isMandatory(environment) ? "violations stop a deploy" : "violations are shown only";
+  print(`  judged as ${environment}: ${level}`);
+  const remarks = violations.filter(({ rule }) => rule === "remarks");
+  const broken = violations.filter(({ rule }) => rule !== "remarks");
+  if (broken.length === 0) print(`  ${paint("green", "✓")} every policy holds`);
+  for (const { rule, message, mandatory } of broken)
+    print(`  ${paint(mandatory ? "red" : "yellow", mandatory ? "✗" : "!")} ${rule}: ${message}`);
+  for (const { message } of remarks) print(`  · ${message}`);
+}

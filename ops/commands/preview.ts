@@ -1,0 +1,26 @@
+/** `npm run preview`: what `up` would change. Changes nothing but what it needs to look: tools, images, the stack's place. */
+import { interruptions } from "../stack/downtime.ts";
+import { print } from "../terminal/output.ts";
+import { runPulumi } from "../stack/run.ts";
+import { interrupts, openSession, type CommonOptions } from "../stack/session.ts";
+import { getImages } from "./up.ts";
+
+export interface PreviewOptions extends CommonOptions {
+  readonly diff?: boolean;
+  readonly refresh?: boolean;
+}
+
+export async function preview(options: PreviewOptions): Promise<void> {
+  const session = await openSession(options, { create: true });
+  const { stack, handle } = session;
+  await getImages(session);
+  const { story } = await runPulumi({
+    title: `previewing stack ${stack}`,
+    interrupts,
+    options: handle.options,
+    show: true,
+    run: (run) => handle.program.preview({ ...run, diff: options.diff, refresh: options.refresh }),
+  });
+  for (const line of interruptions(story.changes, stack)) print(line);
+  if (story.changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
+}

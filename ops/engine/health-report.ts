@@ -1,0 +1,114 @@
+/** How the containers of a stack are: for people after an update, for `health` and for `status`. */
+import type Docker from "dockerode";
+import { isGood, lastLog, listContainers, type ContainerView } from "./views.ts";
+import { ago, indented, note, paint, print, table } from "../terminal/output.ts";
+
+/** Pure: "healthy", "unhealthy", "restarting (3 restarts)", "exited (code 1, out of memory)". */
+export function condition(view: ContainerView): string {
+  if (view.state === "running") return view.health === "none" ? "running (no health check)" : view.health;
+  const facts = [
+    ...(view.state === "exited" || view.state === "dead" ? [`code ${view.exitCode}`] : []),
+    ...(view.oomKilled ? ["out of memory"] : []),
+    ...(view.restarts > 0 ? [`${view.restarts} restarts`] : []),
+    ...(view.error === "" ? [] : [view.error]),
+  ];
+  return facts.length === 0 ? view.state : `${view.state} (${facts.join(", ")})`;
+}
+
+/** Pure: what to do about a container that is not well. */
+export function advice(view: ContainerView, all: readonly ContainerView[], stack: string): string {
+  const logs = `npm run logs -- ${view.workload}${stack === "dev" ? "" : ` --stack ${stack}`}`;
+  const others = all.filter(
+    (other) => other.workload === view.workload && other.id !== view.id && isGood(other),
+  );
+  const serving =
+    others.length > 0
+      ? ` Meanwhile ${others.map(({ name }) => name).join(", ")} ${others.length > 1 ? "go" : "goes"} on serving.`
+      : "";
+  if (view.oomKilled)
+    return `Give it more memory (omniai:${view.workload}Memory) and run \`npm run up\`.${serving}`;
+  if (view.state === "exited" || view.state === "created" || view.state === "dead") {
+    return `Look at the lines above (more: ${logs}), correct the cause and run \`npm run up\`, which starts it again.${serving}`;
+  }
+  return `Look at the lines above (more: ${logs} --follow), correct the cause and run \`npm run up\`.${serving}`;
+}
+
+/** One line per container. */
+export const healthTable = (views: readonly ContainerView[]): string[] =>
+  table(
+    views.map((view) => [
+      paint(isGood(view) ? "green" : "red", isGood(view) ? "✓" : "✗"),
+      view.workload,
+      String(view.replica),
+      view.name,
+      condition(view),
+      view.startedAt && view.state === "running"
+        ? `since ${ago(new Date(view.startedAt))}`.replace("since ", "started ")
+        : "",
+    ]),
+  );
+
+/** Everything that helps to find out why a container is not well, on standard error. */
+export async function explainContainers(
+  docker: Docker,
+  stack: string,
+  all: readonly ContainerView[],
+): Promise<void> {
+  for (const view of all.filter((one) => !isGood(one))) {
+    note();
+    note(
+      paint(
+        ["bold", "red"],
+        `${view.workload} ${view.replica} (${view.name}): ${condition(view)}`,
+        process.stderr,
+      ),
+    );
+    if (view.lastProbe !== undefined) {
+      note(`  Last health check (exit ${view.lastProbe.exitCode}):`);
+      for (const line of indented(view.lastProbe.output === "" ? "(no output)" : view.lastProbe.output))
+        note(line);
+    }
+    const log = await lastLog(docker, view.id, 20).catch(() => "");
+    note("  Last log lines:");
+    for (const line of indented(log.trim() === "" ? "(none)" : log)) note(line);
+    note(`  ${advice(view, all, stack)}`);
+  }
+}
+
+/** Waits for containers that are still starting, which an update does not wait for when it changed nothing. */
+export async function settledContainers(
+  docker: Docker,
+  stack: string,
+  seconds: number,
+): Promise<ContainerView[]> {
+  const until = Date.now() + seconds * 1000;
+  for (;;) {
+    const views = await listContainers(docker, stack);
+    const starting = views.some(({ state, health }) => state === "running" && health === "starting");
+    if (!starting || Date.now() >= until) return views;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
+
+export interface Urls {
+  /** Through the tunnel. */
+  readonly public?: string;
+  readonly http?: string;
+  readonly https?: string;
+}
+
+const URL_KINDS = ["public", "http", "https"] as const;
+
+/** Pure: the URLs out of the stack's outputs. */
+export function urlsOf(outputs: Readonly<Record<string, { value: unknown }>>): Urls {
+  const urls = outputs["urls"]?.value;
+  if (typeof urls !== "object" || urls === null) return {};
+  const known = urls as Record<string, unknown>;
+  return Object.fromEntries(
+    URL_KINDS.flatMap((kind) => (typeof known[kind] === "string" ? [[kind, known[kind]]] : [])),
+  );
+}
+
+export function printUrls(urls: Urls): void {
+  for (const kind of URL_KINDS) if (urls[kind] !== undefined) print(`  ${paint("cyan", urls[kind])}`);
+}

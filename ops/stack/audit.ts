@@ -1,0 +1,157 @@
+/**
+ * Who changed what: a line of JSON for every change of a stack, in .state/audit, also for one that failed or was cut
+ * off. It is this machine's own: a change made elsewhere is in that machine's file.
+ */
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { isAlive } from "../engine/processes.ts";
+import type { Values } from "./settings.ts";
+
+/** What serves after a change that went well, and all it takes to come back to it. */
+export interface Version {
+  /** The content hash of the service's sources, and the tag of its image. */
+  readonly build: string;
+  readonly imageId: string;
+  /** `config:` of the stack's file, as it was; secrets in it are encrypted. */
+  readonly config: Values;
+}
+
+export type Result = "succeeded" | "failed" | "interrupted" | "killed";
+
+/** One change. */
+export interface Change {
+  /** When it began, ISO 8601. */
+  readonly time: string;
+  readonly action: string;
+  /** user@host */
+  readonly who: string;
+  /** The service's build, or for maintenance its state; undefined when nothing was there. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly result: Result;
+  readonly seconds: number;
+  /** Why it failed: the first line. */
+  readonly reason?: string;
+  /** Only where a version was deployed and is good. */
+  readonly version?: Version;
+}
+
+/** A file is renamed when it is longer, in bytes; the one renamed before it goes. */
+const LONGEST = 1024 * 1024;
+
+const folderOf = (stateDir: string): string => path.join(stateDir, "audit");
+const fileOf = (stateDir: string, stack: string): string => path.join(folderOf(stateDir), `${stack}.jsonl`);
+
+/** The changes of a stack, oldest first. A line that was cut off is left out. */
+export function readChanges(stateDir: string, stack: string): Change[] {
+  const file = fileOf(stateDir, stack);
+  return [`${file}.1`, file].flatMap((one) => {
+    if (!fs.existsSync(one)) return [];
+    return fs
+      .readFileSync(one, "utf8")
+      .split("\n")
+      .flatMap((line) => {
+        try {
+          return line === "" ? [] : [JSON.parse(line) as Change];
+        } catch {
+          return [];
+        }
+      });
+  });
+}
+
+/** Pure: the build that serves, as far as these changes tell; undefined after `down`. */
+export function servingBuild(changes: readonly Change[]): string | undefined {
+  const last = changes.findLast(
+    ({ version, action, result }) => version !== undefined || (action === "down" && result === "succeeded"),
+  );
+  return last?.version?.build;
+}
+
+/** Every stack that has changes here. */
+export function auditedStacks(stateDir: string): string[] {
+  if (!fs.existsSync(folderOf(stateDir))) return [];
+  return fs
+    .readdirSync(folderOf(stateDir))
+    .map((name) => /^([^.]+)\.jsonl$/.exec(name)?.[1])
+    .filter((name) => name !== undefined);
+}
+
+function append(stateDir: string, stack: string, change: Change): void {
+  const file = fileOf(stateDir, stack);
+  if ((fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LONGEST) fs.renameSync(file, `${file}.1`);
+  fs.appendFileSync(file, `${JSON.stringify(change)}\n`, { mode: 0o600 });
+}
+
+const who = (): string => `${process.env["SUDO_USER"] ?? os.userInfo().username}@${os.hostname()}`;
+
+/** A change that is under way. Until it ends it lies in a file of its own, which tells what became of it after a kill. */
+export class Audit {
+  readonly #stateDir: string;
+  readonly #stack: string;
+  readonly #open: string;
+  #change: Change;
+  #ended = false;
+  readonly #beat: NodeJS.Timeout;
+
+  constructor(stateDir: string, stack: string, action: string) {
+    this.#stateDir = stateDir;
+    this.#stack = stack;
+    fs.mkdirSync(folderOf(stateDir), { recursive: true, mode: 0o700 });
+    closeKilled(stateDir, stack);
+    const id = `${process.pid}-${randomBytes(3).toString("hex")}`;
+    this.#open = path.join(folderOf(stateDir), `${stack}.${id}.open`);
+    this.#change = { time: new Date().toISOString(), action, who: who(), result: "killed", seconds: 0 };
+    this.note({});
+    // Its time of change tells later how long a change had gone on whose process was killed.
+    this.#beat = setInterval(() => {
+      const now = new Date();
+      fs.utimes(this.#open, now, now, () => undefined);
+    }, 1000).unref();
+  }
+
+  /** Adds what is known by now. */
+  note(facts: Pick<Change, "from" | "to" | "version">): void {
+    this.#change = { ...this.#change, ...facts };
+    fs.writeFileSync(this.#open, JSON.stringify(this.#change), { mode: 0o600 });
+  }
+
+  /** Writes the line; only the first call counts. */
+  end(result: Result, reason?: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#beat);
+    const { version, ...change } = this.#change;
+    append(this.#stateDir, this.#stack, {
+      ...change,
+      result,
+      seconds: secondsSince(change.time, Date.now()),
+      ...(reason === undefined ? {} : { reason: reason.split("\n")[0] }),
+      ...(result === "succeeded" && version !== undefined ? { version } : {}),
+    });
+    fs.rmSync(this.#open, { force: true });
+  }
+}
+
+const secondsSince = (time: string, now: number): number =>
+  Math.round((now - new Date(time).getTime()) / 100) / 10;
+
+/** Writes the lines of changes whose process is gone without having ended them. */
+export function closeKilled(stateDir: string, stack: string): void {
+  if (!fs.existsSync(folderOf(stateDir))) return;
+  for (const name of fs.readdirSync(folderOf(stateDir))) {
+    const [, owner, pid] = /^([^.]+)\.(\d+)-[0-9a-f]+\.open$/.exec(name) ?? [];
+    if (owner !== stack || isAlive(Number(pid))) continue;
+    const file = path.join(folderOf(stateDir), name);
+    try {
+      const { version: _, ...change } = JSON.parse(fs.readFileSync(file, "utf8")) as Change;
+      const seconds = secondsSince(change.time, fs.statSync(file).mtimeMs);
+      append(stateDir, stack, { ...change, seconds, reason: "its process was killed" });
+    } catch {
+      // Killed while it wrote: there is nothing to tell.
+    }
+    fs.rmSync(file, { force: true });
+  }
+}

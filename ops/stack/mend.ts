@@ -1,0 +1,55 @@
+/**
+ * Puts right what a kill or a full disk may have done to the files of a file backend, before Pulumi reads them. Pulumi
+ * renames a finished checkpoint into its place, but writes the small `.attrs` file beside it (content type, checksum)
+ * in place: cut off there, every command of the stack ends with "failed to load checkpoint: EOF".
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { OpsError } from "../terminal/errors.ts";
+
+const isJson = (file: string): boolean => {
+  try {
+    JSON.parse(fs.readFileSync(file, "utf8"));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Needs the stack's lock.
+ * @param folder of the backend. @param say a line for everything that was put right.
+ * @throws OpsError when there is no checkpoint left to go back to.
+ */
+export function mendCheckpoint(
+  folder: string,
+  project: string,
+  stack: string,
+  say: (line: string) => void,
+): void {
+  const stacks = path.join(folder, ".pulumi", "stacks", project);
+  const checkpoint = path.join(stacks, `${stack}.json`);
+  for (const file of [checkpoint, `${checkpoint}.bak`]) {
+    const attributes = `${file}.attrs`;
+    if (!fs.existsSync(attributes) || isJson(attributes)) continue;
+    // Only what the file says anyway: without it Pulumi takes the defaults.
+    fs.rmSync(attributes);
+    say(`A former run was cut off while it wrote ${path.basename(attributes)}; the broken file is removed.`);
+  }
+  if (!fs.existsSync(checkpoint) || isJson(checkpoint)) return;
+  const backup = `${checkpoint}.bak`;
+  if (!isJson(backup)) {
+    throw new OpsError(
+      `The state of stack ${stack} cannot be read: ${checkpoint} is broken, and so is its backup.`,
+      `Bring the file back from a copy, or from ${path.join(folder, ".pulumi", "history", project, stack)} (the newest *.checkpoint.json).`,
+    );
+  }
+  const broken = `${checkpoint}.broken-${Date.now()}`;
+  fs.renameSync(checkpoint, broken);
+  fs.rmSync(`${checkpoint}.attrs`, { force: true });
+  fs.copyFileSync(backup, `${checkpoint}.new`);
+  fs.renameSync(`${checkpoint}.new`, checkpoint);
+  say(
+    `The state of stack ${stack} was broken (kept as ${path.basename(broken)}); its backup is in its place.`,
+  );
+}

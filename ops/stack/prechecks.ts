@@ -1,0 +1,132 @@
+/** What would make an update fail half-way, found before it begins. */
+import net from "node:net";
+import type Docker from "dockerode";
+import { listVolumes, type VolumeView } from "../engine/views.ts";
+import { OpsError } from "../terminal/errors.ts";
+import { listenerOn, type PortHolder } from "../engine/processes.ts";
+import { portOf, publishesPorts, textOf, type Values } from "./settings.ts";
+import { engineNameOf, resourcesOf, TYPES, type State } from "./state.ts";
+
+/** The host ports that the stack's edge will publish, by config key. */
+export function wantedPorts(values: Values): { key: string; port: number }[] {
+  if (!publishesPorts(values)) return [];
+  return ["httpPort", "httpsPort"]
+    .map((key) => ({ key, port: portOf(values, key) }))
+    .filter((wanted): wanted is { key: string; port: number } => wanted.port !== undefined);
+}
+
+/** A container that publishes a port on an address, as the engine lists it. */
+export interface Publisher {
+  readonly name: string;
+  readonly stack?: string;
+  readonly ports: readonly { readonly address: string; readonly port: number }[];
+}
+
+const everyAddress = (address: string): boolean =>
+  address === "" || address === "0.0.0.0" || address === "::";
+
+/** Pure: the container that has the port already, on an address that collides. */
+export const publisherOf = (
+  publishers: readonly Publisher[],
+  address: string,
+  port: number,
+): Publisher | undefined =>
+  publishers.find(({ ports }) =>
+    ports.some(
+      (one) =>
+        one.port === port && (one.address === address || everyAddress(one.address) || everyAddress(address)),
+    ),
+  );
+
+async function publishers(docker: Docker): Promise<Publisher[]> {
+  const running = await docker.listContainers();
+  return running.map(({ Names, Labels, Ports }) => ({
+    name: (Names[0] ?? "").replace(/^\//, ""),
+    stack: Labels["io.omniai.stack"],
+    ports: Ports.filter(({ PublicPort }) => PublicPort > 0).map(({ IP, PublicPort }) => ({
+      address: IP ?? "",
+      port: PublicPort,
+    })),
+  }));
+}
+
+/** Tries to listen, which is the one proof. @returns the error's code when that fails */
+export function tryPort(address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
+    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+function portTaken(key: string, address: string, port: number, holder: string): OpsError {
+  return new OpsError(
+    `Port ${port} on ${address} (omniai:${key}) is taken by ${holder}.`,
+    `Stop that, or give this stack another port: omniai:${key} in its Pulumi.<stack>.yaml (or: pulumi config set omniai:${key} PORT).`,
+  );
+}
+
+const processName = (holder: PortHolder | undefined): string =>
+  holder === undefined
+    ? "a process that this user may not see (try: sudo ss -ltnp)"
+    : `process ${holder.pid} (${holder.command})`;
+
+/** Every port that the edge wants is free, or held by this stack's own edge. @throws OpsError that names the holder */
+export async function checkPorts(
+  docker: Docker,
+  stack: string,
+  values: Values,
+  engineIsLocal: boolean,
+): Promise<void> {
+  const address = textOf(values, "bindAddress") ?? "127.0.0.1";
+  const all = await publishers(docker);
+  for (const { key, port } of wantedPorts(values)) {
+    const publisher = publisherOf(all, address, port);
+    if (publisher?.stack === stack) continue;
+    if (publisher !== undefined) {
+      const of = publisher.stack === undefined ? "" : ` of stack ${publisher.stack}`;
+      throw portTaken(key, address, port, `container ${publisher.name}${of}`);
+    }
+    // The ports of another machine cannot be tried from here; its engine will say.
+    if (!engineIsLocal) continue;
+    const code = await tryPort(address, port);
+    if (code === "EADDRINUSE") throw portTaken(key, address, port, processName(listenerOn(port)));
+    if (code === "EADDRNOTAVAIL") {
+      throw new OpsError(
+        `omniai:bindAddress is ${address}, which is no address of this machine.`,
+        "Use 127.0.0.1, 0.0.0.0, or an address that `ip addr` lists.",
+        2,
+      );
+    }
+  }
+}
+
+/** Pure: data volumes on the engine that the state neither has nor was about to make. */
+export function strangeVolumes(volumes: readonly VolumeView[], state: State): VolumeView[] {
+  const pending = (state.pending_operations ?? []).map(({ resource }) => resource);
+  const known = new Set(
+    [...resourcesOf(state, TYPES.volume), ...pending.filter(({ type }) => type === TYPES.volume)].map(
+      engineNameOf,
+    ),
+  );
+  return volumes.filter(({ name, data }) => data && !known.has(name));
+}
+
+/** Data on the engine whose passwords are in some other state. @throws OpsError with both ways out */
+export async function checkDataVolumes(
+  docker: Docker,
+  stack: string,
+  state: State,
+  stateDir: string,
+): Promise<void> {
+  const strange = strangeVolumes(await listVolumes(docker, stack), state);
+  if (strange.length === 0) return;
+  const names = strange.map(({ name }) => name);
+  throw new OpsError(
+    `The engine has data of a stack "${stack}" that this state (${stateDir}) does not know: volume ${names.join(", ")}. ` +
+      "It belongs to another checkout, or the state was lost. Nothing was touched.",
+    "To keep the data, deploy from the checkout that made it, or bring its .state folder back (the passwords of the data are in it).\n" +
+      `  To give the data up, remove it and run this again: docker volume rm ${names.join(" ")}\n` +
+      `  To leave it alone, use a stack of another name: --stack NAME`,
+  );
+}

@@ -1,0 +1,140 @@
+/** One run of Pulumi's program, shown as it goes, that a person can cancel. */
+import type { EngineEvent, GlobalOpts } from "@pulumi/pulumi/automation/index.js";
+import { EXIT, explain, OpsError } from "../terminal/errors.ts";
+import type { Interrupts } from "../terminal/signals.ts";
+import { colourful } from "../terminal/output.ts";
+import { killRunning } from "./pulumi-command.ts";
+import { describeViolations, readViolation, type Violation } from "./violations.ts";
+import { nameOf } from "./state.ts";
+
+/** One change that a run makes or would make. */
+export interface Change {
+  readonly op: string;
+  readonly urn: string;
+  readonly type: string;
+  /** The properties that differ, where the engine names them. */
+  readonly properties?: readonly string[];
+}
+
+/** What a run has said through its events. */
+export interface Story {
+  readonly changes: Change[];
+  readonly errors: string[];
+  /** What the policy pack said, advice included. */
+  readonly violations: Violation[];
+}
+
+/** Operations that leave everything as it is. */
+const QUIET = new Set(["same", "read", "refresh", "read-discard", "discard-replaced"]);
+
+/**
+ * Pure: the reason in an error of the engine. Providers wrap the same one several times, and colour it:
+ * "1 error occurred:\n\t* creating urn:…: 1 error occurred:\n\t* container failed …" is "container failed …".
+ */
+export const plainReason = (message: string): string =>
+  message
+    .replace(/<\{%[^%]*%\}>/g, "")
+    .replace(/^\s*sdk-v2\/provider2\.go:\d+: sdk\.helper_schema: /, "")
+    .replace(/: provider="?[^"\n]*"?\s*$/, "")
+    .replace(
+      /(\d+ errors? occurred:\s*\* )?((creating|updating|deleting) urn:\S+: )?\d+ errors? occurred:\s*\* /g,
+      "",
+    )
+    .trim();
+
+/** Pure: adds one event to the story. */
+export function tell(story: Story, event: EngineEvent): void {
+  const step = event.resourcePreEvent?.metadata;
+  if (step !== undefined && !QUIET.has(step.op)) {
+    story.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
+  }
+  if (event.policyEvent !== undefined) story.violations.push(readViolation(event.policyEvent));
+  const diagnostic = event.diagnosticEvent;
+  if (diagnostic?.severity === "error" && !diagnostic.ephemeral) {
+    const where = diagnostic.urn === undefined || diagnostic.urn === "" ? "" : `${nameOf(diagnostic.urn)}: `;
+    const message = plainReason(diagnostic.message);
+    // "update failed" and the like only say that something else failed.
+    if (!/^(update|preview|destroy|refresh) (failed|canceled)$/.test(message))
+      story.errors.push(`${where}${message}`);
+  }
+}
+
+export interface RunOptions extends GlobalOpts {
+  onOutput: (text: string) => void;
+  onError: (text: string) => void;
+  onEvent: (event: EngineEvent) => void;
+  signal: AbortSignal;
+}
+
+export interface RunRequest<T> {
+  /** What is going on, for the message of an interruption: "deploying stack dev". */
+  readonly title: string;
+  readonly interrupts: Interrupts;
+  readonly options: GlobalOpts;
+  /** True: Pulumi's progress goes to standard output as it comes. */
+  readonly show: boolean;
+  readonly run: (options: RunOptions) => Promise<T>;
+}
+
+export interface RunResult<T> {
+  readonly value: T;
+  readonly story: Story;
+}
+
+/** A run that failed, with what it said about the reason. */
+export class RunFailed extends OpsError {
+  readonly story: Story;
+  constructor(title: string, story: Story, cause: unknown) {
+    const { what, remedy, exitCode } = explain(cause);
+    const reasons = [...new Set(story.errors)];
+    const violated = story.violations.filter(({ mandatory }) => mandatory);
+    if (violated.length > 0) {
+      super(
+        `Stopped while ${title}: ${describeViolations(violated)}${reasons.map((reason) => `\n${reason}`).join("")}`,
+        "Correct it, or give it an exception with a reason and an end (omniai:policyExceptions, docs/policies.md), and run the command again.",
+        EXIT.policy,
+        { cause },
+      );
+      this.story = story;
+      return;
+    }
+    super(
+      `Failed while ${title}.${reasons.length > 0 ? `\n${reasons.join("\n")}` : `\n${what.replace(/^Pulumi failed:\n/, "")}`}`,
+      reasons.length > 0 || remedy === undefined
+        ? "Correct it and run the command again: it goes on from here."
+        : remedy,
+      exitCode,
+      { cause },
+    );
+    this.story = story;
+  }
+}
+
+/** Runs it. @throws InterruptedError when a person stopped it, RunFailed when it failed */
+export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>> {
+  const { interrupts, title, show } = request;
+  const controller = new AbortController();
+  const story: Story = { changes: [], errors: [], violations: [] };
+  interrupts.begin({
+    title,
+    cancel: () => controller.abort(),
+    // The second SIGINT makes the CLI leave at once; what it started ends with it.
+    force: () => killRunning("SIGINT"),
+  });
+  const pass = (stream: NodeJS.WriteStream) => (text: string) => void (show && stream.write(text));
+  try {
+    const value = await request.run({
+      ...request.options,
+      color: colourful() ? "always" : "never",
+      onOutput: pass(process.stdout),
+      onError: pass(process.stderr),
+      onEvent: (event) => tell(story, event),
+      signal: controller.signal,
+    });
+    if (interrupts.requested) throw interrupts.error();
+    return { value, story };
+  } catch (error) {
+    if (interrupts.requested) throw interrupts.error();
+    throw new RunFailed(title, story, error);
+  }
+}

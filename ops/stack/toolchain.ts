@@ -1,0 +1,51 @@
+/** The one door between ops and tools/toolchain: what makes the machine ready, in ops's words. */
+import { createContext } from "../../tools/toolchain/context.ts";
+import { resolveDockerHost, stopEngine } from "../../tools/toolchain/engine/index.ts";
+import { ensureImages, inspectImages } from "../../tools/toolchain/images/index.ts";
+import { parseImageName, type ImageName } from "../../tools/toolchain/images/names.ts";
+import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/toolchain/index.ts";
+import type { PartStatus, Reporter, ToolchainContext } from "../../tools/toolchain/part.ts";
+import { createReporter } from "../../tools/toolchain/report.ts";
+
+export { parseImageName };
+export type { ImageName, PartStatus, Toolchain, ToolchainContext };
+
+/** For commands that only look: what a stand-in lacks is said when something is deployed with it. */
+function quiet(): Reporter {
+  return { ...createReporter(), warn: () => undefined };
+}
+
+/** With `install: false` a missing part is an error that says what to install. */
+export const toolchainContext = (install: boolean, onlyLooking = false): ToolchainContext =>
+  createContext({ install, ...(onlyLooking ? { report: quiet() } : {}) });
+
+export const prepareTools = (context: ToolchainContext): Promise<Toolchain> => ensureToolchain(context);
+
+/** The engine where the stack's config names none. */
+export const dockerHostOf = (context: ToolchainContext): Promise<string> => resolveDockerHost(context.env);
+
+export const prepareImages = (
+  context: ToolchainContext,
+  names: readonly string[],
+  host: string,
+): Promise<PartStatus[]> => ensureImages(context, names, host);
+
+/** One line that names what is not the official part or image; undefined where all are. */
+export function standInsLine(statuses: readonly PartStatus[]): string | undefined {
+  const names = statuses.filter(({ limits }) => (limits ?? []).length > 0).map(({ name }) => name);
+  if (names.length === 0) return undefined;
+  return `Stand-ins built on this machine are in use for ${names.join(", ")}; npm run doctor says what each lacks.`;
+}
+
+/** @returns what was done, or why nothing was */
+export const stopOwnEngine = async (context: ToolchainContext): Promise<string> =>
+  (await stopEngine(context)).message;
+
+export const inspectTools = (context: ToolchainContext): Promise<PartStatus[]> => inspectToolchain(context);
+
+/** The images, where there is an engine to ask. */
+export const inspectStackImages = (
+  context: ToolchainContext,
+  names: readonly string[],
+  host: string,
+): Promise<PartStatus[]> => inspectImages(context, names, host);
