@@ -1,11 +1,11 @@
 /** The one door between ops and tools/toolchain: what makes the machine ready, in ops's words. */
-import { createContext } from "../../tools/toolchain/context.ts";
-import { resolveDockerHost, stopEngine } from "../../tools/toolchain/engine/index.ts";
-import { ensureImages, inspectImages } from "../../tools/toolchain/images/index.ts";
-import { parseImageName, type ImageName } from "../../tools/toolchain/images/names.ts";
-import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/toolchain/index.ts";
-import type { PartStatus, Reporter, ToolchainContext } from "../../tools/toolchain/part.ts";
-import { createReporter } from "../../tools/toolchain/report.ts";
+import { createContext } from "../../tools/find/context.ts";
+import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
+import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";
+import { parseImageName, type ImageName } from "../../tools/find/images/names.ts";
+import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/find/index.ts";
+import type { PartStatus, Reporter, ToolchainContext } from "../../tools/find/part.ts";
+import { createReporter } from "../../tools/find/report.ts";
 
 export { parseImageName };
 export type { ImageName, PartStatus, Toolchain, ToolchainContext };

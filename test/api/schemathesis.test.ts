@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { addUser, ask, authEnvironment, bearer, loginTokens } from "../../service/test/support/auth.ts";
 import { startProcess, type Process } from "../../service/test/support/process.ts";
 import { testServers } from "../../service/test/support/servers.ts";
-import { pythonWith, requirements } from "../../tools/python/venv.ts";
+import { pythonWith, requirements } from "../../tools/find/venv.ts";
 
 /** How long it may try, s, and how many examples an operation gets; more of both for a longer look. */
 const seconds = Number(process.env.OMNIAI_TEST_API_SECONDS ?? 60);

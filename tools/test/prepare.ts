@@ -1,10 +1,10 @@
 /** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
 import { join } from "node:path";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
-import { chromiumPart } from "../toolchain/chromium.ts";
-import { enginePart, resolveDockerHost } from "../toolchain/engine/index.ts";
-import { ensureImages } from "../toolchain/images/index.ts";
-import { createContext, ensureToolchain } from "../toolchain/index.ts";
+import { chromiumPart } from "../find/chromium.ts";
+import { enginePart, resolveDockerHost } from "../find/engine/index.ts";
+import { ensureImages } from "../find/images/index.ts";
+import { createContext, ensureToolchain } from "../find/index.ts";
 import type { Suite } from "./suites.ts";
 
 const repository = join(import.meta.dirname, "../..");

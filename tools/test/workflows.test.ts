@@ -15,9 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
-import { actionlintPart } from "../toolchain/actionlint.ts";
-import { createContext, repositoryRoot } from "../toolchain/context.ts";
-import { inspectGo } from "../toolchain/go.ts";
+import { actionlintPart } from "../find/actionlint.ts";
+import { createContext, repositoryRoot } from "../find/context.ts";
+import { inspectGo } from "../build/go.ts";
 
 interface Job {
   readonly uses?: string;

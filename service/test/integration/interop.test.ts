@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";
 import { createEventSource } from "eventsource-client";
-import { pythonWith, requirements } from "../../../tools/python/venv.ts";
+import { pythonWith, requirements } from "../../../tools/find/venv.ts";
 import { CuttingProxy } from "../support/cutting-proxy.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
 import { testServers } from "../support/servers.ts";

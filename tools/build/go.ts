@@ -1,0 +1,112 @@
+import { mkdir, statfs } from "node:fs/promises";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../find/part.ts";
+import { findOnPath, run, tail } from "../host/run.ts";
+import { compareVersions, findVersion } from "../find/versions.ts";
+
+/** From this version on, Go fetches the newer Go that a module asks for by itself. */
+const minimumGo = "1.21.0";
+const howToGetGo =
+  "Install Go 1.25 or newer and put it on PATH (on macOS `brew install go`; else the archive of the Go project), " +
+  "or run where the official Pulumi CLI can be downloaded.";
+
+/** Go is looked for only when something has to be built. */
+export async function inspectGo(context: ToolchainContext): Promise<PartStatus> {
+  const [location] = findOnPath("go", context.env);
+  if (!location) return { name: "go", way: "missing", remedy: howToGetGo };
+  const { stdout } = await run(location, ["env", "GOVERSION"], { env: context.env, timeout: 5_000 });
+  const version = findVersion(stdout);
+  if (!version || compareVersions(version, minimumGo) < 0) {
+    const found = version ?? "of an unknown version, older than 1.21";
+    return { name: "go", version, way: "missing", location, remedy: `Go here is ${found}. ${howToGetGo}` };
+  }
+  return { name: "go", version, way: "path", location };
+}
+
+export interface GoBuild {
+  /** The part's name, for messages. */
+  readonly part: string;
+  /** The folder with go.mod. */
+  readonly module: string;
+  /** What to build: an import path, or a folder of the module. */
+  readonly package: string;
+  readonly output: string;
+  /** Values for the linker's -X. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** Builds one program, as small and as independent of the machine as Go can. */
+export async function goBuild(
+  context: ToolchainContext,
+  build: GoBuild,
+  progress: (line: string) => void,
+): Promise<void> {
+  const variables = Object.entries(build.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`);
+  const linker = ["-s", "-w", ...variables].join(" ");
+  const args = [
+    "build",
+    "-v",
+    "-trimpath",
+    "-buildvcs=false",
+    "-ldflags",
+    linker,
+    "-o",
+    build.output,
+    build.package,
+  ];
+  await runGo(context, build.part, build.module, args, progress);
+}
+
+/** Runs a Go command in a module; a failure is a ToolchainError that shows the end of its output. */
+export async function runGo(
+  context: ToolchainContext,
+  part: string,
+  module: string,
+  args: readonly string[],
+  progress: (line: string) => void,
+): Promise<void> {
+  const go = await inspectGo(context);
+  if (go.way === "missing" || !go.location) {
+    throw new ToolchainError(`${part} has to be built here, and Go is missing.`, go.remedy ?? howToGetGo);
+  }
+  await requireSpace(context, part);
+  let count = 0;
+  const onOutput = (text: string): void => {
+    const lines = text.trim().split("\n");
+    count += lines.filter((line) => !line.startsWith("go: ")).length;
+    const last = lines.at(-1) ?? "";
+    progress(last.startsWith("go: ") ? last.slice(4) : `${count} packages compiled, ${last}`);
+  };
+  const { code, output } = await run(go.location, args, {
+    cwd: module,
+    env: goEnvironment(context.env),
+    onOutput,
+  });
+  if (code === 0) return;
+  const remedy = output.includes("no space left on device")
+    ? "Free some 8 GiB, or set OMNIAI_CACHE, GOCACHE, GOMODCACHE and TMPDIR to a larger disk, and run it again."
+    : "Look at the lines above. If a module could not be fetched, check that the Go module proxy is reached " +
+      "(`go env GOPROXY`), then run the command again: it goes on from here.";
+  throw new ToolchainError(
+    `${part} could not be built: go ${args[0] ?? ""} ended with ${code ?? "a signal"} in ${module}.\n${tail(output)}`,
+    remedy,
+  );
+}
+
+/** Without the person's own Go settings that would change what is built; where modules come from stays theirs. */
+function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, CGO_ENABLED: "0", GO111MODULE: "on", GOFLAGS: "", GOWORK: "off", GOOS: "", GOARCH: "" };
+}
+
+/** Below this even what Go has compiled before would not help. From nothing, Go's own caches take twice as much. */
+const neededBytes = 3 * 1024 ** 3;
+
+async function requireSpace(context: ToolchainContext, part: string): Promise<void> {
+  await mkdir(context.cacheDir, { recursive: true });
+  const { bavail, bsize } = await statfs(context.cacheDir);
+  if (bavail * bsize >= neededBytes) return;
+  const free = ((bavail * bsize) / 1024 ** 3).toFixed(1);
+  throw new ToolchainError(
+    `${part} has to be built here, and only ${free} GiB are free at ${context.cacheDir}.`,
+    `Free ${neededBytes / 1024 ** 3} GiB, or set OMNIAI_CACHE (and Go's GOCACHE and GOMODCACHE) to a larger disk.`,
+  );
+}

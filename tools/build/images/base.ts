@@ -1,0 +1,152 @@
+/** debian:trixie-slim, which every stand-in is built on: pulled where a registry answers, else laid by debootstrap. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { ToolchainError, type ToolchainContext } from "../../find/part.ts";
+import { findProgram, run, systemPath } from "../../host/command.ts";
+import { aptInstall, hasApt, refreshLists } from "../../find/engine/install.ts";
+import { isAlive } from "../../host/process-start.ts";
+import { indent } from "../../find/engine/start.ts";
+import type { Docker } from "../../find/images/cli.ts";
+import { hashFolder, recipeFolder } from "./hash.ts";
+import { machineMirrors } from "./mirrors.ts";
+import {
+  keptName,
+  LABEL,
+  LABEL_NAME,
+  LABEL_PACKAGES,
+  LABEL_VERSION,
+  lookUp,
+  standInHash,
+  takeKept,
+} from "../../find/images/present.ts";
+
+export const BASE = "debian:trixie-slim";
+const SUITE = "trixie";
+export const BASE_LACKS = ["nothing that is known; it trusts the authorities that this machine was given"];
+
+/** Where Debian keeps the authorities that a machine's owner added; build-rootfs.sh takes them over. */
+const OWN_AUTHORITIES = "/usr/local/share/ca-certificates";
+
+export function baseHash(): string {
+  const authorities = existsSync(OWN_AUTHORITIES) ? hashFolder(OWN_AUTHORITIES, {}) : "none";
+  return hashFolder(recipeFolder("debian"), { authorities });
+}
+
+/**
+ * Makes the base be on the engine and gives the name to build on. An official one that is there is as good; one of
+ * our own is named by its hash, which no other checkout gives to another image meanwhile.
+ */
+export async function ensureBase(context: ToolchainContext, docker: Docker): Promise<string> {
+  const present = await lookUp(docker, BASE);
+  const hash = baseHash();
+  if (present !== undefined) {
+    const made = standInHash(present, "debian");
+    if (made === undefined) return BASE;
+  }
+  if (await takeKept(docker, "debian", hash, BASE, () => true)) return keptName("debian", hash);
+  await buildBase(context, docker, hash);
+  return keptName("debian", hash);
+}
+
+async function buildBase(context: ToolchainContext, docker: Docker, hash: string): Promise<void> {
+  await ensureDebootstrap(context);
+  const work = join(context.cacheDir, "images");
+  mkdirSync(work, { recursive: true });
+  await clearLeftovers(work);
+  const target = join(work, `rootfs-${process.pid}`);
+  const { main = "", security = "" } = await machineMirrors(context.env);
+  try {
+    await context.report.step(`Laying ${BASE} with debootstrap`, async (progress) => {
+      const script = join(recipeFolder("debian"), "build-rootfs.sh");
+      const result = await run("sh", [script, SUITE, target, main, security], {
+        env: { ...context.env, PATH: systemPath(context.env), LC_ALL: "C.UTF-8" },
+        onLine: progress,
+      });
+      if (result.code !== 0) {
+        throw new ToolchainError(
+          `${BASE} could not be laid with debootstrap:\n${indent(result.tail)}`,
+          "See that this machine reaches its Debian mirror (apt-get update), and run this again.",
+        );
+      }
+      progress("handing it to the engine");
+      await importRootfs(docker, target, hash);
+    });
+  } finally {
+    await removeRootfs(target);
+  }
+}
+
+async function ensureDebootstrap(context: ToolchainContext): Promise<void> {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) {
+    throw new ToolchainError(
+      `No container registry answers, and ${BASE} can be laid only by root on Linux.`,
+      "Connect this machine to a container registry, or run this as root on Linux.",
+    );
+  }
+  const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+  const missing = [
+    ...(findProgram("debootstrap", context.env) === undefined ? ["debootstrap"] : []),
+    ...((await run("test", ["-e", keyring])).code === 0 ? [] : ["debian-archive-keyring"]),
+  ];
+  if (missing.length === 0) return;
+  const remedy = `Install ${missing.join(" and ")} (apt-get install -y ${missing.join(" ")}) and run this again.`;
+  if (!context.install || !hasApt(context.env)) {
+    throw new ToolchainError(
+      `${BASE} is laid with ${missing.join(" and ")}, which this machine lacks.`,
+      remedy,
+    );
+  }
+  await refreshLists(context, "debootstrap");
+  await aptInstall(context, missing, "debootstrap, which lays the base image");
+}
+
+/** Packs the folder straight into the engine. */
+async function importRootfs(docker: Docker, target: string, hash: string): Promise<void> {
+  const version = readFileSync(join(target, "etc/debian_version"), "utf8").trim();
+  const changes = [
+    'CMD ["bash"]',
+    `LABEL ${LABEL}="${hash}" ${LABEL_NAME}="debian" ${LABEL_VERSION}="${version}" ${LABEL_PACKAGES}="Debian ${version} by debootstrap"`,
+  ];
+  const tar = spawn("tar", ["-C", target, "--numeric-owner", "-c", "."], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const packed = new Promise<number | null>((resolve) => {
+    tar.on("close", resolve);
+    tar.on("error", () => resolve(null));
+  });
+  // Imported without a name first: a packing that broke off half-way must not get it.
+  const result = await docker.run(["import", ...changes.flatMap((change) => ["--change", change]), "-"], {
+    input: tar.stdout,
+  });
+  const id = result.stdout.trim();
+  if ((await packed) !== 0 || result.code !== 0 || id === "") {
+    if (id !== "") await docker.run(["image", "rm", id]);
+    throw new ToolchainError(
+      `The engine did not take ${BASE}:\n${indent(result.tail)}`,
+      "See that the engine has room (docker system df), and run this again.",
+    );
+  }
+  await docker.run(["tag", id, keptName("debian", hash)]);
+  await docker.run(["tag", id, BASE]);
+}
+
+/** Folders of runs that were ended half-way. */
+async function clearLeftovers(work: string): Promise<void> {
+  for (const name of readdirSync(work)) {
+    const pid = Number(/^rootfs-(\d+)$/.exec(name)?.[1] ?? NaN);
+    if (!Number.isNaN(pid) && !isAlive(pid)) await removeRootfs(join(work, name));
+  }
+}
+
+/** Removes a laid system. debootstrap mounts /proc in it; ended half-way, it leaves that mounted. */
+async function removeRootfs(target: string): Promise<void> {
+  const mounted = (): string[] =>
+    readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
+      .filter((path) => path.startsWith(`${target}/`));
+  for (const path of mounted().reverse()) await run("umount", ["-l", path]);
+  if (mounted().length > 0) return;
+  rmSync(target, { recursive: true, force: true });
+}

@@ -1,0 +1,38 @@
+/** actionlint, which checks .github/workflows: found on PATH, else built from the Go module proxy like the other parts. */
+import { ToolchainError, type PartStatus, type ToolchainContext } from "./part.ts";
+import { inspectGo } from "../build/go.ts";
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../build/pulumi/recipe.ts";
+import { findOnPath } from "../host/run.ts";
+
+const module = "github.com/rhysd/actionlint";
+const folder = "../actionlint";
+
+const recipe: Recipe = {
+  program: "actionlint",
+  folder,
+  package: `${module}/cmd/actionlint`,
+  version: () => requiredVersion(folder, module),
+  versionVariable: `${module}.version`,
+};
+
+/** It is a part of the tests alone: no stack needs it, so the toolchain does not bring it. */
+export const actionlintPart = {
+  name: recipe.program,
+  async inspect(context: ToolchainContext): Promise<PartStatus> {
+    const [onPath] = findOnPath(recipe.program, context.env, [context.cacheDir]);
+    if (onPath) return { name: recipe.program, way: "path", location: onPath };
+    const version = await recipe.version();
+    const location = await builtProgram(context, recipe);
+    if (location) return { name: recipe.program, version, way: "built", location };
+    const go = await inspectGo(context);
+    const remedy = `Install actionlint ${version} and put it on PATH${go.way === "missing" ? `, or: ${go.remedy}` : ""}`;
+    return { name: recipe.program, way: "missing", remedy };
+  },
+  /** @throws ToolchainError where it can neither be found nor built */
+  async ensure(context: ToolchainContext): Promise<string> {
+    const status = await actionlintPart.inspect(context);
+    if (status.location !== undefined) return status.location;
+    if (!context.install) throw new ToolchainError("actionlint is missing.", status.remedy ?? "");
+    return buildProgram(context, recipe);
+  },
+};

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { withLock } from "../host/lock.ts";
+import type { Reporter } from "./part.ts";
+import { isAlive, thisProcess } from "../host/process.ts";
+
+/** What one folder of the cache holds. */
+export interface CacheKey {
+  /** The part's name: a folder of the cache. */
+  readonly part: string;
+  readonly version: string;
+  /** What it was made from: a changed recipe gets a folder of its own. */
+  readonly recipe: string;
+}
+
+/** The folder of a part. It exists only when it is complete. */
+export function cachedFolder(cacheDir: string, key: CacheKey): string {
+  return join(cacheDir, key.part, `${key.version}-${key.recipe}`);
+}
+
+/**
+ * Gives the part's folder, and fills it when it is not there: `fill` works in a folder beside it, which is renamed
+ * when all is done, so that a killed build leaves nothing that looks whole. A second process waits for the first and
+ * uses what it made.
+ */
+export async function ensureCached(
+  cacheDir: string,
+  key: CacheKey,
+  report: Reporter,
+  fill: (folder: string) => Promise<void>,
+): Promise<string> {
+  const folder = cachedFolder(cacheDir, key);
+  if (existsSync(folder)) return folder;
+  // The other process may take minutes: waiting is a step like any other.
+  const { promise: ourTurn, resolve: takeTurn } = Promise.withResolvers<void>();
+  const onWait = ({ pid }: { readonly pid: number }): void =>
+    void report.step(`Waiting for process ${pid}, which is making ${key.part} ${key.version}`, () => ourTurn);
+  await withLock(
+    `${folder}.lock`,
+    async () => {
+      takeTurn();
+      if (existsSync(folder)) return;
+      await sweep(join(cacheDir, key.part));
+      const { pid, start } = thisProcess();
+      const unfinished = join(
+        cacheDir,
+        key.part,
+        `.unfinished-${pid}-${start ?? ""}-${key.version}-${key.recipe}`,
+      );
+      await mkdir(unfinished, { recursive: true });
+      try {
+        await fill(unfinished);
+        await rename(unfinished, folder);
+      } catch (error) {
+        await rm(unfinished, { recursive: true, force: true });
+        throw error;
+      }
+    },
+    { onWait },
+  ).finally(takeTurn);
+  return folder;
+}
+
+/** Removes what builds of dead processes left behind. */
+export async function sweep(partDir: string): Promise<void> {
+  for (const name of await readdir(partDir).catch(() => [])) {
+    const match = /^\.unfinished-(\d+)-(\d*)-/.exec(name);
+    if (match && !isAlive({ pid: Number(match[1]), start: match[2] || undefined })) {
+      await rm(join(partDir, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** A short hash over the files of a folder, their names and contents, and what else counts. Go tests do not count. */
+export async function hashFolder(folder: string, ...also: string[]): Promise<string> {
+  const hash = createHash("sha256");
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith("_test.go"))
+    .map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files.sort()) {
+    hash
+      .update(`${relative(folder, file).replaceAll("\\", "/")}\0`)
+      .update(await readFile(file))
+      .update("\0");
+  }
+  for (const text of also) hash.update(`${text}\0`);
+  return hash.digest("hex").slice(0, 12);
+}

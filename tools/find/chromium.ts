@@ -1,0 +1,42 @@
+/** A browser of the Chromium family: found on PATH, else Debian's. A part of the tests alone: no stack needs it. */
+import { readFileSync } from "node:fs";
+import { aptInstall, hasApt, isOffered, refreshLists } from "./engine/install.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "./part.ts";
+import { findOnPath, run } from "../host/run.ts";
+import { findVersion } from "./versions.ts";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const HOW = "Install Chromium or Google Chrome and put it on PATH, or name it in OMNIAI_CHROMIUM.";
+
+export const chromiumPart = {
+  name: "chromium",
+
+  async inspect(context: ToolchainContext): Promise<PartStatus> {
+    const named = context.env["OMNIAI_CHROMIUM"];
+    const found = named ? [named] : NAMES.flatMap((name) => findOnPath(name, context.env));
+    for (const location of found) {
+      // Ubuntu's package of this name is a script that asks for a snap.
+      const { code, stdout } = await run(location, ["--version"], { env: context.env, timeout: 10_000 });
+      const version = code === 0 ? findVersion(stdout) : undefined;
+      if (version) return { name: "chromium", way: "path", location, version };
+    }
+    return { name: "chromium", way: "missing", remedy: HOW };
+  },
+
+  /** @returns where it lies. @throws ToolchainError where it can neither be found nor installed */
+  async ensure(context: ToolchainContext): Promise<string> {
+    const before = await chromiumPart.inspect(context);
+    if (before.location !== undefined) return before.location;
+    const isDebian = hasApt(context.env) && /^ID=debian$/m.test(readFileSync("/etc/os-release", "utf8"));
+    const mayInstall = context.install && isDebian && process.getuid?.() === 0;
+    if (!mayInstall)
+      throw new ToolchainError("A Chromium is missing, and cannot be installed from here.", HOW);
+    await refreshLists(context, "chromium");
+    if (await isOffered("chromium", context.env)) {
+      await aptInstall(context, ["chromium", "fonts-dejavu-core"], "Chromium, for the tests of the page");
+    }
+    const after = await chromiumPart.inspect(context);
+    if (after.location !== undefined) return after.location;
+    throw new ToolchainError("Chromium was not installed.", HOW);
+  },
+};

@@ -1,0 +1,160 @@
+/** What is done, or said, when no engine answers. */
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { askEngine, type EngineAnswer } from "./api.ts";
+import { findProgram } from "../../host/command.ts";
+import { defaultHost, isLocalDefault, socketPath } from "./host.ts";
+import { chooseStarter, initFacts } from "./init-system.ts";
+import { aptInstall, hasApt, isOffered, refreshLists } from "./install.ts";
+import { machinePlace } from "./place.ts";
+import { startByInit, startDirect } from "./start.ts";
+
+export type Unreached = Extract<EngineAnswer, { reached: false }>;
+
+/** What decides between installing, starting and saying what a person can do. */
+export interface Situation {
+  readonly platform: NodeJS.Platform;
+  readonly root: boolean;
+  readonly mayInstall: boolean;
+  /** The address is the machine's own, not one that a person set. */
+  readonly local: boolean;
+  /** The address is a socket or pipe of this machine, whoever set it. */
+  readonly socket: boolean;
+  readonly why: Unreached["why"];
+  /** dockerd is on the machine. */
+  readonly installed: boolean;
+  readonly apt: boolean;
+}
+
+export type Plan =
+  | { readonly do: "install and start" | "start" }
+  | { readonly do: "say"; readonly what: string; readonly remedy: string };
+
+const PACKAGES = ["docker.io", "iptables", "containerd", "tini"];
+const INSTALL = `apt-get install -y --no-install-recommends ${PACKAGES.join(" ")}`;
+
+function situation(context: ToolchainContext, host: string, unreached: Unreached): Situation {
+  return {
+    platform: process.platform,
+    root: process.getuid?.() === 0,
+    mayInstall: context.install,
+    local: isLocalDefault(host) || host === defaultHost(),
+    socket: socketPath(host) !== undefined,
+    why: unreached.why,
+    installed: findProgram("dockerd", context.env) !== undefined,
+    apt: hasApt(context.env),
+  };
+}
+
+/** The decision, from facts alone. */
+export function plan(facts: Situation): Plan {
+  const say = (what: string, remedy: string): Plan => ({ do: "say", what, remedy });
+  if (facts.socket && (facts.platform === "darwin" || facts.platform === "win32")) {
+    return say("does not answer", "Start Docker Desktop (or install it from docker.com) and run this again.");
+  }
+  if (facts.why === "denied") {
+    return say(
+      "may not be used by you",
+      "Add yourself to the group docker (sudo usermod -aG docker $USER), log in again, and run this again.",
+    );
+  }
+  if (!facts.local) {
+    return say(
+      "does not answer",
+      "This address comes from DOCKER_HOST or the current docker context: start that engine, or unset DOCKER_HOST (docker context use default) to use this machine's own.",
+    );
+  }
+  if (facts.platform !== "linux") {
+    return say("does not answer", "Set DOCKER_HOST to an engine on a Linux machine.");
+  }
+  if (facts.why === "silent" || facts.why === "refused") {
+    return say(
+      "is there, but gives no proper answer",
+      "Look at the engine (systemctl status docker, or its log), restart it, and run this again.",
+    );
+  }
+  if (!facts.root) {
+    return facts.installed
+      ? say(
+          "is not running, and only root may start it",
+          "Start it (sudo systemctl start docker) and run this again.",
+        )
+      : say(
+          "is missing, and only root may install it",
+          `Install it (sudo ${INSTALL}; or docs.docker.com/engine/install), add yourself to the group docker, and run this again.`,
+        );
+  }
+  if (facts.installed) {
+    if (facts.mayInstall) return { do: "start" };
+    return say(
+      "is installed but not running",
+      "Start it (systemctl start docker, or service docker start), or leave --no-install out.",
+    );
+  }
+  if (!facts.apt) {
+    return say(
+      "is missing",
+      "Install Docker Engine for this distribution (docs.docker.com/engine/install) and run this again.",
+    );
+  }
+  if (!facts.mayInstall)
+    return say("is missing", `Install it (${INSTALL}) and start it, or leave --no-install out.`);
+  return { do: "install and start" };
+}
+
+/** One sentence for `doctor`. */
+export function howToGetIt(context: ToolchainContext, host: string, unreached: Unreached): string {
+  const decided = plan(situation(context, host, unreached));
+  if (decided.do === "say") return decided.remedy;
+  return decided.do === "start"
+    ? "npm run up starts it."
+    : `npm run up installs it (${INSTALL}) and starts it.`;
+}
+
+/** Makes the engine of this machine answer, or throws with what a person can do. */
+export async function bringUp(
+  context: ToolchainContext,
+  host: string,
+  unreached: Unreached,
+): Promise<{ readonly way: PartStatus["way"]; readonly answer: EngineAnswer }> {
+  const decided = plan(situation(context, host, unreached));
+  if (decided.do === "say") {
+    throw new ToolchainError(
+      `The Docker engine at ${host} ${decided.what} (${unreached.detail}).`,
+      decided.remedy,
+    );
+  }
+  if (decided.do === "install and start") {
+    context.report.say(
+      "No Docker engine is on this machine: it is installed from the distribution's packages.",
+    );
+    await refreshLists(context, "docker.io");
+    // From Debian 13 on the CLI is a package of its own, which docker.io only recommends.
+    const cli = (await isOffered("docker-cli", context.env)) ? ["docker-cli"] : [];
+    await aptInstall(context, [...PACKAGES, ...cli], "the Docker engine");
+  }
+  // An init system may have started it while it was installed.
+  let answer = await askEngine(host, context.env);
+  if (!answer.reached) {
+    const place = machinePlace(context.cacheDir);
+    const starter = chooseStarter(initFacts());
+    if (starter === "direct") await startDirect(context, place);
+    else await startByInit(context, starter, place);
+    answer = await askEngine(host, context.env);
+  }
+  return { way: decided.do === "start" ? "path" : "downloaded", answer };
+}
+
+/** The CLI builds the images and is called by the stack itself. */
+export async function ensureCli(context: ToolchainContext): Promise<void> {
+  if (findProgram("docker", context.env) !== undefined) return;
+  const able = process.platform === "linux" && process.getuid?.() === 0 && hasApt(context.env);
+  if (!context.install || !able) {
+    throw new ToolchainError(
+      "A Docker engine answers, but the docker CLI is not on PATH.",
+      "Install it: the package docker-cli (docker.io on Debian 12), or docker-ce-cli from Docker, or Docker Desktop.",
+    );
+  }
+  await refreshLists(context, "docker.io");
+  const name = (await isOffered("docker-cli", context.env)) ? "docker-cli" : "docker.io";
+  await aptInstall(context, [name], "the docker CLI");
+}

@@ -1,0 +1,82 @@
+/** Puts packages of the machine's own distribution on it, saying so before. */
+import { existsSync, readFileSync } from "node:fs";
+import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { findProgram, run, systemPath, type CommandResult } from "../../host/command.ts";
+import { indent } from "./start.ts";
+
+/** True on Debian, Ubuntu and what is made from them. */
+export function hasApt(env: NodeJS.ProcessEnv, osRelease = "/etc/os-release"): boolean {
+  return (
+    existsSync(osRelease) &&
+    isDebianLike(readFileSync(osRelease, "utf8")) &&
+    findProgram("apt-get", env) !== undefined
+  );
+}
+
+export function isDebianLike(osRelease: string): boolean {
+  const family = [...osRelease.matchAll(/^(?:ID|ID_LIKE)="?([^"\n]*)"?$/gm)].flatMap((match) =>
+    (match[1] ?? "").split(" "),
+  );
+  return family.includes("debian") || family.includes("ubuntu");
+}
+
+/** True when the package can be installed by what apt knows now. */
+export async function isOffered(name: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const answer = await run("apt-cache", ["policy", name], { env: aptEnvironment(env) });
+  const candidate = /^\s*Candidate: (.*)$/m.exec(answer.stdout)?.[1] ?? "(none)";
+  return candidate !== "(none)";
+}
+
+/** Refreshes apt's lists when they do not offer the package. */
+export async function refreshLists(context: ToolchainContext, name: string): Promise<void> {
+  if (await isOffered(name, context.env)) return;
+  await update(context);
+}
+
+/** Installs packages. The caller has looked that we are root and may install. */
+export async function aptInstall(
+  context: ToolchainContext,
+  packages: readonly string[],
+  what: string,
+): Promise<void> {
+  const command = ["install", "-y", "--no-install-recommends", ...packages];
+  const once = (): Promise<CommandResult> =>
+    context.report.step(`Installing ${what}: apt-get ${command.join(" ")}`, (progress) =>
+      apt(context, command, progress),
+    );
+  let result = await once();
+  if (result.code !== 0) {
+    // Lists that are some days old name files that the mirror no longer has.
+    await update(context);
+    result = await once();
+  }
+  if (result.code === 0) return;
+  throw new ToolchainError(
+    `${what} could not be installed (apt-get ${command.join(" ")}):\n${indent(result.tail)}`,
+    `Put right what these lines name, or install ${packages.join(", ")} by hand, and run this again.`,
+  );
+}
+
+async function update(context: ToolchainContext): Promise<void> {
+  await context.report.step("Refreshing the package lists: apt-get update", (progress) =>
+    apt(context, ["update"], progress),
+  );
+}
+
+async function apt(
+  context: ToolchainContext,
+  args: readonly string[],
+  progress: (line: string) => void,
+): Promise<CommandResult> {
+  // Another apt on this machine may hold the lock for a while; it is waited for. A mirror that falls silent is asked
+  // again: apt's own patience is minutes.
+  const options = ["DPkg::Lock::Timeout=120", "Acquire::http::Timeout=20", "Acquire::Retries=3"];
+  return await run("apt-get", ["-q", ...options.flatMap((option) => ["-o", option]), ...args], {
+    env: aptEnvironment(context.env),
+    onLine: progress,
+  });
+}
+
+function aptEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, PATH: systemPath(env), DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
+}

@@ -1,0 +1,91 @@
+/** The record of an engine that was started here: the only engine that is ever stopped here. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { bootId, nameOf, startTimeOf } from "../../host/process-start.ts";
+
+export interface EngineRecord {
+  readonly pid: number;
+  /** Of the process, from /proc: tells it from a later one with the same pid. */
+  readonly startTime: string;
+  readonly boot: string;
+  /** The address it serves. */
+  readonly host: string;
+  /** Who started it: we ourselves, or the machine's init system on our word. */
+  readonly starter: Starter;
+  readonly log?: string;
+}
+
+export type Starter = "direct" | "systemd" | "openrc" | "sysv";
+
+/** What the machine says now about the recorded pid. */
+export interface ProcessFacts {
+  readonly boot: string;
+  readonly startTime: string | undefined;
+  readonly name: string | undefined;
+}
+
+export function factsOf(pid: number): ProcessFacts {
+  return { boot: bootId(), startTime: startTimeOf(pid), name: nameOf(pid) };
+}
+
+/** True when the recorded process is the one that runs now: the same boot, the same start, still an engine. */
+export function isSameProcess(record: EngineRecord, now: ProcessFacts): boolean {
+  return record.boot === now.boot && record.startTime === now.startTime && now.name === "dockerd";
+}
+
+export function recordOf(
+  pid: number,
+  host: string,
+  starter: Starter,
+  log?: string,
+): EngineRecord | undefined {
+  const startTime = startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime, boot: bootId(), host, starter, log };
+}
+
+/** The record, when there is a whole one. */
+export function readRecord(path: string): EngineRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  return parseRecord(text);
+}
+
+export function parseRecord(text: string): EngineRecord | undefined {
+  let said: unknown;
+  try {
+    said = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof said !== "object" || said === null) return undefined;
+  const field = (name: string): unknown => Object.getOwnPropertyDescriptor(said, name)?.value;
+  const [pid, startTime, boot, host, starter, log] = [
+    field("pid"),
+    field("startTime"),
+    field("boot"),
+    field("host"),
+    field("starter"),
+    field("log"),
+  ];
+  if (typeof pid !== "number" || !Number.isInteger(pid) || pid <= 1) return undefined;
+  if (typeof startTime !== "string" || typeof boot !== "string" || typeof host !== "string") return undefined;
+  if (starter !== "direct" && starter !== "systemd" && starter !== "openrc" && starter !== "sysv")
+    return undefined;
+  return { pid, startTime, boot, host, starter, log: typeof log === "string" ? log : undefined };
+}
+
+/** Written aside and renamed: a reader finds the whole record or none. */
+export function writeRecord(path: string, record: EngineRecord): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  writeFileSync(aside, `${JSON.stringify(record, null, 2)}\n`);
+  renameSync(aside, path);
+}
+
+export function removeRecord(path: string): void {
+  rmSync(path, { force: true });
+}

@@ -1,0 +1,87 @@
+/** What a killed engine or a machine that went down leaves behind, and what of it keeps a new engine from starting. */
+import { lstatSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { ToolchainError } from "../part.ts";
+import type { EnginePlace } from "./place.ts";
+import { nameOf, readPidFile, sleep } from "../../host/process-start.ts";
+
+/**
+ * Removes stale pid files and sockets. An engine believes a pid file as soon as any process has that pid, and it
+ * waits for a containerd whose socket file lies there, whether anybody listens or not.
+ * Returns the pid of an engine that does run, if there is one.
+ */
+export async function clearStale(
+  place: EnginePlace,
+  say: (line: string) => void,
+): Promise<number | undefined> {
+  const running = clearPidFile(place.pidFile, "dockerd", say);
+  if (running !== undefined) return running;
+  await untilGone(place.containerdPidFile, "containerd");
+  clearPidFile(place.containerdPidFile, "containerd", say);
+  await clearSocket(place.containerdSocket, say);
+  await clearSocket(place.socket, say);
+  return undefined;
+}
+
+/** How long a process that dies with its parent may take to, ms. */
+const DYING_MS = 3000;
+
+/**
+ * An engine that is killed takes its containerd with it, a moment later: one that is found in that moment is gone when
+ * the new engine wants to use it. One that stays belongs to nobody's death, and is used.
+ */
+async function untilGone(pidFile: string, program: string): Promise<void> {
+  const pid = readPidFile(pidFile);
+  for (const end = Date.now() + DYING_MS; pid !== undefined && nameOf(pid) === program; await sleep(20)) {
+    if (Date.now() > end) return;
+  }
+}
+
+/** Removes a pid file unless the program it names really runs under that pid, which is then returned. */
+export function clearPidFile(path: string, program: string, say: (line: string) => void): number | undefined {
+  const pid = readPidFile(path);
+  if (pid === undefined) {
+    // An empty or garbled one is as stale as any; one that is not there is no trouble.
+    rmSync(path, { force: true });
+    return undefined;
+  }
+  const name = nameOf(pid);
+  if (name === program) return pid;
+  say(`Removing the stale pid file ${path}: ${pid} is ${name === undefined ? "gone" : `now "${name}"`}.`);
+  rmSync(path, { force: true });
+  return undefined;
+}
+
+/** Removes a socket file at which nobody listens. */
+export async function clearSocket(path: string, say: (line: string) => void): Promise<void> {
+  let kind;
+  try {
+    kind = lstatSync(path);
+  } catch {
+    return;
+  }
+  if (kind.isDirectory()) {
+    throw new ToolchainError(
+      `${path} is a folder, where the engine has its socket. A container that mounted the socket while no engine ran has left it.`,
+      `Remove it (rmdir ${path}) and run this again.`,
+    );
+  }
+  if (!kind.isSocket() || (await listens(path))) return;
+  say(`Removing the stale socket ${path}: nobody listens there.`);
+  rmSync(path, { force: true });
+}
+
+/** True when a connection is taken. Only a refusal says that nobody listens. */
+export async function listens(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(path);
+    socket.setTimeout(1000);
+    const answer = (value: boolean): void => {
+      socket.destroy();
+      resolve(value);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("timeout", () => answer(true));
+    socket.once("error", (error) => answer(!("code" in error && error.code === "ECONNREFUSED")));
+  });
+}

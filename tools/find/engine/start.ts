@@ -1,0 +1,219 @@
+/** Starts an engine and waits until it answers. */
+import { spawn } from "node:child_process";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { askEngine } from "./api.ts";
+import { findProgram, run, systemPath } from "../../host/command.ts";
+import { startCommand } from "./init-system.ts";
+import type { EnginePlace } from "./place.ts";
+import { isAlive, readPidFile, sleep } from "../../host/process-start.ts";
+import { recordOf, removeRecord, writeRecord, type Starter } from "./record.ts";
+import { clearStale } from "./stale.ts";
+
+const READY_MS = 90_000;
+const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/** Starts the engine without an init system: detached, in a session of its own, so that no Ctrl-C reaches it. */
+export async function startDirect(
+  context: ToolchainContext,
+  place: EnginePlace,
+  readyMs = READY_MS,
+): Promise<void> {
+  mkdirSync(dirname(place.recordFile), { recursive: true });
+  const unlock = await lockStart(`${place.recordFile}.starting`, readyMs);
+  try {
+    // Another run may have started it while this one waited for the lock.
+    if ((await askEngine(place.host, context.env)).reached) return;
+    const running = await clearStale(place, (line) => context.report.say(line));
+    await context.report.step(
+      `Starting the Docker engine at ${place.host} (log: ${place.logFile})`,
+      async (progress) => {
+        if (running === undefined) await launch(context, place, readyMs, progress);
+        else await waitForRunning(context, place, running, readyMs, progress);
+      },
+    );
+  } finally {
+    unlock();
+  }
+}
+
+/** Starts the engine by the machine's init system. */
+export async function startByInit(
+  context: ToolchainContext,
+  starter: Exclude<Starter, "direct">,
+  place: EnginePlace,
+): Promise<void> {
+  const [program, ...args] = startCommand(starter);
+  await context.report.step(
+    `Starting the Docker engine: ${[program, ...args].join(" ")}`,
+    async (progress) => {
+      const result = await run(program, args, {
+        env: { ...context.env, PATH: systemPath(context.env) },
+        onLine: progress,
+        timeoutMs: READY_MS,
+      });
+      if (result.code === 0 && (await answersWithin(context, place.host, READY_MS, () => true))) return;
+      const log =
+        starter === "systemd"
+          ? (await run("journalctl", ["-u", "docker", "-n", "15", "--no-pager"])).tail
+          : [];
+      throw new ToolchainError(
+        `The Docker engine did not start by "${[program, ...args].join(" ")}":\n${indent([...result.tail, ...log])}`,
+        "Put right what these lines name, start the engine by that command, and run this again.",
+      );
+    },
+  );
+  const pid = readPidFile(place.pidFile);
+  const record = pid === undefined ? undefined : recordOf(pid, place.host, starter);
+  if (record) writeRecord(place.recordFile, record);
+}
+
+async function launch(
+  context: ToolchainContext,
+  place: EnginePlace,
+  readyMs: number,
+  progress: (line: string) => void,
+): Promise<void> {
+  const dockerd = findProgram("dockerd", context.env);
+  if (dockerd === undefined) {
+    throw new ToolchainError(
+      "The Docker engine's program dockerd is not on this machine.",
+      "Install docker.io.",
+    );
+  }
+  keepLogSmall(place.logFile);
+  const log = openSync(place.logFile, "a");
+  // What the engine inherits its containers get: many connections need many files. exec keeps the pid.
+  const limits = 'ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"';
+  const child = spawn("/bin/sh", ["-c", limits, ...(place.within ?? []), dockerd, ...place.flags], {
+    detached: true,
+    cwd: "/",
+    env: daemonEnvironment(context.env),
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  let ended: string | undefined;
+  child.on("error", (error) => (ended = error.message));
+  child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
+  child.unref();
+
+  // Recorded at once: when this run is interrupted, the engine is still known as ours.
+  const record =
+    child.pid === undefined ? undefined : recordOf(child.pid, place.host, "direct", place.logFile);
+  if (record) writeRecord(place.recordFile, record);
+  const ready = await answersWithin(context, place.host, readyMs, () => {
+    const line = lastLines(place.logFile, 1)[0];
+    if (line !== undefined) progress(line);
+    return ended === undefined;
+  });
+  if (ready) return;
+
+  if (ended === undefined && child.pid !== undefined) process.kill(child.pid, "SIGTERM");
+  removeRecord(place.recordFile);
+  throw new ToolchainError(
+    `The Docker engine does not start: ${ended ?? `no answer at ${place.host} within ${readyMs / 1000} s, so it was stopped again`}. ` +
+      `The last lines of ${place.logFile}:\n${indent(lastLines(place.logFile, 12))}`,
+    "Put right what these lines name and run this again.",
+  );
+}
+
+/** An engine's process is there and does not answer: it may still be starting, or it hangs. It is not ours to end. */
+async function waitForRunning(
+  context: ToolchainContext,
+  place: EnginePlace,
+  pid: number,
+  readyMs: number,
+  progress: (line: string) => void,
+): Promise<void> {
+  progress(`a Docker engine with pid ${pid} runs already: waiting for its answer`);
+  if (await answersWithin(context, place.host, readyMs, () => isAlive(pid))) return;
+  throw new ToolchainError(
+    `A Docker engine with pid ${pid} (${place.pidFile}) runs, but does not answer at ${place.host}.`,
+    `See why in its log; to end it: kill ${pid}. Where it listens elsewhere, set DOCKER_HOST. Then run this again.`,
+  );
+}
+
+async function answersWithin(
+  context: ToolchainContext,
+  host: string,
+  ms: number,
+  goOn: () => boolean,
+): Promise<boolean> {
+  const end = Date.now() + ms;
+  while (Date.now() < end) {
+    if ((await askEngine(host, context.env)).reached) return true;
+    if (!goOn()) return false;
+    await sleep(150);
+  }
+  return false;
+}
+
+/** The engine outlives this command by far: it gets what it needs and none of the secrets of this one. */
+function daemonEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const wanted = /^(HOME|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|HTTPS?_PROXY|NO_PROXY|ALL_PROXY)$/i;
+  const kept = Object.entries(env).filter(([name]) => wanted.test(name));
+  return { ...Object.fromEntries(kept), PATH: systemPath(env) };
+}
+
+/** One start at a time: two runs at once would each start an engine, and one of them would fail. */
+async function lockStart(path: string, waitMs: number): Promise<() => void> {
+  const end = Date.now() + waitMs;
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      const holder = readPidFile(path);
+      // A holder that died leaves the file; one that has just made it has not written its pid yet.
+      const abandoned = holder === undefined ? olderThan(path, 5000) : !isAlive(holder);
+      if (abandoned || Date.now() > end) rmSync(path, { force: true });
+      else await sleep(200);
+    }
+  }
+}
+
+function olderThan(path: string, ms: number): boolean {
+  try {
+    return Date.now() - statSync(path).mtimeMs > ms;
+  } catch {
+    return false;
+  }
+}
+
+function keepLogSmall(path: string): void {
+  try {
+    if (statSync(path).size > LOG_LIMIT_BYTES) renameSync(path, `${path}.1`);
+  } catch {
+    // No log yet.
+  }
+}
+
+/** The last lines of a log, the message of each where it has the engine's form. */
+export function lastLines(path: string, count: number): string[] {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return [];
+  }
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.slice(-count).map((line) => {
+    const message = /level=(\w+) msg="((?:[^"\\]|\\.)*)"(.*)$/.exec(line);
+    return message ? `${message[1]}: ${message[2]}${message[3]}`.slice(0, 300) : line.slice(0, 300);
+  });
+}
+
+export function indent(lines: readonly string[]): string {
+  return lines.map((line) => `    ${line}`).join("\n");
+}

@@ -1,0 +1,71 @@
+/** Stops an engine, but only one that was started here. */
+import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { run, systemPath } from "../../host/command.ts";
+import { stopCommand } from "./init-system.ts";
+import { recordFileIn } from "./place.ts";
+import { sleep } from "../../host/process-start.ts";
+import { factsOf, isSameProcess, readRecord, removeRecord } from "./record.ts";
+import { indent } from "./start.ts";
+
+export interface StopResult {
+  readonly stopped: boolean;
+  /** What was done, or why nothing was. One sentence. */
+  readonly message: string;
+}
+
+/** The engine gives each container its own grace to end, so this may take minutes. */
+const STOP_MS = 180_000;
+
+/**
+ * Stops the engine that the record names, if its process is still that process. Containers with a restart policy
+ * start again with the next engine.
+ */
+export async function stopEngine(
+  context: ToolchainContext,
+  recordFile = recordFileIn(context.cacheDir),
+): Promise<StopResult> {
+  const record = readRecord(recordFile);
+  if (record === undefined) {
+    return { stopped: false, message: "The Docker engine was not started here, so it is left as it is." };
+  }
+  if (!isSameProcess(record, factsOf(record.pid))) {
+    removeRecord(recordFile);
+    return {
+      stopped: false,
+      message: `The Docker engine that was started here (pid ${record.pid}) runs no more.`,
+    };
+  }
+  await context.report.step(
+    `Stopping the Docker engine (pid ${record.pid}) and its containers`,
+    async (progress) => {
+      if (record.starter === "direct") {
+        process.kill(record.pid, "SIGTERM");
+      } else {
+        const [program, ...args] = stopCommand(record.starter);
+        const result = await run(program, args, {
+          env: { ...context.env, PATH: systemPath(context.env) },
+          onLine: progress,
+        });
+        if (result.code !== 0) {
+          throw new ToolchainError(
+            `The Docker engine was not stopped by "${[program, ...args].join(" ")}":\n${indent(result.tail)}`,
+            "Put right what these lines name and run this again.",
+          );
+        }
+      }
+      const end = Date.now() + STOP_MS;
+      while (isSameProcess(record, factsOf(record.pid))) {
+        if (Date.now() > end) {
+          throw new ToolchainError(
+            `The Docker engine (pid ${record.pid}) was told to stop, and still runs after ${STOP_MS / 1000} s.`,
+            `See which container does not end (docker ps; log: ${record.log ?? "the system's"}), then run this again.`,
+          );
+        }
+        progress("waiting for its containers to end");
+        await sleep(200);
+      }
+    },
+  );
+  removeRecord(recordFile);
+  return { stopped: true, message: `The Docker engine (pid ${record.pid}) is stopped.` };
+}

@@ -1,0 +1,30 @@
+/** The docker CLI, pointed at one engine. */
+import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { findProgram, run, type CommandOptions, type CommandResult } from "../../host/command.ts";
+import { resolveDockerHost } from "../engine/host.ts";
+
+/** One engine's CLI, and what labels everything that is made here. */
+export interface Docker {
+  readonly host: string;
+  readonly env: NodeJS.ProcessEnv;
+  run(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+}
+
+export async function dockerAt(context: ToolchainContext, host: string): Promise<Docker> {
+  const program = findProgram("docker", context.env);
+  if (program === undefined) {
+    throw new ToolchainError(
+      "The docker CLI is not on PATH.",
+      "Install docker-cli (docker.io on Debian 12) or Docker Desktop, and run this again.",
+    );
+  }
+  // The classic builder is on every engine; BuildKit needs a plugin that a bare machine lacks.
+  const env: NodeJS.ProcessEnv = { ...context.env, DOCKER_BUILDKIT: "0", DOCKER_CLI_HINTS: "false" };
+  // A host that comes from a docker context is left to it: the context may hold certificates too.
+  if ((await resolveDockerHost(context.env)) !== host) env["DOCKER_HOST"] = host;
+  return {
+    host,
+    env,
+    run: (args, options) => run(program, args, { ...options, env }),
+  };
+}

@@ -1,0 +1,205 @@
+/** The images that the stack runs: on the engine already, pulled, or stood in for. */
+import { join } from "node:path";
+import { withLock } from "../../host/lock.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
+import { buildStandIn, recipeHash } from "../../build/images/build.ts";
+import { dockerAt, type Docker } from "./cli.ts";
+import { parseImageName, tagCovers, type ImageName } from "./names.ts";
+import { lookUp, standInHash, standInLimit, statusOf, takeKept, type PresentImage } from "./present.ts";
+import { pull, type PullResult } from "./pull.ts";
+import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+
+/** Looks which images the engine has; changes nothing. */
+export async function inspectImages(
+  context: ToolchainContext,
+  names: readonly string[],
+  dockerHost: string,
+): Promise<PartStatus[]> {
+  const docker = await dockerAt(context, dockerHost);
+  return await Promise.all(
+    unique(names).map(async (name) => {
+      const wanted = describe(name);
+      const present = await lookUp(docker, name);
+      if (present === undefined) return missing(wanted);
+      const status = describePresent(wanted, present);
+      if (!isOutdated(wanted, present)) return status;
+      return { ...status, remedy: "Its recipe has changed since it was built: npm run up builds it anew." };
+    }),
+  );
+}
+
+/**
+ * Makes each image be on the engine: what is there is taken; else it is pulled; else, where no registry answers, a
+ * stand-in of the same name and contract is built. Each stand-in is named in a warning.
+ */
+export async function ensureImages(
+  context: ToolchainContext,
+  names: readonly string[],
+  dockerHost: string,
+): Promise<PartStatus[]> {
+  const docker = await dockerAt(context, dockerHost);
+  const wanted = unique(names).map(describe);
+  const settled = await Promise.all(wanted.map((one) => statusIfCurrent(docker, one)));
+  const lacking = settled.some((status) => status === undefined);
+  const statuses = lacking
+    ? await withLock(join(context.cacheDir, "images", "lock"), () => obtainAll(context, docker, wanted), {
+        onWait: ({ pid }) =>
+          context.report.say(`Another run (pid ${pid}) is getting images for this machine: waiting for it.`),
+      })
+    : settled.filter((status) => status !== undefined);
+  // Said when one is built; afterwards `npm run up` names the stand-ins, and `npm run doctor` what each lacks.
+  for (const limit of lacking ? statuses.flatMap((status) => status.limits ?? []) : []) {
+    context.report.warn(limit);
+  }
+  return statuses;
+}
+
+/** One run at a time: two would lay the same base and build the same images side by side. */
+async function obtainAll(
+  context: ToolchainContext,
+  docker: Docker,
+  wanted: readonly Wanted[],
+): Promise<PartStatus[]> {
+  // Said once for all images: the next ones of the same registry are not asked for.
+  const silent = new Map<string, string>();
+  const statuses: PartStatus[] = [];
+  for (const one of wanted) {
+    // Looked at again: the run that held the lock may have got it.
+    statuses.push((await statusIfCurrent(docker, one)) ?? (await obtain(context, docker, one, silent)));
+  }
+  return statuses;
+}
+
+/** The status of an image that is on the engine and, where it is a stand-in, was made by this recipe. */
+async function statusIfCurrent(docker: Docker, wanted: Wanted): Promise<PartStatus | undefined> {
+  const image = await lookUp(docker, wanted.name.written);
+  return image === undefined || isOutdated(wanted, image) ? undefined : describePresent(wanted, image);
+}
+
+interface Wanted {
+  readonly name: ImageName;
+  readonly found: Found;
+  /** The base of the stand-ins has no recipe with a Dockerfile, but can be had the same way. */
+  readonly isBase: boolean;
+}
+
+function describe(name: string): Wanted {
+  const image = parseImageName(name);
+  return { name: image, found: findRecipe(image), isBase: name === BASE };
+}
+
+function isOutdated(wanted: Wanted, image: PresentImage): boolean {
+  const made = standInHash(image, wanted.name.repository);
+  if (made === undefined) return false;
+  if (wanted.isBase) return made !== baseHash();
+  const { found } = wanted;
+  return found.recipe !== undefined && made !== recipeHash(found.recipe, found.version);
+}
+
+function describePresent(wanted: Wanted, image: PresentImage): PartStatus {
+  const { written, repository, tag } = wanted.name;
+  if (standInHash(image, repository) === undefined) return statusOf(written, image, "path", tag);
+  const lacks = wanted.isBase ? BASE_LACKS : (wanted.found.recipe?.lacks ?? []);
+  return statusOf(written, image, "built", tag, standInLimit(written, image, lacks));
+}
+
+function missing(wanted: Wanted): PartStatus {
+  const { written } = wanted.name;
+  return {
+    name: `image ${written}`,
+    way: "missing",
+    remedy: `npm run up gets it; by hand: docker pull ${written}.`,
+  };
+}
+
+async function obtain(
+  context: ToolchainContext,
+  docker: Docker,
+  wanted: Wanted,
+  silent: Map<string, string>,
+): Promise<PartStatus> {
+  const { name } = wanted;
+  const outdated = (await lookUp(docker, name.written)) !== undefined;
+  // The name holds the stand-in of another checkout's recipe, and ours is still here: nothing is installed.
+  if (outdated && (await takeOwn(docker, wanted))) {
+    const own = await lookUp(docker, name.written);
+    if (own !== undefined) return describePresent(wanted, own);
+  }
+  if (!context.install) {
+    throw new ToolchainError(
+      outdated
+        ? `The stand-in for ${name.written} on the engine was built by an older recipe.`
+        : `The image ${name.written} is not on the engine.`,
+      `Pull it (docker pull ${name.written}), or leave --no-install out.`,
+    );
+  }
+  const registry = name.registry ?? "docker.io";
+  const known = silent.get(registry);
+  const result: PullResult =
+    known === undefined
+      ? await context.report.step(`Pulling ${name.written}`, async (progress) => {
+          const pulled = await pull(docker, name, progress);
+          if (!pulled.pulled) progress(pulled.detail);
+          return pulled;
+        })
+      : { pulled: false, why: "unreachable", detail: known };
+  if (!result.pulled) {
+    await standIn(context, docker, wanted, result);
+    if (result.why === "unreachable") silent.set(registry, result.detail);
+  }
+  const image = await lookUp(docker, name.written);
+  if (image === undefined) {
+    throw new ToolchainError(
+      `The image ${name.written} is not on the engine although it was just ${result.pulled ? "pulled" : "built"}.`,
+      "Another program may have removed it: run this again.",
+    );
+  }
+  return result.pulled
+    ? statusOf(name.written, image, "downloaded", name.tag)
+    : describePresent(wanted, image);
+}
+
+async function standIn(
+  context: ToolchainContext,
+  docker: Docker,
+  wanted: Wanted,
+  failure: Exclude<PullResult, { pulled: true }>,
+): Promise<void> {
+  const { name, found } = wanted;
+  if (failure.why === "unknown") {
+    throw new ToolchainError(
+      `The registry has no image ${name.written}: ${failure.detail}.`,
+      "Correct the name in the stack's config.",
+    );
+  }
+  const why = failure.why === "refused" ? "The registry refuses it" : "No container registry answers";
+  context.report.say(`${why} (${name.written}: ${failure.detail}).`);
+  if (wanted.isBase) {
+    await ensureBase(context, docker);
+    return;
+  }
+  if (found.recipe === undefined) {
+    throw new ToolchainError(
+      `The image ${name.written} is not on the engine and cannot be pulled (${failure.detail}), and ${found.reason}.`,
+      `Connect this machine to a container registry, load the image (docker load), or name an image that can be stood in for (${standInsOffered()}).`,
+    );
+  }
+  if (await takeOwn(docker, wanted)) return;
+  const base = await ensureBase(context, docker);
+  await buildStandIn(context, docker, name, found.recipe, found.version, base);
+}
+
+/** Takes the stand-in of this checkout's recipe, where it was built before under any tag. */
+async function takeOwn(docker: Docker, wanted: Wanted): Promise<boolean> {
+  const { name, found, isBase } = wanted;
+  if (isBase) return await takeKept(docker, "debian", baseHash(), name.written, () => true);
+  if (found.recipe === undefined) return false;
+  const hash = recipeHash(found.recipe, found.version);
+  const fits = (version: string): boolean => tagCovers(found.version, version);
+  return await takeKept(docker, found.recipe.repository, hash, name.written, fits);
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}

@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { repositoryRoot } from "./context.ts";
+import { ToolchainError, type Part, type PartStatus } from "./part.ts";
+import { isExecutable, run } from "../host/run.ts";
+import { findVersion } from "./versions.ts";
+
+const location = join(repositoryRoot, "node_modules", ".bin", "node");
+
+/** Node.js: an npm dependency of this repository, so that every machine runs the same one. */
+export const nodePart: Part = {
+  name: "node",
+  inspect: async () => {
+    if (!isExecutable(location)) return missing;
+    if (process.execPath.startsWith(join(repositoryRoot, "node_modules"))) {
+      return { name: "node", version: process.versions.node, way: "downloaded", location };
+    }
+    const { code, stdout } = await run(location, ["--version"], { timeout: 5_000 });
+    return code === 0 ? { name: "node", version: findVersion(stdout), way: "downloaded", location } : missing;
+  },
+  ensure: async (context) => {
+    const status = await nodePart.inspect(context);
+    if (status.way === "missing")
+      throw new ToolchainError("The repository's own Node.js is missing.", remedy);
+    return status;
+  },
+};
+
+const remedy = "Run `npm install` in the repository: the npm package `node` brings it.";
+const missing: PartStatus = { name: "node", way: "missing", remedy };

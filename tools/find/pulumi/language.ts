@@ -1,0 +1,53 @@
+import { ToolchainError, type PartStatus } from "../part.ts";
+import { findOnPath } from "../../host/run.ts";
+import { besideCli, pulumiPart, requireGo } from "./cli.ts";
+import type { PulumiPart } from "./part.ts";
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
+
+const program = "pulumi-language-nodejs";
+const sdkModule = "github.com/pulumi/pulumi/sdk/v3";
+
+const recipe: Recipe = {
+  program,
+  folder: "language-nodejs",
+  package: `${sdkModule}/nodejs/cmd/${program}`,
+  version: () => requiredVersion("language-nodejs", sdkModule),
+  versionVariable: `${sdkModule}/go/common/version.Version`,
+};
+
+const limits = [
+  "it is older than the CLI: it cannot start policy packs that are a folder (ours is a program of its own), and ignores newer runtime options",
+];
+
+/** What runs a Node.js program for the CLI. It comes with the official CLI. */
+export const languagePart: PulumiPart = {
+  name: program,
+  inspect: async (context) => {
+    const cli = await pulumiPart.inspect(context);
+    const beside = besideCli(cli, program);
+    if (beside) return { name: program, version: cli.version, way: cli.way, location: beside };
+    const [onPath] = findOnPath(program, context.env, [context.cacheDir]);
+    if (onPath) return { name: program, way: "path", location: onPath };
+    const built = await builtProgram(context, recipe);
+    return built
+      ? builtStatus(await recipe.version(), built)
+      : { name: program, way: "missing", remedy: "It comes with the official Pulumi CLI: install that." };
+  },
+  plan: async (context, status, official) => {
+    // The CLI will be downloaded or is there: either way its own host comes with it.
+    const cli = await pulumiPart.inspect(context);
+    if (status.way !== "missing" || (official && cli.way === "missing")) return undefined;
+    await requireGo(context, "The Node.js language host");
+    return { what: `build the Node.js language host ${await recipe.version()} with Go`, minutes: 1 };
+  },
+  ensure: async (context) => {
+    const status = await languagePart.inspect(context);
+    if (status.way !== "missing") return status;
+    if (!context.install) throw new ToolchainError(`${program} is missing.`, status.remedy ?? "");
+    return builtStatus(await recipe.version(), await buildProgram(context, recipe));
+  },
+};
+
+function builtStatus(version: string, location: string): PartStatus {
+  return { name: program, version, way: "built", location, limits };
+}

@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { repositoryRoot } from "../context.ts";
+import { canDownload } from "../network.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { findOnPath, isExecutable, run, tail } from "../../host/run.ts";
+import { compareVersions, findVersion } from "../versions.ts";
+import { pulumiPart, quiet, requireGo } from "./cli.ts";
+import type { PulumiPart } from "./part.ts";
+import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";
+
+interface PluginSource {
+  /** The plugin's name, and that of its npm package below @pulumi. */
+  readonly name: string;
+  /** Where the recipe says which version it stands in for. */
+  readonly versionFile: string;
+  readonly generator?: string;
+  /** What the stand-in lacks against the official plugin. */
+  readonly limits: readonly string[];
+  /** Roughly, on two cores with an empty cache. */
+  readonly minutes: number;
+}
+
+function pluginPart(source: PluginSource): PulumiPart {
+  const program = `pulumi-resource-${source.name}`;
+  const recipe: Recipe = {
+    program,
+    folder: source.name,
+    package: ".",
+    version: () => versionConstant(source.name, source.versionFile),
+    generator: source.generator,
+  };
+  const status = (way: PartStatus["way"], version: string | undefined, location: string): PartStatus => ({
+    name: program,
+    version,
+    way,
+    location,
+    ...(way === "built" ? { limits: source.limits } : {}),
+  });
+
+  const part: PulumiPart = {
+    name: program,
+    inspect: async (context) => {
+      const wanted = wantedVersion(source.name);
+      for (const location of findOnPath(program, context.env, [context.cacheDir])) {
+        // The CLI prefers a plugin on PATH to any other; one that does not say its version is taken as it is.
+        const { code, stdout } = await run(location, ["-version"], { env: context.env, timeout: 3_000 });
+        const version = code === 0 ? findVersion(stdout) : undefined;
+        if (!version || compareVersions(version, wanted) >= 0) return status("path", version, location);
+      }
+      const downloaded = installedPlugin(context, source.name, wanted);
+      if (downloaded) return status("downloaded", wanted, downloaded);
+      const built = await builtProgram(context, recipe);
+      if (built) return status("built", await recipe.version(), built);
+      const remedy = `Run \`pulumi plugin install resource ${source.name} ${wanted}\`.`;
+      return { name: program, way: "missing", remedy };
+    },
+    plan: async (context, found, official) => {
+      if (found.way !== "missing") return undefined;
+      const wanted = wantedVersion(source.name);
+      if (official) return { what: `download the Pulumi plugin ${source.name} ${wanted}`, minutes: 1 };
+      await requireGo(context, `The Pulumi plugin ${source.name}`);
+      return {
+        what: `build a stand-in for the Pulumi plugin ${source.name} ${wanted} with Go`,
+        minutes: source.minutes,
+      };
+    },
+    ensure: async (context) => {
+      const found = await part.inspect(context);
+      if (found.way !== "missing") return found;
+      if (!context.install)
+        throw new ToolchainError(`The Pulumi plugin ${source.name} is missing.`, found.remedy ?? "");
+      if ((await canDownload(context.env)) && (await download(context, source.name)))
+        return await part.inspect(context);
+      return status("built", await recipe.version(), await buildProgram(context, recipe));
+    },
+  };
+  return part;
+}
+
+/** The plugins that the stack uses. */
+export const pluginParts: readonly PulumiPart[] = [
+  pluginPart({
+    name: "command",
+    versionFile: "main.go",
+    minutes: 1,
+    limits: [
+      "it has local.Command without assetPaths and archivePaths, and remote.Command without a proxy: using anything else fails and says so",
+    ],
+  }),
+  pluginPart({
+    name: "random",
+    versionFile: "info/info.go",
+    generator: "./cmd/tfgen",
+    minutes: 2,
+    limits: [],
+  }),
+  pluginPart({
+    name: "docker",
+    versionFile: "info/info.go",
+    generator: "./cmd/tfgen",
+    minutes: 3,
+    limits: [
+      "it is built around an older upstream, without docker.Image, docker.BuildxBuilder and properties added since " +
+        "(cpuPeriod, cpuQuota, memoryReservation, platform, ...): using one fails and names it",
+    ],
+  }),
+];
+
+/** The version that the npm package asks for. */
+function wantedVersion(name: string): string {
+  const path = join(repositoryRoot, "node_modules", "@pulumi", name, "package.json");
+  const { pulumi } = JSON.parse(readFileSync(path, "utf8")) as { pulumi: { version: string } };
+  return pulumi.version;
+}
+
+/** Where the CLI keeps plugins. One that is still being installed has a .partial file beside it. */
+function installedPlugin(context: ToolchainContext, name: string, version: string): string | undefined {
+  const home = context.env.PULUMI_HOME || join(context.env.HOME || homedir(), ".pulumi");
+  const folder = join(home, "plugins", `resource-${name}-v${version}`);
+  const location = join(folder, `pulumi-resource-${name}`);
+  return isExecutable(location) && !existsSync(`${folder}.partial`) ? location : undefined;
+}
+
+/** False when it did not work: then it is built instead. */
+async function download(context: ToolchainContext, name: string): Promise<boolean> {
+  const version = wantedVersion(name);
+  const cli = await pulumiPart.ensure(context);
+  if (!cli.location) return false;
+  const { location } = cli;
+  const { code, output } = await context.report.step(
+    `Downloading the Pulumi plugin ${name} ${version}`,
+    (progress) =>
+      run(location, ["plugin", "install", "resource", name, version], {
+        env: quiet(context),
+        timeout: 10 * 60_000,
+        onOutput: progress,
+      }),
+  );
+  if (code === 0) return true;
+  context.report.warn(
+    `The plugin ${name} ${version} could not be downloaded. Building a stand-in instead.\n${tail(output, 5)}`,
+  );
+  return false;
+}

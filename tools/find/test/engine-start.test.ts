@@ -1,0 +1,230 @@
+/** A second engine with its own folders, started and stopped for real. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { askEngine } from "../engine/api.ts";
+import { findProgram, run } from "../../host/command.ts";
+import { stopEngine } from "../engine/index.ts";
+import type { EnginePlace } from "../engine/place.ts";
+import { nameOf, readPidFile } from "../../host/process-start.ts";
+import { readRecord } from "../engine/record.ts";
+import { clearPidFile, clearSocket, listens } from "../engine/stale.ts";
+import { startDirect } from "../engine/start.ts";
+import { docker, testContext, until } from "./helpers/engine.ts";
+
+function placeIn(folder: string): EnginePlace {
+  const socket = join(folder, "docker.sock");
+  const pidFile = join(folder, "docker.pid");
+  const exec = join(folder, "exec");
+  return {
+    host: `unix://${socket}`,
+    socket,
+    pidFile,
+    containerdPidFile: join(exec, "containerd", "containerd.pid"),
+    containerdSocket: join(folder, "system-containerd.sock"),
+    recordFile: join(folder, "engine.json"),
+    logFile: join(folder, "dockerd.log"),
+    // A network of its own: an engine without a bridge would remove docker0 from under the machine's own engine.
+    within: ["unshare", "--net"],
+    flags: [
+      ...["--host", `unix://${socket}`, "--pidfile", pidFile, "--exec-root", exec],
+      ...["--data-root", join(folder, "data"), "--config-file", join(folder, "daemon.json")],
+      ...["--bridge", "none", "--iptables=false", "--ip-forward=false"],
+    ],
+  };
+}
+
+describe("engine: a real one is started and stopped", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let place: EnginePlace;
+
+  before(function () {
+    if (process.platform === "linux" && process.getuid?.() === 0 && findProgram("dockerd", process.env))
+      return;
+    // CI is a root Linux machine with an engine: there this is never left out.
+    if (process.env["CI"] === "true") throw new Error("CI must run this test: root, Linux, dockerd on PATH");
+    this.skip();
+  });
+
+  beforeEach(() => {
+    // Short: a unix socket's path has at most 107 characters, and containerd's lies deep.
+    folder = mkdtempSync(join(tmpdir(), "oe-"));
+    place = placeIn(folder);
+    writeFileSync(join(folder, "daemon.json"), "{}\n");
+  });
+
+  afterEach(async () => {
+    await stopEngine(testContext(folder), place.recordFile);
+    const left = readPidFile(place.pidFile);
+    if (left !== undefined && nameOf(left) === "dockerd") process.kill(left, "SIGKILL");
+    const containerd = readPidFile(place.containerdPidFile);
+    if (containerd !== undefined && nameOf(containerd) === "containerd") {
+      process.kill(containerd, "SIGTERM");
+      await until("containerd ends", () => Promise.resolve(nameOf(containerd) !== "containerd"));
+    }
+    const mounts = readFileSync("/proc/self/mounts", "utf8");
+    for (const line of mounts.split("\n").reverse()) {
+      const path = line.split(" ")[1] ?? "";
+      if (path.startsWith(`${folder}/`)) await run("umount", ["-l", path]);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("starts detached, is recorded, is not started twice, and stops", async () => {
+    const context = testContext(folder);
+    await Promise.all([startDirect(context, place), startDirect(context, place)]);
+    assert.equal(context.said.filter((line) => line.startsWith("Starting the Docker engine")).length, 1);
+    assert.equal((await askEngine(place.host, process.env)).reached, true);
+
+    const record = readRecord(place.recordFile);
+    assert.ok(record);
+    assert.equal(record.pid, readPidFile(place.pidFile));
+    const stat = readFileSync(`/proc/${record.pid}/stat`, "utf8");
+    const [, , group, session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    assert.deepEqual(
+      [group, session],
+      [String(record.pid), String(record.pid)],
+      "a group and a session of its own",
+    );
+    assert.doesNotMatch(readFileSync(`/proc/${record.pid}/environ`, "utf8"), /npm_|PULUMI_/);
+    const info = await docker(["info", "--format", "{{.LiveRestoreEnabled}}"], place.host);
+    assert.equal(info.stdout.trim(), "false");
+
+    const result = await stopEngine(context, place.recordFile);
+    assert.equal(result.stopped, true);
+    assert.equal(nameOf(record.pid), undefined);
+    assert.equal(existsSync(place.recordFile), false);
+    assert.equal((await stopEngine(context, place.recordFile)).stopped, false);
+  });
+
+  it("starts over what a machine that went down leaves: pid files in use by others, sockets of nobody", async () => {
+    mkdirSync(join(folder, "exec", "containerd"), { recursive: true });
+    writeFileSync(place.pidFile, String(process.pid));
+    writeFileSync(place.containerdPidFile, String(process.pid));
+    await leaveSocket(place.socket);
+    await leaveSocket(place.containerdSocket);
+    assert.equal(existsSync(place.socket), true);
+    const context = testContext(folder);
+    await startDirect(context, place);
+    assert.equal((await askEngine(place.host, process.env)).reached, true);
+    assert.match(
+      context.said.join("\n"),
+      /stale pid file .*docker\.pid[\s\S]*stale pid file .*containerd\.pid[\s\S]*stale socket/,
+    );
+  });
+
+  it("starts again after it was killed", async () => {
+    await startDirect(testContext(folder), place);
+    const first = readPidFile(place.pidFile);
+    assert.ok(first !== undefined);
+    process.kill(first, "SIGKILL");
+    await until("the engine is gone", () => Promise.resolve(nameOf(first) === undefined));
+    await startDirect(testContext(folder), place);
+    assert.notEqual(readPidFile(place.pidFile), first);
+  });
+
+  it("says the last lines of the log when it does not start, and leaves no record", async () => {
+    writeFileSync(join(folder, "daemon.json"), '{"no-such-option": true}\n');
+    await assert.rejects(startDirect(testContext(folder), place), (error: Error) => {
+      assert.match(error.message, /does not start: it ended with exit code 1/);
+      assert.match(error.message, /no-such-option/);
+      assert.match(error.message, /run this again/);
+      return true;
+    });
+    assert.equal(existsSync(place.recordFile), false);
+    assert.equal(existsSync(`${place.recordFile}.starting`), false);
+  });
+
+  it("ends no engine that runs and does not answer, but names it", async () => {
+    symlinkSync(findProgram("sleep", process.env) ?? "", join(folder, "dockerd"));
+    const other = spawn(join(folder, "dockerd"), ["60"], { stdio: "ignore" });
+    try {
+      await until("the process has its name", () => Promise.resolve(nameOf(other.pid ?? 0) === "dockerd"));
+      writeFileSync(place.pidFile, String(other.pid));
+      await assert.rejects(
+        startDirect(testContext(folder), place, 600),
+        new RegExp(`engine with pid ${other.pid} .*does not answer at unix://[\\s\\S]*kill ${other.pid}`),
+      );
+      assert.equal(nameOf(other.pid ?? 0), "dockerd");
+    } finally {
+      rmSync(place.pidFile);
+      other.kill();
+    }
+  });
+
+  it("goes on behind a run that died while starting", async () => {
+    writeFileSync(`${place.recordFile}.starting`, "999999999");
+    await startDirect(testContext(folder), place);
+    assert.equal((await askEngine(place.host, process.env)).reached, true);
+  });
+});
+
+describe("engine: what is stale and what is not", () => {
+  let folder: string;
+  const said: string[] = [];
+  const say = (line: string): void => void said.push(line);
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "oe-"));
+    said.length = 0;
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("keeps the pid file of a program that runs, and removes any other", async function () {
+    if (process.platform !== "linux") return this.skip();
+    const file = join(folder, "pid");
+    // A process of the right name: a link to sleep.
+    symlinkSync(findProgram("sleep", process.env) ?? "", join(folder, "dockerd"));
+    const engine = spawn(join(folder, "dockerd"), ["60"], { stdio: "ignore" });
+    try {
+      await until("the process has its name", () => Promise.resolve(nameOf(engine.pid ?? 0) === "dockerd"));
+      writeFileSync(file, `${engine.pid}\n`);
+      assert.equal(clearPidFile(file, "dockerd", say), engine.pid);
+      assert.equal(existsSync(file), true);
+      assert.equal(clearPidFile(file, "containerd", say), undefined);
+      assert.equal(existsSync(file), false);
+    } finally {
+      engine.kill();
+    }
+    for (const text of ["", "rubbish", "-1", "999999999"]) {
+      writeFileSync(file, text);
+      assert.equal(clearPidFile(file, "dockerd", say), undefined);
+      assert.equal(existsSync(file), false, `"${text}" is stale`);
+    }
+    assert.equal(clearPidFile(file, "dockerd", say), undefined, "no file is no trouble");
+  });
+
+  it("keeps a socket at which somebody listens, removes one of nobody, names a folder in its place", async () => {
+    const path = join(folder, "socket");
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    await clearSocket(path, say);
+    assert.equal(await listens(path), true);
+    await new Promise((resolve) => server.close(resolve));
+
+    await leaveSocket(path);
+    await clearSocket(path, say);
+    assert.equal(existsSync(path), false);
+
+    mkdirSync(path);
+    await assert.rejects(clearSocket(path, say), /is a folder[\s\S]*rmdir/);
+    await clearSocket(join(folder, "none"), say);
+  });
+});
+
+/** A socket file whose listener was killed before it could remove it. */
+async function leaveSocket(path: string): Promise<void> {
+  const script = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  await run(process.execPath, ["-e", script, path]);
+}

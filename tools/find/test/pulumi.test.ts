@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createContext, repositoryRoot } from "../context.ts";
+import { ensureImages } from "../images/index.ts";
+import { ensureToolchain, type Toolchain } from "../index.ts";
+import { run, type RunResult } from "../../host/run.ts";
+
+/** The whole way, for real: the toolchain as it is on this machine drives the engine. */
+describe("the toolchain deploys a real stack", function () {
+  this.timeout(3 * 60_000);
+  let chain: Toolchain;
+  let folder: string;
+  let env: NodeJS.ProcessEnv;
+  const label = `run-${process.pid}-${Date.now()}`;
+
+  before(async function () {
+    this.timeout(30 * 60_000); // a bare machine builds all of it first
+    chain = await ensureToolchain(createContext());
+    const engine = chain.statuses.find((status) => status.name === "docker");
+    await ensureImages(createContext(), ["debian:trixie-slim"], engine?.location ?? "");
+    folder = await mkdtemp(join(tmpdir(), "omniai-toolchain-stack-"));
+    await cp(join(import.meta.dirname, "program"), folder, { recursive: true });
+    await symlink(join(repositoryRoot, "node_modules"), join(folder, "node_modules"));
+    await mkdir(join(folder, "state"));
+    const own = {
+      PULUMI_BACKEND_URL: `file://${folder}/state`,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+      NO_COLOR: "1",
+    };
+    env = { ...chain.env, ...own, DOCKER_HOST: engine?.location };
+    await ok(pulumi("stack", "init", "test"));
+    await ok(pulumi("config", "set", "run", label));
+  });
+
+  after(async () => {
+    if (!folder) return;
+    await pulumi("destroy", "--yes", "--skip-preview"); // nothing is left when all went well
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const pulumi = (...args: string[]): Promise<RunResult> =>
+    run(chain.pulumi.command, [...args, "--non-interactive"], { cwd: folder, env });
+  const up = (...config: string[]): Promise<RunResult> =>
+    pulumi("up", "--yes", "--skip-preview", ...config.flatMap((pair) => ["-c", pair]));
+  const docker = async (...args: string[]): Promise<string> =>
+    (await ok(run("docker", args, { env }))).stdout.trim();
+  const containers = async (): Promise<string[]> => {
+    const ids = await docker("ps", "-q", "--no-trunc", "--filter", `label=omniai.test=${label}`);
+    return ids.split("\n").filter((id) => id);
+  };
+
+  it("with every property that it was given", async () => {
+    await ok(up());
+    const [container] = JSON.parse(await docker("inspect", (await containers())[0] ?? "")) as [Inspected];
+    const { HostConfig: host, Config: config } = container;
+    assert.equal(config.User, "1000:1000");
+    assert.equal(container.State.Health.Status, "healthy");
+    assert.deepEqual(
+      {
+        readOnly: host.ReadonlyRootfs,
+        drops: host.CapDrop,
+        security: host.SecurityOpt,
+        tmpfs: host.Tmpfs,
+        init: host.Init,
+        log: host.LogConfig,
+        memory: [host.Memory, host.MemorySwap],
+        cpu: [host.NanoCpus, host.CpuShares],
+        ulimits: host.Ulimits,
+      },
+      {
+        readOnly: true,
+        drops: ["ALL"],
+        security: ["no-new-privileges:true"],
+        tmpfs: { "/tmp": "rw,noexec,nosuid,size=16m" },
+        init: true,
+        log: { Type: "json-file", Config: { "max-file": "2", "max-size": "1m" } },
+        memory: [64 * 1024 ** 2, 64 * 1024 ** 2],
+        cpu: [500_000_000, 256],
+        ulimits: [{ Name: "nproc", Hard: 64, Soft: 64 }],
+      },
+    );
+    const [network] = Object.values(container.NetworkSettings.Networks);
+    assert.ok(network?.Aliases.includes("app"));
+    assert.equal(await docker("exec", container.Id, "cat", "/greeting", "/data/version"), "hello\n1");
+    assert.equal(
+      await docker("image", "inspect", container.Image, "-f", '{{index .Config.Labels "omniai.test"}}'),
+      label,
+    );
+  });
+
+  it("and then sees nothing to change, also after a refresh", async () => {
+    await ok(pulumi("preview", "--expect-no-changes"));
+    await ok(pulumi("preview", "--expect-no-changes", "--refresh"));
+  });
+
+  it("keeps what comes from a secret out of the plain state, and hands it to the command", async () => {
+    const outputs = JSON.parse(
+      (await ok(pulumi("stack", "output", "--json", "--show-secrets"))).stdout,
+    ) as Outputs;
+    assert.equal(outputs.stdout, `${outputs.secret} hello 1`);
+    const state = await readFile(
+      join(folder, "state/.pulumi/stacks/omniai-toolchain-test/test.json"),
+      "utf8",
+    );
+    assert.ok(!state.includes(outputs.secret));
+  });
+
+  it("replaces a container by creating, waiting until it is healthy, and only then stopping the old one", async () => {
+    const [old] = await containers();
+    const since = String(Date.now() / 1000);
+    await ok(up("version=2"));
+    const [now, ...others] = await containers();
+    assert.deepEqual(others, []);
+    assert.notEqual(now, old);
+    const format = "{{.ID}} {{.Action}}";
+    const filters = ["--filter", "type=container", "--filter", `label=omniai.test=${label}`];
+    const until = String(Date.now() / 1000);
+    const events = (
+      await docker("events", "--since", since, "--until", until, "--format", format, ...filters)
+    ).split("\n");
+    const order = ["start", "health_status: healthy"].map((action) => events.indexOf(`${now} ${action}`));
+    order.push(events.indexOf(`${old} kill`), events.indexOf(`${old} destroy`));
+    assert.ok(!order.includes(-1), events.join("\n"));
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+      events.join("\n"),
+    );
+  });
+
+  it("keeps the old container when the new one does not become healthy, however often it is tried", async () => {
+    const [good] = await containers();
+    for (const attempt of [1, 2]) {
+      const { code, output } = await up("healthy=false");
+      assert.notEqual(code, 0, output);
+      assert.match(output, /healthy/);
+      assert.ok((await containers()).includes(good ?? ""), `attempt ${attempt} removed the good one`);
+    }
+    await ok(up("healthy=true"));
+    assert.equal((await containers()).length, 1, "what the failed attempts left is gone");
+    await ok(pulumi("preview", "--expect-no-changes"));
+  });
+
+  it("refuses a property that a stand-in lacks, by name", async function () {
+    const plugin = chain.statuses.find((status) => status.name === "pulumi-resource-docker");
+    if (plugin?.way !== "built") this.skip(); // the official plugin has them all
+    const { code, output } = await pulumi("preview", "-c", "cpuPeriod=100000");
+    assert.notEqual(code, 0);
+    assert.match(output, /Container has no property cpuPeriod[\s\S]*official docker plugin/);
+    await ok(pulumi("config", "rm", "cpuPeriod"));
+  });
+
+  it("and removes all of it", async () => {
+    await ok(pulumi("destroy", "--yes", "--skip-preview"));
+    assert.equal(await docker("ps", "-aq", "--filter", `label=omniai.test=${label}`), "");
+    assert.equal(await docker("images", "-q", `omniai-toolchain-test:${label}`), "");
+  });
+
+  it("costs under two seconds when nothing is missing", async () => {
+    const started = performance.now();
+    await ensureToolchain(createContext());
+    const milliseconds = Math.round(performance.now() - started);
+    assert.ok(milliseconds < 2_000, `it took ${milliseconds} ms`);
+  });
+});
+
+async function ok(result: Promise<RunResult>): Promise<RunResult> {
+  const { code, output, stdout } = await result;
+  assert.equal(code, 0, output);
+  return { code, output, stdout };
+}
+
+interface Outputs {
+  readonly secret: string;
+  readonly stdout: string;
+}
+
+interface Inspected {
+  readonly Id: string;
+  readonly Image: string;
+  readonly Config: { readonly User: string };
+  readonly State: { readonly Health: { readonly Status: string } };
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+  readonly NetworkSettings: {
+    readonly Networks: Readonly<Record<string, { readonly Aliases: readonly string[] }>>;
+  };
+}

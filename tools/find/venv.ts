@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { cacheDirOf } from "./context.ts";
+import { withLock } from "../host/lock.ts";
+
+const run = promisify(execFile);
+
+/** Everything from PyPI that the tests use, with its version. */
+export const requirements = {
+  httpxSse: ["httpx-sse==0.4.3", "httpx==0.28.1"],
+  schemathesis: ["schemathesis==4.32.5"],
+} as const;
+
+/**
+ * A folder of Python programs with these packages, made once for each list of them, in the cache outside of the
+ * project. @returns its `bin`, or undefined on a machine without python3. @throws when pip cannot install them.
+ */
+export async function pythonWith(packages: readonly string[]): Promise<string | undefined> {
+  const version = await run("python3", ["--version"]).then(
+    ({ stdout }) => stdout.trim(),
+    () => undefined,
+  );
+  if (version === undefined) return undefined;
+  const hash = createHash("sha256")
+    .update([version, ...packages].join("\n"))
+    .digest("hex")
+    .slice(0, 12);
+  const folder = join(cacheDirOf(process.env), "python", hash);
+  const bin = join(folder, "bin");
+  if (existsSync(join(folder, "complete"))) return bin;
+  await withLock(`${folder}.lock`, async () => {
+    if (existsSync(join(folder, "complete"))) return;
+    await rm(folder, { recursive: true, force: true });
+    // A venv cannot be moved, so the mark comes last instead of a rename of the whole.
+    await run("python3", ["-m", "venv", folder], { timeout: 120_000 });
+    const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages];
+    await run(join(bin, "python"), pip, { timeout: 300_000 });
+    const { stdout } = await run(join(bin, "python"), ["-m", "pip", "freeze"]);
+    await writeFile(join(folder, "complete.new"), stdout);
+    await rename(join(folder, "complete.new"), join(folder, "complete"));
+  });
+  return bin;
+}
