@@ -1,5 +1,5 @@
 import type { EventsConfig } from "../src/config.ts";
-import { compareIds, type Position } from "../src/events/cursor.ts";
+import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {
   LogUnavailableError,
   OnceKeyReusedError,
@@ -9,8 +9,8 @@ import {
   type LogPage,
   type LogState,
   type NewEvent,
-} from "../src/events/log.ts";
-import { digest, printOf } from "../src/events/once.ts";
+} from "../src/events/log/log.ts";
+import { digest, printOf } from "../src/events/log/idempotency.ts";
 import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { Journal, type Contents, type Head, type Record } from "./journal.ts";

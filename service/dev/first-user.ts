@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generatePassword, hashPassword } from "../src/auth/passwords.ts";
+import { generatePassword, hashPassword } from "../src/auth/credentials/passwords.ts";
 import { scopes } from "../src/auth/principal.ts";
-import { Users } from "../src/auth/users.ts";
+import { Users } from "../src/auth/stores/users.ts";
 import { createLogger } from "../src/platform/logging.ts";
 import { createPool } from "../src/platform/postgres.ts";
 import type { Preparation } from "./supervisor.ts";

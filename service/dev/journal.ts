@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { beginning } from "../src/events/cursor.ts";
+import { beginning } from "../src/events/log/cursor.ts";
 
 const idSchema = z.string().regex(/^\d{1,15}-\d{1,15}$/);
 

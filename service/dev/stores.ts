@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { MemoryRevocations } from "../src/auth/revocations.ts";
-import { MemorySessionStore } from "../src/auth/sessions.ts";
+import { MemoryRevocations } from "../src/auth/stores/revocations.ts";
+import { MemorySessionStore } from "../src/auth/stores/sessions.ts";
 import type { Config } from "../src/config.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { createPool } from "../src/platform/postgres.ts";
 import type { Stores } from "../src/stores.ts";
-import { OwnDirectory } from "./directory.ts";
+import { OwnDirectory } from "./replica-registry.ts";
 import { FileEventLog } from "./file-log.ts";
 
 /** PGlite, which the parent process serves as PostgreSQL, and a log in `folder`; no Redis. */

@@ -1,11 +1,11 @@
 import type pg from "pg";
 import type { AuthStores } from "./auth/auth.ts";
-import { RedisRevocations } from "./auth/redis-revocations.ts";
-import { RedisSessionStore } from "./auth/redis-sessions.ts";
+import { RedisRevocations } from "./auth/stores/redis-revocations.ts";
+import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
 import type { Config } from "./config.ts";
-import { Directory, type LocalStreams, type StreamDirectory } from "./diag/directory.ts";
-import type { EventLog } from "./events/log.ts";
-import { RedisEventLog } from "./events/redis-log.ts";
+import { Directory, type LocalStreams, type StreamDirectory } from "./diag/replica-registry.ts";
+import type { EventLog } from "./events/log/log.ts";
+import { RedisEventLog } from "./events/log/redis-log.ts";
 import type { Logger } from "./platform/logging.ts";
 import { createPool } from "./platform/postgres.ts";
 import { RedisLink } from "./platform/redis.ts";

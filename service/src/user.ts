@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
 import { pino } from "pino";
-import { Audit } from "./auth/audit.ts";
-import { RedisRevocations } from "./auth/redis-revocations.ts";
-import { RedisSessionStore } from "./auth/redis-sessions.ts";
-import type { Revoked } from "./auth/revocations.ts";
+import { Audit } from "./auth/stores/audit.ts";
+import { RedisRevocations } from "./auth/stores/redis-revocations.ts";
+import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
+import type { Revoked } from "./auth/stores/revocations.ts";
 import { runUserCommand, UserCommandError, type UserCommand } from "./auth/user-commands.ts";
-import { Users } from "./auth/users.ts";
+import { Users } from "./auth/stores/users.ts";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
 import { pause, reasonOf } from "./platform/deadline.ts";
 import { createLogger, type Logger } from "./platform/logging.ts";

@@ -1,7 +1,7 @@
 /** Signing in with a real user, in a real Chromium, against the real service with real PostgreSQL and Redis. */
 import assert from "node:assert/strict";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import type { User } from "../../service/src/auth/users.ts";
+import type { User } from "../../service/src/auth/stores/users.ts";
 import { addUser, bearer, loginTokens, password, startAuth } from "../../service/test/support/auth.ts";
 import { runEntry } from "../../service/test/support/entry.ts";
 import { post, type Instance } from "../../service/test/support/instance.ts";

@@ -28,7 +28,7 @@ const EJECTED_SECONDS = 5;
 /** How long a stream may be silent, in seconds: two heartbeats of the service (15 s), and some. */
 const STREAM_SILENCE_SECONDS = 35;
 
-/** The longest wait of `GET /api/events/poll`, in seconds: service/src/events/poll-route.ts. */
+/** The longest wait of `GET /api/events/poll`, in seconds: service/src/events/http/poll-route.ts. */
 const POLL_SECONDS = 25;
 
 export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamConfig): string {

@@ -4,21 +4,21 @@ import type { Config } from "../config.ts";
 import type { Logger } from "../platform/logging.ts";
 import { RateLimit } from "../platform/rate-limit.ts";
 import type { RedisLink } from "../platform/redis.ts";
-import { AccessTokens } from "./access-tokens.ts";
-import { ApiTokens } from "./api-tokens.ts";
-import { Audit } from "./audit.ts";
+import { AccessTokens } from "./credentials/access-tokens.ts";
+import { ApiTokens } from "./credentials/api-tokens.ts";
+import { Audit } from "./stores/audit.ts";
 import type { AuthConfig } from "./config.ts";
-import { CsrfTokens } from "./csrf.ts";
-import { identify, type IdentifyParts } from "./identify.ts";
+import { CsrfTokens } from "./credentials/csrf.ts";
+import { identify, type IdentifyParts } from "./http/identify.ts";
 import { OwnedStreams } from "./owned-streams.ts";
-import { prepareNobody } from "./passwords.ts";
+import { prepareNobody } from "./credentials/passwords.ts";
 import type { Credential } from "./principal.ts";
-import { auditRefusals } from "./refusals.ts";
-import { RefreshTokens } from "./refresh-tokens.ts";
-import type { Revocations } from "./revocations.ts";
-import { authRouter } from "./router.ts";
-import { Sessions, type SessionStore } from "./sessions.ts";
-import { Users } from "./users.ts";
+import { auditRefusals } from "./http/refusals.ts";
+import { RefreshTokens } from "./credentials/refresh-tokens.ts";
+import type { Revocations } from "./stores/revocations.ts";
+import { authRouter } from "./http/router.ts";
+import { Sessions, type SessionStore } from "./stores/sessions.ts";
+import { Users } from "./stores/users.ts";
 
 /** What differs between replicas that share a Redis, and one process alone. */
 export interface AuthStores {

@@ -1,6 +1,6 @@
 import { between, pause } from "../platform/deadline.ts";
 import type { Credential, KnownPrincipal } from "./principal.ts";
-import type { RevocationListener, Revoked } from "./revocations.ts";
+import type { RevocationListener, Revoked } from "./stores/revocations.ts";
 
 /** Credentials looked at together in a sweep. */
 const batch = 20;

@@ -1,5 +1,5 @@
 import type { Response } from "express";
-import { Problem } from "../platform/problem.ts";
+import { Problem } from "../platform/problems.ts";
 
 /** What a credential may be used for. A user has some of them, a personal API token some of its user's. */
 export const scopes = ["events:read", "events:write", "diag:read"] as const;

@@ -1,8 +1,8 @@
-import type { AuditEntry } from "./audit.ts";
-import { generatePassword, hashPassword, maxPasswordLength, minPasswordLength } from "./passwords.ts";
+import type { AuditEntry } from "./stores/audit.ts";
+import { generatePassword, hashPassword, maxPasswordLength, minPasswordLength } from "./credentials/passwords.ts";
 import { defaultScopes, scopes, type Scope } from "./principal.ts";
-import type { Revoked } from "./revocations.ts";
-import { normalName, userNamePattern, type User, type Users } from "./users.ts";
+import type { Revoked } from "./stores/revocations.ts";
+import { normalName, userNamePattern, type User, type Users } from "./stores/users.ts";
 
 /** What a command was asked to do. */
 export interface UserCommand {

@@ -1,5 +1,5 @@
-import { formatPosition, type Position } from "../events/cursor.ts";
-import type { EventStream } from "../events/stream.ts";
+import { formatPosition, type Position } from "../events/log/cursor.ts";
+import type { EventStream } from "../events/stream/stream.ts";
 import type { Connection, ConnectionsQuery } from "./schema.ts";
 
 /** One open stream as the operator sees it. */

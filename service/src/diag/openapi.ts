@@ -1,4 +1,4 @@
-import { badToken, jsonAnswer, problem, type Operation } from "../openapi/operation.ts";
+import { badToken, jsonAnswer, problem, type Operation } from "../platform/operation.ts";
 import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
 
 export const diagOperations: readonly Operation[] = [

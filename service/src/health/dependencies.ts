@@ -1,8 +1,8 @@
 import type pg from "pg";
 import type { HealthConfig } from "../config.ts";
-import type { Position } from "../events/cursor.ts";
-import type { EventLog } from "../events/log.ts";
-import type { LogReader, ReaderStatus } from "../events/reader.ts";
+import type { Position } from "../events/log/cursor.ts";
+import type { EventLog } from "../events/log/log.ts";
+import type { LogReader, ReaderStatus } from "../events/log/reader.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Answer, Operation } from "../openapi/operation.ts";
+import type { Answer, Operation } from "../platform/operation.ts";
 
 const statusSchema = z.enum(["pass", "warn", "fail"]);
 

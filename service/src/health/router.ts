@@ -1,5 +1,5 @@
 import { Router, type Response } from "express";
-import { methodNotAllowed } from "../platform/problem.ts";
+import { methodNotAllowed } from "../platform/problems.ts";
 import type { Checks, Status } from "./checks.ts";
 
 export interface HealthSource {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from "express";
-import { Problem } from "./problem.ts";
+import { Problem } from "./problems.ts";
 
 /**
  * Reads a JSON body of at most `limitBytes` into `request.body`. What is refused is refused at once: Express' own parser

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { Router, type RequestHandler } from "express";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { StreamMetrics } from "./metrics.ts";
-import { methodNotAllowed } from "./problem.ts";
+import { methodNotAllowed } from "./problems.ts";
 
 /** What is read when somebody asks, rather than counted. */
 export interface MetricsSource {

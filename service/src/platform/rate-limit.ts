@@ -1,7 +1,7 @@
 import type { Response } from "express";
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { between, withDeadline } from "./deadline.ts";
-import { Problem } from "./problem.ts";
+import { Problem } from "./problems.ts";
 import { RedisUnavailableError, type RedisLink } from "./redis.ts";
 
 export interface RateLimitOptions {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { Problem } from "./problem.ts";
+import { Problem } from "./problems.ts";
 
 /** More of them help nobody. */
 const maxErrors = 20;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jsonAnswer, problem, retryAfter, type Operation } from "../openapi/operation.ts";
+import { jsonAnswer, problem, retryAfter, type Operation } from "../platform/operation.ts";
 import { clientReportSchema } from "./schema.ts";
 
 export const reportOperations: readonly Operation[] = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
-import { hashToken, sessionKeyOf } from "../../src/auth/secrets.ts";
-import { sessionIds } from "../../src/auth/cookies.ts";
+import { hashToken, sessionKeyOf } from "../../src/auth/credentials/secrets.ts";
+import { sessionIds } from "../../src/auth/credentials/cookies.ts";
 import {
   addUser,
   ask,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt, SignJWT } from "jose";
-import { deriveKey } from "../../src/auth/secrets.ts";
+import { deriveKey } from "../../src/auth/credentials/secrets.ts";
 import {
   addUser,
   ask,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runUserCommand, type UserCommand } from "../../src/auth/user-commands.ts";
-import { Users } from "../../src/auth/users.ts";
+import { Users } from "../../src/auth/stores/users.ts";
 import { addUser, Page, startAuth, testPool } from "../support/auth.ts";
 import { runEntry } from "../support/entry.ts";
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";
 import { loadConfig } from "../../src/config.ts";
-import type { EventsMetrics } from "../../src/events/metrics.ts";
+import type { EventsMetrics } from "../../src/events/stream/metrics.ts";
 import { startService, type Service } from "../../src/service.ts";
 import { eventually, post, startInstance, testEnvironment, type Instance } from "../support/instance.ts";
 import { loggedIds, testServers } from "../support/servers.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Router } from "express";
 import { internalApp, publicApp, type AppParts } from "../../src/app.ts";
-import { openApiDocument, operations } from "../../src/openapi/document.ts";
+import { openApiDocument, operations } from "../../src/openapi.ts";
 import { addUser, bearer, loginTokens, startAuth } from "../support/auth.ts";
 import type { Instance } from "../support/instance.ts";
 import { routesOf } from "../support/routes.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PollPage } from "../../src/events/poll.ts";
+import type { PollPage } from "../../src/events/stream/poll.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import pg from "pg";
-import { hashPassword } from "../../src/auth/passwords.ts";
+import { hashPassword } from "../../src/auth/credentials/passwords.ts";
 import { defaultScopes, type Scope } from "../../src/auth/principal.ts";
-import { Users, type User } from "../../src/auth/users.ts";
+import { Users, type User } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
 import { startInstance, type Instance } from "./instance.ts";
 import { testServers } from "./servers.ts";

@@ -3,7 +3,7 @@ import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import fc from "fast-check";
 import { clientAddress, normalAddress } from "../../src/platform/address.ts";
-import { Admission, type Admitted } from "../../src/events/admission.ts";
+import { Admission, type Admitted } from "../../src/events/http/admission.ts";
 
 describe("Admission", () => {
   const limits = { perProcess: 5, perAddress: 2, perUser: 2, rate: 10, burst: 3 };

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/cookies.ts";
-import { CsrfTokens } from "../../src/auth/csrf.ts";
-import { argon2Options, generatePassword, hashPassword, isPassword } from "../../src/auth/passwords.ts";
-import { MemoryRevocations } from "../../src/auth/revocations.ts";
-import { randomToken, sessionKeyOf } from "../../src/auth/secrets.ts";
-import { MemorySessionStore, Sessions } from "../../src/auth/sessions.ts";
-import { normalName, userNamePattern } from "../../src/auth/users.ts";
+import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/credentials/cookies.ts";
+import { CsrfTokens } from "../../src/auth/credentials/csrf.ts";
+import { argon2Options, generatePassword, hashPassword, isPassword } from "../../src/auth/credentials/passwords.ts";
+import { MemoryRevocations } from "../../src/auth/stores/revocations.ts";
+import { randomToken, sessionKeyOf } from "../../src/auth/credentials/secrets.ts";
+import { MemorySessionStore, Sessions } from "../../src/auth/stores/sessions.ts";
+import { normalName, userNamePattern } from "../../src/auth/stores/users.ts";
 import { ConfigError, loadConfig } from "../../src/config.ts";
 
 describe("passwords", function () {

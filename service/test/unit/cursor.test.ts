@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { compareIds, formatPosition, parsePosition } from "../../src/events/cursor.ts";
-import { lossOf } from "../../src/events/join.ts";
+import { compareIds, formatPosition, parsePosition } from "../../src/events/log/cursor.ts";
+import { lossOf } from "../../src/events/stream/join.ts";
 
 const number = fc.nat({ max: 999_999_999_999_999 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import type { LogState } from "../../src/events/log.ts";
+import type { LogState } from "../../src/events/log/log.ts";
 import { pino } from "pino";
 import { Checks, type Check } from "../../src/health/checks.ts";
 import { databaseCheck, lagCheck } from "../../src/health/dependencies.ts";

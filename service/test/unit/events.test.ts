@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RecentEvents } from "../../src/events/recent.ts";
-import { isWithinDepth, parseEvent, reservedTypes } from "../../src/events/schema.ts";
-import { Shared } from "../../src/events/shared.ts";
-import { isAllowedTopic, parseFilter } from "../../src/events/topics.ts";
-import { Problem } from "../../src/platform/problem.ts";
+import { RecentEvents } from "../../src/events/log/recent.ts";
+import { isWithinDepth, parseEvent, reservedTypes } from "../../src/events/http/schema.ts";
+import { Shared } from "../../src/events/stream/shared.ts";
+import { isAllowedTopic, parseFilter } from "../../src/events/stream/topics.ts";
+import { Problem } from "../../src/platform/problems.ts";
 
 describe("RecentEvents", () => {
   it("gives all events after an id, or says that it cannot", () => {

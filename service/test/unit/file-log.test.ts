@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileEventLog } from "../../dev/file-log.ts";
-import { LogUnavailableError, type LogState } from "../../src/events/log.ts";
+import { LogUnavailableError, type LogState } from "../../src/events/log/log.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 
 const logger = createLogger({ level: "silent", replica: "", build: "" });

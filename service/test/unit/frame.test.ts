@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeBlock, encodeBlock } from "../../src/events/frame.ts";
+import { decodeBlock, encodeBlock } from "../../src/events/stream/frame.ts";
 import { SpecParser } from "../support/sse.ts";
 
 const lines = fc.array(

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
-import { Hub } from "../../src/events/hub.ts";
-import type { EventLog, LogEntry } from "../../src/events/log.ts";
-import { poll } from "../../src/events/poll.ts";
-import { RecentEvents } from "../../src/events/recent.ts";
-import { parseFilter } from "../../src/events/topics.ts";
+import { Hub } from "../../src/events/stream/hub.ts";
+import type { EventLog, LogEntry } from "../../src/events/log/log.ts";
+import { poll } from "../../src/events/stream/poll.ts";
+import { RecentEvents } from "../../src/events/log/recent.ts";
+import { parseFilter } from "../../src/events/stream/topics.ts";
 
 describe("a poll", () => {
   const entry: LogEntry = { epoch: "aaaa", id: "1-0", number: 1, topic: "public.x", type: "t", data: "1" };

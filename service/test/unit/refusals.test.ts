@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RefusalBudget } from "../../src/auth/refusals.ts";
+import { RefusalBudget } from "../../src/auth/http/refusals.ts";
 
 describe("what is written down of refusals", () => {
   it("is bounded for each address, says how many were left out, and begins anew each minute", () => {

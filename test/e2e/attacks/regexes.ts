@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
-import { topicPattern, topicsPattern } from "../../../service/src/events/topics.ts";
+import { topicPattern, topicsPattern } from "../../../service/src/events/stream/topics.ts";
 
 export interface FoundRegex {
   /** file:line */

@@ -1,0 +1,28 @@
+import type { LocalStreams, ReplicaCount, StreamDirectory } from "../src/diag/replica-registry.ts";
+
+/** The directory of a replica that is the only one. */
+export class OwnDirectory implements StreamDirectory {
+  readonly #local: LocalStreams;
+
+  constructor(local: LocalStreams) {
+    this.#local = local;
+  }
+
+  get own(): ReplicaCount {
+    const { replica, max, size } = this.#local;
+    return { replica, streams: size(), max, ageMs: 0 };
+  }
+
+  /** There is nobody to tell. */
+  start(): void {}
+
+  async stop(): Promise<void> {}
+
+  counts(): Promise<readonly ReplicaCount[]> {
+    return Promise.resolve([this.own]);
+  }
+
+  connections(): ReturnType<StreamDirectory["connections"]> {
+    return Promise.resolve({ connections: this.#local.list(), missing: [] });
+  }
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import { scopes, type KnownPrincipal, type Scope } from "../principal.ts";
+import { deriveKey } from "./secrets.ts";
+
+const audience = "omniai";
+/** As RFC 9068 has it, so that no other JWT is taken for an access token. */
+const type = "at+jwt";
+
+const claimsSchema = z.object({
+  sub: z.uuid(),
+  /** The family of the refresh token beside it. */
+  sid: z.uuid(),
+  name: z.string(),
+  scope: z.string(),
+  iat: z.number(),
+  exp: z.number(),
+});
+
+/** Access tokens: short-lived, signed, checked without asking the database. HS256, because who signs also verifies. */
+export class AccessTokens {
+  readonly #key: Buffer;
+  readonly #issuer: string;
+  readonly #lifetimeMs: number;
+
+  constructor(secret: string, stack: string, lifetimeMs: number) {
+    this.#key = deriveKey(secret, "access tokens");
+    this.#issuer = `urn:omniai:${stack}`;
+    this.#lifetimeMs = lifetimeMs;
+  }
+
+  get lifetimeMs(): number {
+    return this.#lifetimeMs;
+  }
+
+  /**
+   * @param issuedAt when the right to it was looked up, ms since 1970, and not later: whatever is revoked from then on
+   *   concerns the token too, however long it took to make it.
+   */
+  create(
+    user: { id: string; name: string; scopes: readonly Scope[] },
+    familyId: string,
+    issuedAt: number,
+  ): Promise<string> {
+    const now = issuedAt / 1000;
+    return (
+      new SignJWT({ sid: familyId, name: user.name, scope: user.scopes.join(" ") })
+        .setProtectedHeader({ alg: "HS256", typ: type })
+        .setIssuer(this.#issuer)
+        .setAudience(audience)
+        .setSubject(user.id)
+        .setJti(randomUUID())
+        // With its fraction (a NumericDate may have one): what was revoked in the same second can be told apart.
+        .setIssuedAt(now)
+        .setExpirationTime(now + this.#lifetimeMs / 1000)
+        .sign(this.#key)
+    );
+  }
+
+  /** Undefined for everything that is not a token of ours that holds still. */
+  async read(token: string): Promise<KnownPrincipal | undefined> {
+    try {
+      const { payload } = await jwtVerify(token, this.#key, {
+        algorithms: ["HS256"],
+        typ: type,
+        issuer: this.#issuer,
+        audience,
+      });
+      const { sub, sid, name, scope, iat, exp } = claimsSchema.parse(payload);
+      // The library compares whole seconds.
+      if (exp * 1000 <= Date.now()) return undefined;
+      return {
+        userId: sub,
+        name,
+        scopes: scopes.filter((known) => scope.split(" ").includes(known)),
+        credential: { kind: "access", id: sid, issuedAt: iat * 1000 },
+        expiresAt: exp * 1000,
+      };
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type pg from "pg";
+import type { KnownPrincipal, Scope } from "../principal.ts";
+import { hashToken, randomToken } from "./secrets.ts";
+import { ask } from "../stores/users.ts";
+
+const prefix = "omniai_pat_";
+export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;
+
+/** What its owner sees of a token; the token itself is shown once, when it is made. */
+export interface ApiToken {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | null;
+}
+
+/** A token's owner is asked for once in this time, ms, on each replica; a revocation is announced, and forgets at once. */
+const rememberMs = 5000;
+const maxRemembered = 1000;
+/** Tokens of one user that are good at once. */
+const maxPerUser = 50;
+
+const columns = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
+  last_used_at AS "lastUsedAt"`;
+
+/** The oldest goes where there are too many. */
+function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  known.delete(key);
+  const [oldest] = known.keys();
+  if (known.size >= maxRemembered && oldest !== undefined) known.delete(oldest);
+  known.set(key, value);
+}
+
+/** Personal API tokens: for programs, with some of their user's scopes, and an end. */
+export class ApiTokens {
+  readonly #pool: pg.Pool;
+  #generation = 0;
+  readonly #known = new Map<string, { readonly principal: KnownPrincipal; readonly until: number }>();
+  /** The same by the token's id. */
+  readonly #goodUntil = new Map<string, number>();
+  /** Hashes of what is no token. */
+  readonly #unknown = new Map<string, number>();
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  /** @returns undefined when the user has as many as allowed. */
+  async create(
+    userId: string,
+    token: { name: string; scopes: readonly Scope[]; days: number },
+  ): Promise<{ token: string; stored: ApiToken } | undefined> {
+    const secret = prefix + randomToken();
+    const [stored] = await ask<ApiToken & pg.QueryResultRow>(
+      this.#pool,
+      `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
+       SELECT $1, $2, $3, $4, now() + make_interval(days => $5)
+       WHERE (SELECT count(*) FROM api_tokens
+              WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()) < ${maxPerUser}
+       RETURNING ${columns}`,
+      [userId, token.name, hashToken(secret), token.scopes, token.days],
+    );
+    return stored && { token: secret, stored };
+  }
+
+  list(userId: string): Promise<readonly ApiToken[]> {
+    return ask<ApiToken & pg.QueryResultRow>(
+      this.#pool,
+      `SELECT ${columns} FROM api_tokens
+       WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY created_at DESC, id`,
+      [userId],
+    );
+  }
+
+  /** @returns whether it was good until now; undefined when there is no such token of this user. */
+  async revoke(userId: string, id: string): Promise<{ readonly wasGood: boolean } | undefined> {
+    const [row] = await ask<{ was_good: boolean }>(
+      this.#pool,
+      `UPDATE api_tokens t SET revoked_at = coalesce(t.revoked_at, now()) FROM api_tokens before
+       WHERE t.id = $1 AND t.user_id = $2 AND before.id = t.id
+       RETURNING before.revoked_at IS NULL AND before.expires_at > now() AS was_good`,
+      [id, userId],
+    );
+    return row && { wasGood: row.was_good };
+  }
+
+  /** What is remembered of a token: whose it is, that it is nobody's, or undefined when that has to be asked. */
+  recall(token: string): KnownPrincipal | "nobody" | undefined {
+    const key = hashToken(token).toString("base64url");
+    const now = performance.now();
+    const known = this.#known.get(key);
+    if (known && known.until > now && known.principal.expiresAt > Date.now()) return known.principal;
+    return (this.#unknown.get(key) ?? 0) > now ? "nobody" : undefined;
+  }
+
+  /** Whose token this is; undefined for one that is not known, or not good any more. Asks PostgreSQL. */
+  async find(token: string): Promise<KnownPrincipal | undefined> {
+    const hash = hashToken(token);
+    const key = hash.toString("base64url");
+    const generation = this.#generation;
+    const [row] = await ask<{
+      id: string;
+      user_id: string;
+      user_name: string;
+      scopes: Scope[];
+      expires_at: Date;
+      used_lately: boolean | null;
+      is_good: boolean;
+    }>(
+      this.#pool,
+      `SELECT t.id, t.user_id, u.name AS user_name, t.expires_at,
+         ARRAY(SELECT unnest(t.scopes) INTERSECT SELECT unnest(u.scopes)) AS scopes,
+         t.last_used_at > now() - interval '1 minute' AS used_lately,
+         t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL AS is_good
+       FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`,
+      [hash],
+    );
+    const until = performance.now() + rememberMs;
+    // Only what never was one: the token of a user who is disabled is good again when the user is.
+    if (!row) remember(this.#unknown, key, until);
+    if (!row?.is_good) return undefined;
+    const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
+    if (!row.used_lately) {
+      // To the minute is enough, and nobody has to wait for it.
+      ask(this.#pool, "UPDATE api_tokens SET last_used_at = now() WHERE id = $1", [id]).catch(
+        () => undefined,
+      );
+    }
+    const principal: KnownPrincipal = {
+      userId,
+      name,
+      scopes,
+      credential: { kind: "token", id },
+      expiresAt: expiresAt.getTime(),
+    };
+    // Read before a revocation that was announced meanwhile.
+    if (generation !== this.#generation) return principal;
+    remember(this.#known, key, { principal, until });
+    remember(this.#goodUntil, id, until);
+    return principal;
+  }
+
+  /** Whether a token is good, by its id; as fresh as `find` is. */
+  async isGood(id: string): Promise<boolean> {
+    if ((this.#goodUntil.get(id) ?? 0) > performance.now()) return true;
+    const generation = this.#generation;
+    const rows = await ask(
+      this.#pool,
+      `SELECT 1 FROM api_tokens t JOIN users u ON u.id = t.user_id
+       WHERE t.id = $1 AND t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL`,
+      [id],
+    );
+    const isGood = rows.length > 0;
+    if (isGood && generation === this.#generation)
+      remember(this.#goodUntil, id, performance.now() + rememberMs);
+    return isGood;
+  }
+
+  /** After a revocation: what is remembered may not be true any more. */
+  forget(): void {
+    this.#generation++;
+    this.#known.clear();
+    this.#goodUntil.clear();
+  }
+
+  /** Removes at most `limit` that ended or were revoked a month ago. @returns how many. */
+  async removeSome(limit: number): Promise<number> {
+    const rows = await ask(
+      this.#pool,
+      `DELETE FROM api_tokens WHERE id IN (
+         SELECT id FROM api_tokens WHERE least(expires_at, revoked_at) < now() - interval '30 days'
+         LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING id`,
+      [limit],
+    );
+    return rows.length;
+  }
+}

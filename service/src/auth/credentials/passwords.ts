@@ -1,0 +1,62 @@
+import { randomBytes } from "node:crypto";
+import { hash, verify } from "@node-rs/argon2";
+import { between } from "../../platform/deadline.ts";
+import { Gate } from "../../platform/semaphore.ts";
+import { Problem } from "../../platform/problems.ts";
+
+/**
+ * OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
+ * Algorithm 2 is argon2id; the package has it as a const enum, which erasable syntax cannot use.
+ */
+export const argon2Options = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+
+/** Lengths in characters (ASVS 6.2.1, 6.2.9): a limit, because the whole of it is hashed. */
+export const minPasswordLength = 12;
+export const maxPasswordLength = 256;
+
+/** Hashes at once: each takes 19 MiB of a replica that has little, and a core for some time. */
+const maxRunning = 2;
+/** Those who may wait for their turn; further ones are told to come again. */
+const maxWaiting = 30;
+
+/** Longest wait for it, ms. */
+const patienceMs = 10_000;
+
+const gate = new Gate(maxRunning, maxWaiting);
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (!(await gate.enter(patienceMs))) {
+    throw new Problem(503, "login-busy", "Too many logins at the moment.", {
+      headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
+    });
+  }
+  try {
+    return await work();
+  } finally {
+    gate.leave();
+  }
+}
+
+export function hashPassword(password: string): Promise<string> {
+  return inTurn(() => hash(password.normalize("NFKC"), argon2Options));
+}
+
+let nobodysHash: Promise<string> | undefined;
+
+/**
+ * Whether the password is the one of `stored`. Without `stored` (there is no such user) it takes the same time and is
+ * false: how long a refusal takes tells nothing.
+ */
+export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
+  const against = stored ?? (await (nobodysHash ??= hashPassword(randomBytes(24).toString("base64url"))));
+  const isRight = await inTurn(() => verify(against, password.normalize("NFKC")));
+  return isRight && stored !== undefined;
+}
+
+/** Made ready at the start, so that the first unknown user takes no longer than the second. */
+export async function prepareNobody(): Promise<void> {
+  await isPassword("", undefined);
+}
+
+/** 24 characters of 64: more than anybody can guess. */
+export const generatePassword = (): string => randomBytes(18).toString("base64url");

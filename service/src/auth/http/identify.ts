@@ -1,0 +1,143 @@
+import type { Request, RequestHandler, Response } from "express";
+import { clientAddress } from "../../platform/address.ts";
+import { Problem } from "../../platform/problems.ts";
+import type { RateLimit } from "../../platform/rate-limit.ts";
+import type { AccessTokens } from "../credentials/access-tokens.ts";
+import { apiTokenPattern, type ApiTokens } from "../credentials/api-tokens.ts";
+import type { AuthMode } from "../config.ts";
+import { sessionIds } from "../credentials/cookies.ts";
+import type { CsrfTokens } from "../credentials/csrf.ts";
+import { checkOrigin, isSafeMethod } from "./origin.ts";
+import { invalidToken, type KnownPrincipal, type Principal } from "../principal.ts";
+import type { Revocations } from "../stores/revocations.ts";
+import { sessionKeyOf } from "../credentials/secrets.ts";
+import type { Session, Sessions } from "../stores/sessions.ts";
+import { available, AuthUnavailable } from "./unavailable.ts";
+
+export interface IdentifyParts {
+  readonly mode: AuthMode;
+  readonly sessions: Sessions;
+  readonly csrf: CsrfTokens;
+  readonly accessTokens: AccessTokens;
+  readonly apiTokens: ApiTokens;
+  readonly revocations: Revocations;
+  /** API tokens that nobody has, of one address. */
+  readonly badTokens: RateLimit;
+  readonly corsOrigins: readonly string[];
+  readonly trustProxyHops: number;
+}
+
+export interface IdentifyOptions {
+  /** Whether being here counts as using the session. What a page does by itself does not. */
+  readonly renews: boolean;
+  /** Goes on as nobody, with `authUnavailable` set in `response.locals`, while a store is away. */
+  readonly isLenient?: boolean;
+}
+
+/** A session that a request belongs to, with the secret id that the cookie has. */
+export interface FoundSession {
+  readonly id: string;
+  readonly key: string;
+  readonly session: Session;
+}
+
+/**
+ * Puts who asks into `response.locals.principal`. An Authorization header decides alone, and a cookie beside it counts
+ * for nothing; so such requests need no CSRF token. A header that is not good is refused with 401, a cookie that is not
+ * makes the request anonymous. An unsafe request of a session needs an origin of ours and the session's CSRF token.
+ */
+export function identify(parts: IdentifyParts, options: IdentifyOptions): RequestHandler {
+  if (parts.mode === "none") return (_request, _response, next) => next();
+  return async (request, response, next) => {
+    try {
+      response.locals.principal = await available(principalFor(parts, options, request, response));
+    } catch (error) {
+      if (!(options.isLenient && error instanceof AuthUnavailable)) throw error;
+      response.locals.authUnavailable = true;
+    }
+    next();
+  };
+}
+
+async function principalFor(
+  parts: IdentifyParts,
+  { renews }: IdentifyOptions,
+  request: Request,
+  response: Response,
+): Promise<Principal> {
+  const authorization = request.get("authorization");
+  if (authorization !== undefined) return bearer(parts, authorization, request, response);
+  if (parts.mode === "token") return {};
+  const found = await findSession(parts.sessions, request);
+  if (!found) return {};
+  response.locals.session = found;
+  if (!isSafeMethod(request.method)) checkCsrf(parts, found, request, response);
+  const session = renews ? await parts.sessions.use(found.key, found.session) : found.session;
+  return {
+    userId: session.userId,
+    name: session.name,
+    scopes: session.scopes,
+    credential: { kind: "session", id: found.key },
+    expiresAt: parts.sessions.lastEndOf(session),
+  };
+}
+
+export async function findSession(sessions: Sessions, request: Request): Promise<FoundSession | undefined> {
+  for (const id of sessionIds(request.get("cookie"))) {
+    const key = sessionKeyOf(id);
+    const session = await sessions.find(key);
+    if (session) return { id, key, session };
+  }
+  return undefined;
+}
+
+async function bearer(
+  parts: IdentifyParts,
+  authorization: string,
+  request: Request,
+  response: Response,
+): Promise<KnownPrincipal> {
+  const token = /^Bearer +([A-Za-z0-9._~+/-]{1,2048}=*)$/i.exec(authorization)?.[1];
+  if (token === undefined || parts.mode === "session") throw invalidToken();
+  if (apiTokenPattern.test(token)) {
+    const address = clientAddress(request, parts.trustProxyHops);
+    const principal = await apiToken(parts, token, address, response);
+    if (!principal) throw invalidToken();
+    return principal;
+  }
+  const principal = await parts.accessTokens.read(token);
+  if (principal?.credential.kind !== "access") throw invalidToken();
+  const { id, issuedAt } = principal.credential;
+  if (await parts.revocations.isRevoked(principal.userId, id, issuedAt)) throw invalidToken();
+  return principal;
+}
+
+/** What is made up costs a question to PostgreSQL each time, so an address may be wrong only so often. */
+async function apiToken(
+  { apiTokens, badTokens }: IdentifyParts,
+  token: string,
+  address: string,
+  response: Response,
+): Promise<KnownPrincipal | undefined> {
+  const known = apiTokens.recall(token);
+  if (known !== undefined) return known === "nobody" ? undefined : known;
+  badTokens.check(address);
+  const principal = await apiTokens.find(token);
+  if (!principal) await badTokens.take(address, response);
+  return principal;
+}
+
+function checkCsrf(
+  { csrf, corsOrigins }: IdentifyParts,
+  { id }: FoundSession,
+  request: Request,
+  response: Response,
+): void {
+  checkOrigin(request, response, corsOrigins);
+  if (csrf.isValid(id, request.get("x-csrf-token"))) return;
+  throw new Problem(
+    403,
+    "csrf-token-invalid",
+    "X-CSRF-Token is missing or does not belong to this session. GET /api/auth/csrf has one.",
+  );
+}

@@ -1,0 +1,203 @@
+import type { Request, RequestHandler, Response } from "express";
+import { clientAddress } from "../../platform/address.ts";
+import { Problem } from "../../platform/problems.ts";
+import { namesOf } from "../../platform/trace.ts";
+import type { AuditEntry } from "../stores/audit.ts";
+import type { AuthParts } from "../auth.ts";
+import { clearedCookie, sessionCookie, sessionIds } from "../credentials/cookies.ts";
+import { checkOrigin } from "./origin.ts";
+import { isPassword } from "../credentials/passwords.ts";
+import { principalOf, type KnownPrincipal, isKnown } from "../principal.ts";
+import type { Refreshed } from "../credentials/refresh-tokens.ts";
+import type { Revoked } from "../stores/revocations.ts";
+import { loginSchema, parseBody, refreshSchema } from "./schema.ts";
+import { hashToken, sessionKeyOf } from "../credentials/secrets.ts";
+import { available } from "./unavailable.ts";
+import { normalName, type User, type UserWithHash } from "../stores/users.ts";
+
+/** One answer for an unknown user, a wrong password and a disabled user. */
+const wrongCredentials = (): Problem =>
+  new Problem(401, "wrong-credentials", "User name or password is not right.");
+
+type Kind = "session" | "token";
+
+/** What the audit log wants to know of a request. */
+export function traceOf(parts: AuthParts, request: Request, response: Response) {
+  const { requestId, trace_id: traceId } = namesOf(response);
+  return { address: clientAddress(request, parts.trustProxyHops), requestId, traceId };
+}
+
+/** Which kind of login is wanted. @throws Problem 400 for one that this stack does not have. */
+function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind {
+  const kind = asked ?? (mode === "token" ? "token" : "session");
+  if (mode === "both" || mode === kind) return kind;
+  throw new Problem(400, "login-kind-off", `This stack has no logins of the kind ${kind}.`);
+}
+
+/** POST /login: a session with its cookie, or a pair of tokens. */
+export function postLogin(parts: AuthParts): RequestHandler {
+  const { limits, audit } = parts;
+  return async (request, response) => {
+    // Before the body: a page elsewhere must not log its visitor in as somebody else (login CSRF).
+    const isFromBrowser = request.get("origin") ?? request.get("sec-fetch-site");
+    if (isFromBrowser !== undefined) checkOrigin(request, response, parts.corsOrigins);
+    const { username, password, kind: asked } = parseBody(loginSchema, request.body);
+    const kind = kindOf(parts, asked);
+    if (kind === "session" && isFromBrowser === undefined) checkOrigin(request, response, parts.corsOrigins);
+
+    const trace = traceOf(parts, request, response);
+    const nameKey = hashToken(normalName(username)).toString("base64url");
+    await limits.loginsPerAddress.take(trace.address, response);
+    await limits.loginsPerUser.take(nameKey, response);
+    const user = await available(parts.users.findByName(username));
+    const isRight = await isPassword(password, user?.passwordHash);
+    if (!user || !isRight || user.isDisabled) {
+      const reason = !user ? "unknown user" : !isRight ? "wrong password" : "disabled";
+      await audit.record({
+        action: "login",
+        outcome: "refused",
+        userId: user?.id,
+        ...trace,
+        detail: { reason },
+      });
+      throw wrongCredentials();
+    }
+    await Promise.all([
+      limits.loginsPerAddress.giveBack(trace.address),
+      limits.loginsPerUser.forget(nameKey),
+    ]);
+    const body = await available(
+      kind === "session" ? newSession(parts, user, request, response) : newFamily(parts, user),
+    );
+    await audit.record({ action: "login", outcome: "done", userId: user.id, ...trace, detail: { kind } });
+    response.json(body);
+  };
+}
+
+async function newSession(
+  parts: AuthParts,
+  user: UserWithHash,
+  request: Request,
+  response: Response,
+): Promise<object> {
+  const { sessions, csrf, config } = parts;
+  const { id, session } = await sessions.create({ userId: user.id, name: user.name, scopes: user.scopes });
+  // Disabled while the password was checked: whoever did it could not see this session yet.
+  if (!(await parts.users.isUnchanged(user))) {
+    await sessions.remove(sessionKeyOf(id));
+    throw wrongCredentials();
+  }
+  // The session that was there before ends: a login always goes on under a new id.
+  for (const old of sessionIds(request.get("cookie"))) await endSession(parts, sessionKeyOf(old));
+  response.append("Set-Cookie", sessionCookie(id, config.pageSite));
+  return {
+    user: { id: user.id, name: user.name },
+    scopes: user.scopes,
+    csrfToken: csrf.create(id),
+    expiresAt: iso(sessions.lastEndOf(session)),
+    idleExpiresAt: iso(sessions.endOf(session)),
+  };
+}
+
+async function newFamily(parts: AuthParts, user: UserWithHash): Promise<object> {
+  const issuedAt = Date.now();
+  const { token, familyId, expiresAt } = await parts.refreshTokens.createFamily(user.id);
+  if (!(await parts.users.isUnchanged(user))) {
+    await parts.refreshTokens.revokeFamily(familyId);
+    throw wrongCredentials();
+  }
+  return tokensBody(parts, { token, familyId, expiresAt, user }, issuedAt);
+}
+
+async function tokensBody(
+  { accessTokens }: AuthParts,
+  { token, familyId, expiresAt, user }: Pick<Refreshed, "token" | "familyId" | "expiresAt"> & { user: User },
+  issuedAt: number,
+): Promise<object> {
+  return {
+    tokenType: "Bearer",
+    accessToken: await accessTokens.create(user, familyId, issuedAt),
+    expiresIn: Math.round(accessTokens.lifetimeMs / 1000),
+    refreshToken: token,
+    refreshExpiresAt: expiresAt.toISOString(),
+    user: { id: user.id, name: user.name },
+    scopes: user.scopes,
+  };
+}
+
+/** POST /refresh: the next access token and refresh token. */
+export function postRefresh(parts: AuthParts): RequestHandler {
+  const { limits, audit, refreshTokens, revocations } = parts;
+  return async (request, response) => {
+    const { refreshToken } = parseBody(refreshSchema, request.body);
+    const trace = traceOf(parts, request, response);
+    await limits.refreshes.take(trace.address, response);
+    const issuedAt = Date.now();
+    const used = await available(refreshTokens.use(refreshToken));
+    if (used?.kind === "refreshed") {
+      await audit.record({ action: "refresh", outcome: "done", userId: used.user.id, ...trace });
+      return void response.json(await tokensBody(parts, used, issuedAt));
+    }
+    if (used) {
+      const { userId, familyId } = used;
+      await available(revocations.tell({ kind: "family", userId, id: familyId }));
+    }
+    const detail: AuditEntry["detail"] = used
+      ? { reason: "reused", family: used.familyId }
+      : { reason: "not valid" };
+    await audit.record({ action: "refresh", outcome: "refused", userId: used?.userId, ...trace, detail });
+    throw new Problem(
+      401,
+      "invalid-refresh-token",
+      "The refresh token is not valid, or not any more. Log in again.",
+    );
+  };
+}
+
+/** POST /logout: ends the session or the token family that the request came with. Again is no error. */
+export function postLogout(parts: AuthParts): RequestHandler {
+  return async (request, response) => {
+    const principal = principalOf(response);
+    if (isKnown(principal)) {
+      await available(endLogin(parts, principal));
+      const { credential, userId } = principal;
+      const trace = traceOf(parts, request, response);
+      await parts.audit.record({
+        action: "logout",
+        outcome: "done",
+        userId,
+        ...trace,
+        detail: { kind: credential.kind },
+      });
+    }
+    if (parts.config.mode !== "token") response.append("Set-Cookie", clearedCookie(parts.config.pageSite));
+    response.status(204).end();
+  };
+}
+
+async function endLogin(
+  parts: AuthParts,
+  { userId, credential: { kind, id } }: KnownPrincipal,
+): Promise<void> {
+  if (kind === "session") return endSession(parts, id);
+  // A program's token ends when its owner says so, not when the program is done.
+  if (kind === "token")
+    throw new Problem(403, "login-needed", "An API token is revoked at /api/auth/tokens.");
+  await parts.refreshTokens.revokeFamily(id);
+  await parts.revocations.tell({ kind: "family", userId, id });
+}
+
+/**
+ * Told before and after. Before: while nobody could be told, the session is there still, and the logout can be tried
+ * again. After: a stream that was let in between would not hear of it otherwise.
+ */
+async function endSession({ sessions, revocations }: AuthParts, key: string): Promise<void> {
+  const session = await sessions.find(key);
+  if (!session) return;
+  const revoked: Revoked = { kind: "session", userId: session.userId, id: key };
+  await revocations.tell(revoked);
+  await sessions.remove(key);
+  await revocations.tell(revoked);
+}
+
+export const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,158 @@
+import { z } from "zod";
+import { jsonAnswer, problem, retryAfter, type Operation } from "../../platform/operation.ts";
+import {
+  checkSchema,
+  createdTokenSchema,
+  csrfSchema,
+  loggedInSchema,
+  loginSchema,
+  newTokenSchema,
+  refreshSchema,
+  tokenListSchema,
+  tokenQuerySchema,
+  tokensSchema,
+} from "./schema.ts";
+
+const common = { ports: ["public"], tag: "auth" } as const;
+const notHere = problem("This stack's authentication mode does not have this.");
+const away = problem("It cannot be checked at the moment.", retryAfter);
+const noLogin = problem("Nobody is logged in, or the token is not valid.");
+const csrf = problem("The origin or the CSRF token is not right, or the credential may not do that.");
+const csrfHeader = z.object({
+  "X-CSRF-Token": z.string().optional().describe("With a session: from the login or /api/auth/csrf."),
+});
+const body400 = problem("The request is not valid.");
+const body413 = problem("The body is longer than allowed.");
+const body415 = problem("The body is not JSON, or not in an encoding that is understood.");
+const setCookie = { "Set-Cookie": "The session's id, or that it is gone." };
+
+export const authOperations: readonly Operation[] = [
+  {
+    ...common,
+    method: "get",
+    path: "/api/auth/check",
+    login: "optional",
+    summary: "Who asks",
+    description:
+      "200 whether or not somebody is logged in. It does not renew the session. A bearer token that is not valid gets 401.",
+    responses: {
+      200: jsonAnswer("Who it is, or that it is nobody.", checkSchema),
+      401: noLogin,
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "get",
+    path: "/api/auth/csrf",
+    login: "required",
+    summary: "A CSRF token for this session",
+    responses: { 200: jsonAnswer("The token.", csrfSchema), 401: noLogin, 404: notHere, 503: away },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/auth/login",
+    summary: "Log in",
+    description:
+      "A session needs Origin (one of the API's pages) or Sec-Fetch-Site: same-origin; tokens need neither. " +
+      "An unknown user, a wrong password and a disabled user get the same answer.",
+    body: { schema: loginSchema },
+    responses: {
+      200: { ...jsonAnswer("Logged in.", loggedInSchema), headers: setCookie },
+      400: body400,
+      401: problem("User name or password is not right."),
+      403: problem("The origin is not one of the API's pages."),
+      404: notHere,
+      413: body413,
+      415: body415,
+      429: problem("Too many failed logins of this address or user.", retryAfter),
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/auth/logout",
+    login: "optional",
+    summary: "End the login that this request came with",
+    description: "Its streams end within a second, on every replica. Without a login it does nothing.",
+    headers: csrfHeader,
+    responses: {
+      204: { description: "There is no login (any more).", headers: setCookie },
+      401: noLogin,
+      403: csrf,
+      404: notHere,
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/auth/refresh",
+    summary: "The next pair of tokens",
+    description: "A refresh token is good once. One that comes again ends the whole login.",
+    body: { schema: refreshSchema },
+    responses: {
+      200: jsonAnswer("The next pair.", tokensSchema),
+      400: body400,
+      401: problem("The refresh token is not valid."),
+      404: notHere,
+      413: body413,
+      415: body415,
+      429: problem("Too many refreshes of this address.", retryAfter),
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "get",
+    path: "/api/auth/tokens",
+    login: "required",
+    summary: "The user's API tokens",
+    responses: {
+      200: jsonAnswer("Those that are good, without their secret.", tokenListSchema),
+      401: noLogin,
+      403: csrf,
+      404: notHere,
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/auth/tokens",
+    login: "required",
+    summary: "Make an API token",
+    headers: csrfHeader,
+    body: { schema: newTokenSchema },
+    responses: {
+      201: jsonAnswer("The token, shown this once.", createdTokenSchema),
+      400: body400,
+      401: noLogin,
+      403: csrf,
+      404: notHere,
+      409: problem("The user has as many as allowed."),
+      413: body413,
+      415: body415,
+      503: away,
+    },
+  },
+  {
+    ...common,
+    method: "delete",
+    path: "/api/auth/tokens",
+    login: "required",
+    summary: "Revoke an API token",
+    headers: csrfHeader,
+    query: tokenQuerySchema,
+    responses: {
+      204: { description: "It is not good any more, on any replica." },
+      400: body400,
+      401: noLogin,
+      403: csrf,
+      404: problem("There is no such token, or no tokens at all."),
+      503: away,
+    },
+  },
+];

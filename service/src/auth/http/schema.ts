@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { validated } from "../../platform/validate.ts";
+import { authModes } from "../config.ts";
+import { maxPasswordLength } from "../credentials/passwords.ts";
+import { scopes } from "../principal.ts";
+import { refreshTokenPattern } from "../credentials/refresh-tokens.ts";
+
+/**
+ * No control characters, and none that are not seen or turn the line around. Not \p{C}: that depends on the version of
+ * Unicode, and whoever reads openapi.json may have another.
+ */
+const showable =
+  // eslint-disable-next-line no-control-regex
+  /^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,100}$/u;
+
+const scopeList = z
+  .array(z.enum(scopes))
+  .min(1)
+  .max(scopes.length)
+  .refine((list) => new Set(list).size === list.length, "each once")
+  // What openapi.json says of it: a refinement is code.
+  .meta({ uniqueItems: true });
+
+export const loginSchema = z.strictObject({
+  username: z.string().min(1).max(64),
+  password: z.string().min(1).max(maxPasswordLength),
+  kind: z
+    .enum(["session", "token"])
+    .optional()
+    .describe("session sets a cookie, token answers with tokens. Left out: session where the mode has it."),
+});
+
+export const refreshSchema = z.strictObject({ refreshToken: z.string().regex(refreshTokenPattern) });
+
+export const newTokenSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(showable, "1 to 100 characters that can be shown")
+    .refine((name) => name.isWellFormed(), "no halves of surrogate pairs")
+    .describe("What it is for."),
+  scopes: scopeList.describe("Some of the user's own."),
+  days: z.int().min(1).max(366).default(90).describe("Until it ends."),
+});
+
+export const tokenQuerySchema = z.strictObject({ id: z.uuid() });
+
+const time = z.iso.datetime();
+const userSchema = z.strictObject({ id: z.uuid(), name: z.string() });
+
+export const checkSchema = z.discriminatedUnion("authenticated", [
+  z.strictObject({ authenticated: z.literal(false), mode: z.enum(authModes) }),
+  z.strictObject({
+    authenticated: z.literal(true),
+    mode: z.enum(authModes),
+    via: z.enum(["session", "access", "token"]),
+    user: userSchema,
+    scopes: z.array(z.enum(scopes)),
+    expiresAt: time.describe("When the credential ends, however much it is used."),
+    idleExpiresAt: time.optional().describe("When the session ends without further use."),
+  }),
+]);
+
+export const csrfSchema = z.strictObject({ csrfToken: z.string() });
+
+export const tokensSchema = z.strictObject({
+  tokenType: z.literal("Bearer"),
+  accessToken: z.string(),
+  expiresIn: z.int().describe("Seconds."),
+  refreshToken: z.string().describe("Good once; the answer to it has the next."),
+  refreshExpiresAt: time,
+  user: userSchema,
+  scopes: z.array(z.enum(scopes)),
+});
+
+export const loggedInSchema = z.union([
+  z.strictObject({
+    user: userSchema,
+    scopes: z.array(z.enum(scopes)),
+    csrfToken: z.string(),
+    expiresAt: time,
+    idleExpiresAt: time,
+  }),
+  tokensSchema,
+]);
+
+export const apiTokenSchema = z.strictObject({
+  id: z.uuid(),
+  name: z.string(),
+  scopes: z.array(z.enum(scopes)),
+  createdAt: time,
+  expiresAt: time,
+  lastUsedAt: time.nullable().describe("To the minute."),
+});
+export const createdTokenSchema = apiTokenSchema.extend({
+  token: z.string().describe("Shown this once."),
+});
+export const tokenListSchema = z.strictObject({ tokens: z.array(apiTokenSchema) });
+
+/** @throws Problem 400 that names what is wrong, and never a value: it may be a password. */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  return validated(schema, body, "invalid-request", "The request is not valid.", "code");
+}

@@ -1,0 +1,118 @@
+import type { Scope } from "../principal.ts";
+import { randomToken, sessionKeyOf } from "../credentials/secrets.ts";
+
+/** What is kept of a session; its id is not, only the id's hash as the name it is kept under. */
+export interface Session {
+  readonly userId: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  /** ms since 1970. */
+  readonly createdAt: number;
+  readonly usedAt: number;
+}
+
+/** Where sessions are kept. Every method rejects when the store is away. `key` is `sessionKeyOf(id)`. */
+export interface SessionStore {
+  /** Keeps a new session for `ttlMs`. */
+  put(key: string, session: Session, ttlMs: number): Promise<void>;
+  get(key: string): Promise<Session | undefined>;
+  /** Keeps it for another `ttlMs`, unless it is gone: a renewal must not bring back what a logout just removed. */
+  renew(key: string, session: Session, ttlMs: number): Promise<void>;
+  /** @returns what was removed. */
+  remove(key: string): Promise<Session | undefined>;
+  /** All sessions of one user. */
+  removeOf(userId: string): Promise<void>;
+}
+
+/** Wherever sessions are kept: how long they last, and what an id looks like. */
+export class Sessions {
+  readonly #store: SessionStore;
+  readonly #idleMs: number;
+  readonly #maxMs: number;
+  readonly #now: () => number;
+
+  constructor(
+    store: SessionStore,
+    limits: { sessionIdleMs: number; sessionMaxMs: number },
+    now: () => number = Date.now,
+  ) {
+    this.#store = store;
+    this.#idleMs = limits.sessionIdleMs;
+    this.#maxMs = limits.sessionMaxMs;
+    this.#now = now;
+  }
+
+  /** A new session under a new id: a login never goes on under an id that somebody may have known before it. */
+  async create(user: Pick<Session, "userId" | "name" | "scopes">): Promise<{ id: string; session: Session }> {
+    const id = randomToken();
+    const now = this.#now();
+    const session: Session = { ...user, createdAt: now, usedAt: now };
+    await this.#store.put(sessionKeyOf(id), session, Math.min(this.#idleMs, this.#maxMs));
+    return { id, session };
+  }
+
+  /** A session that has not ended; looking does not renew it. */
+  async find(key: string): Promise<Session | undefined> {
+    const session = await this.#store.get(key);
+    return session && this.endOf(session) > this.#now() ? session : undefined;
+  }
+
+  /** Counts as use. Written at most ten times in an idle time, so that not every request is a write. */
+  async use(key: string, session: Session): Promise<Session> {
+    const now = this.#now();
+    if (now - session.usedAt < this.#idleMs / 10) return session;
+    const used = { ...session, usedAt: now };
+    await this.#store.renew(key, used, this.endOf(used) - now);
+    return used;
+  }
+
+  /** When it ends without further use, ms since 1970. */
+  endOf({ createdAt, usedAt }: Session): number {
+    return Math.min(usedAt + this.#idleMs, createdAt + this.#maxMs);
+  }
+
+  /** When it ends however much it is used. */
+  lastEndOf({ createdAt }: Session): number {
+    return createdAt + this.#maxMs;
+  }
+
+  remove(key: string): Promise<Session | undefined> {
+    return this.#store.remove(key);
+  }
+
+  removeOf(userId: string): Promise<void> {
+    return this.#store.removeOf(userId);
+  }
+}
+
+/** Sessions of one process, for development: they end with it. */
+export class MemorySessionStore implements SessionStore {
+  readonly #kept = new Map<string, { session: Session; until: number }>();
+
+  put(key: string, session: Session, ttlMs: number): Promise<void> {
+    const now = Date.now();
+    for (const [other, { until }] of this.#kept) if (until <= now) this.#kept.delete(other);
+    this.#kept.set(key, { session, until: now + ttlMs });
+    return Promise.resolve();
+  }
+
+  get(key: string): Promise<Session | undefined> {
+    const kept = this.#kept.get(key);
+    return Promise.resolve(kept && kept.until > Date.now() ? kept.session : undefined);
+  }
+
+  async renew(key: string, session: Session, ttlMs: number): Promise<void> {
+    if (await this.get(key)) await this.put(key, session, ttlMs);
+  }
+
+  async remove(key: string): Promise<Session | undefined> {
+    const session = await this.get(key);
+    this.#kept.delete(key);
+    return session;
+  }
+
+  removeOf(userId: string): Promise<void> {
+    for (const [key, { session }] of this.#kept) if (session.userId === userId) this.#kept.delete(key);
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,141 @@
+import type pg from "pg";
+import { withDeadline } from "../../platform/deadline.ts";
+import { queryWithin } from "../../platform/postgres.ts";
+import type { Scope } from "../principal.ts";
+
+export interface User {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly isDisabled: boolean;
+}
+
+export interface UserWithHash extends User {
+  readonly passwordHash: string;
+  /** Changes when all logins end: compared with, not read. */
+  readonly loginsSince: string;
+}
+
+export interface UserListing extends User {
+  readonly createdAt: Date;
+  readonly apiTokens: number;
+}
+
+/** Lower case, so that nobody can be mistaken for another by their case. */
+export const userNamePattern = /^[a-z0-9][a-z0-9._@-]{1,62}[a-z0-9]$/;
+
+/** A user's name as it is kept. */
+export const normalName = (name: string): string => name.normalize("NFKC").trim().toLowerCase();
+
+interface UserRow {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: Scope[];
+  readonly disabled: boolean;
+}
+
+export const userColumns = "u.id, u.name, u.scopes, u.disabled_at IS NOT NULL AS disabled";
+export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
+  id,
+  name,
+  scopes,
+  isDisabled: disabled,
+});
+
+const deadlineMs = 2000;
+
+/** Asks with a deadline that counts waiting for a connection as well. */
+export function ask<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  return withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text, values));
+}
+
+/** The users, in PostgreSQL. Every method is one statement: done or not, never half. */
+export class Users {
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async findByName(name: string): Promise<UserWithHash | undefined> {
+    const [row] = await ask<UserRow & { hash: string; since: string }>(
+      this.#pool,
+      `SELECT ${userColumns}, u.password_hash AS hash, u.logins_since::text AS since
+       FROM users u WHERE u.name = $1`,
+      [normalName(name)],
+    );
+    return row && { ...toUser(row), passwordHash: row.hash, loginsSince: row.since };
+  }
+
+  /** Whether nobody disabled the user, or set a password, since it was read: asked after a login is made. */
+  async isUnchanged({ id, loginsSince }: UserWithHash): Promise<boolean> {
+    const rows = await ask(
+      this.#pool,
+      "SELECT 1 FROM users WHERE id = $1 AND disabled_at IS NULL AND logins_since::text = $2",
+      [id, loginsSince],
+    );
+    return rows.length > 0;
+  }
+
+  /** @returns undefined when the name is taken. */
+  async add(name: string, passwordHash: string, scopes: readonly Scope[]): Promise<User | undefined> {
+    const [row] = await ask<UserRow>(
+      this.#pool,
+      `INSERT INTO users AS u (name, password_hash, scopes) VALUES ($1, $2, $3)
+       ON CONFLICT (name) DO NOTHING RETURNING ${userColumns}`,
+      [normalName(name), passwordHash, scopes],
+    );
+    return row && toUser(row);
+  }
+
+  async list(): Promise<readonly UserListing[]> {
+    const rows = await ask<UserRow & { created_at: Date; api_tokens: number }>(
+      this.#pool,
+      `SELECT ${userColumns}, u.created_at, (SELECT count(*)::int FROM api_tokens t
+         WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS api_tokens
+       FROM users u ORDER BY u.name`,
+      [],
+    );
+    return rows.map((row) => ({ ...toUser(row), createdAt: row.created_at, apiTokens: row.api_tokens }));
+  }
+
+  /** With a new password, every login and every refresh token ends; personal API tokens stay. */
+  async setPassword(name: string, passwordHash: string): Promise<User | undefined> {
+    const [row] = await ask<UserRow>(
+      this.#pool,
+      `WITH u AS (UPDATE users SET password_hash = $2, logins_since = now() WHERE name = $1 RETURNING *),
+         f AS (UPDATE token_families SET revoked_at = now()
+               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
+       SELECT ${userColumns} FROM u`,
+      [normalName(name), passwordHash],
+    );
+    return row && toUser(row);
+  }
+
+  /** Disabled, nothing of the user's counts: logins and refresh tokens end for good, API tokens until enabled. */
+  async disable(name: string): Promise<User | undefined> {
+    const [row] = await ask<UserRow>(
+      this.#pool,
+      `WITH u AS (UPDATE users SET disabled_at = coalesce(disabled_at, now()), logins_since = now()
+                  WHERE name = $1 RETURNING *),
+         f AS (UPDATE token_families SET revoked_at = now()
+               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
+       SELECT ${userColumns} FROM u`,
+      [normalName(name)],
+    );
+    return row && toUser(row);
+  }
+
+  async enable(name: string): Promise<User | undefined> {
+    const [row] = await ask<UserRow>(
+      this.#pool,
+      `UPDATE users AS u SET disabled_at = NULL WHERE name = $1 RETURNING ${userColumns}`,
+      [normalName(name)],
+    );
+    return row && toUser(row);
+  }
+}

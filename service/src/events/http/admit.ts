@@ -1,0 +1,21 @@
+import type { RequestHandler } from "express";
+import { clientAddress } from "../../platform/address.ts";
+import type { EventsRouterOptions } from "./router.ts";
+import { turnAway } from "./stream-route.ts";
+
+/**
+ * Before anything is asked of Redis or PostgreSQL: whoever is one too many, or comes too fast, is turned away unasked who
+ * it is. The place is given back when the request ends without having become a stream.
+ */
+export function admit(options: EventsRouterOptions): RequestHandler {
+  const { admission, streams, config } = options;
+  return (request, response, next) => {
+    if (request.method === "HEAD") return next();
+    if (streams.isDraining) return turnAway(request, response, "draining", options);
+    const admitted = admission.enter(clientAddress(request, config.trustProxyHops));
+    if (!admitted) return turnAway(request, response, "busy", options);
+    response.locals.admitted = admitted;
+    response.once("close", () => admission.leave(admitted));
+    next();
+  };
+}

@@ -1,0 +1,96 @@
+import { Router, type RequestHandler } from "express";
+import type { Auth } from "../../auth/auth.ts";
+import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
+import type { EventsConfig } from "../../config.ts";
+import { jsonBody } from "../../platform/body.ts";
+import { reasonOf } from "../../platform/deadline.ts";
+import type { Logger } from "../../platform/logging.ts";
+import { methodNotAllowed, Problem } from "../../platform/problems.ts";
+import { namesOf } from "../../platform/trace.ts";
+import type { Admission } from "./admission.ts";
+import { admit } from "./admit.ts";
+import { formatPosition } from "../log/cursor.ts";
+import type { Hub } from "../stream/hub.ts";
+import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../log/log.ts";
+import type { EventsMetrics } from "../stream/metrics.ts";
+import { getPoll } from "./poll-route.ts";
+import { parseEvent, parseIdempotencyKey } from "./schema.ts";
+import { openStream } from "./stream-route.ts";
+import type { Streams } from "../stream/streams.ts";
+import { isAllowedTopic } from "../stream/topics.ts";
+import type { TurnedAway } from "../stream/rejected-streams.ts";
+
+export interface EventsRouterOptions {
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly streams: Streams;
+  readonly admission: Admission;
+  readonly turnedAway: TurnedAway;
+  readonly metrics: EventsMetrics;
+  readonly config: EventsConfig;
+  readonly auth: Auth;
+  readonly bodyLimitBytes: number;
+  readonly logger: Logger;
+}
+
+export function eventsRouter(options: EventsRouterOptions): Router {
+  const router = Router();
+  router
+    .route("/")
+    .get(admit(options), options.auth.lookLeniently, openStream(options))
+    .post(
+      options.auth.identify,
+      mayPublish(options.auth),
+      jsonBody(options.bodyLimitBytes),
+      postEvent(options),
+    )
+    .all(methodNotAllowed("GET", "HEAD", "POST", "OPTIONS"));
+  router
+    .route("/poll")
+    .get(options.auth.look, getPoll(options))
+    .all(methodNotAllowed("GET", "HEAD", "OPTIONS"));
+  return router;
+}
+
+/** Before the body is read. With authentication turned off, everybody may. */
+function mayPublish(auth: Auth): RequestHandler {
+  return (_request, response, next) => {
+    if (auth.isOn && !hasScope(requireKnown(response), "events:write"))
+      throw insufficientScope("events:write");
+    next();
+  };
+}
+
+/**
+ * 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. The same
+ * Idempotency-Key gives the same id, and the log never a second entry
+ * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, which also says 422 for another body).
+ */
+function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler {
+  return async (request, response) => {
+    const event = parseEvent(request.body, config.maxEventBytes);
+    const principal = principalOf(response);
+    const key = parseIdempotencyKey(request.get("idempotency-key"));
+    if (!isAllowedTopic(principal, event.topic)) {
+      throw new Problem(403, "topic-not-allowed", "Events cannot be published to this topic.");
+    }
+    try {
+      const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
+      response.status(201).set("Cache-Control", "no-store").json({ id });
+    } catch (error) {
+      if (error instanceof OnceKeyReusedError) {
+        throw new Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another event.");
+      }
+      if (!(error instanceof LogUnavailableError)) throw error;
+      logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "event not acknowledged");
+      throw new Problem(
+        503,
+        "event-log-unavailable",
+        key
+          ? "The event could not be stored for certain. Sending it again with the same key stores it once."
+          : "The event could not be stored for certain. It may be in the log; without an Idempotency-Key, sending it again may store it twice.",
+        { headers: { "Retry-After": String(error.retryAfterSeconds) } },
+      );
+    }
+  };
+}

@@ -1,0 +1,179 @@
+import type { Request, RequestHandler, Response } from "express";
+import { isKnown, principalOf, type KnownPrincipal, type Principal } from "../../auth/principal.ts";
+import type { EventsConfig } from "../../config.ts";
+import { between } from "../../platform/deadline.ts";
+import { knownFields } from "../../platform/logging.ts";
+import { Problem } from "../../platform/problems.ts";
+import { namesOf, type RequestNames } from "../../platform/trace.ts";
+import type { Admitted } from "./admission.ts";
+import { parsePosition } from "../log/cursor.ts";
+import { encodeBlock } from "../stream/frame.ts";
+import { join, type Outcome } from "../stream/join.ts";
+import { requestedClient, requestedCursor, requestedFilter } from "./request.ts";
+import type { EventsRouterOptions } from "./router.ts";
+import { EventStream, type CloseReason, type StreamLimits } from "../stream/stream.ts";
+import { takeOver } from "../stream/take-over.ts";
+import type { TopicFilter } from "../stream/topics.ts";
+
+/** What is known of a stream before it is one. */
+interface Opening {
+  readonly filter: TopicFilter;
+  readonly cursor?: string | undefined;
+  readonly client?: string | undefined;
+  readonly names: RequestNames;
+  readonly owner?: KnownPrincipal | undefined;
+  readonly admitted?: Admitted | undefined;
+  readonly refusal?: CloseReason | undefined;
+}
+
+/** `GET /`: the stream, for what was admitted. */
+export function openStream(options: EventsRouterOptions): RequestHandler {
+  const { streams, admission, auth } = options;
+  return (request, response) => {
+    const principal = principalOf(response);
+    const owner = isKnown(principal) ? principal : undefined;
+    const isUnclear = response.locals.authUnavailable === true;
+    const filter = filterOrUndefined(request, principal, auth.isOn && !owner);
+    // Native EventSource takes 204, and nothing else, as "stop for good" (WHATWG HTML 9.2.3): after a logout it would
+    // otherwise come back for ever, for topics that are not for the anonymous.
+    if (!filter && !isUnclear) return void response.status(204).set("Cache-Control", "no-store").end();
+    const cursor = requestedCursor(request);
+    const client = requestedClient(request);
+    const names = namesOf(response);
+    if (request.method === "HEAD") return void writeHead(response).end();
+    const admitted = response.locals.admitted as Admitted | undefined;
+    const refuse = (refusal: CloseReason): void => {
+      if (admitted) admission.leave(admitted);
+      turnAway(request, response, refusal, options);
+    };
+    if (streams.isDraining) return refuse("draining");
+    // While it cannot be found out who asks, this is no time to say 204 either.
+    if (isUnclear || !filter || !admitted) return refuse("busy");
+    if (owner && !admission.claim(admitted, owner.userId)) return refuse("busy");
+    begin(request, response, { filter, cursor, client, names, owner, admitted }, options);
+  };
+}
+
+/**
+ * Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): who cannot be let in now is told so within
+ * a stream. With too many of those about, the connection is cut, which EventSource takes as a reason to come back too.
+ */
+export function turnAway(
+  request: Request,
+  response: Response,
+  refusal: CloseReason,
+  options: EventsRouterOptions,
+): void {
+  const { metrics, turnedAway } = options;
+  if (turnedAway.isFull) {
+    metrics.opened();
+    metrics.closed(refusal, 0, 0);
+    return void writeHead(response).destroy();
+  }
+  begin(request, response, { filter: nothing, names: namesOf(response), refusal }, options);
+}
+
+function writeHead(response: Response): Response {
+  response.status(200);
+  // By setHeader: Express would add a charset, and some proxies look for exactly this type.
+  response.setHeader("Content-Type", "text/event-stream");
+  // no-transform: a proxy that compresses would hold events back. X-Accel-Buffering: the same for nginx' buffers.
+  response.setHeader("Cache-Control", "no-cache, no-transform");
+  response.setHeader("X-Accel-Buffering", "no");
+  // The stream takes its connection with it when it ends, see takeOver.
+  response.setHeader("Connection", "close");
+  return response;
+}
+
+function begin(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
+  const { socket } = response;
+  // Behind another request on its connection (pipelining, RFC 9112 9.3.2), which no client does for a stream.
+  if (!socket) return void writeHead(response).end(encodeBlock({ retry: between(1000, 5000) }));
+  writeHead(response);
+  socket.setNoDelay(true);
+  // Headers, greeting and what is replayed from memory leave in one write: after a restart thousands come at once.
+  socket.cork();
+  response.flushHeaders();
+  // The parser of the request is at work until this turn is over.
+  setImmediate(() => {
+    start(request, response, opening, options);
+    socket.uncork();
+  });
+}
+
+const nothing: TopicFilter = { key: "", matches: () => false };
+
+/** Undefined for topics that an anonymous may not follow but somebody else may; `isAskable` when one can log in. */
+function filterOrUndefined(
+  request: Request,
+  principal: Principal,
+  isAskable: boolean,
+): TopicFilter | undefined {
+  try {
+    return requestedFilter(request, principal);
+  } catch (error) {
+    if (isAskable && error instanceof Problem && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+function start(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
+  const { admitted, refusal } = opening;
+  const isChunked = response.chunkedEncoding;
+  const isGone = response.destroyed || !response.socket || response.socket.destroyed;
+  if (isGone) {
+    if (admitted) options.admission.leave(admitted);
+    return;
+  }
+  const socket = takeOver(request, response);
+  const stream = new EventStream(
+    socket ?? response,
+    socket !== undefined && isChunked,
+    opening.filter,
+    limitsOf(opening.owner, options.config),
+  );
+  stream.client = opening.client;
+  options.streams.add(stream);
+  if (opening.owner) options.auth.streams.add(stream, opening.owner);
+  if (admitted) stream.onClose(() => options.admission.leave(admitted));
+  if (refusal) {
+    options.turnedAway.add(stream, refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
+  } else welcome(stream, opening.cursor, opening.names, options);
+}
+
+/** No stream outlives what it was opened with. */
+function limitsOf(owner: KnownPrincipal | undefined, config: EventsConfig): StreamLimits {
+  const leftMs = (owner?.expiresAt ?? Infinity) - Date.now();
+  if (leftMs >= config.maxAgeMs) return config;
+  return { ...config, maxAgeMs: Math.max(0, leftMs), endsAt: Date.now() + Math.max(0, leftMs) };
+}
+
+/** Nothing in here may hold on to the request or the response: they are gone as soon as the stream is on its own. */
+function welcome(
+  stream: EventStream,
+  cursor: string | undefined,
+  request: RequestNames,
+  { hub, log, logger, metrics }: EventsRouterOptions,
+): void {
+  // Something at once, for proxies that wait for a first byte; and a reconnection time of this client's own, so that
+  // those who lose their connection together do not come back together.
+  stream.send(encodeBlock({ comment: "ok", retry: between(1000, 5000) }));
+  const names = { stream: stream.id, ...request };
+  const quick = knownFields(logger);
+  // Only what is a cursor: anything else may be any text of the client's.
+  const known = cursor !== undefined && parsePosition(cursor) ? cursor : undefined;
+  quick.info({ ...names, topics: stream.filter.key, cursor: known }, "stream opened");
+  stream.onClose(() => {
+    const { reason, bytes } = stream;
+    quick.info({ ...names, reason, bytes, ms: Date.now() - stream.openedAt }, "stream closed");
+  });
+  const joined = (outcome: Outcome): void => {
+    if (outcome.replayed) metrics.replayed(outcome.replayed);
+    if (outcome.reason) metrics.reset(outcome.reason, 1);
+    quick.debug({ ...names, ...outcome }, "stream joined");
+  };
+  join(stream, cursor, hub, log).then(joined, (error: unknown) => {
+    logger.error({ ...names, err: error }, "stream could not join");
+    stream.drop("unfinished");
+  });
+}

@@ -1,0 +1,164 @@
+import { between, pause } from "../../platform/deadline.ts";
+import { beginning, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
+import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
+import type { EventLog, LogPage, LogState } from "../log/log.ts";
+import type { Delivery } from "../log/recent.ts";
+import type { EventStream } from "./stream.ts";
+
+/** Sent before waiting for the client to take it, bytes. */
+const portionBytes = 65_536;
+/** Entries a page of the log. */
+export const pageLimit = 100;
+
+/**
+ * Brings a stream from its cursor to the live fan-out, without a hole and without a duplicate.
+ *
+ * What was missed comes from the hub's memory, or else from the log in pages. As soon as it has been sent through to
+ * the hub's position, the stream is attached in the same turn of the event loop: everything up to there was sent,
+ * everything after it will be fanned out. Should the pages have got further than the hub, the stream remembers through
+ * where, and the fan-out leaves out what it has.
+ *
+ * A cursor that cannot be served completely gets one reset and no part of the history. While the log is away the
+ * stream stays open (the heartbeats come from elsewhere) and this waits.
+ */
+export async function join(
+  stream: EventStream,
+  cursor: string | undefined,
+  hub: Hub,
+  log: EventLog,
+): Promise<Outcome> {
+  if (!hub.position) await firstPosition(stream, hub);
+  if (!hub.position) return { kind: "gone" };
+  if (cursor === undefined) {
+    // The position at once: a client that loses the connection before the first event resumes from here.
+    stream.send(heartbeatBlock(hub.position));
+    hub.attach(stream, hub.position.id);
+    return { kind: "live" };
+  }
+  const position = parsePosition(cursor);
+  if (!position) return reset(stream, hub, "malformed", cursor.slice(0, 128));
+  return resume(stream, position, hub, log, cursor);
+}
+
+export interface Outcome {
+  readonly kind: "live" | "resumed" | "reset" | "gone";
+  readonly replayed?: number;
+  readonly reason?: ResetReason;
+}
+
+async function resume(
+  stream: EventStream,
+  from: Position,
+  hub: Hub,
+  log: EventLog,
+  cursor: string,
+): Promise<Outcome> {
+  let after = from.id;
+  let replayed = 0;
+  for (;;) {
+    if (stream.isOver) return { kind: "gone" };
+    const deliveries = fromMemory(hub, from.epoch, after, portionBytes);
+    if (deliveries) {
+      replayed += sendWanted(stream, deliveries);
+      after = deliveries.at(-1)?.id ?? after;
+      if (hub.position && (deliveries.length === 0 || hub.position.id === after)) {
+        // Where the topics of this client were quiet, its cursor still has to move.
+        stream.send(heartbeatBlock(hub.position));
+        hub.attach(stream, hub.position.id);
+        return { kind: "resumed", replayed };
+      }
+      await stream.drained();
+      continue;
+    }
+    const page = await pageOrUndefined(log, after);
+    if (!page) {
+      await pause(between(200, 600));
+      continue;
+    }
+    const lost = lossOf(from.epoch, after, page.state);
+    if (lost) {
+      if (hub.position?.epoch === page.state.epoch)
+        return reset(stream, hub, lost, cursor, earliestOf(page.state));
+      // This replica has not noticed yet that the log began anew: a reset now would be followed by another.
+      await Promise.race([hub.moved(), pause(between(200, 600))]);
+      continue;
+    }
+    for (const portion of portions(
+      page.entries.filter(({ epoch }) => epoch === from.epoch).map(toDelivery),
+    )) {
+      replayed += sendWanted(stream, portion);
+      await stream.drained();
+    }
+    after = page.entries.at(-1)?.id ?? page.state.last;
+    if (hub.position?.epoch !== from.epoch) await pause(50);
+    else if (compareIds(after, hub.position.id) >= 0) {
+      hub.attach(stream, after);
+      return { kind: "resumed", replayed };
+    }
+  }
+}
+
+/** Undefined when some of the events after `after` are not in the hub's memory, or it is not known whether. */
+export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: number): Delivery[] | undefined {
+  if (hub.position?.epoch !== epoch || compareIds(after, hub.position.id) > 0) return undefined;
+  return hub.recent.after(after, maxBytes);
+}
+
+function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefined> {
+  return log.page(after, pageLimit).catch(() => undefined);
+}
+
+/** Why not everything after `after` can be had; undefined when it can. */
+export function lossOf(epoch: string, after: string, state: LogState): ResetReason | undefined {
+  if (state.epoch !== epoch) return "epoch";
+  if (compareIds(after, state.last) > 0) return "unknown";
+  if (after === state.last) return undefined;
+  if (after === beginning) return state.count === state.length ? undefined : "trimmed";
+  // An id that was itself the last one trimmed lost nothing, but that cannot be told: a reset too many does no harm.
+  return state.first === undefined || compareIds(after, state.first) < 0 ? "trimmed" : undefined;
+}
+
+function* portions(deliveries: readonly Delivery[]): Generator<Delivery[]> {
+  let portion: Delivery[] = [];
+  let bytes = 0;
+  for (const delivery of deliveries) {
+    portion.push(delivery);
+    bytes += delivery.frame.length;
+    if (bytes < portionBytes) continue;
+    yield portion;
+    portion = [];
+    bytes = 0;
+  }
+  if (portion.length > 0) yield portion;
+}
+
+function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): number {
+  const wanted = deliveries.filter(({ topic }) => stream.filter.matches(topic));
+  if (wanted.length > 0) stream.send(joined(wanted));
+  return wanted.length;
+}
+
+/** From where on there is a history; undefined when nothing is kept. */
+export const earliestOf = ({ epoch, first }: LogState): string | undefined =>
+  first === undefined ? undefined : formatPosition({ epoch, id: first });
+
+function reset(
+  stream: EventStream,
+  hub: Hub,
+  reason: ResetReason,
+  requested: string,
+  earliest?: string,
+): Outcome {
+  if (stream.isOver || !hub.position) return { kind: "gone" };
+  stream.send(resetBlock(reason, hub.position, requested, earliest));
+  hub.attach(stream, hub.position.id);
+  return { kind: "reset", reason };
+}
+
+/** Waits for the hub to reach the log, or for the stream to be over. */
+async function firstPosition(stream: EventStream, hub: Hub): Promise<void> {
+  const over = new AbortController();
+  const forget = stream.onClose(() => over.abort());
+  while (!hub.position && !stream.isOver) await hub.moved(over.signal);
+  forget();
+}

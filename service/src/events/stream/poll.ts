@@ -1,0 +1,158 @@
+import { compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
+import { decodeBlock } from "./frame.ts";
+import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
+import { earliestOf, fromMemory, lossOf, pageLimit } from "./join.ts";
+import type { EventLog } from "../log/log.ts";
+import type { Delivery } from "../log/recent.ts";
+import type { TopicFilter } from "./topics.ts";
+
+export interface PolledEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly data: unknown;
+}
+
+/** A part of the log, as a client that cannot stream gets it. */
+export interface PollPage {
+  readonly events: readonly PolledEvent[];
+  /** What the client asks for next time: its topics had nothing else up to here. */
+  readonly next: string;
+  /** There may be more already. */
+  readonly more: boolean;
+  /** Not everything after the cursor can be had: the client reads its snapshot again and goes on from `next`. */
+  readonly reset?: {
+    readonly reason: ResetReason;
+    readonly requested: string;
+    /** The oldest event that is kept, where that is known. */
+    readonly earliest?: string;
+    readonly latest: string;
+  };
+}
+
+export interface PollRequest {
+  readonly after: string | undefined;
+  readonly filter: TopicFilter;
+  /** Most events of a page. */
+  readonly limit: number;
+}
+
+/** A page ends before it is longer than this, bytes of frames; one event always fits. */
+const maxBytes = 262_144;
+/** Reads of the log, or of the memory, for one page: a client whose topics are quiet must not cost a whole log. */
+const maxReads = 10;
+
+/**
+ * The page after a cursor; waits for the first event after it until `signal` aborts. The same ids, in the same order, and
+ * the same reset as a stream gives: a client may change between them with its last id.
+ *
+ * @returns undefined when this replica has not reached the log yet. @throws what the log throws when it is away.
+ */
+export async function poll(
+  request: PollRequest,
+  hub: Hub,
+  log: EventLog,
+  signal: AbortSignal,
+): Promise<PollPage | undefined> {
+  // Whatever still waits for the hub when there is an answer is taken back: a quiet log would keep it for ever.
+  const over = new AbortController();
+  const abort = (): void => over.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await firstPage(request, hub, log, over.signal);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    abort();
+  }
+}
+
+async function firstPage(
+  request: PollRequest,
+  hub: Hub,
+  log: EventLog,
+  signal: AbortSignal,
+): Promise<PollPage | undefined> {
+  while (!hub.position && !signal.aborted) await hub.moved(signal);
+  if (!hub.position) return undefined;
+  const { after } = request;
+  if (after === undefined) return { events: [], next: formatPosition(hub.position), more: false };
+  let position = parsePosition(after);
+  if (!position) return resetPage("malformed", after.slice(0, 128), hub.position);
+  for (;;) {
+    // Begun before the log is read, so that what comes meanwhile is not waited for.
+    const moved = signal.aborted ? undefined : hub.moved(signal);
+    const page = await readPage(request, position, hub, log);
+    if (page.events.length > 0 || page.more || page.reset || !moved) return page;
+    position = parsePosition(page.next) ?? position;
+    await moved;
+  }
+}
+
+async function readPage(
+  { filter, limit }: PollRequest,
+  from: Position,
+  hub: Hub,
+  log: EventLog,
+): Promise<PollPage> {
+  const events: PolledEvent[] = [];
+  let bytes = 0;
+  let after = from.id;
+  const page = (more: boolean): PollPage => ({
+    events,
+    next: formatPosition({ epoch: from.epoch, id: after }),
+    more,
+  });
+  for (let reads = 0; reads < maxReads; reads++) {
+    const part = await partAfter(from.epoch, after, hub, log);
+    if ("reset" in part) return resetPage(part.reset, formatPosition(from), part.latest, part.earliest);
+    for (const delivery of part.deliveries) {
+      if (filter.matches(delivery.topic)) {
+        bytes += delivery.frame.length;
+        if (events.length > 0 && (events.length >= limit || bytes > maxBytes)) return page(true);
+        events.push(toPolled(delivery));
+      }
+      after = delivery.id;
+    }
+    if (compareIds(part.through, after) > 0) after = part.through;
+    if (compareIds(after, part.end) >= 0) return page(false);
+  }
+  return page(true);
+}
+
+type Part =
+  | { readonly deliveries: readonly Delivery[]; readonly through: string; readonly end: string }
+  | { readonly reset: ResetReason; readonly latest: Position; readonly earliest: string | undefined };
+
+/** The next events: through which id that looked, and where the log ended then. */
+async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog): Promise<Part> {
+  const deliveries = fromMemory(hub, epoch, after, maxBytes);
+  const end = hub.position?.id ?? after;
+  if (deliveries) return { deliveries, through: deliveries.at(-1)?.id ?? end, end };
+  const { state, entries } = await log.page(after, pageLimit);
+  const reset = lossOf(epoch, after, state);
+  if (reset) return { reset, latest: { epoch: state.epoch, id: state.last }, earliest: earliestOf(state) };
+  return {
+    deliveries: entries.filter((entry) => entry.epoch === epoch).map(toDelivery),
+    through: entries.at(-1)?.id ?? state.last,
+    end: state.last,
+  };
+}
+
+function resetPage(reason: ResetReason, requested: string, position: Position, earliest?: string): PollPage {
+  const latest = formatPosition(position);
+  return { events: [], next: latest, more: false, reset: { reason, requested, earliest, latest } };
+}
+
+function toPolled(delivery: Delivery): PolledEvent {
+  const { id = "", event: type = "message", data = "null" } = decodeBlock(delivery.frame.plain.toString());
+  return { id, type, data: parsed(data) };
+}
+
+/** Whoever else writes into the log need not have written JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,122 @@
+import { between, pause } from "../../platform/deadline.ts";
+import type { EventsMetrics } from "./metrics.ts";
+import type { EventStream } from "./stream.ts";
+
+const maxTickMs = 500;
+/** Streams that end within this, ms, end together: with a tick, well within a second of their time. */
+const endStepMs = 250;
+
+/**
+ * All open streams of the process, and the one timer for all of them: a wheel of slots, each visited once per heartbeat
+ * interval, so that the work is spread instead of coming in one burst.
+ */
+export class Streams {
+  readonly #slots: Set<EventStream>[];
+  readonly #timer: NodeJS.Timeout;
+  /** Those that must not outlive a moment, by it, ms since 1970. */
+  readonly #ending = new Map<number, Set<EventStream>>();
+  #hand = 0;
+  #next = 0;
+  #size = 0;
+  readonly #metrics: EventsMetrics;
+  readonly #drain = new AbortController();
+
+  /**
+   * @param heartbeatMs each stream is visited once in this time.
+   * @param heartbeat sends one.
+   */
+  constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void, metrics: EventsMetrics) {
+    this.#metrics = metrics;
+    const tickMs = Math.min(maxTickMs, Math.max(20, Math.round(heartbeatMs / 30)));
+    this.#slots = Array.from(
+      { length: Math.max(1, Math.round(heartbeatMs / tickMs)) },
+      () => new Set<EventStream>(),
+    );
+    this.#timer = setInterval(() => {
+      const now = Date.now();
+      this.#hand = (this.#hand + 1) % this.#slots.length;
+      for (const stream of this.#slots[this.#hand] ?? []) if (stream.check(now)) heartbeat(stream);
+      this.#endThose(now);
+    }, tickMs);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** A slot comes round once in a heartbeat: too seldom for those that have to end at their time. */
+  #endThose(now: number): void {
+    for (const [at, streams] of this.#ending) {
+      if (at > now) continue;
+      for (const stream of streams) stream.end("age", between(500, 2000));
+      this.#ending.delete(at);
+    }
+  }
+
+  #endInTime(stream: EventStream, endsAt: number): void {
+    const at = Math.ceil(endsAt / endStepMs) * endStepMs;
+    let streams = this.#ending.get(at);
+    if (!streams) this.#ending.set(at, (streams = new Set()));
+    const together = streams;
+    together.add(stream);
+    stream.onClose(() => {
+      together.delete(stream);
+      if (together.size === 0 && this.#ending.get(at) === together) this.#ending.delete(at);
+    });
+  }
+
+  get isDraining(): boolean {
+    return this.#drain.signal.aborted;
+  }
+
+  /** Aborts when draining starts. */
+  get draining(): AbortSignal {
+    return this.#drain.signal;
+  }
+
+  *[Symbol.iterator](): IterableIterator<EventStream> {
+    for (const slot of this.#slots) yield* slot;
+  }
+
+  add(stream: EventStream): void {
+    // Behind the hand and round: the first heartbeat of consecutive streams comes at different times.
+    this.#next = (this.#next + 1) % this.#slots.length;
+    const slot = this.#slots[this.#next];
+    slot?.add(stream);
+    this.#size++;
+    this.#metrics.opened();
+    if (stream.endsAt !== undefined) this.#endInTime(stream, stream.endsAt);
+    stream.onClose(() => {
+      if (!slot?.delete(stream)) return;
+      this.#size--;
+      const { reason } = stream;
+      if (reason === "slow" || reason === "stalled") this.#metrics.dropped(reason);
+      this.#metrics.closed(reason, Date.now() - stream.openedAt, stream.bytes);
+    });
+  }
+
+  /**
+   * Ends all streams, in random order, evenly over `ms`, each with a reconnection time of its own. From now on new ones
+   * are told to come back elsewhere.
+   */
+  async farewell(ms: number): Promise<void> {
+    this.#drain.abort();
+    const all = [...this]
+      .map((stream) => ({ stream, order: Math.random() }))
+      .sort((a, b) => a.order - b.order);
+    const stepMs = 50;
+    const steps = Math.max(1, Math.min(all.length, Math.floor(ms / stepMs)));
+    for (let step = 0, sent = 0; step < steps; step++) {
+      const until = Math.ceil((all.length * (step + 1)) / steps);
+      for (; sent < until; sent++) all[sent]?.stream.end("draining", between(500, 3000));
+      if (step + 1 < steps) await pause(ms / steps);
+    }
+  }
+
+  /** Ends what is left at once, without the farewell. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const stream of this) stream.drop("unfinished");
+  }
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Writable } from "node:stream";
+import { noMetrics } from "../../src/events/stream/metrics.ts";
+import { EventStream } from "../../src/events/stream/stream.ts";
+import { Streams } from "../../src/events/stream/streams.ts";
+import { parseFilter } from "../../src/events/stream/topics.ts";
+import { TurnedAway } from "../../src/events/stream/rejected-streams.ts";
+import { eventually } from "../support/wait.ts";
+
+/** A stream whose client takes what comes, or nothing at all. */
+function newStream(isTaking: boolean, endsAt?: number): EventStream {
+  const sink = new Writable({ write: (_chunk, _encoding, done) => void (isTaking && done()) });
+  const filter = parseFilter([]);
+  assert.ok(filter);
+  return new EventStream(sink, false, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6, endsAt });
+}
+const closed = (stream: EventStream): Promise<void> => new Promise((resolve) => void stream.onClose(resolve));
+
+describe("streams that are turned away", () => {
+  it("do not linger: whoever does not take the good-bye is cut", async () => {
+    const turnedAway = new TurnedAway(2, 100);
+    const [taking, deaf] = [newStream(true), newStream(false)];
+    const began = performance.now();
+    turnedAway.add(taking, "busy", 1000);
+    turnedAway.add(deaf, "busy", 1000);
+    assert.equal(turnedAway.isFull, true);
+    await closed(taking);
+    assert.equal(turnedAway.isFull, false, "its place is free");
+    await closed(deaf);
+    const ms = performance.now() - began;
+    assert.ok(ms > 80 && ms < 1000, `${ms} ms`);
+    assert.equal(turnedAway.size, 0);
+  });
+});
+
+describe("streams that have to end at a time", () => {
+  it("end then, however seldom they get a heartbeat", async () => {
+    const streams = new Streams(60_000, () => undefined, noMetrics);
+    try {
+      const endsAt = Date.now() + 300;
+      const [ending, staying] = [newStream(true, endsAt), newStream(true)];
+      for (const stream of [ending, staying]) streams.add(stream);
+      await closed(ending);
+      const late = Date.now() - endsAt;
+      assert.ok(late > -50 && late < 1000, `${late} ms late`);
+      assert.equal(ending.reason, "age");
+      await sleep(600);
+      assert.equal(staying.isOver, false);
+    } finally {
+      streams.close();
+    }
+    await eventually("closed", () => streams.size === 0);
+  });
+});
