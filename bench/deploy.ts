@@ -9,8 +9,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
-import { createCheckout, removeCheckout } from "../test/e2e/support/checkout.ts";
-import { createStack, docker, type TestStack } from "../test/e2e/support/stack.ts";
+import { createCheckout, removeCheckout } from "../test/support/checkout.ts";
+import { createStack, docker, type TestStack } from "../test/support/stack.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeReport, type Row } from "./report.ts";
 

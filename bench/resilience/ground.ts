@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stageContext } from "../../infra/components/backend/context.ts";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
-import { call, eventually } from "../../test/e2e/support/http.ts";
-import { freePort } from "../../test/e2e/support/stack.ts";
+import { call, eventually } from "../../test/support/http.ts";
+import { freePort } from "../../test/support/stack.ts";
 import { parseRows } from "./measure.ts";
 import type { Place } from "./row.ts";
 

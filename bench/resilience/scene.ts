@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
-import { createStack, docker, type CommandResult, type TestStack } from "../../test/e2e/support/stack.ts";
+import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
+import { createStack, docker, type CommandResult, type TestStack } from "../../test/support/stack.ts";
 import { parseRows, type ReplicaSample } from "./measure.ts";
 import type { Place } from "./row.ts";
 

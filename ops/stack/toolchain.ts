@@ -1,4 +1,4 @@
-/** The one door between ops and tools/toolchain: what makes the machine ready, in ops's words. */
+/** The one door between ops and tools/find: what makes the machine ready, in ops's words. */
 import { createContext } from "../../tools/find/context.ts";
 import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
 import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { createCheckout, removeCheckout } from "../../test/e2e/support/checkout.ts";
+import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { findPins, withPins } from "../commands/stack/pin.ts";
 import { objection, QUESTIONS, renderStackFile } from "../commands/stack/questions.ts";
 import { challenge, registry, resolve } from "../commands/stack/registry.ts";

@@ -1,8 +1,8 @@
 /** Authentication on a whole stack: switched on by config, users by the operator's command, cookies through the edge. */
 import assert from "node:assert/strict";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call, eventually, type Answer } from "./support/http.ts";
-import { createStack, docker, type TestStack } from "./support/stack.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call, eventually, type Answer } from "../support/http.ts";
+import { createStack, docker, type TestStack } from "../support/stack.ts";
 
 const page = "https://page.example";
 

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call, eventually } from "./support/http.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call, eventually } from "../support/http.ts";
 import { openPage } from "./support/page.ts";
-import { killTree } from "./support/process.ts";
-import { createStack, docker, programOf, type TestStack } from "./support/stack.ts";
+import { killTree } from "../support/process.ts";
+import { createStack, docker, programOf, type TestStack } from "../support/stack.ts";
 import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
 
 const RATE = 60;

@@ -6,8 +6,8 @@ import http2 from "node:http2";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { RequestListener } from "node:http";
-import { startEdge, type TestEdge } from "./support/edge.ts";
-import { call, type Answer } from "./support/http.ts";
+import { startEdge, type TestEdge } from "../support/edge.ts";
+import { call, type Answer } from "../support/http.ts";
 
 const ORIGIN = "https://owner.github.io";
 

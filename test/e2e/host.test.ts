@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderStep, STEPS } from "../../infra/components/host/plan.ts";
-import { eventually } from "./support/http.ts";
-import { freePort } from "./support/stack.ts";
+import { eventually } from "../support/http.ts";
+import { freePort } from "../support/stack.ts";
 
 const FOLDER = join(import.meta.dirname, "support/host");
 const NAME = `omniai-test-host-${process.pid}`;

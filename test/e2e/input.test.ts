@@ -1,10 +1,10 @@
 /** Bad input, interruptions, and two at once: a clear word, and nothing lost. */
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call } from "./support/http.ts";
-import { killTree } from "./support/process.ts";
-import { createStack, docker, startCommand, type TestStack } from "./support/stack.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call } from "../support/http.ts";
+import { killTree } from "../support/process.ts";
+import { createStack, docker, startCommand, type TestStack } from "../support/stack.ts";
 
 describe("an operator's mistakes", function () {
   this.timeout(400_000);

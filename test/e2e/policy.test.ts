@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { createStack, docker, type TestStack } from "./support/stack.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { createStack, docker, type TestStack } from "../support/stack.ts";
 
 describe("the policies of a stack", function () {
   this.timeout(120_000);

@@ -4,9 +4,9 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerInspectInfo } from "dockerode";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call, eventually, openSse } from "./support/http.ts";
-import { createStack, docker, type TestStack } from "./support/stack.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call, eventually, openSse } from "../support/http.ts";
+import { createStack, docker, type TestStack } from "../support/stack.ts";
 
 const exec = (container: string, ...command: string[]): string =>
   execFileSync("docker", ["exec", container, ...command], {

@@ -1,7 +1,7 @@
 /** Deploys that cannot succeed: the old version goes on, `up` says why, and says it again. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { call } from "../../../test/e2e/support/http.ts";
+import { call } from "../../../test/support/http.ts";
 import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
 import type { Outcome, Row, Verdict } from "../row.ts";
 import type { Scene } from "../scene.ts";

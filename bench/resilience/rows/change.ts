@@ -1,6 +1,6 @@
 /** Changes that a person makes on purpose: nobody may notice. */
 import { createHash } from "node:crypto";
-import { docker, type CommandResult } from "../../../test/e2e/support/stack.ts";
+import { docker, type CommandResult } from "../../../test/support/stack.ts";
 import { answeredOnlyBy, atMost, nothingDropped, quickEnough } from "../judge.ts";
 import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
 import type { Scene } from "../scene.ts";

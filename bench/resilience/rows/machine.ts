@@ -1,9 +1,9 @@
 /** The engine, and the deploy itself. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { call, eventually } from "../../../test/e2e/support/http.ts";
-import { killTree } from "../../../test/e2e/support/process.ts";
-import { docker } from "../../../test/e2e/support/stack.ts";
+import { call, eventually } from "../../../test/support/http.ts";
+import { killTree } from "../../../test/support/process.ts";
+import { docker } from "../../../test/support/stack.ts";
 import { enginePart } from "../../../tools/find/engine/index.ts";
 import { createContext } from "../../../tools/find/index.ts";
 import { atMost, nothingDropped, nothingLost, quickEnough } from "../judge.ts";

@@ -1,8 +1,8 @@
 /** A replica that dies, hangs, or takes more than its share. */
 import { execFile, execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { eventually } from "../../../test/e2e/support/http.ts";
-import { docker, programOf } from "../../../test/e2e/support/stack.ts";
+import { eventually } from "../../../test/support/http.ts";
+import { docker, programOf } from "../../../test/support/stack.ts";
 import { atMost, nothingDropped, nothingLost } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
 import type { Evidence, Outcome, Row, Verdict } from "../row.ts";

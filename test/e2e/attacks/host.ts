@@ -7,8 +7,8 @@ import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
-import { call } from "../support/http.ts";
-import { docker } from "../support/stack.ts";
+import { call } from "../../support/http.ts";
+import { docker } from "../../support/stack.ts";
 import { exec, script, type Target } from "./target.ts";
 
 const canConnect = (port: number, host: string): Promise<boolean> =>

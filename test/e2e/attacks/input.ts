@@ -1,7 +1,7 @@
 /** Values that are not what they look like. */
 import assert from "node:assert/strict";
 import { check } from "recheck";
-import { call, eventually } from "../support/http.ts";
+import { call, eventually } from "../../support/http.ts";
 import { composed, findRegexes } from "./regexes.ts";
 import { insideService, PAGE, type Login, type Target } from "./target.ts";
 

@@ -5,8 +5,8 @@ import type { Response } from "express";
 import { normalAddress } from "../../../service/src/platform/address.ts";
 import { Problem } from "../../../service/src/platform/problems.ts";
 import { RateLimit } from "../../../service/src/platform/rate-limit.ts";
-import { eventually } from "../support/http.ts";
-import { docker } from "../support/stack.ts";
+import { eventually } from "../../support/http.ts";
+import { docker } from "../../support/stack.ts";
 import {
   exec,
   forgetPeaks,

@@ -1,6 +1,6 @@
 /** What a page of somebody else's can do with a visitor's browser, and what a thief can do with a cookie. */
 import assert from "node:assert/strict";
-import { eventually } from "../support/http.ts";
+import { eventually } from "../../support/http.ts";
 import { PAGE, type Login, type Target } from "./target.ts";
 
 export function csrf(get: () => Target): void {

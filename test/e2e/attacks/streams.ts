@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import https from "node:https";
 import http from "node:http";
 import http2 from "node:http2";
-import { call, eventually } from "../support/http.ts";
+import { call, eventually } from "../../support/http.ts";
 import { exec, forgetPeaks, LIMITS, openFiles, peakMemory, type Login, type Target } from "./target.ts";
 
 /** One who follows the events from before the first attack to after the last. */

@@ -4,9 +4,9 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { promisify } from "node:util";
-import { createCheckout, removeCheckout } from "../support/checkout.ts";
-import { call, type Answer } from "../support/http.ts";
-import { createStack, docker, type TestStack } from "../support/stack.ts";
+import { createCheckout, removeCheckout } from "../../support/checkout.ts";
+import { call, type Answer } from "../../support/http.ts";
+import { createStack, docker, type TestStack } from "../../support/stack.ts";
 
 /** The page's origin, the only one on the API's list. */
 export const PAGE = "https://page.example";

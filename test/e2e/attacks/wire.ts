@@ -1,7 +1,7 @@
 /** What can be done with the bytes of a request, and with its path. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { docker } from "../support/stack.ts";
+import { docker } from "../../support/stack.ts";
 import { exec, type Target } from "./target.ts";
 
 const SMUGGLED = "GET /api/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";

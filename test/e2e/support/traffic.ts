@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { startLoad, type LoadResult } from "../../support/load.ts";
-import { openSse } from "./http.ts";
+import { openSse } from "../../support/http.ts";
 
 export interface Traffic {
   /** Stops, waits for what is under way, and accounts for it. */

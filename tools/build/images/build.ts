@@ -143,7 +143,7 @@ async function smokeTest(docker: Docker, aside: string, image: ImageName, recipe
         const log = await docker.run(["logs", "--tail", "12", name]);
         throw new ToolchainError(
           `The stand-in for ${image.written} was built, but does not answer (${smoke.ready.join(" ")}); it is not used:\n${indent([...ready.tail, ...log.tail])}`,
-          "This is a fault of its recipe in tools/toolchain/images: put it right and run this again.",
+          "This is a fault of its recipe in tools/build/images: put it right and run this again.",
         );
       }
       await sleep(200);
@@ -153,7 +153,7 @@ async function smokeTest(docker: Docker, aside: string, image: ImageName, recipe
     if (said.code !== 0 || version === undefined) {
       throw new ToolchainError(
         `The stand-in for ${image.written} does not tell its version (${smoke.version.join(" ")}):\n${indent(said.tail)}`,
-        "This is a fault of its recipe in tools/toolchain/images: put it right and run this again.",
+        "This is a fault of its recipe in tools/build/images: put it right and run this again.",
       );
     }
     return version;

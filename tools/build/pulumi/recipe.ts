@@ -71,7 +71,7 @@ export async function requiredVersion(folder: string, module: string): Promise<s
   );
   const version = line && /\sv(\S+)/.exec(line)?.[1];
   if (!version)
-    throw new Error(`tools/toolchain/pulumi/${folder}/go.mod does not require ${module}: put it back.`);
+    throw new Error(`tools/build/pulumi/${folder}/go.mod does not require ${module}: put it back.`);
   return version;
 }
 
@@ -80,7 +80,7 @@ export async function versionConstant(folder: string, file: string): Promise<str
   const text = await readFile(join(import.meta.dirname, folder, file), "utf8");
   const version = /^const [Vv]ersion = "([^"]+)"/m.exec(text)?.[1];
   if (!version)
-    throw new Error(`tools/toolchain/pulumi/${folder}/${file} has no constant "version": put it back.`);
+    throw new Error(`tools/build/pulumi/${folder}/${file} has no constant "version": put it back.`);
   return version;
 }
 

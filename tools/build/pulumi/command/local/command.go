@@ -43,7 +43,7 @@ func (*Command) Check(ctx context.Context, request infer.CheckRequest) (infer.Ch
 	for _, name := range []string{"archivePaths", "assetPaths"} {
 		if !request.NewInputs.Get(name).IsNull() {
 			failures = append(failures, p.CheckFailure{Property: name, Reason: fmt.Sprintf(
-				"the command provider built by tools/toolchain has no %s; use the official command plugin, or leave it out",
+				"the command provider built by tools/build has no %s; use the official command plugin, or leave it out",
 				name)})
 		}
 	}

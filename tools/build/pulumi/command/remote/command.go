@@ -55,7 +55,7 @@ func (*Command) Check(ctx context.Context, request infer.CheckRequest) (infer.Ch
 	inputs, failures, err := infer.DefaultCheck[Inputs](ctx, request.NewInputs)
 	if connection := request.NewInputs.Get("connection"); connection.IsMap() && !connection.AsMap().Get("proxy").IsNull() {
 		failures = append(failures, p.CheckFailure{Property: "connection.proxy", Reason: "the command provider built by " +
-			"tools/toolchain goes through no proxy; use the official command plugin, or leave it out"})
+			"tools/build goes through no proxy; use the official command plugin, or leave it out"})
 	}
 	if inputs.Logging != nil && !slices.Contains(output.Loggings, *inputs.Logging) {
 		failures = append(failures, p.CheckFailure{Property: "logging", Reason: fmt.Sprintf(

@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-const remedy = "The docker provider built by tools/toolchain stands in for the official one and cannot do this. " +
+const remedy = "The docker provider built by tools/build stands in for the official one and cannot do this. " +
 	"Use the official docker plugin (run where plugins can be downloaded), or leave it out"
 
 // refuseUnknownProperties makes Check fail for a property that this provider does not have. The bridge would drop it

@@ -6,15 +6,15 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCertificate } from "../../../infra/components/edge/certificate.ts";
-import { keepAliveLadder } from "../../../infra/components/edge/ladder.ts";
-import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../../infra/components/edge/nginx.ts";
-import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
-import { readSettings, textOf } from "../../../ops/stack/settings.ts";
+import { createCertificate } from "../../infra/components/edge/certificate.ts";
+import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
+import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
+import { EDGE_FOLDER } from "../../infra/components/edge/switch.ts";
+import { readSettings, textOf } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
 import { freePort } from "./stack.ts";
 
-const repository = join(import.meta.dirname, "../../..");
+const repository = join(import.meta.dirname, "../..");
 
 export interface TestEdge {
   readonly http: string;
