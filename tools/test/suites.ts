@@ -27,6 +27,12 @@ export const suites: readonly Suite[] = [
     counted: false,
     needs: "nothing",
   },
+  {
+    name: "imports",
+    command: ["depcruise", ".", "--ignore-known"],
+    counted: false,
+    needs: "nothing",
+  },
   mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
   mocha("bench", "bench/test/**/*.test.ts", "nothing", 20_000),
   mocha("policies", "policies/test/**/*.test.ts", "nothing", 20_000),

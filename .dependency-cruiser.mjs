@@ -1,0 +1,81 @@
+/**
+ * Which room may import which; `npm run lint` fails on an import circle and on an import that goes up. The picture of it
+ * is in docs/architecture.md. Type imports count as imports.
+ */
+
+/** Every room of the house. */
+const ROOMS = ["bench", "frontend", "infra", "ops", "policies", "service", "test", "tools"];
+
+/** Test code of a room: it may look at every other room. The test runner in tools/test is such code, too. */
+const TESTS = "(^|/)test/";
+
+/** Matches all files of all rooms but these. */
+const outside = (...allowed) => `^(?!(${allowed.join("|")})/)(${ROOMS.join("|")})/`;
+
+/** The code in `from` may import from itself and from the folders in `allowed`. */
+const mayImport = (from, allowed, comment) => ({
+  name: `${from}-imports`,
+  comment,
+  severity: "error",
+  from: { path: `^${from}/`, pathNot: TESTS },
+  to: { path: outside(from, ...allowed) },
+});
+
+const upward = [
+  mayImport("tools", [], "tools/ is at the bottom: it imports no other room."),
+  mayImport("infra", [], "infra/ is what Pulumi runs: it imports no other room."),
+  mayImport("frontend", [], "frontend/ is what a browser loads: it imports no other room."),
+  mayImport("policies", ["infra"], "policies/ imports infra/ only."),
+  mayImport("ops", ["infra", "tools"], "ops/ imports infra/ and tools/ only."),
+  mayImport(
+    "bench",
+    ["ops", "infra", "tools", "test/support"],
+    "bench/ imports ops/, infra/, tools/ and what it shares with the tests, test/support/.",
+  ),
+  mayImport(
+    "service",
+    ["tools/host"],
+    "service/ stands alone: its image has no other room. Only service/dev, which is not in the image, may use tools/host/.",
+  ),
+  {
+    name: "service-image-imports",
+    comment: "The service's image contains no other room, so what goes into it can import none.",
+    severity: "error",
+    from: { path: "^service/", pathNot: [TESTS, "^service/dev/"] },
+    to: { path: outside("service") },
+  },
+  {
+    name: "test-support-imports",
+    comment: "bench/ and test/ stand on test/support/, so it imports neither.",
+    severity: "error",
+    from: { path: "^test/support/" },
+    to: { path: ["^bench/", "^test/(?!support/)"] },
+  },
+  {
+    name: "no-test-code",
+    comment: "Only tests import test code. bench/ also uses the preparation of the test runner.",
+    severity: "error",
+    from: { path: `^(${ROOMS.join("|")})/`, pathNot: TESTS },
+    to: { path: TESTS, pathNot: ["^test/support/", "^tools/test/prepare\\.ts$"] },
+  },
+];
+
+export default {
+  forbidden: [
+    {
+      name: "no-circle",
+      comment:
+        "Neither of two files that import each other can be understood alone: move what both need into a third.",
+      severity: "error",
+      from: {},
+      to: { circular: true },
+    },
+    ...upward,
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    // .state holds staged copies of the service.
+    exclude: { path: "(^|/)(node_modules|\\.state)/" },
+  },
+};
