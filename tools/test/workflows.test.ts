@@ -17,6 +17,7 @@ import { delimiter, join } from "node:path";
 import { parse } from "yaml";
 import { actionlintPart } from "../find/actionlint.ts";
 import { createContext, repositoryRoot } from "../find/context.ts";
+import { pythonWith, requirements } from "../find/venv.ts";
 import { inspectGo } from "../build/go.ts";
 
 interface Job {
@@ -337,9 +338,11 @@ describe("the workflows", () => {
       this.skip();
     }
     const program = await actionlintPart.ensure(context);
-    // Its own answers alone: shellcheck and pyflakes are not on every machine.
+    // It looks at the shell of each step with shellcheck, where there is a python3 to bring that.
+    const bin = await pythonWith(requirements.lint);
+    const shellcheck = `-shellcheck=${bin === undefined ? "" : join(bin, "shellcheck")}`;
     const lint = (cwd: string, ...args: string[]) =>
-      spawnSync(program, ["-shellcheck=", "-pyflakes=", "-no-color", ...args], { cwd, encoding: "utf8" });
+      spawnSync(program, [shellcheck, "-pyflakes=", "-no-color", ...args], { cwd, encoding: "utf8" });
     const { status, stdout, stderr } = lint(repositoryRoot, ...files.map((path) => join(github, path)));
     assert.equal(status, 0, stdout + stderr);
     const wrong = read("workflows/ci.yml").replace("runs-on: ubuntu-24.04", "runs-on: ${{ nothing.such }}");
