@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, rm } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { withLock } from "../host/lock.ts";
 import type { Reporter } from "./part.ts";
 import { isAlive, thisProcess } from "../host/process.ts";
@@ -71,21 +70,4 @@ export async function sweep(partDir: string): Promise<void> {
       await rm(join(partDir, name), { recursive: true, force: true });
     }
   }
-}
-
-/** A short hash over the files of a folder, their names and contents, and what else counts. Go tests do not count. */
-export async function hashFolder(folder: string, ...also: string[]): Promise<string> {
-  const hash = createHash("sha256");
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith("_test.go"))
-    .map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.sort()) {
-    hash
-      .update(`${relative(folder, file).replaceAll("\\", "/")}\0`)
-      .update(await readFile(file))
-      .update("\0");
-  }
-  for (const text of also) hash.update(`${text}\0`);
-  return hash.digest("hex").slice(0, 12);
 }

@@ -8,7 +8,8 @@ import { aptInstall, hasApt, refreshLists } from "../../find/engine/install.ts";
 import { isAlive } from "../../host/process-start.ts";
 import { indent } from "../../find/engine/start.ts";
 import type { Docker } from "../../find/images/cli.ts";
-import { hashFolder, recipeFolder } from "./hash.ts";
+import { hashFolder } from "../hash.ts";
+import { recipeFolder } from "./recipes.ts";
 import { machineMirrors } from "./mirrors.ts";
 import {
   keptName,

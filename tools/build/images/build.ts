@@ -9,10 +9,10 @@ import { socketPath } from "../../find/engine/host.ts";
 import { indent } from "../../find/engine/start.ts";
 import { baseHash } from "./base.ts";
 import type { Docker } from "../../find/images/cli.ts";
-import { hashFolder, recipeFolder } from "./hash.ts";
+import { hashFolder } from "../hash.ts";
 import { tagCovers, type ImageName } from "../../find/images/names.ts";
 import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "../../find/images/present.ts";
-import type { Recipe } from "./recipes.ts";
+import { recipeFolder, type Recipe } from "./recipes.ts";
 
 const SMOKE_LABEL = "io.omniai.smoke";
 const SMOKE_MS = 60_000;

@@ -2,6 +2,7 @@
  * The official images that this folder can stand in for. A recipe is a folder with a Dockerfile; here is what the
  * Dockerfile cannot say.
  */
+import { join } from "node:path";
 import { splitTag, tagCovers, type ImageName } from "../../find/images/names.ts";
 
 export interface Recipe {
@@ -34,6 +35,11 @@ const VARIANTS = new Set(["", "trixie", "slim", "trixie-slim", "bookworm", "book
 const NODE_VERSION = "24.21.0";
 
 const nodeVersion = (version: string): string => (tagCovers(version, NODE_VERSION) ? NODE_VERSION : version);
+
+/** The folder with a recipe's Dockerfile. */
+export function recipeFolder(repository: string): string {
+  return join(import.meta.dirname, repository);
+}
 
 export const RECIPES: readonly Recipe[] = [
   {

@@ -1,7 +1,8 @@
 import { cp, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { cachedFolder, ensureCached, hashFolder, type CacheKey } from "../../find/cache.ts";
+import { cachedFolder, ensureCached, type CacheKey } from "../../find/cache.ts";
 import { goBuild, runGo } from "../go.ts";
+import { hashFolder } from "../hash.ts";
 import type { ToolchainContext } from "../../find/part.ts";
 import { isExecutable } from "../../host/run.ts";
 
@@ -85,9 +86,8 @@ export async function versionConstant(folder: string, file: string): Promise<str
 }
 
 async function keyOf(recipe: Recipe): Promise<CacheKey> {
-  const [version, hash] = await Promise.all([
-    recipe.version(),
-    hashFolder(join(import.meta.dirname, recipe.folder), recipe.package, process.platform, process.arch),
-  ]);
-  return { part: recipe.program, version, recipe: hash };
+  const { platform, arch } = process;
+  const folder = join(import.meta.dirname, recipe.folder);
+  const hash = hashFolder(folder, { package: recipe.package, platform, arch });
+  return { part: recipe.program, version: await recipe.version(), recipe: hash };
 }

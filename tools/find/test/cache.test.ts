@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cachedFolder, ensureCached, hashFolder } from "../cache.ts";
+import { cachedFolder, ensureCached } from "../cache.ts";
 import { withFolder } from "./helpers/folder.ts";
 import { recorder } from "./helpers/reporter.ts";
 
@@ -108,22 +108,5 @@ describe("ensureCached", function () {
         child.kill("SIGKILL");
         await once(child, "exit");
       }
-    }));
-});
-
-describe("hashFolder", () => {
-  it("changes with a file's content or name, and not with Go tests", () =>
-    withFolder(async (folder) => {
-      await mkdir(join(folder, "sub"));
-      await writeFile(join(folder, "sub", "a.go"), "1");
-      const first = await hashFolder(folder);
-      await writeFile(join(folder, "sub", "a_test.go"), "1");
-      assert.equal(await hashFolder(folder), first);
-      await writeFile(join(folder, "sub", "a.go"), "2");
-      const second = await hashFolder(folder);
-      assert.notEqual(second, first);
-      await writeFile(join(folder, "b.go"), "");
-      assert.notEqual(await hashFolder(folder), second);
-      assert.notEqual(await hashFolder(folder, "more"), await hashFolder(folder));
     }));
 });

@@ -252,7 +252,7 @@ describe("images: the contract, on the real engine", function () {
       rmSync(slow);
       await docker(["start", name]);
       await ready(name, "postgres");
-      assert.match(await logs(name), /begins anew/);
+      assert.match(await logs(name), /initialising again/);
       assert.equal(await exec(name, "psql", "-U", "postgres", "-qtAXc", "SELECT count(*) FROM last"), "0");
     });
 

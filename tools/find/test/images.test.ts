@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { close, testContext } from "./helpers/engine.ts";
 import { readVersion, recipeHash } from "../../build/images/build.ts";
-import { hashFolder, recipeFolder } from "../../build/images/hash.ts";
+import { hashFolder } from "../../build/hash.ts";
 import { ensureImages } from "../images/index.ts";
 import { pickMirrors } from "../../build/images/mirrors.ts";
 import { parseImageName, splitTag, tagCovers } from "../images/names.ts";
@@ -21,7 +21,7 @@ import {
 import { dockerAt } from "../images/cli.ts";
 import { run } from "../../host/command.ts";
 import { classify, pullByApi } from "../images/pull.ts";
-import { findRecipe, RECIPES } from "../../build/images/recipes.ts";
+import { findRecipe, recipeFolder, RECIPES } from "../../build/images/recipes.ts";
 
 describe("images: names", () => {
   it("are read by docker's rules", () => {

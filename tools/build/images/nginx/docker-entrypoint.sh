@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs what lies in /docker-entrypoint.d before nginx starts, in order of name: *.sh is executed, *.envsh is read into
-# this shell so that it can set variables.
+# Runs the scripts in /docker-entrypoint.d in the order of their names, then starts nginx. *.sh is executed; *.envsh is
+# sourced, so that it can set variables.
 set -eu
 
 say() {
@@ -13,10 +13,11 @@ case "${1:-}" in
       [ -e "$script" ] || continue
       case $script in
         *.envsh)
-          if [ -x "$script" ]; then say "reading $script"; . "$script"; else say "$script is not executable: left out"; fi ;;
+          # shellcheck source=/dev/null # users mount these scripts
+          if [ -x "$script" ]; then say "sourcing $script"; . "$script"; else say "ignoring $script, because it is not executable"; fi ;;
         *.sh)
-          if [ -x "$script" ]; then say "running $script"; "$script"; else say "$script is not executable: left out"; fi ;;
-        *) say "$script is neither *.sh nor *.envsh: left out" ;;
+          if [ -x "$script" ]; then say "running $script"; "$script"; else say "ignoring $script, because it is not executable"; fi ;;
+        *) say "ignoring $script, because it is neither *.sh nor *.envsh" ;;
       esac
     done ;;
 esac

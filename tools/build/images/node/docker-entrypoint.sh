@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is no command, or is a flag, is handed to node: `docker run node:24 server.js` runs it.
+# Passes a flag, or anything that is not a command, to node: `docker run node:24 server.js` runs server.js.
 set -eu
 
 case "${1:-}" in

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Starts PostgreSQL; an empty data folder is initialised first. Written against the documented contract of the
-# official image: the same variables, the same folder of init scripts, root or a user of one's own.
+# Starts PostgreSQL, and initialises an empty data folder before. It follows the documented contract of the official
+# image: the same variables and the same folder of init scripts, started by root or by another user.
 set -Eeuo pipefail
 
-# As long as this file lies in the data folder, the folder is not finished and holds nothing that anybody was
-# promised: the next start empties it and begins anew.
+# While this file is in the data folder, the initialisation has not finished and nobody relies on the data: the next
+# start empties the folder and initialises it again.
 readonly MARKER=.initialisation-unfinished
 
 fail() {
@@ -28,7 +28,7 @@ secret() {
   unset "$file_name"
 }
 
-# asks_only ARGS: true when the server is to answer a question and end, so that no data is needed.
+# asks_only ARGS: true when the server only prints something and exits, so that it needs no data.
 asks_only() {
   local argument
   for argument in "$@"; do
@@ -63,19 +63,19 @@ check_before_init() {
   local entries
   entries=$(find "$PGDATA" -mindepth 1 -maxdepth 1 \! -name lost+found -printf '%f ' | head -c 200)
   [[ -z $entries ]] ||
-    fail "the data folder $PGDATA is no data folder of PostgreSQL and is not empty ($entries). Nothing was changed. Give an empty volume."
+    fail "$PGDATA is not a data folder of PostgreSQL, and not empty ($entries). Nothing was changed. Mount an empty volume."
   if [[ -z $POSTGRES_PASSWORD && ${POSTGRES_HOST_AUTH_METHOD:-} != trust ]]; then
-    fail "the data folder is empty and no password is given for the superuser. Set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD" \
+    fail "the data folder is empty and the superuser has no password. Set POSTGRES_PASSWORD_FILE or POSTGRES_PASSWORD" \
       "(or POSTGRES_HOST_AUTH_METHOD=trust, which lets anybody in)."
   fi
   if [[ ${POSTGRES_HOST_AUTH_METHOD:-} == trust ]]; then
-    echo "postgres: POSTGRES_HOST_AUTH_METHOD=trust: anybody who reaches the port is let in without a password." >&2
+    echo "postgres: POSTGRES_HOST_AUTH_METHOD is trust: anybody who reaches the port gets in without a password." >&2
   fi
 }
 
 make_cluster() {
   : >"$PGDATA/$MARKER"
-  # initdb wants an empty folder, so it gets one inside; the files then move up beside the marker.
+  # initdb needs an empty folder, so it gets one inside the data folder. The files then move up beside the marker.
   local fresh="$PGDATA/.initdb"
   mkdir -m 0700 "$fresh"
   local -a arguments=(--username="$POSTGRES_USER" --pgdata="$fresh")
@@ -83,7 +83,7 @@ make_cluster() {
     empty_folder "$POSTGRES_INITDB_WALDIR"
     arguments+=(--waldir="$POSTGRES_INITDB_WALDIR")
   fi
-  # The variable holds a command line, with the quotes of one.
+  # The variable contains a part of a command line, which may have quotes.
   eval "arguments+=(${POSTGRES_INITDB_ARGS:-})"
   initdb "${arguments[@]}" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD")
   find "$fresh" -mindepth 1 -maxdepth 1 -exec mv -t "$PGDATA" '{}' +
@@ -100,7 +100,8 @@ sql() {
   PGHOST='' PGHOSTADDR='' psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --no-password --no-psqlrc "$@"
 }
 
-# The server of the initialisation listens on its socket only: whoever asks over TCP is told "not yet".
+# During the initialisation the server listens on its socket only, so that nobody who connects over TCP takes it for
+# ready.
 temporary_server() {
   local action=$1
   shift
@@ -120,18 +121,19 @@ run_init_scripts() {
     echo "postgres: init script $script"
     case $script in
       *.sh)
+        # shellcheck source=/dev/null # users mount these scripts
         if [[ -x $script ]]; then "$script"; else . "$script"; fi ;;
       *.sql) sql --dbname "$POSTGRES_DB" -f "$script" ;;
       *.sql.gz) gunzip -c "$script" | sql --dbname "$POSTGRES_DB" ;;
       *.sql.xz) xzcat "$script" | sql --dbname "$POSTGRES_DB" ;;
       *.sql.zst) zstd -dc "$script" | sql --dbname "$POSTGRES_DB" ;;
-      *) echo "postgres: $script is neither *.sh nor *.sql[.gz|.xz|.zst]: left out" ;;
+      *) echo "postgres: ignoring $script, because it is neither *.sh nor *.sql[.gz|.xz|.zst]" ;;
     esac
   done
 }
 
 initialise() {
-  # Told to stop, it stops the temporary server; the marker stays, so the next start begins anew.
+  # On a signal the temporary server is stopped. The marker stays, so the next start initialises again.
   trap 'temporary_server stop >/dev/null 2>&1 || true; exit 143' INT TERM
   check_before_init
   make_cluster
@@ -156,10 +158,10 @@ main() {
   if [[ $1 == postgres ]] && ! asks_only "$@"; then
     prepare_folders
     if as_root; then
-      exec setpriv --reuid=postgres --regid=postgres --init-groups -- "$BASH_SOURCE" "$@"
+      exec setpriv --reuid=postgres --regid=postgres --init-groups -- "${BASH_SOURCE[0]}" "$@"
     fi
     if [[ -e $PGDATA/$MARKER ]]; then
-      echo "postgres: the last initialisation did not finish: its remains are removed, and it begins anew" >&2
+      echo "postgres: the last initialisation did not finish; removing what it left and initialising again" >&2
       empty_folder "$PGDATA"
       rm "$PGDATA/$MARKER"
     fi
@@ -170,7 +172,7 @@ main() {
       secret POSTGRES_INITDB_ARGS
       initialise "${@:2}"
     fi
-    # A running server needs no password of its own: none stays in its environment.
+    # The running server does not need the password, so it is removed from the environment.
     unset POSTGRES_PASSWORD
   fi
   exec "$@"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Starts Redis as the official image does: flags or a configuration file are handed to redis-server, root becomes redis.
+# Starts Redis as the official image does: passes flags or a configuration file to redis-server, and changes from root
+# to the user redis.
 set -eu
 
 case "${1:-}" in
@@ -12,20 +13,20 @@ if [ "${1:-}" = redis-server ]; then
     exec setpriv --reuid=redis --regid=redis --init-groups -- "$0" "$@"
   fi
 
-  # Other users have no business with the data.
+  # Other users may not read the data.
   [ "$(umask)" != 0022 ] || umask 0077
 
-  # The official server is compiled with protected mode off: in a container the network is the border. Debian's is
-  # not, so the flag is given, unless the command line or the configuration file says something about it.
-  said=no
+  # The official server is compiled with protected mode off, because a container's network already protects it. Debian's
+  # server is not, so the flag is added here, unless the command line or the configuration file sets it.
+  is_set=no
   for argument in "$@"; do
     case $argument in
-      --protected-mode) said=yes ;;
-      *.conf) if [ -r "$argument" ] && grep -q '^[[:space:]]*protected-mode' "$argument"; then said=yes; fi ;;
-      -h | --help | -v | --version | --test-memory | --check-system) said=yes ;;
+      --protected-mode) is_set=yes ;;
+      *.conf) if [ -r "$argument" ] && grep -q '^[[:space:]]*protected-mode' "$argument"; then is_set=yes; fi ;;
+      -h | --help | -v | --version | --test-memory | --check-system) is_set=yes ;;
     esac
   done
-  [ "$said" = yes ] || set -- "$@" --protected-mode no
+  [ "$is_set" = yes ] || set -- "$@" --protected-mode no
 fi
 
 exec "$@"

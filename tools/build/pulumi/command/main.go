@@ -1,6 +1,5 @@
-// The plugin pulumi-resource-command for machines that cannot download the official one: local.Command
-// and remote.Command, as documented
-// for @pulumi/command.
+// The plugin pulumi-resource-command for machines that cannot download the official one. It has local.Command and
+// remote.Command, as documented for @pulumi/command.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 	"omniai.invalid/toolchain/command/remote"
 )
 
-// version: what it stands in for, and that it does. Build metadata does not count when versions are compared.
+// version is the official version that this plugin stands in for. Comparisons ignore what follows the plus sign.
 const version = "1.2.1+standin"
 
 func main() {

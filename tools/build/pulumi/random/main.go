@@ -10,7 +10,7 @@ import (
 	"omniai.invalid/toolchain/random/info"
 )
 
-// Both are written by cmd/tfgen in the folder where the toolchain builds, never in the repository.
+// cmd/tfgen writes both in the folder where the plugin is built, never in the repository.
 var (
 	//go:embed schema.json
 	schema []byte

@@ -11,15 +11,15 @@ import (
 
 // stopTree asks a process and all that it started to stop, and kills what is left after the grace.
 //
-// The tree is read from /proc instead of giving the command a process group of its own: it stays in the plugin's
-// group, so that the CLI, when it kills that group, reaches the command too.
+// The tree is read from /proc. The command gets no process group of its own: it stays in the plugin's group, so that
+// the CLI reaches the command too when it kills that group.
 func stopTree(root int, grace time.Duration) error {
 	tree := descendants(root)
 	signal(tree, syscall.SIGTERM)
 	for end := time.Now().Add(grace); time.Now().Before(end) && anyAlive(tree); {
 		time.Sleep(50 * time.Millisecond)
 	}
-	// Looked up once more: a process may have started others while it was told to stop.
+	// The tree is read again, because a process may have started others while it was told to stop.
 	signal(append(tree, descendants(root)...), syscall.SIGKILL)
 	return nil
 }
@@ -27,12 +27,12 @@ func stopTree(root int, grace time.Duration) error {
 func signal(pids []int, sig syscall.Signal) {
 	for _, pid := range pids {
 		if process, err := os.FindProcess(pid); err == nil {
-			_ = process.Signal(sig) // gone already is what is wanted
+			_ = process.Signal(sig) // an error means that it has ended, which is what we want
 		}
 	}
 }
 
-// anyAlive: a zombie has ended, and only waits for its parent to take notice.
+// anyAlive does not count zombies: they have ended, and only wait for their parent to notice.
 func anyAlive(pids []int) bool {
 	for _, pid := range pids {
 		if fields := stat(pid); fields != nil && fields[0] != "Z" {
@@ -42,7 +42,7 @@ func anyAlive(pids []int) bool {
 	return false
 }
 
-// descendants gives the root and every process below it; on systems without /proc, the root alone.
+// descendants returns the root and every process below it, or the root alone on systems without /proc.
 func descendants(root int) []int {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -60,8 +60,8 @@ func descendants(root int) []int {
 	return tree
 }
 
-// stat gives the fields of /proc/PID/stat after the command's name, which may itself hold spaces and brackets:
-// state, parent, and so on. It is nil when there is no such process.
+// stat returns the fields of /proc/PID/stat that follow the command's name: state, parent, and so on. The name itself
+// may contain spaces and brackets. It returns nil when there is no such process.
 func stat(pid int) []string {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -9,17 +9,17 @@ import (
 	"testing"
 	"time"
 
-	"omniai.invalid/toolchain/command/output"
+	"omniai.invalid/toolchain/command/lifecycle"
 )
 
 func text(value string) *string { return &value }
 
 func TestTheCommandGetsItsInputs(t *testing.T) {
 	dir := t.TempDir()
-	state := State{Inputs: Inputs{
-		Stdin: text("in"), Dir: &dir, Environment: map[string]string{"NAME": "value"},
-	}}
-	if err := state.run(context.Background(), `cat; echo " $NAME"; pwd; echo err >&2`); err != nil {
+	state := State{Inputs: Inputs{Dir: &dir, Common: lifecycle.Common{
+		Stdin: text("in"), Environment: map[string]string{"NAME": "value"},
+	}}}
+	if err := state.Run(context.Background(), `cat; echo " $NAME"; pwd; echo err >&2`); err != nil {
 		t.Fatal(err)
 	}
 	if want := "in value\n" + dir; state.Stdout != want || state.Stderr != "err" {
@@ -29,21 +29,24 @@ func TestTheCommandGetsItsInputs(t *testing.T) {
 
 func TestPreviousOutputIsInTheEnvironmentUnlessSwitchedOff(t *testing.T) {
 	show := `echo "[$PULUMI_COMMAND_STDOUT]"`
-	state := State{Stdout: "before"}
-	if err := state.run(context.Background(), show); err != nil || state.Stdout != "[before]" {
+	state := State{Output: lifecycle.Output{Stdout: "before"}}
+	if err := state.Run(context.Background(), show); err != nil || state.Stdout != "[before]" {
 		t.Errorf("got %q, %v", state.Stdout, err)
 	}
 	no := false
-	state = State{Inputs: Inputs{AddPreviousOutputInEnv: &no}, Stdout: "before"}
-	if err := state.run(context.Background(), show); err != nil || state.Stdout != "[]" {
+	state = State{
+		Inputs: Inputs{Common: lifecycle.Common{AddPreviousOutputInEnv: &no}},
+		Output: lifecycle.Output{Stdout: "before"},
+	}
+	if err := state.Run(context.Background(), show); err != nil || state.Stdout != "[]" {
 		t.Errorf("got %q, %v", state.Stdout, err)
 	}
 }
 
 func TestAFailureShowsNothingThatMustNotBeLogged(t *testing.T) {
-	none := output.None
-	state := State{Inputs: Inputs{Logging: &none, Stdin: text("hunter2")}}
-	err := state.run(context.Background(), "cat; echo swordfish >&2; exit 3")
+	none := lifecycle.None
+	state := State{Inputs: Inputs{Common: lifecycle.Common{Logging: &none, Stdin: text("hunter2")}}}
+	err := state.Run(context.Background(), "cat; echo swordfish >&2; exit 3")
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Fatalf("got %v; want one with the exit status", err)
 	}
@@ -52,9 +55,9 @@ func TestAFailureShowsNothingThatMustNotBeLogged(t *testing.T) {
 			t.Errorf("%q shows %s", err, secret)
 		}
 	}
-	onlyErr := output.Stderr
-	state = State{Inputs: Inputs{Logging: &onlyErr, Stdin: text("hunter2")}}
-	err = state.run(context.Background(), "cat; echo why >&2; exit 3")
+	onlyErr := lifecycle.Stderr
+	state = State{Inputs: Inputs{Common: lifecycle.Common{Logging: &onlyErr, Stdin: text("hunter2")}}}
+	err = state.Run(context.Background(), "cat; echo why >&2; exit 3")
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "why") {
 		t.Errorf("got %v; want standard error and not standard output", err)
 	}
@@ -64,11 +67,11 @@ func TestCancellingStopsTheWholeTree(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pids")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	state := State{Inputs: Inputs{Environment: map[string]string{"FILE": file}}}
+	state := State{Inputs: Inputs{Common: lifecycle.Common{Environment: map[string]string{"FILE": file}}}}
 	done := make(chan error, 1)
 	go func() {
 		// One that does as it is told, and a grandchild that does not.
-		done <- state.run(ctx, `sleep 60 & echo $! >>$FILE
+		done <- state.Run(ctx, `sleep 60 & echo $! >>$FILE
 			sh -c 'trap "" TERM; echo $$ >>$FILE; while :; do sleep 0.1; done' & wait`)
 	}()
 	var pids []string

@@ -1,20 +1,19 @@
-// Package remote gives the resource command:remote:Command; the package's name is part of that token.
+// Package remote provides the resource command:remote:Command. The package's name is part of that token.
 package remote
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"omniai.invalid/toolchain/command/output"
+	"omniai.invalid/toolchain/command/lifecycle"
 )
 
-// Command is a command that is run on another machine, over SSH, when it is created, updated or deleted.
-type Command struct{}
+// Command runs on another machine, over SSH, when it is created, updated or deleted.
+type Command struct {
+	lifecycle.Commands[Inputs, State, *State]
+}
 
 // Connection says how the machine is reached. What is not set is nil, so that it stays out of the state.
 type Connection struct {
@@ -30,25 +29,20 @@ type Connection struct {
 	PerDialTimeout     *int     `pulumi:"perDialTimeout,optional"`
 }
 
-// Inputs are what the program says.
+// Inputs are what the program sets.
 type Inputs struct {
-	Connection             *Connection       `pulumi:"connection" provider:"secret"`
-	Create                 *string           `pulumi:"create,optional"`
-	Update                 *string           `pulumi:"update,optional"`
-	Delete                 *string           `pulumi:"delete,optional"`
-	Triggers               *[]any            `pulumi:"triggers,optional" provider:"replaceOnChanges"`
-	Environment            map[string]string `pulumi:"environment,optional"`
-	Stdin                  *string           `pulumi:"stdin,optional"`
-	Logging                *output.Logging   `pulumi:"logging,optional"`
-	AddPreviousOutputInEnv *bool             `pulumi:"addPreviousOutputInEnv,optional"`
+	lifecycle.Common
+	Connection *Connection `pulumi:"connection" provider:"secret"`
 }
 
 // State is what is kept.
 type State struct {
 	Inputs
-	Stdout string `pulumi:"stdout"`
-	Stderr string `pulumi:"stderr"`
+	lifecycle.Output
 }
+
+// SetInputs replaces the inputs and leaves the output.
+func (s *State) SetInputs(inputs Inputs) { s.Inputs = inputs }
 
 // Check refuses what the official provider has and this one lacks, instead of dropping it.
 func (*Command) Check(ctx context.Context, request infer.CheckRequest) (infer.CheckResponse[Inputs], error) {
@@ -57,55 +51,15 @@ func (*Command) Check(ctx context.Context, request infer.CheckRequest) (infer.Ch
 		failures = append(failures, p.CheckFailure{Property: "connection.proxy", Reason: "the command provider built by " +
 			"tools/build goes through no proxy; use the official command plugin, or leave it out"})
 	}
-	if inputs.Logging != nil && !slices.Contains(output.Loggings, *inputs.Logging) {
-		failures = append(failures, p.CheckFailure{Property: "logging", Reason: fmt.Sprintf(
-			"it is %q and has to be one of %q", *inputs.Logging, output.Loggings)})
-	}
+	failures = append(failures, inputs.CheckLogging()...)
 	return infer.CheckResponse[Inputs]{Inputs: inputs, Failures: failures}, err
 }
 
-// WireDependencies: what a command prints may hold what it was given, but not how the machine was reached.
+// WireDependencies: what a command prints may contain its inputs, but not how the machine was reached.
 func (*Command) WireDependencies(f infer.FieldSelector, inputs *Inputs, state *State) {
 	given := []infer.InputField{
 		f.InputField(&inputs.Create), f.InputField(&inputs.Update), f.InputField(&inputs.Stdin), f.InputField(&inputs.Environment),
 	}
 	f.OutputField(&state.Stdout).DependsOn(given...)
 	f.OutputField(&state.Stderr).DependsOn(given...)
-}
-
-// Create runs `create`, if there is one.
-func (*Command) Create(
-	ctx context.Context, request infer.CreateRequest[Inputs],
-) (infer.CreateResponse[State], error) {
-	state := State{Inputs: request.Inputs}
-	id, err := resource.NewUniqueHex(request.Name, 8, 0)
-	if err == nil && !request.DryRun && state.Create != nil {
-		err = state.run(ctx, *state.Create)
-	}
-	return infer.CreateResponse[State]{ID: id, Output: state}, err
-}
-
-// Update runs `update`, or `create` where there is none; the command sees the previous run's output.
-func (*Command) Update(
-	ctx context.Context, request infer.UpdateRequest[Inputs, State],
-) (infer.UpdateResponse[State], error) {
-	state := State{Inputs: request.Inputs, Stdout: request.State.Stdout, Stderr: request.State.Stderr}
-	command := state.Update
-	if command == nil {
-		command = state.Create
-	}
-	var err error
-	if !request.DryRun && command != nil {
-		err = state.run(ctx, *command)
-	}
-	return infer.UpdateResponse[State]{Output: state}, err
-}
-
-// Delete runs `delete`, if there is one, with the inputs of the last create or update.
-func (*Command) Delete(ctx context.Context, request infer.DeleteRequest[State]) (infer.DeleteResponse, error) {
-	var err error
-	if command := request.State.Delete; command != nil {
-		err = request.State.run(ctx, *command)
-	}
-	return infer.DeleteResponse{}, err
 }

@@ -7,13 +7,14 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// As the official provider documents them.
+// The defaults that the official provider documents.
 const (
 	defaultPort           = 22
 	defaultUser           = "root"
@@ -29,8 +30,8 @@ func or[T any](value *T, fallback T) T {
 	return *value
 }
 
-// dial connects, again and again until it has failed dialErrorLimit times: a machine may just be starting. A host key
-// that is not the expected one, and a login that is refused, do not get better by waiting.
+// dial connects, and tries again until it has failed dialErrorLimit times, because the machine may just be starting.
+// It gives up at once on an unexpected host key and on a refused login: waiting does not help there.
 func (c *Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	config, done, err := c.clientConfig()
 	if err != nil {
@@ -54,7 +55,7 @@ func (c *Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	}
 }
 
-// errHostKey: somebody else answers, or the host was set up anew.
+// errHostKey: another machine answers, or the host was installed again.
 var errHostKey = errors.New("the host's key is not the one in hostKey")
 
 func dialOnce(ctx context.Context, address string, config *ssh.ClientConfig) (*ssh.Client, bool, error) {
@@ -63,7 +64,7 @@ func dialOnce(ctx context.Context, address string, config *ssh.ClientConfig) (*s
 	if err != nil {
 		return nil, false, err
 	}
-	// The handshake has the same time; afterwards a command may take as long as it needs.
+	// The handshake has the same limit; the command itself has none.
 	if config.Timeout > 0 {
 		_ = raw.SetDeadline(time.Now().Add(config.Timeout))
 	}
@@ -71,23 +72,26 @@ func dialOnce(ctx context.Context, address string, config *ssh.ClientConfig) (*s
 	if err != nil {
 		_ = raw.Close()
 		var refused *ssh.ServerAuthError
-		return nil, errors.Is(err, errHostKey) || errors.As(err, &refused) || isAuth(err), err
+		return nil, errors.Is(err, errHostKey) || errors.As(err, &refused) || isRefusedLogin(err), err
 	}
 	_ = raw.SetDeadline(time.Time{})
 	return ssh.NewClient(connection, channels, requests), false, nil
 }
 
+// isRefusedLogin: the client's own error for this has no type.
+func isRefusedLogin(err error) bool { return strings.Contains(err.Error(), "unable to authenticate") }
+
 func (c *Connection) clientConfig() (*ssh.ClientConfig, func(), error) {
 	config := &ssh.ClientConfig{
 		User:    or(c.User, defaultUser),
 		Timeout: time.Duration(or(c.PerDialTimeout, defaultPerDialTimeout)) * time.Second,
-		// Documented: without a hostKey it is not looked at. Our program always gives one.
+		// As documented, the host's key is not checked without a hostKey. Our program always sets one.
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	}
 	if c.HostKey != nil {
 		expected, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*c.HostKey))
 		if err != nil {
-			return nil, nil, fmt.Errorf("hostKey is no public key as ssh-keyscan or /etc/ssh/*.pub have it: %w", err)
+			return nil, nil, fmt.Errorf("hostKey is not a public key as ssh-keyscan prints it or /etc/ssh/*.pub contains it: %w", err)
 		}
 		config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if string(key.Marshal()) != string(expected.Marshal()) {
@@ -95,7 +99,7 @@ func (c *Connection) clientConfig() (*ssh.ClientConfig, func(), error) {
 			}
 			return nil
 		}
-		// Else the server may offer another of its keys.
+		// Without this the server may offer another of its keys.
 		config.HostKeyAlgorithms = algorithms(expected.Type())
 	}
 	done := func() {}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// signers: the keys that a fresh Debian makes.
+// signers creates the keys that a fresh Debian has.
 func signers(t *testing.T) map[string]ssh.Signer {
 	t.Helper()
 	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -42,7 +42,7 @@ func signers(t *testing.T) map[string]ssh.Signer {
 	return all
 }
 
-// serve answers with all keys, to whoever says the password.
+// serve starts a server that shows all keys and lets anybody in who sends a password.
 func serve(t *testing.T, keys map[string]ssh.Signer) *Connection {
 	t.Helper()
 	config := &ssh.ServerConfig{PasswordCallback: func(ssh.ConnMetadata, []byte) (*ssh.Permissions, error) {
@@ -70,7 +70,7 @@ func serve(t *testing.T, keys map[string]ssh.Signer) *Connection {
 				go ssh.DiscardRequests(requests)
 				go func() {
 					for channel := range channels {
-						_ = channel.Reject(ssh.Prohibited, "nothing runs here")
+						_ = channel.Reject(ssh.Prohibited, "no commands here")
 					}
 				}()
 				_ = connection.Wait()
@@ -113,8 +113,8 @@ func TestAnotherHostIsRefused(t *testing.T) {
 	}
 }
 
-// A provider that does not narrow the choice to the expected key's type gets the host's ECDSA key: so that one is what
-// docs/environments.md asks for.
+// A provider that does not ask for the expected key's type gets the host's ECDSA key. That is why docs/environments.md
+// asks for the ECDSA key.
 func TestWithoutAChoiceAHostShowsItsEcdsaKey(t *testing.T) {
 	keys := signers(t)
 	connection := serve(t, keys)
@@ -131,6 +131,6 @@ func TestWithoutAChoiceAHostShowsItsEcdsaKey(t *testing.T) {
 	}
 	_ = client.Close()
 	if string(shown.Marshal()) != string(keys["ecdsa"].PublicKey().Marshal()) {
-		t.Errorf("it showed %s", shown.Type())
+		t.Errorf("the host showed its %s key", shown.Type())
 	}
 }

@@ -1,5 +1,5 @@
-// Package info says how the upstream random provider looks to Pulumi: the same tokens and property names as the
-// official provider of the npm package @pulumi/random.
+// Package info describes the upstream random provider to Pulumi, with the same tokens and property names as the official
+// provider of the npm package @pulumi/random.
 package info
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/terraform-providers/terraform-provider-random/shim"
 )
 
-// Version: what it stands in for, and that it does. Build metadata does not count when versions are compared.
+// Version is the official version that this plugin stands in for. Comparisons ignore what follows the plus sign.
 const Version = "4.21.2+standin"
 
 var resources = map[string]string{
@@ -29,7 +29,7 @@ var resources = map[string]string{
 	"random_uuid7":    "RandomUuid7",
 }
 
-// Provider describes the bridged provider. The metadata is written by cmd/tfgen; empty while it runs.
+// Provider describes the bridged provider. cmd/tfgen writes the metadata, and passes empty metadata itself.
 func Provider(metadata []byte) tfbridge.ProviderInfo {
 	provider := tfbridge.ProviderInfo{
 		P:            pf.ShimProvider(shim.NewProvider()),
@@ -47,14 +47,14 @@ func Provider(metadata []byte) tfbridge.ProviderInfo {
 	return provider
 }
 
-// bytesID: upstream gives random bytes no id of their own, so they are known by their value, as officially.
+// bytesID: upstream gives random bytes no id, so their value is their id, as in the official provider.
 func bytesID(_ context.Context, state resource.PropertyMap) (resource.ID, error) {
 	value := state["base64"]
 	if value.IsSecret() {
 		value = value.SecretValue().Element
 	}
 	if !value.IsString() {
-		return "", errors.New("the state of RandomBytes has no text in base64")
+		return "", errors.New("the property base64 in the state of RandomBytes is not a string")
 	}
 	return resource.ID(value.StringValue()), nil
 }

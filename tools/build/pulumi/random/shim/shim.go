@@ -1,4 +1,4 @@
-// Package shim hands out the random provider's constructor, which its own module keeps internal.
+// Package shim exports the random provider's constructor, which is internal in its own module.
 package shim
 
 import (
@@ -6,5 +6,5 @@ import (
 	"github.com/terraform-providers/terraform-provider-random/internal/provider"
 )
 
-// NewProvider gives the upstream provider, unchanged.
+// NewProvider returns the upstream provider unchanged.
 func NewProvider() upstream.Provider { return provider.New() }

@@ -1,4 +1,4 @@
-// Writes the provider's schema and metadata, which the plugin carries inside (../../main.go).
+// Writes the provider's schema and metadata, which ../../main.go embeds in the plugin.
 package main
 
 import (
