@@ -1,12 +1,12 @@
 /** `npm run down`: everything but the data, or with --delete-data that too. */
 import { confirm, confirmByTyping } from "../terminal/prompt.ts";
-import { listVolumes, unlessGone } from "../engine/views.ts";
+import { listVolumes, unlessGone } from "../engine/containers.ts";
 import { InterruptedError } from "../terminal/errors.ts";
 import { print } from "../terminal/output.ts";
 import { recover } from "../stack/recover.ts";
 import { runPulumi } from "../stack/run.ts";
 import { interrupts, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
-import { importState } from "../stack/stack.ts";
+import { importState } from "../stack/open-stack.ts";
 import type { State } from "../stack/state.ts";
 import { stopOwnEngine, toolchainContext } from "../stack/toolchain.ts";
 

@@ -1,7 +1,7 @@
 /** `npm run logs`: what the containers write, each line with where it comes from. */
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
-import { LABELS, listContainers, unframe, type ContainerView } from "../engine/views.ts";
+import { LABELS, listContainers, unframe, type ContainerView } from "../engine/containers.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 import { paint, print } from "../terminal/output.ts";
 import { findPlace, interrupts, openEngine, type CommonOptions } from "../stack/session.ts";

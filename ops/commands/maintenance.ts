@@ -5,7 +5,7 @@
 import type Docker from "dockerode";
 import { MAINTENANCE_FILE } from "../../infra/components/edge/maintenance.ts";
 import { Audit } from "../stack/audit.ts";
-import { listContainers } from "../engine/views.ts";
+import { listContainers } from "../engine/containers.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { execIn } from "../engine/exec.ts";
 import { ago, print } from "../terminal/output.ts";

@@ -4,12 +4,12 @@
  */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { readChanges, servingBuild } from "../stack/audit.ts";
-import { LABELS } from "../engine/views.ts";
+import { LABELS } from "../engine/containers.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 import { paint, print } from "../terminal/output.ts";
 import { runPulumi, type Change } from "../stack/run.ts";
 import { interrupts, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
-import type { StackHandle } from "../stack/stack.ts";
+import type { StackHandle } from "../stack/open-stack.ts";
 import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "../stack/state.ts";
 import { deploy, prepare, summarise } from "./up.ts";
 import { currentOptions } from "../stack/versions.ts";

@@ -2,7 +2,7 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
 import { confirm, mustBeAskable } from "../terminal/prompt.ts";
-import { isGood } from "../engine/views.ts";
+import { isGood } from "../engine/containers.ts";
 import { InterruptedError, OpsError } from "../terminal/errors.ts";
 import { interruptions } from "../stack/downtime.ts";
 import { describeMaintenance, readMaintenance } from "./maintenance.ts";
@@ -13,7 +13,7 @@ import { explainContainers, healthTable, printUrls, settledContainers, urlsOf } 
 import { RunFailed, runPulumi } from "../stack/run.ts";
 import { imageNames, textOf } from "../stack/settings.ts";
 import { interrupts, openSession, ROOT, say, type CommonOptions, type Session } from "../stack/session.ts";
-import type { StackHandle } from "../stack/stack.ts";
+import type { StackHandle } from "../stack/open-stack.ts";
 import { failedGates, nameOf, type State } from "../stack/state.ts";
 import { prepareImages, standInsLine } from "../stack/toolchain.ts";
 import { configOf, removeObsolete, sourceBuild } from "../stack/versions.ts";

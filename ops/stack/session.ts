@@ -3,10 +3,10 @@ import path from "node:path";
 import type Docker from "dockerode";
 import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
 import { Audit, readChanges, servingBuild } from "./audit.ts";
-import { checkEngine, connect } from "../engine/views.ts";
+import { checkEngine, connect } from "../engine/containers.ts";
 import { Interrupts } from "../terminal/signals.ts";
 import { clearPulumiLocks, takeOwnLock } from "./locks.ts";
-import { mendCheckpoint } from "./mend.ts";
+import { mendCheckpoint } from "./checkpoint-repair.ts";
 import { note, paint } from "../terminal/output.ts";
 import { killRunning } from "./pulumi-command.ts";
 import { checkConfig, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
@@ -17,7 +17,7 @@ import {
   unknownStack,
   type Backend,
   type StackHandle,
-} from "./stack.ts";
+} from "./open-stack.ts";
 import {
   prepareTools,
   toolchainContext,

@@ -6,10 +6,10 @@ import { EXIT, OpsError } from "../../terminal/errors.ts";
 import { note, paint, print, printJson, table } from "../../terminal/output.ts";
 import { runPulumi, type Change } from "../../stack/run.ts";
 import { interrupts, openSession, type CommonOptions } from "../../stack/session.ts";
-import { exportState, type StackHandle } from "../../stack/stack.ts";
+import { exportState, type StackHandle } from "../../stack/open-stack.ts";
 import { failedGates, nameOf } from "../../stack/state.ts";
 import type { Difference } from "./facts.ts";
-import { look } from "./look.ts";
+import { look } from "./compare.ts";
 
 /** What `pulumi preview --refresh` would change, one entry per resource. */
 async function preview(stack: string, handle: StackHandle): Promise<readonly Change[]> {

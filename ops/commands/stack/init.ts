@@ -15,7 +15,7 @@ import {
   stackFiles,
   type Values,
 } from "../../stack/settings.ts";
-import { planBackend } from "../../stack/stack.ts";
+import { planBackend } from "../../stack/open-stack.ts";
 import { prepareTools, toolchainContext } from "../../stack/toolchain.ts";
 import { objection, QUESTIONS, renderStackFile, type Question } from "./questions.ts";
 import { setSecrets, type Secret } from "./secrets.ts";

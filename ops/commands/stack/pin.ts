@@ -1,7 +1,7 @@
 /** `npm run stack -- pin NAME`: writes the digest that each image's tag stands for now into the stack's file. */
 import fs from "node:fs";
 import { parseDocument } from "yaml";
-import { connect } from "../../engine/views.ts";
+import { connect } from "../../engine/containers.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { paint, print, table } from "../../terminal/output.ts";
 import { findPlace, interrupts, ROOT } from "../../stack/session.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { mendCheckpoint } from "../stack/mend.ts";
+import { mendCheckpoint } from "../../stack/checkpoint-repair.ts";
 
 describe("a state that a kill cut off", () => {
   let folder: string;

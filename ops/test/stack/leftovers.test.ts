@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { unprotected } from "../commands/down.ts";
-import type { ContainerView, VolumeView } from "../engine/views.ts";
-import { interruptions } from "../stack/downtime.ts";
-import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../stack/pending.ts";
-import { publisherOf, strangeVolumes, wantedPorts } from "../stack/prechecks.ts";
-import { describeChanges, replicaUrns, workloadsOf } from "../commands/restart.ts";
-import { plainReason, tell, type Story } from "../stack/run.ts";
-import { hasOwnSecrets, localStackFile, planBackend } from "../stack/stack.ts";
-import { failedGates, TYPES, type State, type StateResource } from "../stack/state.ts";
-import { refreshes } from "../commands/up.ts";
+import { unprotected } from "../../commands/down.ts";
+import type { ContainerView, VolumeView } from "../../engine/containers.ts";
+import { interruptions } from "../../stack/downtime.ts";
+import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../../stack/leftovers.ts";
+import { publisherOf, strangeVolumes, wantedPorts } from "../../stack/prechecks.ts";
+import { describeChanges, replicaUrns, workloadsOf } from "../../commands/restart.ts";
+import { plainReason, tell, type Story } from "../../stack/run.ts";
+import { hasOwnSecrets, localStackFile, planBackend } from "../../stack/open-stack.ts";
+import { failedGates, TYPES, type State, type StateResource } from "../../stack/state.ts";
+import { refreshes } from "../../commands/up.ts";
 
 const urn = (name: string, type: string = TYPES.container): string =>
   `urn:pulumi:dev::omniai::${type}::${name}`;

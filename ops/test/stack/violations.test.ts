@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
-import { EXIT } from "../terminal/errors.ts";
-import { RunFailed, tell, type Story } from "../stack/run.ts";
-import { describeViolations, readViolation } from "../stack/violations.ts";
+import { EXIT } from "../../terminal/errors.ts";
+import { RunFailed, tell, type Story } from "../../stack/run.ts";
+import { describeViolations, readViolation } from "../../stack/violations.ts";
 
 const event = (change: Partial<PolicyEvent> = {}): PolicyEvent => ({
   message:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { InterruptedError } from "../terminal/errors.ts";
-import { Interrupts } from "../terminal/signals.ts";
+import { InterruptedError } from "../../terminal/errors.ts";
+import { Interrupts } from "../../terminal/signals.ts";
 
 function setUp() {
   let now = 1000;
