@@ -20,7 +20,7 @@ import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report
 import { findPlace, openEngine, openSession, type CommonOptions, type Place } from "../stack/session.ts";
 import { imageNames } from "../stack/settings.ts";
 import { exportState } from "../stack/open-stack.ts";
-import { failedGates, nameOf } from "../stack/state.ts";
+import { failedResources, nameOf } from "../stack/state.ts";
 import { rolledBackTo } from "../stack/versions.ts";
 
 interface LastUpdate {
@@ -78,7 +78,7 @@ async function readState(options: CommonOptions): Promise<StateView> {
     lastUpdate: lastUpdateOf(history),
     urls: urlsOf(outputs),
     pending: (state.pending_operations ?? []).map(({ type, resource }) => `${type} ${nameOf(resource.urn)}`),
-    failed: failedGates(state).map(({ urn }) => nameOf(urn)),
+    failed: failedResources(state).map(({ urn }) => nameOf(urn)),
   };
 }
 

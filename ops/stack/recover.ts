@@ -13,7 +13,7 @@ import {
 } from "./leftovers.ts";
 import { checkDataVolumes } from "./prechecks.ts";
 import { runPulumi } from "./run.ts";
-import { interrupts, say, type Session } from "./session.ts";
+import { signals, say, type Session } from "./session.ts";
 import { exportState, importState } from "./open-stack.ts";
 import type { State } from "./state.ts";
 
@@ -54,7 +54,7 @@ export async function recover(session: Session): Promise<State> {
   if (target.length > 0) {
     await runPulumi({
       title: `taking what is gone out of the state of stack ${stack}`,
-      interrupts,
+      signals,
       options: { configFile: handle.options.configFile },
       show: false,
       run: (run) => handle.program.refresh({ ...run, target, showSecrets: false }),
