@@ -15,7 +15,7 @@ import type { PreviewOptions } from "./commands/preview.ts";
 import type { RestartOptions } from "./commands/restart.ts";
 import type { InitOptions } from "./commands/stack/init.ts";
 import { QUESTIONS } from "./commands/stack/questions.ts";
-import { endAudit, interrupts, type CommonOptions } from "./stack/session.ts";
+import { endAudit, signals, type CommonOptions } from "./stack/session.ts";
 import type { UpOptions } from "./commands/up.ts";
 import type { UserOptions } from "./commands/user.ts";
 
@@ -226,7 +226,7 @@ function fail(error: unknown): number {
 // Whoever reads the output may go away (`| head`, a closed terminal); the run itself goes on to its end.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
-interrupts.listen();
+signals.listen();
 let exitCode: number = EXIT.ok;
 try {
   await program.parseAsync();
@@ -235,6 +235,6 @@ try {
   exitCode = fail(error);
   endAudit(exitCode === EXIT.interrupted ? "interrupted" : "failed", explain(error).what);
 }
-interrupts.leave();
+signals.leave();
 // The engine's connections would keep the process alive for some seconds more.
 process.exit(exitCode);

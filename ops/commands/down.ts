@@ -1,12 +1,12 @@
 /** `npm run down`: everything but the data, or with --delete-data that too. */
 import { confirm, confirmByTyping } from "../terminal/prompt.ts";
-import { listVolumes, unlessGone } from "../engine/views.ts";
+import { listVolumes, unlessGone } from "../engine/containers.ts";
 import { InterruptedError } from "../terminal/errors.ts";
 import { print } from "../terminal/output.ts";
 import { recover } from "../stack/recover.ts";
 import { runPulumi } from "../stack/run.ts";
-import { interrupts, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
-import { importState } from "../stack/stack.ts";
+import { signals, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
+import { importState } from "../stack/open-stack.ts";
 import type { State } from "../stack/state.ts";
 import { stopOwnEngine, toolchainContext } from "../stack/toolchain.ts";
 
@@ -19,7 +19,7 @@ export interface DownOptions extends CommonOptions {
 export async function down(options: DownOptions): Promise<void> {
   const session = await openSession(options, { create: false, lock: "down" });
   await ask(session, options);
-  interrupts.begin({ title: `looking at stack ${session.stack} on the engine` });
+  signals.begin({ title: `looking at stack ${session.stack} on the engine` });
   await recover(session);
   if (options.deleteData) await deleteAll(session);
   else await keepData(session);
@@ -28,7 +28,7 @@ export async function down(options: DownOptions): Promise<void> {
 
 async function ask({ stack, docker }: Session, { yes, deleteData }: DownOptions): Promise<void> {
   if (yes) return;
-  interrupts.begin({ title: "asking" });
+  signals.begin({ title: "asking" });
   if (deleteData) {
     const names = (await listVolumes(docker, stack)).filter(({ data }) => data).map(({ name }) => name);
     const question = `This deletes stack ${stack} with all its data (${names.join(", ") || "no data volume is left"}). It cannot be undone.`;
@@ -43,12 +43,12 @@ async function ask({ stack, docker }: Session, { yes, deleteData }: DownOptions)
 async function keepData({ stack, docker, handle }: Session): Promise<void> {
   await runPulumi({
     title: `taking down stack ${stack}`,
-    interrupts,
+    signals,
     options: { configFile: handle.options.configFile },
     show: true,
     run: (run) => handle.program.destroy({ ...run, showSecrets: false, excludeProtected: true }),
   });
-  interrupts.begin({ title: "looking at what is left" });
+  signals.begin({ title: "looking at what is left" });
   const volumes = (await listVolumes(docker, stack)).filter(({ data }) => data);
   print();
   print(`Stack ${stack} is down. Its data stays on the engine and the next \`up\` goes on with it:`);
@@ -67,12 +67,12 @@ async function deleteAll({ stack, docker, handle }: Session): Promise<void> {
   await importState(handle, unprotected);
   await runPulumi({
     title: `deleting stack ${stack} with its data`,
-    interrupts,
+    signals,
     options: { configFile: handle.options.configFile },
     show: true,
     run: (run) => handle.program.destroy({ ...run, showSecrets: false }),
   });
-  interrupts.begin({ title: "removing the volumes" });
+  signals.begin({ title: "removing the volumes" });
   // The volumes are declared with retainOnDelete: Pulumi lets go of them and leaves them where they are.
   for (const { name, data } of await listVolumes(docker, stack)) {
     await unlessGone(docker.getVolume(name).remove());
@@ -86,6 +86,6 @@ async function deleteAll({ stack, docker, handle }: Session): Promise<void> {
 }
 
 async function stopEngine(): Promise<void> {
-  interrupts.begin({ title: "stopping the engine" });
+  signals.begin({ title: "stopping the engine" });
   print(await stopOwnEngine(toolchainContext(false)));
 }

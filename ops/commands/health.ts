@@ -1,5 +1,5 @@
 /** `npm run health`: exit 0 only if every container of the stack is healthy. Asks the engine, needs no Pulumi. */
-import { isGood, listContainers } from "../engine/views.ts";
+import { isGood, listContainers } from "../engine/containers.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { indented, print, printJson } from "../terminal/output.ts";
 import { healthTable } from "../engine/health-report.ts";

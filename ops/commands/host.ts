@@ -3,7 +3,7 @@ import { confirm, mustBeAskable } from "../terminal/prompt.ts";
 import { EXIT, InterruptedError, OpsError } from "../terminal/errors.ts";
 import { print } from "../terminal/output.ts";
 import { runPulumi } from "../stack/run.ts";
-import { interrupts, openStackAlone, type CommonOptions } from "../stack/session.ts";
+import { signals, openStackAlone, type CommonOptions } from "../stack/session.ts";
 
 export interface HostOptions extends CommonOptions {
   readonly yes?: boolean;
@@ -25,13 +25,13 @@ export async function host(options: HostOptions): Promise<void> {
     );
   }
   const target = hostTargets(stack, settings.project);
-  const go = { interrupts, options: handle.options, show: true };
+  const go = { signals, options: handle.options, show: true };
   await runPulumi({
     ...go,
     title: `previewing the host of stack ${stack}`,
     run: (run) => handle.program.preview({ ...run, target, diff: true }),
   });
-  interrupts.begin({ title: "asking" });
+  signals.begin({ title: "asking" });
   if (!options.yes && !(await confirm("Run these scripts on the host?")))
     throw new InterruptedError("The host was not prepared.", "Nothing was changed.");
   await runPulumi({

@@ -1,10 +1,10 @@
 /** `npm run logs`: what the containers write, each line with where it comes from. */
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
-import { LABELS, listContainers, unframe, type ContainerView } from "../engine/views.ts";
+import { LABELS, listContainers, unframe, type ContainerView } from "../engine/containers.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 import { paint, print } from "../terminal/output.ts";
-import { findPlace, interrupts, openEngine, type CommonOptions } from "../stack/session.ts";
+import { findPlace, signals, openEngine, type CommonOptions } from "../stack/session.ts";
 
 export interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -93,7 +93,7 @@ async function follow(
   tail: number,
   since: number | undefined,
 ): Promise<void> {
-  interrupts.begin({ title: "following the logs", cancel: () => process.exit(EXIT.ok) });
+  signals.begin({ title: "following the logs", cancel: () => process.exit(EXIT.ok) });
   // A container that starts again ends its log and begins one more: follow it from there on.
   const followed = new Set<string>();
   const attach = async (

@@ -5,11 +5,11 @@
 import type Docker from "dockerode";
 import { MAINTENANCE_FILE } from "../../infra/components/edge/maintenance.ts";
 import { Audit } from "../stack/audit.ts";
-import { listContainers } from "../engine/views.ts";
+import { listContainers } from "../engine/containers.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { execIn } from "../engine/exec.ts";
 import { ago, print } from "../terminal/output.ts";
-import { auditing, findPlace, interrupts, openEngine, type CommonOptions } from "../stack/session.ts";
+import { auditing, findPlace, signals, openEngine, type CommonOptions } from "../stack/session.ts";
 
 export interface MaintenanceOptions extends CommonOptions {
   readonly message?: string;
@@ -64,7 +64,7 @@ export async function maintenance(state: string, options: MaintenanceOptions): P
   const place = findPlace(options);
   const { stack } = place;
   const { docker } = await openEngine(place);
-  interrupts.begin({ title: `switching maintenance of stack ${stack} ${state}` });
+  signals.begin({ title: `switching maintenance of stack ${stack} ${state}` });
   const edge = await edgeOf(docker, stack);
   if (edge === undefined) {
     throw new OpsError(

@@ -3,7 +3,7 @@ import { environmentOf, isMandatory, type Environment } from "../../infra/config
 import { EXIT, explain, OpsError } from "../terminal/errors.ts";
 import { paint, print, printJson } from "../terminal/output.ts";
 import { RunFailed, runPulumi } from "../stack/run.ts";
-import { interrupts, openSession, ROOT, type CommonOptions } from "../stack/session.ts";
+import { signals, openSession, ROOT, type CommonOptions } from "../stack/session.ts";
 import { stackFiles, textOf } from "../stack/settings.ts";
 import type { Violation } from "../stack/violations.ts";
 
@@ -54,21 +54,21 @@ async function judge(options: CommonOptions): Promise<Verdict> {
     const { handle, settings } = await openSession(options, { create: true });
     const environment = environmentOf(stack, textOf(settings.values, "environment") ?? "");
     try {
-      const { story } = await runPulumi({
+      const { events } = await runPulumi({
         title: `looking at stack ${stack}`,
-        interrupts,
+        signals,
         options: handle.options,
         show: false,
         run: (run) => handle.program.preview(run),
       });
-      return { stack, environment, violations: story.violations };
+      return { stack, environment, violations: events.violations };
     } catch (error) {
-      const violations = error instanceof RunFailed ? error.story.violations : [];
+      const violations = error instanceof RunFailed ? error.events.violations : [];
       if (!violations.some(({ mandatory }) => mandatory)) throw error;
       return { stack, environment, violations };
     }
   } catch (error) {
-    if (interrupts.requested) throw error;
+    if (signals.requested) throw error;
     const { what, remedy } = explain(error);
     return { stack, violations: [], failure: [what, remedy].filter(Boolean).join(" ") };
   } finally {

@@ -4,12 +4,12 @@
  */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { readChanges, servingBuild } from "../stack/audit.ts";
-import { LABELS } from "../engine/views.ts";
+import { LABELS } from "../engine/containers.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 import { paint, print } from "../terminal/output.ts";
 import { runPulumi, type Change } from "../stack/run.ts";
-import { interrupts, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
-import type { StackHandle } from "../stack/stack.ts";
+import { signals, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
+import type { StackHandle } from "../stack/open-stack.ts";
 import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "../stack/state.ts";
 import { deploy, prepare, summarise } from "./up.ts";
 import { currentOptions } from "../stack/versions.ts";
@@ -66,16 +66,16 @@ async function refuseOtherChanges(
   { stack, handle }: Session,
   options: StackHandle["options"],
 ): Promise<void> {
-  const { story } = await runPulumi({
+  const { events } = await runPulumi({
     title: `checking that stack ${stack} is as the program declares it`,
-    interrupts,
+    signals,
     options,
     show: false,
     run: (run) => handle.program.preview({ ...run }),
   });
-  if (story.changes.length === 0) return;
+  if (events.changes.length === 0) return;
   throw new OpsError(
-    `Stack ${stack} is not as the program declares it, and a restart would deploy that too: ${describeChanges(story.changes)}.`,
+    `Stack ${stack} is not as the program declares it, and a restart would deploy that too: ${describeChanges(events.changes)}.`,
     `Deploy it first: npm run up${stack === "dev" ? "" : ` -- --stack ${stack}`}`,
   );
 }

@@ -11,7 +11,7 @@ import {
   type ContainerView,
   type Usage,
   type VolumeView,
-} from "../engine/views.ts";
+} from "../engine/containers.ts";
 import { explain } from "../terminal/errors.ts";
 import { holderOf, judge, ownLock, pulumiLocks, type Lock } from "../stack/locks.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "./maintenance.ts";
@@ -19,8 +19,8 @@ import { ago, bytes, paint, print, printJson, table } from "../terminal/output.t
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
 import { findPlace, openEngine, openSession, type CommonOptions, type Place } from "../stack/session.ts";
 import { imageNames } from "../stack/settings.ts";
-import { exportState } from "../stack/stack.ts";
-import { failedGates, nameOf } from "../stack/state.ts";
+import { exportState } from "../stack/open-stack.ts";
+import { failedResources, nameOf } from "../stack/state.ts";
 import { rolledBackTo } from "../stack/versions.ts";
 
 interface LastUpdate {
@@ -78,7 +78,7 @@ async function readState(options: CommonOptions): Promise<StateView> {
     lastUpdate: lastUpdateOf(history),
     urls: urlsOf(outputs),
     pending: (state.pending_operations ?? []).map(({ type, resource }) => `${type} ${nameOf(resource.urn)}`),
-    failed: failedGates(state).map(({ urn }) => nameOf(urn)),
+    failed: failedResources(state).map(({ urn }) => nameOf(urn)),
   };
 }
 

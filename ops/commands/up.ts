@@ -2,9 +2,9 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
 import { confirm, mustBeAskable } from "../terminal/prompt.ts";
-import { isGood } from "../engine/views.ts";
+import { isGood } from "../engine/containers.ts";
 import { InterruptedError, OpsError } from "../terminal/errors.ts";
-import { interruptions } from "../stack/downtime.ts";
+import { describeDowntime } from "../stack/downtime.ts";
 import { describeMaintenance, readMaintenance } from "./maintenance.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { checkPorts } from "../stack/prechecks.ts";
@@ -12,9 +12,9 @@ import { recover } from "../stack/recover.ts";
 import { explainContainers, healthTable, printUrls, settledContainers, urlsOf } from "../engine/health-report.ts";
 import { RunFailed, runPulumi } from "../stack/run.ts";
 import { imageNames, textOf } from "../stack/settings.ts";
-import { interrupts, openSession, ROOT, say, type CommonOptions, type Session } from "../stack/session.ts";
-import type { StackHandle } from "../stack/stack.ts";
-import { failedGates, nameOf, type State } from "../stack/state.ts";
+import { signals, openSession, ROOT, say, type CommonOptions, type Session } from "../stack/session.ts";
+import type { StackHandle } from "../stack/open-stack.ts";
+import { failedResources, nameOf, type State } from "../stack/state.ts";
 import { prepareImages, standInsLine } from "../stack/toolchain.ts";
 import { configOf, removeObsolete, sourceBuild } from "../stack/versions.ts";
 
@@ -29,12 +29,12 @@ export interface UpOptions extends CommonOptions {
  * is healed only then. Not after a failed gate: a refresh would take the mark off the container that never got
  * healthy, and the update would keep it and delete the good one.
  */
-export const refreshes = (state: State, asked: boolean): boolean => asked && failedGates(state).length === 0;
+export const refreshes = (state: State, asked: boolean): boolean => asked && failedResources(state).length === 0;
 
 /** Checks and preparations that an update and a preview share. @returns the state */
 export async function prepare(session: Session): Promise<State> {
   const { docker, stack, settings, engineIsLocal } = session;
-  interrupts.begin({ title: `looking at stack ${stack} on the engine` });
+  signals.begin({ title: `looking at stack ${stack} on the engine` });
   const state = await recover(session);
   await checkPorts(docker, stack, settings.values, engineIsLocal);
   await getImages(session);
@@ -43,7 +43,7 @@ export async function prepare(session: Session): Promise<State> {
 
 /** Makes the images be on the engine, and names every stand-in among them and among the tools. */
 export async function getImages({ context, settings, dockerHost, parts }: Session): Promise<void> {
-  interrupts.begin({ title: "making the images ready" });
+  signals.begin({ title: "making the images ready" });
   const images = await prepareImages(context, imageNames(settings.values), dockerHost);
   const line = standInsLine([...parts, ...images]);
   if (line !== undefined) say(line);
@@ -54,7 +54,7 @@ export async function up(options: UpOptions): Promise<void> {
   const session = await openSession(options, { create: true, lock: "up" });
   const { stack, handle, settings, audit } = session;
   const state = await prepare(session);
-  for (const resource of failedGates(state)) {
+  for (const resource of failedResources(state)) {
     say(`${nameOf(resource.urn)} did not get healthy in the run before; it is replaced and checked again.`);
   }
   const refresh = refreshes(state, options.refresh !== false);
@@ -80,7 +80,7 @@ export async function deploy(
   try {
     const { value } = await runPulumi({
       title,
-      interrupts,
+      signals,
       options,
       show: true,
       run: (run) => handle.program.up({ ...run, refresh, replace: [...replace], showSecrets: false }),
@@ -100,7 +100,7 @@ const policiesStop = ({ stack, settings }: Session): boolean =>
 async function checkPolicies({ stack, handle }: Session, refresh: boolean): Promise<void> {
   await runPulumi({
     title: `checking stack ${stack} against its policies`,
-    interrupts,
+    signals,
     options: handle.options,
     show: false,
     run: (run) => handle.program.preview({ ...run, refresh }),
@@ -109,15 +109,15 @@ async function checkPolicies({ stack, handle }: Session, refresh: boolean): Prom
 
 async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
   const { stack, handle } = session;
-  const { story } = await runPulumi({
+  const { events } = await runPulumi({
     title: `previewing stack ${stack}`,
-    interrupts,
+    signals,
     options: handle.options,
     show: true,
     run: (run) => handle.program.preview({ ...run, refresh }),
   });
-  for (const line of interruptions(story.changes, stack)) say(line);
-  interrupts.begin({ title: "asking" });
+  for (const line of describeDowntime(events.changes, stack)) say(line);
+  signals.begin({ title: "asking" });
   if (!(await confirm(`Deploy this to stack ${stack}?`))) {
     throw new InterruptedError(`Stack ${stack} was not deployed.`, "Nothing was changed.");
   }
@@ -129,7 +129,7 @@ async function showAndAsk(session: Session, refresh: boolean): Promise<void> {
  * @returns the id of the service's image. @throws OpsError when a container is not well
  */
 export async function summarise({ docker, stack }: Session, outputs: OutputMap): Promise<string> {
-  interrupts.begin({ title: "looking at the containers" });
+  signals.begin({ title: "looking at the containers" });
   const views = await settledContainers(docker, stack, 60);
   print();
   print(paint("bold", `Stack ${stack}`));

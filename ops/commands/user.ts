@@ -3,7 +3,7 @@
  * the database and the rights; nothing has to be opened for it. A password goes through standard input.
  */
 import type Docker from "dockerode";
-import { isGood, listContainers, unframe } from "../engine/views.ts";
+import { isGood, listContainers, unframe } from "../engine/containers.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { findPlace, openEngine, type CommonOptions } from "../stack/session.ts";

@@ -1,6 +1,6 @@
 /** A command inside of a container of the stack. */
 import type Docker from "dockerode";
-import { unframe } from "./views.ts";
+import { unframe } from "./containers.ts";
 
 export interface ExecResult {
   readonly code: number;

@@ -1,6 +1,6 @@
 /** How the containers of a stack are: for people after an update, for `health` and for `status`. */
 import type Docker from "dockerode";
-import { isGood, lastLog, listContainers, type ContainerView } from "./views.ts";
+import { isGood, lastLog, listContainers, type ContainerView } from "./containers.ts";
 import { ago, indented, note, paint, print, table } from "../terminal/output.ts";
 
 /** Pure: "healthy", "unhealthy", "restarting (3 restarts)", "exited (code 1, out of memory)". */

@@ -12,7 +12,7 @@ const NOTICED: Readonly<Record<string, string>> = {
 };
 
 /** Pure: a line for each interruption among these changes of a stack. */
-export function interruptions(changes: readonly Change[], stack: string): string[] {
+export function describeDowntime(changes: readonly Change[], stack: string): string[] {
   const replaced = new Set(
     changes
       .filter(({ op, type }) => REPLACES.has(op) && type === TYPES.container)

@@ -1,7 +1,7 @@
 /** What would make an update fail half-way, found before it begins. */
 import net from "node:net";
 import type Docker from "dockerode";
-import { listVolumes, type VolumeView } from "../engine/views.ts";
+import { listVolumes, type VolumeView } from "../engine/containers.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { listenerOn, type PortHolder } from "../engine/processes.ts";
 import { portOf, publishesPorts, textOf, type Values } from "./settings.ts";

@@ -1,5 +1,5 @@
 /** Clears what an interrupted run left behind, before the next one changes anything. */
-import { listContainers, listNetworks, unlessGone } from "../engine/views.ts";
+import { listContainers, listNetworks, unlessGone } from "../engine/containers.ts";
 import {
   describeContainer,
   describeGone,
@@ -10,11 +10,11 @@ import {
   readyForRefresh,
   UNDER_WAY_MS,
   withoutPending,
-} from "./pending.ts";
+} from "./leftovers.ts";
 import { checkDataVolumes } from "./prechecks.ts";
 import { runPulumi } from "./run.ts";
-import { interrupts, say, type Session } from "./session.ts";
-import { exportState, importState } from "./stack.ts";
+import { signals, say, type Session } from "./session.ts";
+import { exportState, importState } from "./open-stack.ts";
 import type { State } from "./state.ts";
 
 /**
@@ -54,7 +54,7 @@ export async function recover(session: Session): Promise<State> {
   if (target.length > 0) {
     await runPulumi({
       title: `taking what is gone out of the state of stack ${stack}`,
-      interrupts,
+      signals,
       options: { configFile: handle.options.configFile },
       show: false,
       run: (run) => handle.program.refresh({ ...run, target, showSecrets: false }),

@@ -1,7 +1,7 @@
 /** One run of Pulumi's program, shown as it goes, that a person can cancel. */
 import type { EngineEvent, GlobalOpts } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, explain, OpsError } from "../terminal/errors.ts";
-import type { Interrupts } from "../terminal/signals.ts";
+import type { SignalHandler } from "../terminal/signals.ts";
 import { colourful } from "../terminal/output.ts";
 import { killRunning } from "./pulumi-command.ts";
 import { describeViolations, readViolation, type Violation } from "./violations.ts";
@@ -17,7 +17,7 @@ export interface Change {
 }
 
 /** What a run has said through its events. */
-export interface Story {
+export interface RunEvents {
   readonly changes: Change[];
   readonly errors: string[];
   /** What the policy pack said, advice included. */
@@ -42,20 +42,20 @@ export const plainReason = (message: string): string =>
     )
     .trim();
 
-/** Pure: adds one event to the story. */
-export function tell(story: Story, event: EngineEvent): void {
+/** Pure: adds one event to the events. */
+export function recordEvent(events: RunEvents, event: EngineEvent): void {
   const step = event.resourcePreEvent?.metadata;
   if (step !== undefined && !QUIET.has(step.op)) {
-    story.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
+    events.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
   }
-  if (event.policyEvent !== undefined) story.violations.push(readViolation(event.policyEvent));
+  if (event.policyEvent !== undefined) events.violations.push(readViolation(event.policyEvent));
   const diagnostic = event.diagnosticEvent;
   if (diagnostic?.severity === "error" && !diagnostic.ephemeral) {
     const where = diagnostic.urn === undefined || diagnostic.urn === "" ? "" : `${nameOf(diagnostic.urn)}: `;
     const message = plainReason(diagnostic.message);
     // "update failed" and the like only say that something else failed.
     if (!/^(update|preview|destroy|refresh) (failed|canceled)$/.test(message))
-      story.errors.push(`${where}${message}`);
+      events.errors.push(`${where}${message}`);
   }
 }
 
@@ -69,7 +69,7 @@ export interface RunOptions extends GlobalOpts {
 export interface RunRequest<T> {
   /** What is going on, for the message of an interruption: "deploying stack dev". */
   readonly title: string;
-  readonly interrupts: Interrupts;
+  readonly signals: SignalHandler;
   readonly options: GlobalOpts;
   /** True: Pulumi's progress goes to standard output as it comes. */
   readonly show: boolean;
@@ -78,16 +78,16 @@ export interface RunRequest<T> {
 
 export interface RunResult<T> {
   readonly value: T;
-  readonly story: Story;
+  readonly events: RunEvents;
 }
 
 /** A run that failed, with what it said about the reason. */
 export class RunFailed extends OpsError {
-  readonly story: Story;
-  constructor(title: string, story: Story, cause: unknown) {
+  readonly events: RunEvents;
+  constructor(title: string, events: RunEvents, cause: unknown) {
     const { what, remedy, exitCode } = explain(cause);
-    const reasons = [...new Set(story.errors)];
-    const violated = story.violations.filter(({ mandatory }) => mandatory);
+    const reasons = [...new Set(events.errors)];
+    const violated = events.violations.filter(({ mandatory }) => mandatory);
     if (violated.length > 0) {
       super(
         `Stopped while ${title}: ${describeViolations(violated)}${reasons.map((reason) => `\n${reason}`).join("")}`,
@@ -95,7 +95,7 @@ export class RunFailed extends OpsError {
         EXIT.policy,
         { cause },
       );
-      this.story = story;
+      this.events = events;
       return;
     }
     super(
@@ -106,16 +106,16 @@ export class RunFailed extends OpsError {
       exitCode,
       { cause },
     );
-    this.story = story;
+    this.events = events;
   }
 }
 
 /** Runs it. @throws InterruptedError when a person stopped it, RunFailed when it failed */
 export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>> {
-  const { interrupts, title, show } = request;
+  const { signals, title, show } = request;
   const controller = new AbortController();
-  const story: Story = { changes: [], errors: [], violations: [] };
-  interrupts.begin({
+  const events: RunEvents = { changes: [], errors: [], violations: [] };
+  signals.begin({
     title,
     cancel: () => controller.abort(),
     // The second SIGINT makes the CLI leave at once; what it started ends with it.
@@ -128,13 +128,13 @@ export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>
       color: colourful() ? "always" : "never",
       onOutput: pass(process.stdout),
       onError: pass(process.stderr),
-      onEvent: (event) => tell(story, event),
+      onEvent: (event) => recordEvent(events, event),
       signal: controller.signal,
     });
-    if (interrupts.requested) throw interrupts.error();
-    return { value, story };
+    if (signals.requested) throw signals.error();
+    return { value, events };
   } catch (error) {
-    if (interrupts.requested) throw interrupts.error();
-    throw new RunFailed(title, story, error);
+    if (signals.requested) throw signals.error();
+    throw new RunFailed(title, events, error);
   }
 }

@@ -3,10 +3,10 @@ import path from "node:path";
 import type Docker from "dockerode";
 import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
 import { Audit, readChanges, servingBuild } from "./audit.ts";
-import { checkEngine, connect } from "../engine/views.ts";
-import { Interrupts } from "../terminal/signals.ts";
+import { checkEngine, connect } from "../engine/containers.ts";
+import { SignalHandler } from "../terminal/signals.ts";
 import { clearPulumiLocks, takeOwnLock } from "./locks.ts";
-import { mendCheckpoint } from "./mend.ts";
+import { repairCheckpoint } from "./checkpoint-repair.ts";
 import { note, paint } from "../terminal/output.ts";
 import { killRunning } from "./pulumi-command.ts";
 import { checkConfig, checkStackName, readSettings, textOf, type Settings } from "./settings.ts";
@@ -17,7 +17,7 @@ import {
   unknownStack,
   type Backend,
   type StackHandle,
-} from "./stack.ts";
+} from "./open-stack.ts";
 import {
   prepareTools,
   toolchainContext,
@@ -45,11 +45,11 @@ export interface CommonOptions {
 /** A line on standard error that says what is done without having been asked for. */
 export const say = (line: string): void => note(line);
 
-export const interrupts = new Interrupts({
+export const signals = new SignalHandler({
   say: (line) => note(paint("yellow", line, process.stderr)),
   exit: (error) => {
     note(`${error.message} ${error.remedy}`);
-    interrupts.leave();
+    signals.leave();
     killRunning("SIGKILL");
     process.exit(error.exitCode);
   },
@@ -61,7 +61,7 @@ let underWay: Audit | undefined;
 /** Makes its end known, however the process ends. */
 export function auditing(audit: Audit): Audit {
   underWay = audit;
-  interrupts.onLeave(() => audit.end("interrupted"));
+  signals.onLeave(() => audit.end("interrupted"));
   return audit;
 }
 
@@ -155,7 +155,7 @@ async function makeReady(
 ): Promise<{ readonly place: Place; readonly tools: Toolchain }> {
   const place = findPlace(options, needs.onlyLooking);
   if (needs.create) checkConfig(place.stack, place.settings);
-  interrupts.begin({ title: "making the tools ready" });
+  signals.begin({ title: "making the tools ready" });
   const tools = await prepareTools(place.context);
   // The Automation API and everything it starts look here.
   Object.assign(process.env, tools.env);
@@ -172,7 +172,7 @@ async function open(
   // Only a rollback says which build; one left in the environment would keep `up` from the sources.
   delete process.env[BUILD_VARIABLE];
   const audit = needs.lock === undefined ? undefined : await lockStack(place, needs.lock, options);
-  interrupts.begin({ title: `opening stack ${place.stack}` });
+  signals.begin({ title: `opening stack ${place.stack}` });
   const handle = await openStack({
     root: ROOT,
     name: place.stack,
@@ -191,11 +191,11 @@ async function open(
 /** Takes the stack for this command, until the process ends. @returns the line that the change will leave */
 async function lockStack(place: Place, command: string, options: CommonOptions): Promise<Audit> {
   const waiting = { seconds: options.lockWait ?? 600, say };
-  interrupts.begin({ title: `waiting for the lock of stack ${place.stack}` });
-  interrupts.onLeave(await takeOwnLock(place.backend.stateDir, place.stack, command, waiting));
+  signals.begin({ title: `waiting for the lock of stack ${place.stack}` });
+  signals.onLeave(await takeOwnLock(place.backend.stateDir, place.stack, command, waiting));
   if (place.backend.folder !== undefined) {
     await clearPulumiLocks(place.backend.folder, place.settings.project, place.stack, waiting);
-    mendCheckpoint(place.backend.folder, place.settings.project, place.stack, say);
+    repairCheckpoint(place.backend.folder, place.settings.project, place.stack, say);
   }
   const audit = auditing(new Audit(place.backend.stateDir, place.stack, command));
   audit.note({ from: servingBuild(readChanges(place.backend.stateDir, place.stack)) });

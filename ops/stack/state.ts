@@ -64,5 +64,5 @@ export function engineNameOf(resource: StateResource): string | undefined {
 }
 
 /** Resources whose creation did not come to a good end; the next update replaces them. */
-export const failedGates = (state: State): StateResource[] =>
+export const failedResources = (state: State): StateResource[] =>
   resourcesOf(state).filter((resource) => (resource.initErrors ?? []).length > 0);

@@ -6,10 +6,10 @@ import type Docker from "dockerode";
 import { stageContext } from "../../infra/components/backend/context.ts";
 import { BUILD_VARIABLE, imageOf } from "../../infra/components/backend/image.ts";
 import { auditedStacks, readChanges, type Change, type Version } from "./audit.ts";
-import { unlessGone } from "../engine/views.ts";
+import { unlessGone } from "../engine/containers.ts";
 import type { Place, Session } from "./session.ts";
 import { readYaml, textOf, type Values } from "./settings.ts";
-import type { StackHandle } from "./stack.ts";
+import type { StackHandle } from "./open-stack.ts";
 
 /** How many good versions keep their image, the current one included. */
 export const KEPT_VERSIONS = 5;

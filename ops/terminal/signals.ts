@@ -22,7 +22,7 @@ export interface Hooks {
 }
 
 /** Follows what the process is doing and what a signal has to do about it. */
-export class Interrupts {
+export class SignalHandler {
   readonly #hooks: Hooks;
   readonly #undo: (() => void)[] = [];
   #work: Work = { title: "starting" };

@@ -8,7 +8,7 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-export interface ApiPlace {
+export interface ApiEndpoint {
   readonly url: string;
   readonly token: string;
 }
@@ -19,7 +19,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-export async function get({ url, token }: ApiPlace, path: string): Promise<Answer> {
+export async function get({ url, token }: ApiEndpoint, path: string): Promise<Answer> {
   try {
     const response = await fetch(url + path, {
       headers: {

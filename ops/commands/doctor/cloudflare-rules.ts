@@ -3,7 +3,7 @@
  * and the provider refuses to overwrite one ("A similar configuration with rules already exists", code 20217).
  */
 import { planFirewall, planRateLimit } from "../../../infra/components/tunnel/zone.ts";
-import { get, member, unreachable, type ApiPlace, type Finding } from "./cloud-api.ts";
+import { get, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
 import { isOn, textOf, type Values } from "../../stack/settings.ts";
 
 /** The program's sets of rules: the end of the resource's name, the phase, and by what its own rules are known. */
@@ -16,7 +16,7 @@ function refsOf(rules: unknown): string[] {
 }
 
 /** @param stack its name, which is part of the resources' names. */
-export async function checkRules(place: ApiPlace, values: Values, stack: string): Promise<Finding[]> {
+export async function checkRules(place: ApiEndpoint, values: Values, stack: string): Promise<Finding[]> {
   if (!isOn(values, "cloudflareManageZone")) return [];
   const zone = textOf(values, "cloudflareZoneId") ?? "";
   return Promise.all(

@@ -3,7 +3,7 @@
  * reads what it guards; nothing is changed. That a token may write as well is seen in its own policies, where it may read
  * those, and for a tunnel that is there by asking for its token, which only a writer gets; else it is said to be unproved.
  */
-import { get, isRecord, member, unreachable, type ApiPlace, type Finding } from "./cloud-api.ts";
+import { get, isRecord, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
 import { isOn, textOf, type Values } from "../../stack/settings.ts";
 
 interface Probe {
@@ -56,7 +56,7 @@ const CLOUDFLARE_TOKENS = "https://dash.cloudflare.com/profile/api-tokens";
 /** Undefined: nobody can say. */
 type Writes = (probe: Probe, read: unknown) => Promise<boolean | undefined>;
 
-export async function checkCloudflare(place: ApiPlace, values: Values): Promise<Finding[]> {
+export async function checkCloudflare(place: ApiEndpoint, values: Values): Promise<Finding[]> {
   const account = textOf(values, "cloudflareAccountId") ?? "";
   let tokens = "/user/tokens";
   let verified = await get(place, `${tokens}/verify`);
@@ -83,7 +83,7 @@ export async function checkCloudflare(place: ApiPlace, values: Values): Promise<
   return [{ name: "Cloudflare token", good: true, detail: "active" }, ...(await Promise.all(probes))];
 }
 
-async function tryOne(place: ApiPlace, probe: Probe, writes: Writes): Promise<Finding> {
+async function tryOne(place: ApiEndpoint, probe: Probe, writes: Writes): Promise<Finding> {
   const { status: code, body } = await get(place, probe.path);
   const name = `Cloudflare ${probe.permission}`;
   if (code === undefined) return unreachable(name, place.url);
@@ -115,7 +115,7 @@ interface Policy {
 }
 
 /** What the token may, by its own account; undefined where it may not read that. */
-async function policiesOf(place: ApiPlace, path: string): Promise<Policy[] | undefined> {
+async function policiesOf(place: ApiEndpoint, path: string): Promise<Policy[] | undefined> {
   const { status, body } = await get(place, path);
   const policies = member(body, "result", "policies");
   if (status !== 200 || !Array.isArray(policies)) return undefined;
@@ -140,7 +140,7 @@ function allows(policies: readonly Policy[], { groups, on }: Probe): boolean {
 
 /** A tunnel's token is handed out only to those who may write. Where there is no tunnel yet, nobody can say. */
 async function tunnelWrites(
-  place: ApiPlace,
+  place: ApiEndpoint,
   account: string,
   { path }: Probe,
   read: unknown,

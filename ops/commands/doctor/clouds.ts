@@ -1,6 +1,6 @@
 /** What `npm run doctor` says about the clouds of a stack: nothing, for a stack that needs none. */
 import { checkGithub } from "./github.ts";
-import type { ApiPlace, Finding } from "./cloud-api.ts";
+import type { ApiEndpoint, Finding } from "./cloud-api.ts";
 import { checkCloudflare } from "./cloudflare.ts";
 import { checkRules } from "./cloudflare-rules.ts";
 import { isOn, type Values } from "../../stack/settings.ts";
@@ -17,7 +17,7 @@ async function placeOf(
   standard: string,
   environment: NodeJS.ProcessEnv,
   read: ReadSecret,
-): Promise<ApiPlace | undefined> {
+): Promise<ApiEndpoint | undefined> {
   const token = (await read(names.key)) ?? environment[names.token];
   if (!token) return undefined;
   return { token, url: (environment[names.url] ?? standard).replace(/\/$/, "") };

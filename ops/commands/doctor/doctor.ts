@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import type { Finding } from "./github.ts";
 import { inspectClouds } from "./clouds.ts";
-import { connect } from "../../engine/views.ts";
+import { connect } from "../../engine/containers.ts";
 import { EXIT, explain, OpsError } from "../../terminal/errors.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
 import { checkPorts } from "../../stack/prechecks.ts";

@@ -1,10 +1,10 @@
 /** Whether the token of a stack's page may do what the program will ask of GitHub. Nothing is changed. */
-import { get, member, unreachable, type ApiPlace, type Finding } from "./cloud-api.ts";
+import { get, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
 import { isOn, textOf, type Values } from "../../stack/settings.ts";
 
 export type { Finding } from "./cloud-api.ts";
 
-export async function checkGithub(place: ApiPlace, values: Values): Promise<Finding[]> {
+export async function checkGithub(place: ApiEndpoint, values: Values): Promise<Finding[]> {
   const repository = textOf(values, "pagesRepository") ?? "";
   const name = `GitHub token for ${repository}`;
   const { status, body } = await get(place, `/repos/${repository}`);

@@ -5,31 +5,31 @@
 import { EXIT, OpsError } from "../../terminal/errors.ts";
 import { note, paint, print, printJson, table } from "../../terminal/output.ts";
 import { runPulumi, type Change } from "../../stack/run.ts";
-import { interrupts, openSession, type CommonOptions } from "../../stack/session.ts";
-import { exportState, type StackHandle } from "../../stack/stack.ts";
-import { failedGates, nameOf } from "../../stack/state.ts";
+import { signals, openSession, type CommonOptions } from "../../stack/session.ts";
+import { exportState, type StackHandle } from "../../stack/open-stack.ts";
+import { failedResources, nameOf } from "../../stack/state.ts";
 import type { Difference } from "./facts.ts";
-import { look } from "./look.ts";
+import { look } from "./compare.ts";
 
 /** What `pulumi preview --refresh` would change, one entry per resource. */
 async function preview(stack: string, handle: StackHandle): Promise<readonly Change[]> {
-  const { story } = await runPulumi({
+  const { events } = await runPulumi({
     title: `looking for drift of stack ${stack}`,
-    interrupts,
+    signals,
     options: handle.options,
     show: false,
     run: (run) => handle.program.preview({ ...run, refresh: true }),
   });
   const seen = new Map<string, Change>();
-  for (const change of story.changes) if (!seen.has(change.urn)) seen.set(change.urn, change);
+  for (const change of events.changes) if (!seen.has(change.urn)) seen.set(change.urn, change);
   return [...seen.values()];
 }
 
 export async function drift(options: CommonOptions): Promise<void> {
   const { stack, docker, handle } = await openSession(options, { create: false });
-  interrupts.begin({ title: `comparing the containers of stack ${stack}` });
+  signals.begin({ title: `comparing the containers of stack ${stack}` });
   const state = await exportState(handle);
-  const failed = failedGates(state).map((resource) => nameOf(resource.urn));
+  const failed = failedResources(state).map((resource) => nameOf(resource.urn));
   const { differences, stopped } = await look(docker, stack, state);
   // The provider removes a container that does not run when it reads it: a look must not do that.
   if (stopped.length > 0)

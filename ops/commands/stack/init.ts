@@ -4,7 +4,7 @@ import path from "node:path";
 import { ask, askSecret, mustBeAskable } from "../../terminal/prompt.ts";
 import { EXIT, OpsError } from "../../terminal/errors.ts";
 import { note, print } from "../../terminal/output.ts";
-import { interrupts, ROOT } from "../../stack/session.ts";
+import { signals, ROOT } from "../../stack/session.ts";
 import {
   checkConfig,
   checkStackName,
@@ -15,7 +15,7 @@ import {
   stackFiles,
   type Values,
 } from "../../stack/settings.ts";
-import { planBackend } from "../../stack/stack.ts";
+import { planBackend } from "../../stack/open-stack.ts";
 import { prepareTools, toolchainContext } from "../../stack/toolchain.ts";
 import { objection, QUESTIONS, renderStackFile, type Question } from "./questions.ts";
 import { setSecrets, type Secret } from "./secrets.ts";
@@ -42,7 +42,7 @@ export async function init(name: string, options: InitOptions): Promise<void> {
       EXIT.usage,
     );
   }
-  interrupts.begin({ title: "asking" });
+  signals.begin({ title: "asking" });
   const projectFile = readYaml(path.join(ROOT, "Pulumi.yaml"));
   const { project } = readSettings(ROOT, name);
   const defaults = mergeValues(projectFile, undefined, project);
@@ -130,7 +130,7 @@ async function askKeys(providers: unknown, options: InitOptions): Promise<Secret
 }
 
 async function keepSecrets(name: string, secrets: readonly Secret[], options: InitOptions): Promise<void> {
-  interrupts.begin({ title: "making the tools ready" });
+  signals.begin({ title: "making the tools ready" });
   const { env, pulumi } = await prepareTools(toolchainContext(options.install !== false));
   setSecrets(
     { root: ROOT, stack: name, backend: planBackend(ROOT, process.env), env, pulumi: pulumi.command },

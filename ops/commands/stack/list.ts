@@ -2,7 +2,7 @@
 import { paint, print, printJson, table } from "../../terminal/output.ts";
 import { ROOT } from "../../stack/session.ts";
 import { portOf, readSettings, textOf } from "../../stack/settings.ts";
-import { knownStacks, planBackend, savedStacks } from "../../stack/stack.ts";
+import { knownStacks, planBackend, savedStacks } from "../../stack/open-stack.ts";
 
 export function list({ json }: { readonly json?: boolean }): void {
   const backend = planBackend(ROOT, process.env);

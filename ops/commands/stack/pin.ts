@@ -1,10 +1,10 @@
 /** `npm run stack -- pin NAME`: writes the digest that each image's tag stands for now into the stack's file. */
 import fs from "node:fs";
 import { parseDocument } from "yaml";
-import { connect } from "../../engine/views.ts";
+import { connect } from "../../engine/containers.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { paint, print, table } from "../../terminal/output.ts";
-import { findPlace, interrupts, ROOT } from "../../stack/session.ts";
+import { findPlace, signals, ROOT } from "../../stack/session.ts";
 import { imageKeys, stackFilePath, textOf, type Values } from "../../stack/settings.ts";
 import { dockerHostOf, parseImageName } from "../../stack/toolchain.ts";
 import { buildx, engine, registry, resolve, type Way } from "./registry.ts";
@@ -38,7 +38,7 @@ export function withPins(text: string, project: string, pins: readonly Pin[]): s
 export async function pin(name: string): Promise<void> {
   const { settings, context } = findPlace({ stack: name }, true);
   const file = stackFilePath(ROOT, name);
-  interrupts.begin({ title: "asking registries for digests" });
+  signals.begin({ title: "asking registries for digests" });
   const docker = connect(textOf(settings.values, "dockerHost") ?? (await dockerHostOf(context)));
   const pins = await findPins(settings.values, { registry: registry(), buildx, engine: engine(docker) });
   const unknown = pins.filter(({ after }) => after === undefined);

@@ -1,7 +1,7 @@
 /** Secrets of a stack's file, encrypted by the Pulumi CLI. They go in on standard input: arguments are seen by others. */
 import { spawnSync } from "node:child_process";
 import { lastWords, OpsError } from "../../terminal/errors.ts";
-import { prepareBackend, type Backend } from "../../stack/stack.ts";
+import { prepareBackend, type Backend } from "../../stack/open-stack.ts";
 
 export interface Secret {
   /** A key with its path: omniai:providers[0].apiKey. */

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { unprotected } from "../commands/down.ts";
-import type { ContainerView, VolumeView } from "../engine/views.ts";
-import { interruptions } from "../stack/downtime.ts";
-import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../stack/pending.ts";
-import { publisherOf, strangeVolumes, wantedPorts } from "../stack/prechecks.ts";
-import { describeChanges, replicaUrns, workloadsOf } from "../commands/restart.ts";
-import { plainReason, tell, type Story } from "../stack/run.ts";
-import { hasOwnSecrets, localStackFile, planBackend } from "../stack/stack.ts";
-import { failedGates, TYPES, type State, type StateResource } from "../stack/state.ts";
-import { refreshes } from "../commands/up.ts";
+import { unprotected } from "../../commands/down.ts";
+import type { ContainerView, VolumeView } from "../../engine/containers.ts";
+import { describeDowntime } from "../../stack/downtime.ts";
+import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../../stack/leftovers.ts";
+import { publisherOf, strangeVolumes, wantedPorts } from "../../stack/prechecks.ts";
+import { describeChanges, replicaUrns, workloadsOf } from "../../commands/restart.ts";
+import { plainReason, recordEvent, type RunEvents } from "../../stack/run.ts";
+import { hasOwnSecrets, localStackFile, planBackend } from "../../stack/open-stack.ts";
+import { failedResources, TYPES, type State, type StateResource } from "../../stack/state.ts";
+import { refreshes } from "../../commands/up.ts";
 
 const urn = (name: string, type: string = TYPES.container): string =>
   `urn:pulumi:dev::omniai::${type}::${name}`;
@@ -183,23 +183,23 @@ describe("a failed gate", () => {
   const state: State = { resources: [container("b1", "1", "backend", 1, { initErrors: ["not healthy"] })] };
 
   it("is seen in the state and forbids a refresh, which would take its mark away", () => {
-    assert.equal(failedGates(state).length, 1);
+    assert.equal(failedResources(state).length, 1);
     assert.equal(refreshes(state, true), false);
     assert.equal(refreshes({}, true), true);
     assert.equal(refreshes({}, false), false);
   });
 });
 
-describe("the story of a run", () => {
-  const story = (): Story => ({ changes: [], errors: [], violations: [] });
+describe("the events of a run", () => {
+  const events = (): RunEvents => ({ changes: [], errors: [], violations: [] });
   const step = (op: string) =>
     ({ resourcePreEvent: { metadata: { op, urn: urn("b1"), type: TYPES.container } } }) as never;
   const diagnostic = (message: string, more = {}) =>
     ({ diagnosticEvent: { message, severity: "error", urn: urn("b1"), ...more } }) as never;
 
   it("has the changes and leaves out what stays", () => {
-    const told = story();
-    for (const op of ["same", "refresh", "read", "update"]) tell(told, step(op));
+    const told = events();
+    for (const op of ["same", "refresh", "read", "update"]) recordEvent(told, step(op));
     assert.deepEqual(
       told.changes.map(({ op }) => op),
       ["update"],
@@ -216,17 +216,17 @@ describe("the story of a run", () => {
       change("create-replacement", "backend-1"),
       change("update", "redis"),
     ];
-    const [line, ...others] = interruptions(changes, "dev");
+    const [line, ...others] = describeDowntime(changes, "dev");
     assert.match(line ?? "", /^nginx itself is replaced/);
     assert.deepEqual(others, []);
-    assert.deepEqual(interruptions(changes, "prod"), []);
+    assert.deepEqual(describeDowntime(changes, "prod"), []);
   });
 
   it("has the reasons, without colours and without saying only that it failed", () => {
-    const told = story();
-    tell(told, diagnostic("<{%reset%}>not healthy<{%reset%}>\n"));
-    tell(told, diagnostic("update failed", { urn: "" }));
-    tell(told, diagnostic("so far", { ephemeral: true }));
+    const told = events();
+    recordEvent(told, diagnostic("<{%reset%}>not healthy<{%reset%}>\n"));
+    recordEvent(told, diagnostic("update failed", { urn: "" }));
+    recordEvent(told, diagnostic("so far", { ephemeral: true }));
     assert.deepEqual(told.errors, ["b1: not healthy"]);
   });
 });

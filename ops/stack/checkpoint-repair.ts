@@ -21,7 +21,7 @@ const isJson = (file: string): boolean => {
  * @param folder of the backend. @param say a line for everything that was put right.
  * @throws OpsError when there is no checkpoint left to go back to.
  */
-export function mendCheckpoint(
+export function repairCheckpoint(
   folder: string,
   project: string,
   stack: string,

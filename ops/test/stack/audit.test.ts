@@ -4,8 +4,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
-import { Audit, readChanges, servingBuild, type Change, type Result } from "../stack/audit.ts";
-import { maintenanceProblem } from "../commands/maintenance.ts";
+import { Audit, readChanges, servingBuild, type Change, type Result } from "../../stack/audit.ts";
+import { maintenanceProblem } from "../../commands/maintenance.ts";
 import {
   configChanges,
   goodVersions,
@@ -13,7 +13,7 @@ import {
   lastGood,
   obsoleteBuilds,
   rolledBackTo,
-} from "../stack/versions.ts";
+} from "../../stack/versions.ts";
 
 describe("the audit", () => {
   let folder: string;
@@ -46,7 +46,7 @@ describe("the audit", () => {
 
   it("tells of a change whose process was killed, once, and leaves one that runs alone", () => {
     const script =
-      `const { Audit } = await import(${JSON.stringify(path.join(import.meta.dirname, "../stack/audit.ts"))});` +
+      `const { Audit } = await import(${JSON.stringify(path.join(import.meta.dirname, "../../stack/audit.ts"))});` +
       `new Audit(${JSON.stringify(folder)}, "dev", "up").note({ from: "a", to: "b" }); setTimeout(() => process.kill(process.pid, "SIGKILL"), 1500);`;
     assert.equal(spawnSync(process.execPath, ["--input-type=module", "-e", script]).signal, "SIGKILL");
     const running = new Audit(folder, "dev", "restart");

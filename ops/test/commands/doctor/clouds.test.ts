@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { record } from "../../infra/test/support/recorder.ts";
-import { SECRETS, tunnelConfig } from "../../infra/test/support/tunnel-config.ts";
-import { inspectClouds } from "../commands/doctor/clouds.ts";
-import { importLine } from "../commands/doctor/cloudflare-rules.ts";
+import { record } from "../../../../infra/test/support/recorder.ts";
+import { SECRETS, tunnelConfig } from "../../../../infra/test/support/tunnel-config.ts";
+import { inspectClouds } from "../../../commands/doctor/clouds.ts";
+import { importLine } from "../../../commands/doctor/cloudflare-rules.ts";
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
 const ZONE = "fedcba9876543210fedcba9876543210";

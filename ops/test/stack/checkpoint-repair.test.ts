@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { mendCheckpoint } from "../stack/mend.ts";
+import { repairCheckpoint } from "../../stack/checkpoint-repair.ts";
 
 describe("a state that a kill cut off", () => {
   let folder: string;
   let file: string;
   let said: string[];
-  const mend = (): void => mendCheckpoint(folder, "omniai", "dev", (line) => said.push(line));
+  const mend = (): void => repairCheckpoint(folder, "omniai", "dev", (line) => said.push(line));
   const write = (name: string, text: string): void => fs.writeFileSync(`${file}${name}`, text);
 
   beforeEach(() => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OpsError } from "../terminal/errors.ts";
-import { runtimeConfigOf, writeSite } from "../commands/pages.ts";
+import { OpsError } from "../../terminal/errors.ts";
+import { runtimeConfigOf, writeSite } from "../../commands/pages.ts";
 
 describe("the page as files", () => {
   let folder: string;

@@ -6,14 +6,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
-import { findPins, withPins } from "../commands/stack/pin.ts";
-import { objection, QUESTIONS, renderStackFile } from "../commands/stack/questions.ts";
-import { challenge, registry, resolve } from "../commands/stack/registry.ts";
-import { checkConfig, readSettings, stackFiles } from "../stack/settings.ts";
-import { parseImageName } from "../stack/toolchain.ts";
+import { createCheckout, removeCheckout } from "../../../../test/support/checkout.ts";
+import { findPins, withPins } from "../../../commands/stack/pin.ts";
+import { objection, QUESTIONS, renderStackFile } from "../../../commands/stack/questions.ts";
+import { challenge, registry, resolve } from "../../../commands/stack/registry.ts";
+import { checkConfig, readSettings, stackFiles } from "../../../stack/settings.ts";
+import { parseImageName } from "../../../stack/toolchain.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
+const ROOT = join(import.meta.dirname, "../../../..");
 
 describe("the stacks of this repository", () => {
   it("differ in config alone, and all of it can stand", () => {

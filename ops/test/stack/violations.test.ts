@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
-import { EXIT } from "../terminal/errors.ts";
-import { RunFailed, tell, type Story } from "../stack/run.ts";
-import { describeViolations, readViolation } from "../stack/violations.ts";
+import { EXIT } from "../../terminal/errors.ts";
+import { RunFailed, recordEvent, type RunEvents } from "../../stack/run.ts";
+import { describeViolations, readViolation } from "../../stack/violations.ts";
 
 const event = (change: Partial<PolicyEvent> = {}): PolicyEvent => ({
   message:
@@ -37,9 +37,9 @@ describe("what the policy pack says", () => {
 
   it("ends a run with an exit code of its own, and only where it is mandatory", () => {
     const failed = (change: Partial<PolicyEvent>): RunFailed => {
-      const story: Story = { changes: [], errors: [], violations: [] };
-      tell(story, { sequence: 1, timestamp: 1, policyEvent: event(change) });
-      return new RunFailed("previewing stack prod", story, new Error("preview failed"));
+      const events: RunEvents = { changes: [], errors: [], violations: [] };
+      recordEvent(events, { sequence: 1, timestamp: 1, policyEvent: event(change) });
+      return new RunFailed("previewing stack prod", events, new Error("preview failed"));
     };
     assert.equal(failed({}).exitCode, EXIT.policy);
     assert.match(failed({}).message, /^Stopped while previewing stack prod: 1 policy does not hold\./);

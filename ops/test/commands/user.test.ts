@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeUser, parseAnswer } from "../commands/user.ts";
+import { describeUser, parseAnswer } from "../../commands/user.ts";
 
 describe("npm run user", () => {
   it("finds the answer behind whatever else was written", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ContainerInspectInfo } from "dockerode";
-import { declaredFacts, differences, liveFacts, seconds } from "../commands/drift/facts.ts";
-import { pidsLimits } from "../commands/drift/look.ts";
+import { declaredFacts, differences, liveFacts, seconds } from "../../../commands/drift/facts.ts";
+import { pidsLimits } from "../../../commands/drift/compare.ts";
 
 /** As the program declares a container (planContainer), and as an engine then has it. */
 const inputs = {

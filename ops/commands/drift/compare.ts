@@ -1,6 +1,6 @@
 /** Every container and network of a stack on the engine, against what the stack's state says was declared. */
 import type Docker from "dockerode";
-import { LABELS, unlessGone, viewContainer, isGood } from "../../engine/views.ts";
+import { LABELS, unlessGone, viewContainer, isGood } from "../../engine/containers.ts";
 import { condition } from "../../engine/health-report.ts";
 import {
   engineNameOf,

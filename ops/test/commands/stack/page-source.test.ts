@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pageSource } from "../commands/stack/page-source.ts";
+import { pageSource } from "../../../commands/stack/page-source.ts";
 
 describe("who publishes the page of a stack", () => {
   it("is nobody, the program or a workflow", () => {

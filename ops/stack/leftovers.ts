@@ -2,7 +2,7 @@
  * What a killed run leaves behind: operations that the state takes for unfinished, and containers and networks on
  * the engine that no state knows. Both are cleared before the next update; volumes never are.
  */
-import type { ContainerView, NetworkView } from "../engine/views.ts";
+import type { ContainerView, NetworkView } from "../engine/containers.ts";
 import {
   nameOf,
   resourcesOf,

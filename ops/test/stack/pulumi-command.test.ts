@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { inOwnProcessGroup } from "../stack/pulumi-command.ts";
+import { inOwnProcessGroup } from "../../stack/pulumi-command.ts";
 
 describe("the Pulumi CLI", () => {
   const folder = mkdtempSync(join(tmpdir(), "omniai-priority-"));

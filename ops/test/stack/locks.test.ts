@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { OpsError } from "../terminal/errors.ts";
-import { clearPulumiLocks, holderOf, judge, ownLock, parseLock, takeOwnLock, type Lock } from "../stack/locks.ts";
+import { OpsError } from "../../terminal/errors.ts";
+import { clearPulumiLocks, holderOf, judge, ownLock, parseLock, takeOwnLock, type Lock } from "../../stack/locks.ts";
 
 const since = new Date("2026-11-23T10:00:00Z");
 const lock: Lock = { file: "f", pid: 17, hostname: "here", username: "root", since };

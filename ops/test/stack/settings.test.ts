@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { isGood, unframe, usageOf, type ContainerView } from "../engine/views.ts";
-import { commandStreams, EXIT, explain, lastWords, OpsError } from "../terminal/errors.ts";
-import { listeningInodes } from "../engine/processes.ts";
-import { eachLine, parseStart, sinceSeconds } from "../commands/logs.ts";
-import { bytes, duration, table } from "../terminal/output.ts";
-import { visible } from "../commands/outputs.ts";
-import { CommandResult } from "../stack/pulumi-command.ts";
-import { advice, condition, urlsOf } from "../engine/health-report.ts";
-import { checkConfig, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../stack/settings.ts";
+import { isGood, unframe, usageOf, type ContainerView } from "../../engine/containers.ts";
+import { commandStreams, EXIT, explain, lastWords, OpsError } from "../../terminal/errors.ts";
+import { listeningInodes } from "../../engine/processes.ts";
+import { eachLine, parseStart, sinceSeconds } from "../../commands/logs.ts";
+import { bytes, duration, table } from "../../terminal/output.ts";
+import { visible } from "../../commands/outputs.ts";
+import { CommandResult } from "../../stack/pulumi-command.ts";
+import { advice, condition, urlsOf } from "../../engine/health-report.ts";
+import { checkConfig, checkStackName, imageNames, mergeValues, portOf, readSettings } from "../../stack/settings.ts";
 
 const view = (more: Partial<ContainerView> = {}): ContainerView => ({
   id: "1",
@@ -107,7 +107,7 @@ describe("settings", () => {
 });
 
 describe("the config, before Pulumi runs", () => {
-  const root = path.join(import.meta.dirname, "../..");
+  const root = path.join(import.meta.dirname, "../../..");
   const { values, project } = readSettings(root, "dev");
   const check =
     (change: Record<string, unknown>, stackFile = {}) =>

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { InterruptedError } from "../../terminal/errors.ts";
+import { SignalHandler } from "../../terminal/signals.ts";
+
+function setUp() {
+  let now = 1000;
+  const said: string[] = [];
+  const exits: number[] = [];
+  const signals = new SignalHandler({
+    say: (line) => void said.push(line),
+    exit: (error) => void exits.push(error.exitCode),
+    now: () => now,
+  });
+  return { signals, said, exits, later: (milliseconds: number) => void (now += milliseconds) };
+}
+
+describe("signals", () => {
+  it("leaves work that cannot be cancelled at once", () => {
+    const { signals, exits } = setUp();
+    signals.begin({ title: "looking" });
+    signals.handle("SIGINT");
+    assert.deepEqual(exits, [130]);
+  });
+
+  it("cancels once, however often one press arrives", () => {
+    const { signals, exits, later } = setUp();
+    let cancelled = 0;
+    signals.begin({ title: "deploying", cancel: () => (cancelled += 1) });
+    signals.handle("SIGINT");
+    later(5);
+    signals.handle("SIGINT");
+    later(300);
+    signals.handle("SIGTERM");
+    assert.equal(cancelled, 1);
+    assert.deepEqual(exits, []);
+  });
+
+  it("forces the end on a second press", () => {
+    const { signals, exits, later } = setUp();
+    const order: string[] = [];
+    signals.begin({
+      title: "deploying",
+      cancel: () => order.push("cancel"),
+      force: () => order.push("force"),
+    });
+    signals.handle("SIGINT");
+    later(1500);
+    signals.handle("SIGINT");
+    assert.deepEqual(order, ["cancel", "force"]);
+    assert.deepEqual(exits, [130]);
+  });
+
+  it("does not begin anything new after that", () => {
+    const { signals } = setUp();
+    signals.begin({ title: "deploying", cancel: () => undefined });
+    signals.handle("SIGTERM");
+    assert.throws(() => signals.begin({ title: "next" }), InterruptedError);
+  });
+
+  it("gives back what it holds, newest first and once", () => {
+    const { signals } = setUp();
+    const order: number[] = [];
+    signals.onLeave(() => order.push(1));
+    signals.onLeave(() => order.push(2));
+    signals.leave();
+    signals.leave();
+    assert.deepEqual(order, [2, 1]);
+  });
+});
