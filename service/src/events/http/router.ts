@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
-import type { EventsConfig } from "../../config.ts";
+import type { EventsConfig } from "../../platform/env/config.ts";
 import { jsonBody } from "../../platform/body.ts";
 import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
