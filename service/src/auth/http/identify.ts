@@ -136,7 +136,6 @@ function checkCsrf(
   checkOrigin(request, response, corsOrigins);
   if (csrf.isValid(id, request.get("x-csrf-token"))) return;
   throw new Problem(
-    403,
     "csrf-token-invalid",
     "X-CSRF-Token is missing or does not belong to this session. GET /api/auth/csrf has one.",
   );
