@@ -31,7 +31,8 @@ function run(program: string, args: readonly string[], cwd?: string): string {
 
 function pinned(command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   return spawn("taskset", ["-c", serverCore, ...command], {
-    env: { ...process.env, ...env },
+    // Not the whole environment: the service refuses OMNIAI_* names that are not its own.
+    env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "ignore", "inherit"],
   });
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { loadConfig } from "../../service/src/platform/env/config.ts";
 import { newServer } from "../../service/src/platform/http.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
@@ -106,8 +107,7 @@ describe("the keep-alive ladder", () => {
 
   it("leaves old workers for as long as a stream may live, and not for ever", () => {
     const seconds = Number(/worker_shutdown_timeout (\d+)s/.exec(renderNginx(edge))?.[1]);
-    const source = readFileSync(join(import.meta.dirname, "../../service/src/config.ts"), "utf8");
-    const streamAge = Number(/OMNIAI_STREAM_MAX_AGE_SECONDS", (\d+)/.exec(source)?.[1]);
+    const streamAge = loadConfig({}).events.maxAgeMs / 1000;
     assert.ok(seconds > streamAge && seconds <= streamAge + 120, `${seconds} and ${streamAge}`);
   });
 });

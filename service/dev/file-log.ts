@@ -1,4 +1,4 @@
-import type { EventsConfig } from "../src/config.ts";
+import type { EventsConfig } from "../src/platform/env/config.ts";
 import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {
   LogUnavailableError,

@@ -9,6 +9,7 @@ import { migrate } from "../src/migrate/run.ts";
 import { reasonOf } from "../src/platform/deadline.ts";
 import { createLogger } from "../src/platform/logging.ts";
 import { withLock } from "../../tools/host/lock.ts";
+import { replicaEnvironment } from "./environment.ts";
 import { firstUser, secretFile } from "./first-user.ts";
 import { Supervisor, type Preparation } from "./supervisor.ts";
 
@@ -56,7 +57,7 @@ async function run(): Promise<void> {
   const sources = ["src", "migrations", "dev"].map((name) => join(service, name));
   const isOpen = mode === "none";
   const environment = {
-    ...process.env,
+    ...replicaEnvironment(process.env),
     OMNIAI_AUTH_MODE: mode,
     ...(isOpen ? {} : { OMNIAI_AUTH_SECRET_FILE: secretFile(folder) }),
   };

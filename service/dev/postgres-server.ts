@@ -1,6 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import type { PostgresConfig } from "../src/config.ts";
+import type { PostgresConfig } from "../src/platform/env/config.ts";
 import { transactionAfter, UnitReader, type Unit } from "./postgres-wire.ts";
 
 const rollback = new Uint8Array(Buffer.from("Q\0\0\0\rROLLBACK\0"));

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { MemoryRevocations } from "../src/auth/stores/revocations.ts";
 import { MemorySessionStore } from "../src/auth/stores/sessions.ts";
-import type { Config } from "../src/config.ts";
+import type { Config } from "../src/platform/env/config.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { createPool } from "../src/platform/postgres.ts";
 import type { Stores } from "../src/stores.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { PostgresConfig } from "../src/config.ts";
+import type { PostgresConfig } from "../src/platform/env/config.ts";
 import { reasonOf } from "../src/platform/deadline.ts";
 import { Child } from "./child.ts";
 import { PostgresServer } from "./postgres-server.ts";

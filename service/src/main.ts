@@ -3,8 +3,8 @@
  * all of them from those that serve: so each waits for its turn first, before it loads anything else.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { startDelayMs } from "./platform/env/start-delay.ts";
 
-// What is no number is not waited for here; the configuration refuses it with its name.
-await sleep(Number(process.env["OMNIAI_START_DELAY_SECONDS"] ?? 0) * 1000);
+await sleep(startDelayMs(process.env));
 const { runProcess } = await import("./process.ts");
 await runProcess();

@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig } from "./config.ts";
+import { ConfigError, loadConfig } from "./platform/env/config.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { migrate } from "./migrate/run.ts";
 import { reasonOf } from "./platform/deadline.ts";

@@ -1,6 +1,6 @@
 import { Router } from "express";
 import { z } from "zod";
-import type { AuthMode } from "./auth/config.ts";
+import type { AuthMode } from "./platform/env/schema.ts";
 import { cookieName } from "./auth/credentials/cookies.ts";
 import { authOperations } from "./auth/http/openapi.ts";
 import { diagOperations } from "./diag/openapi.ts";

@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig, type Config } from "./config.ts";
+import { ConfigError, loadConfig, type Config } from "./platform/env/config.ts";
 import { reasonOf } from "./platform/deadline.ts";
 import { createLogger, type Logger } from "./platform/logging.ts";
 import { startWatchdog } from "./platform/watchdog.ts";

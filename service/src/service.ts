@@ -2,7 +2,7 @@ import type { Response } from "express";
 import { internalApp, publicApp, type AppParts } from "./app.ts";
 import { Auth } from "./auth/auth.ts";
 import { hasScope, principalOf } from "./auth/principal.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./platform/env/config.ts";
 import { describeStream } from "./diag/connections.ts";
 import { Admission } from "./events/http/admission.ts";
 import { Hub } from "./events/stream/hub.ts";

@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { AuthStores } from "./auth/auth.ts";
 import { RedisRevocations } from "./auth/stores/redis-revocations.ts";
 import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./platform/env/config.ts";
 import { Directory, type LocalStreams, type StreamDirectory } from "./diag/replica-registry.ts";
 import type { EventLog } from "./events/log/log.ts";
 import { RedisEventLog } from "./events/log/redis-log.ts";

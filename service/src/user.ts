@@ -6,7 +6,7 @@ import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
 import type { Revoked } from "./auth/stores/revocations.ts";
 import { runUserCommand, UserCommandError, type UserCommand } from "./auth/user-commands.ts";
 import { Users } from "./auth/stores/users.ts";
-import { ConfigError, loadConfig, type Config } from "./config.ts";
+import { ConfigError, loadConfig, type Config } from "./platform/env/config.ts";
 import { pause, reasonOf } from "./platform/deadline.ts";
 import { createLogger, type Logger } from "./platform/logging.ts";
 import { createPool } from "./platform/postgres.ts";

@@ -1,13 +1,12 @@
 import type { ErrorRequestHandler, RequestHandler, Router } from "express";
 import type pg from "pg";
-import type { Config } from "../config.ts";
 import type { Logger } from "../platform/logging.ts";
 import { RateLimit } from "../platform/rate-limit.ts";
 import type { RedisLink } from "../platform/redis.ts";
 import { AccessTokens } from "./credentials/access-tokens.ts";
 import { ApiTokens } from "./credentials/api-tokens.ts";
 import { Audit } from "./stores/audit.ts";
-import type { AuthConfig } from "./config.ts";
+import type { AuthConfig, Config } from "../platform/env/config.ts";
 import { CsrfTokens } from "./credentials/csrf.ts";
 import { identify, type IdentifyParts } from "./http/identify.ts";
 import { OwnedStreams } from "./owned-streams.ts";

@@ -44,15 +44,15 @@ export function isKnown(principal: Principal): principal is KnownPrincipal {
 const challenge = { "WWW-Authenticate": 'Bearer realm="omniai"' };
 
 export const unauthenticated = (): Problem =>
-  new Problem(401, "unauthenticated", "Log in first: this is for known users.", { headers: challenge });
+  new Problem("unauthenticated", "Log in first: this is for known users.", { headers: challenge });
 
 export const invalidToken = (): Problem =>
-  new Problem(401, "invalid-token", "The token is not valid, or not any more.", {
+  new Problem("invalid-token", "The token is not valid, or not any more.", {
     headers: { "WWW-Authenticate": 'Bearer realm="omniai", error="invalid_token"' },
   });
 
 export const insufficientScope = (scope: Scope): Problem =>
-  new Problem(403, "insufficient-scope", `This needs the scope ${scope}.`);
+  new Problem("insufficient-scope", `This needs the scope ${scope}.`);
 
 /** @throws Problem 401 for the anonymous. */
 export function requireKnown(response: Response): KnownPrincipal {

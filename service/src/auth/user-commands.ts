@@ -1,5 +1,10 @@
 import type { AuditEntry } from "./stores/audit.ts";
-import { generatePassword, hashPassword, maxPasswordLength, minPasswordLength } from "./credentials/passwords.ts";
+import {
+  generatePassword,
+  hashPassword,
+  maxPasswordLength,
+  minPasswordLength,
+} from "./credentials/passwords.ts";
 import { defaultScopes, scopes, type Scope } from "./principal.ts";
 import type { Revoked } from "./stores/revocations.ts";
 import { normalName, userNamePattern, type User, type Users } from "./stores/users.ts";

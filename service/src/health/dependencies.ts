@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { HealthConfig } from "../config.ts";
+import type { HealthConfig } from "../platform/env/config.ts";
 import type { Position } from "../events/log/cursor.ts";
 import type { EventLog } from "../events/log/log.ts";
 import type { LogReader, ReaderStatus } from "../events/log/reader.ts";

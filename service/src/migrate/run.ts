@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { PostgresConfig } from "../config.ts";
+import type { PostgresConfig } from "../platform/env/config.ts";
 import { between, pause, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import { labelOf, MigrationError, pendingOf, type Applied, type Migration } from "./files.ts";

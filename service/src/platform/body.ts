@@ -14,7 +14,7 @@ export function jsonBody(limitBytes: number): RequestHandler {
     try {
       request.body = JSON.parse(text) as unknown;
     } catch {
-      throw new Problem(400, "invalid-json", "The body is not valid JSON.");
+      throw new Problem("invalid-json", "The body is not valid JSON.");
     }
     next();
   };
@@ -22,19 +22,19 @@ export function jsonBody(limitBytes: number): RequestHandler {
 
 function checkType(request: Request): void {
   if (!request.is("application/json")) {
-    throw new Problem(415, "unsupported-media-type", "The body has to be application/json.");
+    throw new Problem("unsupported-media-type", "The body has to be application/json.");
   }
   const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(request.get("content-type") ?? "")?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
-    throw new Problem(415, "unsupported-charset", "The body's charset is not supported.");
+    throw new Problem("unsupported-charset", "The body's charset is not supported.");
   }
   if (!/^(identity)?$/i.test(request.get("content-encoding") ?? "")) {
-    throw new Problem(415, "unsupported-encoding", "The body's encoding is not supported.");
+    throw new Problem("unsupported-encoding", "The body's encoding is not supported.");
   }
 }
 
 function readText(request: Request, limitBytes: number): Promise<string> {
-  const tooLong = (): Problem => new Problem(413, "body-too-large", "The body is longer than allowed.");
+  const tooLong = (): Problem => new Problem("body-too-large", "The body is longer than allowed.");
   if (Number(request.get("content-length") ?? 0) > limitBytes) return Promise.reject(tooLong());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -45,7 +45,7 @@ function readText(request: Request, limitBytes: number): Promise<string> {
       try {
         resolve(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)));
       } catch {
-        reject(new Problem(400, "invalid-json", "The body is not valid UTF-8."));
+        reject(new Problem("invalid-json", "The body is not valid UTF-8."));
       }
     };
     const onData = (chunk: Buffer): void => {
@@ -55,7 +55,7 @@ function readText(request: Request, limitBytes: number): Promise<string> {
     };
     const onEnd = (): void => settle();
     // The client left: nobody reads this answer.
-    const onClose = (): void => settle(new Problem(400, "bad-request", "The body is not complete."));
+    const onClose = (): void => settle(new Problem("bad-request", "The body is not complete."));
     request.on("data", onData).on("end", onEnd).on("close", onClose);
   });
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { allProblemTypes, PROBLEM_URN } from "./problem-types.ts";
 
 /** One method of one path, as the features describe theirs; `document.ts` makes openapi.json of them. */
 export interface Operation {
@@ -29,12 +30,17 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** In Markdown, which OpenAPI's descriptions are. */
+function describeTypes(): string {
+  const lines = Object.entries(allProblemTypes).map(
+    ([slug, { status, when }]) => `- \`${PROBLEM_URN}${slug}\` (${status}): ${when}`,
+  );
+  return ["Stable: what a client branches on.", "", ...lines].join("\n");
+}
+
 export const problemSchema = z
   .looseObject({
-    type: z
-      .string()
-      .regex(/^urn:omniai:problem:[a-z-]+$/)
-      .describe("Stable: what a client branches on."),
+    type: z.enum(Object.keys(allProblemTypes).map((slug) => PROBLEM_URN + slug)).describe(describeTypes()),
     title: z.string(),
     status: z.int(),
     detail: z.string(),

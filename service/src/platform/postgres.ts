@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { PostgresConfig } from "../config.ts";
+import type { PostgresConfig } from "./env/config.ts";
 import { reasonOf } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 

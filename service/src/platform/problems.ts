@@ -1,6 +1,7 @@
-import { STATUS_CODES } from "node:http";
+/** Errors as application/problem+json: how they are made, and how they leave. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from "express";
 import type { Logger } from "./logging.ts";
+import { PROBLEM_URN, problemTypes, type ProblemSlug } from "./problem-types.ts";
 import { namesOf } from "./trace.ts";
 
 /**
@@ -9,26 +10,25 @@ import { namesOf } from "./trace.ts";
  * and the log has the rest under it.
  */
 export class Problem extends Error {
+  readonly slug: ProblemSlug;
   readonly status: number;
-  readonly slug: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly members: Readonly<Record<string, unknown>>;
 
   /**
-   * @param status HTTP status.
-   * @param slug last part of `type`, `urn:omniai:problem:<slug>`.
+   * @param slug names an entry of the catalogue, which has the status and the title.
    * @param detail one sentence about this occurrence, safe to show to anybody.
+   * @param extra.status in place of the catalogue's: for what a library refuses with a status of its own.
    */
   constructor(
-    status: number,
-    slug: string,
+    slug: ProblemSlug,
     detail: string,
-    extra: { headers?: Record<string, string>; members?: Record<string, unknown> } = {},
+    extra: { headers?: Record<string, string>; members?: Record<string, unknown>; status?: number } = {},
   ) {
     super(detail);
     this.name = "Problem";
-    this.status = status;
     this.slug = slug;
+    this.status = extra.status ?? problemTypes[slug].status;
     this.headers = extra.headers ?? {};
     this.members = extra.members ?? {};
   }
@@ -38,8 +38,8 @@ export function sendProblem(response: Response, problem: Problem): void {
   response.status(problem.status).set(problem.headers).set("Cache-Control", "no-store");
   response.type("application/problem+json").send(
     JSON.stringify({
-      type: `urn:omniai:problem:${problem.slug}`,
-      title: STATUS_CODES[problem.status] ?? "Error",
+      type: PROBLEM_URN + problem.slug,
+      title: problemTypes[problem.slug].title,
       status: problem.status,
       detail: problem.message,
       requestId: response.locals.requestId as unknown,
@@ -49,14 +49,14 @@ export function sendProblem(response: Response, problem: Problem): void {
 }
 
 export const notFound: RequestHandler = (_request, _response, next) => {
-  next(new Problem(404, "not-found", "There is nothing at this path."));
+  next(new Problem("not-found", "There is nothing at this path."));
 };
 
 /** For the end of a route: the path exists, the method does not. */
 export function methodNotAllowed(...allowed: string[]): RequestHandler {
   return (_request, _response, next) => {
     const allow = allowed.join(", ");
-    next(new Problem(405, "method-not-allowed", `Allowed here: ${allow}.`, { headers: { Allow: allow } }));
+    next(new Problem("method-not-allowed", `Allowed here: ${allow}.`, { headers: { Allow: allow } }));
   };
 }
 
@@ -66,7 +66,7 @@ function asProblem(error: unknown): Problem | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { status } = error as { status?: unknown };
   if (typeof status === "number" && status >= 400 && status < 500) {
-    return new Problem(status, "bad-request", "The request could not be understood.");
+    return new Problem("bad-request", "The request could not be understood.", { status });
   }
   return undefined;
 }
@@ -94,7 +94,7 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
     if (!problem) {
       const { method, path } = request;
       logger.error({ ...namesOf(response), method, path, err: error }, "unexpected error");
-      problem = new Problem(500, "internal", "Something went wrong here. The request id helps to find it.");
+      problem = new Problem("internal", "Something went wrong here. The request id helps to find it.");
     }
     if (response.headersSent) response.destroy();
     else {

@@ -137,7 +137,7 @@ export class RateLimit {
 
 function tooMany(standing: Standing): Problem {
   const seconds = Math.ceil(leftOf(standing) + between(0, 2));
-  return new Problem(429, "rate-limited", "Too many requests. Retry-After says when to go on.", {
+  return new Problem("rate-limited", "Too many requests. Retry-After says when to go on.", {
     headers: { "Retry-After": String(Math.max(1, seconds)) },
   });
 }

@@ -1,5 +1,5 @@
 import { RedisClient as NodeRedisClient } from "redis";
-import type { RedisConfig } from "../config.ts";
+import type { RedisConfig } from "./env/config.ts";
 import { between, DeadlineError, reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { ProblemSlug } from "./problem-types.ts";
 import { Problem } from "./problems.ts";
 
 /** More of them help nobody. */
@@ -13,7 +14,7 @@ const maxErrors = 20;
 export function validated<T>(
   schema: z.ZodType<T>,
   input: unknown,
-  slug: string,
+  slug: ProblemSlug,
   detail: string,
   says: "message" | "code" = "message",
 ): T {
@@ -22,5 +23,5 @@ export function validated<T>(
   const errors = parsed.error.issues
     .slice(0, maxErrors)
     .map((issue) => ({ path: issue.path.join("."), message: issue[says] ?? "invalid" }));
-  throw new Problem(400, slug, detail, { members: { errors } });
+  throw new Problem(slug, detail, { members: { errors } });
 }

@@ -1,13 +1,6 @@
 import { between, pause } from "../platform/deadline.ts";
+import type { ProviderConfig } from "../platform/env/config.ts";
 import { Circuit } from "./circuit.ts";
-
-/** An OpenAI-compatible API. */
-export interface ProviderConfig {
-  readonly name: string;
-  /** As its makers give it, with /v1 if it has one; no slash at the end. */
-  readonly baseUrl: string;
-  readonly apiKey: string | undefined;
-}
 
 export interface ProviderState {
   readonly name: string;

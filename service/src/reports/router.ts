@@ -60,7 +60,7 @@ function limitRate(perMinute: number): RequestHandler {
     if (waitMs === 0) return next();
     const seconds = Math.ceil((waitMs + between(0, 5000)) / 1000);
     next(
-      new Problem(429, "too-many-reports", "Too many reports at the moment.", {
+      new Problem("too-many-reports", "Too many reports at the moment.", {
         headers: { "Retry-After": String(seconds) },
       }),
     );
@@ -92,7 +92,7 @@ function isOurFault(error: unknown): boolean {
 }
 
 function unavailable(): Problem {
-  return new Problem(503, "reports-unavailable", "The report could not be stored for certain.", {
+  return new Problem("reports-unavailable", "The report could not be stored for certain.", {
     headers: { "Retry-After": String(2 + Math.floor(between(0, 8))) },
   });
 }

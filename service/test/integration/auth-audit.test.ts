@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service } from "../../src/service.ts";
 import {

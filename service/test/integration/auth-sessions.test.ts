@@ -249,7 +249,7 @@ describe("sessions", function () {
         const { requestId: _, ...body } = answer.body;
         assert.deepEqual(body, {
           type: "urn:omniai:problem:wrong-credentials",
-          title: "Unauthorized",
+          title: "Wrong credentials",
           status: 401,
           detail: "User name or password is not right.",
         });

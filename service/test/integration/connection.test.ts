@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import type { EventsMetrics } from "../../src/events/stream/metrics.ts";
 import { startService, type Service } from "../../src/service.ts";
 import { eventually, post, startInstance, testEnvironment, type Instance } from "../support/instance.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileEventLog } from "../../dev/file-log.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import { compareIds, formatPosition } from "../../src/events/log/cursor.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
 import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../../src/events/log/log.ts";

@@ -148,7 +148,7 @@ describe("faults of the servers below", function () {
 
   it("starts before PostgreSQL and Redis are there, and becomes ready when they are", async () => {
     await Promise.all([servers.redis.pause(), servers.postgres.pause()]);
-    const early = await startInstance({ OMNIAI_TEST_NO_WAIT: "1" });
+    const early = await startInstance({}, { waits: false });
     try {
       assert.equal(await statusOf(`${early.internalUrl}/healthz`), 200);
       assert.equal(await statusOf(`${early.internalUrl}/readyz`), 503);

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { PostgresConfig } from "../../src/config.ts";
+import type { PostgresConfig } from "../../src/platform/env/config.ts";
 import type { Migration } from "../../src/migrate/files.ts";
 import { migrate, migrateLimits } from "../../src/migrate/run.ts";
 import { createLogger } from "../../src/platform/logging.ts";
@@ -210,11 +210,10 @@ describe("migrate", function () {
   });
 
   it("makes a replica ready, and only when nothing is missing", async () => {
-    const instance = await startInstance({
-      PGUSER: config.user,
-      PGDATABASE: config.database,
-      OMNIAI_TEST_NO_WAIT: "1",
-    });
+    const instance = await startInstance(
+      { PGUSER: config.user, PGDATABASE: config.database },
+      { waits: false },
+    );
     try {
       const ready = (): Promise<number> => statusOf(`${instance.internalUrl}/readyz`);
       const check = async (): Promise<{ status: string; output?: string } | undefined> => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service } from "../../src/service.ts";
 import { eventually, statusOf, testEnvironment } from "../support/instance.ts";

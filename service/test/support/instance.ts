@@ -1,4 +1,4 @@
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import { withDeadline } from "../../src/platform/deadline.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
@@ -29,19 +29,21 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
   return { ...quick, ...(await testServers()).environment, ...extra };
 }
 
-/** The service within the test's process, on ports of its own, ready. */
+/**
+ * The service within the test's process, on ports of its own.
+ * @param waits false for a test of what it does before it is ready; its public port is open at once then.
+ */
 export async function startInstance(
   extra: Record<string, string> = {},
-  options: ServiceOptions = {},
+  { waits = true, ...options }: ServiceOptions & { readonly waits?: boolean } = {},
 ): Promise<Instance> {
   const config = {
     ...loadConfig(await testEnvironment(extra)),
     replica: `test-${Math.random().toString(36).slice(2, 8)}`,
   };
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
-  const isWaiting = extra.OMNIAI_TEST_NO_WAIT === undefined;
-  const service = await startService(config, logger, { opensAtOnce: !isWaiting, ...options });
-  if (isWaiting) await withDeadline("the public port", 10_000, service.opened);
+  const service = await startService(config, logger, { opensAtOnce: !waits, ...options });
+  if (waits) await withDeadline("the public port", 10_000, service.opened);
   return {
     ...service,
     url: `http://127.0.0.1:${service.port}`,

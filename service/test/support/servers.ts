@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { createClient } from "redis";
 import { SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
 import { loadMigrations } from "../../src/migrate/files.ts";
 import { migrate } from "../../src/migrate/run.ts";
 import { createLogger } from "../../src/platform/logging.ts";

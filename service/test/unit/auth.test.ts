@@ -2,12 +2,17 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/credentials/cookies.ts";
 import { CsrfTokens } from "../../src/auth/credentials/csrf.ts";
-import { argon2Options, generatePassword, hashPassword, isPassword } from "../../src/auth/credentials/passwords.ts";
+import {
+  argon2Options,
+  generatePassword,
+  hashPassword,
+  isPassword,
+} from "../../src/auth/credentials/passwords.ts";
 import { MemoryRevocations } from "../../src/auth/stores/revocations.ts";
 import { randomToken, sessionKeyOf } from "../../src/auth/credentials/secrets.ts";
 import { MemorySessionStore, Sessions } from "../../src/auth/stores/sessions.ts";
 import { normalName, userNamePattern } from "../../src/auth/stores/users.ts";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { ConfigError, loadConfig } from "../../src/platform/env/config.ts";
 
 describe("passwords", function () {
   this.timeout(20_000);

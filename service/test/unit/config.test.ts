@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isToolName, replicaEnvironment, TOOL_NAMES } from "../../dev/environment.ts";
+import { ConfigError, loadConfig, variableNames } from "../../src/platform/env/config.ts";
+import {
+  MAX_START_DELAY_SECONDS,
+  START_DELAY_NAME,
+  startDelayMs,
+} from "../../src/platform/env/start-delay.ts";
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
   try {
@@ -96,7 +104,93 @@ describe("loadConfig", () => {
     );
   });
 
-  it("refuses the same port twice", () => {
-    assert.equal(problemsOf({ OMNIAI_PORT: "8000", OMNIAI_INTERNAL_PORT: "8000" }).length, 1);
+  it("refuses the same port twice, also beside another problem", () => {
+    const same = { OMNIAI_PORT: "8000", OMNIAI_INTERNAL_PORT: "8000" };
+    const problem = "OMNIAI_INTERNAL_PORT: OMNIAI_PORT's value is not allowed; allowed is another port";
+    assert.deepEqual(problemsOf(same), [problem]);
+    const both = problemsOf({ ...same, OMNIAI_LOG_LEVEL: "loud" });
+    assert.equal(both.length, 2);
+    assert.ok(both.includes(problem));
+  });
+
+  it("refuses names that it does not know, with the nearest that it does, beside all wrong values", () => {
+    const problems = problemsOf({
+      OMNIAI_CORS_ORIGNS: "https://a.github.io",
+      OMNIAI_SWITCHSECONDS: "",
+      OMNIAI_PORT: "eighty",
+      PATH: "/bin",
+      OMNIA: "no name of ours",
+    });
+    assert.equal(problems.length, 3, problems.join("\n"));
+    assert.match(problems[0] ?? "", /^OMNIAI_CORS_ORIGNS: .*did you mean OMNIAI_CORS_ORIGINS\?/);
+    assert.match(problems[1] ?? "", /^OMNIAI_SWITCHSECONDS: .*did you mean OMNIAI_SWITCH_SECONDS\?/);
+    assert.match(problems[2] ?? "", /^OMNIAI_PORT: "eighty"/);
+  });
+
+  it("has one variable for each value", () => {
+    assert.equal(new Set(variableNames).size, variableNames.length);
+    assert.ok(variableNames.length > 50);
+  });
+
+  it("waits for a turn as long as main.ts does, and refuses what main.ts does not wait for", () => {
+    for (const seconds of ["0", "1.2", String(MAX_START_DELAY_SECONDS)]) {
+      const environment = { [START_DELAY_NAME]: seconds };
+      assert.equal(startDelayMs(environment), loadConfig(environment).lifecycle.startDelayMs);
+    }
+    for (const bad of ["soon", "-1", String(MAX_START_DELAY_SECONDS + 1)]) {
+      assert.equal(startDelayMs({ [START_DELAY_NAME]: bad }), 0);
+      assert.equal(problemsOf({ [START_DELAY_NAME]: bad }).length, 1);
+    }
+    assert.equal(startDelayMs({}), 0);
+  });
+
+  it("has the defaults that healthcheck.mjs, which loads nothing, has written down again", () => {
+    const source = readFileSync(new URL("../../healthcheck.mjs", import.meta.url), "utf8");
+    const [, name = "", port] = /process\.env\.(\w+) \|\| (\d+)/.exec(source) ?? [];
+    assert.ok(variableNames.includes(name));
+    assert.equal(loadConfig({}).internalPort, Number(port));
+  });
+});
+
+describe("replicaEnvironment", () => {
+  const repository = new URL("../../../", import.meta.url).pathname;
+
+  /** The names that files of the project mention, outside of the service's own sources and of documentation. */
+  function namesOutside(): Set<string> {
+    const folders = [
+      "bench",
+      "frontend",
+      "infra",
+      "ops",
+      "policies",
+      "test",
+      "tools",
+      "service/dev",
+      ".github",
+    ];
+    const names = new Set<string>();
+    for (const folder of folders) {
+      for (const entry of readdirSync(join(repository, folder), { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name);
+        if (!entry.isFile() || /node_modules/.test(path)) continue;
+        const text = readFileSync(path, "utf8");
+        for (const [name] of text.matchAll(/\bOMNIAI_[A-Z0-9_]*[A-Z0-9]\b/g)) names.add(name);
+      }
+    }
+    return names;
+  }
+
+  it("keeps every name from the replica that belongs to another part of the project, and no other", () => {
+    const names = [...namesOutside()];
+    assert.ok(names.length > 40, `only ${names.length} names found`);
+    for (const name of names) assert.ok(isToolName(name) !== variableNames.includes(name), name);
+    for (const name of TOOL_NAMES) assert.ok(names.includes(name), `${name} is read nowhere`);
+    const kept = replicaEnvironment(
+      Object.fromEntries([...names, "PATH", "OMNIAI_PROT"].map((name) => [name, "1"])),
+    );
+    assert.deepEqual(
+      Object.keys(kept).filter((name) => !variableNames.includes(name)),
+      ["PATH", "OMNIAI_PROT"],
+    );
   });
 });

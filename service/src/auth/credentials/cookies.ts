@@ -1,4 +1,4 @@
-import type { AuthConfig } from "../config.ts";
+import type { AuthConfig } from "../../platform/env/config.ts";
 
 /**
  * The prefix makes the browser insist on Secure, on Path=/ and on no Domain (RFC 6265bis 4.1.3.2), so that no

@@ -26,7 +26,7 @@ const gate = new Gate(maxRunning, maxWaiting);
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   if (!(await gate.enter(patienceMs))) {
-    throw new Problem(503, "login-busy", "Too many logins at the moment.", {
+    throw new Problem("login-busy", "Too many logins at the moment.", {
       headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
     });
   }

@@ -4,7 +4,7 @@ import { Problem } from "../../platform/problems.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
 import type { AccessTokens } from "../credentials/access-tokens.ts";
 import { apiTokenPattern, type ApiTokens } from "../credentials/api-tokens.ts";
-import type { AuthMode } from "../config.ts";
+import type { AuthMode } from "../../platform/env/schema.ts";
 import { sessionIds } from "../credentials/cookies.ts";
 import type { CsrfTokens } from "../credentials/csrf.ts";
 import { checkOrigin, isSafeMethod } from "./origin.ts";
@@ -136,7 +136,6 @@ function checkCsrf(
   checkOrigin(request, response, corsOrigins);
   if (csrf.isValid(id, request.get("x-csrf-token"))) return;
   throw new Problem(
-    403,
     "csrf-token-invalid",
     "X-CSRF-Token is missing or does not belong to this session. GET /api/auth/csrf has one.",
   );

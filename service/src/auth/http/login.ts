@@ -17,7 +17,7 @@ import { normalName, type User, type UserWithHash } from "../stores/users.ts";
 
 /** One answer for an unknown user, a wrong password and a disabled user. */
 const wrongCredentials = (): Problem =>
-  new Problem(401, "wrong-credentials", "User name or password is not right.");
+  new Problem("wrong-credentials", "User name or password is not right.");
 
 type Kind = "session" | "token";
 
@@ -31,7 +31,7 @@ export function traceOf(parts: AuthParts, request: Request, response: Response) 
 function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind {
   const kind = asked ?? (mode === "token" ? "token" : "session");
   if (mode === "both" || mode === kind) return kind;
-  throw new Problem(400, "login-kind-off", `This stack has no logins of the kind ${kind}.`);
+  throw new Problem("login-kind-off", `This stack has no logins of the kind ${kind}.`);
 }
 
 /** POST /login: a session with its cookie, or a pair of tokens. */
@@ -147,7 +147,6 @@ export function postRefresh(parts: AuthParts): RequestHandler {
       : { reason: "not valid" };
     await audit.record({ action: "refresh", outcome: "refused", userId: used?.userId, ...trace, detail });
     throw new Problem(
-      401,
       "invalid-refresh-token",
       "The refresh token is not valid, or not any more. Log in again.",
     );
@@ -181,8 +180,7 @@ async function endLogin(
 ): Promise<void> {
   if (kind === "session") return endSession(parts, id);
   // A program's token ends when its owner says so, not when the program is done.
-  if (kind === "token")
-    throw new Problem(403, "login-needed", "An API token is revoked at /api/auth/tokens.");
+  if (kind === "token") throw new Problem("login-needed", "An API token is revoked at /api/auth/tokens.");
   await parts.refreshTokens.revokeFamily(id);
   await parts.revocations.tell({ kind: "family", userId, id });
 }

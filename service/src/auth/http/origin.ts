@@ -17,17 +17,12 @@ export function checkOrigin(request: Request, response: Response, allowed: reado
   if (origin === undefined) {
     if (request.get("sec-fetch-site") === "same-origin") return;
     throw new Problem(
-      403,
       "origin-unknown",
       "A request with a cookie has to say where it comes from: with Origin, or Sec-Fetch-Site: same-origin.",
     );
   }
   if (allowed.includes(origin) || isOwn(origin, request.get("host"))) return;
-  throw new Problem(
-    403,
-    "origin-not-allowed",
-    "This origin may not do that. It is not one of the API's pages.",
-  );
+  throw new Problem("origin-not-allowed", "This origin may not do that. It is not one of the API's pages.");
 }
 
 /** The host as the browser addressed it: the edge hands it on. The scheme does not count, TLS ends before. */

@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
+import type { ProblemSlug } from "../../platform/problem-types.ts";
 import { Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
 import type { Audit, AuditEntry } from "../stores/audit.ts";
@@ -7,7 +8,7 @@ import type { FoundSession } from "./identify.ts";
 import { principalOf } from "../principal.ts";
 
 /** Refusals that somebody may want to know of: not of those who only forgot to log in. */
-const audited: readonly string[] = [
+const audited: readonly ProblemSlug[] = [
   "invalid-token",
   "insufficient-scope",
   "topic-not-allowed",

@@ -51,7 +51,7 @@ export function authRouter(parts: AuthParts): Router {
 function needsMode(isOn: boolean): RequestHandler {
   return (_request, _response, next) => {
     if (isOn) return next();
-    next(new Problem(404, "auth-off", "This stack's authentication mode does not have this."));
+    next(new Problem("auth-off", "This stack's authentication mode does not have this."));
   };
 }
 

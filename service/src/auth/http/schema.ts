@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { validated } from "../../platform/validate.ts";
-import { authModes } from "../config.ts";
+import { AUTH_MODES } from "../../platform/env/schema.ts";
 import { maxPasswordLength } from "../credentials/passwords.ts";
 import { scopes } from "../principal.ts";
 import { refreshTokenPattern } from "../credentials/refresh-tokens.ts";
@@ -48,10 +48,10 @@ const time = z.iso.datetime();
 const userSchema = z.strictObject({ id: z.uuid(), name: z.string() });
 
 export const checkSchema = z.discriminatedUnion("authenticated", [
-  z.strictObject({ authenticated: z.literal(false), mode: z.enum(authModes) }),
+  z.strictObject({ authenticated: z.literal(false), mode: z.enum(AUTH_MODES) }),
   z.strictObject({
     authenticated: z.literal(true),
-    mode: z.enum(authModes),
+    mode: z.enum(AUTH_MODES),
     via: z.enum(["session", "access", "token"]),
     user: userSchema,
     scopes: z.array(z.enum(scopes)),

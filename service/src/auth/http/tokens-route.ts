@@ -10,7 +10,7 @@ import { available } from "./unavailable.ts";
 /** Tokens are made and revoked by a person: a stolen token must not be able to make others. */
 export const requireLogin: RequestHandler = (_request, response, next) => {
   if (requireKnown(response).credential.kind !== "token") return next();
-  throw new Problem(403, "login-needed", "API tokens are managed with a login, not with another token.");
+  throw new Problem("login-needed", "API tokens are managed with a login, not with another token.");
 };
 
 const shown = ({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: ApiToken): object => ({
@@ -41,7 +41,6 @@ export function postToken(parts: AuthParts): RequestHandler {
     const created = await available(parts.apiTokens.create(principal.userId, wanted));
     if (!created) {
       throw new Problem(
-        409,
         "too-many-tokens",
         "There are as many tokens as one user may have. Revoke one first.",
       );
@@ -67,7 +66,7 @@ export function deleteToken(parts: AuthParts): RequestHandler {
     const revoked = await available(parts.apiTokens.revoke(userId, id));
     // Also for one that was revoked before: that request may have failed because the replicas could not be told.
     if (revoked) await available(parts.revocations.tell({ kind: "token", userId, id }));
-    if (!revoked?.wasGood) throw new Problem(404, "token-unknown", "There is no such token of yours.");
+    if (!revoked?.wasGood) throw new Problem("token-unknown", "There is no such token of yours.");
     const trace = traceOf(parts, request, response);
     await parts.audit.record({
       action: "token.revoke",

@@ -6,7 +6,7 @@ export class AuthUnavailable extends Problem {
   readonly reason: string;
 
   constructor(reason: string) {
-    super(503, "auth-unavailable", "Who you are cannot be checked at the moment.", {
+    super("auth-unavailable", "Who you are cannot be checked at the moment.", {
       headers: { "Retry-After": String(Math.ceil(between(0.1, 3))) },
     });
     this.reason = reason;

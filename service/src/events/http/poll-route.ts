@@ -74,7 +74,7 @@ export function getPoll({
     // It began before the drain: the next request is for a successor.
     if (streams.isDraining) response.set("Connection", "close");
     if (!page) {
-      throw new Problem(503, "event-log-unavailable", "The events cannot be read now.", {
+      throw new Problem("event-log-unavailable", "The events cannot be read now.", {
         headers: { "Retry-After": String(Math.ceil(between(0.1, 3))) },
       });
     }

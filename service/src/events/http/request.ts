@@ -14,7 +14,7 @@ export function requestedClient(request: Request): string | undefined {
   const { client } = request.query;
   if (client === undefined) return undefined;
   if (typeof client === "string" && clientPattern.test(client)) return client;
-  throw new Problem(400, "invalid-query", "client is 8 to 64 letters, digits, _ and -.");
+  throw new Problem("invalid-query", "client is 8 to 64 letters, digits, _ and -.");
 }
 
 /** A cursor; of several nobody knows which was meant, so they are treated as one that is not known. */
@@ -30,14 +30,13 @@ export function requestedFilter(request: Request, principal: Principal): TopicFi
   const filter = parseFilter(patterns);
   if (!filter) {
     throw new Problem(
-      400,
       "invalid-topics",
       "topics is a list of topic names, or prefixes such as public.*, by commas.",
     );
   }
   const reader = isKnown(principal) && hasScope(principal, "events:read") ? principal : {};
   if (!patterns.every((pattern) => isAllowedTopic(reader, pattern))) {
-    throw new Problem(403, "topic-not-allowed", "One of these topics cannot be followed.");
+    throw new Problem("topic-not-allowed", "One of these topics cannot be followed.");
   }
   return filter;
 }

@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
-import type { EventsConfig } from "../../config.ts";
+import type { EventsConfig } from "../../platform/env/config.ts";
 import { jsonBody } from "../../platform/body.ts";
 import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
@@ -72,19 +72,18 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
     const principal = principalOf(response);
     const key = parseIdempotencyKey(request.get("idempotency-key"));
     if (!isAllowedTopic(principal, event.topic)) {
-      throw new Problem(403, "topic-not-allowed", "Events cannot be published to this topic.");
+      throw new Problem("topic-not-allowed", "Events cannot be published to this topic.");
     }
     try {
       const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
       response.status(201).set("Cache-Control", "no-store").json({ id });
     } catch (error) {
       if (error instanceof OnceKeyReusedError) {
-        throw new Problem(422, "idempotency-key-reused", "This Idempotency-Key was used for another event.");
+        throw new Problem("idempotency-key-reused", "This Idempotency-Key was used for another event.");
       }
       if (!(error instanceof LogUnavailableError)) throw error;
       logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "event not acknowledged");
       throw new Problem(
-        503,
         "event-log-unavailable",
         key
           ? "The event could not be stored for certain. Sending it again with the same key stores it once."

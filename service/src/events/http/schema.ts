@@ -68,7 +68,7 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
   const key = idempotencyKeyPattern.exec(header)?.[2];
   if (key !== undefined) return key;
   const detail = "Idempotency-Key is 8 to 128 letters, digits and any of . _ ~ : -, if given.";
-  throw new Problem(400, "invalid-idempotency-key", detail);
+  throw new Problem("invalid-idempotency-key", detail);
 }
 
 /** True when arrays and objects are nested no deeper than `depth`; without recursion, the input is not trusted. */
@@ -89,12 +89,12 @@ export function isWithinDepth(value: unknown, depth: number): boolean {
 /** @throws Problem 400 that names what is wrong, 413 for data longer than `maxBytes` as JSON. */
 export function parseEvent(body: unknown, maxBytes: number): NewEvent {
   if (!isWithinDepth(body, maxDepth)) {
-    throw new Problem(400, "invalid-event", `The event is nested deeper than ${maxDepth} levels.`);
+    throw new Problem("invalid-event", `The event is nested deeper than ${maxDepth} levels.`);
   }
   const { topic, type, data } = validated(postSchema, body, "invalid-event", "The event is not valid.");
   const text = JSON.stringify(data);
   if (Buffer.byteLength(text) > maxBytes) {
-    throw new Problem(413, "event-too-large", `The data is longer than ${maxBytes} bytes.`);
+    throw new Problem("event-too-large", `The data is longer than ${maxBytes} bytes.`);
   }
   return { topic, type, data: text };
 }

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from "express";
 import { isKnown, principalOf, type KnownPrincipal, type Principal } from "../../auth/principal.ts";
-import type { EventsConfig } from "../../config.ts";
+import type { EventsConfig } from "../../platform/env/config.ts";
 import { between } from "../../platform/deadline.ts";
 import { knownFields } from "../../platform/logging.ts";
 import { Problem } from "../../platform/problems.ts";

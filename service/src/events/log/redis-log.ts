@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { EventsConfig, RedisConfig } from "../../config.ts";
+import type { EventsConfig, RedisConfig } from "../../platform/env/config.ts";
 import { reasonOf, withDeadline } from "../../platform/deadline.ts";
 import { Gate } from "../../platform/semaphore.ts";
 import type { Logger } from "../../platform/logging.ts";
