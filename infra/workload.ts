@@ -5,6 +5,7 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { spellCpus } from "./config/cpus.ts";
 import type { Engine } from "./resources/engine.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
 import { isSecretName } from "./config/secret-names.ts";
@@ -69,7 +70,7 @@ export interface WorkloadArgs {
   readonly health: HealthCheck;
   /** The memory limit in MiB; there is no swap on top. */
   readonly memory: number;
-  /** The CPU limit in cores, as a decimal string. */
+  /** The CPU limit in cores, as a decimal string that `spellCpus` can spell. */
   readonly cpus: string;
   /** How many processes and threads at most. */
   readonly pids: number;
@@ -158,8 +159,7 @@ export function planContainer(
     },
     memory: args.memory,
     memorySwap: args.memory,
-    // The shortest spelling, as it is read back: "0.50" would be a change on every preview.
-    cpus: String(Number(args.cpus)),
+    cpus: spellCpus(args.cpus),
     shmSize: args.sharedMemory,
     restart: "unless-stopped",
     mustRun: true,
@@ -187,6 +187,12 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
     throw new pulumi.InputPropertyError({ propertyPath, reason });
   };
   if (/^(0|root)?(:|$)/.test(args.user)) bad("user", `"${args.user}" is root; give uid:gid of another user`);
+  if (spellCpus(args.cpus) === undefined) {
+    bad(
+      "cpus",
+      `the docker provider reads "${args.cpus}" back as another text; give a number that it keeps, such as "0.5"`,
+    );
+  }
   if (args.kind === "singleton" && (args.replicas ?? 1) !== 1) bad("replicas", "a singleton has exactly one");
   if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");

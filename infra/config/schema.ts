@@ -1,5 +1,6 @@
 /** What each key of Pulumi.yaml may be; the descriptions become the `allowed` of an error. */
 import { z } from "zod";
+import { spellCpus } from "./cpus.ts";
 import { policySettings } from "./policy-settings.ts";
 import { isBaseUrl } from "../components/backend/providers.ts";
 import { isPrivateSubnet } from "../components/network/subnet.ts";
@@ -16,8 +17,13 @@ const within = (min: number, max: number) =>
 const port = within(1, 65535);
 const cpus = z
   .string()
-  .regex(/^(0\.[0-9]{0,2}[1-9][0-9]{0,2}|0\.[1-9][0-9]{0,2}|[1-9][0-9]{0,2}(\.[0-9]{1,3})?)$/)
-  .describe('cores as a decimal string, "0.01" to "999"');
+  .regex(/^(0|[1-9][0-9]{0,2})(\.[0-9]{1,3})?$/)
+  .refine((cores) => spellCpus(cores) !== undefined)
+  .describe(
+    'cores as a decimal string with at most three decimals: any from "0.1" to "9.999", and others that the docker ' +
+      'provider reads back as they are, such as "12" or "12.5" (not "0.05", "10" or "20": it reads back "0.1", "10.", ' +
+      '"20.", and would replace the container on every up)',
+  );
 const image = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._/-]*(:[0-9]+\/[a-z0-9._/-]+)?(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/)

@@ -50,6 +50,11 @@ describe("the config", () => {
     ["backendCpus", "0"],
     ["backendCpus", "a lot"],
     ["backendCpus", "0.0001"],
+    ["backendCpus", "0.05"],
+    ["edgeCpus", "10"],
+    ["postgresCpus", "100"],
+    ["redisCpus", "10.05"],
+    ["tunnelCpus", "0.01"],
     ["bindAddress", "localhost"],
     ["corsOrigins", ["https://owner.github.io/page"]],
     ["corsOrigins", ["*"]],
@@ -73,6 +78,12 @@ describe("the config", () => {
       );
     });
   }
+
+  it("says of a CPU limit which ones are allowed", () => {
+    const error = problemsOf({ backendCpus: "10", edgeCpus: "0.05" });
+    assert.match(error.message, /omniai:backendCpus is "10"; allowed: cores .*any from "0\.1" to "9\.999"/);
+    assert.match(error.message, /omniai:edgeCpus is "0\.05"; allowed: cores/);
+  });
 
   it("refuses one port for two things", () => {
     assert.match(problemsOf({ httpPort: 8443 }).message, /omniai:httpsPort is 8443; allowed: any port but/);
@@ -150,6 +161,8 @@ describe("the config", () => {
     ["providers", [openai, { name: "local", baseUrl: "http://10.0.0.5:11434/v1" }]],
     ["backendCpus", "0.5"],
     ["backendCpus", "2"],
+    ["backendCpus", "0.75"],
+    ["backendCpus", "12.5"],
     ["dockerHost", "ssh://user@host"],
     ["bindAddress", "::1"],
     ["nginxImage", `nginx:1.30@sha256:${"a".repeat(64)}`],

@@ -100,6 +100,13 @@ describe("planContainer", () => {
     it(`refuses the user "${user}"`, () => refuses({ user }, "user", /is root/));
   }
 
+  it("writes the CPU limit as the provider reads it back, and refuses what it would read back as another text", () => {
+    assert.equal(plan({ cpus: "2" }).cpus, "2.0");
+    assert.equal(plan({ cpus: "0.50" }).cpus, "0.5");
+    refuses({ cpus: "0.05" }, "cpus", /"0\.05"/);
+    refuses({ cpus: "lots" }, "cpus", /"lots"/);
+  });
+
   it("refuses replicas of a singleton and ports of a replica", () => {
     refuses({ kind: "singleton", replicas: 2 }, "replicas", /exactly one/);
     refuses({ ports: [{ internal: 1, external: 1, address: "127.0.0.1" }] }, "ports", /cannot publish/);

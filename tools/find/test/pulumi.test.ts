@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../test/e2e/support/stack.ts";
 import { createContext, repositoryRoot } from "../context.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
 import { run, type RunResult } from "../../host/run.ts";
+import { readBack, type Table } from "./helpers/read-back.ts";
 
 /** The whole way, for real: the toolchain as it is on this machine drives the engine. */
 describe("the toolchain deploys a real stack", function () {
@@ -13,6 +15,7 @@ describe("the toolchain deploys a real stack", function () {
   let chain: Toolchain;
   let folder: string;
   let env: NodeJS.ProcessEnv;
+  let ports: [number, number];
   const label = `run-${process.pid}-${Date.now()}`;
 
   before(async function () {
@@ -32,6 +35,9 @@ describe("the toolchain deploys a real stack", function () {
     env = { ...chain.env, ...own, DOCKER_HOST: engine?.location };
     await ok(pulumi("stack", "init", "test"));
     await ok(pulumi("config", "set", "run", label));
+    ports = [await freePort(), await freePort()];
+    await ok(pulumi("config", "set", "httpPort", String(ports[0])));
+    await ok(pulumi("config", "set", "httpsPort", String(ports[1])));
   });
 
   after(async () => {
@@ -47,7 +53,7 @@ describe("the toolchain deploys a real stack", function () {
   const docker = async (...args: string[]): Promise<string> =>
     (await ok(run("docker", args, { env }))).stdout.trim();
   const containers = async (): Promise<string[]> => {
-    const ids = await docker("ps", "-q", "--no-trunc", "--filter", `label=omniai.test=${label}`);
+    const ids = await docker("ps", "-q", "--no-trunc", "--filter", `label=omniai.test.app=${label}`);
     return ids.split("\n").filter((id) => id);
   };
 
@@ -95,6 +101,42 @@ describe("the toolchain deploys a real stack", function () {
     await ok(pulumi("preview", "--expect-no-changes", "--refresh"));
   });
 
+  it("reads back every property that the stack sets as the official plugin does", async () => {
+    await ok(pulumi("refresh", "--yes", "--skip-preview"));
+    const exported = JSON.parse((await ok(pulumi("stack", "export"))).stdout) as Exported;
+    const outputs = new Map(
+      exported.deployment.resources.map(({ type, urn, outputs }) => [
+        `${type}::${urn.split("::").at(-1)}`,
+        outputs,
+      ]),
+    );
+    const one = (key: string): Record<string, unknown> => outputs.get(key) ?? assert.fail(key);
+    const expected = readBack({
+      run: label,
+      ports,
+      imageId: String(one("docker:index/remoteImage:RemoteImage::image")["imageId"]),
+      network: String(one("docker:index/network:Network::network")["name"]),
+    });
+    const found = Object.entries(expected).map(([key, table]) => [key, pick(one(key), table)]);
+    assert.deepEqual(Object.fromEntries(found), expected);
+  });
+
+  it("shows a change where the official plugin reads back another spelling of the CPU limit", async () => {
+    const { code, output } = await pulumi("preview", "--diff", "--refresh", "-c", "cpus=1");
+    await ok(pulumi("config", "rm", "cpus"));
+    assert.equal(code, 0, output);
+    assert.match(output, /replace[\s\S]*cpus *: "1\.0" => "1"/);
+    await ok(pulumi("preview", "--expect-no-changes"));
+  });
+
+  it("starts a container that was stopped by hand, and makes none anew", async () => {
+    const before = await containers();
+    await docker("stop", ...before);
+    const { output } = await ok(pulumi("up", "--yes", "--skip-preview", "--refresh"));
+    assert.match(output, /1 updated/);
+    assert.deepEqual(await containers(), before);
+  });
+
   it("keeps what comes from a secret out of the plain state, and hands it to the command", async () => {
     const outputs = JSON.parse(
       (await ok(pulumi("stack", "output", "--json", "--show-secrets"))).stdout,
@@ -115,7 +157,7 @@ describe("the toolchain deploys a real stack", function () {
     assert.deepEqual(others, []);
     assert.notEqual(now, old);
     const format = "{{.ID}} {{.Action}}";
-    const filters = ["--filter", "type=container", "--filter", `label=omniai.test=${label}`];
+    const filters = ["--filter", "type=container", "--filter", `label=omniai.test.app=${label}`];
     const until = String(Date.now() / 1000);
     const events = (
       await docker("events", "--since", since, "--until", until, "--format", format, ...filters)
@@ -166,6 +208,18 @@ describe("the toolchain deploys a real stack", function () {
   });
 });
 
+/** What the table names, and of a build only what it names there: the official plugin has more that nobody sets. */
+function pick(found: Record<string, unknown>, table: Table): Table {
+  return Object.fromEntries(
+    Object.entries(table).map(([property, value]) => [
+      property,
+      property === "build"
+        ? pick(found[property] as Record<string, unknown>, value as Table)
+        : found[property],
+    ]),
+  );
+}
+
 async function ok(result: Promise<RunResult>): Promise<RunResult> {
   const { code, output, stdout } = await result;
   assert.equal(code, 0, output);
@@ -175,6 +229,16 @@ async function ok(result: Promise<RunResult>): Promise<RunResult> {
 interface Outputs {
   readonly secret: string;
   readonly stdout: string;
+}
+
+interface Exported {
+  readonly deployment: {
+    readonly resources: readonly {
+      readonly type: string;
+      readonly urn: string;
+      readonly outputs: Record<string, unknown>;
+    }[];
+  };
 }
 
 interface Inspected {

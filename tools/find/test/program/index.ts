@@ -8,6 +8,9 @@ const run = config.require("run");
 const version = config.require("version");
 const healthy = config.requireBoolean("healthy");
 const cpuPeriod = config.requireNumber("cpuPeriod");
+const httpPort = config.requireNumber("httpPort");
+const httpsPort = config.requireNumber("httpsPort");
+const cpus = config.require("cpus");
 
 const image = new docker.RemoteImage("image", {
   name: `omniai-toolchain-test:${run}`,
@@ -21,7 +24,17 @@ const image = new docker.RemoteImage("image", {
   keepLocally: false,
 });
 const network = new docker.Network("network", { internal: true });
-const volume = new docker.Volume("volume", {});
+const subnet = new docker.Network("subnet", {
+  name: `omniai-toolchain-test-${run}`,
+  driver: "bridge",
+  internal: false,
+  ipamConfigs: [{ subnet: `10.251.${httpPort % 256}.0/28`, gateway: `10.251.${httpPort % 256}.1` }],
+  labels: [{ label: "omniai.test", value: run }],
+});
+const volume = new docker.Volume("volume", {
+  name: `omniai-toolchain-test-${run}`,
+  labels: [{ label: "omniai.test", value: run }],
+});
 const password = new random.RandomPassword("password", { length: 24, special: false });
 
 const container = new docker.Container(
@@ -31,7 +44,7 @@ const container = new docker.Container(
     command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
     envs: [`VERSION=${version}`, `HEALTHY=${healthy}`],
     user: "1000:1000",
-    labels: [{ label: "omniai.test", value: run }],
+    labels: [{ label: "omniai.test.app", value: run }],
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
@@ -73,6 +86,55 @@ new docker.Container("carrier", {
   labels: [{ label: "omniai.test.carrier", value: run }],
   volumes: [{ volumeName: volume.name, containerPath: "/data" }],
   uploads: [{ file: "/data/version", content: version }],
+});
+
+// Everything that a container of the stack is given: helpers/read-back.ts says what each comes back as.
+new docker.Container("complete", {
+  name: `omniai-toolchain-test-${run}`,
+  image: image.imageId,
+  entrypoints: ["sh", "-c"],
+  command: ["trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+  user: "1000:1000",
+  envs: ["B=2", "A=1"],
+  labels: [
+    { label: "omniai.test.complete", value: run },
+    { label: "omniai.test.another", value: "" },
+  ],
+  readOnly: true,
+  capabilities: { drops: ["ALL"] },
+  securityOpts: ["no-new-privileges:true"],
+  init: true,
+  tmpfs: { "/tmp": "rw,nosuid,nodev,noexec,size=16m", "/run": "rw,nosuid,nodev,noexec,size=1m" },
+  volumes: [{ volumeName: volume.name, containerPath: "/data", readOnly: true }],
+  networkMode: "bridge",
+  networksAdvanced: [
+    { name: subnet.name, aliases: ["complete"] },
+    { name: network.name, aliases: ["complete"] },
+  ],
+  ports: [
+    { internal: 8080, external: httpPort, ip: "127.0.0.1", protocol: "tcp" },
+    { internal: 443, external: httpsPort, ip: "127.0.0.1", protocol: "tcp" },
+  ],
+  healthcheck: {
+    tests: ["CMD", "true"],
+    interval: "1s",
+    timeout: "2s",
+    retries: 2,
+    startPeriod: "1m30s",
+  },
+  memory: 32,
+  memorySwap: 32,
+  cpus,
+  shmSize: 16,
+  restart: "unless-stopped",
+  mustRun: true,
+  logDriver: "json-file",
+  logOpts: { "max-size": "10m", "max-file": "3" },
+  stopSignal: "SIGTERM",
+  stopTimeout: 3,
+  destroyGraceSeconds: 3,
+  wait: true,
+  waitTimeout: 61,
 });
 
 const told = new command.local.Command(

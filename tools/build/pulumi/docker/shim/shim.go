@@ -12,12 +12,14 @@ import (
 	"github.com/terraform-providers/terraform-provider-docker/internal/provider"
 )
 
-// NewProvider gives the upstream provider with container.cpus and image.build.labels added, and a container that is
-// gone already counting as deleted.
+// NewProvider gives the upstream provider with container.cpus and image.build.labels added, with what the newer provider
+// reads back and takes for its defaults, and with a container that is gone already counting as deleted.
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
+	addDefaults(p.ResourcesMap["docker_container"], p.ResourcesMap["docker_image"])
 	addCPUs(p.ResourcesMap["docker_container"])
 	waitHere(p.ResourcesMap["docker_container"])
+	readBackLikeTheNewer(p.ResourcesMap["docker_container"])
 	tolerateAbsence(p.ResourcesMap["docker_container"])
 	addBuildLabels(p.ResourcesMap["docker_image"])
 

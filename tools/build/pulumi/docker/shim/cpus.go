@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"strconv"
+	"strings"
 
 	"github.com/hashicorp/go-cty/cty"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
@@ -12,7 +12,7 @@ import (
 )
 
 // addCPUs gives the container the newer provider's `cpus`: a decimal number of CPUs as text. A change replaces the
-// container, as it does there, and what the engine has is read back, so that a refresh sees drift.
+// container, as it does there.
 func addCPUs(container *schema.Resource) {
 	container.Schema["cpus"] = &schema.Schema{
 		Type:     schema.TypeString,
@@ -28,7 +28,7 @@ func addCPUs(container *schema.Resource) {
 		},
 	}
 
-	create, read := container.CreateContext, container.ReadContext
+	create := container.CreateContext
 	container.CreateContext = func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 		if text := d.Get("cpus").(string); text != "" {
 			nanoCPUs, err := parseCPUs(text)
@@ -38,20 +38,6 @@ func addCPUs(container *schema.Resource) {
 			ctx = withAmendment(ctx, amendment{nanoCPUs: nanoCPUs})
 		}
 		return create(ctx, d, meta)
-	}
-	container.ReadContext = func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
-		diags := read(ctx, d, meta)
-		if diags.HasError() || d.Id() == "" {
-			return diags
-		}
-		found, err := dockerClient(meta).ContainerInspect(ctx, d.Id())
-		if err != nil {
-			return append(diags, diag.Errorf("cannot read the CPU limit of container %s: %s", d.Id(), err)...)
-		}
-		if err := d.Set("cpus", formatCPUs(found.HostConfig.NanoCPUs)); err != nil {
-			return append(diags, diag.FromErr(err)...)
-		}
-		return diags
 	}
 }
 
@@ -68,10 +54,15 @@ func parseCPUs(text string) (int64, error) {
 	return nano.Num().Int64(), nil
 }
 
-// formatCPUs is the shortest text for a number of billionths; no limit is no text.
-func formatCPUs(nanoCPUs int64) string {
-	if nanoCPUs == 0 {
-		return ""
+// readBackCPUs spells a number of billionths as the newer provider does, its faults included, because any other spelling
+// would hide a change that the newer provider sees on every update. It writes nine decimals. Where nine of all the
+// digits are zeros it takes the number for a round one and keeps a single decimal, rounded: 1 is "1.0", 0.5 is "0.5",
+// but 0.05 is "0.1". Otherwise it cuts the zeros at the end and leaves the point: 2.25 is "2.25", but 10 is "10.".
+func readBackCPUs(nanoCPUs int64) string {
+	const unit, tenth = 1_000_000_000, 100_000_000
+	if written := fmt.Sprintf("%d.%09d", nanoCPUs/unit, nanoCPUs%unit); strings.Count(written, "0") != 9 {
+		return strings.TrimRight(written, "0")
 	}
-	return strconv.FormatFloat(float64(nanoCPUs)/1e9, 'f', -1, 64)
+	tenths := (nanoCPUs + tenth/2) / tenth
+	return fmt.Sprintf("%d.%d", tenths/10, tenths%10)
 }
