@@ -440,7 +440,7 @@ describe("a stack", function () {
         ]);
       } finally {
         execFileSync("docker", ["update", "--pids-limit", limit, backend]);
-        // The same container: the look has not removed it, as the provider does when it reads one that is stopped.
+        // The same container: a look removes nothing.
         await docker.getContainer(edge).start();
       }
       await eventually("the edge", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);

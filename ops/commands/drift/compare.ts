@@ -26,38 +26,28 @@ export function pidsLimits(state: State): Map<string, number> {
 const present = (state: State, type: string): StateResource[] =>
   resourcesOf(state, type).filter((resource) => resource.delete !== true);
 
-export interface Looked {
-  readonly differences: readonly Difference[];
-  /** Declared containers that are there and do not run. */
-  readonly stopped: readonly string[];
-}
-
-export async function look(docker: Docker, stack: string, state: State): Promise<Looked> {
+export async function look(docker: Docker, stack: string, state: State): Promise<readonly Difference[]> {
   const limits = pidsLimits(state);
   const declared = present(state, TYPES.container);
   const found = await Promise.all(
     declared.map((resource) => lookAtContainer(docker, resource, limits.get(nameOf(resource.urn)))),
   );
-  return {
-    differences: [
-      ...found.flatMap(({ differences }) => differences),
-      ...(await strangers(docker, stack, declared)),
-      ...(await lookAtNetworks(docker, state, declared)),
-    ],
-    stopped: found.flatMap(({ stopped }) => stopped),
-  };
+  return [
+    ...found.flat(),
+    ...(await strangers(docker, stack, declared)),
+    ...(await lookAtNetworks(docker, state, declared)),
+  ];
 }
 
 async function lookAtContainer(
   docker: Docker,
   resource: StateResource,
   pidsLimit: number | undefined,
-): Promise<Looked> {
+): Promise<readonly Difference[]> {
   const name = engineNameOf(resource) ?? nameOf(resource.urn);
   const info = await unlessGone(docker.getContainer(resource.id ?? name).inspect());
   if (info === undefined) {
-    const gone = { of: name, fact: "container", declared: "running", live: "(not there)" };
-    return { differences: [gone], stopped: [] };
+    return [{ of: name, fact: "container", declared: "running", live: "(not there)" }];
   }
   const image = await unlessGone(docker.getImage(info.Image).inspect());
   const view = viewContainer(info);
@@ -66,10 +56,7 @@ async function lookAtContainer(
     : [{ of: name, fact: "state", declared: "running and healthy", live: condition(view) }];
   const defaults = (image?.Config ?? {}) as ImageDefaults;
   const facts = declaredFacts(resource.inputs ?? {}, pidsLimit, defaults);
-  return {
-    differences: [...wrongState, ...differences(name, facts, liveFacts(info))],
-    stopped: info.State.Running ? [] : [name],
-  };
+  return [...wrongState, ...differences(name, facts, liveFacts(info))];
 }
 
 /** Containers that carry the stack's label and that no state knows. */

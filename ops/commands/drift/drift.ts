@@ -30,13 +30,8 @@ export async function drift(options: CommonOptions): Promise<void> {
   signals.begin({ title: `comparing the containers of stack ${stack}` });
   const state = await exportState(handle);
   const failed = failedResources(state).map((resource) => nameOf(resource.urn));
-  const { differences, stopped } = await look(docker, stack, state);
-  // The provider removes a container that does not run when it reads it: a look must not do that.
-  if (stopped.length > 0)
-    note(
-      `Pulumi's own look is left out: it would remove ${stopped.join(", ")}, which should run and does not.`,
-    );
-  const changes = stopped.length > 0 ? [] : await preview(stack, handle);
+  const differences = await look(docker, stack, state);
+  const changes = await preview(stack, handle);
   const good = changes.length + failed.length + differences.length === 0;
   if (options.json) {
     printJson({
@@ -55,7 +50,7 @@ export async function drift(options: CommonOptions): Promise<void> {
   }
   throw new OpsError(
     `Stack ${stack} does not run as it is declared.`,
-    changes.length > 0 || stopped.length > 0
+    changes.length > 0
       ? "`npm run up` brings back what is declared."
       : "Pulumi does not see these differences: `npm run restart -- --workload NAME` makes the containers anew.",
     EXIT.drift,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../../test/e2e/support/stack.ts";
+import { freePort } from "../../../test/support/stack.ts";
 import { createContext, repositoryRoot } from "../context.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
