@@ -7,7 +7,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "./resources/engine.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
-import { isSecretName } from "./config/secret-names.ts";
+import { isSecretName } from "./config/secrets.ts";
 
 /** A check that the engine runs inside the container. All times in seconds. */
 export interface HealthCheck {
@@ -192,7 +192,7 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
   for (const key of variables) {
-    if (isSecretName(key) && !key.endsWith("_FILE")) {
+    if (isSecretName(key)) {
       bad(
         `environment.${key}`,
         "looks like a secret; write it to a file and name that in a variable ending in _FILE",

@@ -8,12 +8,12 @@ import { FileSet } from "../../resources/files.ts";
 import { createPassword } from "../../resources/password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { Workload } from "../../workload.ts";
-import type { Provider } from "../../config/schema.ts";
-import { planProviders } from "./providers.ts";
+import type { Loaded } from "../../config/secrets.ts";
+import { planProviders, type Provider } from "./providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
 import { commitOf } from "./commit.ts";
-import { authVariables, type AuthArgs } from "./auth.ts";
+import { authVariables, type AuthConfig } from "./auth.ts";
 import { stageContext } from "./context.ts";
 import { imageOf } from "./image.ts";
 
@@ -39,9 +39,9 @@ export interface BackendArgs {
   readonly clientReportsPerMinute: number;
   readonly corsOrigins: readonly string[];
   /** The AI providers; a key becomes a file that only the service can read. */
-  readonly providers: readonly Provider[];
+  readonly providers: readonly Loaded<Provider>[];
   /** Who may do what, see auth.ts. */
-  readonly auth: AuthArgs;
+  readonly auth: AuthConfig;
   /** How many events the log keeps. */
   readonly eventRetention: number;
   /** For how many days reports of pages are kept, and how many at most. */
@@ -82,12 +82,12 @@ export class Backend extends pulumi.ComponentResource {
         image: this.imageId,
         owner: USER,
         files: pulumi
-          .all([args.database.password, args.cache.password, authSecret, pulumi.secret(providers.files)])
+          .all([args.database.password, args.cache.password, authSecret, pulumi.all(providers.keys)])
           .apply(([postgres, redis, auth, keys]) => ({
             "postgres-password": { content: postgres },
             "redis-password": { content: redis },
             "auth-secret": { content: auth },
-            ...keys,
+            ...Object.fromEntries(Object.entries(keys).map(([file, content]) => [file, { content }])),
           })),
       },
       { parent: this },

@@ -1,0 +1,40 @@
+/** What config keys are made of: the shapes that several rooms share, and how a wrong value is told. */
+import { z } from "zod";
+
+/** A key whose value is refused: which one, what it is, what is allowed. */
+export interface ConfigProblem {
+  /** A key of Pulumi.yaml, or one of a provider with its namespace, such as cloudflare:apiToken. */
+  readonly key: string;
+  readonly value: unknown;
+  readonly allowed: string;
+  /** The part of the value that is meant; default: all of it. */
+  readonly path?: readonly string[];
+}
+
+/** The values of some keys, by their schemas. */
+export type Values<K extends z.core.$ZodShape> = z.infer<z.ZodObject<K>>;
+
+export const within = (min: number, max: number) =>
+  z.number().int().min(min).max(max).describe(`a whole number from ${min} to ${max}`);
+
+export const port = within(1, 65_535);
+
+export const flag = z.boolean().describe("true or false");
+
+export const cpus = z
+  .string()
+  .regex(/^(0\.[0-9]{0,2}[1-9][0-9]{0,2}|0\.[1-9][0-9]{0,2}|[1-9][0-9]{0,2}(\.[0-9]{1,3})?)$/)
+  .describe('cores as a decimal string, "0.01" to "999"');
+
+export const image = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._/-]*(:[0-9]+\/[a-z0-9._/-]+)?(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/)
+  .refine((name) => /:[\w][\w.-]*(@|$)|@sha256:/.test(name) && !/:latest$/.test(name))
+  .describe("an image name with a tag other than latest, a digest, or both");
+
+export const hostname = z
+  .string()
+  .max(253)
+  .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/);
+
+export const token = z.string().regex(/^\S*$/).describe("a token without white space");
