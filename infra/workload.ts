@@ -2,9 +2,9 @@
  * Workload: one hardened, long-running process, once or in replicas. The one place that knows how a process
  * becomes containers; everything else only says what it is.
  */
-import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerCommand } from "./resources/command.ts";
 import type { Engine } from "./resources/engine.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
 import { isSecretName } from "./config/secrets.ts";
@@ -230,14 +230,13 @@ export class Workload extends pulumi.ComponentResource {
       // the old one.
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "#initerror"],
     });
-    const limits = new command.local.Command(
+    const limits = dockerCommand(
       logicalName,
       {
+        engine: args.engine,
         // The provider has no property for it, and does not see it as a difference.
-        create: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
-        environment: { ...args.engine.environment, PIDS: String(pidsLimit), CONTAINER: created.id },
-        logging: "none",
-        addPreviousOutputInEnv: false,
+        script: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
+        environment: { PIDS: String(pidsLimit), CONTAINER: created.id },
       },
       { parent: this },
     );

@@ -1,8 +1,9 @@
 /** The Express service: its image, built by content, and its replicas. */
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { createPassword } from "../../resources/password.ts";
@@ -165,16 +166,16 @@ export class Backend extends pulumi.ComponentResource {
     const variables = Object.keys(environment)
       .map((name) => ` -e ${name}`)
       .join("");
-    return new command.local.Command(
+    return dockerCommand(
       `omniai-${stack}-backend-migrate`,
       {
-        create:
+        engine: args.engine,
+        script:
           `docker run --rm --init --read-only --cap-drop ALL --security-opt no-new-privileges ` +
           `--user ${USER.uid}:${USER.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
           `--label ${STACK_LABEL}=${stack} --label ${WORKLOAD_LABEL}=migrate ` +
           `-v "$FILES:${SECRETS}:ro"${variables} "$IMAGE" node service/dist/migrate.js`,
         environment: {
-          ...args.engine.environment,
           ...environment,
           NETWORK: args.database.network,
           FILES: files.volumeName,
@@ -182,7 +183,6 @@ export class Backend extends pulumi.ComponentResource {
         },
         // Its log names what was applied, or why not.
         logging: "stdoutAndStderr",
-        addPreviousOutputInEnv: false,
       },
       { parent: this, dependsOn: [...args.database.ready] },
     );
