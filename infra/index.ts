@@ -2,20 +2,26 @@
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { Backend, PUBLIC_PORT } from "./components/backend/backend.ts";
+import { backendArgs } from "./components/backend/config.ts";
 import { BUILD_VARIABLE } from "./components/backend/image.ts";
 import { Cache } from "./components/cache/cache.ts";
+import { cacheArgs } from "./components/cache/config.ts";
+import { databaseArgs } from "./components/database/config.ts";
 import { Database } from "./components/database/database.ts";
+import { edgeArgs } from "./components/edge/config.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { keepAliveLadder } from "./components/edge/ladder.ts";
 import { HTTP_PORT } from "./components/edge/nginx.ts";
 import { hostArgs } from "./components/host/config.ts";
 import { Host } from "./components/host/host.ts";
 import { Networks } from "./components/network/network.ts";
-import { loadConfig } from "./config/config.ts";
-import { createEngine } from "./resources/engine.ts";
-import { planPublicAccess } from "./config/public-access.ts";
-import { renderRuntimeConfig } from "./components/pages/runtime-config.ts";
 import { subnetFor } from "./components/network/subnet.ts";
+import { pagesArgs } from "./components/pages/config.ts";
+import { renderRuntimeConfig } from "./components/pages/runtime-config.ts";
+import { tunnelArgs } from "./components/tunnel/config.ts";
+import { loadConfig } from "./config/config.ts";
+import { planPublicAccess } from "./config/public-access.ts";
+import { createEngine } from "./resources/engine.ts";
 
 // Pulumi takes a stack trace for every promise and maps it by source maps. Node only blanks the types out, so there is
 // nothing to map, and the time is better left to the stack that serves beside this program.
@@ -31,97 +37,44 @@ const networks = new Networks({
   tunnelSubnet: config.tunnelEnabled ? config.tunnelSubnet || subnetFor(pulumi.getStack()) : undefined,
 });
 
-const database = new Database({
-  engine,
-  image: config.postgresImage,
-  network: networks.data,
-  memory: config.postgresMemory,
-  cpus: config.postgresCpus,
-});
+const database = new Database({ engine, network: networks.data, ...databaseArgs(config) });
 
-const cache = new Cache({
-  engine,
-  image: config.redisImage,
-  network: networks.data,
-  memory: config.redisMemory,
-  cpus: config.redisCpus,
-});
+const cache = new Cache({ engine, network: networks.data, ...cacheArgs(config) });
 
 const backend = new Backend({
   engine,
   repository,
-  nodeImage: config.nodeImage,
   build: process.env[BUILD_VARIABLE],
   networks: [networks.app, networks.data],
   database: database.connection,
   cache: cache.connection,
-  replicas: config.backendReplicas,
-  memory: config.backendMemory,
-  cpus: config.backendCpus,
-  startSeconds: config.backendStartSeconds,
-  clientReportsPerMinute: config.clientReportsPerMinute,
   corsOrigins: access.corsOrigins,
-  providers: config.providers,
-  auth: config,
-  eventRetention: config.eventRetention,
-  clientReportDays: config.clientReportDays,
-  clientReportsMax: config.clientReportsMax,
-  switchSeconds: config.switchSeconds,
-  drainSeconds: config.drainSeconds,
-  logLevel: config.logLevel,
+  ...backendArgs(config),
 });
 
 const edge = new Edge({
   engine,
-  image: config.nginxImage,
   networks: [networks.app, networks.public, ...(networks.tunnel ? [networks.tunnel.tunnel] : [])],
   publishPorts: access.publishPorts,
-  bindAddress: config.bindAddress,
-  httpPort: config.httpPort,
-  httpsPort: config.httpsPort,
-  certificateHosts: config.certificateHosts,
-  certificateSerial: config.certificateSerial,
   upstreams: backend.workload.replicas,
   upstreamPort: PUBLIC_PORT,
-  switchSeconds: config.switchSeconds,
-  responseSeconds: config.edgeResponseSeconds,
   corsOrigins: access.corsOrigins,
-  resourcePolicy: config.edgeResourcePolicy,
   hosts: access.hosts,
   realIp: networks.tunnel?.realIp,
-  limits: {
-    connections: config.edgeConnections,
-    requestRate: config.edgeRequestRate,
-    streams: config.edgeStreams,
-    streamRate: config.edgeStreamRate,
-  },
-  memory: config.edgeMemory,
-  cpus: config.edgeCpus,
+  ...edgeArgs(config),
 });
 
 // Loaded only when there is one: the provider's package is large, and a stack without a tunnel needs none of it.
 const tunnel = networks.tunnel
   ? new (await import("./components/tunnel/tunnel.ts")).Tunnel({
       engine,
-      image: config.cloudflaredImage,
       filesImage: edge.imageId,
       networks: networks.tunnel,
-      accountId: config.cloudflareAccountId,
-      zoneId: config.cloudflareZoneId,
-      apiToken: config.cloudflareApiToken,
-      hostnames: config.tunnelHostnames,
       service: `http://edge:${HTTP_PORT}`,
       edge,
       edgeKeepaliveSeconds: keepAliveLadder(config.switchSeconds).edge,
-      closing: config.tunnelClosing,
-      replicas: config.tunnelReplicas,
-      memory: config.tunnelMemory,
-      cpus: config.tunnelCpus,
-      manageZone: config.cloudflareManageZone,
-      rateLimit: config.tunnelRateLimit,
-      alertEmails: config.cloudflareAlertEmails,
-      backups: config.cloudflareBackups,
       page: access.pageRecord,
+      ...tunnelArgs(config),
     })
   : undefined;
 
@@ -156,15 +109,10 @@ export const runtimeConfig = urls.apply(() => renderRuntimeConfig(pulumi.getStac
 
 const pages = config.pagesEnabled
   ? new (await import("./components/pages/pages.ts")).Pages({
-      repository: config.pagesRepository,
-      token: config.githubToken,
-      source: config.pagesSource,
-      branch: config.pagesBranch,
-      domain: config.pagesDomain,
-      httpsEnforced: config.pagesHttpsEnforced,
       frontend: join(repository, "frontend"),
       runtimeConfig,
       dependsOn: tunnel ? [tunnel] : [],
+      ...pagesArgs(config),
     })
   : undefined;
 

@@ -2,13 +2,13 @@
  * Workload: one hardened, long-running process, once or in replicas. The one place that knows how a process
  * becomes containers; everything else only says what it is.
  */
-import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { spellCpus } from "./config/cpus.ts";
+import { dockerCommand } from "./resources/command.ts";
 import type { Engine } from "./resources/engine.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
-import { isSecretName } from "./config/secret-names.ts";
+import { isSecretName } from "./config/secrets.ts";
 
 /** A check that the engine runs inside the container. All times in seconds. */
 export interface HealthCheck {
@@ -198,7 +198,7 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
   for (const key of variables) {
-    if (isSecretName(key) && !key.endsWith("_FILE")) {
+    if (isSecretName(key)) {
       bad(
         `environment.${key}`,
         "looks like a secret; write it to a file and name that in a variable ending in _FILE",
@@ -236,14 +236,13 @@ export class Workload extends pulumi.ComponentResource {
       // the old one.
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "#initerror"],
     });
-    const limits = new command.local.Command(
+    const limits = dockerCommand(
       logicalName,
       {
+        engine: args.engine,
         // The provider has no property for it, and does not see it as a difference.
-        create: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
-        environment: { ...args.engine.environment, PIDS: String(pidsLimit), CONTAINER: created.id },
-        logging: "none",
-        addPreviousOutputInEnv: false,
+        script: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
+        environment: { PIDS: String(pidsLimit), CONTAINER: created.id },
       },
       { parent: this },
     );

@@ -41,6 +41,8 @@ export const policySettings = {
     ),
 };
 
+export type PolicySettings = z.infer<z.ZodObject<typeof policySettings>>;
+
 /** From the laxest to the strictest. */
 const rank = (name: string): number => (ENVIRONMENTS as readonly string[]).indexOf(name);
 

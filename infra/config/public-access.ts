@@ -1,9 +1,14 @@
 /** How the world reaches a stack: worked out once from the config, so that edge, tunnel and page cannot disagree. */
-import type { LoadedConfig } from "./config.ts";
-import type { ConfigProblem, StackConfig } from "./schema.ts";
-import { sizeOf, tunnelAddresses } from "../components/network/subnet.ts";
+import type { EdgeConfig } from "../components/edge/config.ts";
+import type { PagesConfig } from "../components/pages/config.ts";
+import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";
 
-type AccessConfig = Omit<StackConfig, "cloudflareApiToken" | "githubToken">;
+type AccessConfig = Pick<
+  EdgeConfig,
+  "publishPorts" | "bindAddress" | "httpPort" | "httpsPort" | "corsOrigins" | "edgeHosts"
+> &
+  Pick<TunnelConfig, "tunnelEnabled" | "tunnelHostnames" | "cloudflareZone"> &
+  Pick<PagesConfig, "pagesEnabled" | "pagesRepository" | "pagesDomain">;
 
 export interface PublicAccess {
   /** Whether the edge publishes its ports on the host. */
@@ -26,7 +31,7 @@ export interface PublicAccess {
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
 /** Pure: what follows from the config. */
-export function planPublicAccess(config: AccessConfig | LoadedConfig): PublicAccess {
+export function planPublicAccess(config: AccessConfig): PublicAccess {
   const publishPorts =
     config.publishPorts === "always" || (config.publishPorts === "auto" && !config.tunnelEnabled);
   const host = inUrl(config.bindAddress);
@@ -56,94 +61,3 @@ export function planPublicAccess(config: AccessConfig | LoadedConfig): PublicAcc
 /** Where GitHub serves the pages of an owner. In lower case, as browsers send an origin. */
 const githubHost = ({ pagesRepository }: Pick<AccessConfig, "pagesRepository">): string =>
   `${(pagesRepository.split("/")[0] ?? "").toLowerCase()}.github.io`;
-
-const isIn = (zone: string, host: string): boolean => host === zone || host.endsWith(`.${zone}`);
-
-/** What contradicts what about the way in; every problem with its key and its remedy. */
-export function publicAccessProblems(config: StackConfig): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
-  const refuse = (key: keyof StackConfig, allowed: string): void => {
-    problems.push({ key, value: config[key], allowed });
-  };
-  if (config.tunnelEnabled) {
-    requireTunnelKeys(config, refuse);
-  } else {
-    if (config.publishPorts === "never") {
-      refuse("publishPorts", "auto or always without omniai:tunnelEnabled, or nobody could reach the stack");
-    }
-    if (config.tunnelClosing) refuse("tunnelClosing", "true only together with omniai:tunnelEnabled");
-  }
-  if (config.pagesEnabled) requirePagesKeys(config, refuse);
-  return problems;
-}
-
-/** Rules of their own: what reads a key that is a secret, and so not known everywhere, says nothing there. */
-export const cloudflareTokenProblems = (
-  config: StackConfig,
-  environment: NodeJS.ProcessEnv,
-): ConfigProblem[] =>
-  config.tunnelEnabled && config.cloudflareApiToken === "" && !environment["CLOUDFLARE_API_TOKEN"]
-    ? [
-        {
-          key: "cloudflareApiToken",
-          value: "",
-          allowed: "an API token with omniai:tunnelEnabled, here or in CLOUDFLARE_API_TOKEN",
-        },
-      ]
-    : [];
-
-export const githubTokenProblems = (config: StackConfig, environment: NodeJS.ProcessEnv): ConfigProblem[] =>
-  config.pagesEnabled && config.githubToken === "" && !environment["GITHUB_TOKEN"]
-    ? [
-        {
-          key: "githubToken",
-          value: "",
-          allowed: "a token with omniai:pagesEnabled, here or in GITHUB_TOKEN",
-        },
-      ]
-    : [];
-
-type Refuse = (key: keyof StackConfig, allowed: string) => void;
-
-function requireTunnelKeys(config: StackConfig, refuse: Refuse): void {
-  for (const key of ["cloudflareAccountId", "cloudflareZoneId"] as const) {
-    if (config[key] === "") refuse(key, "32 hexadecimal digits with omniai:tunnelEnabled");
-  }
-  if (config.cloudflareZone === "") refuse("cloudflareZone", "the zone's name with omniai:tunnelEnabled");
-  if (config.cloudflareAlertEmails.length === 0) {
-    refuse(
-      "cloudflareAlertEmails",
-      "at least one address with omniai:tunnelEnabled, to be told when it is down",
-    );
-  }
-  if (config.switchSeconds < 4) {
-    refuse("switchSeconds", "4 to 60 with omniai:tunnelEnabled, whose connectors count in whole seconds");
-  }
-  const addresses = tunnelAddresses(config.tunnelReplicas);
-  if (config.tunnelSubnet !== "" && sizeOf(config.tunnelSubnet) < addresses) {
-    refuse(
-      "tunnelSubnet",
-      `empty, or a subnet of at least ${addresses} addresses (/${32 - Math.ceil(Math.log2(addresses))}), because ` +
-        `omniai:tunnelReplicas (${config.tunnelReplicas}) stand beside their predecessors while a deploy runs`,
-    );
-  }
-  const hosts = config.tunnelHostnames;
-  const { cloudflareZone: zone } = config;
-  if (hosts.length === 0) refuse("tunnelHostnames", "at least one host name with omniai:tunnelEnabled");
-  else if (zone !== "" && hosts.some((host) => !isIn(zone, host))) {
-    refuse("tunnelHostnames", `host names in omniai:cloudflareZone (${zone})`);
-  } else if (new Set(hosts).size < hosts.length) refuse("tunnelHostnames", "every host name once");
-  if (config.pagesEnabled && hosts.includes(config.pagesDomain)) {
-    refuse("pagesDomain", "a host name that is not in omniai:tunnelHostnames: one name leads to one place");
-  }
-}
-
-function requirePagesKeys(config: StackConfig, refuse: Refuse): void {
-  if (config.pagesRepository === "") refuse("pagesRepository", "owner/name with omniai:pagesEnabled");
-  if (!config.tunnelEnabled) {
-    refuse(
-      "pagesEnabled",
-      "true only with omniai:tunnelEnabled: a page on HTTPS can only call an API with a certificate that browsers trust",
-    );
-  }
-}

@@ -1,29 +1,23 @@
-/** What contradicts what in a stack's config, beyond the range of a single key. */
+/** What contradicts what in a stack's config: the rooms' own rules, and those that are about several rooms. */
 import { parse as parseDomain } from "tldts";
+import { backendProblems } from "../components/backend/config.ts";
+import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
-import type { ConfigProblem, StackConfig } from "./schema.ts";
-import { providerProblems } from "../components/backend/providers.ts";
-import {
-  cloudflareTokenProblems,
-  githubTokenProblems,
-  planPublicAccess,
-  publicAccessProblems,
-} from "./public-access.ts";
+import { pagesProblems } from "../components/pages/config.ts";
+import { tunnelProblems } from "../components/tunnel/config.ts";
+import type { ConfigProblem } from "./keys.ts";
+import { planPublicAccess } from "./public-access.ts";
+import type { StackConfig } from "./schema.ts";
 
 type Rule = (config: StackConfig, environment: NodeJS.ProcessEnv) => ConfigProblem[];
 
-const distinctPorts: Rule = ({ httpPort, httpsPort }) =>
-  httpPort === httpsPort
-    ? [{ key: "httpsPort", value: httpsPort, allowed: `any port but omniai:httpPort (${httpPort})` }]
-    : [];
-
-const sessionEnds: Rule = ({ sessionIdleMinutes, sessionMaxHours }) =>
-  sessionIdleMinutes > sessionMaxHours * 60
+const someWayIn: Rule = ({ publishPorts, tunnelEnabled }) =>
+  publishPorts === "never" && !tunnelEnabled
     ? [
         {
-          key: "sessionIdleMinutes",
-          value: sessionIdleMinutes,
-          allowed: `at most omniai:sessionMaxHours (${sessionMaxHours}) in minutes`,
+          key: "publishPorts",
+          value: publishPorts,
+          allowed: "auto or always without omniai:tunnelEnabled, or nobody could reach the stack",
         },
       ]
     : [];
@@ -48,13 +42,12 @@ const sameSitePages: Rule = (config) => {
 };
 
 export const contradictions: readonly Rule[] = [
-  distinctPorts,
-  providerProblems,
   hostProblems,
-  publicAccessProblems,
-  cloudflareTokenProblems,
-  githubTokenProblems,
-  sessionEnds,
+  edgeProblems,
+  someWayIn,
+  ...tunnelProblems,
+  ...pagesProblems,
+  ...backendProblems,
   sameSitePages,
 ];
 

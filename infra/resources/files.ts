@@ -4,10 +4,10 @@
  * of their own, written by a short-lived container that gets them on its standard input: they never appear in
  * an argument, an environment variable or a label, and each has its owner and mode.
  */
-import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { contentHash, packFiles, type ArchiveFile, type Owner } from "./archive.ts";
+import { dockerCommand } from "./command.ts";
 import type { Engine } from "./engine.ts";
 import { CONFIG_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
 
@@ -51,19 +51,13 @@ export class FileSet extends pulumi.ComponentResource {
       },
       { parent: this, provider: args.engine.provider, deleteBeforeReplace: false },
     );
-    const written = new command.local.Command(
+    const written = dockerCommand(
       name,
       {
-        create: WRITE_FILES,
-        environment: {
-          ...args.engine.environment,
-          SCRIPT: UNPACK_SCRIPT,
-          VOLUME: volume.name,
-          IMAGE: args.image,
-        },
+        engine: args.engine,
+        script: WRITE_FILES,
+        environment: { SCRIPT: UNPACK_SCRIPT, VOLUME: volume.name, IMAGE: args.image },
         stdin: archive,
-        logging: "none",
-        addPreviousOutputInEnv: false,
       },
       { parent: this },
     );

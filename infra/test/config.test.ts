@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig, typedValue } from "../config/config.ts";
+import { typedValue } from "../config/config.ts";
+import { ConfigError, parseConfig } from "../config/problems.ts";
 import { isSameSite } from "../config/rules.ts";
 import { configSchema } from "../config/schema.ts";
 import { defaults, project } from "./defaults.ts";
@@ -109,6 +110,10 @@ describe("the config", () => {
       /each name once; openai is there again/,
     );
     const open = problemsOf({ providers: [{ name: "x", baseUrl: "http://x.example", apiKey: "sk-canary" }] });
+    assert.deepEqual(
+      open.problems.map(({ path }) => path?.join(".")),
+      ["0.apiKey", undefined],
+    );
     assert.match(open.message, /only with an https baseUrl; that of x is http/);
     assert.doesNotMatch(open.message, /canary/);
     assert.match(problemsOf({ providers: [{ ...openai, key: 1 }] }).message, /wrong at 0/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { hostProblems } from "../components/host/config.ts";
 import { renderStep, runAs, STEPS } from "../components/host/plan.ts";
-import { findProblems } from "../config/config.ts";
+import { ConfigError, findProblems } from "../config/problems.ts";
 import type { StackConfig } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
 
@@ -57,6 +57,7 @@ describe("the host's config", () => {
       hostPrepare: true,
       hostAddress: "h.example",
       hostKey: KEY,
+      hostUser: "deploy",
       dockerHost: "ssh://deploy@h.example",
     };
     assert.deepEqual(keys(right), []);
@@ -64,11 +65,39 @@ describe("the host's config", () => {
     assert.deepEqual(keys({ ...right, hostKey: "SHA256:abc" }), ["hostKey"]);
   });
 
+  it("refuses a user or a port in dockerHost that is not hostUser or hostPort", () => {
+    const right = {
+      hostPrepare: true,
+      hostAddress: "h.example",
+      hostKey: KEY,
+      hostUser: "deploy",
+      hostPort: 2222,
+    };
+    for (const address of ["ssh://h.example", "ssh://deploy@h.example", "ssh://deploy@h.example:2222"])
+      assert.deepEqual(keys({ ...right, dockerHost: address }), [], address);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://root@h.example" }), ["hostUser"]);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@h.example:22" }), ["hostPort"]);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://root@h.example:22" }), ["hostPort", "hostUser"]);
+    assert.deepEqual(keys({ dockerHost: "ssh://root@h.example:2200" }), [], "nobody prepares this machine");
+  });
+
+  it("takes no password in dockerHost, and shows none", () => {
+    const { problems } = findProblems({ ...defaults, dockerHost: "ssh://deploy:canary@h.example" });
+    assert.deepEqual(
+      problems.map(({ key }) => key),
+      ["dockerHost"],
+    );
+    const { message } = new ConfigError("prod", problems);
+    assert.doesNotMatch(message, /canary/);
+    assert.match(message, /ssh:\/\/deploy:\[not shown\]@h\.example/);
+  });
+
   it("never shows the private key", () => {
-    const { problems } = findProblems({ ...defaults, hostPrivateKey: "canary" });
+    const { problems } = findProblems({ ...defaults, hostPrivateKey: "canary" }, { isEncrypted: () => true });
     assert.deepEqual(
       problems.map(({ key }) => key),
       ["hostPrivateKey"],
     );
+    assert.doesNotMatch(new ConfigError("prod", problems).message, /canary/);
   });
 });

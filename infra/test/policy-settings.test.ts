@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConfigError, parseConfig } from "../config/config.ts";
+import { ConfigError, parseConfig } from "../config/problems.ts";
 import { environmentOf, isMandatory } from "../config/policy-settings.ts";
 import { defaults } from "./defaults.ts";
 

@@ -7,7 +7,7 @@ describe("the program, for the dev stack", () => {
   const of = (type: string) => program.of(type);
   before(async () => {
     const providers = [{ name: "openai", baseUrl: "https://api.openai.com/v1", apiKey: "canary-api-key" }];
-    program = await record("dev", { providers });
+    program = await record("dev", { providers }, ["providers"]);
   });
 
   it("declares PostgreSQL, Redis, two replicas and the edge", () => {

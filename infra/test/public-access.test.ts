@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { ConfigError, findProblems, parseConfig } from "../config/config.ts";
+import { ConfigError, findProblems, parseConfig } from "../config/problems.ts";
 import type { StackConfig } from "../config/schema.ts";
 import { planPublicAccess } from "../config/public-access.ts";
 import { defaults } from "./defaults.ts";
 import { pagesConfig, tunnelConfig } from "./support/tunnel-config.ts";
 
 const parse = (change: object, environment: NodeJS.ProcessEnv = {}): StackConfig =>
-  parseConfig("prod", { ...defaults, ...change }, environment);
+  parseConfig("prod", { ...defaults, ...change }, { environment, isEncrypted: () => true });
 
 function refused(change: object): ConfigError {
   try {
@@ -38,8 +38,7 @@ describe("the way in", () => {
   it("still says all else where the tokens are secrets that are not known here", () => {
     const { problems } = findProblems(
       { ...defaults, ...pagesConfig, pagesRepository: "", cloudflareZone: "" },
-      new Set(["cloudflareApiToken", "githubToken"]),
-      {},
+      { hidden: new Set(["cloudflareApiToken", "githubToken"]), environment: {} },
     );
     assert.deepEqual(problems.map(({ key }) => key).sort(), ["cloudflareZone", "pagesRepository"]);
   });

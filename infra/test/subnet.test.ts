@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { gatewayOf, isPrivateSubnet, sizeOf, subnetFor, tunnelAddresses } from "../components/network/subnet.ts";
+import {
+  gatewayOf,
+  isPrivateSubnet,
+  sizeOf,
+  subnetFor,
+  tunnelAddresses,
+} from "../components/network/subnet.ts";
 
 describe("subnets", () => {
   it("of any stack are private, and the same every time", () => {

@@ -5,7 +5,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { ConfigError, environmentWith, findProblems, typedValue, weakness } from "../../infra/config/config.ts";
+import { environmentWith, typedValue } from "../../infra/config/config.ts";
+import { ConfigError, findProblems, foreignProblems, weakness } from "../../infra/config/problems.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -107,9 +108,9 @@ function withoutSecrets(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
 }
 
-/** Keys of tokens that stand in the stack's file in the clear. A config that Pulumi encrypted does not get this far. */
-const tokensInTheClear = ({ values }: Settings): string[] =>
-  Object.keys(values).filter((key) => key.endsWith("Token") && textOf(values, key) !== undefined);
+/** Whether the value at a path is encrypted. A config that Pulumi encrypted as a whole does not get this far. */
+const isEncryptedAt = (values: Values, path: readonly string[]): boolean =>
+  isSecret(path.reduce<unknown>((value, part) => (value as Values | undefined)?.[part], values));
 
 /**
  * The whole config, checked by the program's own rules before Pulumi runs, which stops at the first value of a wrong
@@ -121,13 +122,14 @@ export function checkConfig(stack: string, settings: Settings): void {
   const raw = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, typedValue(key, withoutSecrets(value))]),
   );
-  const inTheClear = tokensInTheClear(settings).map((key) => ({
-    key,
-    value: values[key],
-    allowed: "an encrypted value; replace the token, for it has been read",
-  }));
-  const { problems: found } = findProblems(raw, secretKeys(stackFile, project), environmentOf(stackFile));
-  const problems = [...found, ...weakness(stack, raw["environment"]), ...inTheClear];
+  const { problems: found } = findProblems(raw, {
+    hidden: secretKeys(stackFile, project),
+    isEncrypted: (path) => isEncryptedAt(values, path),
+    environment: environmentOf(stackFile),
+  });
+  const config = isRecord(stackFile?.["config"]) ? stackFile["config"] : {};
+  const foreign = foreignProblems(config, (key) => isSecret(config[key]));
+  const problems = [...found, ...weakness(stack, raw["environment"]), ...foreign];
   if (problems.length === 0) return;
   throw new OpsError(
     new ConfigError(stack, problems).message,

@@ -1,4 +1,4 @@
-import { isSecretName } from "../../infra/config/secret-names.ts";
+import { isSecretName } from "../../infra/config/secrets.ts";
 import { containerRule, knownFirst } from "../rule.ts";
 
 /** Variables are read by `docker inspect` and inherited by every child. */
@@ -11,7 +11,7 @@ export const containerEnvNames = containerRule({
   *check({ props }) {
     for (const variable of knownFirst(props.envs)) {
       const name = variable.slice(0, variable.indexOf("="));
-      if (isSecretName(name) && !name.endsWith("_FILE")) yield `the variable ${name} is named like a secret.`;
+      if (isSecretName(name)) yield `the variable ${name} is named like a secret.`;
     }
   },
 });

@@ -1,24 +1,55 @@
-/** What the service is told about logins, tokens and limits. */
-import type { StackConfig } from "../../config/schema.ts";
+/** What the service is told about logins, tokens and limits: config keys, and the variables that they become. */
+import { z } from "zod";
+import { within, type ConfigProblem, type Values } from "../../config/keys.ts";
 
-/** The keys of Pulumi.yaml by the same names. */
-export type AuthArgs = Pick<
-  StackConfig,
-  | "authMode"
-  | "pageSite"
-  | "sessionIdleMinutes"
-  | "sessionMaxHours"
-  | "accessTokenMinutes"
-  | "refreshTokenDays"
-  | "requestsPerMinute"
-  | "failedLoginsPerUser"
-  | "failedLoginsPerAddress"
-  | "streamsPerUser"
-  | "auditDays"
->;
+export const authKeys = {
+  authMode: z.enum(["none", "session", "token", "both"]).describe("one of none, session, token, both"),
+  pageSite: z.enum(["same-site", "cross-site"]).describe("same-site or cross-site"),
+  sessionIdleMinutes: within(1, 43_200),
+  sessionMaxHours: within(1, 2160),
+  accessTokenMinutes: within(1, 60),
+  refreshTokenDays: within(1, 365),
+  requestsPerMinute: within(0, 10_000_000),
+  failedLoginsPerUser: within(0, 1_000_000),
+  failedLoginsPerAddress: within(0, 1_000_000),
+  streamsPerUser: within(1, 1_000_000),
+  auditDays: within(1, 3650),
+};
+
+export type AuthConfig = Values<typeof authKeys>;
+
+/** Pure: these keys alone, out of a config that may have others. */
+export const authArgs = (config: AuthConfig): AuthConfig => ({
+  authMode: config.authMode,
+  pageSite: config.pageSite,
+  sessionIdleMinutes: config.sessionIdleMinutes,
+  sessionMaxHours: config.sessionMaxHours,
+  accessTokenMinutes: config.accessTokenMinutes,
+  refreshTokenDays: config.refreshTokenDays,
+  requestsPerMinute: config.requestsPerMinute,
+  failedLoginsPerUser: config.failedLoginsPerUser,
+  failedLoginsPerAddress: config.failedLoginsPerAddress,
+  streamsPerUser: config.streamsPerUser,
+  auditDays: config.auditDays,
+});
+
+/** A session that may be idle for longer than it lasts. */
+export const authProblems = ({
+  sessionIdleMinutes,
+  sessionMaxHours,
+}: Pick<AuthConfig, "sessionIdleMinutes" | "sessionMaxHours">): ConfigProblem[] =>
+  sessionIdleMinutes > sessionMaxHours * 60
+    ? [
+        {
+          key: "sessionIdleMinutes",
+          value: sessionIdleMinutes,
+          allowed: `at most omniai:sessionMaxHours (${sessionMaxHours}) in minutes`,
+        },
+      ]
+    : [];
 
 /** Pure: the variables of a replica. The service counts in seconds. */
-export function authVariables(args: AuthArgs): Readonly<Record<string, string>> {
+export function authVariables(args: AuthConfig): Readonly<Record<string, string>> {
   return {
     OMNIAI_AUTH_MODE: args.authMode,
     OMNIAI_PAGE_SITE: args.pageSite,

@@ -1,19 +1,20 @@
 /** The Express service: its image, built by content, and its replicas. */
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { createPassword } from "../../resources/password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { Workload } from "../../workload.ts";
-import type { Provider } from "../../config/schema.ts";
-import { planProviders } from "./providers.ts";
+import type { Loaded } from "../../config/secrets.ts";
+import { planProviders, type Provider } from "./providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
 import { commitOf } from "./commit.ts";
-import { authVariables, type AuthArgs } from "./auth.ts";
+import { authVariables, type AuthConfig } from "./auth.ts";
 import { stageContext } from "./context.ts";
 import { imageOf } from "./image.ts";
 
@@ -39,9 +40,9 @@ export interface BackendArgs {
   readonly clientReportsPerMinute: number;
   readonly corsOrigins: readonly string[];
   /** The AI providers; a key becomes a file that only the service can read. */
-  readonly providers: readonly Provider[];
+  readonly providers: readonly Loaded<Provider>[];
   /** Who may do what, see auth.ts. */
-  readonly auth: AuthArgs;
+  readonly auth: AuthConfig;
   /** How many events the log keeps. */
   readonly eventRetention: number;
   /** For how many days reports of pages are kept, and how many at most. */
@@ -82,12 +83,12 @@ export class Backend extends pulumi.ComponentResource {
         image: this.imageId,
         owner: USER,
         files: pulumi
-          .all([args.database.password, args.cache.password, authSecret, pulumi.secret(providers.files)])
+          .all([args.database.password, args.cache.password, authSecret, pulumi.all(providers.keys)])
           .apply(([postgres, redis, auth, keys]) => ({
             "postgres-password": { content: postgres },
             "redis-password": { content: redis },
             "auth-secret": { content: auth },
-            ...keys,
+            ...Object.fromEntries(Object.entries(keys).map(([file, content]) => [file, { content }])),
           })),
       },
       { parent: this },
@@ -165,16 +166,16 @@ export class Backend extends pulumi.ComponentResource {
     const variables = Object.keys(environment)
       .map((name) => ` -e ${name}`)
       .join("");
-    return new command.local.Command(
+    return dockerCommand(
       `omniai-${stack}-backend-migrate`,
       {
-        create:
+        engine: args.engine,
+        script:
           `docker run --rm --init --read-only --cap-drop ALL --security-opt no-new-privileges ` +
           `--user ${USER.uid}:${USER.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
           `--label ${STACK_LABEL}=${stack} --label ${WORKLOAD_LABEL}=migrate ` +
           `-v "$FILES:${SECRETS}:ro"${variables} "$IMAGE" node service/dist/migrate.js`,
         environment: {
-          ...args.engine.environment,
           ...environment,
           NETWORK: args.database.network,
           FILES: files.volumeName,
@@ -182,7 +183,6 @@ export class Backend extends pulumi.ComponentResource {
         },
         // Its log names what was applied, or why not.
         logging: "stdoutAndStderr",
-        addPreviousOutputInEnv: false,
       },
       { parent: this, dependsOn: [...args.database.ready] },
     );

@@ -1,6 +1,7 @@
 /** PostgreSQL: one server, its data volume, the service's role and database. */
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { dockerCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
@@ -157,14 +158,14 @@ export class Database extends pulumi.ComponentResource {
         verifier: scramVerifier(value, stableSalt(ROLE, value)),
       }),
     );
-    return new command.local.Command(
+    return dockerCommand(
       `omniai-${pulumi.getStack()}-postgres-provision`,
       {
-        create: 'docker exec -i "$CONTAINER" psql -X -q -U postgres -d postgres -f -',
-        environment: { ...args.engine.environment, CONTAINER: server.names.apply(([name]) => name ?? "") },
+        engine: args.engine,
+        script: 'docker exec -i "$CONTAINER" psql -X -q -U postgres -d postgres -f -',
+        environment: { CONTAINER: server.names.apply(([name]) => name ?? "") },
         stdin: script,
         logging: "stderr",
-        addPreviousOutputInEnv: false,
       },
       { parent: this, dependsOn: [server] },
     );

@@ -1,8 +1,9 @@
 /** nginx: the one way in. Its container is never replaced for a change of configuration. */
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { contentHash, packFiles } from "../../resources/archive.ts";
+import { dockerCommand, localCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { WRITER_FLAGS } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
@@ -86,12 +87,12 @@ export class Edge extends pulumi.ComponentResource {
       { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
     );
     const first = renderNginx({ ...this.settings(args), upstreams: [], release: "first", tls: false });
-    const firstRelease = new command.local.Command(
+    const firstRelease = dockerCommand(
       name,
       {
-        create: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`,
+        engine: args.engine,
+        script: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`,
         environment: {
-          ...args.engine.environment,
           SCRIPT: FIRST_RELEASE_SCRIPT,
           VOLUME: volume.name,
           IMAGE: this.imageId,
@@ -99,7 +100,6 @@ export class Edge extends pulumi.ComponentResource {
         },
         stdin: packFiles({ "releases/first/nginx.conf": { content: first, mode: 0o444 } }, USER),
         logging: "stderr",
-        addPreviousOutputInEnv: false,
       },
       { parent: this },
     );
@@ -144,17 +144,15 @@ export class Edge extends pulumi.ComponentResource {
   }
 
   private createCertificate(args: EdgeArgs): pulumi.Output<CertificatePair> {
-    const made = new command.local.Command(
+    const made = localCommand(
       `omniai-${pulumi.getStack()}-edge-certificate`,
       {
-        create: 'node "$SCRIPT" $HOSTS',
+        script: 'node "$SCRIPT" $HOSTS',
         environment: {
           SCRIPT: `${import.meta.dirname}/certificate.ts`,
           HOSTS: args.certificateHosts.join(" "),
         },
         triggers: [args.certificateHosts.join(" "), args.certificateSerial],
-        logging: "none",
-        addPreviousOutputInEnv: false,
       },
       { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
     );
@@ -192,12 +190,12 @@ export class Edge extends pulumi.ComponentResource {
     });
     // The name of a release is a hash over public parts and a certificate: not a secret.
     const release = pulumi.unsecret(files.apply((planned) => planned.release));
-    const switched = new command.local.Command(
+    const switched = dockerCommand(
       `omniai-${pulumi.getStack()}-edge-switch`,
       {
-        create: 'docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c "$SCRIPT"',
+        engine: args.engine,
+        script: 'docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c "$SCRIPT"',
         environment: {
-          ...args.engine.environment,
           SCRIPT: SWITCH_SCRIPT,
           RELEASE: release,
           STATUS_PORT: String(STATUS_PORT),
@@ -205,7 +203,6 @@ export class Edge extends pulumi.ComponentResource {
         },
         stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, USER))),
         logging: "stderr",
-        addPreviousOutputInEnv: false,
       },
       { parent: this, dependsOn: [server] },
     );

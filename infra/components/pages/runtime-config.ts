@@ -1,5 +1,4 @@
 /** runtime-config.json: the one file of the page that differs from stack to stack. */
-import type { PublicAccess } from "../../config/public-access.ts";
 
 export interface RuntimeConfig {
   readonly stack: string;
@@ -8,7 +7,7 @@ export interface RuntimeConfig {
 }
 
 /** What the page is told. It is public: nothing secret may come in here. */
-export const renderRuntimeConfig = (stack: string, access: PublicAccess): RuntimeConfig => ({
-  stack,
-  apiBaseUrl: access.apiBaseUrl,
-});
+export const renderRuntimeConfig = (
+  stack: string,
+  { apiBaseUrl }: Pick<RuntimeConfig, "apiBaseUrl">,
+): RuntimeConfig => ({ stack, apiBaseUrl });

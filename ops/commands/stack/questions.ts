@@ -1,5 +1,6 @@
 /** What a new stack is asked: the few things that no default can know. One entry per key; flags answer them as well. */
-import { findProblems, typedValue } from "../../../infra/config/config.ts";
+import { typedValue } from "../../../infra/config/config.ts";
+import { findProblems } from "../../../infra/config/problems.ts";
 import type { Values } from "../../stack/settings.ts";
 
 export interface Question {

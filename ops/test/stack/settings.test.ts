@@ -158,6 +158,19 @@ describe("the config, before Pulumi runs", () => {
     assert.doesNotThrow(
       check({ logLevel: undefined }, { config: { "omniai:logLevel": { secure: "v1:abc" } } }),
     );
+    const one = [...providers, { name: "b", baseUrl: "https://b.example/v1", apiKey: "sk-canary" }];
+    assert.throws(check({ providers: one }), (error: Error) => {
+      assert.doesNotMatch(error.message, /canary|providers\[0\]/);
+      assert.match(
+        error.message,
+        /omniai:providers\[1\]\.apiKey is \[not shown\]; allowed: an encrypted value/,
+      );
+      return true;
+    });
+    assert.throws(
+      check({}, { config: { "cloudflare:apiToken": "canary" } }),
+      /cloudflare:apiToken is \[not shown\]; allowed: an encrypted value/,
+    );
     const plain = [{ name: "a b", baseUrl: "https://a.example", apiKey: "sk-canary" }];
     assert.throws(check({ providers: plain }), (error: Error) => {
       assert.doesNotMatch(error.message, /canary/);

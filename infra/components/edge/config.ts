@@ -1,0 +1,71 @@
+/** The edge's config keys: what each may be, what they contradict, and what they become. */
+import { z } from "zod";
+import { cpus, image, port, within, type ConfigProblem, type Values } from "../../config/keys.ts";
+import type { BackendConfig } from "../backend/config.ts";
+import type { EdgeArgs } from "./edge.ts";
+
+const origin = z
+  .string()
+  .refine((text) => URL.canParse(text) && new URL(text).origin === text && /^https?:/.test(text))
+  .describe("exact origins such as https://owner.github.io, without a path");
+const host = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/)
+  .describe("DNS names or IP addresses");
+
+export const edgeKeys = {
+  bindAddress: z.union([z.ipv4(), z.ipv6()]).describe("an IPv4 or IPv6 address of the host"),
+  httpPort: port,
+  httpsPort: port,
+  publishPorts: z.enum(["auto", "always", "never"]).describe("one of auto, always, never"),
+  certificateHosts: z.array(host).min(1).describe("at least one DNS name or IP address"),
+  certificateSerial: within(1, 1_000_000),
+  corsOrigins: z.array(origin).describe("a list of exact origins such as https://owner.github.io"),
+  edgeMemory: within(32, 65_536),
+  edgeCpus: cpus,
+  edgeHosts: z.array(host).describe("a list of DNS names or IP addresses, without ports"),
+  edgeResourcePolicy: z.enum(["cross-origin", "same-site"]).describe("cross-origin or same-site"),
+  edgeConnections: within(1, 100_000),
+  edgeRequestRate: within(1, 100_000),
+  edgeStreams: within(1, 100_000),
+  edgeStreamRate: within(1, 10_000),
+  edgeResponseSeconds: within(2, 300),
+  nginxImage: image,
+};
+
+export type EdgeConfig = Values<typeof edgeKeys>;
+
+/** One port for two things. */
+export const edgeProblems = ({
+  httpPort,
+  httpsPort,
+}: Pick<EdgeConfig, "httpPort" | "httpsPort">): ConfigProblem[] =>
+  httpPort === httpsPort
+    ? [{ key: "httpsPort", value: httpsPort, allowed: `any port but omniai:httpPort (${httpPort})` }]
+    : [];
+
+/** What the stack gives an edge beside its config. */
+type FromTheStack =
+  "engine" | "networks" | "publishPorts" | "upstreams" | "upstreamPort" | "corsOrigins" | "hosts" | "realIp";
+
+export const edgeArgs = (
+  config: EdgeConfig & Pick<BackendConfig, "switchSeconds">,
+): Omit<EdgeArgs, FromTheStack> => ({
+  image: config.nginxImage,
+  bindAddress: config.bindAddress,
+  httpPort: config.httpPort,
+  httpsPort: config.httpsPort,
+  certificateHosts: config.certificateHosts,
+  certificateSerial: config.certificateSerial,
+  switchSeconds: config.switchSeconds,
+  responseSeconds: config.edgeResponseSeconds,
+  resourcePolicy: config.edgeResourcePolicy,
+  limits: {
+    connections: config.edgeConnections,
+    requestRate: config.edgeRequestRate,
+    streams: config.edgeStreams,
+    streamRate: config.edgeStreamRate,
+  },
+  memory: config.edgeMemory,
+  cpus: config.edgeCpus,
+});
