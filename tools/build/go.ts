@@ -1,7 +1,7 @@
 import { mkdir, statfs } from "node:fs/promises";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../find/part.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath, run, tail } from "../host/run.ts";
-import { compareVersions, findVersion } from "../find/versions.ts";
+import { compareVersions, findVersion } from "../host/versions.ts";
 
 /** From this version on, Go fetches the newer Go that a module asks for by itself. */
 const minimumGo = "1.21.0";

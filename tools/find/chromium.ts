@@ -1,9 +1,9 @@
 /** A browser of the Chromium family: found on PATH, else Debian's. A part of the tests alone: no stack needs it. */
 import { readFileSync } from "node:fs";
-import { aptInstall, hasApt, isOffered, refreshLists } from "./engine/install.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "./part.ts";
+import { aptInstall, hasApt, isOffered, refreshLists } from "../host/apt.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath, run } from "../host/run.ts";
-import { findVersion } from "./versions.ts";
+import { findVersion } from "../host/versions.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const HOW = "Install Chromium or Google Chrome and put it on PATH, or name it in OMNIAI_CHROMIUM.";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { repositoryRoot } from "./context.ts";
-import { ToolchainError, type Part, type PartStatus } from "./part.ts";
+import { repositoryRoot } from "../host/context.ts";
+import { ToolchainError, type Part, type PartStatus } from "../host/part.ts";
 import { isExecutable, run } from "../host/run.ts";
-import { findVersion } from "./versions.ts";
+import { findVersion } from "../host/versions.ts";
 
 const location = join(repositoryRoot, "node_modules", ".bin", "node");
 

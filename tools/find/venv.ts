@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDirOf } from "./context.ts";
+import { cacheDirOf } from "../host/context.ts";
 import { withLock } from "../host/lock.ts";
 
 const run = promisify(execFile);

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { askEngine } from "./api.ts";
 import { findProgram, run, systemPath } from "../../host/command.ts";
 import { startCommand } from "./init-system.ts";

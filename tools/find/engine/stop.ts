@@ -1,5 +1,5 @@
 /** Stops an engine, but only one that was started here. */
-import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { run, systemPath } from "../../host/command.ts";
 import { stopCommand } from "./init-system.ts";
 import { recordFileIn } from "./place.ts";

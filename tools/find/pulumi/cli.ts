@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { cachedFolder, ensureCached, type CacheKey } from "../cache.ts";
-import { repositoryRoot } from "../context.ts";
+import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
+import { repositoryRoot } from "../../host/context.ts";
 import { inspectGo } from "../../build/go.ts";
 import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable, run } from "../../host/run.ts";
-import { compareVersions, findVersion } from "../versions.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
 import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 

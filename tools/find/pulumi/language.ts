@@ -1,4 +1,4 @@
-import { ToolchainError, type PartStatus } from "../part.ts";
+import { ToolchainError, type PartStatus } from "../../host/part.ts";
 import { findOnPath } from "../../host/run.ts";
 import { besideCli, pulumiPart, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "../context.ts";
+import { repositoryRoot } from "../../host/context.ts";
 import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable, run, tail } from "../../host/run.ts";
-import { compareVersions, findVersion } from "../versions.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
 import { pulumiPart, quiet, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";

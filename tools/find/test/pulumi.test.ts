@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createContext, repositoryRoot } from "../context.ts";
+import { createContext, repositoryRoot } from "../../host/context.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
 import { run, type RunResult } from "../../host/run.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "../lock.ts";
 import { thisProcess } from "../process.ts";
-import { withFolder } from "../../find/test/helpers/folder.ts";
+import { withFolder } from "./support/folder.ts";
 
 const quick = { poll: 10 };
 

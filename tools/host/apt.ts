@@ -1,8 +1,8 @@
 /** Puts packages of the machine's own distribution on it, saying so before. */
 import { existsSync, readFileSync } from "node:fs";
-import { ToolchainError, type ToolchainContext } from "../part.ts";
-import { findProgram, run, systemPath, type CommandResult } from "../../host/command.ts";
-import { indent } from "./start.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
+import { findProgram, run, systemPath, type CommandResult } from "./command.ts";
+import { indent } from "../find/engine/start.ts";
 
 /** True on Debian, Ubuntu and what is made from them. */
 export function hasApt(env: NodeJS.ProcessEnv, osRelease = "/etc/os-release"): boolean {

@@ -1,7 +1,7 @@
 /** What the tests of the engine and of the images share. */
 import { createServer, type Server } from "node:http";
 import type { ToolchainContext } from "../../part.ts";
-import { run, type CommandResult } from "../../../host/command.ts";
+import { run, type CommandResult } from "../../command.ts";
 
 export interface RecordingContext extends ToolchainContext {
   readonly said: string[];

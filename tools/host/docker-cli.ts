@@ -1,7 +1,7 @@
 /** The docker CLI, pointed at one engine. */
-import { ToolchainError, type ToolchainContext } from "../part.ts";
-import { findProgram, run, type CommandOptions, type CommandResult } from "../../host/command.ts";
-import { resolveDockerHost } from "../engine/host.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
+import { findProgram, run, type CommandOptions, type CommandResult } from "./command.ts";
+import { resolveDockerHost } from "./docker-host.ts";
 
 /** One engine's CLI, and what labels everything that is made here. */
 export interface Docker {

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { withLock } from "../host/lock.ts";
+import { withLock } from "./lock.ts";
 import type { Reporter } from "./part.ts";
-import { isAlive, thisProcess } from "../host/process.ts";
+import { isAlive, thisProcess } from "./process.ts";
 
 /** What one folder of the cache holds. */
 export interface CacheKey {

@@ -13,15 +13,15 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { askEngine } from "../engine/api.ts";
-import { findProgram, run } from "../../host/command.ts";
-import { stopEngine } from "../engine/index.ts";
-import type { EnginePlace } from "../engine/place.ts";
-import { nameOf, readPidFile } from "../../host/process-start.ts";
-import { readRecord } from "../engine/record.ts";
-import { clearPidFile, clearSocket, listens } from "../engine/stale.ts";
-import { startDirect } from "../engine/start.ts";
-import { docker, testContext, until } from "./helpers/engine.ts";
+import { askEngine } from "../../engine/api.ts";
+import { findProgram, run } from "../../../host/command.ts";
+import { stopEngine } from "../../engine/index.ts";
+import type { EnginePlace } from "../../engine/place.ts";
+import { nameOf, readPidFile } from "../../../host/process-start.ts";
+import { readRecord } from "../../engine/record.ts";
+import { clearPidFile, clearSocket, listens } from "../../engine/stale.ts";
+import { startDirect } from "../../engine/start.ts";
+import { docker, testContext, until } from "../../../host/test/support/engine.ts";
 
 function placeIn(folder: string): EnginePlace {
   const socket = join(folder, "docker.sock");
