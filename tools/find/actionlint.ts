@@ -2,7 +2,7 @@
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { inspectGo } from "../build/go.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../build/pulumi/recipe.ts";
-import { findOnPath } from "../host/run.ts";
+import { findOnPath } from "../host/path.mjs";
 
 const module = "github.com/rhysd/actionlint";
 const folder = "../actionlint";

@@ -3,10 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
-import { findProgram, run, systemPath } from "../../host/command.ts";
 import { aptInstall, hasApt, refreshLists } from "../../host/apt.ts";
-import { isAlive } from "../../host/process-start.ts";
-import { indent } from "../../find/engine/start.ts";
 import type { Docker } from "../../host/docker-cli.ts";
 import { hashFolder } from "../hash.ts";
 import { recipeFolder } from "./recipes.ts";
@@ -21,6 +18,9 @@ import {
   standInHash,
   takeKept,
 } from "./present.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 
 export const BASE = "debian:trixie-slim";
 const SUITE = "trixie";

@@ -1,6 +1,5 @@
 /** The images that the stack runs: on the engine already, pulled, or stood in for. */
 import { join } from "node:path";
-import { withLock } from "../../host/lock.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
@@ -16,6 +15,7 @@ import {
 } from "../../build/images/present.ts";
 import { pull, type PullResult } from "./pull.ts";
 import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+import { withLock } from "../../host/lock.mjs";
 
 /** Looks which images the engine has; changes nothing. */
 export async function inspectImages(

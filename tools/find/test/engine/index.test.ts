@@ -10,10 +10,10 @@ import { diskSpace, enginePart, stopEngine } from "../../engine/index.ts";
 import { chooseStarter, type InitFacts } from "../../engine/init-system.ts";
 import { isDebianLike } from "../../../host/apt.ts";
 import { machinePlace } from "../../engine/place.ts";
-import { bootId, parseStartTime, startTimeOf } from "../../../host/process-start.ts";
 import { isSameProcess, parseRecord, writeRecord, type EngineRecord } from "../../engine/record.ts";
 import { close, fakeEngine, testContext } from "../../../host/test/support/engine.ts";
 import { compareVersions, isNewEnough } from "../../engine/version.ts";
+import { bootId, startTimeOf } from "../../../host/process.mjs";
 
 describe("engine: which one is asked", () => {
   let home: string;
@@ -277,12 +277,6 @@ describe("engine: the record of one started here", () => {
     ]) {
       assert.equal(parseRecord(text), undefined, text);
     }
-  });
-
-  it("reads the start time behind a name with spaces and brackets, and none of a zombie", () => {
-    const fields = Array.from({ length: 18 }, (_, index) => String(index)).join(" ");
-    assert.equal(parseStartTime(`7 (a ) b) S ${fields} 98765 0`), "98765");
-    assert.equal(parseStartTime(`7 (dockerd) Z ${fields} 98765 0`), undefined);
   });
 
   it("lets no process be stopped whose pid was used again", async function () {

@@ -19,9 +19,9 @@ import {
   takeKept,
 } from "../../../build/images/present.ts";
 import { dockerAt } from "../../../host/docker-cli.ts";
-import { run } from "../../../host/command.ts";
 import { classify, pullByApi } from "../../images/pull.ts";
 import { findRecipe, recipeFolder, RECIPES } from "../../../build/images/recipes.ts";
+import { run } from "../../../host/run.ts";
 
 describe("images: names", () => {
   it("are read by docker's rules", () => {
