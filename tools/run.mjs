@@ -3,129 +3,93 @@
  *
  * Makes sure that node_modules is what package-lock.json says and then runs SCRIPT on the Node of the npm package
  * `node`, whatever Node the machine has. Plain JavaScript for Node >= 16 and without any import from node_modules,
- * because it runs before they exist.
+ * because it runs before they exist. What it imports from host/ is the same.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, dirname, join, posix, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeWhole } from "./host/file.mjs";
+import { takeLock } from "./host/lock.mjs";
+import { findOnPath } from "./host/path.mjs";
 
-/** Node runs TypeScript as it is from here on. */
+/** The first Node that runs TypeScript as it is. */
 export const NEEDED_NODE = 24;
-/** Inside node_modules, so that removing the folder removes the claim that it is complete. */
-const STAMP = path.join("node_modules", ".omniai-stamp");
-/** Beside the packages, whose code is most of it: it goes with them. */
-const COMPILED = path.join("node_modules", ".cache", "compiled");
+/** Says that node_modules is complete. It is inside, so that it goes when the folder is removed. */
+const STAMP = join("node_modules", ".omniai-stamp");
+/** Most of the compiled code is that of the packages, so it goes when they go. */
+const COMPILED = join("node_modules", ".cache", "compiled");
 
 export class BootstrapError extends Error {}
 
 /** The workspaces' folders as the root package.json lists them; this project uses no globs there. */
 function manifests(root) {
-  const { workspaces = [] } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
+  const { workspaces = [] } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return [
     "package-lock.json",
     "package.json",
-    ...workspaces.map((folder) => path.posix.join(folder, "package.json")),
+    ...workspaces.map((folder) => posix.join(folder, "package.json")),
   ];
 }
 
-/** Stands for everything that `npm ci` reads. */
+/**
+ * Stands for everything that `npm ci` reads.
+ * @param {string} root
+ */
 export function wantedStamp(root) {
   const hash = createHash("sha256");
   for (const file of manifests(root)) {
-    const full = path.join(root, file);
-    hash.update(`${file}\0${fs.existsSync(full) ? fs.readFileSync(full, "utf8") : ""}\0`);
+    const full = join(root, file);
+    hash.update(`${file}\0${existsSync(full) ? readFileSync(full, "utf8") : ""}\0`);
   }
   return hash.digest("hex");
 }
 
-/** True when an `npm ci` for exactly these manifests ran to its end here. */
+/**
+ * True when an `npm ci` for exactly these manifests ran to its end here.
+ * @param {string} root
+ */
 export function isInstalled(root) {
   try {
-    return fs.readFileSync(path.join(root, STAMP), "utf8").trim() === wantedStamp(root);
+    return readFileSync(join(root, STAMP), "utf8").trim() === wantedStamp(root);
   } catch {
     return false;
   }
 }
 
-const alive = (pid) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === "EPERM";
-  }
-};
-
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
 /**
- * One `npm ci` per checkout at a time: it begins by deleting node_modules, under the feet of another.
- * The lock lies outside of node_modules for the same reason.
- * @returns what releases it
+ * One `npm ci` per checkout at a time: it begins by deleting node_modules, which another one may be filling. For the
+ * same reason the lock is outside of node_modules.
+ * @param {string} root
  */
-export async function lock(root, say = console.error) {
-  const file = path.join(root, ".state", "npm-ci.lock");
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  const mine = `${os.hostname()} ${process.pid}`;
-  for (let said = false; ;) {
-    try {
-      fs.writeFileSync(file, mine, { flag: "wx" });
-      return {
-        // npm outlives this process when only this one is killed, and goes on writing.
-        alsoHeldBy: (pid) => fs.writeFileSync(file, `${mine} ${pid}`),
-        release: () => fs.rmSync(file, { force: true }),
-      };
-    } catch (error) {
-      if (error.code !== "EEXIST") throw error;
-    }
-    let holder;
-    try {
-      holder = fs.readFileSync(file, "utf8");
-    } catch {
-      continue;
-    }
-    const [host, ...pids] = holder.split(" ");
-    if (holder !== "" && host === os.hostname() && !pids.some((pid) => alive(Number(pid)))) {
-      say(`npm: a former installation (pid ${pids[0]}) was interrupted; its lock is removed.`);
-      takeAway(file, holder);
-      continue;
-    }
-    if (!said)
+export function lockPackages(root, say = console.error) {
+  const file = join(root, ".state", "npm-ci.lock");
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return takeLock(file, {
+    onWait: ({ pid, also = [], hostname }) =>
       say(
-        `npm: pid ${pids.join(", ")} on ${host} is installing the npm packages; waiting for it (lock: ${file}).`,
-      );
-    said = true;
-    await sleep(500);
-  }
-}
-
-/** Removes a stale lock, unless another process took it in the meantime: then it is put back. */
-function takeAway(file, holder) {
-  const aside = `${file}.${process.pid}`;
-  try {
-    fs.renameSync(file, aside);
-    if (fs.readFileSync(aside, "utf8") !== holder) fs.linkSync(aside, file);
-  } catch {
-    // Somebody else was faster; the loop looks again.
-  } finally {
-    fs.rmSync(aside, { force: true });
-  }
+        `npm: pid ${[pid, ...also].join(", ")} on ${hostname} is installing the npm packages; waiting for it (lock: ${file}).`,
+      ),
+    onTakeOver: (former) =>
+      say(
+        `npm: an earlier installation${former ? ` (pid ${former.pid})` : ""} was interrupted; its lock is removed.`,
+      ),
+  });
 }
 
 /**
- * A Node that `npm ci` does not delete under its own feet: inside `npm run`, PATH begins with node_modules/.bin, so
- * this may run on the project's own.
+ * A Node that `npm ci` does not delete while it runs on it. Inside `npm run`, PATH begins with node_modules/.bin, so this
+ * process may run on the project's own Node.
+ * @param {string} root
+ * @returns {string | undefined}
  */
 export function outsideNode(root, env = process.env, execPath = process.execPath) {
-  const inside = path.join(root, "node_modules") + path.sep;
-  const name = process.platform === "win32" ? "node.exe" : "node";
-  const onPath = (env.PATH ?? "").split(path.delimiter).map((folder) => path.join(folder, name));
-  return [execPath, env.npm_node_execpath, ...onPath].find((file) => {
+  const inside = join(root, "node_modules") + sep;
+  return [execPath, env.npm_node_execpath, ...findOnPath("node", env)].find((file) => {
     try {
-      return file && !file.startsWith(inside) && !fs.realpathSync(file).startsWith(inside);
+      return file && !file.startsWith(inside) && !realpathSync(file).startsWith(inside);
     } catch {
       return false;
     }
@@ -141,13 +105,13 @@ function npmCommand(root) {
 
 function npmCi(root, onPid) {
   const [command, ...prefix] = npmCommand(root);
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     const child = spawn(command, [...prefix, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
       cwd: root,
-      // Standard output belongs to the script (`--json`), so npm's goes to standard error.
+      // Standard output is the script's (`--json`), so npm's goes to standard error.
       stdio: ["ignore", 2, 2],
       shell: process.platform === "win32" && prefix.length === 0,
-      // Asked for explicitly, because NODE_ENV=production would leave development packages out.
+      // Without this, NODE_ENV=production would leave the development packages out.
       env: { ...process.env, npm_config_include: "dev" },
     });
     if (child.pid !== undefined) onPid(child.pid);
@@ -160,7 +124,7 @@ function npmCi(root, onPid) {
     });
     child.on("exit", (code, signal) => {
       stop();
-      if (code === 0) return resolve();
+      if (code === 0) return done();
       const how = signal ? `was stopped by ${signal}` : `ended with code ${code}`;
       return reject(
         new BootstrapError(
@@ -175,70 +139,67 @@ function npmCi(root, onPid) {
 async function ensurePackages(root, mayInstall) {
   if (isInstalled(root)) return;
   if (!mayInstall) {
-    const state = fs.existsSync(path.join(root, "node_modules"))
-      ? "do not fit package-lock.json"
-      : "are missing";
+    const state = existsSync(join(root, "node_modules")) ? "do not fit package-lock.json" : "are missing";
     throw new BootstrapError(
       `The npm packages of this project ${state}, and --no-install forbids installing.\n  Run: npm ci`,
     );
   }
-  const { alsoHeldBy, release } = await lock(root);
+  const lock = await lockPackages(root);
   try {
     if (isInstalled(root)) return;
     console.error("npm: installing the npm packages of this project into node_modules (npm ci).");
     const started = Date.now();
     const wanted = wantedStamp(root);
-    // An interrupted `npm ci` must not find the former one's stamp.
-    fs.rmSync(path.join(root, STAMP), { force: true });
+    // An `npm ci` that is interrupted must not leave the stamp of the one before.
+    rmSync(join(root, STAMP), { force: true });
     emptyModules(root);
-    await npmCi(root, alsoHeldBy);
+    // npm goes on writing when only this process is killed.
+    await npmCi(root, lock.alsoHeldBy);
     stamp(root, wanted);
     console.error(`npm: installed in ${Math.round((Date.now() - started) / 1000)} s.`);
   } finally {
-    release();
+    lock.release();
   }
 }
 
-/** npm ci does it too, but gives up where a process that was killed with it still writes (ENOTEMPTY). */
+/** npm ci empties it too, but fails with ENOTEMPTY while a process of a killed `npm ci` still writes. */
 function emptyModules(root) {
   try {
-    fs.rmSync(path.join(root, "node_modules"), {
+    rmSync(join(root, "node_modules"), {
       recursive: true,
       force: true,
       maxRetries: 10,
       retryDelay: 300,
     });
   } catch {
-    // A mount point, for example: npm empties it.
+    // A mount point, for example, which npm empties by itself.
   }
 }
 
 function stamp(root, value) {
-  const file = path.join(root, STAMP);
-  fs.writeFileSync(`${file}.new`, `${value}\n`);
-  fs.renameSync(`${file}.new`, file);
+  writeWhole(join(root, STAMP), `${value}\n`);
 }
 
-/** The Node to run on. Its file is asked for its version only once per installation: the answer is kept beside it. */
+/** The Node to run on. Its version is looked up once for each installation, and the answer kept in node_modules. */
 function projectNode(root) {
-  const link = path.join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
+  const link = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
   const blocked =
     `The npm package "node" has no working binary at ${link}.\n` +
-    `  Its install script brings it; when npm blocks install scripts, allow this one:\n` +
+    `  Its install script installs it; when npm blocks install scripts, allow this one:\n` +
     `  npm rebuild node --ignore-scripts=false   (or remove ignore-scripts from your .npmrc and run: npm ci)`;
   let binary;
   try {
-    binary = fs.realpathSync(link);
+    binary = realpathSync(link);
   } catch {
     throw new BootstrapError(blocked);
   }
-  const { size, mtimeMs } = fs.statSync(binary);
+  const { size, mtimeMs } = statSync(binary);
   const proof = `${binary} ${size} ${mtimeMs}`;
-  const proofFile = path.join(root, "node_modules", ".omniai-node");
+  const proofFile = join(root, "node_modules", ".omniai-node");
   try {
-    if (fs.readFileSync(proofFile, "utf8") === proof) return binary;
+    if (readFileSync(proofFile, "utf8") === proof) return binary;
   } catch {
-    // Not asked yet.
+    // It has not been looked up yet.
   }
   const { stdout, status, error } = spawnSync(binary, ["--version"], { encoding: "utf8" });
   if (error || status !== 0)
@@ -249,13 +210,13 @@ function projectNode(root) {
       `${link} is Node ${stdout.trim()}; this project needs ${NEEDED_NODE} or newer.\n  Run: npm ci`,
     );
   }
-  fs.writeFileSync(proofFile, proof);
+  writeWhole(proofFile, proof);
   return binary;
 }
 
 /**
- * Hands signals on to the child. Ctrl-C on a terminal reaches the whole process group, the child too, so there it
- * is not sent a second time; where there is no terminal, whoever sends SIGINT means this process. @returns the undo
+ * Passes signals on to the child. Ctrl-C on a terminal reaches the whole process group, so the child gets it anyway
+ * and it is not sent a second time. Without a terminal a SIGINT was sent to this process alone. @returns the undo
  */
 function forwardSignals(child) {
   const onTerminal = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
@@ -274,26 +235,26 @@ function forwardSignals(child) {
 
 /** Runs the script as if it were this process. */
 function run(root, node, args) {
-  const bin = path.join(root, "node_modules", ".bin");
-  // Programs that this starts by the name `node` (language host, mocha) get the same one.
-  const PATH = [path.dirname(node), bin, process.env.PATH].filter(Boolean).join(path.delimiter);
-  // Each Node of a deploy would compile Pulumi's packages anew, in time that the stack beside it needs to serve. Node
-  // checks what it finds there, and goes on without where it cannot write.
-  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? path.join(root, COMPILED);
+  const bin = join(root, "node_modules", ".bin");
+  // Programs that call `node` by its name (the language host, mocha) get the same Node.
+  const PATH = [dirname(node), bin, process.env.PATH].filter(Boolean).join(delimiter);
+  // Without it each Node of a deploy compiles Pulumi's packages again, and takes that time from the stack that serves on
+  // the same machine. Node checks what it finds there, and does without where it cannot write.
+  const NODE_COMPILE_CACHE = process.env.NODE_COMPILE_CACHE ?? join(root, COMPILED);
   const env = { ...process.env, PATH, NODE_COMPILE_CACHE };
   const child = spawn(node, args, { stdio: "inherit", env });
   const stop = forwardSignals(child);
-  return new Promise((resolve, reject) => {
+  return new Promise((done, reject) => {
     child.on("error", reject);
     child.on("exit", (code, signal) => {
       stop();
-      resolve(code ?? 128 + (os.constants.signals[signal] ?? 0));
+      done(code ?? 128 + (constants.signals[signal] ?? 0));
     });
   });
 }
 
 async function main(root, args) {
-  // The root package's postinstall: `npm ci` by hand counts as much as one started here.
+  // The root package's postinstall calls this, so that an `npm ci` by hand counts too.
   if (args[0] === "--stamp") return stamp(root, wantedStamp(root));
   const [script, ...rest] = args;
   if (script === undefined || script.startsWith("-")) {
@@ -301,11 +262,11 @@ async function main(root, args) {
   }
   const ownArgs = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   await ensurePackages(root, !ownArgs.includes("--no-install"));
-  process.exitCode = await run(root, projectNode(root), [path.resolve(root, script), ...rest]);
+  process.exitCode = await run(root, projectNode(root), [resolve(root, script), ...rest]);
 }
 
-if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
   main(root, process.argv.slice(2)).catch((error) => {
     const known = error instanceof BootstrapError;
     console.error(known && !process.env.OMNIAI_DEBUG ? error.message : error);

@@ -13,7 +13,8 @@ import {
   type VolumeView,
 } from "../engine/containers.ts";
 import { explain } from "../terminal/errors.ts";
-import { holderOf, judge, ownLock, pulumiLocks, type Lock } from "../stack/locks.ts";
+import { judge, type Holder } from "../../tools/host/lock.mjs";
+import { holderOf, ownLock, pulumiLocks } from "../stack/locks.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "./maintenance.ts";
 import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
@@ -105,7 +106,7 @@ function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks
   const own = ownLock(backend.stateDir, stack);
   const theirs = backend.folder === undefined ? [] : pulumiLocks(backend.folder, settings.project, stack);
   const all = [own, ...theirs].filter((lock) => lock !== undefined);
-  const stale = (lock: Lock): boolean => judge(lock) === "stale";
+  const stale = (lock: Holder): boolean => judge(lock) === "stale";
   return {
     busy: !all.every(stale),
     locks: all.map(

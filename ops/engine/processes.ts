@@ -1,35 +1,13 @@
-/** Who a process id belongs to, and who listens on a port: /proc where there is one. */
-import fs from "node:fs";
-
-/** True when a process of this id runs on this machine. */
-export function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
+/** What a process runs, and which process listens on a port. It reads /proc, and knows nothing where there is none. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 const readText = (file: string): string | undefined => {
   try {
-    return fs.readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch {
     return undefined;
   }
 };
-
-/** When a process started; undefined where the system does not say. Tells a reused process id from the old one. */
-export function startOf(pid: number): Date | undefined {
-  const stat = readText(`/proc/${pid}/stat`);
-  const boot = /^btime (\d+)$/m.exec(readText("/proc/stat") ?? "")?.[1];
-  // The command's name may hold spaces and brackets; the fields after it do not. Start time is field 22.
-  const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  if (ticks === undefined || boot === undefined) return undefined;
-  // 100 ticks a second on every Linux that Node runs on (USER_HZ).
-  return new Date(Number(boot) * 1000 + Number(ticks) * 10);
-}
 
 /** The command line of a process, for people. */
 export function commandOf(pid: number): string | undefined {
@@ -38,7 +16,7 @@ export function commandOf(pid: number): string | undefined {
   return readText(`/proc/${pid}/comm`)?.trim();
 }
 
-/** Pure: the socket inodes that listen on a port, out of /proc/net/tcp or tcp6. */
+/** Pure: the inodes of the sockets that listen on a port, from the text of /proc/net/tcp or tcp6. */
 export function listeningInodes(table: string, port: number): string[] {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   return table
@@ -55,22 +33,22 @@ export interface PortHolder {
   readonly command: string;
 }
 
-/** The process that listens on a TCP port; undefined where the system does not let us see it. */
+/** The process that listens on a TCP port; undefined where the system does not show it. */
 export function listenerOn(port: number): PortHolder | undefined {
   const inodes = new Set(
     ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => listeningInodes(readText(file) ?? "", port)),
   );
   if (inodes.size === 0) return undefined;
-  for (const pid of fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     let descriptors: string[];
     try {
-      descriptors = fs.readdirSync(`/proc/${pid}/fd`);
+      descriptors = readdirSync(`/proc/${pid}/fd`);
     } catch {
       continue;
     }
     for (const descriptor of descriptors) {
       try {
-        const inode = /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1];
+        const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1];
         if (inode !== undefined && inodes.has(inode)) {
           return { pid: Number(pid), command: commandOf(Number(pid)) ?? "unknown" };
         }

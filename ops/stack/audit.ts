@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { isAlive } from "../engine/processes.ts";
+import { isAlive } from "../../tools/host/process.mjs";
 import type { Values } from "./settings.ts";
 
 /** What serves after a change that went well, and all it takes to come back to it. */

@@ -1,11 +1,11 @@
 /** The one door between ops and tools/find: what makes the machine ready, in ops's words. */
-import { createContext } from "../../tools/find/context.ts";
+import { createContext } from "../../tools/host/context.ts";
 import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
 import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";
-import { parseImageName, type ImageName } from "../../tools/find/images/names.ts";
+import { parseImageName, type ImageName } from "../../tools/build/images/names.ts";
 import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/find/index.ts";
-import type { PartStatus, Reporter, ToolchainContext } from "../../tools/find/part.ts";
-import { createReporter } from "../../tools/find/report.ts";
+import type { PartStatus, Reporter, ToolchainContext } from "../../tools/host/part.ts";
+import { createReporter } from "../../tools/host/report.ts";
 
 export { parseImageName };
 export type { ImageName, PartStatus, Toolchain, ToolchainContext };

@@ -8,7 +8,7 @@ import { loadMigrations } from "../src/migrate/files.ts";
 import { migrate } from "../src/migrate/run.ts";
 import { reasonOf } from "../src/platform/deadline.ts";
 import { createLogger } from "../src/platform/logging.ts";
-import { withLock } from "../../tools/host/lock.ts";
+import { withLock } from "../../tools/host/lock.mjs";
 import { replicaEnvironment } from "./environment.ts";
 import { firstUser, secretFile } from "./first-user.ts";
 import { Supervisor, type Preparation } from "./supervisor.ts";

@@ -1,7 +1,8 @@
 import { mkdir, statfs } from "node:fs/promises";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../find/part.ts";
-import { findOnPath, run, tail } from "../host/run.ts";
-import { compareVersions, findVersion } from "../find/versions.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
+import { compareVersions, findVersion } from "../host/versions.ts";
+import { findOnPath } from "../host/path.mjs";
+import { indent, run } from "../host/run.ts";
 
 /** From this version on, Go fetches the newer Go that a module asks for by itself. */
 const minimumGo = "1.21.0";
@@ -13,7 +14,7 @@ const howToGetGo =
 export async function inspectGo(context: ToolchainContext): Promise<PartStatus> {
   const [location] = findOnPath("go", context.env);
   if (!location) return { name: "go", way: "missing", remedy: howToGetGo };
-  const { stdout } = await run(location, ["env", "GOVERSION"], { env: context.env, timeout: 5_000 });
+  const { stdout } = await run(location, ["env", "GOVERSION"], { env: context.env, timeoutMs: 5_000 });
   const version = findVersion(stdout);
   if (!version || compareVersions(version, minimumGo) < 0) {
     const found = version ?? "of an unknown version, older than 1.21";
@@ -69,25 +70,24 @@ export async function runGo(
     throw new ToolchainError(`${part} has to be built here, and Go is missing.`, go.remedy ?? howToGetGo);
   }
   await requireSpace(context, part);
-  let count = 0;
-  const onOutput = (text: string): void => {
-    const lines = text.trim().split("\n");
-    count += lines.filter((line) => !line.startsWith("go: ")).length;
-    const last = lines.at(-1) ?? "";
-    progress(last.startsWith("go: ") ? last.slice(4) : `${count} packages compiled, ${last}`);
+  let compiled = 0;
+  let isDiskFull = false;
+  const onLine = (line: string): void => {
+    isDiskFull ||= line.includes("no space left on device");
+    progress(line.startsWith("go: ") ? line.slice(4) : `${++compiled} packages compiled, ${line}`);
   };
-  const { code, output } = await run(go.location, args, {
+  const { code, tail } = await run(go.location, args, {
     cwd: module,
     env: goEnvironment(context.env),
-    onOutput,
+    onLine,
   });
   if (code === 0) return;
-  const remedy = output.includes("no space left on device")
+  const remedy = isDiskFull
     ? "Free some 8 GiB, or set OMNIAI_CACHE, GOCACHE, GOMODCACHE and TMPDIR to a larger disk, and run it again."
     : "Look at the lines above. If a module could not be fetched, check that the Go module proxy is reached " +
       "(`go env GOPROXY`), then run the command again: it goes on from here.";
   throw new ToolchainError(
-    `${part} could not be built: go ${args[0] ?? ""} ended with ${code ?? "a signal"} in ${module}.\n${tail(output)}`,
+    `${part} could not be built: go ${args[0] ?? ""} ended with ${code ?? "a signal"} in ${module}.\n${indent(tail)}`,
     remedy,
   );
 }

@@ -1,8 +1,8 @@
 /** actionlint, which checks .github/workflows: found on PATH, else built from the Go module proxy like the other parts. */
-import { ToolchainError, type PartStatus, type ToolchainContext } from "./part.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { inspectGo } from "../build/go.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../build/pulumi/recipe.ts";
-import { findOnPath } from "../host/run.ts";
+import { findOnPath } from "../host/path.mjs";
 
 const module = "github.com/rhysd/actionlint";
 const folder = "../actionlint";

@@ -1,8 +1,8 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { ensureCached } from "./cache.ts";
-import type { PartStatus, ToolchainContext } from "./part.ts";
+import { ensureCached } from "../host/cache.ts";
+import type { PartStatus, ToolchainContext } from "../host/part.ts";
 
 /**
  * One folder with the programs that were built here, to be put in front of PATH; undefined when none was. There is

@@ -1,9 +1,10 @@
 /** A browser of the Chromium family: found on PATH, else Debian's. A part of the tests alone: no stack needs it. */
 import { readFileSync } from "node:fs";
-import { aptInstall, hasApt, isOffered, refreshLists } from "./engine/install.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "./part.ts";
-import { findOnPath, run } from "../host/run.ts";
-import { findVersion } from "./versions.ts";
+import { aptInstall, hasApt, isOffered, refreshLists } from "../host/apt.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
+import { findVersion } from "../host/versions.ts";
+import { findOnPath } from "../host/path.mjs";
+import { run } from "../host/run.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const HOW = "Install Chromium or Google Chrome and put it on PATH, or name it in OMNIAI_CHROMIUM.";
@@ -16,7 +17,7 @@ export const chromiumPart = {
     const found = named ? [named] : NAMES.flatMap((name) => findOnPath(name, context.env));
     for (const location of found) {
       // Ubuntu's package of this name is a script that asks for a snap.
-      const { code, stdout } = await run(location, ["--version"], { env: context.env, timeout: 10_000 });
+      const { code, stdout } = await run(location, ["--version"], { env: context.env, timeoutMs: 10_000 });
       const version = code === 0 ? findVersion(stdout) : undefined;
       if (version) return { name: "chromium", way: "path", location, version };
     }

@@ -5,18 +5,18 @@
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
 import { binFolder } from "./bin-folder.ts";
-import { repositoryRoot } from "./context.ts";
+import { repositoryRoot } from "../host/context.ts";
 import { enginePart } from "./engine/index.ts";
 import { canDownload } from "./network.ts";
 import { nodePart } from "./node.ts";
-import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "./part.ts";
+import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
 import { installationRoot, pulumiPart } from "./pulumi/cli.ts";
 import { languagePart } from "./pulumi/language.ts";
 import type { Plan, PulumiPart } from "./pulumi/part.ts";
 import { pluginParts } from "./pulumi/plugin.ts";
 
-export { createContext } from "./context.ts";
-export { createReporter } from "./report.ts";
+export { createContext } from "../host/context.ts";
+export { createReporter } from "../host/report.ts";
 
 /** What a stack is deployed with. */
 export interface Toolchain {

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { repositoryRoot } from "./context.ts";
-import { ToolchainError, type Part, type PartStatus } from "./part.ts";
-import { isExecutable, run } from "../host/run.ts";
-import { findVersion } from "./versions.ts";
+import { repositoryRoot } from "../host/context.ts";
+import { ToolchainError, type Part, type PartStatus } from "../host/part.ts";
+import { findVersion } from "../host/versions.ts";
+import { isExecutable } from "../host/path.mjs";
+import { run } from "../host/run.ts";
 
 const location = join(repositoryRoot, "node_modules", ".bin", "node");
 
@@ -14,7 +15,7 @@ export const nodePart: Part = {
     if (process.execPath.startsWith(join(repositoryRoot, "node_modules"))) {
       return { name: "node", version: process.versions.node, way: "downloaded", location };
     }
-    const { code, stdout } = await run(location, ["--version"], { timeout: 5_000 });
+    const { code, stdout } = await run(location, ["--version"], { timeoutMs: 5_000 });
     return code === 0 ? { name: "node", version: findVersion(stdout), way: "downloaded", location } : missing;
   },
   ensure: async (context) => {

@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheDirOf } from "./context.ts";
-import { withLock } from "../host/lock.ts";
+import { cacheDirOf } from "../host/context.ts";
+import { writeWhole } from "../host/file.mjs";
+import { withLock } from "../host/lock.mjs";
 
 const run = promisify(execFile);
 
@@ -41,8 +42,7 @@ export async function pythonWith(packages: readonly string[]): Promise<string | 
     const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages];
     await run(join(bin, "python"), pip, { timeout: 300_000 });
     const { stdout } = await run(join(bin, "python"), ["-m", "pip", "freeze"]);
-    await writeFile(join(folder, "complete.new"), stdout);
-    await rename(join(folder, "complete.new"), join(folder, "complete"));
+    writeWhole(join(folder, "complete"), stdout);
   });
   return bin;
 }

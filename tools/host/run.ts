@@ -1,84 +1,107 @@
+/** Runs programs: collects what they print, passes each line on as it comes, and never waits past its limit. */
 import { spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, isAbsolute, join, sep } from "node:path";
+import type { Readable } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 
 export interface RunOptions {
-  readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Milliseconds after which the process is killed. Default: never. */
-  readonly timeout?: number;
-  /** Gets each piece of output as it comes. */
-  readonly onOutput?: (text: string) => void;
+  readonly cwd?: string;
+  /** Written to the program's standard input. Default: none. */
+  readonly input?: string | Readable;
+  /** Gets each line of both outputs, as it comes. */
+  readonly onLine?: (line: string) => void;
+  /** After so long the program is told to end, and killed 2 s later. Default: never. */
+  readonly timeoutMs?: number;
 }
 
 export interface RunResult {
-  /** The exit code; undefined when it was killed, ran out of time or could not be started. */
-  readonly code?: number;
+  /** The exit code. Undefined when a signal ended the program or it could not be started. */
+  readonly code: number | undefined;
   readonly stdout: string;
-  /** Standard output and error as they came, the last of them when it is long. */
-  readonly output: string;
+  /** The last lines of both outputs, for an error message. */
+  readonly tail: readonly string[];
+  readonly timedOut: boolean;
+  /** Why the program could not be started. */
+  readonly notStarted?: string;
 }
 
-const keptOutput = 64 * 1024;
+const TAIL_LINES = 15;
+const KILL_MS = 2000;
 
-/** Runs a program to its end. Never throws: a program that cannot be started is a result without a code. */
-export async function run(
-  command: string,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<RunResult> {
-  return await new Promise((resolve) => {
-    const { cwd, env, timeout } = options;
-    const child = spawn(command, args, {
-      cwd,
-      env,
-      timeout,
-      killSignal: "SIGKILL",
-      stdio: ["ignore", "pipe", "pipe"],
+/** Runs a program to its end. A bad end is a result, not an exception: the caller knows what it means. */
+export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  return new Promise((resolve) => {
+    const child = spawn(file, [...args], {
+      env: options.env ?? process.env,
+      cwd: options.cwd,
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
+    const tail: string[] = [];
     let stdout = "";
-    let output = "";
-    const take = (text: string): void => {
-      output = (output + text).slice(-keptOutput);
-      options.onOutput?.(text);
+    let timedOut = false;
+    let killing: NodeJS.Timeout | undefined;
+    const takeLine = (line: string): void => {
+      const plain = stripVTControlCharacters(line).trim();
+      if (plain === "") return;
+      tail.push(plain);
+      if (tail.length > TAIL_LINES) tail.shift();
+      options.onLine?.(plain);
     };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-      take(text);
+    const rests = [
+      cutLines(child.stdout, takeLine, (text) => (stdout += text)),
+      cutLines(child.stderr, takeLine, () => undefined),
+    ];
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            child.kill("SIGTERM");
+            killing = setTimeout(() => {
+              child.kill("SIGKILL");
+              // What the program started may hold its outputs open for as long as it likes.
+              child.stdout?.destroy();
+              child.stderr?.destroy();
+            }, KILL_MS);
+          }, options.timeoutMs);
+    const end = (code: number | undefined, notStarted?: string): void => {
+      clearTimeout(timer);
+      clearTimeout(killing);
+      resolve({ code, stdout, tail, timedOut, ...(notStarted === undefined ? {} : { notStarted }) });
+    };
+
+    if (child.stdin) {
+      // A program that ends early closes its input. Its exit code tells more than the broken pipe.
+      child.stdin.on("error", () => undefined);
+      if (typeof options.input === "string") child.stdin.end(options.input);
+      else options.input?.pipe(child.stdin);
+    }
+    child.on("error", (error) => end(undefined, error.message));
+    child.on("close", (code) => {
+      for (const rest of rests) takeLine(rest());
+      end(code ?? undefined);
     });
-    child.stderr.setEncoding("utf8").on("data", take);
-    child.on("error", (error) => resolve({ stdout, output: output || error.message }));
-    child.on("close", (code) => resolve({ code: code ?? undefined, stdout, output }));
   });
 }
 
-/** The last lines of an output, for an error message. */
-export function tail(output: string, lines = 15): string {
-  return output
-    .trimEnd()
-    .split("\n")
-    .slice(-lines)
-    .map((line) => `    ${line}`)
-    .join("\n");
+/** Lines of a program's output, indented below an error message. */
+export function indent(lines: readonly string[]): string {
+  return lines.map((line) => `    ${line}`).join("\n");
 }
 
-/** All programs of that name on PATH, in its order, except those below one of the folders to leave out. */
-export function findOnPath(name: string, env: NodeJS.ProcessEnv, except: readonly string[] = []): string[] {
-  const file = process.platform === "win32" ? `${name}.exe` : name;
-  return (env.PATH ?? "")
-    .split(delimiter)
-    .filter(
-      (folder) => isAbsolute(folder) && !except.some((left) => `${folder}${sep}`.startsWith(`${left}${sep}`)),
-    )
-    .map((folder) => join(folder, file))
-    .filter(isExecutable);
-}
-
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+/** Cuts a stream into lines. The function that it returns gives the unfinished last line. */
+function cutLines(
+  stream: Readable | null,
+  take: (line: string) => void,
+  all: (text: string) => void,
+): () => string {
+  let rest = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (text: string) => {
+    all(text);
+    const parts = (rest + text).split(/\r?\n|\r/);
+    rest = parts.pop() ?? "";
+    for (const part of parts) take(part);
+  });
+  return () => rest;
 }

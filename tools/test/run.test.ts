@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isInstalled, outsideNode, wantedStamp } from "../run.mjs";
+import { isInstalled, lockPackages, outsideNode, wantedStamp } from "../run.mjs";
 
 describe("the first step of every script", () => {
   let root: string;
@@ -14,7 +14,8 @@ describe("the first step of every script", () => {
     writeFileSync(join(root, "a/package.json"), "{}");
     mkdirSync(join(root, "node_modules/.bin"), { recursive: true });
     mkdirSync(join(root, "elsewhere"));
-    for (const folder of ["node_modules/.bin", "elsewhere"]) writeFileSync(join(root, folder, "node"), "");
+    for (const folder of ["node_modules/.bin", "elsewhere"])
+      writeFileSync(join(root, folder, "node"), "", { mode: 0o755 });
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -24,6 +25,19 @@ describe("the first step of every script", () => {
     assert.equal(isInstalled(root), true);
     writeFileSync(join(root, "a/package.json"), '{"version":"2"}');
     assert.equal(isInstalled(root), false, "a workspace's manifest changed");
+  });
+
+  it("does not wait for an installation that left an empty lock", async function () {
+    this.timeout(10_000);
+    const file = join(root, ".state/npm-ci.lock");
+    mkdirSync(join(root, ".state"));
+    writeFileSync(file, "");
+    utimesSync(file, 0, 0);
+    const said: string[] = [];
+    const lock = await lockPackages(root, (line: string) => void said.push(line));
+    assert.match(said.join("\n"), /^npm: an earlier installation was interrupted; its lock is removed\.$/);
+    lock.release();
+    assert.equal(existsSync(file), false);
   });
 
   it("runs npm ci on a Node that it does not delete", () => {

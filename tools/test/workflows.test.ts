@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
 import { actionlintPart } from "../find/actionlint.ts";
-import { createContext, repositoryRoot } from "../find/context.ts";
+import { createContext, repositoryRoot } from "../host/context.ts";
 import { pythonWith, requirements } from "../find/venv.ts";
 import { inspectGo } from "../build/go.ts";
 

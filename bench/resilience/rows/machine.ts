@@ -6,6 +6,7 @@ import { killTree } from "../../../test/support/process.ts";
 import { docker } from "../../../test/support/stack.ts";
 import { enginePart } from "../../../tools/find/engine/index.ts";
 import { createContext } from "../../../tools/find/index.ts";
+import { isAlive } from "../../../tools/host/process.mjs";
 import { atMost, nothingDropped, nothingLost, quickEnough } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
 import type { Row } from "../row.ts";
@@ -87,14 +88,7 @@ const engine: Row<Scene> = {
   async act(scene) {
     const pid = Number(readFileSync("/var/run/docker.pid", "utf8"));
     process.kill(pid, "SIGTERM");
-    await eventually("the engine gone", 120, () => {
-      try {
-        process.kill(pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    });
+    await eventually("the engine gone", 120, () => !isAlive(pid));
     const started = Date.now();
     await enginePart.ensure(createContext({ install: true }));
     await healthy(scene);

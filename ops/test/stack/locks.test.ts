@@ -2,16 +2,13 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { Holder } from "../../../tools/host/lock.mjs";
+import { clearPulumiLocks, holderOf, ownLock, takeOwnLock } from "../../stack/locks.ts";
 import { OpsError } from "../../terminal/errors.ts";
-import { clearPulumiLocks, holderOf, judge, ownLock, parseLock, takeOwnLock, type Lock } from "../../stack/locks.ts";
 
 const since = new Date("2026-11-23T10:00:00Z");
-const lock: Lock = { file: "f", pid: 17, hostname: "here", username: "root", since };
-const machine = (alive: boolean, started?: Date) => ({
-  hostname: "here",
-  isAlive: () => alive,
-  startOf: () => started,
-});
+const lock: Holder = { file: "f", pid: 17, hostname: "here", username: "root", since };
+const machine = { hostname: "here", isAlive: () => true, startedAt: () => undefined };
 
 /** A process id that was in use and is not any more. */
 const DEAD = 2 ** 22 + 1;
@@ -31,25 +28,9 @@ describe("locks", () => {
     return file;
   };
 
-  it("tells a dead holder, a reused process id and another machine from a live one", () => {
-    assert.equal(judge(lock, machine(true)), "live");
-    assert.equal(judge(lock, machine(true, new Date(since.getTime() - 5000))), "live");
-    assert.equal(judge(lock, machine(false)), "stale");
-    assert.equal(judge(lock, machine(true, new Date(since.getTime() + 60_000))), "stale");
-    assert.equal(judge({ ...lock, hostname: "elsewhere" }, machine(false)), "foreign");
-  });
-
-  it("reads what Pulumi writes and nothing half-written", () => {
-    const text =
-      '{"pid":17,"username":"root","hostname":"here","timestamp":"2026-11-23T10:00:00.123456789Z"}';
-    assert.equal(parseLock("f", text)?.pid, 17);
-    assert.equal(parseLock("f", text.slice(0, 30)), undefined);
-    assert.equal(parseLock("f", "{}"), undefined);
-  });
-
   it("names the holder", () => {
     assert.match(
-      holderOf({ ...lock, command: "up" }, machine(true)),
+      holderOf({ ...lock, command: "up" }, machine),
       /^pid 17 \(up\) of root on here, since 2026-11-23 10:00:00 UTC \(.* ago\)$/,
     );
   });

@@ -2,12 +2,9 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../../find/part.ts";
-import { findProgram, run, systemPath } from "../../host/command.ts";
-import { aptInstall, hasApt, refreshLists } from "../../find/engine/install.ts";
-import { isAlive } from "../../host/process-start.ts";
-import { indent } from "../../find/engine/start.ts";
-import type { Docker } from "../../find/images/cli.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { aptInstall, hasApt, refreshLists } from "../../host/apt.ts";
+import type { Docker } from "../../host/docker-cli.ts";
 import { hashFolder } from "../hash.ts";
 import { recipeFolder } from "./recipes.ts";
 import { machineMirrors } from "./mirrors.ts";
@@ -20,7 +17,10 @@ import {
   lookUp,
   standInHash,
   takeKept,
-} from "../../find/images/present.ts";
+} from "./present.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 
 export const BASE = "debian:trixie-slim";
 const SUITE = "trixie";

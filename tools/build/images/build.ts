@@ -2,17 +2,17 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../../find/part.ts";
-import { run, type CommandResult } from "../../host/command.ts";
-import { isAlive, sleep } from "../../host/process-start.ts";
-import { socketPath } from "../../find/engine/host.ts";
-import { indent } from "../../find/engine/start.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { socketPath } from "../../host/docker-host.ts";
 import { baseHash } from "./base.ts";
-import type { Docker } from "../../find/images/cli.ts";
+import type { Docker } from "../../host/docker-cli.ts";
 import { hashFolder } from "../hash.ts";
-import { tagCovers, type ImageName } from "../../find/images/names.ts";
-import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "../../find/images/present.ts";
+import { tagCovers, type ImageName } from "./names.ts";
+import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "./present.ts";
 import { recipeFolder, type Recipe } from "./recipes.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isAlive } from "../../host/process.mjs";
+import { type RunResult, indent, run } from "../../host/run.ts";
 
 const SMOKE_LABEL = "io.omniai.smoke";
 const SMOKE_MS = 60_000;
@@ -258,7 +258,7 @@ async function clearLeftovers(docker: Docker): Promise<void> {
   }
 }
 
-function check(result: CommandResult, what: string): void {
+function check(result: RunResult, what: string): void {
   if (result.code === 0) return;
   throw new ToolchainError(
     `${what}:\n${indent(result.notStarted === undefined ? result.tail : [result.notStarted])}`,

@@ -1,5 +1,6 @@
+import { findProgram } from "../../host/path.mjs";
+import { run } from "../../host/run.ts";
 /** Where this machine gets Debian's packages, read from apt's own configuration. */
-import { findProgram, run } from "../../host/command.ts";
 
 export interface Mirrors {
   readonly main?: string;

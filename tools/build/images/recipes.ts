@@ -3,7 +3,7 @@
  * Dockerfile cannot say.
  */
 import { join } from "node:path";
-import { splitTag, tagCovers, type ImageName } from "../../find/images/names.ts";
+import { splitTag, tagCovers, type ImageName } from "./names.ts";
 
 export interface Recipe {
   /** The official image's repository, and the folder's name. */

@@ -1,7 +1,8 @@
 /** The engine's HTTP API, as far as the toolchain asks it: no CLI is needed, and an answer takes milliseconds. */
 import { request, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
-import { run, findProgram } from "../../host/command.ts";
-import { socketPath } from "./host.ts";
+import { socketPath } from "../../host/docker-host.ts";
+import { findProgram } from "../../host/path.mjs";
+import { run } from "../../host/run.ts";
 
 export interface EngineVersion {
   readonly version: string;

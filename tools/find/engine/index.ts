@@ -1,14 +1,14 @@
 /** The Docker engine: found, or installed and started; and stopped again only when it was started here. */
-import { ToolchainError, type Part, type PartStatus, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type Part, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { askEngine, type EngineAnswer, type EngineVersion } from "./api.ts";
 import { bringUp, ensureCli, howToGetIt } from "./bring-up.ts";
-import { findProgram } from "../../host/command.ts";
 import { diskSpace } from "./disk.ts";
-import { resolveDockerHost } from "./host.ts";
+import { resolveDockerHost } from "../../host/docker-host.ts";
 import { isNewEnough, MINIMUM } from "./version.ts";
+import { findProgram } from "../../host/path.mjs";
 
 export { diskSpace, judgeDiskSpace, type DiskSpace } from "./disk.ts";
-export { resolveDockerHost } from "./host.ts";
+export { resolveDockerHost } from "../../host/docker-host.ts";
 export { stopEngine, type StopResult } from "./stop.ts";
 
 const NAME = "docker";

@@ -1,7 +1,7 @@
 /** The files of an engine that is started directly. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { LOCAL_SOCKET } from "./host.ts";
+import { LOCAL_SOCKET } from "../../host/docker-host.ts";
 
 export interface EnginePlace {
   readonly host: string;

@@ -1,7 +1,8 @@
 /** The record of an engine that was started here: the only engine that is ever stopped here. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { bootId, nameOf, startTimeOf } from "../../host/process-start.ts";
+import { writeWhole } from "../../host/file.mjs";
+import { bootId, nameOf, startTimeOf } from "../../host/process.mjs";
 
 export interface EngineRecord {
   readonly pid: number;
@@ -78,12 +79,9 @@ export function parseRecord(text: string): EngineRecord | undefined {
   return { pid, startTime, boot, host, starter, log: typeof log === "string" ? log : undefined };
 }
 
-/** Written aside and renamed: a reader finds the whole record or none. */
 export function writeRecord(path: string, record: EngineRecord): void {
   mkdirSync(dirname(path), { recursive: true });
-  const aside = `${path}.${process.pid}`;
-  writeFileSync(aside, `${JSON.stringify(record, null, 2)}\n`);
-  renameSync(aside, path);
+  writeWhole(path, `${JSON.stringify(record, null, 2)}\n`);
 }
 
 export function removeRecord(path: string): void {

@@ -1,24 +1,18 @@
 /** Starts an engine and waits until it answers. */
 import { spawn } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../part.ts";
+import { LockHeldError, takeLock, type Lock } from "../../host/lock.mjs";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { askEngine } from "./api.ts";
-import { findProgram, run, systemPath } from "../../host/command.ts";
 import { startCommand } from "./init-system.ts";
 import type { EnginePlace } from "./place.ts";
-import { isAlive, readPidFile, sleep } from "../../host/process-start.ts";
 import { recordOf, removeRecord, writeRecord, type Starter } from "./record.ts";
 import { clearStale } from "./stale.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive, readPidFile } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 
 const READY_MS = 90_000;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
@@ -30,7 +24,8 @@ export async function startDirect(
   readyMs = READY_MS,
 ): Promise<void> {
   mkdirSync(dirname(place.recordFile), { recursive: true });
-  const unlock = await lockStart(`${place.recordFile}.starting`, readyMs);
+  // One start at a time: of two that start an engine each, one would fail.
+  const lock = await lockStart(context, `${place.recordFile}.starting`, readyMs);
   try {
     // Another run may have started it while this one waited for the lock.
     if ((await askEngine(place.host, context.env)).reached) return;
@@ -43,7 +38,7 @@ export async function startDirect(
       },
     );
   } finally {
-    unlock();
+    lock.release();
   }
 }
 
@@ -165,29 +160,21 @@ function daemonEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), PATH: systemPath(env) };
 }
 
-/** One start at a time: two runs at once would each start an engine, and one of them would fail. */
-async function lockStart(path: string, waitMs: number): Promise<() => void> {
-  const end = Date.now() + waitMs;
-  for (;;) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      const holder = readPidFile(path);
-      // A holder that died leaves the file; one that has just made it has not written its pid yet.
-      const abandoned = holder === undefined ? olderThan(path, 5000) : !isAlive(holder);
-      if (abandoned || Date.now() > end) rmSync(path, { force: true });
-      else await sleep(200);
-    }
-  }
-}
-
-function olderThan(path: string, ms: number): boolean {
+async function lockStart(context: ToolchainContext, file: string, readyMs: number): Promise<Lock> {
   try {
-    return Date.now() - statSync(path).mtimeMs > ms;
-  } catch {
-    return false;
+    return await takeLock(file, {
+      // The holder gives up after readyMs by itself.
+      waitMs: readyMs * 1.5,
+      onWait: ({ pid }) =>
+        context.report.say(`Another run (pid ${pid}) is starting the Docker engine: waiting for it.`),
+    });
+  } catch (error) {
+    if (!(error instanceof LockHeldError)) throw error;
+    const { pid, hostname } = error.holder;
+    throw new ToolchainError(
+      `Another run (pid ${pid} on ${hostname}) still holds ${file} after ${(readyMs * 1.5) / 1000} s: it is starting the Docker engine and does not come to an end.`,
+      `Wait for that run, or end it, and run this again. Where it is certain that no such run exists: rm ${file}`,
+    );
   }
 }
 
@@ -212,8 +199,4 @@ export function lastLines(path: string, count: number): string[] {
     const message = /level=(\w+) msg="((?:[^"\\]|\\.)*)"(.*)$/.exec(line);
     return message ? `${message[1]}: ${message[2]}${message[3]}`.slice(0, 300) : line.slice(0, 300);
   });
-}
-
-export function indent(lines: readonly string[]): string {
-  return lines.map((line) => `    ${line}`).join("\n");
 }

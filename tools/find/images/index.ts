@@ -1,14 +1,21 @@
 /** The images that the stack runs: on the engine already, pulled, or stood in for. */
 import { join } from "node:path";
-import { withLock } from "../../host/lock.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
-import { dockerAt, type Docker } from "./cli.ts";
-import { parseImageName, tagCovers, type ImageName } from "./names.ts";
-import { lookUp, standInHash, standInLimit, statusOf, takeKept, type PresentImage } from "./present.ts";
+import { dockerAt, type Docker } from "../../host/docker-cli.ts";
+import { parseImageName, tagCovers, type ImageName } from "../../build/images/names.ts";
+import {
+  lookUp,
+  standInHash,
+  standInLimit,
+  statusOf,
+  takeKept,
+  type PresentImage,
+} from "../../build/images/present.ts";
 import { pull, type PullResult } from "./pull.ts";
 import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+import { withLock } from "../../host/lock.mjs";
 
 /** Looks which images the engine has; changes nothing. */
 export async function inspectImages(

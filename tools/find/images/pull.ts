@@ -1,8 +1,8 @@
 /** Pulls an image, as long as the registry gives any sign of life. */
 import type { RequestOptions } from "node:http";
 import { httpOptions, open } from "../engine/api.ts";
-import type { Docker } from "./cli.ts";
-import type { ImageName } from "./names.ts";
+import type { Docker } from "../../host/docker-cli.ts";
+import type { ImageName } from "../../build/images/names.ts";
 
 export type PullResult =
   | { readonly pulled: true }

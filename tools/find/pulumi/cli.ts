@@ -1,14 +1,15 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { cachedFolder, ensureCached, type CacheKey } from "../cache.ts";
-import { repositoryRoot } from "../context.ts";
+import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
+import { repositoryRoot } from "../../host/context.ts";
 import { inspectGo } from "../../build/go.ts";
 import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
-import { findOnPath, isExecutable, run } from "../../host/run.ts";
-import { compareVersions, findVersion } from "../versions.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
 import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
+import { findOnPath, isExecutable } from "../../host/path.mjs";
+import { run } from "../../host/run.ts";
 
 /** What the stack and its drills were written against; also the version that is built where none can be downloaded. */
 const minimumPulumi = "3.259.0";
@@ -31,7 +32,7 @@ export const pulumiPart: PulumiPart = {
     const tooOld: string[] = [];
     // Its own files are no find on PATH: a shell may carry the environment of an earlier run.
     for (const location of findOnPath("pulumi", context.env, [context.cacheDir])) {
-      const { stdout } = await run(location, ["version"], { env: quiet(context), timeout: 10_000 });
+      const { stdout } = await run(location, ["version"], { env: quiet(context), timeoutMs: 10_000 });
       const version = findVersion(stdout);
       if (version && compareVersions(version, minimumPulumi) >= 0) return found("path", version, location);
       tooOld.push(`${location} is ${version ?? "of an unknown version"}`);

@@ -1,4 +1,4 @@
-import type { Part, PartStatus, ToolchainContext } from "../part.ts";
+import type { Part, PartStatus, ToolchainContext } from "../../host/part.ts";
 
 /** A part that comes from Pulumi. What would be done is said for all of them before anything is done. */
 export interface PulumiPart extends Part {

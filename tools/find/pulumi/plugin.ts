@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "../context.ts";
+import { repositoryRoot } from "../../host/context.ts";
 import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../part.ts";
-import { findOnPath, isExecutable, run, tail } from "../../host/run.ts";
-import { compareVersions, findVersion } from "../versions.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
 import { pulumiPart, quiet, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";
+import { findOnPath, isExecutable } from "../../host/path.mjs";
+import { indent, run } from "../../host/run.ts";
 
 interface PluginSource {
   /** The plugin's name, and that of its npm package below @pulumi. */
@@ -45,7 +46,7 @@ function pluginPart(source: PluginSource): PulumiPart {
       const wanted = wantedVersion(source.name);
       for (const location of findOnPath(program, context.env, [context.cacheDir])) {
         // The CLI prefers a plugin on PATH to any other; one that does not say its version is taken as it is.
-        const { code, stdout } = await run(location, ["-version"], { env: context.env, timeout: 3_000 });
+        const { code, stdout } = await run(location, ["-version"], { env: context.env, timeoutMs: 3_000 });
         const version = code === 0 ? findVersion(stdout) : undefined;
         if (!version || compareVersions(version, wanted) >= 0) return status("path", version, location);
       }
@@ -129,18 +130,18 @@ async function download(context: ToolchainContext, name: string): Promise<boolea
   const cli = await pulumiPart.ensure(context);
   if (!cli.location) return false;
   const { location } = cli;
-  const { code, output } = await context.report.step(
+  const { code, tail } = await context.report.step(
     `Downloading the Pulumi plugin ${name} ${version}`,
     (progress) =>
       run(location, ["plugin", "install", "resource", name, version], {
         env: quiet(context),
-        timeout: 10 * 60_000,
-        onOutput: progress,
+        timeoutMs: 10 * 60_000,
+        onLine: progress,
       }),
   );
   if (code === 0) return true;
   context.report.warn(
-    `The plugin ${name} ${version} could not be downloaded. Building a stand-in instead.\n${tail(output, 5)}`,
+    `The plugin ${name} ${version} could not be downloaded. Building a stand-in instead.\n${indent(tail.slice(-5))}`,
   );
   return false;
 }

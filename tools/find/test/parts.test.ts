@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createContext, repositoryRoot } from "../context.ts";
+import { createContext, repositoryRoot } from "../../host/context.ts";
 import { ensureToolchain, inspectToolchain } from "../index.ts";
-import { ToolchainError, type Part } from "../part.ts";
+import { ToolchainError, type Part } from "../../host/part.ts";
 import { pulumiPart } from "../pulumi/cli.ts";
 import { languagePart } from "../pulumi/language.ts";
 import { pluginParts } from "../pulumi/plugin.ts";
-import { withFolder } from "./helpers/folder.ts";
-import { programThatSays } from "./helpers/programs.ts";
-import { emptyMachine, recorder } from "./helpers/reporter.ts";
+import { withFolder } from "../../host/test/support/folder.ts";
+import { programThatSays } from "../../host/test/support/programs.ts";
+import { emptyMachine, recorder } from "../../host/test/support/reporter.ts";
 
 const dockerPlugin = pluginParts.find((part) => part.name === "pulumi-resource-docker");
 const withoutEngine = { pulumi: [pulumiPart, languagePart, ...pluginParts], others: [] as Part[] };

@@ -3,11 +3,11 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../test/support/stack.ts";
-import { createContext, repositoryRoot } from "../context.ts";
+import { createContext, repositoryRoot } from "../../host/context.ts";
+import { type RunResult, run } from "../../host/run.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
-import { run, type RunResult } from "../../host/run.ts";
-import { readBack, type Table } from "./helpers/read-back.ts";
+import { readBack, type Table } from "./support/read-back.ts";
 
 /** The whole way, for real: the toolchain as it is on this machine drives the engine. */
 describe("the toolchain deploys a real stack", function () {
@@ -46,12 +46,17 @@ describe("the toolchain deploys a real stack", function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const pulumi = (...args: string[]): Promise<RunResult> =>
-    run(chain.pulumi.command, [...args, "--non-interactive"], { cwd: folder, env });
-  const up = (...config: string[]): Promise<RunResult> =>
+  const runHere = async (program: string, args: readonly string[]): Promise<Ended> => {
+    const lines: string[] = [];
+    const result = await run(program, args, { cwd: folder, env, onLine: (line) => void lines.push(line) });
+    return { ...result, output: lines.join("\n") };
+  };
+  const pulumi = (...args: string[]): Promise<Ended> =>
+    runHere(chain.pulumi.command, [...args, "--non-interactive"]);
+  const up = (...config: string[]): Promise<Ended> =>
     pulumi("up", "--yes", "--skip-preview", ...config.flatMap((pair) => ["-c", pair]));
   const docker = async (...args: string[]): Promise<string> =>
-    (await ok(run("docker", args, { env }))).stdout.trim();
+    (await ok(runHere("docker", args))).stdout.trim();
   const containers = async (): Promise<string[]> => {
     const ids = await docker("ps", "-q", "--no-trunc", "--filter", `label=omniai.test.app=${label}`);
     return ids.split("\n").filter((id) => id);
@@ -220,10 +225,15 @@ function pick(found: Record<string, unknown>, table: Table): Table {
   );
 }
 
-async function ok(result: Promise<RunResult>): Promise<RunResult> {
-  const { code, output, stdout } = await result;
-  assert.equal(code, 0, output);
-  return { code, output, stdout };
+interface Ended extends RunResult {
+  /** All that it printed. */
+  readonly output: string;
+}
+
+async function ok(result: Promise<Ended>): Promise<Ended> {
+  const ended = await result;
+  assert.equal(ended.code, 0, ended.output);
+  return ended;
 }
 
 interface Outputs {

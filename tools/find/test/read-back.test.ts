@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { planContainer } from "../../../infra/workload.ts";
-import { readBack } from "./helpers/read-back.ts";
+import { readBack } from "./support/read-back.ts";
 
 describe("the table of what is read back", () => {
   it("has every property that a workload's container is given", () => {

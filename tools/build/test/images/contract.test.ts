@@ -7,11 +7,11 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { run } from "../../host/command.ts";
-import { enginePart, resolveDockerHost } from "../engine/index.ts";
-import { docker, testContext, until } from "./helpers/engine.ts";
-import { ensureImages } from "../images/index.ts";
-import type { PartStatus } from "../part.ts";
+import { enginePart, resolveDockerHost } from "../../../find/engine/index.ts";
+import { docker, testContext, until } from "../../../host/test/support/engine.ts";
+import { ensureImages } from "../../../find/images/index.ts";
+import type { PartStatus } from "../../../host/part.ts";
+import { run } from "../../../host/run.ts";
 
 const POSTGRES = "postgres:17-trixie";
 const REDIS = "redis:8";

@@ -3,17 +3,17 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { plan, type Situation } from "../engine/bring-up.ts";
-import { judgeDiskSpace } from "../engine/disk.ts";
-import { chosenContext, resolveDockerHost } from "../engine/host.ts";
-import { diskSpace, enginePart, stopEngine } from "../engine/index.ts";
-import { chooseStarter, type InitFacts } from "../engine/init-system.ts";
-import { isDebianLike } from "../engine/install.ts";
-import { machinePlace } from "../engine/place.ts";
-import { bootId, parseStartTime, startTimeOf } from "../../host/process-start.ts";
-import { isSameProcess, parseRecord, writeRecord, type EngineRecord } from "../engine/record.ts";
-import { close, fakeEngine, testContext } from "./helpers/engine.ts";
-import { compareVersions, isNewEnough } from "../engine/version.ts";
+import { plan, type Situation } from "../../engine/bring-up.ts";
+import { judgeDiskSpace } from "../../engine/disk.ts";
+import { chosenContext, resolveDockerHost } from "../../../host/docker-host.ts";
+import { diskSpace, enginePart, stopEngine } from "../../engine/index.ts";
+import { chooseStarter, type InitFacts } from "../../engine/init-system.ts";
+import { isDebianLike } from "../../../host/apt.ts";
+import { machinePlace } from "../../engine/place.ts";
+import { isSameProcess, parseRecord, writeRecord, type EngineRecord } from "../../engine/record.ts";
+import { close, fakeEngine, testContext } from "../../../host/test/support/engine.ts";
+import { compareVersions, isNewEnough } from "../../engine/version.ts";
+import { bootId, startTimeOf } from "../../../host/process.mjs";
 
 describe("engine: which one is asked", () => {
   let home: string;
@@ -277,12 +277,6 @@ describe("engine: the record of one started here", () => {
     ]) {
       assert.equal(parseRecord(text), undefined, text);
     }
-  });
-
-  it("reads the start time behind a name with spaces and brackets, and none of a zombie", () => {
-    const fields = Array.from({ length: 18 }, (_, index) => String(index)).join(" ");
-    assert.equal(parseStartTime(`7 (a ) b) S ${fields} 98765 0`), "98765");
-    assert.equal(parseStartTime(`7 (dockerd) Z ${fields} 98765 0`), undefined);
   });
 
   it("lets no process be stopped whose pid was used again", async function () {

@@ -3,12 +3,12 @@ import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { close, testContext } from "./helpers/engine.ts";
-import { readVersion, recipeHash } from "../../build/images/build.ts";
-import { hashFolder } from "../../build/hash.ts";
-import { ensureImages } from "../images/index.ts";
-import { pickMirrors } from "../../build/images/mirrors.ts";
-import { parseImageName, splitTag, tagCovers } from "../images/names.ts";
+import { close, testContext } from "../../../host/test/support/engine.ts";
+import { readVersion, recipeHash } from "../../../build/images/build.ts";
+import { hashFolder } from "../../../build/hash.ts";
+import { ensureImages } from "../../images/index.ts";
+import { pickMirrors } from "../../../build/images/mirrors.ts";
+import { parseImageName, splitTag, tagCovers } from "../../../build/images/names.ts";
 import {
   keptName,
   LABEL,
@@ -17,11 +17,11 @@ import {
   lookUp,
   standInHash,
   takeKept,
-} from "../images/present.ts";
-import { dockerAt } from "../images/cli.ts";
-import { run } from "../../host/command.ts";
-import { classify, pullByApi } from "../images/pull.ts";
-import { findRecipe, recipeFolder, RECIPES } from "../../build/images/recipes.ts";
+} from "../../../build/images/present.ts";
+import { dockerAt } from "../../../host/docker-cli.ts";
+import { classify, pullByApi } from "../../images/pull.ts";
+import { findRecipe, recipeFolder, RECIPES } from "../../../build/images/recipes.ts";
+import { run } from "../../../host/run.ts";
 
 describe("images: names", () => {
   it("are read by docker's rules", () => {

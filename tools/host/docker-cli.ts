@@ -1,13 +1,14 @@
 /** The docker CLI, pointed at one engine. */
-import { ToolchainError, type ToolchainContext } from "../part.ts";
-import { findProgram, run, type CommandOptions, type CommandResult } from "../../host/command.ts";
-import { resolveDockerHost } from "../engine/host.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
+import { resolveDockerHost } from "./docker-host.ts";
+import { findProgram } from "./path.mjs";
+import { type RunOptions, type RunResult, run } from "./run.ts";
 
 /** One engine's CLI, and what labels everything that is made here. */
 export interface Docker {
   readonly host: string;
   readonly env: NodeJS.ProcessEnv;
-  run(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
 }
 
 export async function dockerAt(context: ToolchainContext, host: string): Promise<Docker> {

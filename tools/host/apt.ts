@@ -1,8 +1,8 @@
 /** Puts packages of the machine's own distribution on it, saying so before. */
 import { existsSync, readFileSync } from "node:fs";
-import { ToolchainError, type ToolchainContext } from "../part.ts";
-import { findProgram, run, systemPath, type CommandResult } from "../../host/command.ts";
-import { indent } from "./start.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
+import { findProgram, systemPath } from "./path.mjs";
+import { type RunResult, indent, run } from "./run.ts";
 
 /** True on Debian, Ubuntu and what is made from them. */
 export function hasApt(env: NodeJS.ProcessEnv, osRelease = "/etc/os-release"): boolean {
@@ -40,7 +40,7 @@ export async function aptInstall(
   what: string,
 ): Promise<void> {
   const command = ["install", "-y", "--no-install-recommends", ...packages];
-  const once = (): Promise<CommandResult> =>
+  const once = (): Promise<RunResult> =>
     context.report.step(`Installing ${what}: apt-get ${command.join(" ")}`, (progress) =>
       apt(context, command, progress),
     );
@@ -67,7 +67,7 @@ async function apt(
   context: ToolchainContext,
   args: readonly string[],
   progress: (line: string) => void,
-): Promise<CommandResult> {
+): Promise<RunResult> {
   // Another apt on this machine may hold the lock for a while; it is waited for. A mirror that falls silent is asked
   // again: apt's own patience is minutes.
   const options = ["DPkg::Lock::Timeout=120", "Acquire::http::Timeout=20", "Acquire::Retries=3"];

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { findProgram, run } from "../../host/command.ts";
+import { findProgram } from "./path.mjs";
+import { run } from "./run.ts";
 
 export const LOCAL_SOCKET = "unix:///var/run/docker.sock";
 const LOCAL_PIPE = "npipe:////./pipe/docker_engine";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { withLock } from "../host/lock.ts";
 import type { Reporter } from "./part.ts";
-import { isAlive, thisProcess } from "../host/process.ts";
+import { withLock } from "./lock.mjs";
+import { isAlive, thisProcess } from "./process.mjs";
 
 /** What one folder of the cache holds. */
 export interface CacheKey {
@@ -66,7 +66,7 @@ export async function ensureCached(
 export async function sweep(partDir: string): Promise<void> {
   for (const name of await readdir(partDir).catch(() => [])) {
     const match = /^\.unfinished-(\d+)-(\d*)-/.exec(name);
-    if (match && !isAlive({ pid: Number(match[1]), start: match[2] || undefined })) {
+    if (match && !isAlive(Number(match[1]), match[2] || undefined)) {
       await rm(join(partDir, name), { recursive: true, force: true });
     }
   }

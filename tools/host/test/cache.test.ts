@@ -5,8 +5,8 @@ import { existsSync } from "node:fs";
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedFolder, ensureCached } from "../cache.ts";
-import { withFolder } from "./helpers/folder.ts";
-import { recorder } from "./helpers/reporter.ts";
+import { withFolder } from "./support/folder.ts";
+import { recorder } from "./support/reporter.ts";
 
 const key = { part: "thing", version: "1.0.0", recipe: "abc" };
 const { report } = recorder();

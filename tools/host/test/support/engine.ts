@@ -1,7 +1,7 @@
 /** What the tests of the engine and of the images share. */
 import { createServer, type Server } from "node:http";
 import type { ToolchainContext } from "../../part.ts";
-import { run, type CommandResult } from "../../../host/command.ts";
+import { type RunResult, run } from "../../run.ts";
 
 export interface RecordingContext extends ToolchainContext {
   readonly said: string[];
@@ -52,7 +52,7 @@ export async function close(server: Server): Promise<void> {
 }
 
 /** The docker CLI; a bad end is an error that says what was printed. */
-export async function docker(args: readonly string[], host?: string): Promise<CommandResult> {
+export async function docker(args: readonly string[], host?: string): Promise<RunResult> {
   const env = host === undefined ? process.env : { ...process.env, DOCKER_HOST: host };
   const result = await run("docker", args, { env, timeoutMs: 120_000 });
   if (result.code !== 0) {

@@ -13,15 +13,17 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { askEngine } from "../engine/api.ts";
-import { findProgram, run } from "../../host/command.ts";
-import { stopEngine } from "../engine/index.ts";
-import type { EnginePlace } from "../engine/place.ts";
-import { nameOf, readPidFile } from "../../host/process-start.ts";
-import { readRecord } from "../engine/record.ts";
-import { clearPidFile, clearSocket, listens } from "../engine/stale.ts";
-import { startDirect } from "../engine/start.ts";
-import { docker, testContext, until } from "./helpers/engine.ts";
+import { askEngine } from "../../engine/api.ts";
+import { stopEngine } from "../../engine/index.ts";
+import type { EnginePlace } from "../../engine/place.ts";
+import { readRecord } from "../../engine/record.ts";
+import { clearPidFile, clearSocket, listens } from "../../engine/stale.ts";
+import { startDirect } from "../../engine/start.ts";
+import { withFolder } from "../../../host/test/support/folder.ts";
+import { docker, testContext, until } from "../../../host/test/support/engine.ts";
+import { findProgram } from "../../../host/path.mjs";
+import { nameOf, readPidFile } from "../../../host/process.mjs";
+import { run } from "../../../host/run.ts";
 
 function placeIn(folder: string): EnginePlace {
   const socket = join(folder, "docker.sock");
@@ -165,10 +167,34 @@ describe("engine: a real one is started and stopped", function () {
   });
 
   it("goes on behind a run that died while starting", async () => {
-    writeFileSync(`${place.recordFile}.starting`, "999999999");
+    writeFileSync(`${place.recordFile}.starting`, JSON.stringify({ pid: 999999999 }));
     await startDirect(testContext(folder), place);
     assert.equal((await askEngine(place.host, process.env)).reached, true);
   });
+});
+
+describe("engine: one start at a time", () => {
+  it("leaves the lock of a run that is still starting one, and names that run", () =>
+    withFolder(async (folder) => {
+      const place = placeIn(folder);
+      const other = spawn("sleep", ["60"]);
+      const lock = `${place.recordFile}.starting`;
+      const text = JSON.stringify({ pid: other.pid });
+      writeFileSync(lock, text);
+      try {
+        const context = testContext(folder);
+        await assert.rejects(
+          startDirect(context, place, 200),
+          new RegExp(`run \\(pid ${other.pid} on .*still holds ${lock} after 0.3 s[\\s\\S]*rm ${lock}`),
+        );
+        assert.equal(readFileSync(lock, "utf8"), text);
+        assert.deepEqual(context.said, [
+          `Another run (pid ${other.pid}) is starting the Docker engine: waiting for it.`,
+        ]);
+      } finally {
+        other.kill();
+      }
+    }));
 });
 
 describe("engine: what is stale and what is not", () => {
