@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { AuthStores } from "./auth/auth.ts";
+import type { AuthStores } from "./auth/parts.ts";
 import { RedisRevocations } from "./auth/stores/redis-revocations.ts";
 import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
 import type { Config } from "./platform/env/config.ts";
