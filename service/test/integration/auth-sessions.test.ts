@@ -90,6 +90,9 @@ describe("sessions", function () {
     for (const key of keys) {
       assert.ok(!(await servers.admin.get(key))?.includes(id));
       assert.ok((await servers.admin.pTTL(key)) > 0, "each ends by itself");
+      const thief = new Page(instance);
+      thief.cookie = `__Host-sid=${key.slice("omniai:session:".length)}`;
+      assert.equal(await thief.isIn(), false);
     }
   });
 

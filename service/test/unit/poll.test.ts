@@ -47,6 +47,7 @@ describe("a poll", () => {
     setTimeout(() => asked.abort(), 50);
     const page = await poll({ after: "aaaa-1-0", filter, limit: 10 }, hub, noLog, asked.signal);
     assert.deepEqual([page?.events.length, page?.next], [0, "aaaa-1-0"]);
+    assert.ok(signals.length > 0);
     for (const signal of signals) assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 });
