@@ -1,3 +1,4 @@
+/** The replica registry of `npm run dev`, where there is one replica. */
 import type { LocalStreams, ReplicaCount, ReplicaRegistry } from "../src/diag/replica-registry.ts";
 
 /** The registry of `npm run dev`: the replica is the only one. */

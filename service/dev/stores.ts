@@ -1,3 +1,4 @@
+/** Where `npm run dev` keeps things. */
 import { join } from "node:path";
 import { MemoryRevocations } from "../src/auth/stores/revocations.ts";
 import { MemorySessionStore } from "../src/auth/stores/sessions.ts";

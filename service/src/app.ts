@@ -1,3 +1,4 @@
+/** The two apps, without their ports: which routes they have, and what every request passes first. */
 import cors from "cors";
 import type { Auth } from "./auth/auth.ts";
 import { clientAddress } from "./platform/address.ts";

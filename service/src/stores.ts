@@ -1,3 +1,4 @@
+/** Where a replica keeps things outside of its memory. */
 import type pg from "pg";
 import type { AuthStores } from "./auth/parts.ts";
 import { RedisRevocations } from "./auth/stores/redis-revocations.ts";

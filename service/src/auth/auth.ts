@@ -1,3 +1,4 @@
+/** Authentication as one object: what other features use of it. */
 import type { ErrorRequestHandler, RequestHandler, Router } from "express";
 import type pg from "pg";
 import type { Logger } from "../platform/logging.ts";

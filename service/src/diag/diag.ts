@@ -1,3 +1,4 @@
+/** What PostgreSQL and Redis say about themselves. */
 import type pg from "pg";
 import { migrationState, type MigrationState } from "../migrate/check.ts";
 import type { Migration } from "../migrate/files.ts";

@@ -1,3 +1,4 @@
+/** Which replicas there are, and what streams they have. */
 import { between, pause, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import type { RedisLink } from "../platform/redis.ts";

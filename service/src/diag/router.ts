@@ -1,3 +1,4 @@
+/** The routes of /api/diag. */
 import { Router, type RequestHandler, type Response } from "express";
 import type pg from "pg";
 import type { Config } from "../platform/env/config.ts";

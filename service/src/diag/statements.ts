@@ -1,3 +1,4 @@
+/** The size of the database, and its most expensive statements. */
 import type pg from "pg";
 import { queryWithin } from "../platform/postgres.ts";
 

@@ -1,3 +1,4 @@
+/** Which migrations are applied, as a health check. */
 import type pg from "pg";
 import type { Check } from "../health/checks.ts";
 import { queryWithin } from "../platform/postgres.ts";

@@ -1,3 +1,4 @@
+/** Connections and queries to PostgreSQL, each with a deadline. */
 import pg from "pg";
 import type { PostgresConfig } from "./env/config.ts";
 import { reasonOf, withDeadline } from "./deadline.ts";

@@ -1,3 +1,4 @@
+/** Reports of pages, in PostgreSQL. */
 import type pg from "pg";
 import { queryWithin } from "../platform/postgres.ts";
 import type { ClientReport } from "./schema.ts";

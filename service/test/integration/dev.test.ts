@@ -1,3 +1,4 @@
+/** `npm run dev` as a person runs it. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";

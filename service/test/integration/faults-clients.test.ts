@@ -1,3 +1,4 @@
+/** Clients that read slowly or send too much. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";

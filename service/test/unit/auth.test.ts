@@ -1,3 +1,4 @@
+/** Passwords, cookies, CSRF tokens, sessions in memory, and the configuration of authentication. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/credentials/cookies.ts";

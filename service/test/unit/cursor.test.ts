@@ -1,3 +1,4 @@
+/** Cursors: their text, their order, and what can still be served. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compareIds, formatPosition, parsePosition } from "../../src/events/log/cursor.ts";

@@ -1,3 +1,4 @@
+/** What is in a line of the log, and what is not. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

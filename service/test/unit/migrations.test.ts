@@ -1,3 +1,4 @@
+/** The files of migrations: names, checksums, and rules for those that are shipped. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,4 @@
+/** What a poll leaves behind. */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { Hub } from "../../src/events/stream/hub.ts";

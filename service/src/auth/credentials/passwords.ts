@@ -1,3 +1,4 @@
+/** Passwords: how they are made, hashed and compared. */
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { between } from "../../platform/deadline.ts";

@@ -1,3 +1,4 @@
+/** Finds out who sends a request. */
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";

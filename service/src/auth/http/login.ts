@@ -1,3 +1,4 @@
+/** The routes that begin, renew and end a login. */
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";

@@ -1,3 +1,4 @@
+/** The routes of /api/auth. */
 import { Router, type RequestHandler } from "express";
 import { jsonBody } from "../../platform/body.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";

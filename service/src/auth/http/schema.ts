@@ -1,3 +1,4 @@
+/** What /api/auth takes and answers. */
 import { z } from "zod";
 import { validated } from "../../platform/validate.ts";
 import { AUTH_MODES } from "../../platform/env/schema.ts";

@@ -1,3 +1,4 @@
+/** The routes of personal API tokens. */
 import type { RequestHandler } from "express";
 import { Problem } from "../../platform/problems.ts";
 import type { ApiToken } from "../stores/api-tokens.ts";

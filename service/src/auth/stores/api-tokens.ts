@@ -1,3 +1,4 @@
+/** Personal API tokens, in PostgreSQL. */
 import type pg from "pg";
 import type { KnownPrincipal, Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";

@@ -1,3 +1,4 @@
+/** Refresh tokens and their families, in PostgreSQL. */
 import type pg from "pg";
 import type { Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";

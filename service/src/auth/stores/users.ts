@@ -1,3 +1,4 @@
+/** Users, in PostgreSQL. */
 import type pg from "pg";
 import { queryWithin } from "../../platform/postgres.ts";
 import type { Scope } from "../principal.ts";
