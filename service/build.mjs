@@ -1,5 +1,7 @@
-// Strips the types from src/ into dist/, for the image: Node can do it at every start too, but then keeps the stripper
-// in memory, 40 MiB for each replica. Positions stay the same, so stack traces fit the source.
+/**
+ * Strips the types from src/ into dist/, for the image. Node can do it at every start too, but then keeps the stripper in
+ * memory, 40 MiB for each replica. Positions stay the same, so stack traces fit the source.
+ */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";

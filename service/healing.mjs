@@ -1,6 +1,8 @@
-// Whether a replica that does not answer is to be ended. The engine restarts what exits, never what is unhealthy, so the
-// program that the engine runs as the health check ends what has hung (docs/decisions/0019-healing.md).
-// Plain JavaScript, as healthcheck.mjs: it runs every few seconds.
+/**
+ * Decides whether a replica that does not answer is ended. The engine restarts what exits, never what is unhealthy, so
+ * the program that the engine runs as the health check ends what hangs (docs/decisions/0019-healing.md). It is plain
+ * JavaScript, as healthcheck.mjs is, because it runs every few seconds.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Probes in a row without an answer until a process is ended that has used no CPU time between them: it is stopped or stuck for good. */

@@ -1,6 +1,8 @@
-// The engine's probe: asks this replica's internal port whether it is ready, prints the verdict, exits 0 or 1. When the
-// replica hangs, it also ends it, so that the engine starts it again (healing.mjs).
-// Plain JavaScript and few imports: it is started every few seconds.
+/**
+ * The engine's probe. It asks this replica's internal port whether it is ready, prints the verdict, and exits with 0 or 1.
+ * When the replica hangs, it also ends it, so that the engine starts it again (healing.mjs). It is plain JavaScript with
+ * few imports, because it is started every few seconds.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { findService, judge } from "./healing.mjs";

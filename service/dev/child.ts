@@ -1,3 +1,4 @@
+/** The replica of `npm run dev` as a child process. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

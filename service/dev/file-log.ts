@@ -1,3 +1,4 @@
+/** The event log of `npm run dev`: in this process and in one file. */
 import type { EventsConfig } from "../src/platform/env/config.ts";
 import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {

@@ -1,3 +1,4 @@
+/** The first user of `npm run dev`, and the secret that signs its tokens. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generatePassword, hashPassword } from "../src/auth/credentials/passwords.ts";

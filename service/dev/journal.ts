@@ -1,3 +1,4 @@
+/** A file of JSON lines that survives a crash: what the event log of `npm run dev` is kept in. */
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";

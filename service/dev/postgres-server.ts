@@ -1,3 +1,4 @@
+/** PGlite behind a port, so that the service reaches it as it reaches PostgreSQL. */
 import { PGlite } from "@electric-sql/pglite";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import type { PostgresConfig } from "../src/platform/env/config.ts";

@@ -1,3 +1,4 @@
+/** What the replica of `npm run dev` tells its parent when it listens. */
 import { z } from "zod";
 
 /** What a replica tells its parent once it listens. */

@@ -1,7 +1,8 @@
-import type { LocalStreams, ReplicaCount, StreamDirectory } from "../src/diag/replica-registry.ts";
+/** The replica registry of `npm run dev`, where there is one replica. */
+import type { LocalStreams, ReplicaCount, ReplicaRegistry } from "../src/diag/replica-registry.ts";
 
-/** The directory of a replica that is the only one. */
-export class OwnDirectory implements StreamDirectory {
+/** The registry of `npm run dev`: the replica is the only one. */
+export class SoleReplicaRegistry implements ReplicaRegistry {
   readonly #local: LocalStreams;
 
   constructor(local: LocalStreams) {
@@ -22,7 +23,7 @@ export class OwnDirectory implements StreamDirectory {
     return Promise.resolve([this.own]);
   }
 
-  connections(): ReturnType<StreamDirectory["connections"]> {
+  connections(): ReturnType<ReplicaRegistry["connections"]> {
     return Promise.resolve({ connections: this.#local.list(), missing: [] });
   }
 }

@@ -1,3 +1,4 @@
+/** `node replica.ts FOLDER`: the service of `npm run dev`, a child of main.ts that ends with it. */
 import { runProcess } from "../src/process.ts";
 import type { Ready } from "./ready.ts";
 import { devStores } from "./stores.ts";

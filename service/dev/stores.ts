@@ -1,3 +1,4 @@
+/** Where `npm run dev` keeps things. */
 import { join } from "node:path";
 import { MemoryRevocations } from "../src/auth/stores/revocations.ts";
 import { MemorySessionStore } from "../src/auth/stores/sessions.ts";
@@ -5,7 +6,7 @@ import type { Config } from "../src/platform/env/config.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { createPool } from "../src/platform/postgres.ts";
 import type { Stores } from "../src/stores.ts";
-import { OwnDirectory } from "./replica-registry.ts";
+import { SoleReplicaRegistry } from "./replica-registry.ts";
 import { FileEventLog } from "./file-log.ts";
 
 /** PGlite, which the parent process serves as PostgreSQL, and a log in `folder`; no Redis. */
@@ -15,6 +16,6 @@ export async function devStores(config: Config, logger: Logger, folder: string):
     redis: undefined,
     log: await FileEventLog.load(join(folder, "events.jsonl"), config.events, logger),
     auth: { sessions: new MemorySessionStore(), revocations: new MemoryRevocations(), redis: undefined },
-    directory: (local) => new OwnDirectory(local),
+    registry: (local) => new SoleReplicaRegistry(local),
   };
 }

@@ -1,3 +1,4 @@
+/** Keeps the database and the replica of `npm run dev` running. */
 import { join } from "node:path";
 import type { PostgresConfig } from "../src/platform/env/config.ts";
 import { reasonOf } from "../src/platform/deadline.ts";

@@ -1,3 +1,4 @@
+/** Notices changes of the sources for `npm run dev`. */
 import { watch, type FSWatcher } from "node:fs";
 
 /** An editor writes a file in several steps: they count as one change, ms. */

@@ -1,3 +1,4 @@
+/** The two apps, without their ports: which routes they have, and what every request passes first. */
 import cors from "cors";
 import type { Auth } from "./auth/auth.ts";
 import { clientAddress } from "./platform/address.ts";
@@ -33,6 +34,19 @@ function newApp(): Express {
   return app;
 }
 
+/** What a page of another origin may send, and what it may read of an answer. */
+export const corsHeaders = {
+  allowed: [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "x-csrf-token",
+    "x-request-id",
+  ],
+  exposed: ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
+};
+
 /**
  * Exact origins only, on every answer, errors and streams too: without these headers a page sees an error as a lost
  * connection (Fetch, CORS check). `Vary: Origin` always, so that no cache serves one origin's answer to another.
@@ -42,15 +56,8 @@ function exactCors(origins: readonly string[]): RequestHandler {
     origin: [...origins],
     credentials: true,
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    allowedHeaders: [
-      "authorization",
-      "content-type",
-      "idempotency-key",
-      "last-event-id",
-      "x-csrf-token",
-      "x-request-id",
-    ],
-    exposedHeaders: ["ratelimit", "ratelimit-policy", "retry-after", "x-request-id"],
+    allowedHeaders: corsHeaders.allowed,
+    exposedHeaders: corsHeaders.exposed,
     maxAge: 7200,
   });
 }

@@ -1,3 +1,4 @@
+/** `node service/src/migrate.ts`: brings the database to what this build needs. Exits 0 when it is there, else 1. */
 import { ConfigError, loadConfig } from "./platform/env/config.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { migrate } from "./migrate/run.ts";

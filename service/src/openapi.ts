@@ -1,3 +1,4 @@
+/** openapi.json, made from the schemas that validate. */
 import { Router } from "express";
 import { z } from "zod";
 import type { AuthMode } from "./platform/env/schema.ts";

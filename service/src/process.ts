@@ -1,3 +1,4 @@
+/** One replica as this process. */
 import { ConfigError, loadConfig, type Config } from "./platform/env/config.ts";
 import { reasonOf } from "./platform/deadline.ts";
 import { createLogger, type Logger } from "./platform/logging.ts";

@@ -1,9 +1,10 @@
+/** Where a replica keeps things outside of its memory. */
 import type pg from "pg";
-import type { AuthStores } from "./auth/auth.ts";
+import type { AuthStores } from "./auth/parts.ts";
 import { RedisRevocations } from "./auth/stores/redis-revocations.ts";
 import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
 import type { Config } from "./platform/env/config.ts";
-import { Directory, type LocalStreams, type StreamDirectory } from "./diag/replica-registry.ts";
+import { RedisReplicaRegistry, type LocalStreams, type ReplicaRegistry } from "./diag/replica-registry.ts";
 import type { EventLog } from "./events/log/log.ts";
 import { RedisEventLog } from "./events/log/redis-log.ts";
 import type { Logger } from "./platform/logging.ts";
@@ -20,7 +21,7 @@ export interface Stores {
   readonly redis: RedisLink | undefined;
   readonly log: EventLog;
   readonly auth: AuthStores;
-  directory(local: LocalStreams): StreamDirectory;
+  registry(local: LocalStreams): ReplicaRegistry;
 }
 
 /** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, ms. */
@@ -44,6 +45,6 @@ export function connectedStores(config: Config, logger: Logger): Stores {
       revocations: new RedisRevocations(redis, revocationLink, config.auth.accessTokenMs, logger),
       redis,
     },
-    directory: (local) => new Directory(redis, local, announceMs, logger),
+    registry: (local) => new RedisReplicaRegistry(redis, local, announceMs, logger),
   };
 }

@@ -1,3 +1,4 @@
+/** `node service/src/user.ts`: the program that `npm run user` runs in a replica. */
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { Audit } from "./auth/stores/audit.ts";

@@ -56,7 +56,7 @@ function compute(
     case "docker:index/remoteImage:RemoteImage":
       return { imageId: `sha256:${createHash("sha256").update(name).digest("hex")}` };
     case "random:index/randomPassword:RandomPassword":
-      return { result: `canary-${name}` };
+      return { result: `canary-${name}`.padEnd(Number((inputs as { length: number }).length), "-") };
     case "random:index/randomId:RandomId":
       return { hex: "0a1b2c" };
     case COMMAND:

@@ -1,48 +1,23 @@
+/** Authentication as one object: what other features use of it. */
 import type { ErrorRequestHandler, RequestHandler, Router } from "express";
 import type pg from "pg";
 import type { Logger } from "../platform/logging.ts";
 import { RateLimit } from "../platform/rate-limit.ts";
-import type { RedisLink } from "../platform/redis.ts";
 import { AccessTokens } from "./credentials/access-tokens.ts";
-import { ApiTokens } from "./credentials/api-tokens.ts";
+import { ApiTokens } from "./stores/api-tokens.ts";
 import { Audit } from "./stores/audit.ts";
 import type { AuthConfig, Config } from "../platform/env/config.ts";
 import { CsrfTokens } from "./credentials/csrf.ts";
-import { identify, type IdentifyParts } from "./http/identify.ts";
+import { identify } from "./http/identify.ts";
 import { OwnedStreams } from "./owned-streams.ts";
+import type { AuthParts, AuthStores } from "./parts.ts";
 import { prepareNobody } from "./credentials/passwords.ts";
 import type { Credential } from "./principal.ts";
 import { auditRefusals } from "./http/refusals.ts";
-import { RefreshTokens } from "./credentials/refresh-tokens.ts";
-import type { Revocations } from "./stores/revocations.ts";
+import { RefreshTokens } from "./stores/refresh-tokens.ts";
 import { authRouter } from "./http/router.ts";
-import { Sessions, type SessionStore } from "./stores/sessions.ts";
+import { Sessions } from "./stores/sessions.ts";
 import { Users } from "./stores/users.ts";
-
-/** What differs between replicas that share a Redis, and one process alone. */
-export interface AuthStores {
-  readonly sessions: SessionStore;
-  readonly revocations: Revocations;
-  /** For the limits; left out, this process counts alone. */
-  readonly redis: RedisLink | undefined;
-}
-
-/** What the routes of /api/auth work with. */
-export interface AuthParts {
-  readonly config: AuthConfig;
-  readonly users: Users;
-  readonly sessions: Sessions;
-  readonly csrf: CsrfTokens;
-  readonly accessTokens: AccessTokens;
-  readonly refreshTokens: RefreshTokens;
-  readonly apiTokens: ApiTokens;
-  readonly revocations: Revocations;
-  readonly audit: Audit;
-  readonly limits: Readonly<Record<"loginsPerAddress" | "loginsPerUser" | "refreshes", RateLimit>>;
-  readonly identify: IdentifyParts;
-  readonly corsOrigins: readonly string[];
-  readonly trustProxyHops: number;
-}
 
 /** Requests of one key that are counted before Redis is told. */
 const requestBatch = 20;

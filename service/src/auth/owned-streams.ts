@@ -1,3 +1,4 @@
+/** Ends streams and waiting polls whose credential has ended. */
 import { between, pause } from "../platform/deadline.ts";
 import type { Credential, KnownPrincipal } from "./principal.ts";
 import type { RevocationListener, Revoked } from "./stores/revocations.ts";

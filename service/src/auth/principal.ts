@@ -1,3 +1,4 @@
+/** Who sends a request, and what they may do. */
 import type { Response } from "express";
 import { Problem } from "../platform/problems.ts";
 

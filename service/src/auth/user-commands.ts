@@ -1,3 +1,4 @@
+/** The commands of `npm run user`, without the process. */
 import type { AuditEntry } from "./stores/audit.ts";
 import {
   generatePassword,

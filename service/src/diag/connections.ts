@@ -1,3 +1,4 @@
+/** Pages of open streams, for an operator. */
 import { formatPosition, type Position } from "../events/log/cursor.ts";
 import type { EventStream } from "../events/stream/stream.ts";
 import type { Connection, ConnectionsQuery } from "./schema.ts";

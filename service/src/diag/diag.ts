@@ -1,7 +1,7 @@
+/** What PostgreSQL and Redis say about themselves. */
 import type pg from "pg";
 import { migrationState, type MigrationState } from "../migrate/check.ts";
 import type { Migration } from "../migrate/files.ts";
-import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";
 
@@ -59,8 +59,7 @@ export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration
     max: pool.options.max,
   });
   const ask = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> =>
-    // The query's own deadline begins when it has a connection.
-    withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text));
+    queryWithin<Row>(pool, deadlineMs, text);
   try {
     const started = performance.now();
     const [row] = await ask<{ version: string }>("SELECT current_setting('server_version') AS version");

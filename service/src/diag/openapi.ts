@@ -1,3 +1,4 @@
+/** /api/diag in openapi.json. */
 import { badToken, jsonAnswer, problem, type Operation } from "../platform/operation.ts";
 import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
 

@@ -1,3 +1,4 @@
+/** Which replicas there are, and what streams they have. */
 import { between, pause, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 import type { RedisLink } from "../platform/redis.ts";
@@ -19,7 +20,7 @@ export interface LocalStreams {
 }
 
 /** Which replicas there are, and what streams they have. */
-export interface StreamDirectory {
+export interface ReplicaRegistry {
   readonly own: ReplicaCount;
   start(): void;
   /** Stops, and takes this replica off the list. */
@@ -32,7 +33,7 @@ export interface StreamDirectory {
   ): Promise<{ readonly connections: readonly Connection[]; readonly missing: readonly string[] }>;
 }
 
-export const directoryKeys = {
+export const registryKeys = {
   /** Hash: replica to its count, as JSON. */
   replicas: "omniai:replicas",
   /** Exists while somebody wants the replicas' streams one by one. */
@@ -49,7 +50,7 @@ const deadlineMs = 800;
  * Which replicas there are and what streams they have, through Redis: each tells its count at every beat, and its
  * streams one by one only while an operator asks for them. So nothing grows with the streams while nobody looks.
  */
-export class Directory implements StreamDirectory {
+export class RedisReplicaRegistry implements ReplicaRegistry {
   readonly #redis: RedisLink;
   readonly #local: LocalStreams;
   readonly #beatMs: number;
@@ -72,20 +73,20 @@ export class Directory implements StreamDirectory {
     this.#stop.abort();
     const { replica } = this.#local;
     await this.#redis
-      .run(200, (client) => client.hDel(directoryKeys.replicas, replica))
+      .run(200, (client) => client.hDel(registryKeys.replicas, replica))
       .catch(() => undefined);
   }
 
   async counts(): Promise<readonly ReplicaCount[] | undefined> {
     try {
-      const all = await this.#redis.run(deadlineMs, (client) => client.hGetAll(directoryKeys.replicas));
+      const all = await this.#redis.run(deadlineMs, (client) => client.hGetAll(registryKeys.replicas));
       const others = Object.entries(all)
         .filter(([replica]) => replica !== this.#local.replica)
         .map(([replica, text]) => countOf(replica, text))
         .filter((count) => count !== undefined);
       const gone = others.filter(({ ageMs }) => ageMs > this.#goneMs).map(({ replica }) => replica);
       if (gone.length > 0) {
-        await this.#redis.run(deadlineMs, (client) => client.hDel(directoryKeys.replicas, gone));
+        await this.#redis.run(deadlineMs, (client) => client.hDel(registryKeys.replicas, gone));
       }
       return [this.own, ...others.filter(({ ageMs }) => ageMs <= this.#goneMs)];
     } catch {
@@ -107,8 +108,8 @@ export class Directory implements StreamDirectory {
     try {
       const texts = await this.#redis.run(deadlineMs, async (client) => {
         const [, streams] = await Promise.all([
-          client.set(directoryKeys.wanted, "1", { expiration: { type: "PX", value: 10 * this.#beatMs } }),
-          client.mGet(others.map((replica) => directoryKeys.streams + replica)),
+          client.set(registryKeys.wanted, "1", { expiration: { type: "PX", value: 10 * this.#beatMs } }),
+          client.mGet(others.map((replica) => registryKeys.streams + replica)),
         ]);
         return streams;
       });
@@ -144,14 +145,14 @@ export class Directory implements StreamDirectory {
     const count = JSON.stringify({ streams, max, at: Date.now() });
     const isWanted = await this.#redis.run(deadlineMs, async (client) => {
       const [, wanted] = await Promise.all([
-        client.hSet(directoryKeys.replicas, replica, count),
-        client.exists(directoryKeys.wanted),
+        client.hSet(registryKeys.replicas, replica, count),
+        client.exists(registryKeys.wanted),
       ]);
       return wanted === 1;
     });
     if (!isWanted || this.#stop.signal.aborted) return;
     await this.#redis.run(deadlineMs, (client) =>
-      client.set(directoryKeys.streams + replica, JSON.stringify(list()), {
+      client.set(registryKeys.streams + replica, JSON.stringify(list()), {
         expiration: { type: "PX", value: this.#goneMs },
       }),
     );

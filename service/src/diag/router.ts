@@ -1,3 +1,4 @@
+/** The routes of /api/diag. */
 import { Router, type RequestHandler, type Response } from "express";
 import type pg from "pg";
 import type { Config } from "../platform/env/config.ts";
@@ -12,7 +13,7 @@ import type { ProviderMonitor, ProviderState } from "../providers/monitor.ts";
 import type { ReportStore } from "../reports/store.ts";
 import { pageOf } from "./connections.ts";
 import { databaseDiag, redisDetails, redisDiag, remembered } from "./diag.ts";
-import type { StreamDirectory } from "./replica-registry.ts";
+import type { ReplicaRegistry } from "./replica-registry.ts";
 import { connectionsQuerySchema, type Connection, type Diag } from "./schema.ts";
 import { databaseDetails } from "./statements.ts";
 import { summarise } from "./summary.ts";
@@ -29,7 +30,7 @@ export interface DiagSource {
   readonly migrations: readonly Migration[];
   readonly reports: ReportStore;
   readonly providers: ProviderMonitor;
-  readonly directory: StreamDirectory;
+  readonly registry: ReplicaRegistry;
   /** Who may see sizes, statements, addresses and single connections. */
   readonly maySeeAll: (response: Response) => boolean;
 }
@@ -128,8 +129,8 @@ async function withReports(connections: readonly Connection[], reports: ReportSt
   }));
 }
 
-function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestHandler {
-  const counts = remembered(() => directory.counts(), 500);
+function getConnections({ registry, reports, maySeeAll }: DiagSource): RequestHandler {
+  const counts = remembered(() => registry.counts(), 500);
   return async (request, response) => {
     const query = validated(
       connectionsQuerySchema,
@@ -138,7 +139,7 @@ function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestH
       "A parameter is not valid.",
     );
     const known = await counts();
-    const replicas = known ?? [directory.own];
+    const replicas = known ?? [registry.own];
     const summary = {
       streams: replicas.reduce((sum, { streams }) => sum + streams, 0),
       replicas,
@@ -146,7 +147,7 @@ function getConnections({ directory, reports, maySeeAll }: DiagSource): RequestH
     };
     response.set("Cache-Control", "no-store");
     if (!maySeeAll(response)) return void response.json(summary);
-    const { connections, missing } = await directory.connections(replicas.map(({ replica }) => replica));
+    const { connections, missing } = await registry.connections(replicas.map(({ replica }) => replica));
     const page = pageOf(connections, query);
     response.json({
       ...summary,

@@ -1,3 +1,4 @@
+/** What /api/diag takes and answers. */
 import { z } from "zod";
 import { clientPattern } from "../reports/schema.ts";
 import { wholeNumber } from "../platform/query.ts";

@@ -1,5 +1,5 @@
+/** The size of the database, and its most expensive statements. */
 import type pg from "pg";
-import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 
 export interface Statement {
@@ -32,7 +32,7 @@ const topStatements = `
 
 export async function databaseDetails(pool: pg.Pool, deadlineMs: number): Promise<DatabaseDetails> {
   const ask = <Row extends pg.QueryResultRow>(text: string): Promise<Row[] | undefined> =>
-    withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text)).catch(() => undefined);
+    queryWithin<Row>(pool, deadlineMs, text).catch(() => undefined);
   const [size, statements] = await Promise.all([
     ask<{ bytes: number }>("SELECT pg_database_size(current_database())::float8 AS bytes"),
     ask<Statement & pg.QueryResultRow>(topStatements),

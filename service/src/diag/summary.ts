@@ -1,3 +1,4 @@
+/** One verdict on the replica, with its reasons. */
 import type { CheckResult } from "../health/checks.ts";
 import type { ProviderState } from "../providers/monitor.ts";
 import type { RedisDiag } from "./diag.ts";

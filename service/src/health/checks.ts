@@ -1,3 +1,4 @@
+/** Runs the health checks again and again, and keeps their latest results. */
 import { between, reasonOf, withDeadline } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
 

@@ -1,3 +1,4 @@
+/** The checks of PostgreSQL, Redis and the event log. */
 import type pg from "pg";
 import type { HealthConfig } from "../platform/env/config.ts";
 import type { Position } from "../events/log/cursor.ts";

@@ -1,3 +1,4 @@
+/** The probes in openapi.json. */
 import { z } from "zod";
 import type { Answer, Operation } from "../platform/operation.ts";
 

@@ -1,3 +1,4 @@
+/** The routes of the probes. */
 import { Router, type Response } from "express";
 import { methodNotAllowed } from "../platform/problems.ts";
 import type { Checks, Status } from "./checks.ts";

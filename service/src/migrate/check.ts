@@ -1,6 +1,6 @@
+/** Which migrations are applied, as a health check. */
 import type pg from "pg";
 import type { Check } from "../health/checks.ts";
-import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import { labelOf, MigrationError, pendingOf, type Applied, type Migration } from "./files.ts";
 
@@ -22,7 +22,7 @@ export async function migrationState(
   known: readonly Migration[],
   deadlineMs: number,
 ): Promise<MigrationState> {
-  const question = queryWithin<Applied & pg.QueryResultRow>(
+  const applied = await queryWithin<Applied & pg.QueryResultRow>(
     pool,
     deadlineMs,
     "SELECT version, checksum FROM schema_migrations",
@@ -30,8 +30,6 @@ export async function migrationState(
     if (error instanceof Error && "code" in error && error.code === undefinedTable) return [];
     throw error;
   });
-  // The query's own deadline begins when it has a connection.
-  const applied = await withDeadline("PostgreSQL", deadlineMs, question);
   return {
     applied: Math.max(0, ...applied.map(({ version }) => version)),
     known: known.at(-1)?.version ?? 0,

@@ -1,3 +1,4 @@
+/** The migrations that this build knows, and which of them a database lacks. */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

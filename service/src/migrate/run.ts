@@ -1,3 +1,4 @@
+/** Applies migrations while old replicas serve. */
 import pg from "pg";
 import type { PostgresConfig } from "../platform/env/config.ts";
 import { between, pause, reasonOf } from "../platform/deadline.ts";

@@ -1,3 +1,4 @@
+/** The address that a request is counted under. */
 import type { IncomingMessage } from "node:http";
 import { isIP, isIPv6 } from "node:net";
 

@@ -1,3 +1,4 @@
+/** Reads JSON bodies. */
 import type { Request, RequestHandler } from "express";
 import { Problem } from "./problems.ts";
 

@@ -1,3 +1,4 @@
+/** Removes old rows every now and then. */
 import { between, pause, reasonOf } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 

@@ -1,3 +1,5 @@
+/** Deadlines, pauses and random times. */
+
 /** Something did not answer in its time. */
 export class DeadlineError extends Error {
   constructor(what: string, ms: number) {

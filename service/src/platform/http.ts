@@ -1,3 +1,4 @@
+/** HTTP servers: how they are made, opened and closed. */
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 

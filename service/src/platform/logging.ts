@@ -1,3 +1,4 @@
+/** The log: one JSON object a line, without secrets. */
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { RequestHandler } from "express";
 import { namesOf } from "./trace.ts";

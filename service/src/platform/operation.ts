@@ -1,3 +1,4 @@
+/** How a feature describes its routes for openapi.json. */
 import { z } from "zod";
 import { allProblemTypes, PROBLEM_URN } from "./problem-types.ts";
 

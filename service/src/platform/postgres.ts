@@ -1,6 +1,7 @@
+/** Connections and queries to PostgreSQL, each with a deadline. */
 import pg from "pg";
 import type { PostgresConfig } from "./env/config.ts";
-import { reasonOf } from "./deadline.ts";
+import { reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 
 /**
@@ -29,15 +30,18 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
   return pool;
 }
 
-/** One query with its own deadline, ms. A connection that missed it is thrown away by the pool, not reused. */
+/**
+ * One query with a deadline, in ms, that counts the wait for a connection too. The pool throws a connection away that
+ * missed it.
+ */
 export async function queryWithin<Row extends pg.QueryResultRow>(
   pool: Pick<pg.Pool, "query">,
   ms: number,
   text: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  // query_timeout per query is documented by node-postgres; its types leave it out.
+  // query_timeout of one query is documented by node-postgres; its types leave it out. It begins with the connection.
   const query: pg.QueryConfig & { query_timeout: number } = { text, values, query_timeout: ms };
-  const result = await pool.query<Row>(query);
-  return result.rows;
+  const { rows } = await withDeadline("PostgreSQL", ms, pool.query<Row>(query));
+  return rows;
 }

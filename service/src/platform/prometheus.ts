@@ -1,3 +1,4 @@
+/** The metrics of one replica. */
 import { METHODS } from "node:http";
 import type pg from "pg";
 import { Router, type RequestHandler } from "express";

@@ -1,3 +1,4 @@
+/** Numbers in the query of a request. */
 import { z } from "zod";
 
 /**

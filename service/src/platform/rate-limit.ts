@@ -1,3 +1,4 @@
+/** Rate limits that the replicas share. */
 import type { Response } from "express";
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { between, withDeadline } from "./deadline.ts";

@@ -1,3 +1,4 @@
+/** Connections to Redis, and commands with a deadline. */
 import { RedisClient as NodeRedisClient } from "redis";
 import type { RedisConfig } from "./env/config.ts";
 import { between, DeadlineError, reasonOf, withDeadline } from "./deadline.ts";

@@ -1,3 +1,4 @@
+/** The security headers of every answer. */
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import helmet from "helmet";

@@ -1,3 +1,4 @@
+/** The trace that a request belongs to. */
 import { randomBytes } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 

@@ -1,3 +1,4 @@
+/** Validates what a client sent. */
 import type { z } from "zod";
 import type { ProblemSlug } from "./problem-types.ts";
 import { Problem } from "./problems.ts";

@@ -1,3 +1,4 @@
+/** Ends the process when its event loop is blocked. */
 import { Worker } from "node:worker_threads";
 
 /**

@@ -1,3 +1,4 @@
+/** A circuit breaker. */
 import { between } from "../platform/deadline.ts";
 
 /** Failures in a row until it opens. */

@@ -1,3 +1,4 @@
+/** Asks the AI providers whether they can be reached. */
 import { between, pause } from "../platform/deadline.ts";
 import type { ProviderConfig } from "../platform/env/config.ts";
 import { Circuit } from "./circuit.ts";

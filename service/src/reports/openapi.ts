@@ -1,3 +1,4 @@
+/** Reports of pages in openapi.json. */
 import { z } from "zod";
 import { jsonAnswer, problem, retryAfter, type Operation } from "../platform/operation.ts";
 import { clientReportSchema } from "./schema.ts";

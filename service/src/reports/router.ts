@@ -1,3 +1,4 @@
+/** The route that takes reports of pages. */
 import { Router, type RequestHandler } from "express";
 import { clientAddress } from "../platform/address.ts";
 import { jsonBody } from "../platform/body.ts";

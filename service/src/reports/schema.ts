@@ -1,3 +1,4 @@
+/** What a page may report. */
 import { z } from "zod";
 import { validated } from "../platform/validate.ts";
 

@@ -1,6 +1,6 @@
+/** Reports of pages, in PostgreSQL. */
 import type pg from "pg";
 import { queryWithin } from "../platform/postgres.ts";
-import { withDeadline } from "../platform/deadline.ts";
 import type { ClientReport } from "./schema.ts";
 
 /** How the pages of the last minutes fared. */
@@ -57,7 +57,7 @@ export class PostgresReportStore implements ReportStore {
 
   async add(report: ClientReport, deadlineMs: number): Promise<void> {
     const errors = report.errors?.reduce((sum, { count = 1 }) => sum + count, 0) ?? 0;
-    const work = queryWithin(
+    await queryWithin(
       this.#pool,
       deadlineMs,
       `INSERT INTO client_reports (replica, client, latency_p50_ms, latency_p95_ms, reconnects, errors, body)
@@ -72,8 +72,6 @@ export class PostgresReportStore implements ReportStore {
         JSON.stringify(report),
       ],
     );
-    // The query has its deadline from when it has a connection; getting one takes its time too.
-    await withDeadline("PostgreSQL", deadlineMs, work);
   }
 
   async removeSome(limit: number): Promise<number> {
@@ -96,7 +94,7 @@ export class PostgresReportStore implements ReportStore {
     clients: readonly string[],
     deadlineMs: number,
   ): Promise<ReadonlyMap<string, ReportedConnection>> {
-    const work = queryWithin<{ client: string; at: Date; trip: number | null; reconnects: number }>(
+    const rows = await queryWithin<{ client: string; at: Date; trip: number | null; reconnects: number }>(
       this.#pool,
       deadlineMs,
       `SELECT DISTINCT ON (client) client, received_at AS at, reconnects,
@@ -106,7 +104,6 @@ export class PostgresReportStore implements ReportStore {
        ORDER BY client, received_at DESC`,
       [clients],
     );
-    const rows = await withDeadline("PostgreSQL", deadlineMs, work);
     return new Map(
       rows.map(({ client, at, trip, reconnects }) => [
         client,
@@ -116,7 +113,7 @@ export class PostgresReportStore implements ReportStore {
   }
 
   async quality(deadlineMs: number): Promise<ConnectionQuality> {
-    const work = queryWithin<{
+    const [row] = await queryWithin<{
       reports: number;
       clients: number;
       p50: number | null;
@@ -133,7 +130,6 @@ export class PostgresReportStore implements ReportStore {
        FROM (SELECT * FROM client_reports WHERE received_at > now() - make_interval(mins => ${qualityMinutes})
              ORDER BY received_at DESC LIMIT 5000) AS recent`,
     );
-    const [row] = await withDeadline("PostgreSQL", deadlineMs, work);
     if (!row) throw new Error("no row");
     const { reports, clients, p50, p95, reconnects, errors } = row;
     return {

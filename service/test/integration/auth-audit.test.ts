@@ -1,3 +1,4 @@
+/** The audit log: what is written down, and that no secret is. */
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { loadConfig } from "../../src/platform/env/config.ts";

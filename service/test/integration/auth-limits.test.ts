@@ -1,3 +1,4 @@
+/** Limits on requests and logins, over replicas. */
 import assert from "node:assert/strict";
 import {
   addUser,

@@ -1,3 +1,4 @@
+/** Revocations that are interrupted or race. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";

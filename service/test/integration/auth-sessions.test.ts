@@ -1,3 +1,4 @@
+/** Sessions over HTTP, with real Redis and PostgreSQL. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -90,6 +91,9 @@ describe("sessions", function () {
     for (const key of keys) {
       assert.ok(!(await servers.admin.get(key))?.includes(id));
       assert.ok((await servers.admin.pTTL(key)) > 0, "each ends by itself");
+      const thief = new Page(instance);
+      thief.cookie = `__Host-sid=${key.slice("omniai:session:".length)}`;
+      assert.equal(await thief.isIn(), false);
     }
   });
 

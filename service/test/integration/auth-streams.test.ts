@@ -1,3 +1,4 @@
+/** Streams of known users: who may follow what, and when they end. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";

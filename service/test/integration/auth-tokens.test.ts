@@ -1,3 +1,4 @@
+/** Access tokens, refresh tokens and API tokens over HTTP. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+/** The program behind `npm run user`. */
 import assert from "node:assert/strict";
 import { runUserCommand, type UserCommand } from "../../src/auth/user-commands.ts";
 import { Users } from "../../src/auth/stores/users.ts";

@@ -1,3 +1,4 @@
+/** What streams do to the connections that they take over, seen from the wire, and what they tell the metrics. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

@@ -1,7 +1,8 @@
+/** `npm run dev` as a person runs it. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";
@@ -156,5 +157,6 @@ describe("npm run dev", function () {
     child.stderr.resume();
     assert.deepEqual(await once(child, "exit"), [1, null]);
     assert.match(output, /OMNIAI_PORT/);
+    assert.equal(existsSync(join(folder, "lock")), false, "no lock");
   });
 });

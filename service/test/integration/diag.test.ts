@@ -1,3 +1,4 @@
+/** /api/diag, over two replicas. */
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";

@@ -1,3 +1,4 @@
+/** The promises of the event log, held by both kinds of it. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

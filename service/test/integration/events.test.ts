@@ -1,3 +1,4 @@
+/** Events over HTTP, with real Redis and PostgreSQL. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";

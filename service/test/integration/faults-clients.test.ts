@@ -1,3 +1,4 @@
+/** Clients that read slowly or send too much. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -43,8 +44,6 @@ describe("clients that misbehave", function () {
   it("drops one that reads 10,000 bytes a second, with flat memory, and lets the others feel nothing", async () => {
     const reader = await new SseClient(`${service.url}/api/events`).joined();
     const slow = slowStream(Number(new URL(service.url).port), 10_000);
-    let isDropped = false;
-    slow.on("close", () => (isDropped = true));
     await eventually("both open", async () => {
       const body = (await (await fetch(`${service.url}/api/diag/connections`)).json()) as { streams: number };
       return body.streams === 2;
@@ -71,8 +70,6 @@ describe("clients that misbehave", function () {
     assert.equal(reader.endedAt, 0);
     reader.close();
     slow.destroy();
-    // It takes at its pace what the kernel holds for it, and then sees the end.
-    assert.ok(isDropped || slow.destroyed);
   });
 
   it("answers 413 at the beginning of a body of 1 GB, with flat memory, whether its length is told or not", async () => {
@@ -107,6 +104,7 @@ describe("clients that misbehave", function () {
         if (sent % (64 * mebibyte) === 0) peak = Math.max(peak, (await memoryOf(service)) - before);
       }
       const response = await answered;
+      peak = Math.max(peak, (await memoryOf(service)) - before);
       response.resume();
       asked.destroy();
       assert.equal(response.statusCode, 413);

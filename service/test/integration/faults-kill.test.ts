@@ -1,3 +1,4 @@
+/** Servers and replicas that are killed under load. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+/** PostgreSQL that is paused, killed, full or away. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { diagSchema } from "../../src/diag/schema.ts";

@@ -1,3 +1,4 @@
+/** Redis and PostgreSQL that are silent, gone or full. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, post, startInstance, statusOf, type Instance } from "../support/instance.ts";

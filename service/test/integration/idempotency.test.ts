@@ -1,3 +1,4 @@
+/** Idempotency keys, over replicas and crashes. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { eventually, post, startInstance, type Instance, type Posted } from "../support/instance.ts";

@@ -1,3 +1,4 @@
+/** Clients that others wrote, on connections that are cut. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";

@@ -1,3 +1,4 @@
+/** The life of the process: start, drain, stop, and a blocked event loop. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

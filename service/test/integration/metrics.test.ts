@@ -1,3 +1,4 @@
+/** /metrics, and the security headers. */
 import assert from "node:assert/strict";
 import { connect as connectSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

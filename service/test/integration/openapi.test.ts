@@ -1,3 +1,4 @@
+/** openapi.json against what the service does. */
 import assert from "node:assert/strict";
 import { Router } from "express";
 import { internalApp, publicApp, type AppParts } from "../../src/app.ts";

@@ -1,3 +1,4 @@
+/** The poll, and the limits that it shares with streams. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PollPage } from "../../src/events/stream/poll.ts";

@@ -1,3 +1,4 @@
+/** Reports of pages: stored, refused, limited and removed. */
 import assert from "node:assert/strict";
 import { eventually, startInstance, statusOf, type Instance } from "../support/instance.ts";
 import { testServers, type Servers } from "../support/servers.ts";

@@ -1,3 +1,4 @@
+/** Users, logins and requests of the tests of authentication. */
 import { once } from "node:events";
 import pg from "pg";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";

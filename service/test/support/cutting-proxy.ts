@@ -1,3 +1,4 @@
+/** A proxy that cuts connections in the middle of an answer. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 /** A way to the service that is cut when a test says so, in the middle of what is being sent. */

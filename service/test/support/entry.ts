@@ -1,3 +1,4 @@
+/** Runs a program of src/ in a process of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { authEnvironment } from "./auth.ts";

@@ -1,3 +1,4 @@
+/** A server that talks as Redis does, and can fall silent. */
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 /** Speaks as much of Redis' protocol as a client needs to connect, and can hold its answers back. */

@@ -1,3 +1,4 @@
+/** The service within the test's process. */
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { withDeadline } from "../../src/platform/deadline.ts";
 import { createLogger } from "../../src/platform/logging.ts";

@@ -1,3 +1,4 @@
+/** An AI provider that answers what a test wants. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 

@@ -1,3 +1,4 @@
+/** Which routes an Express app has. */
 import express, { type Express } from "express";
 
 /** What Express keeps of a route and of a router (the package router, lib/route.js and lib/layer.js). */

@@ -1,3 +1,4 @@
+/** PostgreSQL and Redis in containers, for tests. A missing engine is an error, not a skip. */
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createServer, type AddressInfo } from "node:net";

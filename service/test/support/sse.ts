@@ -1,3 +1,4 @@
+/** A client and a parser of event streams, by the text of the specification. */
 import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
 
 export interface Received {

@@ -1,3 +1,4 @@
+/** A process whose event loop gets blocked while the watchdog watches. */
 import { writeSync } from "node:fs";
 import { startWatchdog } from "../../src/platform/watchdog.ts";
 

@@ -1,3 +1,4 @@
+/** Who may hold a connection open, and under which address it is counted. */
 import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";

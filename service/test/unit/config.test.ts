@@ -1,3 +1,4 @@
+/** The service's environment: what is taken, refused and kept from it. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

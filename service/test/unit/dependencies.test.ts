@@ -1,3 +1,4 @@
+/** The health checks of dependencies, without the dependencies. */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import type { LogState } from "../../src/events/log/log.ts";

@@ -1,3 +1,4 @@
+/** Pages of connections, and the verdict. */
 import assert from "node:assert/strict";
 import { pageOf } from "../../src/diag/connections.ts";
 import { connectionsQuerySchema, type Connection } from "../../src/diag/schema.ts";

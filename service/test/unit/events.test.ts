@@ -1,3 +1,4 @@
+/** Recent events, topics, and what is an event. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RecentEvents } from "../../src/events/log/recent.ts";

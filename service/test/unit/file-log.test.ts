@@ -1,3 +1,4 @@
+/** The file that the event log of `npm run dev` is kept in. */
 import assert from "node:assert/strict";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

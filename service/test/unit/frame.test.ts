@@ -1,3 +1,4 @@
+/** The text of event streams. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { decodeBlock, encodeBlock } from "../../src/events/stream/frame.ts";

@@ -1,3 +1,4 @@
+/** What is in a line of the log, and what is not. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -18,14 +19,31 @@ function linesOf(log: (logger: ReturnType<typeof createLogger>) => void): Record
 }
 
 describe("createLogger", () => {
-  it("redacts secrets at the top, one level down and among headers", () => {
-    const [line] = linesOf((logger) =>
-      logger.info({ token: "a", user: { password: "b" }, request: { headers: { cookie: "c" } } }, "x"),
-    );
-    assert.deepEqual(
-      [line?.token, line?.user, line?.request],
-      ["[redacted]", { password: "[redacted]" }, { headers: { cookie: "[redacted]" } }],
-    );
+  it("redacts every kind of secret at the top, one level down and among headers", () => {
+    for (const name of [
+      "authorization",
+      "cookie",
+      "set-cookie",
+      "password",
+      "secret",
+      "token",
+      "accessToken",
+      "refreshToken",
+      "csrfToken",
+      "x-csrf-token",
+      "last_event_id",
+    ]) {
+      const secret = { [name]: "canary" };
+      const [line] = linesOf((logger) =>
+        logger.info({ ...secret, user: secret, request: { headers: secret } }, "x"),
+      );
+      const redacted = { [name]: "[redacted]" };
+      assert.deepEqual(
+        [line?.[name], line?.user, line?.request],
+        ["[redacted]", redacted, { headers: redacted }],
+        name,
+      );
+    }
   });
 
   it("writes lines of known fields as it does others, and still searches those", () => {

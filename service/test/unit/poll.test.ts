@@ -1,3 +1,4 @@
+/** What a poll leaves behind. */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { Hub } from "../../src/events/stream/hub.ts";
@@ -47,6 +48,7 @@ describe("a poll", () => {
     setTimeout(() => asked.abort(), 50);
     const page = await poll({ after: "aaaa-1-0", filter, limit: 10 }, hub, noLog, asked.signal);
     assert.deepEqual([page?.events.length, page?.next], [0, "aaaa-1-0"]);
+    assert.ok(signals.length > 0);
     for (const signal of signals) assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 });

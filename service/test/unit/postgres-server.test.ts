@@ -1,3 +1,4 @@
+/** PGlite behind a port. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";

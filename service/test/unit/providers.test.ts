@@ -1,3 +1,4 @@
+/** The circuit breaker, and the monitor of AI providers. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Circuit } from "../../src/providers/circuit.ts";

@@ -1,3 +1,4 @@
+/** The log's reader and joining streams, on a log that misbehaves. */
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+/** When a connection to Redis is given up. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";

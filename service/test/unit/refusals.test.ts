@@ -1,3 +1,4 @@
+/** How many refusals are written down. */
 import assert from "node:assert/strict";
 import { RefusalBudget } from "../../src/auth/http/refusals.ts";
 

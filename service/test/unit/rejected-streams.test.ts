@@ -1,3 +1,4 @@
+/** Streams that are rejected, and streams that end at a time. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Writable } from "node:stream";

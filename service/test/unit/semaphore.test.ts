@@ -1,3 +1,4 @@
+/** The semaphore. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Gate } from "../../src/platform/semaphore.ts";

@@ -1,3 +1,4 @@
+/** The token bucket. */
 import assert from "node:assert/strict";
 import { TokenBucket } from "../../src/platform/token-bucket.ts";
 

@@ -1,3 +1,4 @@
+/** Which trace id is taken over. */
 import assert from "node:assert/strict";
 import { traceIdOf } from "../../src/platform/trace.ts";
 

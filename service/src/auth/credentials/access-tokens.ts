@@ -1,3 +1,4 @@
+/** Access tokens: short-lived JWTs. */
 import { randomUUID } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";

@@ -1,3 +1,4 @@
+/** The cookie of a session. */
 import type { AuthConfig } from "../../platform/env/config.ts";
 
 /**

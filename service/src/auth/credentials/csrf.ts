@@ -1,3 +1,4 @@
+/** CSRF tokens of a session. */
 import { createHmac } from "node:crypto";
 import { deriveKey, isSame, randomToken } from "./secrets.ts";
 

@@ -1,3 +1,4 @@
+/** Passwords: how they are made, hashed and compared. */
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { between } from "../../platform/deadline.ts";
@@ -19,8 +20,8 @@ const maxRunning = 2;
 /** Those who may wait for their turn; further ones are told to come again. */
 const maxWaiting = 30;
 
-/** Longest wait for it, ms. */
-const patienceMs = 10_000;
+/** The longest wait for it, in ms: shorter than the edge waits for an answer, or it would take this replica for hung. */
+export const patienceMs = 4000;
 
 const gate = new Gate(maxRunning, maxWaiting);
 

@@ -1,3 +1,4 @@
+/** Random tokens, their hashes, and keys for one purpose each. */
 import { createHash, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** 256 random bits, safe in cookies, headers and URLs. */

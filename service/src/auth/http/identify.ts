@@ -1,9 +1,10 @@
+/** Finds out who sends a request. */
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
 import type { AccessTokens } from "../credentials/access-tokens.ts";
-import { apiTokenPattern, type ApiTokens } from "../credentials/api-tokens.ts";
+import { apiTokenPattern, type ApiTokens } from "../stores/api-tokens.ts";
 import type { AuthMode } from "../../platform/env/schema.ts";
 import { sessionIds } from "../credentials/cookies.ts";
 import type { CsrfTokens } from "../credentials/csrf.ts";

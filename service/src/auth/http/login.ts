@@ -1,14 +1,15 @@
+/** The routes that begin, renew and end a login. */
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
 import type { AuditEntry } from "../stores/audit.ts";
-import type { AuthParts } from "../auth.ts";
+import type { AuthParts } from "../parts.ts";
 import { clearedCookie, sessionCookie, sessionIds } from "../credentials/cookies.ts";
 import { checkOrigin } from "./origin.ts";
 import { isPassword } from "../credentials/passwords.ts";
 import { principalOf, type KnownPrincipal, isKnown } from "../principal.ts";
-import type { Refreshed } from "../credentials/refresh-tokens.ts";
+import type { Refreshed } from "../stores/refresh-tokens.ts";
 import type { Revoked } from "../stores/revocations.ts";
 import { loginSchema, parseBody, refreshSchema } from "./schema.ts";
 import { hashToken, sessionKeyOf } from "../credentials/secrets.ts";

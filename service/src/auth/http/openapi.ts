@@ -1,3 +1,4 @@
+/** /api/auth in openapi.json. */
 import { z } from "zod";
 import { jsonAnswer, problem, retryAfter, type Operation } from "../../platform/operation.ts";
 import {

@@ -1,3 +1,4 @@
+/** Where a request may come from that a browser sends with a cookie. */
 import type { Request, Response } from "express";
 import { Problem } from "../../platform/problems.ts";
 

@@ -1,3 +1,4 @@
+/** Writes refused requests into the audit log, up to a budget. */
 import type { ErrorRequestHandler, Request, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import type { ProblemSlug } from "../../platform/problem-types.ts";

@@ -1,7 +1,8 @@
+/** The routes of /api/auth. */
 import { Router, type RequestHandler } from "express";
 import { jsonBody } from "../../platform/body.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";
-import type { AuthParts } from "../auth.ts";
+import type { AuthParts } from "../parts.ts";
 import { identify, type FoundSession } from "./identify.ts";
 import { iso, postLogin, postLogout, postRefresh } from "./login.ts";
 import { isKnown, principalOf, unauthenticated } from "../principal.ts";

@@ -1,9 +1,10 @@
+/** What /api/auth takes and answers. */
 import { z } from "zod";
 import { validated } from "../../platform/validate.ts";
 import { AUTH_MODES } from "../../platform/env/schema.ts";
 import { maxPasswordLength } from "../credentials/passwords.ts";
 import { scopes } from "../principal.ts";
-import { refreshTokenPattern } from "../credentials/refresh-tokens.ts";
+import { refreshTokenPattern } from "../stores/refresh-tokens.ts";
 
 /**
  * No control characters, and none that are not seen or turn the line around. Not \p{C}: that depends on the version of

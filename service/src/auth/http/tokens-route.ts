@@ -1,7 +1,8 @@
+/** The routes of personal API tokens. */
 import type { RequestHandler } from "express";
 import { Problem } from "../../platform/problems.ts";
-import type { ApiToken } from "../credentials/api-tokens.ts";
-import type { AuthParts } from "../auth.ts";
+import type { ApiToken } from "../stores/api-tokens.ts";
+import type { AuthParts } from "../parts.ts";
 import { traceOf } from "./login.ts";
 import { hasScope, insufficientScope, requireKnown } from "../principal.ts";
 import { newTokenSchema, parseBody, tokenQuerySchema } from "./schema.ts";

@@ -1,3 +1,4 @@
+/** The answer while a store of authentication is away. */
 import { between, reasonOf } from "../../platform/deadline.ts";
 import { Problem } from "../../platform/problems.ts";
 

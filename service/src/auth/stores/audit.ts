@@ -1,3 +1,4 @@
+/** The audit log: rows in PostgreSQL and lines in the log. */
 import type pg from "pg";
 import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";

@@ -1,3 +1,4 @@
+/** Revocations over all replicas, through Redis. */
 import { z } from "zod";
 import { between, pause, reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";

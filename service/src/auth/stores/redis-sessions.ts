@@ -1,3 +1,4 @@
+/** Sessions in Redis. */
 import { z } from "zod";
 import type { RedisClient, RedisLink } from "../../platform/redis.ts";
 import { scopes } from "../principal.ts";

@@ -1,3 +1,4 @@
+/** Sessions: how long they last, and where they may be kept. */
 import type { Scope } from "../principal.ts";
 import { randomToken, sessionKeyOf } from "../credentials/secrets.ts";
 

@@ -1,5 +1,5 @@
+/** Users, in PostgreSQL. */
 import type pg from "pg";
-import { withDeadline } from "../../platform/deadline.ts";
 import { queryWithin } from "../../platform/postgres.ts";
 import type { Scope } from "../principal.ts";
 
@@ -44,13 +44,13 @@ export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
 
 const deadlineMs = 2000;
 
-/** Asks with a deadline that counts waiting for a connection as well. */
+/** Asks within the deadline of all questions about users and tokens. */
 export function ask<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  return withDeadline("PostgreSQL", deadlineMs, queryWithin<Row>(pool, deadlineMs, text, values));
+  return queryWithin<Row>(pool, deadlineMs, text, values);
 }
 
 /** The users, in PostgreSQL. Every method is one statement: done or not, never half. */

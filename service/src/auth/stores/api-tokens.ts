@@ -1,7 +1,8 @@
+/** Personal API tokens, in PostgreSQL. */
 import type pg from "pg";
 import type { KnownPrincipal, Scope } from "../principal.ts";
-import { hashToken, randomToken } from "./secrets.ts";
-import { ask } from "../stores/users.ts";
+import { hashToken, randomToken } from "../credentials/secrets.ts";
+import { ask } from "./users.ts";
 
 const prefix = "omniai_pat_";
 export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;

@@ -1,7 +1,8 @@
+/** Refresh tokens and their families, in PostgreSQL. */
 import type pg from "pg";
 import type { Scope } from "../principal.ts";
-import { hashToken, randomToken } from "./secrets.ts";
-import { ask, toUser, userColumns, type User } from "../stores/users.ts";
+import { hashToken, randomToken } from "../credentials/secrets.ts";
+import { ask, toUser, userColumns, type User } from "./users.ts";
 
 const prefix = "omniai_rt_";
 export const refreshTokenPattern = /^omniai_rt_[A-Za-z0-9_-]{43}$/;

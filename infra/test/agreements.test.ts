@@ -1,0 +1,327 @@
+/**
+ * What two rooms must agree on, where neither can import the other: the service, the edge in front of it, the page, and
+ * the operator's commands. Each agreement is one test that reads both sides.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { maintenanceProblem } from "../../ops/commands/maintenance.ts";
+import { corsHeaders } from "../../service/src/app.ts";
+import { patienceMs } from "../../service/src/auth/credentials/passwords.ts";
+import { defaultScopes, scopes } from "../../service/src/auth/principal.ts";
+import { pollQuerySchema } from "../../service/src/events/http/schema.ts";
+import { healthOperations } from "../../service/src/health/openapi.ts";
+import { operations } from "../../service/src/openapi.ts";
+import { loadConfig } from "../../service/src/platform/env/config.ts";
+import { allProblemTypes, PROBLEM_URN } from "../../service/src/platform/problem-types.ts";
+import { wellFormedId } from "../../service/src/platform/request-id.ts";
+import { securityHeaders } from "../../service/src/platform/security-headers.ts";
+import { clientReportSchema } from "../../service/src/reports/schema.ts";
+import { INTERNAL_PORT, PUBLIC_PORT } from "../components/backend/backend.ts";
+import { isBaseUrl } from "../components/backend/providers.ts";
+import { keepAliveLadder } from "../components/edge/ladder.ts";
+import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
+import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
+import type { PublicAccess } from "../config/public-access.ts";
+import { defaults } from "./defaults.ts";
+import { stackFile } from "./support/stack-file.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const textOf = (path: string): string => readFileSync(join(repository, path), "utf8");
+const number = (pattern: RegExp, text: string): number => {
+  const found = pattern.exec(text)?.[1];
+  assert.ok(found, `${pattern} is not found any more`);
+  return Number(found.replaceAll("_", ""));
+};
+
+const service = loadConfig({});
+const edge: EdgeConfig = {
+  upstreams: [{ name: "backend-1" }],
+  upstreamPort: PUBLIC_PORT,
+  release: "abc",
+  tls: true,
+  keepAlive: keepAliveLadder(10),
+  responseSeconds: Number(defaults["edgeResponseSeconds"]),
+  corsOrigins: ["https://owner.github.io"],
+  resourcePolicy: "cross-origin",
+  hosts: [],
+  limits: { connections: 2000, requestRate: 1000, streams: 1000, streamRate: 200 },
+};
+const nginx = renderNginx(edge);
+const dockerfile = textOf("service/Dockerfile");
+const stream = textOf("frontend/js/stream.js");
+const pageSources = [
+  "frontend/app.js",
+  ...readdirSync(join(repository, "frontend/js")).map((file) => `frontend/js/${file}`),
+]
+  .map(textOf)
+  .join("\n");
+
+/** The directives of one location of nginx.conf. */
+function location(name: string): string {
+  const [, body] = new RegExp(`\\n    location ${name} \\{([\\s\\S]*?)\\n    \\}`).exec(nginx) ?? [];
+  return body ?? assert.fail(`nginx.conf has no location ${name}`);
+}
+
+describe("service, edge and page", () => {
+  it("agree on how long a poll may wait", () => {
+    const { wait } = pollQuerySchema.shape;
+    const ofService = Array.from({ length: 100 }, (_, seconds) => seconds).filter(
+      (seconds) => wait.safeParse(String(seconds)).success,
+    );
+    const longest = Math.max(...ofService);
+    const ofEdge = number(/proxy_read_timeout (\d+)s/, location("= /api/events/poll"));
+    const ofPage = number(/const POLL_SECONDS = (\d+);/, stream);
+    assert.equal(ofPage, longest, "the page asks for as long as the service waits");
+    assert.equal(ofEdge, longest + edge.responseSeconds, "the edge waits for that and for an answer");
+    const patience = number(/AbortSignal\.timeout\((\d+_?\d*)\)/, stream) / 1000;
+    assert.ok(patience > ofEdge, "the page hears of the edge's error instead of giving up before");
+  });
+
+  it("agree on how long a stream may be silent", () => {
+    const heartbeat = service.events.heartbeatMs / 1000;
+    const ofEdge = number(/proxy_read_timeout (\d+)s/, location("= /_stream"));
+    assert.ok(ofEdge > 2 * heartbeat, "one heartbeat may be lost");
+    const silence = number(/const SILENCE = ([\d.]+);/, stream);
+    assert.ok(silence > 2, "the page leaves room for one lost heartbeat, too");
+  });
+
+  it("agree on what the page is told of its stack", async () => {
+    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" } as PublicAccess);
+    const config = await withAnswer(rendered, async () => {
+      const { loadConfig: load } = (await import(join(repository, "frontend/js/config.js"))) as {
+        loadConfig: () => Promise<Record<string, unknown>>;
+      };
+      return load();
+    });
+    assert.deepEqual(config, { ...rendered, heartbeatSeconds: service.events.heartbeatMs / 1000 });
+  });
+
+  it("agree on the longest report of a page", async () => {
+    const { Reporter } = (await import(join(repository, "frontend/js/reporter.js"))) as {
+      Reporter: new (api: { post: (path: string, body: unknown) => Promise<void> }) => {
+        arrived(id: string): void;
+        answered(ms: number): void;
+        lost(reason: string): void;
+        error(message: string, source: string, line: number, column: number): void;
+        send(isLast: boolean): Promise<void>;
+      };
+    };
+    const sent: [string, unknown][] = [];
+    const reporter = new Reporter({
+      post: (path, body) => {
+        sent.push([path, body]);
+        return Promise.resolve();
+      },
+    });
+    const long = "x".repeat(10_000);
+    reporter.arrived("epoch-1-0");
+    reporter.answered(1e9);
+    reporter.lost(long);
+    for (let index = 0; index < 100; index++) reporter.error(`${index} ${long}`, long, 1e5, 1e5);
+    await reporter.send(false);
+    assert.equal(sent.length, 1);
+    const [path, body] = sent[0] ?? [];
+    assert.ok(
+      operations.some((operation) => operation.path === path && operation.method === "post"),
+      path,
+    );
+    const parsed = clientReportSchema.safeParse(body);
+    assert.ok(parsed.success, parsed.error?.message);
+  });
+
+  it("agree on the headers that a page sends and reads", () => {
+    const read = [...pageSources.matchAll(/headers\.get\("([a-z-]+)"\)/g)].map(([, name = ""]) => name);
+    assert.ok(read.includes("retry-after"));
+    const exposedByEdge = /\$own_cors_exposed \{[^}]*"([a-z, -]+)"/.exec(nginx)?.[1]?.split(", ") ?? [];
+    for (const name of read) {
+      assert.ok(corsHeaders.exposed.includes(name), `the service does not expose ${name}`);
+      assert.ok(exposedByEdge.includes(name), `the edge does not expose ${name}`);
+    }
+    for (const name of exposedByEdge) assert.ok(corsHeaders.exposed.includes(name), name);
+    const lines = pageSources.split("\n").filter((line) => line.includes("headers"));
+    const sent = [...lines.join("\n").matchAll(/headers\["([a-z-]+)"\]|"([a-z]+-[a-z-]+)": /g)].map(
+      ([, assigned, listed]) => assigned ?? listed ?? "",
+    );
+    for (const name of ["authorization", "content-type", "idempotency-key", "x-csrf-token", "last-event-id"])
+      assert.ok(sent.includes(name), `the page does not send ${name}; is this test still right?`);
+    for (const name of sent)
+      assert.ok(corsHeaders.allowed.includes(name), `the service does not allow ${name}`);
+  });
+
+  it("agree on which scopes there are", () => {
+    const named = (text: string): string[] => text.match(/\b(events|diag):\w+/g) ?? [];
+    for (const scope of named(pageSources)) assert.ok((scopes as readonly string[]).includes(scope), scope);
+    const help = /--scopes <list>", "([^"]+)"/.exec(textOf("ops/cli.ts"))?.[1] ?? "";
+    assert.deepEqual(named(help), [...scopes]);
+    assert.match(help, /the first two/);
+    assert.deepEqual([...defaultScopes], scopes.slice(0, 2));
+  });
+});
+
+describe("service and edge", () => {
+  it("agree on the ports", () => {
+    assert.deepEqual([service.port, service.internalPort], [PUBLIC_PORT, INTERNAL_PORT]);
+    assert.equal(number(/OMNIAI_PORT=(\d+)/, dockerfile), PUBLIC_PORT);
+    assert.equal(number(/OMNIAI_INTERNAL_PORT=(\d+)/, dockerfile), INTERNAL_PORT);
+    assert.match(dockerfile, new RegExp(`^EXPOSE ${PUBLIC_PORT} ${INTERNAL_PORT}$`, "m"));
+  });
+
+  it("agree on the paths that have a rule of their own", () => {
+    const paths = operations.filter(({ ports }) => ports.includes("public")).map(({ path }) => path);
+    for (const [, path = ""] of nginx.matchAll(/location = (\/api\/\S+) /g))
+      assert.ok(paths.includes(path), path);
+    const probes = /location ~ \^\/\(([a-z|]+)\)\$/.exec(nginx)?.[1]?.split("|") ?? [];
+    assert.deepEqual(
+      probes.map((probe) => `/${probe}`),
+      healthOperations.map(({ path }) => path),
+    );
+    for (const path of paths) assert.ok(path.startsWith("/api/") || probes.includes(path.slice(1)), path);
+  });
+
+  it("agree on who the client is: the edge names one address, and the service counts one hop", () => {
+    const named = nginx.match(/proxy_set_header X-Forwarded-For .*/g) ?? [];
+    assert.ok(named.length > 0);
+    for (const line of named) assert.equal(line, "proxy_set_header X-Forwarded-For $remote_addr;");
+  });
+
+  it("agree on which request ids are kept", () => {
+    const [, pattern = ""] = /map \$http_x_request_id \$trace \{[^}]*"~([^"]+)"/.exec(nginx) ?? [];
+    const ofEdge = new RegExp(pattern);
+    const text = fc.oneof(
+      fc.string(),
+      fc.stringMatching(/^[A-Za-z0-9._-]{1,140}$/),
+      fc.stringMatching(/^[a-z0-9]{8,10}.?$/),
+    );
+    fc.assert(fc.property(text, (id) => ofEdge.test(id) === wellFormedId.test(id)));
+  });
+
+  it("agree on every problem: name, title and status", () => {
+    const answers = [...nginx.matchAll(/return (\d+) '(\{.*\})\\n';/g)];
+    assert.ok(answers.length >= 10);
+    const problems = answers.map(([, status, body = ""]) => {
+      const { type, title } = JSON.parse(body) as { type: string; title: string };
+      return { type, title, status: Number(status) };
+    });
+    const { type, title, status } = maintenanceProblem("soon", new Date());
+    for (const problem of [...problems, { type, title, status }]) {
+      const known = allProblemTypes[String(problem.type).replace(PROBLEM_URN, "")];
+      assert.deepEqual([problem.title, problem.status], [known?.title, known?.status], String(problem.type));
+    }
+  });
+
+  it("agree on the security headers", () => {
+    const ofService = new Map<string, string>();
+    const response = {
+      setHeaders: (headers: Map<string, string>) => {
+        for (const [name, value] of headers) ofService.set(name.toLowerCase(), value.replaceAll(";", "; "));
+      },
+    };
+    securityHeaders({} as never, response as never, () => undefined);
+    assert.ok(ofService.size >= 5);
+    for (const [name, value] of ofService) {
+      const ofEdge = new RegExp(`add_header ${name} "([^"]*)" always;`, "i").exec(nginx)?.[1];
+      assert.equal(ofEdge, value.replaceAll(";  ", "; "), name);
+    }
+  });
+
+  it("agree on how long a body may be: the service's own limit is below the edge's", () => {
+    const ofEdge = number(/client_max_body_size (\d+)m;/, nginx) * 1024 * 1024;
+    assert.ok(service.bodyLimitBytes < ofEdge);
+    assert.ok(service.events.maxEventBytes < service.bodyLimitBytes);
+  });
+
+  it("agree on how long an answer may take: the service gives up before the edge takes it for hung", () => {
+    const ms = edge.responseSeconds * 1000;
+    for (const [what, limit] of Object.entries({
+      "an append": service.events.appendDeadlineMs,
+      "a login in its turn": patienceMs,
+      "a check": service.health.deadlineMs,
+    }))
+      assert.ok(limit < ms, `${what}: ${limit} ms`);
+  });
+});
+
+describe("service and infra", () => {
+  it("agree on which files of the image are run", () => {
+    const run = [
+      ...textOf("infra/components/backend/backend.ts").matchAll(/service\/[\w/.-]+\.m?js\b/g),
+      ...textOf("ops/commands/user.ts").matchAll(/service\/[\w/.-]+\.m?js\b/g),
+      ...dockerfile.matchAll(/service\/[\w/.-]+\.m?js\b/g),
+    ].map(([file]) => file);
+    assert.ok(run.length >= 5, run.join(" "));
+    for (const file of run) {
+      // build.mjs makes dist/ of src/.
+      const source = file.replace("/dist/", "/src/").replace(/\.js$/, ".ts");
+      assert.ok(existsSync(join(repository, source)), file);
+    }
+  });
+
+  it("agree on what a provider's address may be", () => {
+    const url = fc.oneof(
+      fc.webUrl({ withFragments: true, withQueryParameters: true }),
+      fc.constantFrom(
+        "file:///etc/passwd",
+        "https://me:pw@example.com",
+        "https://example.com/v1/",
+        "nonsense",
+        "",
+      ),
+    );
+    fc.assert(
+      fc.property(url, (baseUrl) => {
+        const isTaken = (): boolean => {
+          try {
+            loadConfig({ OMNIAI_PROVIDERS: JSON.stringify([{ name: "a", baseUrl }]) });
+            return true;
+          } catch {
+            return false;
+          }
+        };
+        assert.equal(isTaken(), isBaseUrl(baseUrl), baseUrl);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("agree on the memory of a replica: its heap leaves room for the rest", () => {
+    const [, flags = ""] = /^CMD \[(.*)\]$/m.exec(dockerfile) ?? [];
+    const old = number(/max-old-space-size=(\d+)/, flags);
+    // The young generation has three spaces of this size.
+    const young = 3 * number(/max-semi-space-size=(\d+)/, flags);
+    assert.ok(old + young < Number(defaults["backendMemory"]));
+  });
+
+  it("agree on the connections to PostgreSQL: two generations of replicas fit, and one migration", () => {
+    const source = textOf("infra/components/database/database.ts");
+    const most = number(/max_connections: "(\d+)"/, source);
+    // PostgreSQL keeps three for superusers, by default.
+    const free = most - 3 - 1;
+    for (const stack of ["dev", "staging", "prod"]) {
+      const replicas = Number(stackFile(stack)["backendReplicas"] ?? defaults["backendReplicas"]);
+      assert.ok(2 * replicas * service.postgres.poolMax <= free, `${stack}: ${replicas} replicas`);
+    }
+  });
+
+  it("agree on the health check: two probes and the program's start fit into the engine's time for one", () => {
+    const probe = number(/const probeMs = (\d+);/, textOf("service/healthcheck.mjs"));
+    const probes = number(/^ask\((\d+)\);/m, textOf("service/healthcheck.mjs"));
+    const timeout = number(
+      /healthcheck\.mjs"\], timeout: (\d+)/,
+      textOf("infra/components/backend/backend.ts"),
+    );
+    assert.ok(probes * probe + 1000 <= timeout * 1000);
+  });
+});
+
+/** Runs `work` while every request of this process is answered with `body`. */
+async function withAnswer<T>(body: object, work: () => Promise<T>): Promise<T> {
+  const before = globalThis.fetch;
+  globalThis.fetch = () => Promise.resolve(Response.json(body));
+  try {
+    return await work();
+  } finally {
+    globalThis.fetch = before;
+  }
+}

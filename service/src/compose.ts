@@ -1,0 +1,188 @@
+/** What a replica is made of: builds every part and connects them. Nothing here runs yet; service.ts starts and stops it. */
+import type { Response } from "express";
+import type { AppParts } from "./app.ts";
+import { Auth } from "./auth/auth.ts";
+import { hasScope, principalOf } from "./auth/principal.ts";
+import { describeStream } from "./diag/connections.ts";
+import type { ReplicaRegistry } from "./diag/replica-registry.ts";
+import { Admission } from "./events/http/admission.ts";
+import { LogReader } from "./events/log/reader.ts";
+import { RecentEvents } from "./events/log/recent.ts";
+import { Hub } from "./events/stream/hub.ts";
+import type { EventsMetrics } from "./events/stream/metrics.ts";
+import { TurnedAway } from "./events/stream/rejected-streams.ts";
+import { Streams } from "./events/stream/streams.ts";
+import { Checks } from "./health/checks.ts";
+import { databaseCheck, eventsCheck, lagCheck, redisCheck } from "./health/dependencies.ts";
+import { migrationsCheck } from "./migrate/check.ts";
+import { loadMigrations } from "./migrate/files.ts";
+import { routeTemplates } from "./openapi.ts";
+import type { Cleanable } from "./platform/cleanup.ts";
+import type { Config } from "./platform/env/config.ts";
+import type { Logger } from "./platform/logging.ts";
+import { Metrics } from "./platform/prometheus.ts";
+import { RateLimit } from "./platform/rate-limit.ts";
+import { ProviderMonitor } from "./providers/monitor.ts";
+import { Readiness } from "./readiness.ts";
+import { reportsPerAddress } from "./reports/router.ts";
+import { PostgresReportStore } from "./reports/store.ts";
+import { connectedStores, type Stores } from "./stores.ts";
+
+export interface CompositionOptions {
+  /** Where things are kept; PostgreSQL and Redis by the configuration when left out. */
+  readonly stores?: Stores;
+  /** Who sees all of the diagnostics; left out, those with the scope diag:read. */
+  readonly maySeeAll?: (response: Response) => boolean;
+  /** Counts in place of /metrics what the events tell: for tests. */
+  readonly eventsMetrics?: EventsMetrics;
+}
+
+/** The parts that have a life of their own, and what the two apps are made of. */
+export interface Composition {
+  readonly stores: Stores;
+  readonly readiness: Readiness;
+  readonly streams: Streams;
+  readonly reader: LogReader;
+  readonly checks: Checks;
+  readonly auth: Auth;
+  readonly providers: ProviderMonitor;
+  readonly registry: ReplicaRegistry;
+  /** What has to be cleaned up every now and then. */
+  readonly cleanups: readonly {
+    readonly what: string;
+    readonly store: Cleanable;
+    readonly everyMs: number;
+  }[];
+  readonly apps: AppParts;
+}
+
+/** The most streams that a replica lists one by one: bounds what it puts into Redis while an operator looks. */
+const LIST_LIMIT = 5000;
+
+/** Entries of the log read into memory at the start: bounded, because each may be as long as an event may be. */
+const PRELOAD_LIMIT = 512;
+
+export function compose(config: Config, logger: Logger, options: CompositionOptions): Composition {
+  const { version, build, replica, bodyLimitBytes } = config;
+  const metrics = new Metrics(routeTemplates, { version, build, replica });
+  const counts = options.eventsMetrics ?? metrics.streams;
+  const stores = options.stores ?? connectedStores(config, logger);
+  const { pool, redis } = stores;
+
+  const events = composeEvents(config, stores, counts, logger);
+  const { hub, reader, streams } = events;
+  const auth = new Auth(config, pool, stores.auth, logger);
+  const migrations = loadMigrations();
+  const checks = composeChecks(config, stores, { migrations, reader, hub }, logger);
+  const readiness = new Readiness(checks);
+  const isDraining = (): boolean => readiness.isDraining;
+  const reports = new PostgresReportStore(pool, replica, config.reports);
+  const providers = new ProviderMonitor(config.providers);
+  const registry = stores.registry({
+    replica,
+    max: config.events.maxStreams,
+    size: () => streams.size,
+    list: () =>
+      [...streams].slice(0, LIST_LIMIT).map((stream) => describeStream(stream, replica, hub.position)),
+  });
+  metrics.watch({ pool, redis, isReady: () => readiness.isReady, streams, reader, checks });
+
+  return {
+    stores,
+    readiness,
+    streams,
+    reader,
+    checks,
+    auth,
+    providers,
+    registry,
+    cleanups: [
+      { what: "client reports", store: reports, everyMs: config.reports.cleanupMs },
+      ...auth.cleanups.map((each) => ({
+        what: each.what,
+        store: each,
+        everyMs: config.auth.audit.cleanupMs,
+      })),
+    ],
+    apps: {
+      health: { checks, version, build, replica, isDraining, hasStarted: () => readiness.hasStarted },
+      diag: {
+        config,
+        pool,
+        redis,
+        reader,
+        streams,
+        checks,
+        isDraining,
+        migrations,
+        reports,
+        providers,
+        registry,
+        maySeeAll: options.maySeeAll ?? ((response) => hasScope(principalOf(response), "diag:read")),
+      },
+      reports: {
+        store: reports,
+        perMinute: config.reports.perMinute,
+        perAddress: reportLimit(config, stores),
+        trustProxyHops: config.events.trustProxyHops,
+        bodyLimitBytes,
+        logger,
+      },
+      events: {
+        ...events,
+        log: stores.log,
+        metrics: counts,
+        config: config.events,
+        auth,
+        bodyLimitBytes,
+        logger,
+      },
+      auth,
+      corsOrigins: config.corsOrigins,
+      metrics,
+      logger,
+    },
+  };
+}
+
+function composeEvents(config: Config, { log }: Stores, counts: EventsMetrics, logger: Logger) {
+  const { replayCacheEvents, replayCacheBytes, readBlockMs, coalesceMs, heartbeatMs, maxStreams } =
+    config.events;
+  const hub = new Hub(new RecentEvents(replayCacheEvents, replayCacheBytes), counts);
+  const preload = Math.min(PRELOAD_LIMIT, replayCacheEvents);
+  return {
+    hub,
+    reader: new LogReader(log, hub, { blockMs: readBlockMs, coalesceMs, preload }, logger),
+    streams: new Streams(heartbeatMs, (stream) => hub.heartbeat(stream), counts),
+    turnedAway: new TurnedAway(Math.max(100, Math.ceil(maxStreams / 4))),
+    admission: new Admission({
+      perProcess: maxStreams,
+      perAddress: config.events.maxStreamsPerAddress,
+      perUser: config.auth.maxStreamsPerUser,
+      rate: config.events.connectRate,
+      burst: config.events.connectBurst,
+    }),
+  };
+}
+
+function composeChecks(
+  config: Config,
+  { pool, redis, log }: Stores,
+  parts: { migrations: ReturnType<typeof loadMigrations>; reader: LogReader; hub: Hub },
+  logger: Logger,
+): Checks {
+  const { deadlineMs } = config.health;
+  const checks = [
+    databaseCheck(pool, deadlineMs),
+    migrationsCheck(pool, parts.migrations, deadlineMs),
+    ...(redis ? [redisCheck(redis, deadlineMs)] : []),
+    eventsCheck(parts.reader, config.events.readBlockMs),
+    lagCheck(parts.reader, parts.hub, log, config.health),
+  ];
+  return new Checks(checks, config.health, logger);
+}
+
+function reportLimit(config: Config, { redis }: Stores): RateLimit {
+  const points = reportsPerAddress(config.reports.perMinute);
+  return new RateLimit({ name: "reports", points, windowSeconds: 60, batch: Math.ceil(points / 50) }, redis);
+}
