@@ -18,8 +18,8 @@ describe("the edge's scripts", () => {
 });
 
 describe("redis", () => {
-  it("never evicts, and keeps a share of the limit for copy-on-write", () => {
-    assert.match(renderRedisConfig(128), /^maxmemory 76mb$/m);
+  it("never evicts, and keeps half of the limit for itself", () => {
+    assert.match(renderRedisConfig(128), /^maxmemory 64mb$/m);
     assert.match(renderRedisConfig(128), /^maxmemory-policy noeviction$/m);
     assert.match(renderRedisConfig(128), /^appendonly yes$/m);
   });

@@ -2,9 +2,11 @@
 import type { EventsConfig } from "../src/platform/env/config.ts";
 import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {
+  costOf,
   LogUnavailableError,
   OnceKeyReusedError,
   onceSeconds,
+  pageBytes,
   type EventLog,
   type LogEntry,
   type LogPage,
@@ -15,6 +17,8 @@ import { digest, printOf } from "../src/events/log/idempotency.ts";
 import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { Journal, type Contents, type Head, type Record } from "./journal.ts";
+
+type FileLogConfig = Pick<EventsConfig, "retention" | "logBytes" | "appendDeadlineMs" | "maxPendingAppends">;
 
 interface Pending {
   readonly event: NewEvent;
@@ -29,26 +33,24 @@ interface Pending {
  * changed by somebody begins a new epoch, and clients are told so.
  */
 export class FileEventLog implements EventLog {
-  readonly #config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">;
+  readonly #config: FileLogConfig;
   readonly #journal: Journal;
   readonly #logger: Logger;
   /** Where the epoch was before the first record kept. */
   #head: Head;
   #records: Record[];
-  /** Lines of the file: records that were trimmed stay there until it is rewritten. */
+  /** What the records take of the budget. */
+  #bytes = 0;
+  /** Lines of the file, and what they take: records that were trimmed stay there until it is rewritten. */
   #lines: number;
+  #written: number;
   readonly #once = new Map<string, Record>();
   #pending: Pending[] = [];
   #waiting: (() => void)[] = [];
   #writing: Promise<void> | undefined;
   #isClosed = false;
 
-  private constructor(
-    journal: Journal,
-    { head, records }: Contents,
-    config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">,
-    logger: Logger,
-  ) {
+  private constructor(journal: Journal, { head, records }: Contents, config: FileLogConfig, logger: Logger) {
     this.#journal = journal;
     this.#head = head;
     this.#records = [...records];
@@ -56,15 +58,12 @@ export class FileEventLog implements EventLog {
     this.#config = config;
     this.#logger = logger;
     for (const record of records) if (record.once) this.#once.set(record.once, record);
+    this.#bytes = this.#written = sizeOf(records);
     this.#trim();
   }
 
   /** Reads the file, or begins one. */
-  static async load(
-    path: string,
-    config: Pick<EventsConfig, "retention" | "appendDeadlineMs" | "maxPendingAppends">,
-    logger: Logger,
-  ): Promise<FileEventLog> {
+  static async load(path: string, config: FileLogConfig, logger: Logger): Promise<FileEventLog> {
     const { journal, contents, wasKept } = await Journal.open(path);
     const { epoch } = contents.head;
     logger.info({ epoch, events: contents.records.length, wasKept }, "event log opened");
@@ -108,9 +107,10 @@ export class FileEventLog implements EventLog {
     return Promise.resolve({ state: this.#state(), entries: this.#after(after, limit) });
   }
 
-  async tail(limit: number): Promise<LogPage> {
+  async tail(limit: number, maxBytes: number): Promise<LogPage> {
     const newest = limit > 0 ? this.#records.slice(-limit) : [];
-    return Promise.resolve({ state: this.#state(), entries: newest.map((record) => this.#entry(record)) });
+    const fitting = within(newest.reverse(), maxBytes).reverse();
+    return Promise.resolve({ state: this.#state(), entries: fitting.map((record) => this.#entry(record)) });
   }
 
   async wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]> {
@@ -134,6 +134,7 @@ export class FileEventLog implements EventLog {
       last: last?.id ?? this.#head.last,
       count: last?.n ?? this.#head.count,
       length: this.#records.length,
+      bytes: this.#bytes,
     };
   }
 
@@ -144,7 +145,7 @@ export class FileEventLog implements EventLog {
       if (compareIds(this.#records[middle]?.id ?? id, id) <= 0) low = middle + 1;
       else high = middle;
     }
-    return this.#records.slice(low, low + limit).map((record) => this.#entry(record));
+    return within(this.#records.slice(low, low + limit), pageBytes).map((record) => this.#entry(record));
   }
 
   #entry({ n, id, t, y, d }: Record): LogEntry {
@@ -166,6 +167,9 @@ export class FileEventLog implements EventLog {
       }
       this.#records.push(...records);
       this.#lines += records.length;
+      const bytes = sizeOf(records);
+      this.#bytes += bytes;
+      this.#written += bytes;
       for (const record of records) if (record.once) this.#once.set(record.once, record);
       this.#wake();
       settle();
@@ -204,8 +208,13 @@ export class FileEventLog implements EventLog {
   }
 
   #trim(): void {
-    const excess = this.#records.length - this.#config.retention;
-    if (excess <= 0) return;
+    const { retention, logBytes } = this.#config;
+    let excess = Math.max(0, this.#records.length - retention);
+    let bytes = this.#bytes - sizeOf(this.#records.slice(0, excess));
+    for (; bytes > logBytes && excess < this.#records.length; excess++)
+      bytes -= sizeOf(this.#records.slice(excess, excess + 1));
+    if (excess === 0) return;
+    this.#bytes = bytes;
     const removed = this.#records.splice(0, excess);
     for (const record of removed) {
       if (record.once && this.#once.get(record.once) === record) this.#once.delete(record.once);
@@ -216,10 +225,12 @@ export class FileEventLog implements EventLog {
 
   async #keepSmall(): Promise<void> {
     this.#trim();
-    if (this.#lines <= 2 * this.#config.retention) return;
+    const { retention, logBytes } = this.#config;
+    if (this.#lines <= 2 * retention && this.#written <= 2 * logBytes) return;
     try {
       await this.#journal.rewrite({ head: this.#head, records: this.#records });
       this.#lines = this.#records.length;
+      this.#written = this.#bytes;
     } catch (error) {
       this.#logger.warn({ reason: reasonOf(error) }, "event log not made smaller");
     }
@@ -228,6 +239,19 @@ export class FileEventLog implements EventLog {
   #wake(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }
+}
+
+const sizeOf = (records: readonly Record[]): number =>
+  records.reduce((sum, { t: topic, y: type, d: data }) => sum + costOf({ topic, type, data }), 0);
+
+/** The first of the records until they are about `maxBytes`. */
+function within(records: readonly Record[], maxBytes: number): Record[] {
+  let bytes = 0;
+  return records.filter((record) => {
+    const fits = bytes < maxBytes;
+    bytes += sizeOf([record]);
+    return fits;
+  });
 }
 
 /** As Redis does it: the clock, and never less than before. */

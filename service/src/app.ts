@@ -7,6 +7,7 @@ import { diagRouter, type DiagSource } from "./diag/router.ts";
 import { eventsRouter, type EventsRouterOptions } from "./events/http/router.ts";
 import { healthRouter, type HealthSource } from "./health/router.ts";
 import { openApiRouter } from "./openapi.ts";
+import { limitBodies, type BodyLimitOptions } from "./platform/body-limit.ts";
 import { requestLog, type Logger } from "./platform/logging.ts";
 import { notFound, problemHandler } from "./platform/problems.ts";
 import type { Metrics } from "./platform/prometheus.ts";
@@ -20,6 +21,7 @@ export interface AppParts {
   readonly diag: DiagSource;
   readonly reports: ReportsRouterOptions;
   readonly events: EventsRouterOptions;
+  readonly bodies: BodyLimitOptions;
   readonly auth: Auth;
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
@@ -86,7 +88,7 @@ export function publicApp(parts: AppParts): Express {
   app.use(requestId, trace, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
   app.use(closeWhileDraining(parts.health.isDraining));
   app.use(exactCors(parts.corsOrigins));
-  app.use("/api", limitRequests(parts));
+  app.use("/api", limitRequests(parts), limitBodies(parts.bodies));
   // First, because after a restart thousands of streams ask for it at once.
   app.use("/api/events", eventsRouter(parts.events));
   app.use(healthRouter(parts.health, false));

@@ -13,10 +13,18 @@ import type { EventsMetrics } from "./events/stream/metrics.ts";
 import { TurnedAway } from "./events/stream/rejected-streams.ts";
 import { Streams } from "./events/stream/streams.ts";
 import { Checks } from "./health/checks.ts";
-import { databaseCheck, eventsCheck, lagCheck, redisCheck } from "./health/dependencies.ts";
+import {
+  databaseCheck,
+  eventsCheck,
+  lagCheck,
+  redisCheck,
+  redisMemoryCheck,
+  sizeCheck,
+} from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { routeTemplates } from "./openapi.ts";
+import { ByteBudget } from "./platform/byte-budget.ts";
 import type { Cleanable } from "./platform/cleanup.ts";
 import type { Config } from "./platform/env/config.ts";
 import type { Logger } from "./platform/logging.ts";
@@ -59,11 +67,11 @@ export interface Composition {
 /** The most streams that a replica lists one by one: bounds what it puts into Redis while an operator looks. */
 const LIST_LIMIT = 5000;
 
-/** Entries of the log read into memory at the start: bounded, because each may be as long as an event may be. */
+/** Entries of the log read into memory at the start; their bytes are bounded as those of the memory are. */
 const PRELOAD_LIMIT = 512;
 
 export function compose(config: Config, logger: Logger, options: CompositionOptions): Composition {
-  const { version, build, replica, bodyLimitBytes } = config;
+  const { version, build, replica, bodyLimitBytes, bodyBytes } = config;
   const metrics = new Metrics(routeTemplates, { version, build, replica });
   const counts = options.eventsMetrics ?? metrics.streams;
   const stores = options.stores ?? connectedStores(config, logger);
@@ -71,6 +79,8 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
 
   const events = composeEvents(config, stores, counts, logger);
   const { hub, reader, streams } = events;
+  // Half of it for one address: whoever sends too much leaves room for the others.
+  const bodies = new ByteBudget({ total: bodyBytes, perHolder: Math.ceil(bodyBytes / 2) });
   const auth = new Auth(config, pool, stores.auth, logger);
   const migrations = loadMigrations();
   const checks = composeChecks(config, stores, { migrations, reader, hub }, logger);
@@ -85,7 +95,8 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
     list: () =>
       [...streams].slice(0, LIST_LIMIT).map((stream) => describeStream(stream, replica, hub.position)),
   });
-  metrics.watch({ pool, redis, isReady: () => readiness.isReady, streams, reader, checks });
+  const isReady = (): boolean => readiness.isReady;
+  metrics.watch({ pool, redis, isReady, streams, reader, checks, bodies, config });
 
   return {
     stores,
@@ -137,6 +148,11 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
         bodyLimitBytes,
         logger,
       },
+      bodies: {
+        budget: bodies,
+        limitBytes: bodyLimitBytes,
+        trustProxyHops: config.events.trustProxyHops,
+      },
       auth,
       corsOrigins: config.corsOrigins,
       metrics,
@@ -150,9 +166,10 @@ function composeEvents(config: Config, { log }: Stores, counts: EventsMetrics, l
     config.events;
   const hub = new Hub(new RecentEvents(replayCacheEvents, replayCacheBytes), counts);
   const preload = Math.min(PRELOAD_LIMIT, replayCacheEvents);
+  const options = { blockMs: readBlockMs, coalesceMs, preload, preloadBytes: replayCacheBytes };
   return {
     hub,
-    reader: new LogReader(log, hub, { blockMs: readBlockMs, coalesceMs, preload }, logger),
+    reader: new LogReader(log, hub, options, logger),
     streams: new Streams(heartbeatMs, (stream) => hub.heartbeat(stream), counts),
     turnedAway: new TurnedAway(Math.max(100, Math.ceil(maxStreams / 4))),
     admission: new Admission({
@@ -175,9 +192,10 @@ function composeChecks(
   const checks = [
     databaseCheck(pool, deadlineMs),
     migrationsCheck(pool, parts.migrations, deadlineMs),
-    ...(redis ? [redisCheck(redis, deadlineMs)] : []),
+    ...(redis ? [redisCheck(redis, deadlineMs), redisMemoryCheck(redis, deadlineMs)] : []),
     eventsCheck(parts.reader, config.events.readBlockMs),
     lagCheck(parts.reader, parts.hub, log, config.health),
+    sizeCheck(log, config.events),
   ];
   return new Checks(checks, config.health, logger);
 }

@@ -107,6 +107,7 @@ export class Backend extends pulumi.ComponentResource {
       ...authVariables(args.auth),
       OMNIAI_AUTH_SECRET_FILE: `${SECRETS}/auth-secret`,
       OMNIAI_EVENT_RETENTION: String(args.eventRetention),
+      OMNIAI_EVENT_LOG_BYTES: String(args.cache.eventLogBytes),
       OMNIAI_CLIENT_REPORTS_DAYS: String(args.clientReportDays),
       OMNIAI_CLIENT_REPORTS_MAX: String(args.clientReportsMax),
       OMNIAI_PROVIDERS: providers.list,

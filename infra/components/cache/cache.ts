@@ -6,6 +6,7 @@ import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
 import { createDataVolume } from "../../resources/volume.ts";
 import { Workload } from "../../workload.ts";
+import { planCacheMemory } from "./memory.ts";
 import { HEALTH_COMMAND, REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
 
 export interface CacheArgs {
@@ -26,6 +27,8 @@ export interface CacheConnection {
   readonly url: string;
   readonly user: string;
   readonly password: pulumi.Output<string>;
+  /** What the event log may take of it, in bytes. */
+  readonly eventLogBytes: number;
   /** What to depend on before connecting; see DatabaseConnection. */
   readonly ready: readonly pulumi.Resource[];
 }
@@ -86,6 +89,7 @@ export class Cache extends pulumi.ComponentResource {
       url: "redis://redis:6379",
       user: REDIS_USER,
       password,
+      eventLogBytes: planCacheMemory(args.memory).eventLog,
       ready: [server],
     };
     this.registerOutputs({ names: this.names, imageId: this.imageId });

@@ -1,5 +1,6 @@
 /** What Redis is told: pure functions, so that a test can read and a real server can check them. */
 import { createHash } from "node:crypto";
+import { planCacheMemory } from "./memory.ts";
 
 /** Redis' own settings for a memory limit in MiB. */
 export function renderRedisConfig(memory: number): string {
@@ -14,9 +15,13 @@ appendonly yes
 # come together share one.
 appendfsync always
 aof-load-truncated yes
-# Copy-on-write of a rewrite may need as much again, so not all of the limit is for data.
-maxmemory ${Math.floor(memory * 0.6)}mb
+# The process takes more than its data: gaps between them, and copies while the file is rewritten. It has to come up
+# again with all of it, so only a part of the limit is for data.
+maxmemory ${planCacheMemory(memory).maxmemory}mb
 maxmemory-policy noeviction
+# What clients send and have not taken yet counts too, and must not push the data out.
+maxmemory-clients 25%
+client-output-buffer-limit normal 16mb 8mb 10
 save 900 1 300 100
 stop-writes-on-bgsave-error yes
 tcp-keepalive 60
@@ -64,6 +69,8 @@ export const SERVICE_RULES: readonly string[] = [
   // The log: epoch, counter and entry change together in a script.
   ...["+eval", "+evalsha", "+exists", "+hmget", "+hset", "+hincrby", "+set"],
   ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
+  // Its budget: what was appended where, and what it takes when nobody has counted.
+  ...["+rpush", "+lpop", "+memory|usage"],
   // What was posted under an idempotency key, and which replica has which streams.
   ...["+get", "+mget", "+hgetall", "+hdel"],
   // Sessions, and which of them are a user's.

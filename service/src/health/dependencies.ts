@@ -1,6 +1,6 @@
 /** The checks of PostgreSQL, Redis and the event log. */
 import type pg from "pg";
-import type { HealthConfig } from "../platform/env/config.ts";
+import type { EventsConfig, HealthConfig } from "../platform/env/config.ts";
 import type { Position } from "../events/log/cursor.ts";
 import type { EventLog } from "../events/log/log.ts";
 import type { LogReader, ReaderStatus } from "../events/log/reader.ts";
@@ -57,6 +57,46 @@ export function redisCheck(link: RedisLink, deadlineMs: number): Check {
     run: async () => {
       await link.run(deadlineMs, (client) => client.ping());
       return {};
+    },
+  };
+}
+
+/** From so much of its memory in use on, percent, an operator should look. */
+const fullPercent = 90;
+
+/** How full Redis is: when it is, it refuses sessions and events, and nothing here can make room for sessions. */
+export function redisMemoryCheck(link: Pick<RedisLink, "run">, deadlineMs: number): Check {
+  return {
+    name: "redis",
+    measurement: "memory",
+    componentType: "datastore",
+    run: async () => {
+      const info = await link.run(deadlineMs, (client) => client.info("memory"));
+      const [used, max] = [memberOf(info, "used_memory"), memberOf(info, "maxmemory")];
+      const value = max > 0 ? Math.round((used / max) * 1000) / 10 : 0;
+      if (value < fullPercent) return { value, unit: "percent" };
+      const note =
+        `Redis uses ${value} percent of the memory that it may use; when that is full, logins and events are refused. ` +
+        "Raise redisMemory, or look for what fills it";
+      return { status: "warn", value, unit: "percent", note };
+    },
+  };
+}
+
+const memberOf = (info: string, name: string): number =>
+  Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
+
+/** What the log takes of its budget. Full is how it stays: the oldest make room for the newest. */
+export function sizeCheck(log: Pick<EventLog, "state">, { logBytes }: Pick<EventsConfig, "logBytes">): Check {
+  return {
+    name: "events",
+    measurement: "size",
+    componentType: "component",
+    run: async () => {
+      const state = await log.state().catch(() => undefined);
+      // While it cannot be asked, the other checks say so.
+      const value = state ? Math.round((state.bytes / logBytes) * 1000) / 10 : 0;
+      return { value, unit: "percent" };
     },
   };
 }

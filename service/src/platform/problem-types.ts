@@ -165,6 +165,16 @@ export const problemTypes = {
     title: "Too many reports",
     when: "This replica takes no more reports at the moment.",
   },
+  "too-much-at-once": {
+    status: 429,
+    title: "Too much at once",
+    when: "The bodies that the client's address has under way are too long together.",
+  },
+  "too-much-under-way": {
+    status: 503,
+    title: "Too much under way",
+    when: "The bodies of all requests that a replica has under way are too long together.",
+  },
   "too-many-tokens": {
     status: 409,
     title: "Too many tokens",

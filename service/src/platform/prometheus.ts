@@ -14,6 +14,8 @@ export interface MetricsSource {
   readonly isReady: () => boolean;
   readonly streams: { readonly size: number };
   readonly reader: { readonly status: { readonly silentMs: number } };
+  readonly bodies: { readonly used: number };
+  readonly config: { readonly bodyBytes: number; readonly events: { readonly logBytes: number } };
   readonly checks: {
     readonly results: Readonly<
       Record<string, readonly { readonly status: string; readonly observedValue: number }[]>
@@ -74,6 +76,7 @@ export class Metrics {
         },
       });
     };
+    const observed = (check: string): number => source.checks.results[check]?.[0]?.observedValue ?? 0;
     const { pool } = source;
     gauge("ready", "1 while the replica takes requests.", () => Number(source.isReady()));
     gauge("streams_open", "Open event streams.", () => source.streams.size);
@@ -85,7 +88,24 @@ export class Metrics {
     gauge(
       "event_reader_lag_entries",
       "Entries of the event log that the reader was behind when that was last looked at.",
-      () => source.checks.results["events:lag"]?.[0]?.observedValue ?? 0,
+      () => observed("events:lag"),
+    );
+    gauge(
+      "event_log_used_ratio",
+      "What the event log takes of its budget, 0 to 1, when that was last looked at.",
+      () => observed("events:size") / 100,
+    );
+    gauge("event_log_budget_bytes", "What the event log may take.", () => source.config.events.logBytes);
+    gauge(
+      "redis_memory_used_ratio",
+      "What Redis uses of its maxmemory, 0 to 1, when that was last looked at; at 1 it refuses to write.",
+      () => observed("redis:memory") / 100,
+    );
+    gauge("request_body_bytes", "Request bodies under way.", () => source.bodies.used);
+    gauge(
+      "request_body_budget_bytes",
+      "Request bodies that may be under way.",
+      () => source.config.bodyBytes,
     );
     const { redis } = source;
     if (redis)

@@ -7,7 +7,13 @@ import { FileEventLog } from "../../dev/file-log.ts";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { compareIds, formatPosition } from "../../src/events/log/cursor.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
-import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../../src/events/log/log.ts";
+import {
+  LogUnavailableError,
+  OnceKeyReusedError,
+  pageBytes,
+  type EventLog,
+  type LogEntry,
+} from "../../src/events/log/log.ts";
 import { poll, type PollPage } from "../../src/events/stream/poll.ts";
 import { LogReader } from "../../src/events/log/reader.ts";
 import { RecentEvents } from "../../src/events/log/recent.ts";
@@ -23,7 +29,7 @@ const logger = createLogger({ level: "silent", replica: "", build: "" });
 /** One kind of log: where it is kept outlives the object. */
 interface Kind {
   /** Another object over what is kept. */
-  open(limits: { retention: number; maxPendingAppends: number }): Promise<EventLog>;
+  open(limits: { retention: number; logBytes: number; maxPendingAppends: number }): Promise<EventLog>;
   /** What is kept is gone. */
   wipe(): Promise<void>;
   close(): void;
@@ -74,7 +80,7 @@ for (const [name, make] of [
     this.timeout(30_000);
     let kind: Kind;
     const logs: EventLog[] = [];
-    const limits = { retention: 100, maxPendingAppends: 5000 };
+    const limits = { retention: 100, logBytes: 10_000_000, maxPendingAppends: 5000 };
     const open = async (given = limits): Promise<EventLog> => {
       const log = await kind.open(given);
       logs.push(log);
@@ -121,11 +127,11 @@ for (const [name, make] of [
       assert.equal(state.length, start + 40);
       assert.equal(state.last, mine.at(-1)?.id);
       assert.equal(state.first, entries[0]?.id);
-      const tail = await log.tail(3);
+      const tail = await log.tail(3, 100_000);
       assert.deepEqual(tail.entries, entries.slice(-3));
       const rest = await log.page(String(mine[29]?.id), 4);
       assert.deepEqual(rest.entries, mine.slice(30, 34));
-      assert.deepEqual((await log.tail(0)).entries, []);
+      assert.deepEqual((await log.tail(0, 100_000)).entries, []);
     });
 
     it("waits for the next entry, and not for ever", async () => {
@@ -178,6 +184,42 @@ for (const [name, make] of [
       assert.deepEqual(await (await open()).state(), state);
     });
 
+    it("keeps to its budget in bytes, and reads no more than about a page at a time", async () => {
+      await openNew();
+      closeAll();
+      const log = await open({ retention: 10_000, logBytes: 3_000_000, maxPendingAppends: 5000 });
+      const long = "x".repeat(30_000);
+      let most = 0;
+      for (let round = 0; round < 15; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => log.append(event(long))));
+        most = Math.max(most, (await log.state()).bytes);
+      }
+      const state = await log.state();
+      // Not a byte more than the budget, and not much less than it: history is worth something.
+      assert.ok(most <= 3_000_000, String(most));
+      assert.ok(state.bytes > 2_000_000 && state.length > 66, JSON.stringify(state));
+      assert.ok(state.length * 30_000 <= 3_000_000, String(state.length));
+      const bytesOf = (entries: readonly LogEntry[]): number =>
+        entries.reduce((sum, { data }) => sum + data.length, 0);
+      const page = await log.page(state.first ?? "", 1000);
+      assert.ok(bytesOf(page.entries) <= pageBytes + 16 * 33_000, String(bytesOf(page.entries)));
+      assert.ok(page.entries.length > 10);
+      const tail = await log.tail(1000, 1_500_000);
+      assert.ok(bytesOf(tail.entries) >= 1_400_000 && bytesOf(tail.entries) <= 1_500_000 + pageBytes);
+      assert.deepEqual(
+        tail.entries.map(({ number }) => number),
+        tail.entries.map((_, index) => state.count - tail.entries.length + 1 + index),
+      );
+      let after = String(state.first);
+      for (let reads = 0; after !== state.last; reads++) {
+        const entries = await log.wait(after, 100, 100);
+        // How long they are is not known before the first time.
+        if (reads > 0) assert.ok(bytesOf(entries) <= pageBytes + 33_000, String(bytesOf(entries)));
+        assert.ok(entries.length > 0 && reads < 100);
+        after = String(entries.at(-1)?.id);
+      }
+    });
+
     it("begins a new epoch when what was kept is gone, and knows no key of the one before", async () => {
       const { log } = await openNew();
       const before = await log.append(event(1), "key-of-epoch");
@@ -203,7 +245,7 @@ for (const [name, make] of [
       const { log } = await openNew();
       const early = await log.append(event("early"));
       const hub = new Hub(new RecentEvents(10, 100_000));
-      const options = { blockMs: 200, coalesceMs: 0, preload: 10 };
+      const options = { blockMs: 200, coalesceMs: 0, preload: 10, preloadBytes: 100_000 };
       const reader = new LogReader(log, hub, options, logger);
       reader.start();
       const ask = async (after: string): Promise<PollPage | undefined> => {

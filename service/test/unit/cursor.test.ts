@@ -55,7 +55,7 @@ describe("cursor", () => {
   });
 
   it("knows what can be served completely", () => {
-    const state = { epoch: "aaaa", first: "10-0", last: "20-0", count: 11, length: 6 };
+    const state = { epoch: "aaaa", first: "10-0", last: "20-0", count: 11, length: 6, bytes: 600 };
     assert.equal(lossOf("bbbb", "15-0", state), "epoch");
     assert.equal(lossOf("aaaa", "20-1", state), "unknown");
     assert.equal(lossOf("aaaa", "9-9", state), "trimmed");

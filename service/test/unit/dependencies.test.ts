@@ -48,7 +48,7 @@ describe("the database check", () => {
 
 describe("the check of the event reader's lag", () => {
   const state = (epoch: string, count: number): Promise<LogState> =>
-    Promise.resolve({ epoch, first: undefined, last: "1-0", count, length: 0 });
+    Promise.resolve({ epoch, first: undefined, last: "1-0", count, length: 0, bytes: 0 });
   const run = (count: number, log: Promise<LogState>) =>
     lagCheck(
       { status: { count } },

@@ -15,7 +15,7 @@ describe("the file of the event log of npm run dev", () => {
   let path: string;
   const logs: FileEventLog[] = [];
   const open = async (retention = 10): Promise<FileEventLog> => {
-    const limits = { retention, appendDeadlineMs: 1000, maxPendingAppends: 100 };
+    const limits = { retention, logBytes: 10_000_000, appendDeadlineMs: 1000, maxPendingAppends: 100 };
     const log = await FileEventLog.load(path, limits, logger);
     logs.push(log);
     return log;

@@ -16,7 +16,7 @@ describe("a poll", () => {
   /** A hub that remembers what waits for it. */
   function watchedHub(): { hub: Hub; signals: AbortSignal[] } {
     const hub = new Hub(new RecentEvents(100, 100_000));
-    hub.start({ epoch: "aaaa", first: "1-0", last: "1-0", count: 1, length: 1 }, [entry]);
+    hub.start({ epoch: "aaaa", first: "1-0", last: "1-0", count: 1, length: 1, bytes: 65 }, [entry]);
     const signals: AbortSignal[] = [];
     const moved = hub.moved.bind(hub);
     hub.moved = (signal) => {

@@ -46,7 +46,7 @@ class FakeLog implements EventLog {
   state(): Promise<LogState> {
     if (this.isAway) return Promise.reject(new Error("away"));
     const { epoch, last, count, entries } = this;
-    return Promise.resolve({ epoch, first: entries[0]?.id, last, count, length: entries.length });
+    return Promise.resolve({ epoch, first: entries[0]?.id, last, count, length: entries.length, bytes: 0 });
   }
 
   async page(after: string, limit: number): Promise<LogPage> {
@@ -106,7 +106,8 @@ describe("LogReader and join, on a log that misbehaves", () => {
   beforeEach(async () => {
     log = new FakeLog();
     hub = new Hub(new RecentEvents(5, 1e6));
-    reader = new LogReader(log, hub, { blockMs: 5, coalesceMs: 0, preload: 5 }, pino({ level: "silent" }));
+    const options = { blockMs: 5, coalesceMs: 0, preload: 5, preloadBytes: 1e6 };
+    reader = new LogReader(log, hub, options, pino({ level: "silent" }));
     for (let i = 0; i < 20; i++) log.add();
     reader.start();
     await settle();

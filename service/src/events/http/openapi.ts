@@ -65,7 +65,7 @@ export const eventOperations: readonly Operation[] = [
         .regex(idempotencyKeyPattern)
         .optional()
         .describe(
-          "The same key and event, within 24 h (under a flood of keys: while the event is in the log): stored once, and the same id.",
+          "The same key and event, within 24 h (under a flood of keys, which pushes out the oldest: shorter): stored once, and the same id.",
         ),
     }),
     body: { schema: described },

@@ -7,8 +7,16 @@ export interface NewEvent {
   readonly data: string;
 }
 
+/** What an event takes of the log's budget: its texts, and about what is kept beside them. */
+export const costOf = ({ topic, type, data }: NewEvent): number =>
+  Buffer.byteLength(topic) + Buffer.byteLength(type) + Buffer.byteLength(data) + entryOverhead;
+export const entryOverhead = 64;
+
 /** How long a once-key is known, s. */
 export const onceSeconds = 86_400;
+
+/** About the most that one read of the log returns, bytes: entries are bounded in length, but a hundred long ones are many. */
+export const pageBytes = 524_288;
 
 /** An event in the log. */
 export interface LogEntry extends NewEvent {
@@ -29,6 +37,8 @@ export interface LogState {
   readonly count: number;
   /** Events kept. */
   readonly length: number;
+  /** What these take of the budget, bytes. */
+  readonly bytes: number;
 }
 
 /** State and entries of one moment: nothing was trimmed between reading the one and the other. */
@@ -43,19 +53,19 @@ export interface LogPage {
  */
 export interface EventLog {
   /**
-   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept 24 h and at least until `retention`
-   * others came after it) the same event is appended once
+   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept for 24 h, or until as many
+   * others came as there is room for) the same event is appended once
    * however often this is called, on whichever replica, and whatever became of the calls before: all that succeed
    * resolve to the same position. @throws LogUnavailableError, OnceKeyReusedError
    */
   append(event: NewEvent, onceKey?: string): Promise<Position>;
   /** The state; gives a log without an epoch one. */
   state(): Promise<LogState>;
-  /** Up to `limit` entries after `after`, oldest first. */
+  /** Up to `limit` entries after `after`, and about `pageBytes` of them, oldest first. */
   page(after: string, limit: number): Promise<LogPage>;
-  /** The newest `limit` entries, oldest first. */
-  tail(limit: number): Promise<LogPage>;
-  /** Waits up to `blockMs` for entries after `after`. For one caller at a time. */
+  /** The newest `limit` entries, and about `maxBytes` of them, oldest first. */
+  tail(limit: number, maxBytes: number): Promise<LogPage>;
+  /** Waits up to `blockMs` for entries after `after`: up to `limit`, and about `pageBytes` of them. For one caller at a time. */
   wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]>;
   /** Starts to connect, and returns: what is called before it is reached rejects. */
   open(): void;

@@ -9,6 +9,8 @@ export interface ReaderOptions {
   readonly coalesceMs: number;
   /** Entries put into the hub's memory at the start. */
   readonly preload: number;
+  /** And about the most bytes of them. */
+  readonly preloadBytes: number;
 }
 
 export interface ReaderStatus {
@@ -83,7 +85,7 @@ export class LogReader {
   async #step(): Promise<void> {
     const { position } = this.#hub;
     if (!position) {
-      const { state, entries } = await this.#log.tail(this.#options.preload);
+      const { state, entries } = await this.#log.tail(this.#options.preload, this.#options.preloadBytes);
       this.#hub.start(state, entries);
       this.#number = state.count;
       return this.#answered(state.epoch);

@@ -7,9 +7,11 @@ import { RedisLink, type RedisClient } from "../../platform/redis.ts";
 import type { Position } from "./cursor.ts";
 import { Durability } from "./durability.ts";
 import {
+  costOf,
   LogUnavailableError,
   OnceKeyReusedError,
   onceSeconds,
+  pageBytes,
   type EventLog,
   type LogEntry,
   type LogPage,
@@ -23,11 +25,15 @@ export const keys = {
   meta: "omniai:events:meta",
   stream: "omniai:events:log",
   barrier: "omniai:events:barrier",
+  /** How many bytes were appended where, see redis-scripts.ts. */
+  marks: "omniai:events:marks",
   /** Before the hash of a once-key. */
   once: "omniai:events:once:",
   onceRing: "omniai:events:once-ring",
 } as const;
 
+/** Of the log's budget for each once-key that is kept. */
+const bytesPerOnceKey = 2048;
 const readDeadlineMs = 1500;
 /** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
 const maxPages = 4;
@@ -49,6 +55,8 @@ export class RedisEventLog implements EventLog {
   readonly #config: EventsConfig;
   readonly #logger: Logger;
   #pendingAppends = 0;
+  /** Of the entries read lately, bytes. */
+  #longest = 1;
   readonly #pages = new Gate(maxPages, Infinity);
 
   /** @param shared a connection that is used for other commands too; closed by its owner. */
@@ -95,11 +103,12 @@ export class RedisEventLog implements EventLog {
 
   async #add(event: NewEvent, onceKey: string | undefined, ms: number): Promise<Position> {
     const { topic, type, data } = event;
-    const names: string[] = [keys.meta, keys.stream];
-    const args = [newEpoch(), String(this.#config.retention), topic, type, data];
+    const { retention, logBytes } = this.#config;
+    const names: string[] = [keys.meta, keys.stream, keys.marks];
+    const args = [newEpoch(), String(retention), topic, type, data, String(logBytes)];
     if (onceKey !== undefined) {
       names.push(keys.once + digest(onceKey), keys.onceRing);
-      args.push(printOf(event), String(onceSeconds), String(this.#config.retention));
+      args.push(printOf(event), String(onceSeconds), String(onceKeysOf(this.#config)));
     }
     const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
     let reply: unknown;
@@ -129,9 +138,21 @@ export class RedisEventLog implements EventLog {
     return (await this.#read("state", "", 0)).state;
   }
 
-  async tail(limit: number): Promise<LogPage> {
-    const page = await this.#read("tail", "", limit);
-    return { state: page.state, entries: [...page.entries].reverse() };
+  /** Page by page from the newest back: a reply as long as all of it would be held several times over, at both ends. */
+  async tail(limit: number, maxBytes: number): Promise<LogPage> {
+    const newest = await this.#read("tail", "", limit);
+    const pages = [newest.entries];
+    let [entries, bytes] = [newest.entries.length, sizeOf(newest.entries)];
+    while (entries < limit && bytes < maxBytes) {
+      const oldest = pages.at(-1)?.at(-1);
+      if (!oldest) break;
+      const { entries: page } = await this.#read("tail", oldest.id, limit - entries);
+      if (page.length === 0) break;
+      pages.push(page);
+      entries += page.length;
+      bytes += sizeOf(page);
+    }
+    return { state: newest.state, entries: pages.flat().reverse() };
   }
 
   async page(after: string, limit: number): Promise<LogPage> {
@@ -143,13 +164,14 @@ export class RedisEventLog implements EventLog {
     }
   }
 
-  async #read(mode: "state" | "page" | "tail", after: string, limit: number): Promise<LogPage> {
-    const args = [newEpoch(), mode, after, String(limit)];
+  async #read(mode: "state" | "page" | "tail", from: string, limit: number): Promise<LogPage> {
+    const few = atOnce(pageBytes, this.#config.maxEventBytes);
+    const args = [newEpoch(), mode, from, String(limit), String(pageBytes), String(few)];
     const reply = await this.#shared.run(readDeadlineMs, (client) =>
       evaluate(client, readScript, [keys.meta, keys.stream], args),
     );
     if (!Array.isArray(reply)) throw new Error("unexpected reply to a read");
-    const [epoch, count, first, last, length, entries] = reply as unknown[];
+    const [epoch, count, first, last, length, bytes, entries] = reply as unknown[];
     return {
       state: {
         epoch: String(epoch),
@@ -157,6 +179,7 @@ export class RedisEventLog implements EventLog {
         first: first === "" ? undefined : String(first),
         last: String(last),
         length: Number(length),
+        bytes: Number(bytes),
       },
       entries: (entries as [string, string[]][]).map(([id, fields]) => {
         const values: Record<string, string> = {};
@@ -167,14 +190,31 @@ export class RedisEventLog implements EventLog {
   }
 
   async wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]> {
+    // By count only, see readScript: as many as would fit if all were as long as the longest of those before.
+    const count = Math.max(1, Math.min(limit, Math.floor(pageBytes / this.#longest)));
     const reply = await this.#reader.run(blockMs + 1500, (client) =>
-      client.xRead({ key: keys.stream, id: after }, { BLOCK: blockMs, COUNT: limit }),
+      client.xRead({ key: keys.stream, id: after }, { BLOCK: blockMs, COUNT: count }),
     );
     const messages = (reply as { messages: { id: string; message: Record<string, string> }[] }[] | null)?.[0]
       ?.messages;
-    return messages?.map(({ id, message }) => toEntry(id, message)) ?? [];
+    const entries = messages?.map(({ id, message }) => toEntry(id, message)) ?? [];
+    // Falls slowly: among small ones there may be long ones again.
+    const longest = entries.reduce((most, entry) => Math.max(most, costOf(entry)), 1);
+    this.#longest = Math.max(longest, Math.floor(this.#longest / 2));
+    return entries;
   }
 }
+
+const sizeOf = (entries: readonly LogEntry[]): number =>
+  entries.reduce((sum, entry) => sum + costOf(entry), 0);
+
+/** How many entries to ask for at a time: few enough not to be far over a page if all are as long as may be. */
+const atOnce = (bytes: number, longest: number): number =>
+  Math.max(1, Math.min(16, Math.floor(bytes / longest)));
+
+/** How many once-keys are kept: each takes about 400 bytes, so all of them a part of what the log may take. */
+export const onceKeysOf = ({ retention, logBytes }: Pick<EventsConfig, "retention" | "logBytes">): number =>
+  Math.max(100, Math.min(retention, Math.floor(logBytes / bytesPerOnceKey)));
 
 /** An entry that this service did not write (no fields of ours) gets an epoch that never matches, and so is noticed. */
 function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry {

@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
 import type { RedisClient } from "../../platform/redis.ts";
+import { entryOverhead } from "./log.ts";
+
+/** So much of the budget is freed at once when it is used up: whole stretches, seldom. */
+const slackShare = 1 / 8;
+/** How many marks a full budget has: how long the stretches are. */
+const marks = 64;
 
 /**
  * The log's two scripts. Scripts, because epoch, counter and entry have to change in one step: with single commands, a
@@ -27,48 +33,102 @@ end
 `;
 
 /**
- * KEYS 3, optional: what a publisher's idempotency key led to, "<fingerprint> <epoch> <id>". It is written in the same
- * step as the entry, and so is in the append-only file with it or not at all. One of an epoch that has ended does not
- * count: its entry is gone, and appending does not make a second one.
+ * The budget in bytes. Each append counts what it adds (`bytes`, of the epoch), and every so often leaves a mark, "<id>
+ * <bytes before it>", in a list. To make room, the oldest marks are taken and all before them is trimmed: so no entry has
+ * to be read to know how long it is, and what goes are whole stretches, well before the memory ends. `floor` is what was
+ * counted before the oldest entry that is kept.
  *
- * KEYS 4: a ring, by turns, of the newest of those keys: where a new one comes in, the one that was there goes. So they
+ * `counted` is the number of the last entry that was counted. Where it is not the one before, something else has appended
+ * (another version of this service, a log from before there was a budget): then the memory itself is measured once, and
+ * counting goes on from there.
+ */
+const recount = `
+local function recount(len)
+  redis.call('DEL', KEYS[3])
+  bytes, floor, mark = 0, 0, false
+  if len == 0 then return end
+  bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
+  if bytes <= budget then return end
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', math.floor(len * budget * ${1 - slackShare} / bytes))
+  bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
+end
+`;
+
+/**
+ * KEYS 3: the list of marks. KEYS 4, optional: what a publisher's idempotency key led to, "<fingerprint> <epoch> <id>". It
+ * is written in the same step as the entry, and so is in the append-only file with it or not at all. One of an epoch that
+ * has ended does not count: its entry is gone, and appending does not make a second one.
+ *
+ * KEYS 5: a ring, by turns, of the newest of those keys: where a new one comes in, the one that was there goes. So they
  * are bounded whatever publishers send, and the memory that the log needs stays the log's.
  *
- * ARGV: epoch to take if there is none, retention, topic, type, data; with KEYS 3 also fingerprint, seconds to keep it,
- * length of the ring.
+ * ARGV: epoch to take if there is none, retention, topic, type, data, the budget in bytes; with KEYS 4 also fingerprint,
+ * seconds to keep it, length of the ring.
  * @returns [epoch, id], or ["", ""] when the key was used for another event.
  */
 export const appendScript = script(`${openEpoch}
 local known
-if KEYS[3] then
-  known = redis.call('GET', KEYS[3])
+if KEYS[4] then
+  known = redis.call('GET', KEYS[4])
   local print, knownEpoch, knownId = string.match(known or '', '^(%S+) (%S+) (%S+)$')
   if knownEpoch == epoch then
-    if print ~= ARGV[6] then return {'', ''} end
+    if print ~= ARGV[7] then return {'', ''} end
     return {epoch, knownId}
+  end
+end
+local budget = tonumber(ARGV[6])
+local bytes, floor, mark, counted = unpack(redis.call('HMGET', KEYS[1], 'bytes', 'floor', 'mark', 'counted'))
+${recount}
+if counted == count then
+  bytes, floor, mark = tonumber(bytes), tonumber(floor), tonumber(mark)
+else
+  recount(kept and redis.call('XLEN', KEYS[2]) or 0)
+end
+local size = #ARGV[3] + #ARGV[4] + #ARGV[5] + ${entryOverhead}
+if bytes - floor + size > budget then
+  local goal, before = budget * ${1 - slackShare} - size
+  while bytes - floor > goal do
+    local oldest = redis.call('LPOP', KEYS[3])
+    if not oldest then break end
+    local id, at = string.match(oldest, '^(%S+) (%S+)$')
+    before, floor = id, tonumber(at)
+  end
+  if before then redis.call('XTRIM', KEYS[2], 'MINID', before) end
+  if bytes - floor + size > budget then
+    redis.call('XTRIM', KEYS[2], 'MAXLEN', '0')
+    redis.call('DEL', KEYS[3])
+    floor, mark = bytes, false
   end
 end
 local n = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*',
   'e', epoch, 'n', n, 't', ARGV[3], 'y', ARGV[4], 'd', ARGV[5])
-if KEYS[3] then
+if not mark or bytes - mark >= budget / ${marks} then
+  redis.call('RPUSH', KEYS[3], id .. ' ' .. string.format('%.0f', bytes))
+  mark = bytes
+end
+local number = function(value) return string.format('%.0f', value) end
+redis.call('HSET', KEYS[1], 'bytes', number(bytes + size), 'floor', number(floor), 'mark', number(mark), 'counted', n)
+if KEYS[4] then
   if not known then
-    local turn = redis.call('HINCRBY', KEYS[4], 'turn', 1) % tonumber(ARGV[8])
-    local oldest = redis.call('HMGET', KEYS[4], turn)[1]
+    local turn = redis.call('HINCRBY', KEYS[5], 'turn', 1) % tonumber(ARGV[9])
+    local oldest = redis.call('HMGET', KEYS[5], turn)[1]
     if oldest then redis.call('DEL', oldest) end
-    redis.call('HSET', KEYS[4], turn, KEYS[3])
+    redis.call('HSET', KEYS[5], turn, KEYS[4])
   end
-  redis.call('SET', KEYS[3], ARGV[6] .. ' ' .. epoch .. ' ' .. id, 'EX', ARGV[7])
+  redis.call('SET', KEYS[4], ARGV[7] .. ' ' .. epoch .. ' ' .. id, 'EX', ARGV[8])
 end
 return {epoch, id}
 `);
 
 /**
- * ARGV: epoch to take if there is none, mode (state, page, tail), id (page), limit.
- * @returns [epoch, count, first id or "", last id, length, entries oldest first (tail: newest first)]
+ * ARGV: epoch to take if there is none; mode (state, page, tail); page: the id to begin after, tail: the id to end before,
+ * or nothing; most entries, most bytes, entries at a time. Redis can limit a range by count only, and entries are as long
+ * as their publishers like: so it is asked for a few at a time, and what is over the bytes is at most that few.
+ * @returns [epoch, count, first id or "", last id, length, bytes, entries oldest first (tail: newest first)]
  */
 export const readScript = script(`${openEpoch}
-local first, last, length = '', '0-0', 0
+local first, last, length, bytes = '', '0-0', 0, 0
 local entries = {}
 if kept then
   local info = redis.call('XINFO', 'STREAM', KEYS[2])
@@ -77,13 +137,27 @@ if kept then
     if info[i] == 'last-generated-id' then last = info[i + 1] end
     if info[i] == 'first-entry' and info[i + 1] then first = info[i + 1][1] end
   end
-  if ARGV[2] == 'page' then
-    entries = redis.call('XRANGE', KEYS[2], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])
-  elseif ARGV[2] == 'tail' and ARGV[4] ~= '0' then
-    entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[4])
+  local sum, floor = unpack(redis.call('HMGET', KEYS[1], 'bytes', 'floor'))
+  bytes = tonumber(sum or 0) - tonumber(floor or 0)
+  local from, limit, room, few = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+  while ARGV[2] ~= 'state' and limit > 0 and room > 0 do
+    local asked = math.min(few, limit)
+    local part
+    if ARGV[2] == 'page' then
+      part = redis.call('XRANGE', KEYS[2], '(' .. from, '+', 'COUNT', asked)
+    else
+      part = redis.call('XREVRANGE', KEYS[2], from == '' and '+' or '(' .. from, '-', 'COUNT', asked)
+    end
+    for _, entry in ipairs(part) do
+      entries[#entries + 1] = entry
+      for _, text in ipairs(entry[2]) do room = room - #text end
+    end
+    limit = limit - asked
+    if #part < asked then break end
+    from = part[#part][1]
   end
 end
-return {epoch, count, first, last, length, entries}
+return {epoch, count, first, last, length, bytes, entries}
 `);
 
 /** Runs a script by its hash, and with its text when the server does not know it (any more). */

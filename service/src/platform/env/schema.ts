@@ -75,6 +75,8 @@ const redis = z.object({
 const events = z.object({
   /** Events kept in the log; Redis trims whole nodes, so up to some hundred more. */
   retention: whole("OMNIAI_EVENT_RETENTION", 100_000, 100, 100_000_000),
+  /** What the events kept may take, in bytes: the oldest go when it is used up, however few they are. */
+  logBytes: whole("OMNIAI_EVENT_LOG_BYTES", 33_554_432, 1_048_576, 1_099_511_627_776),
   /** The longest that an append may take until it is on disk, in ms; after it the publisher gets 503. */
   appendDeadlineMs: seconds("OMNIAI_APPEND_DEADLINE_SECONDS", 1.8, 0.1, 30),
   /** Appends that may wait at once; further ones get 503 at once. */
@@ -270,6 +272,8 @@ export const configSchema = z
     ),
     /** The longest request body, in bytes. */
     bodyLimitBytes: whole("OMNIAI_BODY_LIMIT_BYTES", 65_536, 1024, 10_485_760),
+    /** Request bodies that may be under way at once, in bytes: half of them of one address. */
+    bodyBytes: whole("OMNIAI_BODY_BYTES", 4_194_304, 131_072, 1_073_741_824),
     postgres,
     redis,
     events,

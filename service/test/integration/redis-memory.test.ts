@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { createClient } from "redis";
+import { planCacheMemory } from "../../../infra/components/cache/memory.ts";
+import { renderRedisConfig, SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
+import { Hub } from "../../src/events/stream/hub.ts";
+import { LogReader } from "../../src/events/log/reader.ts";
+import { RecentEvents } from "../../src/events/log/recent.ts";
+import { keys, RedisEventLog } from "../../src/events/log/redis-log.ts";
+import { createLogger } from "../../src/platform/logging.ts";
+import { RedisLink } from "../../src/platform/redis.ts";
+import { docker, TestServer, testServers } from "../support/servers.ts";
+import { eventually } from "../support/wait.ts";
+
+const logger = createLogger({ level: "silent", replica: "", build: "" });
+/** The least that config allows: what fits here fits everywhere. */
+const memory = 64;
+const budget = planCacheMemory(memory).eventLog;
+
+/** Redis with the deployed settings and the deployed memory limit. */
+function startRedis(): Promise<TestServer> {
+  const settings = renderRedisConfig(memory)
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#") && !/^(aclfile|dir|logfile) /.test(line))
+    .flatMap((line) => {
+      const [name = "", ...values] = line.split(" ");
+      return [`--${name}`, ...values];
+    });
+  return TestServer.start(
+    "redis-small",
+    6379,
+    [
+      "--memory",
+      `${memory}m`,
+      "--memory-swap",
+      `${memory}m`,
+      process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8",
+    ],
+    ["redis-server", ...settings, "--user", "service", "on", ">test", ...SERVICE_RULES],
+  );
+}
+
+describe("the event log in a Redis with as little memory as there may be", function () {
+  this.timeout(120_000);
+  let redis: TestServer;
+  let admin: ReturnType<typeof createClient>;
+  const links: RedisLink[] = [];
+  const logs: RedisEventLog[] = [];
+
+  const openLog = (): RedisEventLog => {
+    const config = loadConfig({
+      OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      OMNIAI_REDIS_USERNAME: "service",
+      OMNIAI_REDIS_PASSWORD_FILE: new URL("../support/password.txt", import.meta.url).pathname,
+      OMNIAI_EVENT_LOG_BYTES: String(budget),
+    });
+    const link = new RedisLink(config.redis, "small", logger, { idleMs: 3000, isPinging: true });
+    const log = new RedisEventLog(config.events, config.redis, link, logger);
+    link.open();
+    log.open();
+    links.push(link);
+    logs.push(log);
+    return log;
+  };
+  const hasAnswered = async (log: RedisEventLog): Promise<boolean> =>
+    log.append({ topic: "public.up", type: "up", data: "0" }, "up").then(
+      () => true,
+      () => false,
+    );
+  const isKilled = async (): Promise<string> =>
+    docker("inspect", "--format", "{{.State.OOMKilled}}", redis.name);
+  /** Ids of what was acknowledged. */
+  const fill = async (log: RedisEventLog, bytes: number, size: number): Promise<string[]> => {
+    const data = JSON.stringify("x".repeat(size - 2));
+    const ids: string[] = [];
+    await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        for (let sent = 0; sent < bytes / 100; sent += size)
+          ids.push((await log.append({ topic: "public.x", type: "t", data })).id);
+      }),
+    );
+    return ids;
+  };
+
+  before(async () => {
+    await testServers();
+    redis = await startRedis();
+    admin = createClient({ url: `redis://127.0.0.1:${redis.port}` });
+    admin.on("error", () => undefined);
+    await eventually("Redis", () => redis.exec("redis-cli", "ping").then(() => true), 30_000);
+    await admin.connect();
+  });
+  afterEach(() => {
+    for (const each of [...logs.splice(0), ...links.splice(0)]) each.close();
+  });
+  after(async () => {
+    admin?.destroy();
+    await redis?.remove();
+  });
+
+  for (const size of [30_000, 32_768]) {
+    it(`filled with events of ${size} bytes: room is left for sessions, and it comes up again with all of them`, async () => {
+      const log = openLog();
+      await eventually("an append", () => hasAnswered(log), 10_000);
+      let refused = 0;
+      let written = 0;
+      const sessions = setInterval(() => {
+        admin.set(`omniai:test-session:${written}`, "s".repeat(400)).then(
+          () => written++,
+          () => refused++,
+        );
+      }, 5);
+      const ids = await fill(log, 3 * budget, size);
+      clearInterval(sessions);
+      assert.equal(refused, 0, "a session was refused");
+      assert.ok(written > 20);
+      const { first, length, bytes } = await log.state();
+      assert.ok(bytes <= budget && bytes > budget / 2, String(bytes));
+      assert.ok(length * size < budget);
+      await admin.bgRewriteAof().catch(() => undefined);
+      await redis.crash();
+      // All that have a part in it at once: two replicas begin to follow, and somebody appends.
+      const followers = [openLog(), openLog()].map((each) => {
+        const hub = new Hub(new RecentEvents(2048, 4_194_304));
+        const options = { blockMs: 200, coalesceMs: 0, preload: 512, preloadBytes: 4_194_304 };
+        return { hub, reader: new LogReader(each, hub, options, logger) };
+      });
+      for (const { reader } of followers) reader.start();
+      const next = openLog();
+      await eventually("followed", () => followers.every(({ hub }) => hub.position !== undefined), 20_000);
+      await eventually("an append", () => hasAnswered(next), 10_000);
+      assert.equal(await isKilled(), "false");
+      const kept = new Set<string>();
+      for (let from = "-"; ;) {
+        const part = (await admin.xRange(keys.stream, from, "+", { COUNT: 50 })) ?? [];
+        for (const { id } of part) kept.add(id);
+        if (part.length < 50) break;
+        from = `(${part.at(-1)?.id}`;
+      }
+      const [ms = 0, sequence = 0] = (first ?? "").split("-").map(Number);
+      const isKept = (id: string): boolean => {
+        const [its = 0, number = 0] = id.split("-").map(Number);
+        return its > ms || (its === ms && number >= sequence);
+      };
+      assert.deepEqual(
+        ids.filter((id) => isKept(id) && !kept.has(id)),
+        [],
+        "acknowledged, and gone",
+      );
+      const stopped = followers.map(({ reader }) => reader.stop());
+      for (const each of logs) each.close();
+      await Promise.all(stopped);
+    });
+  }
+
+  it("measures what another version has left there, makes room, and counts on from it", async () => {
+    await admin.flushAll();
+    const epoch = "aaaaaaaaaa";
+    let n = 0;
+    // As a version without a budget appends: nothing is counted.
+    for (; n < 700; n++)
+      await admin.xAdd(keys.stream, "*", {
+        e: epoch,
+        n: String(n + 1),
+        t: "public.x",
+        y: "t",
+        d: "x".repeat(30_000),
+      });
+    await admin.hSet(keys.meta, { epoch, count: String(n) });
+    const log = openLog();
+    await eventually("an append", () => hasAnswered(log), 10_000);
+    const { bytes, length, count, last } = await log.state();
+    assert.equal(count, n + 1);
+    assert.ok(bytes <= budget && bytes > budget / 2, `${bytes} bytes`);
+    assert.ok(length > 300 && length < 560, `${length} kept`);
+    const { entries } = await log.tail(10, 1_000_000);
+    assert.deepEqual(
+      entries.map(({ number }) => number),
+      Array.from({ length: 10 }, (_, index) => n - 8 + index),
+    );
+    assert.equal(entries.at(-1)?.id, last);
+    await fill(log, budget, 30_000);
+    const taken = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? Infinity;
+    assert.ok(taken < 1.4 * budget, `${taken} bytes`);
+    assert.equal(await isKilled(), "false");
+  });
+});
