@@ -1,0 +1,192 @@
+/** One address that publishes as much as it can, on a stack as it comes: nothing is killed, and all of it comes up again. */
+import assert from "node:assert/strict";
+import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createCheckout, removeCheckout } from "./support/checkout.ts";
+import { call, eventually } from "./support/http.ts";
+import { createStack, docker, type TestStack } from "./support/stack.ts";
+
+interface Page {
+  readonly events: readonly { readonly id: string }[];
+  readonly next: string;
+  readonly more: boolean;
+  readonly reset?: { readonly reason: string; readonly earliest?: string };
+}
+
+/** `<epoch>-<ms>-<sequence>` */
+function isBefore(left: string, right: string): boolean {
+  const [, ms = 0, sequence = 0] = left.split("-").map(Number);
+  const [, otherMs = 0, otherSequence = 0] = right.split("-").map(Number);
+  return ms < otherMs || (ms === otherMs && sequence < otherSequence);
+}
+
+describe("a stack that one address fills with the largest events", function () {
+  this.timeout(400_000);
+  const connections = 100;
+  const seconds = 15;
+  let checkout: string;
+  let stack: TestStack;
+  const acknowledged: string[] = [];
+
+  /** Posts on so many connections at once, each its next event when the last is answered. @returns answers by status. */
+  async function flood(bytes: number): Promise<Map<number, number>> {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+    const body = JSON.stringify({ type: "flood", data: "x".repeat(bytes - 2) });
+    const answers = new Map<number, number>();
+    const end = performance.now() + seconds * 1000;
+    const one = (): Promise<{ status: number; id?: string; retryAfter?: number }> =>
+      new Promise((resolve) => {
+        const request = http.request(
+          `${stack.http}/api/events`,
+          { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } },
+          (response) => {
+            let text = "";
+            response.setEncoding("utf8").on("data", (part: string) => (text += part));
+            response.on("error", () => resolve({ status: 0 }));
+            response.on("end", () => {
+              const status = response.statusCode ?? 0;
+              const retryAfter = Number(response.headers["retry-after"]);
+              resolve(
+                status === 201
+                  ? { status, id: (JSON.parse(text) as { id: string }).id }
+                  : { status, retryAfter },
+              );
+            });
+          },
+        );
+        request.on("timeout", () => request.destroy(new Error("no answer")));
+        request.on("error", () => resolve({ status: 0 }));
+        request.end(body);
+      });
+    await Promise.all(
+      Array.from({ length: connections }, async () => {
+        while (performance.now() < end) {
+          const { status, id, retryAfter } = await one();
+          answers.set(status, (answers.get(status) ?? 0) + 1);
+          if (id) acknowledged.push(id);
+          else await sleep(retryAfter ? 100 : 500);
+        }
+      }),
+    );
+    agent.destroy();
+    return answers;
+  }
+
+  const everyContainer = async (): Promise<string[]> =>
+    (await docker.listContainers({ all: true, filters: { label: [`io.omniai.stack=${stack.name}`] } })).map(
+      ({ Id }) => Id,
+    );
+
+  /** Of each container: its workload, whether it was ever killed for memory, how often the engine started it again. */
+  const lives = async (): Promise<string[]> =>
+    Promise.all(
+      (await everyContainer()).map(async (id) => {
+        const { Config, State, RestartCount } = await docker.getContainer(id).inspect();
+        const workload = Config.Labels["io.omniai.workload"] ?? "";
+        return `${workload}: killed for memory ${State.OOMKilled}, started again ${RestartCount} times`;
+      }),
+    ).then((lines) => lines.sort());
+  const unhurt = ["backend", "backend", "edge", "postgres", "redis"].map(
+    (workload) => `${workload}: killed for memory false, started again 0 times`,
+  );
+
+  const isHealthy = async (): Promise<boolean> => {
+    const states = await Promise.all(
+      (await everyContainer()).map(
+        async (id) => (await docker.getContainer(id).inspect()).State.Health?.Status,
+      ),
+    );
+    if (states.length !== 5 || states.some((state) => state !== "healthy")) return false;
+    return (await call(`${stack.http}/readyz`)).status === 200;
+  };
+
+  const page = async (after: string): Promise<Page> => {
+    const { status, text } = await call(`${stack.http}/api/events/poll?limit=500&after=${after}`);
+    assert.equal(status, 200, text);
+    return JSON.parse(text) as Page;
+  };
+
+  /** The oldest event that is kept, and all ids after it, as a client reads them. */
+  async function readAll(): Promise<{ earliest: string; ids: Set<string> }> {
+    const first = await page(acknowledged[0] ?? "");
+    const earliest = first.reset?.earliest ?? acknowledged[0] ?? "";
+    const ids = new Set([earliest]);
+    let after = earliest;
+    for (;;) {
+      const { events, next, more, reset } = await page(after);
+      assert.equal(reset, undefined);
+      for (const { id } of events) ids.add(id);
+      after = next;
+      if (!more) return { earliest, ids };
+    }
+  }
+
+  before(async () => {
+    checkout = createCheckout();
+    stack = await createStack(checkout);
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+  });
+  after(async () => {
+    await stack?.remove();
+    removeCheckout(checkout);
+  });
+
+  // The data of an event may be 32 KiB.
+  for (const bytes of [30_000, 32_768]) {
+    describe(`of ${bytes} bytes, on ${connections} connections`, () => {
+      it("takes them, or says when to come back; nothing is killed", async () => {
+        const answers = await flood(bytes);
+        console.log(`      answers: ${JSON.stringify(Object.fromEntries(answers))}`);
+        assert.deepEqual(await lives(), unhurt);
+        assert.ok((answers.get(201) ?? 0) > 1000, "hardly any was taken");
+        assert.deepEqual(
+          [...answers.keys()].filter((status) => ![201, 429, 503].includes(status)),
+          [],
+        );
+      });
+
+      it("is healthy within 30 s when all of it is killed at once and started again, with all that was acknowledged", async () => {
+        const before = await readAll();
+        const ids = await everyContainer();
+        await Promise.all(ids.map((id) => docker.getContainer(id).kill()));
+        const started = performance.now();
+        await Promise.all(ids.map((id) => docker.getContainer(id).start()));
+        await eventually("health", 30, isHealthy);
+        console.log(`      healthy after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+        assert.deepEqual(await lives(), unhurt);
+        const after = await readAll();
+        const lost = acknowledged.filter((id) => !isBefore(id, after.earliest) && !after.ids.has(id));
+        assert.deepEqual(lost, []);
+        assert.equal(after.earliest, before.earliest);
+        // It may not come up by having thrown away what there was: a good part of the memory is history.
+        assert.ok(after.ids.size * bytes > 16 * 1024 * 1024, `${after.ids.size} events are kept`);
+        const { status } = await call(`${stack.http}/api/events`, {
+          method: "POST",
+          body: { type: "after", data: 1 },
+        });
+        assert.equal(status, 201);
+      });
+    });
+  }
+
+  // After all others: it counts as a start by the engine.
+  describe("whose Redis is killed alone", () => {
+    it("comes back by itself, with all that was acknowledged", async () => {
+      const [name = ""] = await stack.containers("redis");
+      process.kill((await docker.getContainer(name).inspect()).State.Pid, "SIGKILL");
+      await eventually(
+        "an event",
+        30,
+        async () =>
+          (await call(`${stack.http}/api/events`, { method: "POST", body: { type: "after", data: 2 } }))
+            .status === 201,
+      );
+      const { earliest, ids } = await readAll();
+      assert.deepEqual(
+        acknowledged.filter((id) => !isBefore(id, earliest) && !ids.has(id)),
+        [],
+      );
+    });
+  });
+});
