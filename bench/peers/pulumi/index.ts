@@ -20,6 +20,6 @@ new docker.Container("service", {
     "OMNIAI_DRAIN_SECONDS=0",
     "PGHOST=postgres",
   ],
-  healthcheck: { tests: ["CMD", "node", "service/healthcheck.mjs"], interval: "5s", timeout: "3s" },
+  healthcheck: { tests: ["CMD", "bash", "service/healthcheck.sh"], interval: "5s", timeout: "3s" },
   wait: true,
 });

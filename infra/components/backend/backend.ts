@@ -140,7 +140,7 @@ export class Backend extends pulumi.ComponentResource {
         volumes: [{ volume: files.volumeName, path: SECRETS }],
         tmpfs: { "/tmp": "size=16m,mode=1777" },
         // Time for two probes and for the start of the check itself, which is slow on a busy machine.
-        health: { command: ["node", "service/healthcheck.mjs"], timeout: 5, startPeriod: args.startSeconds },
+        health: { command: ["bash", "service/healthcheck.sh"], timeout: 5, startPeriod: args.startSeconds },
         memory: args.memory,
         cpus: args.cpus,
         pids: 128,

@@ -1,0 +1,23 @@
+#!/bin/bash
+# The engine's probe, every few seconds: asks this replica's internal port whether it is ready. As long as it is, and no
+# probe was missed before, this shell is all that it takes: Node would need 16 MiB of the replica's memory each time, and a
+# core for a while. Everything else (what is wrong, in words; a replica that hangs) is healthcheck.mjs' work.
+port=${OMNIAI_INTERNAL_PORT:-9000}
+whole() { exec node service/healthcheck.mjs "$@"; }
+
+# What the last check has left: not there before the first, and not 0 while probes are missed.
+state=${TMPDIR:-/tmp}/omniai-healthcheck.json
+[[ -r $state ]] && known=$(<"$state")
+[[ $known == *'"misses":0'* ]] || whole
+
+# Refused: it does not listen yet, or not any more.
+{ exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || whole
+# 1.0: the body is not sent in chunks, and the connection ends with it.
+printf 'GET /readyz HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n\r\n' "$port" >&3
+# As long as healthcheck.mjs waits for it; that is told of this miss, and asks once more.
+read -r -t 1.5 -u 3 _ status _ || whole 1
+[[ $status == 200 ]] || whole
+while IFS= read -r -t 1.5 -u 3 line; do :; done
+# The body is the last line, and has no end of line.
+[[ $line == '{"status":"pass"'* ]] || whole
+echo "200 pass"
