@@ -256,7 +256,7 @@ describe("sessions", function () {
           type: "urn:omniai:problem:wrong-credentials",
           title: "Wrong credentials",
           status: 401,
-          detail: "User name or password is not right.",
+          detail: "The user name or the password is wrong.",
         });
         return performance.now() - started;
       };
