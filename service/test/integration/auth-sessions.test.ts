@@ -52,7 +52,7 @@ describe("sessions", function () {
     assert.equal((await page.ask("POST", "/api/auth/logout")).status, 204, "again is no error");
   });
 
-  it("have a __Host- cookie that fits where the page is, and take it back with the same attributes", async () => {
+  it("have a __Host- cookie that fits the page's site, and remove it with the same attributes", async () => {
     const user = await addUser();
     const expected = [
       [instance, "Path=/; Secure; HttpOnly; SameSite=None; Partitioned"],
@@ -68,7 +68,7 @@ describe("sessions", function () {
     }
   });
 
-  it("get a new id with every login, and the old one is worth nothing", async () => {
+  it("get a new id with every login, and the old id becomes invalid", async () => {
     const user = await addUser();
     const page = new Page(instance);
     const planted = `__Host-sid=${"A".repeat(43)}`;
@@ -81,7 +81,7 @@ describe("sessions", function () {
     assert.deepEqual([await first.isIn(), await page.isIn()], [false, true]);
   });
 
-  it("are in Redis under a hash: what is stored lets nobody in", async () => {
+  it("are in Redis under a hash, which lets nobody in", async () => {
     const user = await addUser();
     const page = await Page.loggedIn(instance, user);
     const id = page.cookie.split("=")[1] ?? "";
@@ -223,7 +223,7 @@ describe("sessions", function () {
     assert.match(good.headers.get("vary") ?? "", /Sec-Fetch-Site/);
   });
 
-  it("cannot be begun by a page elsewhere", async () => {
+  it("cannot be started by a page of another site", async () => {
     const user = await addUser();
     const body = { username: user.name, password };
     const elsewhere: Record<string, string>[] = [
