@@ -1,4 +1,4 @@
-/** The page: reads which stack it belongs to, then shows how that is and what happens in it. */
+/** The page: reads which stack it belongs to, then shows the stack's health and its events. */
 import { Api, ApiError } from "./js/api.js";
 import { Auth } from "./js/auth.js";
 import { loadConfig, restrictConnections } from "./js/config.js";
@@ -6,9 +6,9 @@ import { Reporter } from "./js/reporter.js";
 import { EventStream } from "./js/stream.js";
 import * as view from "./js/view.js";
 
-/** How often health and diagnostics are asked for while somebody looks, ms. */
+/** How often the page asks for health and diagnostics while it is visible, in ms. */
 const ASK_EVERY_MS = 10_000;
-/** How long the good news of a recovery stays, ms. */
+/** How long the news of a recovery stays, in ms. */
 const GOOD_NEWS_MS = 8000;
 const SETTLE_MS = 700;
 
@@ -43,7 +43,7 @@ async function main() {
   void stream.run();
 }
 
-/** Health and diagnostics, as the service tells them. */
+/** Shows health and diagnostics. */
 async function askHow(/** @type {Api} */ api, /** @type {Auth} */ auth, /** @type {Reporter} */ reporter) {
   try {
     const asked = performance.now();
@@ -59,7 +59,7 @@ async function askHow(/** @type {Api} */ api, /** @type {Auth} */ auth, /** @typ
   }
 }
 
-/** How long the connection was away, and what came afterwards. */
+/** Measures how long the connection was away, and counts what came afterwards. */
 class Outage {
   /** @type {number | undefined} */
   #since;
@@ -87,7 +87,7 @@ class Outage {
     if (this.isOn) this.#caughtUp += 1;
   }
 
-  /** What was missed comes within moments of the connection; the good news waits for it. */
+  /** Missed events come within moments of the connection, so the news of the recovery waits for them. */
   end() {
     if (this.#since === undefined || this.#settling !== undefined) return;
     this.#awayMs = Date.now() - this.#since;
@@ -124,7 +124,7 @@ function createStream(config, api, auth, reporter, outage) {
     onCursor: (cursor) => sessionStorage.setItem(key, cursor),
     onEvent: (event) => {
       outage.count();
-      // What comes late because the connection was away says nothing about how fast the connection is.
+      // Events that are late because the connection was away say nothing about how fast the connection is.
       if (!outage.isOn) reporter.arrived(event.id);
       view.addEvent(event);
     },
@@ -134,7 +134,7 @@ function createStream(config, api, auth, reporter, outage) {
       const wasSignedIn = auth.state.authenticated;
       await auth.check().catch(() => undefined);
       view.showAuth(auth);
-      // What everybody may see goes on without a session.
+      // Public events go on without a session.
       return wasSignedIn;
     },
     onState: (state, { reason, retryMs }) => {
@@ -165,7 +165,8 @@ function connectForms(api, auth, stream) {
     try {
       await auth.login(username, password);
       form.reset();
-      if (auth.isNeeded) view.showLoginError("Signed in, but this browser keeps no cookie of the service.");
+      if (auth.isNeeded)
+        view.showLoginError("Signed in, but this browser does not keep the service's cookie.");
     } catch (error) {
       view.showLoginError(error instanceof ApiError ? error.message : "The service cannot be reached.");
     }
@@ -186,16 +187,16 @@ function connectForms(api, auth, stream) {
  * @param {Api} api
  * @param {string} type
  * @param {string} text
- * @returns {Promise<string>} what came of it.
+ * @returns {Promise<string>} the result, for the person.
  */
 async function send(api, type, text) {
   let data;
   try {
     data = JSON.parse(text);
   } catch {
-    return 'The data is not JSON. A text stands in quotes: "hello".';
+    return 'The data is not JSON. A text needs quotes: "hello".';
   }
-  // The same key for every attempt: an event whose answer was lost is not sent twice.
+  // The same key for every attempt: an event whose answer was lost is not stored twice.
   const headers = { "idempotency-key": crypto.randomUUID() };
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -5,14 +5,15 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Probes in a row without an answer until a process is ended that has used no CPU time between them: it is stopped or stuck for good. */
+/** A process that used no CPU time is ended after so many probes in a row without an answer: it is stopped, or hangs for good. */
 export const FROZEN_MISSES = 2;
-/** The same for one that is busy, but not with answering: it may only be short of CPU time. */
+/** The same for a process that used CPU time: it may only be short of it. */
 export const DEAF_MISSES = 12;
 
 /**
- * The service's process: the init's only child. Processes that the engine runs in the container have no parent in it.
- * @returns its pid, what tells it from a later one with the same pid, and its CPU time so far, in clock ticks.
+ * The service's process is the init's only child; processes that the engine runs in the container have no parent in it.
+ * @returns its pid, its start time, which tells it from a later process with the same pid, and its CPU time so far, in
+ *   clock ticks.
  */
 export function findService(proc = "/proc") {
   const found = readdirSync(proc)
@@ -35,9 +36,9 @@ export function findService(proc = "/proc") {
 /**
  * @param last what the previous check left: {pid, start, cpu, misses}, or undefined.
  * @param service what findService found now, or undefined.
- * @param hasAnswered any answer counts, also "not ready": a database that is away is no reason to restart anything.
- * @returns what to leave for the next check, and why to end the process now, if so. A process that has never answered
- *   is still starting, and never ended from here.
+ * @param hasAnswered any answer counts, "not ready" included: a restart does not help against a database that is away.
+ * @returns what to leave for the next check, and the reason to end the process now, if there is one. A process that has
+ *   never answered is still starting, and is never ended here.
  */
 export function judge(last, service, hasAnswered) {
   if (!service) return { next: undefined, why: undefined };

@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { findService, judge } from "./healing.mjs";
 
 const port = Number(process.env.OMNIAI_INTERNAL_PORT || 9000);
-/** Two of these, and the start of this program on a busy machine, fit into the engine's time for a check. */
+/** Two probes, and the start of this program on a busy machine, fit into the engine's time for a check. */
 const probeMs = 1500;
-// In memory, and gone with the container's life: a restarted replica starts with no misses.
+// A tmpfs that ends with the container: a restarted replica starts with no misses.
 const stateFile = join(tmpdir(), "omniai-healthcheck.json");
 
 const finish = (code, line) => {
@@ -21,7 +21,7 @@ const finish = (code, line) => {
   process.exit(code);
 };
 
-/** Notes an answer, or a miss, and acts on too many of them. Nothing in here may fail the check itself. */
+/** Notes an answer or a miss, and ends the process after too many misses. Nothing in here may fail the check itself. */
 function note(hasAnswered) {
   try {
     let last;
@@ -43,13 +43,13 @@ function note(hasAnswered) {
   }
 }
 
-/** Into the container's log, where an operator looks: the check's own output is gone after the restart. */
+/** Writes to the container's log, because the check's own output is gone after the restart. */
 function tellLog(reason) {
   const line = { level: "fatal", time: new Date().toISOString(), reason, msg: "hangs, ending the process" };
   try {
     writeFileSync("/proc/1/fd/1", `${JSON.stringify(line)}\n`);
   } catch {
-    // No log is no reason not to heal.
+    // The replica is ended with or without a line in the log.
   }
 }
 
@@ -77,11 +77,11 @@ function ask(probesLeft) {
   });
   request.on("timeout", () => {
     const said = note(false);
-    // Asked again at once: a replica that hangs is to be out of the way before the next check.
+    // It asks again at once, so that a replica that hangs is ended before the next check.
     if (said === "" && probesLeft > 1) ask(probesLeft - 1);
     else finish(1, `no answer from port ${port} within ${probeMs} ms${said}`);
   });
-  // Refused: it does not listen yet, or not any more. It starts or ends by itself.
+  // Refused: it does not listen yet, or no longer listens. It starts or ends by itself.
   request.on("error", (error) => finish(1, `port ${port}: ${error.message}`));
 }
 const missed = Number(process.argv[2] ?? 0);

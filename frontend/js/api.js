@@ -1,6 +1,6 @@
-/** Requests to the API: who one is goes along, and an answer that is a problem becomes an error that says so. */
+/** Requests to the API. They carry the credentials, and a problem in the answer becomes an error with its text. */
 
-/** An answer that is not what was asked for. */
+/** The service answered with an error. */
 export class ApiError extends Error {
   /**
    * @param {number} status
@@ -15,7 +15,7 @@ export class ApiError extends Error {
 }
 
 /**
- * @typedef {object} Credentials what the sign-in left here; only in memory, so that no script of another page finds it.
+ * @typedef {object} Credentials from the last login. They are only in memory, where no other page finds them.
  * @property {string} [accessToken]
  * @property {string} [refreshToken]
  * @property {string} [csrfToken]
@@ -34,7 +34,7 @@ export class Api {
    * @param {string} path
    * @param {RequestInit & { headers?: Record<string, string> }} [options]
    * @returns {Promise<Response>} 2xx
-   * @throws {ApiError} for another status; TypeError when there was no answer at all.
+   * @throws {ApiError} for another status, TypeError when there was no answer at all.
    */
   async request(path, options = {}) {
     const { accessToken, csrfToken } = this.credentials;
@@ -44,7 +44,7 @@ export class Api {
     else if (csrfToken && options.method && options.method !== "GET") headers["x-csrf-token"] = csrfToken;
     const response = await fetch(this.baseUrl + path, {
       cache: "no-store",
-      // A bearer token says who one is; cookies beside it would only need protection.
+      // A bearer token is enough; a cookie beside it would only need protection.
       credentials: accessToken ? "omit" : "include",
       ...options,
       headers,

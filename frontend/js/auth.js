@@ -1,4 +1,4 @@
-/** Who one is here. A stack without authentication says so; an older service has nothing to say, and is open too. */
+/** Who is logged in on this page. A stack without authentication says so; an older service has no such route, and is open too. */
 import { ApiError } from "./api.js";
 
 /**
@@ -23,18 +23,18 @@ export class Auth {
     this.#api = api;
   }
 
-  /** True when a person has to sign in before there is anything to see. */
+  /** True when a person has to log in first. */
   get isNeeded() {
     return this.state.mode !== "none" && !this.state.authenticated;
   }
 
-  /** What to follow: everybody's events, and one's own. Undefined leaves it to the service. */
+  /** The topics to follow: public ones and the user's own. Undefined leaves the choice to the service. */
   get topics() {
     const { id, scopes } = this.state;
     return id && scopes.includes("events:read") ? `public.*,user.${id}.*` : undefined;
   }
 
-  /** Asks the service who this is. @returns {Promise<AuthState>} */
+  /** Asks the service who is logged in. @returns {Promise<AuthState>} */
   async check() {
     try {
       const answer = await this.#api.get("/api/auth/check");
@@ -69,7 +69,7 @@ export class Auth {
     const { accessToken, refreshToken, csrfToken } = answer;
     this.#api.credentials = { accessToken, refreshToken, csrfToken };
     await this.check();
-    // A browser that keeps no cookie of another site answers the login and knows nothing of it afterwards.
+    // A browser that keeps no cookies of other sites has forgotten the session by now.
     if (!this.state.authenticated && this.state.mode === "both") await this.#loginByToken(username, password);
   }
 
@@ -87,7 +87,7 @@ export class Auth {
     await this.check();
   }
 
-  /** A new access token for the refresh token. @returns {Promise<boolean>} false: a person has to sign in. */
+  /** Gets a new access token for the refresh token. @returns {Promise<boolean>} false: a person has to log in. */
   async renew() {
     const { refreshToken } = this.#api.credentials;
     this.#api.credentials = {};

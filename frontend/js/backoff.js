@@ -1,4 +1,4 @@
-/** Waiting before a new attempt. */
+/** How long to wait before a new attempt. */
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -6,7 +6,7 @@ const LONGEST_MS = 30_000;
 /**
  * Full jitter: anywhere from nothing to a bound that doubles, so that pages that lost the service together do not come
  * back together.
- * @param {number} failures attempts in a row that failed, 1 for the first; 0: what is tried now is something else.
+ * @param {number} failures how many attempts in a row failed; 0 before an attempt of another kind.
  * @param {() => number} random
  * @returns {number} ms
  */
@@ -15,9 +15,9 @@ export function backoffMs(failures, random = Math.random) {
 }
 
 /**
- * A wait that others may end early.
+ * Waits; the signal ends it early.
  * @param {number} ms
- * @param {AbortSignal} signal ends it.
+ * @param {AbortSignal} signal
  * @returns {Promise<void>}
  */
 export function pause(ms, signal) {

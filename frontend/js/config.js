@@ -4,12 +4,12 @@
  * @typedef {object} RuntimeConfig
  * @property {string} stack the stack's name.
  * @property {string} apiBaseUrl the API's origin, without a slash at its end.
- * @property {number} heartbeatSeconds how often a quiet stream is heard of; default 15.
+ * @property {number} heartbeatSeconds how often a quiet stream sends a heartbeat; default 15.
  */
 
 /** @returns {Promise<RuntimeConfig>} */
 export async function loadConfig() {
-  // Never from a cache: after a deploy the page has to ask the stack that is there now.
+  // Never from a cache: after a deploy the page has to know the present stack.
   const response = await fetch("runtime-config.json", { cache: "no-store" });
   if (!response.ok) throw new Error(`runtime-config.json answered ${response.status}.`);
   const raw = await response.json();
@@ -21,8 +21,8 @@ export async function loadConfig() {
 }
 
 /**
- * From here on the page may talk to its own API and to nobody else. index.html cannot know the API's origin, and a page
- * on GitHub has no headers; a second policy can only narrow what the first one allows (CSP 3, "multiple policies").
+ * From here on the page may talk to its own API and to nobody else. index.html cannot know the API's origin, and GitHub
+ * Pages cannot set headers, so this is a second policy, which can only narrow the first (CSP 3, "multiple policies").
  * @param {string} apiBaseUrl
  */
 export function restrictConnections(apiBaseUrl) {

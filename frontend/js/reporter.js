@@ -1,4 +1,4 @@
-/** Tells the service how the connection of this page fares: latency, reconnects, errors. Never what was in an event. */
+/** Reports to the service how well this page's connection works: latency, reconnects, errors. Never what was in an event. */
 
 const EVERY_MS = 5 * 60_000;
 const MOST_SAMPLES = 500;
@@ -6,7 +6,7 @@ const MOST_ERRORS = 20;
 
 export class Reporter {
   #api;
-  /** Made up for this page alone; says nothing about who looks at it. */
+  /** A random name of this page, which says nothing about its user. */
   client = crypto.randomUUID();
   #since = Date.now();
   /** @type {number[]} */
@@ -29,7 +29,7 @@ export class Reporter {
       this.error(event.message, event.filename, event.lineno, event.colno),
     );
     addEventListener("unhandledrejection", (event) => this.error(String(event.reason)));
-    // The last moment at which a page on a phone is sure to run.
+    // The last moment at which a page on a phone is certain to run.
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") void this.send(true);
     });
@@ -77,7 +77,7 @@ export class Reporter {
     const hasNews = this.#latencies.length > 0 || this.#reconnects > 0 || this.#errors.size > 0;
     if (!hasNews) return;
     const report = this.#take();
-    // A report that does not get through is not worth another: the next one says how things are then.
+    // A report that does not get through is not repeated: the next one has newer figures.
     await this.#api.post("/api/diag/client-reports", report, {}, isLast).catch(() => undefined);
   }
 

@@ -2,15 +2,15 @@
 
 /**
  * @typedef {object} Block
- * @property {string | undefined} id the cursor from here on; undefined: it stays.
+ * @property {string | undefined} id the new cursor; undefined: the cursor stays.
  * @property {string} event
  * @property {string | undefined} data undefined: nothing to dispatch.
  * @property {number | undefined} retry ms
  */
 
 /**
- * Why not EventSource: it can neither send a bearer token nor listen for types that it does not know beforehand, and it
- * gives up for ever on any answer but 200.
+ * EventSource is of no use here: it cannot send a bearer token, cannot listen for types that it does not know beforehand,
+ * and gives up for ever on any answer but 200.
  */
 export class BlockReader {
   #rest = "";
@@ -19,7 +19,7 @@ export class BlockReader {
 
   /**
    * @param {string} text
-   * @returns {Block[]} the blocks that are complete now. One that is cut short is never seen.
+   * @returns {Block[]} the blocks that are complete now. A block that is cut short is never returned.
    */
   push(text) {
     this.#rest += text;

@@ -1,19 +1,19 @@
 /**
- * The stream of events: one cursor, whatever happens. It streams while it can, tries again with growing, random waits,
- * asks page by page when streaming fails again and again, and goes back to streaming when that works.
+ * The stream of events, with one cursor, whatever happens. It streams while it can and tries again with growing, random
+ * waits. When streaming fails again and again it polls, and goes back to streaming when that works.
  */
 import { ApiError } from "./api.js";
 import { backoffMs, pause } from "./backoff.js";
 import { BlockReader } from "./sse.js";
 
-/** Silence for longer than so many heartbeats means that nobody is there. */
+/** Silence for longer than so many heartbeats means that the connection is dead. */
 const SILENCE = 2.5;
-/** Failed streams in a row before it asks page by page. */
+/** How many streams in a row have to fail before it polls. */
 const POLL_AFTER = 3;
-/** How long it asks page by page before it tries to stream again, ms: at first, and at most. It doubles in between. */
+/** How long it polls before it tries to stream again, in ms: at first, and at most. It doubles each time. */
 const STREAM_AGAIN_MS = 5000;
 const STREAM_AGAIN_MAX_MS = 60_000;
-/** Longest wait of one such question, seconds. */
+/** The longest wait of one poll, in seconds. */
 const POLL_SECONDS = 25;
 
 /** @typedef {"connecting" | "live" | "polling" | "waiting" | "offline" | "signed-out"} State */
@@ -21,15 +21,15 @@ const POLL_SECONDS = 25;
 /**
  * @typedef {object} StreamOptions
  * @property {import("./api.js").Api} api
- * @property {string} client the page's name in its reports: the service's log calls the stream by it as well.
- * @property {() => string | undefined} topics what to follow; undefined: what everybody may.
+ * @property {string} client the page's name in its reports; the service shows the stream under it, too.
+ * @property {() => string | undefined} topics the topics to follow; undefined: the public ones.
  * @property {number} heartbeatSeconds
- * @property {string | undefined} cursor where to go on; undefined: from now.
+ * @property {string | undefined} cursor where to resume; undefined: begin with the next event.
  * @property {(event: { id: string, type: string, data: unknown }) => void} onEvent
  * @property {(reason: string) => void} onReset events were lost to this client for good.
  * @property {(state: State, detail: { reason?: string, retryMs?: number }) => void} onState
  * @property {(cursor: string) => void} onCursor
- * @property {() => Promise<boolean>} onUnauthorized tries to sign in anew; false: a person has to.
+ * @property {() => Promise<boolean>} onUnauthorized tries to renew the login; false: a person has to log in.
  */
 
 export class EventStream {
@@ -60,7 +60,7 @@ export class EventStream {
     for (;;) {
       if (!navigator.onLine) {
         this.#options.onState("offline", {});
-        // The browser may be wrong about it, so it is tried now and then all the same.
+        // The browser may be wrong about it, so it tries now and then all the same.
         await this.#pause(30_000);
       }
       this.#isReopening = false;
@@ -80,20 +80,20 @@ export class EventStream {
     }
   }
 
-  /** Who one is has changed, and with it what one may see: at once, and not as a failure. */
+  /** Opens the stream again at once, because the login has changed. That does not count as a failure. */
   reopen() {
     this.#isReopening = true;
     this.#wait.abort();
     this.#request.abort(new Error("opened anew"));
   }
 
-  /** Somebody looks, or the network is back: what waits goes on now, and what only seems to be open is opened anew. */
+  /** Somebody looks at the page, or the network is back: ends the wait, and replaces a connection that may be dead. */
   wake() {
     this.#wait.abort();
     if (Date.now() - this.#lastHeard > this.#silenceMs) this.#request.abort(new Error("nothing heard"));
   }
 
-  /** The network is gone: nothing more will come on this connection. */
+  /** The network is gone, so nothing more will come on this connection. */
   drop() {
     this.#request.abort(new Error("offline"));
   }
@@ -112,7 +112,7 @@ export class EventStream {
         headers: { accept: "text/event-stream", ...(this.#cursor ? { "last-event-id": this.#cursor } : {}) },
         signal: this.#request.signal,
       });
-      // How the service says that these topics are not for who one is now, so that an EventSource gives up.
+      // 204 means that these topics need a login; the service sends it so that an EventSource gives up.
       if (response.status === 204) throw new ApiError(401, "The session has ended.", undefined);
       if (!response.body) throw new Error("The answer has no body.");
       const blocks = new BlockReader();
@@ -153,14 +153,14 @@ export class EventStream {
       });
     }
     if (block.id !== undefined) this.#moveTo(block.id);
-    // Only what came proves that it works: an opened stream may end at once.
+    // Only received data proves that it works: an opened stream may end at once.
     if (block.data !== undefined && block.event !== "bye") this.#succeeded("live");
   }
 
   async #poll() {
     this.#request = new AbortController();
     const leftSeconds = Math.ceil((this.#pollUntil - Date.now()) / 1000);
-    // The first one shows at once whether asking works; the others wait for what comes.
+    // The first poll does not wait, to find out whether polling works; the others wait for an event.
     const wait = this.#doesPollWork ? String(Math.max(1, Math.min(POLL_SECONDS, leftSeconds))) : "0";
     const query = new URLSearchParams({ wait, ...this.#topics });
     if (this.#cursor) query.set("after", this.#cursor);
@@ -196,11 +196,11 @@ export class EventStream {
       return this.#pause(2 ** 31 - 1);
     }
     this.#failures += 1;
-    // Where no stream got through the last time either, one more failure is enough.
+    // When no stream got through the last time either, one more failure is enough.
     const patience = this.#pollForMs > STREAM_AGAIN_MS ? 1 : POLL_AFTER;
     const isTurning = this.#failures >= patience && Date.now() >= this.#pollUntil;
     const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    // Asking page by page is another way, so it is not tried as late as a stream would be.
+    // Polling is another way, so it is tried earlier than a stream would be.
     const retryMs = told + backoffMs(isTurning ? 0 : this.#failures);
     if (isTurning) {
       this.#doesPollWork = false;

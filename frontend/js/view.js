@@ -15,7 +15,7 @@ const at = (id) => {
  */
 const write = (id, text) => {
   const element = at(id);
-  // What is there already is not written again: a screen reader would say it again.
+  // The same text is not written again, because a screen reader would read it again.
   if (element.textContent !== text) element.textContent = text;
 };
 
@@ -90,7 +90,7 @@ export function showSummary(summary) {
 }
 
 /**
- * What was shown is old.
+ * Marks what is shown as out of date.
  * @param {string} [verdict]
  */
 export function showUnreachable(verdict = "The service does not answer.") {
@@ -100,7 +100,7 @@ export function showUnreachable(verdict = "The service does not answer.") {
   for (const id of ["database", "redis", "log"]) writeStatus(id, "unknown", "unknown");
 }
 
-/** Absent: a service on one's own machine has no Redis. */
+/** `npm run dev` has no Redis. */
 const WORDS = { pass: "Good", fail: "Away", absent: "Not used" };
 /** @typedef {keyof typeof WORDS} Status */
 

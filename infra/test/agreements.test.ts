@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { maintenanceProblem } from "../../ops/commands/maintenance.ts";
 import { corsHeaders } from "../../service/src/app.ts";
 import { patienceMs } from "../../service/src/auth/credentials/passwords.ts";
 import { defaultScopes, scopes } from "../../service/src/auth/principal.ts";
@@ -14,7 +13,6 @@ import { pollQuerySchema } from "../../service/src/events/http/schema.ts";
 import { healthOperations } from "../../service/src/health/openapi.ts";
 import { operations } from "../../service/src/openapi.ts";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
-import { allProblemTypes, PROBLEM_URN } from "../../service/src/platform/problem-types.ts";
 import { wellFormedId } from "../../service/src/platform/request-id.ts";
 import { securityHeaders } from "../../service/src/platform/security-headers.ts";
 import { clientReportSchema } from "../../service/src/reports/schema.ts";
@@ -195,20 +193,6 @@ describe("service and edge", () => {
       fc.stringMatching(/^[a-z0-9]{8,10}.?$/),
     );
     fc.assert(fc.property(text, (id) => ofEdge.test(id) === wellFormedId.test(id)));
-  });
-
-  it("agree on every problem: name, title and status", () => {
-    const answers = [...nginx.matchAll(/return (\d+) '(\{.*\})\\n';/g)];
-    assert.ok(answers.length >= 10);
-    const problems = answers.map(([, status, body = ""]) => {
-      const { type, title } = JSON.parse(body) as { type: string; title: string };
-      return { type, title, status: Number(status) };
-    });
-    const { type, title, status } = maintenanceProblem("soon", new Date());
-    for (const problem of [...problems, { type, title, status }]) {
-      const known = allProblemTypes[String(problem.type).replace(PROBLEM_URN, "")];
-      assert.deepEqual([problem.title, problem.status], [known?.title, known?.status], String(problem.type));
-    }
   });
 
   it("agree on the security headers", () => {

@@ -88,7 +88,7 @@ describe("the environment that is planned for the service", function () {
 
   for (const [what, { stack, config }] of Object.entries(plans)) {
     it(`is one that the service takes: ${what}`, async () => {
-      const program = await record(stack, config, SECRETS);
+      const program = await record(stack, config, [...SECRETS, "providers"]);
       await writeSecrets(program, stack);
       const replicas = program
         .of(CONTAINER)

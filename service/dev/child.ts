@@ -6,11 +6,11 @@ import { readySchema, type Ready } from "./ready.ts";
 
 const program = fileURLToPath(new URL("./replica.ts", import.meta.url));
 
-/** The replica as a process of its own, so that a change of the source is a new process. */
+/** A process of its own, so that a changed source gets a new process. */
 export class Child {
-  /** Undefined when it ended before it listened. */
+  /** Undefined when the replica ended before it listened. */
   readonly ready: Promise<Ready | undefined>;
-  /** Its exit code; 128 and more for a signal that ended it. */
+  /** Its exit code; 128 when a signal ended it. */
   readonly ended: Promise<number>;
   readonly #process: ChildProcess;
 
@@ -24,7 +24,7 @@ export class Child {
     this.ready = Promise.race([told, this.ended.then(() => undefined)]);
   }
 
-  /** Ends it in order; resolves when it is gone. */
+  /** Lets it stop in order, and resolves when it has ended. */
   async stop(): Promise<void> {
     this.#process.kill("SIGTERM");
     await this.ended;

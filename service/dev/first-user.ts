@@ -10,7 +10,7 @@ import type { Preparation } from "./supervisor.ts";
 
 const name = "dev";
 
-/** A user with every right, made before the first start. Its password is kept, readable for its owner only. */
+/** A user with every scope, made before the first start. Its password is kept in a file that only its owner can read. */
 export function firstUser(folder: string): Preparation {
   return async (postgres) => {
     const password = keptOr(join(folder, "first-user"), generatePassword);
@@ -29,7 +29,7 @@ export function firstUser(folder: string): Preparation {
   };
 }
 
-/** The file with what signs tokens: the same after a reload, so that nobody is logged out by it. */
+/** The file with the secret that signs tokens. It stays the same, so that a reload logs nobody out. */
 export function secretFile(folder: string): string {
   const path = join(folder, "auth-secret");
   keptOr(path, () => generatePassword() + generatePassword());

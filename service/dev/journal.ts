@@ -7,7 +7,7 @@ import { beginning } from "../src/events/log/cursor.ts";
 
 const idSchema = z.string().regex(/^\d{1,15}-\d{1,15}$/);
 
-/** The first line: the epoch, and where it was before the first entry kept. */
+/** The first line: the epoch, and its position before the first entry that is kept. */
 const headSchema = z.strictObject({ epoch: z.string(), count: z.int(), last: idSchema });
 export type Head = z.output<typeof headSchema>;
 
@@ -28,18 +28,18 @@ export interface Contents {
   readonly records: readonly Record[];
 }
 
-/** A log that begins: ids of another epoch never match it. */
+/** The head of a new log. Ids of another epoch never match it. */
 export const newHead = (): Head => ({ epoch: randomBytes(5).toString("hex"), count: 0, last: beginning });
 
 /**
- * A file of JSON lines that survives a crash: what `append` promised is on disk, and half a line at its end, which
- * nobody was promised, is cut off when it is opened.
+ * What `append` promised is on disk. Half a line at the end of the file, which was promised to nobody, is cut off when the
+ * file is opened.
  */
 export class Journal {
   readonly #path: string;
   #file: FileHandle;
   #size: number;
-  /** True while there may be more in the file than was promised. */
+  /** True while the file may hold more than was promised. */
   #isRagged = false;
 
   private constructor(path: string, file: FileHandle, size: number) {
@@ -48,7 +48,7 @@ export class Journal {
     this.#size = size;
   }
 
-  /** @returns undefined contents for a file that is not there, or not a journal: it was begun anew. */
+  /** Opens the file; one that is missing, or is not a journal, is begun anew. */
   static async open(path: string): Promise<{ journal: Journal; contents: Contents; wasKept: boolean }> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const text = await readFile(path, "utf8").catch(() => "");
@@ -65,7 +65,7 @@ export class Journal {
     return { journal, contents: fresh, wasKept: false };
   }
 
-  /** Resolves when all of them are on disk; when it rejects, none of them is in the file later on. */
+  /** Resolves when all records are on disk. When it rejects, none of them will be in the file. */
   async append(records: readonly Record[]): Promise<void> {
     if (this.#isRagged) await this.#file.truncate(this.#size);
     const bytes = Buffer.from(records.map((record) => `${JSON.stringify(record)}\n`).join(""));
@@ -76,7 +76,7 @@ export class Journal {
     this.#size += bytes.length;
   }
 
-  /** Replaces all of it, in one step. */
+  /** Replaces the whole file in one step. */
   async rewrite({ head, records }: Contents): Promise<void> {
     const aside = `${this.#path}.new`;
     const file = await open(aside, "w", 0o600);

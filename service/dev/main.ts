@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: the whole service with nothing but npm. PostgreSQL is PGlite, the event log a file, Redis is not
- * there; all above them is the code that is deployed.
+ * `npm run dev`: the whole service with nothing but npm. PGlite stands for PostgreSQL, a file for the event log, and there
+ * is no Redis. Everything above them is the code that is deployed.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -42,13 +42,13 @@ mkdirSync(folder, { recursive: true, mode: 0o700 });
 try {
   await withLock(join(folder, "lock"), run, {
     onWait: ({ pid }) =>
-      say(`pid ${pid} runs on ${folder} already; waiting for it to end (or set OMNIAI_DEV_FOLDER)`),
+      say(`pid ${pid} already runs on ${folder}; waiting for it to end (or set OMNIAI_DEV_FOLDER)`),
   });
 } catch (error) {
   say(`could not start: ${reasonOf(error)}`);
   process.exitCode = 1;
 }
-// Whatever a library may still hold open.
+// A library may still hold something open.
 process.exit();
 
 async function run(): Promise<void> {
@@ -72,7 +72,7 @@ async function run(): Promise<void> {
     process.exitCode = isAsked ? 0 : 1;
     return;
   }
-  say(`its data is in ${folder}; it starts anew when a source changes; Ctrl-C ends it`);
+  say(`the data is in ${folder}; a changed source restarts the service; Ctrl-C ends it`);
   await asked;
   await supervisor.stop();
 }

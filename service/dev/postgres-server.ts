@@ -5,17 +5,17 @@ import type { PostgresConfig } from "../src/platform/env/config.ts";
 import { transactionAfter, UnitReader, type Unit } from "./postgres-wire.ts";
 
 const rollback = new Uint8Array(Buffer.from("Q\0\0\0\rROLLBACK\0"));
-/** Connections at once; each is only a socket here. */
+/** How many connections there may be; each is only a socket here. */
 const maxConnections = 20;
 
 /**
- * PostgreSQL in this process (PGlite), on a port of 127.0.0.1 of its own, for the driver that the service uses anyway.
+ * PostgreSQL in this process (PGlite), on a port of 127.0.0.1, for the driver that the service uses anyway.
  *
- * There is one backend for all connections. What belongs together is run together: a unit of messages up to its Sync,
- * and a transaction up to its end, while the other connections wait. What a session keeps beyond that (SET, named
- * statements, session locks) is everybody's, and limits on time are not enforced: good enough to try things out, not
- * to serve anybody. PGlite's own socket server mixes the messages of several connections within a query, and with only
- * one allowed refuses the pool's next one while the last is closing.
+ * All connections share one backend. Messages that belong together run together: a unit up to its Sync, and a transaction
+ * up to its end, while the other connections wait. Everything else that a session keeps (SET, named statements, session
+ * locks) is shared, and limits on time are not enforced. That is good enough to try things out, but not to serve anybody.
+ * PGlite's own socket server mixes the messages of several connections within a query. When it allows only one connection,
+ * it refuses the pool's next one while the last is closing.
  */
 export class PostgresServer {
   readonly config: PostgresConfig;

@@ -1,10 +1,10 @@
-/** What of PostgreSQL's wire protocol (PostgreSQL documentation, "Message Formats") a server has to tell apart. */
+/** The part of PostgreSQL's wire protocol that the server needs (PostgreSQL documentation, "Message Formats"). */
 
 const sslRequest = 80877103;
 const gssRequest = 80877104;
 const cancelRequest = 80877102;
 
-/** Longest message taken, bytes: a length beyond it is not PostgreSQL's protocol. */
+/** The longest message that is accepted, in bytes: a longer one is not PostgreSQL's protocol. */
 const maxMessageBytes = 16 * 1024 * 1024;
 
 export type Unit =

@@ -1,6 +1,5 @@
 /** What the replica of `npm run dev` tells its parent when it listens. */
 import { z } from "zod";
 
-/** What a replica tells its parent once it listens. */
 export const readySchema = z.strictObject({ port: z.int(), internalPort: z.int() });
 export type Ready = z.output<typeof readySchema>;

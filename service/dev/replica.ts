@@ -7,7 +7,7 @@ import { devStores } from "./stores.ts";
 const [folder] = process.argv.slice(2);
 if (!folder || !process.send) throw new Error("This is started by npm run dev.");
 process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
-// There is no edge and no other replica: a person sees at once what a service that is not ready says.
+// There is no edge and no other replica, so a person may see what a service answers that is not ready.
 const { port, internalPort } = await runProcess((config, logger) => devStores(config, logger, folder), {
   opensAtOnce: true,
 });

@@ -7,20 +7,20 @@ import { PostgresServer } from "./postgres-server.ts";
 import type { Ready } from "./ready.ts";
 import { watchSources } from "./watch.ts";
 
-/** Done before each start of the replica; what it returns is for the person to read. */
+/** Runs before each start of the replica, and returns lines for the person to read. */
 export type Preparation = (postgres: PostgresConfig) => Promise<readonly string[]>;
 
 export interface SupervisorOptions {
   /** Where the data is kept between runs. */
   readonly folder: string;
-  /** A change below these starts the replica anew. */
+  /** A change below these restarts the replica. */
   readonly sources: readonly string[];
   readonly preparations: readonly Preparation[];
   readonly environment: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
 }
 
-/** For what a person would not wait for: it stops within a second. Whatever is set already stays. */
+/** The replica stops within a second, because a person waits for it. Variables that are already set stay. */
 const impatient: NodeJS.ProcessEnv = {
   OMNIAI_SWITCH_SECONDS: "0",
   OMNIAI_DRAIN_SECONDS: "0.2",
@@ -29,8 +29,8 @@ const impatient: NodeJS.ProcessEnv = {
 };
 
 /**
- * Keeps the database open, and one replica running on it: a new one for each change of the sources. A replica that
- * does not start after a change leaves this waiting for the next one.
+ * Keeps the database open and one replica running on it, and restarts the replica for each change of the sources. When a
+ * replica does not start after a change, this waits for the next change.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -49,7 +49,7 @@ export class Supervisor {
     });
   }
 
-  /** @returns undefined when the first replica did not start; all is stopped then. */
+  /** @returns undefined when the first replica did not start; everything is stopped then. */
   static async start(options: SupervisorOptions): Promise<Supervisor | undefined> {
     const supervisor = new Supervisor(options, await PostgresServer.start(join(options.folder, "postgres")));
     const ready = await supervisor.#next(() => supervisor.#begin());
@@ -68,7 +68,7 @@ export class Supervisor {
     });
   }
 
-  /** One thing at a time: a change while a replica starts waits for it. */
+  /** One thing at a time: a change waits for a replica that is starting. */
   #next<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
     this.#turn = result.catch(() => undefined);
@@ -77,7 +77,7 @@ export class Supervisor {
 
   async #restart(file: string): Promise<void> {
     if (this.#isStopping) return;
-    this.#options.say(`${file} changed: starting anew`);
+    this.#options.say(`${file} changed: restarting`);
     await this.#child?.stop();
     await this.#begin();
   }
@@ -105,7 +105,7 @@ export class Supervisor {
     this.#child = child;
     const ready = await child.ready;
     if (!ready) {
-      say(`the service ended with code ${await child.ended}; its last words are above`);
+      say(`the service ended with code ${await child.ended}; its last lines are above`);
       return undefined;
     }
     void child.ended.then((code) => this.#ended(child, code));
@@ -119,7 +119,7 @@ export class Supervisor {
     this.#options.say(`the service ended with code ${code}; it starts again after the next change`);
   }
 
-  /** A port that the system chose stays the same: clients come back to it. */
+  /** A port that the system chose stays the same, because clients come back to it. */
   #samePorts(): NodeJS.ProcessEnv {
     if (!this.#ports) return {};
     const { port, internalPort } = this.#ports;

@@ -1,10 +1,10 @@
 /** Notices changes of the sources for `npm run dev`. */
 import { watch, type FSWatcher } from "node:fs";
 
-/** An editor writes a file in several steps: they count as one change, ms. */
+/** An editor writes a file in several steps. Those within this time, in ms, count as one change. */
 const quietMs = 150;
 
-/** Calls `onChange` after something that matters to a running service changed below `folders`. @returns what ends it. */
+/** Calls `onChange` after a source of the service changed below `folders`. @returns a function that stops it */
 export function watchSources(folders: readonly string[], onChange: (file: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const watchers: FSWatcher[] = folders.map((folder) =>

@@ -50,8 +50,9 @@ export const corsHeaders = {
 };
 
 /**
- * Exact origins only, on every answer, errors and streams too: without these headers a page sees an error as a lost
- * connection (Fetch, CORS check). `Vary: Origin` always, so that no cache serves one origin's answer to another.
+ * Allows exact origins only. The headers are on every answer, errors and streams included, because without them a page
+ * takes an error for a lost connection (Fetch, CORS check). `Vary: Origin` is always there, so that no cache serves one
+ * origin's answer to another.
  */
 function exactCors(origins: readonly string[]): RequestHandler {
   return cors({
@@ -64,7 +65,7 @@ function exactCors(origins: readonly string[]): RequestHandler {
   });
 }
 
-/** The successors take over while this replica serves on: keep-alive connections have to move to them. */
+/** The successors take over while this replica serves on, so keep-alive connections have to move to them. */
 function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   return (_request, response, next) => {
     if (isDraining()) response.setHeader("Connection", "close");
@@ -72,7 +73,7 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   };
 }
 
-/** Streams have limits of their own: a native EventSource that gets 429 never comes back. */
+/** Streams have limits of their own, because a native EventSource that gets 429 never comes back. */
 function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
   const take: RequestHandler = async (request, response, next) => {
     await auth.requests.take(clientAddress(request, config.trustProxyHops), response);

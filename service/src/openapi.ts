@@ -33,14 +33,14 @@ const metaOperations: readonly Operation[] = [
   },
 ];
 
-/** What every request to /api may get, but for streams. */
+/** Every request to /api except streams may get this. */
 const limited = { 429: problem("Too many requests of this address.", retryAfter) };
 const withLimit = (operation: Operation): Operation =>
   operation.path.startsWith("/api/") && !(operation.path === "/api/events" && operation.method === "get")
     ? { ...operation, responses: { ...limited, ...operation.responses } }
     : operation;
 
-/** Everything that the service serves. A test walks the routes and compares. */
+/** Everything that the service serves. A test compares it with the routes. */
 export const operations: readonly Operation[] = [
   ...healthOperations,
   ...authOperations,
@@ -50,10 +50,10 @@ export const operations: readonly Operation[] = [
   ...metaOperations,
 ].map(withLimit);
 
-/** The paths that exist: the values of the metrics' label `route`. */
+/** The paths that exist. They are the values of the metrics' label `route`. */
 export const routeTemplates: readonly string[] = [...new Set(operations.map(({ path }) => path))];
 
-const onEveryAnswer = { "X-Request-Id": "The request's id: the one that was sent, if it is well-formed." };
+const onEveryAnswer = { "X-Request-Id": "The request's id: the one that was sent, if it was well-formed." };
 
 const bearerScheme = {
   bearer: {
@@ -68,11 +68,11 @@ const sessionScheme = {
     in: "cookie",
     name: cookieName,
     description:
-      "Set by /api/auth/login. What changes something needs the header X-CSRF-Token as well, and an origin.",
+      "Set by /api/auth/login. A request that changes something also needs an origin and the header X-CSRF-Token.",
   },
 };
 
-/** How one shows who one is, in each mode; in `none` nobody has to. */
+/** How a client identifies itself in each mode. */
 const schemesOf: Readonly<Record<AuthMode, Readonly<Record<string, Json>>>> = {
   none: {},
   session: sessionScheme,
@@ -80,14 +80,14 @@ const schemesOf: Readonly<Record<AuthMode, Readonly<Record<string, Json>>>> = {
   both: { ...bearerScheme, ...sessionScheme },
 };
 
-/** Any one of these is enough; `{}` is nothing at all. */
+/** Any one of these is enough; `{}` stands for no credential. */
 function securityOf({ login }: Operation, mode: AuthMode): Json[] {
   const schemes = Object.keys(schemesOf[mode]).map((name) => ({ [name]: [] }));
   if (login === undefined || schemes.length === 0) return [];
   return login === "required" ? schemes : [{}, ...schemes];
 }
 
-/** What one port serves in a stack of that mode, as OpenAPI 3.1, made from the schemas that validate. */
+/** Describes what one port serves in a stack of this mode, as OpenAPI 3.1. */
 export function openApiDocument(port: Port, version: string, mode: AuthMode = "both"): Json {
   const paths: Record<string, Json> = {};
   const schemas: Json = {};
@@ -111,7 +111,7 @@ export function openApiDocument(port: Port, version: string, mode: AuthMode = "b
   };
 }
 
-/** GET /api/openapi.json; made once, it does not change while the process runs. */
+/** GET /api/openapi.json. It is made once, because it does not change while the process runs. */
 export function openApiRouter(port: Port, version: string, mode: AuthMode): Router {
   const text = JSON.stringify(openApiDocument(port, version, mode));
   const router = Router();
@@ -124,7 +124,7 @@ export function openApiRouter(port: Port, version: string, mode: AuthMode): Rout
   return router;
 }
 
-/** @param schemas where schemas with a name go, to be referred to. */
+/** @param schemas receives the schemas that have a name. */
 function describe(operation: Operation, schemas: Json): Json {
   const { summary, description, tag, body, query, headers } = operation;
   const parameters = [...parametersOf("query", query, schemas), ...parametersOf("header", headers, schemas)];
@@ -197,7 +197,7 @@ function parametersOf(place: "query" | "header", schema: z.ZodObject | undefined
 
 function toSchema(schema: z.ZodType, io: "input" | "output", schemas: Json): Json {
   const { $schema: _, $defs, ...rest } = z.toJSONSchema(schema, { io }) as Json;
-  // A reference is looked up from the top of the document, not of the schema that it stands in.
+  // A reference starts at the top of the document, not of its own schema.
   const rebased = (part: unknown): Json =>
     JSON.parse(JSON.stringify(part ?? {}).replaceAll("#/$defs/", "#/components/schemas/")) as Json;
   Object.assign(schemas, rebased($defs));

@@ -6,12 +6,12 @@ import { startWatchdog } from "./platform/watchdog.ts";
 import { startService, type Service, type ServiceOptions } from "./service.ts";
 import type { Stores } from "./stores.ts";
 
-/** sysexits.h EX_CONFIG: starting again does not help before somebody changes the environment. */
+/** EX_CONFIG of sysexits.h: a restart does not help before somebody changes the environment. */
 export const exitConfig = 78;
 
 /**
- * One replica as this process: configured by the environment, ended by SIGTERM or SIGINT with 0, and by what nobody
- * caught with 1. Does not return when it cannot start.
+ * Runs one replica, configured by the environment. SIGTERM or SIGINT ends the process with 0, an uncaught error with 1. It
+ * does not return when the replica cannot start.
  */
 export async function runProcess(
   openStores?: (config: Config, logger: Logger) => Stores | Promise<Stores>,
@@ -36,7 +36,7 @@ export async function runProcess(
     });
     let isStopping = false;
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (isStopping) return logger.info({ signal }, "stopping already");
+      if (isStopping) return logger.info({ signal }, "already stopping");
       isStopping = true;
       const { switchMs, drainMs, marginMs } = config.lifecycle;
       setTimeout(() => die(undefined, "not stopped in time"), Math.max(switchMs, drainMs) + marginMs).unref();

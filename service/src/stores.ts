@@ -12,26 +12,26 @@ import { createPool } from "./platform/postgres.ts";
 import { RedisLink } from "./platform/redis.ts";
 
 /**
- * What a replica keeps outside of its own memory. Everything above it is the same code, whether this is PostgreSQL and
- * Redis or what `npm run dev` has in the process. `startService` opens and closes what is in it.
+ * The code above the stores is the same, whether they are in PostgreSQL and Redis or, as in `npm run dev`, in the process.
+ * `startService` opens and closes them.
  */
 export interface Stores {
   readonly pool: pg.Pool;
-  /** Undefined where there is one replica and no Redis: whoever uses it needs another way then. */
+  /** Undefined where there is one replica and no Redis: code that uses it needs another way then. */
   readonly redis: RedisLink | undefined;
   readonly log: EventLog;
   readonly auth: AuthStores;
   registry(local: LocalStreams): ReplicaRegistry;
 }
 
-/** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, ms. */
+/** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, in ms. */
 const announceMs = 3000;
 
-/** PostgreSQL and Redis, as the configuration names them; both may be away still. */
+/** PostgreSQL and Redis, as the configuration names them. Both may still be away. */
 export function connectedStores(config: Config, logger: Logger): Stores {
   const name = `omniai-${config.replica}`;
   const redis = new RedisLink(config.redis, name, logger, { idleMs: 3000, isPinging: true });
-  // A link of its own: it waits most of the time, see LogReader.
+  // A link of its own, because it waits in a blocking read most of the time.
   const revocationLink = new RedisLink(config.redis, `${name}-auth`, logger, {
     idleMs: 6000,
     isPinging: false,

@@ -14,9 +14,9 @@ import { createPool } from "./platform/postgres.ts";
 import { RedisLink, RedisUnavailableError } from "./platform/redis.ts";
 
 /**
- * `node service/src/user.ts add|list|passwd|disable|enable [NAME] [--scopes A,B] [--password-stdin]`, for
- * `npm run user`, which runs it in a replica. One line of JSON on standard output; exits with 0, 1 when something
- * failed, 2 when it was asked for something that cannot be. A password comes on standard input, never as an argument.
+ * `node service/src/user.ts add|list|passwd|disable|enable [NAME] [--scopes A,B] [--password-stdin]`. It prints one line of
+ * JSON, and exits with 0, with 1 when something failed, or with 2 when it was used wrongly. A password comes on standard
+ * input, never as an argument.
  */
 const maxInputBytes = 4096;
 const redisWaitMs = 5000;
@@ -30,7 +30,7 @@ async function readPassword(): Promise<string> {
   return text.replace(/\r?\n$/, "");
 }
 
-/** Wrong use reads as an error of the command, not as one of the program. */
+/** @throws UserCommandError for arguments that it does not understand. */
 async function commandOf(args: readonly string[]): Promise<UserCommand> {
   try {
     const { values, positionals } = parseArgs({
@@ -39,15 +39,15 @@ async function commandOf(args: readonly string[]): Promise<UserCommand> {
       options: { scopes: { type: "string" }, "password-stdin": { type: "boolean" } },
     });
     const [command = "", name, ...more] = positionals;
-    if (more.length > 0) throw new Error(`there is nothing to do with ${more.join(" ")}`);
+    if (more.length > 0) throw new Error(`unexpected arguments: ${more.join(" ")}`);
     const password = values["password-stdin"] ? await readPassword() : undefined;
     return { command, name, scopes: values.scopes, password };
   } catch (error) {
-    throw new UserCommandError(reasonOf(error), "npm run user -- --help says what there is.");
+    throw new UserCommandError(reasonOf(error), "See the options: npm run user -- --help");
   }
 }
 
-/** Removes sessions and tells the replicas. The users are changed by then, so a failure here is one to repeat. */
+/** Removes sessions and tells the replicas. The user is changed by then, so after a failure the command is repeated. */
 async function revoke(config: Config, logger: Logger, revoked: Revoked): Promise<void> {
   const options = { idleMs: 6000, isPinging: true };
   const link = new RedisLink(config.redis, "omniai-user", logger, options);
@@ -57,12 +57,12 @@ async function revoke(config: Config, logger: Logger, revoked: Revoked): Promise
     for (const end = Date.now() + redisWaitMs; !link.isReady; await pause(20)) {
       if (Date.now() > end) throw new RedisUnavailableError(`no connection within ${redisWaitMs} ms`);
     }
-    // The sessions first: a stream that is ended and comes back at once must not find its session still there.
+    // The sessions first: a stream that comes back right after its end must not find its session.
     await new RedisSessionStore(link, config.auth.sessionMaxMs).removeOf(revoked.userId);
     await new RedisRevocations(link, unused, config.auth.accessTokenMs, logger).tell(revoked);
   } catch (error) {
     throw new Error(
-      `The user was changed, but what is logged in could not be ended: ${reasonOf(error)}. Run it again.`,
+      `The user was changed, but the open logins could not be ended: ${reasonOf(error)}. Run the command again.`,
       { cause: error },
     );
   } finally {
@@ -94,7 +94,7 @@ function explain(error: unknown): { what: string; remedy: string } {
   if (error instanceof UserCommandError) return { what: error.message, remedy: error.remedy };
   if (error instanceof ConfigError)
     return { what: error.message, remedy: "Correct the replica's environment." };
-  return { what: reasonOf(error), remedy: "Look at the database and at Redis: npm run health" };
+  return { what: reasonOf(error), remedy: "Check the database and Redis: npm run health" };
 }
 
 try {

@@ -74,7 +74,7 @@ describe("a stack with authentication", function () {
 
     const again = await stack.run("user", "add", "ada");
     assert.equal(again.code, 2, again.output);
-    assert.match(again.output, /There is a user ada already/);
+    assert.match(again.output, /There is already a user ada/);
     const disabled = await stack.run("user", "disable", "ada");
     assert.equal(disabled.code, 0, disabled.output);
     assert.equal((await post()).status, 401);

@@ -19,14 +19,14 @@ import { authRouter } from "./http/router.ts";
 import { Sessions } from "./stores/sessions.ts";
 import { Users } from "./stores/users.ts";
 
-/** Requests of one key that are counted before Redis is told. */
+/** How many requests of one key are counted before Redis is told. */
 const requestBatch = 20;
 
-/** Who may do what: one for each process. */
+/** One for each process. */
 export class Auth {
   readonly config: AuthConfig;
   readonly streams: OwnedStreams;
-  /** Of all requests but streams, by address. */
+  /** The limit on all requests but streams, by address. */
   readonly requests: RateLimit;
   readonly #parts: AuthParts;
 
@@ -34,7 +34,7 @@ export class Auth {
     const { auth, corsOrigins } = config;
     const { trustProxyHops } = config.events;
     this.config = auth;
-    // Without authentication nothing is ever signed or read with it.
+    // In mode none nothing is ever signed or read with it.
     const secret = auth.secret ?? "";
     const sessions = new Sessions(stores.sessions, auth);
     const csrf = new CsrfTokens(secret);
@@ -68,7 +68,7 @@ export class Auth {
         accessTokens,
         apiTokens,
         revocations,
-        // Of this process alone: its own pool is what they would cost.
+        // Each process counts alone: what such tokens cost is its own pool.
         badTokens: new RateLimit(
           { name: "bad-tokens", points: limits.badTokensPerMinute, windowSeconds: 60, batch: 1 },
           undefined,
@@ -88,17 +88,17 @@ export class Auth {
     return this.config.mode !== "none";
   }
 
-  /** Finds out who asks; being here counts as using the session. */
+  /** Finds out who sends the request, and counts it as use of the session. */
   get identify(): RequestHandler {
     return identify(this.#parts.identify, { renews: true });
   }
 
-  /** The same for what pages do by themselves: it does not renew the session. */
+  /** The same for what pages do by themselves, which does not renew the session. */
   get look(): RequestHandler {
     return identify(this.#parts.identify, { renews: false });
   }
 
-  /** The same, and goes on as nobody while a store is away. */
+  /** The same, but the request goes on as anonymous while a store is away. */
   get lookLeniently(): RequestHandler {
     return identify(this.#parts.identify, { renews: false, isLenient: true });
   }
@@ -107,7 +107,7 @@ export class Auth {
     return authRouter(this.#parts);
   }
 
-  /** For the end of the app, before errors become answers. */
+  /** Belongs at the end of an app, before errors become answers. */
   get auditRefusals(): ErrorRequestHandler {
     return this.isOn ? auditRefusals(this.#parts) : (error, _request, _response, next) => next(error);
   }

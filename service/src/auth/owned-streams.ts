@@ -3,20 +3,20 @@ import { between, pause } from "../platform/deadline.ts";
 import type { Credential, KnownPrincipal } from "./principal.ts";
 import type { RevocationListener, Revoked } from "./stores/revocations.ts";
 
-/** Credentials looked at together in a sweep. */
+/** How many credentials a sweep checks at the same time. */
 const batch = 20;
 
-/** What stays open for a credential: a stream, or a poll that waits. */
+/** What stays open for a credential: a stream, or a waiting poll. */
 export interface Owned {
-  /** Ends it because the credential does not count any more. */
+  /** Ends it because the credential is no longer valid. */
   revoke(): void;
   /** Called when it is over, whatever ended it. */
   onClose(listener: () => void): unknown;
 }
 
 /**
- * The open streams (and waiting polls) of known users: ended as soon as what they were opened with is revoked, and looked at every now and
- * then for what ended without anybody saying so (an idle session).
+ * The open streams and waiting polls of known users. They end as soon as the credential that they were opened with is
+ * revoked. A sweep finds credentials that ended by themselves, such as an idle session.
  */
 export class OwnedStreams implements RevocationListener {
   readonly #byUser = new Map<string, Map<Owned, Credential>>();
@@ -27,8 +27,8 @@ export class OwnedStreams implements RevocationListener {
   #isSweeping = false;
 
   /**
-   * @param isGood whether a credential still counts; rejects when that cannot be found out.
-   * @param forget called before a revocation takes effect here.
+   * @param isGood whether a credential is still valid; rejects when that cannot be found out.
+   * @param forget drops what is remembered of credentials; called before a revocation takes effect here.
    */
   constructor(
     isGood: (userId: string, credential: Credential) => Promise<boolean>,
@@ -49,7 +49,7 @@ export class OwnedStreams implements RevocationListener {
       streams.delete(stream);
       if (streams.size === 0 && this.#byUser.get(userId) === streams) this.#byUser.delete(userId);
     });
-    // Revoked between being identified and being opened: nobody will say so again.
+    // It may have been revoked between its identification and its opening, and nobody will say so again.
     void this.#check(userId, credential, [stream]);
   }
 
@@ -81,7 +81,7 @@ export class OwnedStreams implements RevocationListener {
     }
   }
 
-  /** Ends the streams whose credential ended. One that cannot be looked at now stays. */
+  /** Ends the streams whose credential has ended. A stream stays when its credential cannot be checked now. */
   async sweep(): Promise<void> {
     if (this.#isSweeping) return;
     this.#isSweeping = true;

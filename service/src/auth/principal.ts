@@ -9,24 +9,24 @@ export type Scope = (typeof scopes)[number];
 /** What a new user may do. diag:read shows addresses, statements and what others do: for administrators. */
 export const defaultScopes: readonly Scope[] = ["events:read", "events:write"];
 
-/** What a request showed, in a form that is no secret: by it, streams are found again when it is revoked. */
+/** The credential of a request, in a form that is no secret. A revocation finds its streams by it. */
 export type Credential =
   | { readonly kind: "session"; readonly id: string }
   | { readonly kind: "access"; readonly id: string; readonly issuedAt: number }
   | { readonly kind: "token"; readonly id: string };
 
-/** Who asks, as `identify` found out; with authentication turned off everybody is anonymous. */
+/** Who sends a request, as `identify` found out. With authentication turned off everybody is anonymous. */
 export interface Principal {
   /** Undefined for the anonymous. */
   readonly userId?: string;
   readonly name?: string;
   readonly scopes?: readonly Scope[];
   readonly credential?: Credential;
-  /** When the credential ends for certain, ms since 1970. */
+  /** When the credential ends at the latest, in ms since 1970. */
   readonly expiresAt?: number;
 }
 
-/** Somebody. */
+/** A principal that is not anonymous. */
 export type KnownPrincipal = Required<Principal>;
 
 export function principalOf(response: Response): Principal {
@@ -45,10 +45,10 @@ export function isKnown(principal: Principal): principal is KnownPrincipal {
 const challenge = { "WWW-Authenticate": 'Bearer realm="omniai"' };
 
 export const unauthenticated = (): Problem =>
-  new Problem("unauthenticated", "Log in first: this is for known users.", { headers: challenge });
+  new Problem("unauthenticated", "Log in first: this is only for users.", { headers: challenge });
 
 export const invalidToken = (): Problem =>
-  new Problem("invalid-token", "The token is not valid, or not any more.", {
+  new Problem("invalid-token", "The token is not valid, or no longer valid.", {
     headers: { "WWW-Authenticate": 'Bearer realm="omniai", error="invalid_token"' },
   });
 

@@ -10,22 +10,22 @@ import { defaultScopes, scopes, type Scope } from "./principal.ts";
 import type { Revoked } from "./stores/revocations.ts";
 import { normalName, userNamePattern, type User, type Users } from "./stores/users.ts";
 
-/** What a command was asked to do. */
+/** A command of an operator. */
 export interface UserCommand {
   readonly command: string;
   readonly name?: string | undefined;
   /** Comma-separated; the default scopes when left out. */
   readonly scopes?: string | undefined;
-  /** Generated when left out. */
+  /** A password is generated when this is left out. */
   readonly password?: string | undefined;
 }
 
-/** What a command answers, as one line of JSON. */
+/** The answer of a command, as one line of JSON. */
 export type UserAnswer =
   | { readonly ok: true; readonly user: User; readonly password?: string; readonly note?: string }
   | { readonly ok: true; readonly users: readonly (User & { createdAt: Date; apiTokens: number })[] };
 
-/** Wrong use: nothing was changed. */
+/** The command was used wrongly, and nothing was changed. */
 export class UserCommandError extends Error {
   readonly remedy: string;
 
@@ -37,12 +37,12 @@ export class UserCommandError extends Error {
 
 export interface UserStores {
   readonly users: Users;
-  /** Ends what is open, on every replica. @throws when Redis cannot be told. */
+  /** Ends the logins on every replica. @throws when Redis cannot be told. */
   readonly revoke: (revoked: Revoked) => Promise<void>;
   readonly record: (entry: AuditEntry) => Promise<void>;
 }
 
-/** Carries out one command of `npm run user`. @throws UserCommandError, or what a store said */
+/** Carries out one command of `npm run user`. @throws UserCommandError, or the error of a store. */
 export async function runUserCommand(asked: UserCommand, stores: UserStores): Promise<UserAnswer> {
   if (asked.command === "list") return { ok: true, users: await stores.users.list() };
   const name = checkedName(asked.name);
@@ -58,7 +58,7 @@ export async function runUserCommand(asked: UserCommand, stores: UserStores): Pr
     default:
       throw new UserCommandError(
         `There is no command "${asked.command}".`,
-        "There are: add, list, passwd, disable, enable.",
+        "The commands are add, list, passwd, disable and enable.",
       );
   }
 }
@@ -69,7 +69,7 @@ async function add(name: string, asked: UserCommand, { users, record }: UserStor
   const user = await users.add(name, await hashPassword(password), wanted);
   if (!user) {
     throw new UserCommandError(
-      `There is a user ${name} already.`,
+      `There is already a user ${name}.`,
       "Choose another name, or set a new password: npm run user -- passwd",
     );
   }
@@ -113,8 +113,8 @@ function checkedName(given: string | undefined): string {
   const name = normalName(given ?? "");
   if (userNamePattern.test(name)) return name;
   throw new UserCommandError(
-    given === undefined ? "Which user?" : `${JSON.stringify(given)} is no user name.`,
-    "A name is 3 to 64 letters, digits and any of . _ @ -, and begins and ends with a letter or digit.",
+    given === undefined ? "Which user?" : `${JSON.stringify(given)} is not a user name.`,
+    "A name has 3 to 64 letters, digits and any of . _ @ -, and begins and ends with a letter or digit.",
   );
 }
 
@@ -124,8 +124,8 @@ function checkedScopes(given: string | undefined): readonly Scope[] {
   const wanted = scopes.filter((scope) => asked.includes(scope));
   if (asked.every((scope) => wanted.some((one) => one === scope))) return wanted;
   throw new UserCommandError(
-    `${JSON.stringify(given)} are not scopes.`,
-    `Name some of ${scopes.join(", ")}, by commas.`,
+    `${JSON.stringify(given)} is not a list of scopes.`,
+    `Name some of ${scopes.join(", ")}, separated by commas.`,
   );
 }
 
@@ -135,11 +135,11 @@ function checkedPassword(name: string, given: string | undefined): string {
   if (isLong && new Set(given).size >= 5 && !given.toLowerCase().includes(name)) return given;
   throw new UserCommandError(
     "The password is too easy to guess, or too long.",
-    `It has ${minPasswordLength} to ${maxPasswordLength} characters, 5 of them different, and not the user's name in it. Without one, a good one is generated.`,
+    `It has ${minPasswordLength} to ${maxPasswordLength} characters, 5 of them different, and does not contain the user's name. Leave it out to have one generated.`,
   );
 }
 
 function known(name: string, user: User | undefined): User {
   if (user) return user;
-  throw new UserCommandError(`There is no user ${name}.`, "See who there is: npm run user -- list");
+  throw new UserCommandError(`There is no user ${name}.`, "List the users: npm run user -- list");
 }

@@ -15,7 +15,7 @@ export function describeStream(
     since: new Date(stream.openedAt).toISOString(),
     client: stream.client,
     topics: stream.filter.key,
-    // The fan-out leaves out what does not match, so a live stream has had everything up to the position.
+    // The fan-out leaves out what does not match, so a live stream has got everything up to the position.
     lastId: stream.isLive && position ? formatPosition(position) : undefined,
     sentBytes: stream.bytes,
     queuedBytes: stream.queuedBytes,
@@ -31,7 +31,7 @@ export interface ConnectionPage {
 
 const keyOf = ({ replica, id }: Connection): string => `${replica}:${id}`;
 
-/** A page of those that fit, in an order that does not change while streams come and go. */
+/** A page of the connections that match, in an order that does not change while streams come and go. */
 export function pageOf(
   all: readonly Connection[],
   query: ConnectionsQuery,

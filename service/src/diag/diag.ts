@@ -5,7 +5,7 @@ import type { Migration } from "../migrate/files.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";
 
-/** How long a part of the answer may take, ms, and how long it is kept: anybody may ask, at any rate. */
+/** How long a part of the answer may take, and how long it is kept, in ms: anybody may ask, at any rate. */
 const deadlineMs = 800;
 const keepMs = 2000;
 
@@ -36,7 +36,7 @@ export interface RedisDiag {
   };
 }
 
-/** One answer for everybody who asks within `ms`, and never two questions at once. */
+/** Gives everybody who asks within `ms` the same answer, and never asks twice at the same time. */
 export function remembered<T>(ask: () => Promise<T>, ms: number = keepMs): () => Promise<T> {
   let last: { readonly answer: Promise<T>; until: number } | undefined;
   return () => {
@@ -73,7 +73,7 @@ export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration
     ]);
     return {
       status: "pass",
-      // "17.6 (Debian 17.6-1)": the packager's part is nobody's business.
+      // "17.6 (Debian 17.6-1)": the packager's part is not shown.
       version: row?.version.split(" ")[0],
       latencyMs,
       pool: counts(),
@@ -122,7 +122,7 @@ export interface RedisDetails {
   };
 }
 
-/** What only the authorised see. */
+/** Shown to authorised users only. */
 export async function redisDetails(link: RedisLink | undefined): Promise<RedisDetails> {
   if (!link) return {};
   try {

@@ -9,10 +9,11 @@ export const diagOperations: readonly Operation[] = [
     login: "optional",
     ports: ["public"],
     tag: "diagnostics",
-    summary: "What runs here, and how it is",
-    description: "Everybody sees the summary; sizes, statements, models and addresses only the authorised.",
+    summary: "What runs here, and its state",
+    description:
+      "Everybody sees the summary; only authorised users see sizes, statements, models and addresses.",
     responses: {
-      200: jsonAnswer("The state of this replica and of what it uses.", diagSchema),
+      200: jsonAnswer("The state of this replica, and of what it uses.", diagSchema),
       401: badToken,
     },
   },
@@ -23,7 +24,7 @@ export const diagOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "diagnostics",
     summary: "One verdict and its reasons",
-    responses: { 200: jsonAnswer("The verdict, also when it is a bad one.", summarySchema), 401: badToken },
+    responses: { 200: jsonAnswer("The verdict, good or bad.", summarySchema), 401: badToken },
   },
   {
     method: "get",
@@ -32,7 +33,7 @@ export const diagOperations: readonly Operation[] = [
     ports: ["public"],
     tag: "diagnostics",
     summary: "Open event streams",
-    description: "Everybody sees how many; each by itself only the authorised.",
+    description: "Everybody sees how many there are; only authorised users see each of them.",
     query: connectionsQuerySchema,
     responses: {
       200: jsonAnswer("The streams.", connectionsSchema),

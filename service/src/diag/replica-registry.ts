@@ -11,7 +11,7 @@ export interface ReplicaCount {
   readonly ageMs: number;
 }
 
-/** What this replica knows about itself. */
+/** What this replica knows about its own streams. */
 export interface LocalStreams {
   readonly replica: string;
   readonly max: number;
@@ -23,11 +23,11 @@ export interface LocalStreams {
 export interface ReplicaRegistry {
   readonly own: ReplicaCount;
   start(): void;
-  /** Stops, and takes this replica off the list. */
+  /** Stops, and removes this replica from the registry. */
   stop(): Promise<void>;
   /** This replica first, then the others; undefined when they cannot be asked. */
   counts(): Promise<readonly ReplicaCount[] | undefined>;
-  /** The streams of all; `missing` names replicas that have not told theirs yet: they do at their next beat. */
+  /** The streams of all replicas. `missing` names those that have not reported theirs yet; they do at their next beat. */
   connections(
     replicas: readonly string[],
   ): Promise<{ readonly connections: readonly Connection[]; readonly missing: readonly string[] }>;
@@ -36,19 +36,19 @@ export interface ReplicaRegistry {
 export const registryKeys = {
   /** Hash: replica to its count, as JSON. */
   replicas: "omniai:replicas",
-  /** Exists while somebody wants the replicas' streams one by one. */
+  /** Exists while somebody wants to see the streams one by one. */
   wanted: "omniai:replicas:wanted",
   /** Before a replica's name: its streams, as JSON. */
   streams: "omniai:replicas:streams:",
 } as const;
 
-/** Beats missed until a replica counts as gone. */
+/** After so many missed beats a replica counts as gone. */
 const missedBeats = 4;
 const deadlineMs = 800;
 
 /**
- * Which replicas there are and what streams they have, through Redis: each tells its count at every beat, and its
- * streams one by one only while an operator asks for them. So nothing grows with the streams while nobody looks.
+ * The registry in Redis. Each replica reports how many streams it has at every beat, and its streams one by one only while
+ * an operator asks for them. So nothing grows with the streams while nobody looks.
  */
 export class RedisReplicaRegistry implements ReplicaRegistry {
   readonly #redis: RedisLink;
@@ -162,7 +162,7 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
 function countOf(replica: string, text: string): ReplicaCount | undefined {
   try {
     const { streams, max, at } = JSON.parse(text) as { streams: number; max: number; at: number };
-    // The clocks of two hosts: nothing is younger than now.
+    // The clocks of two hosts differ: nothing is younger than now.
     return { replica, streams, max, ageMs: Math.max(0, Date.now() - at) };
   } catch {
     return undefined;

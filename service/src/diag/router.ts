@@ -21,7 +21,7 @@ import { summarise } from "./summary.ts";
 export interface DiagSource {
   readonly config: Config;
   readonly pool: pg.Pool;
-  /** Undefined where there is none. */
+  /** Undefined where there is no Redis. */
   readonly redis: RedisLink | undefined;
   readonly reader: LogReader;
   readonly streams: Streams;
@@ -35,13 +35,13 @@ export interface DiagSource {
   readonly maySeeAll: (response: Response) => boolean;
 }
 
-/** Longest the providers may keep an answer waiting, ms. */
+/** The longest that an answer waits for the providers, in ms. */
 const providerWaitMs = 300;
 const detailDeadlineMs = 800;
-/** Sizes and statements change slowly, and cost more to find out. */
+/** Sizes and statements change slowly and cost more to find out, so they are kept for longer, in ms. */
 const keepDetailsMs = 10_000;
 
-/** Anybody may know the state; addresses, messages of errors and what users do are for the authorised. */
+/** Everybody may see the state. Addresses, messages of errors and single streams are for authorised users. */
 export function diagRouter(source: DiagSource): Router {
   const router = Router();
   const onlyGet = methodNotAllowed("GET", "HEAD", "OPTIONS");
@@ -118,7 +118,7 @@ function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag
   };
 }
 
-/** With what their pages reported, where they did and PostgreSQL has it. */
+/** Adds the latest report of each connection's page, where there is one. */
 async function withReports(connections: readonly Connection[], reports: ReportStore): Promise<Connection[]> {
   const clients = [...new Set(connections.flatMap(({ client }) => client ?? []))];
   const latest =

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { clientPattern } from "../reports/schema.ts";
 import { wholeNumber } from "../platform/query.ts";
 
-/** What /api/diag and those below it answer. Marked "authorised" is what only they see. */
+/** Fields that are described as "Authorised" are shown to authorised users only. */
 const statusSchema = z.enum(["pass", "warn", "fail"]);
 
 export const diagSchema = z.strictObject({
@@ -12,7 +12,7 @@ export const diagSchema = z.strictObject({
   stack: z.string(),
   version: z.string(),
   build: z.string().describe("Content hash of the image; dev outside of one."),
-  commit: z.string().optional().describe("Of the sources; absent where it is not known."),
+  commit: z.string().optional().describe("The sources' commit; absent where it is not known."),
   replica: z.string(),
   time: z.iso.datetime(),
   uptimeSeconds: z.int(),
@@ -27,7 +27,7 @@ export const diagSchema = z.strictObject({
     migrations: z
       .strictObject({ applied: z.int(), known: z.int(), pending: z.array(z.string()) })
       .optional()
-      .describe("Newest version applied and known to this build, and what is missing."),
+      .describe("The newest version applied, the newest that this build knows, and what is missing."),
     sizeBytes: z.int().optional().describe("Authorised."),
     topStatements: z
       .array(
@@ -40,12 +40,12 @@ export const diagSchema = z.strictObject({
         }),
       )
       .optional()
-      .describe("Authorised: of the service's own role, by total time."),
+      .describe("Authorised. Those of the service's own role, by total time."),
   }),
   redis: z.strictObject({
     status: z
       .enum(["pass", "fail", "absent"])
-      .describe("absent: this service runs without Redis, by npm run dev."),
+      .describe("absent: this service runs without Redis, as by npm run dev."),
     version: z.string().optional(),
     latencyMs: z.number().optional(),
     persistence: z
@@ -75,7 +75,7 @@ export const diagSchema = z.strictObject({
     z.strictObject({
       name: z.string(),
       status: z.enum(["pass", "fail", "unknown"]),
-      baseUrl: z.string().optional().describe("Authorised, as all below."),
+      baseUrl: z.string().optional().describe("Authorised, like everything below."),
       circuit: z.enum(["closed", "open", "half-open"]).optional(),
       latencyMs: z.int().optional(),
       models: z.array(z.string()).optional(),
@@ -94,7 +94,7 @@ export const diagSchema = z.strictObject({
       errors: z.number(),
     })
     .optional()
-    .describe("What pages reported lately; medians over the reports."),
+    .describe("What pages reported lately, as medians over the reports."),
 });
 
 export const summarySchema = z.strictObject({
@@ -108,19 +108,19 @@ export const summarySchema = z.strictObject({
         detail: z.string().optional().describe("Authorised."),
       }),
     )
-    .describe("What is not well, the worst first; empty when all is."),
+    .describe("What is not well, the worst first; empty when all is well."),
   replica: z.string(),
   time: z.iso.datetime(),
 });
 
 const topicsPattern = /^[A-Za-z0-9_.*,-]{1,200}$/;
 export const connectionsQuerySchema = z.strictObject({
-  limit: wholeNumber(1, 500).default(100).describe("Connections a page."),
+  limit: wholeNumber(1, 500).default(100).describe("How many connections a page has."),
   after: z
     .string()
     .regex(/^[A-Za-z0-9._:-]{1,200}$/)
     .optional()
-    .describe("`next` of the page before."),
+    .describe("`next` of the page before this one."),
   replica: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,128}$/)
@@ -129,7 +129,9 @@ export const connectionsQuerySchema = z.strictObject({
   topic: z.string().regex(topicsPattern).optional().describe("Only those whose topics contain this text."),
   minQueuedBytes: wholeNumber(0, 1_000_000_000).optional(),
   client: z.string().regex(clientPattern).optional().describe("Only those of this page."),
-  minSeconds: wholeNumber(0, 1_000_000_000).optional().describe("Open at least so long."),
+  minSeconds: wholeNumber(0, 1_000_000_000)
+    .optional()
+    .describe("Only those that have been open for at least as long."),
 });
 
 export const connectionSchema = z.strictObject({
@@ -137,14 +139,14 @@ export const connectionSchema = z.strictObject({
   replica: z.string(),
   since: z.iso.datetime(),
   topics: z.string(),
-  lastId: z.string().optional().describe("Everything up to this id was sent; while it still joins, absent."),
+  lastId: z
+    .string()
+    .optional()
+    .describe("Everything up to this id was sent; absent while the stream still joins."),
   sentBytes: z.int(),
   queuedBytes: z.int().describe("Waiting for the client to take it."),
   live: z.boolean().describe("False while history is replayed."),
-  client: z
-    .string()
-    .optional()
-    .describe("What the page calls itself, by the stream's parameter of that name."),
+  client: z.string().optional().describe("The page's name, from the stream's parameter `client`."),
   reported: z
     .strictObject({
       at: z.iso.datetime(),
@@ -152,26 +154,26 @@ export const connectionSchema = z.strictObject({
       reconnects: z.int(),
     })
     .optional()
-    .describe("What that client's newest report of the last 15 minutes says; a server cannot see either."),
+    .describe("The newest report of that client in the last 15 minutes: a server cannot see these itself."),
 });
 
 export const connectionsSchema = z.strictObject({
-  streams: z.int().describe("Open streams of all replicas named."),
+  streams: z.int().describe("The open streams of all replicas in the list."),
   replicas: z.array(
     z.strictObject({
       replica: z.string(),
       streams: z.int(),
       max: z.int(),
-      ageMs: z.int().describe("How old this is."),
+      ageMs: z.int().describe("How old this information is."),
     }),
   ),
-  complete: z.boolean().describe("False when Redis was away and only this replica is named."),
-  connections: z.array(connectionSchema).optional().describe("Authorised, as all below."),
-  matching: z.int().optional().describe("How many fit the filter, on all pages."),
+  complete: z.boolean().describe("False when Redis was away, and only this replica is in the list."),
+  connections: z.array(connectionSchema).optional().describe("Authorised, like everything below."),
+  matching: z.int().optional().describe("How many match the filter, on all pages."),
   missing: z
     .array(z.string())
     .optional()
-    .describe("Replicas whose connections are not here yet: ask again in some seconds."),
+    .describe("Replicas whose connections are not known yet: ask again in some seconds."),
   next: z.string().optional().describe("For `after`; absent on the last page."),
 });
 

@@ -10,15 +10,15 @@ export interface Statement {
   readonly rows: number;
 }
 
-/** What only the authorised see, and what costs more to find out. */
+/** Shown to authorised users only, and expensive to find out. */
 export interface DatabaseDetails {
   readonly sizeBytes?: number;
   readonly topStatements?: readonly Statement[];
 }
 
 /**
- * Only statements with data in them, of the service's own role: their constants are replaced by $1, while those of
- * utility statements are kept as they came, and `ALTER ROLE … PASSWORD` is one.
+ * Only statements that read or write data, of the service's own role. In these, constants are replaced by $1. In utility
+ * statements they are kept, and `ALTER ROLE … PASSWORD` is one.
  */
 const topStatements = `
   SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 300) AS query, calls::float8 AS calls,

@@ -20,7 +20,7 @@ const verdicts = {
   fail: "It does not take requests.",
 } as const;
 
-/** One verdict and what led to it, the worst first. */
+/** One verdict and its reasons, the worst first. */
 export function summarise(input: SummaryInput): Pick<Summary, "status" | "verdict" | "reasons"> {
   const reasons: Reason[] = [];
   const add = (component: string, status: Reason["status"], detail?: string): void =>

@@ -9,7 +9,7 @@ export interface Check {
   /** What is measured, as in `database:responseTime`. */
   readonly measurement: string;
   readonly componentType: "component" | "datastore" | "system";
-  /** Rejects, or says so, when it fails. May say "warn", and what it observed instead of the time it took. */
+  /** Rejects, or says so, when the check fails. It may say "warn", and what it observed instead of how long it took. */
   readonly run: () => Promise<{ status?: Status; value?: number; unit?: string; note?: string }>;
 }
 
@@ -29,13 +29,13 @@ interface Watched {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** Failures in a row until a check that passed before fails: one slow answer is not an outage. */
+/** How many failures in a row make a check fail that passed before: one slow answer is not an outage. */
 const tolerance = 2;
 
 /**
- * Runs each check by itself, again and again, and keeps the latest result: a probe only reads it. So probes are cheap
- * and never wait, the shared servers see a bounded number of questions, and the random intervals keep replicas out of
- * step with each other.
+ * Runs each check by itself, again and again, and keeps its latest result, which is all that a probe reads. So probes are
+ * cheap and never wait, and PostgreSQL and Redis get a bounded number of questions. The intervals are random, so that the
+ * replicas do not all ask at the same time.
  */
 export class Checks {
   readonly #watched: readonly Watched[];
@@ -62,7 +62,7 @@ export class Checks {
     for (const { timer } of this.#watched) clearTimeout(timer);
   }
 
-  /** The worst of all: a critical check that fails, or has not run yet, is "fail"; an optional one "warn". */
+  /** The worst of all checks. One that fails or has not run yet is "fail" when it is critical, and "warn" when optional. */
   get status(): Status {
     let worst: Status = "pass";
     for (const { check, result } of this.#watched) {
@@ -86,7 +86,7 @@ export class Checks {
     await this.#runOnce(watched);
     if (this.#isStopped) return;
     const { intervalMs } = this.#options;
-    // What fails is asked again sooner, so that recovery shows soon.
+    // A check that fails runs again sooner, so that a recovery shows soon.
     const ms = between(0.5, 1.5) * (watched.failures > 0 ? Math.min(700, intervalMs) : intervalMs);
     watched.timer = setTimeout(() => void this.#repeat(watched), ms);
     watched.timer.unref();

@@ -17,11 +17,11 @@ export interface HealthSource {
 /**
  * Liveness, readiness and startup as application/health+json (draft-inadarei-api-health-check-06).
  *
- * - /healthz: the process answers. It asks nobody: a database that is away is no reason to restart what needs it.
- * - /readyz: it should get requests. Answers from what the checks found last.
- * - /startupz: it was ready once.
+ * - /healthz: the process answers. It asks nobody, because a restart does not help against a database that is away.
+ * - /readyz: the replica should get requests, by the latest results of the checks.
+ * - /startupz: the replica was ready once.
  *
- * @param isDetailed with version, build and the checks' results; only for the internal port, they tell about the inside.
+ * @param isDetailed adds version, build and the checks' results, which are for the internal port only.
  */
 export function healthRouter(source: HealthSource, isDetailed: boolean): Router {
   const answer = (response: Response, status: Status, notes: readonly string[], hasChecks: boolean): void => {

@@ -13,10 +13,10 @@ export interface MigrationState {
   readonly pending: readonly string[];
 }
 
-/** Every table that is not there yet says so with this. */
+/** PostgreSQL's code for a table that does not exist. */
 const undefinedTable = "42P01";
 
-/** @throws MigrationError when an applied one was changed, or what the database says. */
+/** @throws MigrationError when an applied migration was changed, or the error of the database. */
 export async function migrationState(
   pool: pg.Pool,
   known: readonly Migration[],
@@ -37,12 +37,12 @@ export async function migrationState(
   };
 }
 
-/** The database answered, and something is wrong in it; everything else is the database check's to say. */
+/** The database answered, and something is wrong in it. Everything else is reported by the check of the database. */
 const isFinding = (error: unknown): boolean => error instanceof MigrationError;
 
 /**
- * Everything that this build knows is applied. Once it was, a database that cannot be asked is no reason to doubt it:
- * then the check only warns, so that a stack that calls its database optional stays ready without it.
+ * Passes when everything that this build knows is applied. Once it has passed, it only warns while the database cannot be
+ * asked, so that a stack that calls its database optional stays ready without it.
  */
 export function migrationsCheck(pool: pg.Pool, known: readonly Migration[], deadlineMs: number): Check {
   let hasPassed = false;

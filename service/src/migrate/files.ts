@@ -8,7 +8,7 @@ export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly sql: string;
-  /** SHA-256 of the text with its line ends as LF: a checkout on Windows is no change. */
+  /** SHA-256 of the text with LF as line ends, so that a checkout on Windows is no change. */
   readonly checksum: string;
 }
 
@@ -19,10 +19,10 @@ export class MigrationError extends Error {
   }
 }
 
-/** Beside src/ and dist/, so the same from both. */
+/** It is beside src/ and dist/, so the path is the same from both. */
 export const migrationsFolder = join(import.meta.dirname, "../../migrations");
 
-/** The migrations that this build knows, in order. @throws MigrationError for a name or a number that does not fit. */
+/** The migrations that this build knows, in order. @throws MigrationError for a wrong name or number. */
 export function loadMigrations(folder: string = migrationsFolder): readonly Migration[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
@@ -32,7 +32,7 @@ export function loadMigrations(folder: string = migrationsFolder): readonly Migr
     if (!digits || !name)
       throw new MigrationError(`${file}: a migration is named NNNN_name.sql, in lower case`);
     const version = Number(digits);
-    // Without gaps no build can ever bring one that belongs before one that is applied already.
+    // Without gaps, no later build can bring a migration that belongs before an applied one.
     if (version !== index + 1) {
       throw new MigrationError(`${file}: the next number is ${String(index + 1).padStart(4, "0")}`);
     }
@@ -41,15 +41,15 @@ export function loadMigrations(folder: string = migrationsFolder): readonly Migr
   });
 }
 
-/** What a database says about itself. */
+/** One row of schema_migrations. */
 export interface Applied {
   readonly version: number;
   readonly checksum: string;
 }
 
 /**
- * What is missing there, in order. Newer ones that this build does not know are a newer build's and no concern.
- * @throws MigrationError when one was changed after it was applied, or one is missing before one that is applied.
+ * The migrations that a database lacks, in order. It may have newer ones of a newer build.
+ * @throws MigrationError when one was changed after it was applied, or one before an applied one is missing.
  */
 export function pendingOf(known: readonly Migration[], applied: readonly Applied[]): readonly Migration[] {
   const checksums = new Map(applied.map(({ version, checksum }) => [version, checksum]));

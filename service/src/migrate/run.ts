@@ -8,13 +8,13 @@ import { labelOf, MigrationError, pendingOf, type Applied, type Migration } from
 export interface MigrateLimits {
   /** How long to wait for the server, or for another runner, ms. */
   readonly waitMs: number;
-  /** Longest a statement may wait for a lock, ms: meanwhile the queries of old replicas queue behind it. */
+  /** The longest that a statement may wait for a lock, in ms: meanwhile the queries of old replicas queue behind it. */
   readonly lockMs: number;
-  /** Longest one statement may run, ms: it may hold a lock that old replicas need. */
+  /** The longest that one statement may run, in ms: it may hold a lock that old replicas need. */
   readonly statementMs: number;
-  /** Longest one migration may run in all, ms; PostgreSQL 17 and newer enforce it. */
+  /** The longest that one migration may run in all, in ms; PostgreSQL 17 and newer enforce it. */
   readonly transactionMs: number;
-  /** How often a migration that got no lock is tried again. */
+  /** How many times a migration that got no lock is tried again. */
   readonly lockRetries: number;
 }
 
@@ -26,18 +26,18 @@ export const migrateLimits: MigrateLimits = {
   lockRetries: 10,
 };
 
-/** Any number that nothing else here uses as an advisory lock ("omniai" in ASCII). */
+/** A number that nothing else here uses for an advisory lock ("omniai" in ASCII). */
 const advisoryLock = 0x6f6d_6e69_6169n.toString();
 
 const lockNotAvailable = "55P03";
 
 /**
- * Applies what is missing, each migration in its own transaction together with its record: it is there completely or
- * not at all. One runner at a time: the lock belongs to the transaction, so a runner that dies leaves none behind, and
- * what is missing is looked up after the lock was taken.
+ * Applies what is missing. Each migration runs in its own transaction together with its record, so it is applied as a
+ * whole or not at all. Only one runner works at a time: the lock belongs to the transaction, so a runner that dies leaves
+ * none behind, and each runner reads what is missing after it has the lock.
  *
- * @returns the labels of what was applied. @throws MigrationError with what to do; the database is as it was before the
- * migration that failed.
+ * @returns the labels of the applied migrations. @throws MigrationError that says what to do; the database is as it was
+ * before the migration that failed.
  */
 export async function migrate(
   config: PostgresConfig,
@@ -55,7 +55,7 @@ export async function migrate(
       applied.push(label);
     }
   } finally {
-    // A server that is away does not answer the good-bye either.
+    // A server that is away does not answer the farewell either.
     await Promise.race([client.end().catch(() => undefined), pause(500)]);
   }
 }
@@ -71,7 +71,7 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
       password: config.password,
       application_name: "omniai-migrate",
       connectionTimeoutMillis: 5000,
-      // Above every limit that the server itself enforces: for a server that falls silent.
+      // Longer than every limit that the server enforces itself: for a server that falls silent.
       query_timeout: waitMs + 15_000,
       keepAlive: true,
     });
@@ -82,7 +82,7 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
     } catch (error) {
       await client.end().catch(() => undefined);
       const code = codeOf(error);
-      // 28: the password is wrong; 3D: there is no such database. Waiting does not help.
+      // 28: the password is wrong; 3D: there is no such database. Waiting does not help then.
       const isFinal = code !== undefined && /^(28|3D)/.test(code);
       if (isFinal || performance.now() > end) {
         const where = `${config.user}@${config.host}:${config.port}/${config.database}`;
@@ -96,7 +96,7 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
   }
 }
 
-/** A lock that did not come in time is no error yet: whoever holds it may be done in a moment. */
+/** A lock that did not come in time is no error yet: its holder may be done in a moment. */
 async function withRetries(
   client: pg.Client,
   logger: Logger,
@@ -115,7 +115,7 @@ async function withRetries(
   }
 }
 
-/** @returns the label of what was applied; undefined when nothing is missing. */
+/** @returns the label of the applied migration; undefined when nothing is missing. */
 async function applyNext(
   client: pg.Client,
   migrations: readonly Migration[],
@@ -146,7 +146,7 @@ async function applyNext(
     await client.query(next.sql);
     if ((await transactionOf(client)) !== before) {
       throw new MigrationError(
-        "it ended its transaction; parts of it are applied, put the database right by hand",
+        "it ended its transaction, so parts of it may be applied; repair the database by hand",
       );
     }
     await client.query(
@@ -161,7 +161,7 @@ async function applyNext(
   return labelOf(next);
 }
 
-/** Asked for first: a runner that finds nothing to do writes nothing, not even a notice. */
+/** Looks for the table first, so that a runner with nothing to do writes nothing, not even a notice. */
 async function readApplied(client: pg.Client): Promise<readonly Applied[]> {
   const { rows } = await client.query<{ name: string | null }>(
     "SELECT to_regclass('schema_migrations') AS name",
@@ -191,7 +191,7 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
-/** What PostgreSQL says, with the place in the file when it names one. */
+/** PostgreSQL's message, with the place in the file when it names one. */
 function describe(error: unknown): string {
   const position = error instanceof pg.DatabaseError ? error.position : undefined;
   const code = codeOf(error);

@@ -3,9 +3,9 @@ import type { IncomingMessage } from "node:http";
 import { isIP, isIPv6 } from "node:net";
 
 /**
- * Whose request this is, for limits: the peer of the socket, or with trusted proxies in front what the outermost of them
- * saw. Each proxy appends one address to X-Forwarded-For (ours replaces it by one), so the first `hops` from the right are
- * theirs, and whatever a client put further left counts for nothing.
+ * Whose request this is, for limits. Without a proxy it is the peer of the socket; with trusted proxies in front it is the
+ * address that the outermost of them saw. Each proxy appends one address to X-Forwarded-For (our edge replaces the header
+ * by one), so the last `hops` addresses come from them. What a client wrote before those counts for nothing.
  */
 export function clientAddress(request: IncomingMessage, hops: number): string {
   const peer = request.socket.remoteAddress ?? "";
@@ -17,8 +17,8 @@ export function clientAddress(request: IncomingMessage, hops: number): string {
 }
 
 /**
- * Equal for all addresses that one client can choose among: IPv6 by its /56, which is what providers give to a home (RFC
- * 6177; the same grouping as express-rate-limit's), and IPv4 in IPv6 as IPv4.
+ * The same text for all addresses that one client can choose among. IPv6 is grouped by /56, which is what providers give to
+ * a home (RFC 6177; express-rate-limit groups the same way), and IPv4 within IPv6 counts as IPv4.
  */
 export function normalAddress(address: string): string {
   const plain = address.split("%")[0] ?? "";

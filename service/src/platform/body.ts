@@ -3,10 +3,10 @@ import type { Request, RequestHandler } from "express";
 import { Problem } from "./problems.ts";
 
 /**
- * Reads a JSON body of at most `limitBytes` into `request.body`. What is refused is refused at once: Express' own parser
- * first reads a body that is too long to its end, however long that is.
+ * Reads a JSON body of at most `limitBytes` into `request.body`. It refuses a longer one at once, while Express' own parser
+ * first reads such a body to its end, however long it is.
  *
- * @throws Problem 415 for another type, charset or encoding, 413 for a longer body, 400 for what is no JSON.
+ * @throws Problem 415 for another type, charset or encoding, 413 for a longer body, 400 for anything but JSON.
  */
 export function jsonBody(limitBytes: number): RequestHandler {
   return async (request, _response, next) => {
@@ -55,7 +55,7 @@ function readText(request: Request, limitBytes: number): Promise<string> {
       else chunks.push(chunk);
     };
     const onEnd = (): void => settle();
-    // The client left: nobody reads this answer.
+    // The client left, so nobody reads this answer.
     const onClose = (): void => settle(new Problem("bad-request", "The body is not complete."));
     request.on("data", onData).on("end", onEnd).on("close", onClose);
   });

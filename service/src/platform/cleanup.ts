@@ -3,16 +3,16 @@ import { between, pause, reasonOf } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 
 export interface Cleanable {
-  /** Removes at most `limit` that are too old or too many. @returns how many. */
+  /** Removes at most `limit` rows that are too old or too many. @returns how many it removed. */
   removeSome(limit: number): Promise<number>;
 }
 
 const batch = 500;
-/** Batches a round: bounds what one round may cost; what is left waits for the next. */
+/** How many batches one round has at most; what is left waits for the next round. */
 const maxBatches = 20;
 
 /**
- * Removes what is too old or too many, in small portions, every now and then; the replicas' rounds are out of step.
+ * Removes what is too old or too many, in small portions, every now and then. The replicas' rounds are not in step.
  * @returns a function that stops it.
  */
 export function startCleanup(what: string, store: Cleanable, intervalMs: number, logger: Logger): () => void {

@@ -9,8 +9,8 @@ export class DeadlineError extends Error {
 }
 
 /**
- * Settles as `work` does, or rejects with DeadlineError after `ms`. The work itself goes on: whoever calls frees what
- * it holds. A late rejection of it is swallowed, the caller has its answer already.
+ * Settles as `work` does, or rejects with DeadlineError after `ms`. The work itself goes on, so the caller frees what it
+ * holds. When it rejects later, nobody hears of it, because the caller has its answer already.
  */
 export async function withDeadline<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -25,7 +25,7 @@ export async function withDeadline<T>(what: string, ms: number, work: Promise<T>
   }
 }
 
-/** A random number from `min` to `max`: what keeps replicas and clients out of step. */
+/** A random number from `min` to `max`. It keeps replicas and clients from doing the same thing at the same time. */
 export function between(min: number, max: number): number {
   return min + Math.random() * (max - min);
 }
@@ -44,7 +44,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** A message fit for a log line: never an object with connection parameters in it. */
+/** A message for a log line. Never the error itself: it may hold connection parameters. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(reasonOf).join("; ");
   return error instanceof Error ? error.message || error.name : String(error);

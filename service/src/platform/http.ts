@@ -3,8 +3,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * A server whose timeouts fit behind nginx: it has to keep an idle connection longer than nginx does (60 s), or nginx
- * sends a request into a connection that is just being closed and answers 502 (nodejs/node#27363).
+ * A server whose timeouts fit behind nginx. It has to keep an idle connection longer than nginx does (60 s). Otherwise
+ * nginx sends a request into a connection that is just being closed, and answers 502 (nodejs/node#27363).
  */
 export function newServer(listener: RequestListener): Server {
   const server = createServer(
@@ -17,11 +17,12 @@ export function newServer(listener: RequestListener): Server {
   return server;
 }
 
-/** @returns the port that was bound. @throws what the system says: port taken, address not here. */
+/** @returns the bound port. @throws the error of the system, for example for a port that is taken. */
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    // What does not fit is tried again by its client's kernel after 1, 3 and 7 s: longer than all of it takes here.
+    // A connection that finds no place is tried again by its client's kernel after 1, 3 and 7 s, which is far longer than
+    // the crowd takes here.
     server.listen({ port, host, backlog: 4096 }, () => {
       server.off("error", reject);
       resolve((server.address() as AddressInfo).port);
@@ -29,7 +30,7 @@ export function listen(server: Server, port: number, host: string): Promise<numb
   });
 }
 
-/** Stops accepting; resolves when the last connection has ended, or was cut after `ms`. @returns whether any was cut. */
+/** Stops accepting, and resolves when the last connection has ended or was cut after `ms`. @returns whether any was cut. */
 export async function closeServer(server: Server, ms: number): Promise<boolean> {
   let wasCut = false;
   const cut = setTimeout(() => {

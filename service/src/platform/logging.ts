@@ -5,7 +5,7 @@ import { namesOf } from "./trace.ts";
 
 export type { Logger };
 
-/** Fields that carry secrets or tickets, at the top of a line, one level down, and among headers. */
+/** Fields that hold secrets or tickets: at the top of a line, one level down, and among headers. */
 const secretPaths = [
   "authorization",
   "cookie",
@@ -22,7 +22,7 @@ const secretPaths = [
   key.startsWith("[") ? [key, `*${key}`, `*.headers${key}`] : [key, `*.${key}`, `*.headers.${key}`],
 );
 
-/** One JSON object a line on standard output; times in ISO 8601, level as a word. */
+/** Writes one JSON object a line to standard output, with times in ISO 8601 and the level as a word. */
 export function createLogger(
   options: { level: string; replica: string; build: string },
   destination?: DestinationStream,
@@ -42,7 +42,7 @@ export function createLogger(
 const withKnownFields = new WeakMap<Logger, Logger>();
 
 /**
- * The same logger for lines whose fields are all written down in the code and hold no secret: it does not search them,
+ * The same logger for lines whose fields all stand in the code and hold no secret. It does not search them for secrets,
  * which is most of what a line costs. Not for errors, headers or bodies.
  */
 export function knownFields(logger: Logger): Logger {
@@ -51,12 +51,12 @@ export function knownFields(logger: Logger): Logger {
   return quick;
 }
 
-/** Asked every few seconds, by the engine and by monitoring. */
+/** The engine and the monitoring ask for these every few seconds. */
 const probes: readonly string[] = ["/healthz", "/readyz", "/startupz"];
 
 /**
- * One line per request, also for one whose client left before its answer was out. Streams log their own opening and
- * closing; probes only at debug, they are many.
+ * Writes one line per request, also for a request whose client left before its answer was out. Streams write lines of their
+ * own when they open and close. Probes are many, so theirs are at level debug.
  */
 export function requestLog(logger: Logger): RequestHandler {
   const quick = knownFields(logger);
@@ -69,7 +69,7 @@ export function requestLog(logger: Logger): RequestHandler {
         ...namesOf(response),
         method,
         path,
-        // Nobody got the status of an answer that was not taken.
+        // Nobody got the status of an answer that the client did not take.
         ...(response.writableFinished ? { status: response.statusCode } : { aborted: true }),
         ms: Math.round((performance.now() - started) * 10) / 10,
       };

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { allProblemTypes, PROBLEM_URN } from "./problem-types.ts";
 
-/** One method of one path, as the features describe theirs; `document.ts` makes openapi.json of them. */
+/** One method of one path, as a feature describes it. `openapi.ts` makes openapi.json from all of them. */
 export interface Operation {
   readonly method: "get" | "post" | "delete";
   readonly path: string;
@@ -11,16 +11,16 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly tag: "health" | "diagnostics" | "events" | "auth" | "meta";
-  /** Parameters of the query, each optional or not as its schema says. */
+  /** The parameters of the query. The schema says which are optional. */
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;
   /**
-   * Whether it is for known users where the stack has logins at all: `optional` shows them more, `required` is theirs
-   * alone; left out, nobody is asked who they are.
+   * Whether it is for known users, in stacks that have logins at all. `optional` shows them more, `required` is for them
+   * alone. When it is left out, nobody is asked who they are.
    */
   readonly login?: "optional" | "required";
   readonly body?: { readonly schema: z.ZodType; readonly description?: string };
-  /** By status; what several share comes from `problems`. */
+  /** By status. */
   readonly responses: Readonly<Record<number, Answer>>;
 }
 
@@ -54,7 +54,7 @@ export function problem(description: string, headers?: Answer["headers"]): Answe
   return { description, contentType: "application/problem+json", schema: problemSchema, headers };
 }
 
-/** Wherever a bearer token may come. */
+/** For every operation that may come with a bearer token. */
 export const badToken = problem("The bearer token is not valid.");
 
 export const retryAfter = { "Retry-After": "Seconds after which to try again." };

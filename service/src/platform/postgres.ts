@@ -5,8 +5,8 @@ import { reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 
 /**
- * The pool, with a deadline on everything: pg's own defaults wait for ever for a connection and for an answer.
- * Connections are opened when first needed, so the process starts without the database.
+ * The pool, with a deadline on everything, because pg's own defaults wait for ever for a connection and for an answer.
+ * A connection is opened when it is first needed, so the process starts without the database.
  */
 export function createPool(config: PostgresConfig, applicationName: string, logger: Logger): pg.Pool {
   const pool = new pg.Pool({
@@ -25,7 +25,7 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
   });
-  // Without a listener, an idle connection that the server closes would end the process.
+  // Without a listener, the server would end this process by closing an idle connection.
   pool.on("error", (error) => logger.warn({ reason: reasonOf(error) }, "idle PostgreSQL connection lost"));
   return pool;
 }

@@ -5,9 +5,9 @@ import { PROBLEM_URN, problemTypes, type ProblemSlug } from "./problem-types.ts"
 import { namesOf } from "./trace.ts";
 
 /**
- * Errors as application/problem+json (RFC 9457). `type` is stable and is what a client branches on; `title` and
- * `detail` are for people and may change. Nothing of an unexpected error reaches the client: the request id does,
- * and the log has the rest under it.
+ * An error that is answered as application/problem+json (RFC 9457). `type` is stable, and clients branch on it; `title` and
+ * `detail` are for people and may change. Nothing of an unexpected error reaches the client but the request id, under
+ * which the log has the rest.
  */
 export class Problem extends Error {
   readonly slug: ProblemSlug;
@@ -52,7 +52,7 @@ export const notFound: RequestHandler = (_request, _response, next) => {
   next(new Problem("not-found", "There is nothing at this path."));
 };
 
-/** For the end of a route: the path exists, the method does not. */
+/** For the end of a route: the path exists, but not with this method. */
 export function methodNotAllowed(...allowed: string[]): RequestHandler {
   return (_request, _response, next) => {
     const allow = allowed.join(", ");
@@ -60,7 +60,7 @@ export function methodNotAllowed(...allowed: string[]): RequestHandler {
   };
 }
 
-/** What the router, or a parser, refuses: any 4xx of theirs is a "bad-request". */
+/** Any 4xx with which Express' router refuses a request is a "bad-request". */
 function asProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (typeof error !== "object" || error === null) return undefined;
@@ -71,19 +71,19 @@ function asProblem(error: unknown): Problem | undefined {
   return undefined;
 }
 
-/** How long a body that was refused may still come in after the answer, ms. */
+/** How long the rest of a refused body may come in after the answer, in ms. */
 const lingerMs = 3000;
 
 /**
- * What is still sent of a refused body is thrown away for a moment, so that the client gets to read the answer (closing
- * at once would reset the connection under it, RFC 9112 9.6), and then the connection is cut. Left alone it would stay
- * until the request's own timeout, with a client that waits to send.
+ * Throws away for a moment what is still sent of a refused body, so that the client can read the answer: closing at once
+ * would reset the connection under it (RFC 9112 9.6). Then it cuts the connection, which would otherwise stay until the
+ * request's own timeout.
  */
 function discardRest(request: Request): void {
   if (request.complete || request.destroyed) return;
   request.resume();
   const cut = setTimeout(() => request.socket.destroy(), lingerMs);
-  // Of the request, not of the socket: that may serve many.
+  // The request's end, not the socket's: the socket may serve many requests.
   request.once("close", () => clearTimeout(cut));
 }
 

@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { StreamMetrics } from "./metrics.ts";
 import { methodNotAllowed } from "./problems.ts";
 
-/** What is read when somebody asks, rather than counted. */
+/** What is read at each scrape instead of being counted. */
 export interface MetricsSource {
   readonly pool: pg.Pool;
   /** The shared connection; undefined where there is no Redis. */
@@ -23,7 +23,7 @@ export interface MetricsSource {
   };
 }
 
-/** The process has one event loop and one heap, however many services a test starts in it. */
+/** A process has one event loop and one heap, even when a test starts several services in it. */
 let processRegistry: Registry | undefined;
 function processMetrics(): Registry {
   if (!processRegistry) {
@@ -135,7 +135,7 @@ export class Metrics {
     });
   }
 
-  /** Times every request but the event streams: those end after minutes and have metrics of their own. */
+  /** Times every request except event streams, which end after minutes and have metrics of their own. */
   get middleware(): RequestHandler {
     return (request, response, next) => {
       const end = this.#requests.startTimer();
@@ -143,14 +143,14 @@ export class Metrics {
       const route = this.#templateOf(request.path);
       response.once("close", () => {
         if (response.getHeader("content-type") === "text/event-stream") return;
-        // The client left before its answer was out: that is no status of ours.
+        // The client left before its answer was out, so it never got the status.
         end({ method, route, status: response.writableFinished ? String(response.statusCode) : "aborted" });
       });
       next();
     };
   }
 
-  /** As Express matches: without regard to case and to a slash at the end. */
+  /** Like Express, it ignores the case and a slash at the end. */
   #templateOf(path: string): string {
     const plain = path.toLowerCase().replace(/(?<=.)\/$/, "");
     return this.#templates.has(plain) ? plain : "unmatched";
@@ -191,7 +191,7 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   });
-  // Requests have their own histogram, whose buckets end where a stream begins.
+  // Not in the histogram of requests, whose buckets end at 10 s.
   const duration = new Histogram({
     name: "omniai_stream_duration_seconds",
     help: "How long event streams were open, those that ended.",
@@ -199,7 +199,7 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
     registers,
   });
   const sent = counter("stream_sent_bytes", "Bytes sent to event streams, counted when they end.");
-  // Known before the first one occurs: a rate over a counter that appears with its first value misses that value.
+  // Set to 0 now: a rate over a counter that appears with its first value misses that value.
   for (const reason of ["client", "age", "draining", "busy", "slow", "stalled", "unfinished", "revoked"]) {
     closed.inc({ reason }, 0);
   }
@@ -215,7 +215,7 @@ function streamMetrics(registers: Registry[]): StreamMetrics {
     dropped: (reason) => dropped.inc({ reason: wordOr(reason, "other") }),
     replayed: (events) => replayed.inc(Math.max(0, events)),
     reset: (reason, streams) => resets.inc({ reason: wordOr(reason, "other") }, Math.max(0, streams)),
-    // Clocks of two machines: an event from the future is no negative lag.
+    // The clocks of two machines differ: an event from the future is no negative lag.
     lag: (ms) => lag.observe(Math.max(0, ms) / 1000),
   };
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /**
- * A whole number of a query: digits and nothing else. As numbers JavaScript would also take "" (0), "1e2" and "0x10".
+ * A whole number in a query: digits and nothing else. JavaScript itself would also take "" (0), "1e2" and "0x10".
  */
 export const wholeNumber = (min: number, max: number) =>
   z

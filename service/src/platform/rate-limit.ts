@@ -8,17 +8,17 @@ import { RedisUnavailableError, type RedisLink } from "./redis.ts";
 export interface RateLimitOptions {
   /** Its name in headers and keys. */
   readonly name: string;
-  /** How many in a window, of all replicas together; 0 for no limit. */
+  /** How many requests all replicas together take in a window; 0 for no limit. */
   readonly points: number;
   readonly windowSeconds: number;
   /**
-   * So many of one key are counted here before Redis is told: a write to Redis waits for its disk. With n replicas the
-   * limit is exact to n times this. 1 asks every time.
+   * How many requests of one key this process counts before it tells Redis, whose every write waits for a disk. With n
+   * replicas the limit is exact to n times this. 1 asks every time.
    */
   readonly batch: number;
 }
 
-/** How it stands for one key. */
+/** How much of the limit one key has used. */
 interface Standing {
   unsent: number;
   remaining: number;
@@ -27,14 +27,14 @@ interface Standing {
   isOver: boolean;
 }
 
-/** Longest a request waits for Redis, ms; then the process counts alone, for `aloneMs` without asking. */
+/** The longest that a request waits for Redis, in ms. Then this process counts alone, for `aloneMs` without asking. */
 const patienceMs = 250;
 const aloneMs = 1000;
 const maxKeys = 20_000;
 
 /**
- * A limit that the replicas share through Redis (fixed windows, one atomic step each). While Redis is away each process
- * counts alone, with the same limit: nobody is let in unlimited, and nobody is shut out.
+ * A limit that the replicas share through Redis, in fixed windows, with one atomic step for each count. While Redis is
+ * away each process counts alone with the same limit, so nobody is let in without one, and nobody is shut out.
  */
 export class RateLimit {
   readonly #options: RateLimitOptions;
@@ -57,7 +57,7 @@ export class RateLimit {
       : alone;
   }
 
-  /** Counts one for `key`. @throws Problem 429 with Retry-After when that is one too many. */
+  /** Counts one request for `key`. @throws Problem 429 with Retry-After when that is one too many. */
   async take(key: string, response: Response): Promise<void> {
     const { points } = this.#options;
     if (points === 0) return;
@@ -72,20 +72,20 @@ export class RateLimit {
     if (standing.isOver) throw tooMany(standing);
   }
 
-  /** Whether the next one would be refused, as far as this process knows: without counting it. @throws Problem 429 */
+  /** Checks without counting, as far as this process knows. @throws Problem 429 when the next request would be refused. */
   check(key: string): void {
     const standing = this.#standings.get(key);
     if (standing?.isOver && standing.resetAt > performance.now()) throw tooMany(standing);
   }
 
-  /** Takes back what a success should not have counted. */
+  /** Takes back one count, because a success does not count. */
   async giveBack(key: string): Promise<void> {
     if (this.#options.points === 0) return;
     this.#standings.delete(key);
     await this.#limiter.reward(key, 1).catch(() => undefined);
   }
 
-  /** Begins anew for `key`. */
+  /** Forgets all counts of `key`. */
   async forget(key: string): Promise<void> {
     if (this.#options.points === 0) return;
     this.#standings.delete(key);
@@ -146,7 +146,7 @@ function tooMany(standing: Standing): Problem {
 /** Seconds until the window ends. */
 const leftOf = ({ resetAt }: Standing): number => Math.max(0, resetAt - performance.now()) / 1000;
 
-/** What the limiter needs of a client, over a link that outlives its clients and never waits long. */
+/** The part of a Redis client that the limiter needs, over a link that reconnects and never waits long. */
 function storeOf(redis: RedisLink): object {
   let aloneUntil = 0;
   const run = async <T>(work: () => Promise<T>): Promise<T> => {

@@ -5,8 +5,8 @@ import { between, DeadlineError, reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 
 /**
- * createClient builds a class with a method per command (and per command of four modules) for every distinct set of
- * options, the connection's name included: 12 MiB each time. One class does for all.
+ * `createClient` builds a class with a method for each command, of four modules too, for every distinct set of options;
+ * the connection's name is one of them. That is 12 MiB each time, and one class is enough.
  */
 const construct = NodeRedisClient.factory({ RESP: 3 });
 
@@ -16,13 +16,13 @@ function newClient(config: RedisConfig, name: string, idleMs: number, isPinging:
     username: config.username,
     password: config.password,
     name,
-    // A command must fail at once while there is no connection: its caller answers 503 rather than waits.
+    // A command must fail at once while there is no connection: its caller answers 503 instead of waiting.
     disableOfflineQueue: true,
     maintNotifications: "disabled",
     ...(isPinging ? { pingInterval: Math.round(idleMs / 3) } : {}),
     socket: {
       connectTimeout: 2000,
-      // Also covers a server that accepts the connection and then says nothing (paused, or wedged).
+      // Also for a server that accepts the connection and then says nothing, because it is paused or blocked.
       socketTimeout: idleMs,
       reconnectStrategy: (retries) =>
         Math.round(between(0.5, 1) * Math.min(2000, 100 * 2 ** Math.min(retries, 6))),
@@ -40,12 +40,12 @@ export class RedisUnavailableError extends Error {
 }
 
 /**
- * One connection to Redis that is kept up for ever, and on which every command has a deadline.
+ * One connection to Redis that is reopened whenever it is lost, and on which every command has a deadline.
  *
- * A command that misses its deadline puts the connection under suspicion: replies come in order, so whatever is sent
- * behind a silent command waits for it too. It is cut when nothing at all has been answered by the time that all who
- * waited then have given up: whoever has less patience must not fail those who have more (an append waits for a disk that
- * takes a second, a probe does not).
+ * A command that misses its deadline makes the connection suspect: replies come in order, so everything behind a silent
+ * command waits too. The connection is cut when Redis has answered nothing at all until the last of those who were waiting
+ * has given up. An impatient command must not fail a patient one: an append waits for a disk that takes a second, a probe
+ * does not.
  */
 export class RedisLink {
   readonly name: string;
@@ -56,14 +56,14 @@ export class RedisLink {
   #client: RedisClient | undefined;
   #isClosed = false;
   #lastReason = "";
-  /** When those who wait give up, ms of performance.now(). */
+  /** When each command that waits gives up, by performance.now(). */
   readonly #waiting = new Set<{ readonly end: number }>();
   #suspicion: NodeJS.Timeout | undefined;
 
   /**
    * @param name shown by CLIENT LIST.
-   * @param options.idleMs silence after which the connection counts as dead, ms; above the longest blocking command.
-   * @param options.isPinging false for connections that block on purpose.
+   * @param options.idleMs after how much silence, in ms, the connection counts as dead: longer than the longest blocking command.
+   * @param options.isPinging false for a connection that blocks on purpose.
    */
   constructor(
     config: RedisConfig,
@@ -78,7 +78,7 @@ export class RedisLink {
     this.#isPinging = options.isPinging;
   }
 
-  /** Starts to connect, and returns: the link is up when `isReady` says so. */
+  /** Starts to connect and returns at once; `isReady` says when the link is up. */
   open(): void {
     if (this.#isClosed || this.#client) return;
     const client = newClient(this.#config, this.name, this.#idleMs, this.#isPinging);
@@ -102,7 +102,7 @@ export class RedisLink {
     if (!client?.isReady) throw new RedisUnavailableError("no connection");
     const waiting = { end: performance.now() + ms };
     this.#waiting.add(waiting);
-    // Also when it comes too late, and an error: the connection lives.
+    // Also for an error, and for an answer that comes too late: the connection lives.
     const work = command(client);
     const onAnswer = (): void => this.#clear(client);
     work.then(onAnswer, onAnswer);
@@ -135,7 +135,7 @@ export class RedisLink {
     const until = Math.max(...[...this.#waiting].map(({ end }) => end));
     const ms = until - performance.now();
     if (ms <= 0) return this.#replace(client);
-    // A moment after the last of them: each gives up by its own deadline, not by a connection that was cut.
+    // A moment after the last of them, so that each gives up by its own deadline and not by a cut connection.
     this.#suspicion = setTimeout(() => this.#replace(client), ms + 20);
     this.#suspicion.unref();
   }
@@ -150,7 +150,7 @@ export class RedisLink {
     this.open();
   }
 
-  /** A server that is away fails every attempt the same way: once a reason is enough. */
+  /** A server that is away fails every attempt in the same way, so each reason is logged once. */
   #report(client: RedisClient, reason: string): void {
     if (client !== this.#client || reason === this.#lastReason) return;
     this.#lastReason = reason;

@@ -5,11 +5,11 @@ import helmet from "helmet";
 import type { RequestHandler } from "express";
 
 /**
- * Headers for an API whose page lives on another site: nothing of an answer may be shown, framed or run as a document,
- * and every site may be sent it (which page may read it is CORS' to say).
+ * Headers for an API whose page lives on another site. No answer may be shown, framed or run as a document, and every site
+ * may be sent one; CORS decides which page may read it.
  *
- * No Strict-Transport-Security: it is for whoever ends TLS to promise, and a promise for "localhost" would break
- * everything else that a developer runs there.
+ * Strict-Transport-Security is missing, because only what ends TLS can promise it, and a promise for "localhost" would
+ * break everything else that a developer runs there.
  */
 const policy = helmet({
   contentSecurityPolicy: {
@@ -22,7 +22,7 @@ const policy = helmet({
     },
   },
   crossOriginResourcePolicy: { policy: "cross-origin" },
-  // These are about documents that open others, and about browsers long gone.
+  // These are about documents that open others, and about old browsers.
   crossOriginOpenerPolicy: false,
   originAgentCluster: false,
   strictTransportSecurity: false,
@@ -34,7 +34,7 @@ const policy = helmet({
   xFrameOptions: { action: "deny" },
 });
 
-/** What helmet sets is the same for every answer, so it is asked once: thousands of streams come back together. */
+/** Helmet sets the same for every answer, so it is asked once: thousands of streams may come back together. */
 const headers = ((): ReadonlyMap<string, string> => {
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   policy(response.req, response, (error?: unknown) => {

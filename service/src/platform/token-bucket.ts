@@ -14,7 +14,7 @@ export class TokenBucket {
     this.#at = now();
   }
 
-  /** @returns 0 when one may pass, else in how many ms the next may. */
+  /** @returns 0 when one may pass, or else after how many ms the next one may. */
   take(): number {
     const now = this.#now();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);

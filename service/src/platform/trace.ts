@@ -2,16 +2,16 @@
 import { randomBytes } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 
-/** `version-trace-parent-flags` (W3C Trace Context 3.2); a later version may have more behind it. */
+/** `version-trace-parent-flags` (W3C Trace Context 3.2); a later version may append more. */
 const traceparent = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 
-/** The trace that a request says it belongs to. */
+/** The id of the trace that a request says it belongs to. */
 export function traceIdOf(request: Pick<Request, "get">): string | undefined {
   const [, version, id, more] = traceparent.exec(request.get("traceparent")?.slice(0, 512) ?? "") ?? [];
   return version === "00" && more !== undefined ? undefined : id;
 }
 
-/** Takes over the trace's id, else makes one. It finds log lines again and is trusted with nothing. */
+/** Takes over the trace's id, or makes one. It only serves to find log lines again; nothing trusts it. */
 export const trace: RequestHandler = (request, response, next) => {
   response.locals.traceId = traceIdOf(request) ?? randomBytes(16).toString("hex");
   next();
@@ -19,7 +19,7 @@ export const trace: RequestHandler = (request, response, next) => {
 
 export interface RequestNames {
   readonly requestId: string;
-  /** By the name that log systems know it. */
+  /** The name that log systems use for it. */
   readonly trace_id: string;
 }
 

@@ -3,14 +3,14 @@ import type { z } from "zod";
 import type { ProblemSlug } from "./problem-types.ts";
 import { Problem } from "./problems.ts";
 
-/** More of them help nobody. */
+/** More of them would help nobody. */
 const maxErrors = 20;
 
 /**
- * What `schema` makes of `input`.
+ * Parses `input` by `schema`.
  *
- * @param says "code" where a message could repeat what was sent, and that may be a password.
- * @throws Problem 400 that names each place and what is wrong there.
+ * @param says "code" where a message could repeat a part of the input that may be a password.
+ * @throws Problem 400 that names each wrong place, and what is wrong there.
  */
 export function validated<T>(
   schema: z.ZodType<T>,

@@ -1,13 +1,13 @@
 /** A circuit breaker. */
 import { between } from "../platform/deadline.ts";
 
-/** Failures in a row until it opens. */
+/** How many failures in a row open it. */
 const tolerance = 3;
 const maxOpenMs = 300_000;
 
 /**
- * A circuit breaker: after some failures in a row nobody tries for a while, twice as long each time it fails again
- * after that, with jitter. Then one trial decides.
+ * After some failures in a row nobody tries for a while. Then one trial decides. When that fails too, the pause is twice as
+ * long as before, with jitter.
  */
 export class Circuit {
   readonly #openMs: number;

@@ -6,21 +6,21 @@ import { Circuit } from "./circuit.ts";
 export interface ProviderState {
   readonly name: string;
   readonly baseUrl: string;
-  /** unknown: not asked yet, or the first answer is still under way. */
+  /** unknown: it was not asked yet, or the first answer is still under way. */
   readonly status: "pass" | "fail" | "unknown";
-  /** open: it failed several times and is left alone for a while. */
+  /** open: it failed several times, and is left alone for a while. */
   readonly circuit: "closed" | "open" | "half-open";
   readonly latencyMs?: number;
   readonly models?: readonly string[];
   readonly checkedAt?: string;
-  /** Why it fails, in words of ours: an answer of a stranger is not passed on. */
+  /** Why it fails, in our own words: the provider's answer is not passed on. */
   readonly reason?: string;
 }
 
 export interface MonitorOptions {
-  /** Longest one question may take, ms. */
+  /** The longest that one request may take, in ms. */
   readonly deadlineMs: number;
-  /** How long an answer counts as fresh, ms. */
+  /** How long an answer counts as fresh, in ms. */
   readonly freshMs: number;
   readonly openMs: number;
 }
@@ -30,7 +30,7 @@ export const monitorOptions: MonitorOptions = { deadlineMs: 5000, freshMs: 30_00
 const maxBodyBytes = 1_048_576;
 const maxModels = 200;
 
-/** Asks each provider for its models, at most every so often and only when somebody wants to know. */
+/** Asks each provider for its models, only when somebody wants to know, and not more often than answers are fresh. */
 export class ProviderMonitor {
   readonly #watched: readonly Watched[];
 
@@ -38,7 +38,7 @@ export class ProviderMonitor {
     this.#watched = providers.map((provider) => new Watched(provider, options));
   }
 
-  /** What is known, refreshed where that takes no longer than `waitMs`; what takes longer shows in a later answer. */
+  /** The known states, refreshed where that takes no longer than `waitMs`. What takes longer shows in a later answer. */
   async states(waitMs: number): Promise<readonly ProviderState[]> {
     const refreshes = this.#watched.map((watched) => watched.refresh());
     const enough = new AbortController();
@@ -47,7 +47,7 @@ export class ProviderMonitor {
     return this.known;
   }
 
-  /** What is known, without asking. */
+  /** The known states, without asking. */
   get known(): readonly ProviderState[] {
     return this.#watched.map(({ state }) => state);
   }
@@ -85,7 +85,7 @@ class Watched {
     if (performance.now() < this.#freshUntil || !this.#circuit.mayTry()) return Promise.resolve();
     this.#underWay = this.#ask().finally(() => {
       this.#underWay = undefined;
-      // A failure is looked at again sooner; the circuit bounds how often.
+      // A failure is checked again sooner; the circuit bounds how often.
       const { freshMs } = this.#options;
       const ms = this.#last.status === "pass" ? freshMs : freshMs / 6;
       this.#freshUntil = performance.now() + between(0.8, 1.2) * ms;
@@ -115,7 +115,7 @@ class Watched {
     const { baseUrl, apiKey } = this.#provider;
     const response = await fetch(`${baseUrl}/models`, {
       headers: { accept: "application/json", ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}) },
-      // A redirect would take the key to somebody else.
+      // A redirect would send the key to somebody else.
       redirect: "manual",
       signal: AbortSignal.any([AbortSignal.timeout(this.#options.deadlineMs), this.#stop.signal]),
     });

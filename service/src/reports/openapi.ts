@@ -9,8 +9,9 @@ export const reportOperations: readonly Operation[] = [
     path: "/api/diag/client-reports",
     ports: ["public"],
     tag: "diagnostics",
-    summary: "Report how the connection of a page fares",
-    description: "Kept for some days, 7 unless the stack says otherwise, and at most so many of them.",
+    summary: "Report how well the connection of a page works",
+    description:
+      "Reports are kept for 7 days unless the stack says otherwise; when there are too many, the oldest go first.",
     body: { schema: clientReportSchema },
     responses: {
       202: jsonAnswer("The report is committed.", z.strictObject({ status: z.literal("stored") })),

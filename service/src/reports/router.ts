@@ -16,7 +16,7 @@ export interface ReportsRouterOptions {
   readonly store: ReportStore;
   /** Reports a minute that this process takes, from all pages together. */
   readonly perMinute: number;
-  /** The same of one address, at all replicas. */
+  /** The limit of one address, at all replicas together. */
   readonly perAddress: RateLimit;
   /** See clientAddress. */
   readonly trustProxyHops: number;
@@ -24,17 +24,17 @@ export interface ReportsRouterOptions {
   readonly logger: Logger;
 }
 
-/** Longest a report may take until it is committed, ms: the page has its answer within 2 s, whatever happens. */
+/** The longest that a report may take until it is committed, in ms: the page has its answer within 2 s. */
 const deadlineMs = 1500;
-/** Reports in the pool at once: they share it with what matters more. */
+/** How many reports use the pool at once: they share it with what matters more. */
 const maxAtOnce = 4;
-/** More than these do not wait for their turn: a moment's hesitation of PostgreSQL is no reason to refuse, an outage is. */
+/** How many may wait for their turn. When PostgreSQL hesitates for a moment they wait, in an outage they are refused. */
 const maxWaiting = 200;
 
-/** Of what one process takes, one address gets less than its burst: enough for an office of pages, and others are not shut out. */
+/** The part of it that one address gets: enough for the pages of an office, and less than the burst, so others get in, too. */
 export const reportsPerAddress = (perMinute: number): number => Math.max(1, Math.ceil(perMinute / 8));
 
-/** POST / takes a page's report: 202 only when it is committed, 503 with Retry-After when that cannot be promised. */
+/** POST / takes a page's report. It answers 202 only when the report is committed, else 503 with Retry-After. */
 export function reportsRouter(options: ReportsRouterOptions): Router {
   const router = Router();
   const limit = Math.min(options.bodyLimitBytes, 32_768);
@@ -45,7 +45,7 @@ export function reportsRouter(options: ReportsRouterOptions): Router {
   return router;
 }
 
-/** First: one address that reports too much must not use up what the process takes of all. */
+/** Comes first: one address that reports too much must not use up what the process takes from all. */
 function limitAddress({ perAddress, trustProxyHops }: ReportsRouterOptions): RequestHandler {
   return async (request, response, next) => {
     await perAddress.take(clientAddress(request, trustProxyHops), response);
@@ -53,7 +53,7 @@ function limitAddress({ perAddress, trustProxyHops }: ReportsRouterOptions): Req
   };
 }
 
-/** Before the body is read: what is refused costs next to nothing. */
+/** Comes before the body is read, so that a refusal costs almost nothing. */
 function limitRate(perMinute: number): RequestHandler {
   const bucket = new TokenBucket(perMinute, Math.max(1, Math.ceil(perMinute / 6)));
   return (_request, _response, next) => {
@@ -87,7 +87,7 @@ function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
   };
 }
 
-/** Values that PostgreSQL refuses (classes 22 and 23) should not have passed the schema; all else may be better later. */
+/** The schema should have refused a value that PostgreSQL refuses (classes 22 and 23). Every other error may pass. */
 function isOurFault(error: unknown): boolean {
   return error instanceof Error && "code" in error && /^2[23]\w{3}$/.test(String(error.code));
 }

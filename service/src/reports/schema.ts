@@ -3,8 +3,8 @@ import { z } from "zod";
 import { validated } from "../platform/validate.ts";
 
 /**
- * What a page reports about its connection. Texts come from anybody's browser: bounded, and cleaned of what PostgreSQL's
- * jsonb refuses (NUL, halves of surrogate pairs) and of control characters, which would garble an operator's terminal.
+ * Texts come from anybody's browser. So their length is bounded, and they lose what PostgreSQL's jsonb refuses (NUL, halves
+ * of surrogate pairs) and control characters, which would garble an operator's terminal.
  */
 const text = (maxLength: number) =>
   z
@@ -22,15 +22,15 @@ export const clientReportSchema = z.strictObject({
   client: z
     .string()
     .regex(clientPattern)
-    .describe("Made up by the page when it is loaded; tells reports of one page from those of another."),
-  periodSeconds: z.number().min(0).max(604_800).optional().describe("What the report covers."),
+    .describe(
+      "A random name that the page chooses when it is loaded. It tells the reports of two pages apart.",
+    ),
+  periodSeconds: z.number().min(0).max(604_800).optional().describe("How long a time the report covers."),
   latency: z
     .strictObject({ samples: count, p50Ms: ms, p95Ms: ms, maxMs: ms })
     .optional()
-    .describe("From an event's time to its arrival in the page."),
-  roundTripMs: ms
-    .optional()
-    .describe("Median time of a request to the service and its answer, as the page measured it."),
+    .describe("The time from an event to its arrival in the page."),
+  roundTripMs: ms.optional().describe("The median time of a request and its answer, measured by the page."),
   reconnects: z
     .strictObject({ count, lastReason: text(200).optional() })
     .optional()
@@ -42,12 +42,12 @@ export const clientReportSchema = z.strictObject({
         source: text(300).optional(),
         line: count.optional(),
         column: count.optional(),
-        count: count.optional().describe("How often it occurred; 1 when left out."),
+        count: count.optional().describe("How many times it occurred; 1 when left out."),
       }),
     )
     .max(20)
     .optional()
-    .describe("Errors of the page's console."),
+    .describe("Errors that the page did not catch."),
 });
 
 export type ClientReport = z.output<typeof clientReportSchema>;

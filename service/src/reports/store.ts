@@ -3,7 +3,7 @@ import type pg from "pg";
 import { queryWithin } from "../platform/postgres.ts";
 import type { ClientReport } from "./schema.ts";
 
-/** How the pages of the last minutes fared. */
+/** How well the connections of pages worked in the last minutes. */
 export interface ConnectionQuality {
   readonly minutes: number;
   readonly reports: number;
@@ -15,13 +15,13 @@ export interface ConnectionQuality {
   readonly errors: number;
 }
 
-/** How long and how many: days of a flood would fill the disk that everything else needs. */
+/** How long reports are kept, and how many: a flood over days would fill the disk that everything else needs. */
 export interface ReportLimits {
   readonly keepDays: number;
   readonly maxRows: number;
 }
 
-/** What a page said last about its connection. */
+/** The newest report of a page about its connection. */
 export interface ReportedConnection {
   readonly at: string;
   readonly roundTripMs: number | undefined;
@@ -29,18 +29,18 @@ export interface ReportedConnection {
 }
 
 export interface ReportStore {
-  /** The newest report of each of these clients, of the last minutes. */
+  /** The newest report of each of these clients in the last minutes. */
   latest(clients: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, ReportedConnection>>;
-  /** Resolves once it is committed. */
+  /** Resolves when the report is committed. */
   add(report: ClientReport, deadlineMs: number): Promise<void>;
-  /** Removes at most `limit` rows that are too old or too many. @returns how many. */
+  /** Removes at most `limit` rows that are too old or too many. @returns how many it removed. */
   removeSome(limit: number): Promise<number>;
   quality(deadlineMs: number): Promise<ConnectionQuality>;
 }
 
 const qualityMinutes = 15;
 
-/** PostgreSQL refuses, for a column of type real, what is too small for one. */
+/** PostgreSQL refuses numbers that are too small for a column of type real. */
 const rounded = (ms: number | undefined): number | null =>
   ms === undefined ? null : Math.round(ms * 1000) / 1000;
 
@@ -75,7 +75,7 @@ export class PostgresReportStore implements ReportStore {
   }
 
   async removeSome(limit: number): Promise<number> {
-    // Skips what another replica is just removing.
+    // Skips rows that another replica is removing.
     const removed = await queryWithin(
       this.#pool,
       4000,

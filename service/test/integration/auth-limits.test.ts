@@ -44,7 +44,7 @@ describe("limits", function () {
     if (keys.length > 0) await servers.admin.del(keys);
   });
 
-  it("count the failed logins of an address on all replicas together, whatever it claims to be", async () => {
+  it("count the failed logins of an address on all replicas together, whatever the client claims", async () => {
     const settings = { OMNIAI_LIMIT_LOGINS_PER_ADDRESS: "4", OMNIAI_TRUST_PROXY_HOPS: "1" };
     const [one, two] = await Promise.all([startAuth("session", settings), startAuth("session", settings)]);
     try {

@@ -131,7 +131,7 @@ describe("revocations", function () {
     assert.equal(await logout(accessToken), 401);
   });
 
-  it("find a user's sessions by a set that forgets those that ended", async () => {
+  it("find a user's sessions in a set that forgets ended ones", async () => {
     const user = await addUser();
     const set = `omniai:user-sessions:${user.id}`;
     const [old, kept] = [await Page.loggedIn(instance, user), await Page.loggedIn(instance, user)];

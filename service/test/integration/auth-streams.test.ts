@@ -72,7 +72,7 @@ describe("streams of users", function () {
     assert.equal(page2.status, 200);
   });
 
-  it("are posted to by the known only", async () => {
+  it("take posts of known users only", async () => {
     const answer = await ask(instance, "POST", "/api/events", { body: { type: "t", data: 1 } });
     assert.deepEqual([answer.status, slugOf(answer)], [401, "unauthenticated"]);
     const reader = await Page.loggedIn(instance, await addUser(["events:read"]));
@@ -209,7 +209,7 @@ describe("streams of users", function () {
     assert.deepEqual(answers.map(slugOf), ["unauthenticated", "invalid-token", "invalid-token"]);
   });
 
-  it("are turned away before anybody is asked who they are", async () => {
+  it("are rejected before anybody looks for a credential", async () => {
     const limited = await startAuth("both", { OMNIAI_MAX_STREAMS_PER_ADDRESS: "1" });
     try {
       const first = await openStream(limited, "public.*", {});
@@ -302,7 +302,7 @@ describe("streams of users", function () {
     }
   });
 
-  it("are turned away within the stream while it cannot be found out who asks", async () => {
+  it("are rejected within the stream while nobody can tell whose request it is", async () => {
     const user = await addUser();
     const page = await Page.loggedIn(instance, user);
     await servers.redis.pause();
@@ -318,7 +318,7 @@ describe("streams of users", function () {
     await eventually("back", () => page.isIn());
   });
 
-  it("end when Redis comes back, where the revocation came while it was away", async () => {
+  it("end when Redis comes back after a revocation that nobody announced", async () => {
     const user = await addUser();
     const page = await Page.loggedIn(instance, user);
     const stream = await page.at(other).stream(`user.${user.id}.*`);

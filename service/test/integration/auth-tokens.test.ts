@@ -42,7 +42,7 @@ describe("tokens", function () {
   });
   after(() => Promise.all([instance?.stop(), other?.stop()]));
 
-  it("of access let their user in, on every replica, without a cookie and without CSRF", async () => {
+  it("of access let their user in on every replica, without a cookie and without a CSRF token", async () => {
     const user = await addUser();
     const { accessToken } = await loginTokens(instance, user);
     assert.equal((await post(accessToken)).status, 201);
@@ -118,7 +118,7 @@ describe("tokens", function () {
     assert.equal(bad.status, 401, "a bad one is not made up for by the cookie");
   });
 
-  it("of refresh are good once, and lead to the next", async () => {
+  it("of refresh can be used once, and give the next one", async () => {
     const first = await loginTokens(instance, await addUser());
     const second = await refresh(first.refreshToken, other);
     assert.equal(second.status, 200);
@@ -241,7 +241,7 @@ describe("tokens", function () {
       }
     });
 
-    it("are guessed so often and no more; who has a good one is not meant", async () => {
+    it("can be guessed a limited number of times, which does not limit a valid one", async () => {
       const guarded = await startAuth("token", { OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE: "3" });
       try {
         const { accessToken } = await loginTokens(guarded, await addUser());
@@ -273,7 +273,7 @@ describe("tokens", function () {
       assert.equal((await post(body.token)).status, 401);
     });
 
-    it("are another user's business not to see or revoke", async () => {
+    it("cannot be seen or revoked by another user", async () => {
       const [mine, theirs] = [
         await Page.loggedIn(instance, await addUser()),
         await Page.loggedIn(instance, await addUser()),
@@ -284,7 +284,7 @@ describe("tokens", function () {
       assert.equal((await post(body.token)).status, 201);
     });
 
-    it("are refused when they are not asked for properly, and when there are too many", async () => {
+    it("are refused for an invalid request, and when there are too many", async () => {
       const page = await Page.loggedIn(instance, await addUser());
       const good = { name: "x", scopes: ["events:write"] };
       const bad: unknown[] = [
@@ -329,7 +329,7 @@ describe("tokens", function () {
     }
   });
 
-  it("answer 503 while PostgreSQL is silent, and never that they are wrong", async () => {
+  it("answer 503 while PostgreSQL is silent, and never that a token is wrong", async () => {
     const page = await Page.loggedIn(instance, await addUser());
     const { body } = await page.ask<{ token: string }>("POST", "/api/auth/tokens", {
       name: "x",

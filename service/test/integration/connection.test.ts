@@ -96,7 +96,7 @@ describe("connections of streams", function () {
     assert.match(body, /event: plain\ndata: 1\n\n/);
   });
 
-  it("notices a client that goes: at once, and when it only ends its side", async () => {
+  it("notices a client that leaves, also when it only ends its side", async () => {
     for (const leave of [(socket: Socket) => socket.destroy(), (socket: Socket) => socket.end()]) {
       const { socket, got } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
       await eventually("joined", () => got().includes("event: hb"));

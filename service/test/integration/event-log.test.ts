@@ -220,7 +220,7 @@ for (const [name, make] of [
       }
     });
 
-    it("begins a new epoch when what was kept is gone, and knows no key of the one before", async () => {
+    it("begins a new epoch when the stored log is gone, and knows no key of the earlier one", async () => {
       const { log } = await openNew();
       const before = await log.append(event(1), "key-of-epoch");
       const { log: next } = await openNew();

@@ -134,7 +134,7 @@ describe("events through real servers", function () {
     );
   });
 
-  it("answers a cursor that it cannot know with a reset, never with an error", async () => {
+  it("answers an unknown cursor with a reset, never with an error", async () => {
     const [last = ""] = (await loggedIds(servers)).slice(-1);
     const ahead = last.replace(/-(\d+)-/, (_all, ms) => `-${Number(ms) + 1_000_000}-`);
     for (const [cursor, reason] of [
@@ -240,7 +240,7 @@ describe("events through real servers", function () {
     assert.deepEqual(got, sent);
   });
 
-  it("turns a client away within the stream when it has enough of them", async () => {
+  it("rejects a client within the stream when it has enough of them", async () => {
     const small = await startInstance({ OMNIAI_MAX_STREAMS: "1" });
     const first = await connect(small).joined();
     const second = connect(small);
@@ -258,7 +258,7 @@ describe("events through real servers", function () {
   });
 });
 
-describe("the HTTP side", function () {
+describe("HTTP", function () {
   this.timeout(20_000);
   let instance: Instance;
   before(async function () {
@@ -267,7 +267,7 @@ describe("the HTTP side", function () {
   });
   after(() => instance?.stop());
 
-  it("answers errors as problems with a request id, and no inside", async () => {
+  it("answers errors as problems with a request id, without internals", async () => {
     const send = (body: string, headers: Record<string, string>): Promise<Response> =>
       fetch(`${instance.url}/api/events`, { method: "POST", body, headers });
     const json = { "content-type": "application/json" };

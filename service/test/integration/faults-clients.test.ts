@@ -41,7 +41,7 @@ describe("clients that misbehave", function () {
     if (service) assert.deepEqual(await service.exit, [0, null]);
   });
 
-  it("drops one that reads 10,000 bytes a second, with flat memory, and lets the others feel nothing", async () => {
+  it("drops one that reads 10,000 bytes a second, with flat memory, and does not disturb the others", async () => {
     const reader = await new SseClient(`${service.url}/api/events`).joined();
     const slow = slowStream(Number(new URL(service.url).port), 10_000);
     await eventually("both open", async () => {
@@ -72,7 +72,7 @@ describe("clients that misbehave", function () {
     slow.destroy();
   });
 
-  it("answers 413 at the beginning of a body of 1 GB, with flat memory, whether its length is told or not", async () => {
+  it("answers 413 at the beginning of a body of 1 GB, with flat memory, with and without Content-Length", async () => {
     const total = 1_000_000_000;
     const part = Buffer.alloc(mebibyte, "x");
     for (const isTold of [true, false]) {

@@ -124,7 +124,7 @@ describe("servers and replicas that are killed under load", function () {
     assert.deepEqual(await second.exit, [0, null]);
   });
 
-  it("lose and double nothing when Redis is restarted as an operator does it", async () => {
+  it("lose and double nothing when an operator restarts Redis", async () => {
     const replicas: Instance[] = await Promise.all([startInstance(), startInstance()]);
     try {
       await underLoad(

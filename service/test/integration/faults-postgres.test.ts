@@ -74,7 +74,7 @@ describe("PostgreSQL that fails", function () {
     await postgres?.remove();
   });
 
-  it(`is ridden out when it is paused for ${pauseSeconds} s`, async function () {
+  it(`is survived when it is paused for ${pauseSeconds} s`, async function () {
     this.timeout((pauseSeconds + 40) * 1000);
     const client = await new SseClient(`${instance.url}/api/events`).joined();
     const end = Date.now() + pauseSeconds * 1000;
@@ -89,7 +89,7 @@ describe("PostgreSQL that fails", function () {
     client.close();
   });
 
-  it("is ridden out when it is killed", async function () {
+  it("is survived when it is killed", async function () {
     this.timeout(40_000);
     const client = await new SseClient(`${instance.url}/api/events`).joined();
     await postgres.kill();
@@ -102,7 +102,7 @@ describe("PostgreSQL that fails", function () {
     client.close();
   });
 
-  it("is ridden out when its disk is full: writes fail with 503, reads go on, and writes too when there is room", async function () {
+  it("is survived when its disk is full: writes fail with 503 until there is room, reads go on", async function () {
     this.timeout(90_000);
     const data = "/var/lib/postgresql/data";
     const small = await startPostgres(["--tmpfs", `${data}:size=160m`]);

@@ -29,7 +29,7 @@ describe("faults of the servers below", function () {
   });
   after(() => instance?.stop());
 
-  it("rides out a Redis that is paused: 503 with Retry-After within 2 s, streams stay, then all goes on", async () => {
+  it("survives a paused Redis: 503 with Retry-After within 2 s, streams stay, then everything goes on", async () => {
     const client = await connect().joined();
     const before = await post(instance, { type: "before", data: 1 });
     assert.equal(before.status, 201);
@@ -147,7 +147,7 @@ describe("faults of the servers below", function () {
     }
   });
 
-  it("starts before PostgreSQL and Redis are there, and becomes ready when they are", async () => {
+  it("starts without PostgreSQL and Redis, and becomes ready when they come", async () => {
     await Promise.all([servers.redis.pause(), servers.postgres.pause()]);
     const early = await startInstance({}, { waits: false });
     try {

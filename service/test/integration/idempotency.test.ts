@@ -65,7 +65,7 @@ describe("Idempotency-Key", function () {
     }
   });
 
-  it("bounds the keys that are kept: the oldest go when more than the log keeps events come", async () => {
+  it("bounds the keys: when there are more than the log keeps events, the oldest go", async () => {
     const { admin } = servers;
     await admin.configSet("appendfsync", "always");
     const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100" });
@@ -114,7 +114,7 @@ describe("Idempotency-Key", function () {
     assert.equal((await entriesWith("second")).length, 0);
   });
 
-  it("stores once what was answered with 503 first, and gives its id", async () => {
+  it("stores an event once that was answered with 503 first, and returns its id", async () => {
     const key = randomUUID();
     await servers.redis.pause();
     let first: Posted;
@@ -167,7 +167,7 @@ describe("Idempotency-Key", function () {
     }
   });
 
-  it("appends anew in a new epoch: what an earlier log had is gone", async () => {
+  it("appends again in a new epoch, where the earlier log is gone", async () => {
     const key = randomUUID();
     const before = await postOnce(one, key, "again");
     await servers.admin.del("omniai:events:log");

@@ -71,7 +71,7 @@ const withPython =
     return () => child.kill();
   };
 
-describe("clients of others", function () {
+describe("clients that others wrote", function () {
   this.timeout(60_000);
   let instance: Instance;
 

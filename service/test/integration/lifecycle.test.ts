@@ -20,7 +20,7 @@ describe("life of the process", function () {
     await testServers();
   });
 
-  it("answers every request while it stops under load, takes leave of its streams, and exits 0 in its grace", async () => {
+  it("answers every request while it stops under load, says farewell to its streams, and exits with 0 in time", async () => {
     const { url, internalUrl, child, exit, lines } = await startProcess({
       OMNIAI_SWITCH_SECONDS: "2.5",
       OMNIAI_DRAIN_SECONDS: "2.4",

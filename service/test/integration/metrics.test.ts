@@ -49,7 +49,7 @@ describe("metrics", function () {
     assert.equal((await fetch(`${instance.url}/metrics`)).status, 404);
   });
 
-  it("count requests by route template, never by path", async () => {
+  it("count requests by route template and never by path", async () => {
     for (const path of [
       "/api/diag",
       "/API/diag/",
@@ -195,7 +195,7 @@ describe("metrics", function () {
     for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
   });
 
-  it("come with headers that let nobody run, frame or sniff an answer, and every site be sent it", async () => {
+  it("come with headers that forbid to run, frame or sniff an answer, and allow every site to load it", async () => {
     for (const url of [
       `${instance.url}/api/diag`,
       `${instance.url}/nothing`,

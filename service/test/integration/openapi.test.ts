@@ -49,7 +49,7 @@ describe("openapi.json", function () {
   });
   after(() => instance?.stop());
 
-  it("describes every route there is, and none that is not, on both ports", async () => {
+  it("describes every route that exists, and no other, on both ports", async () => {
     const publicRoutes = routesOf(() => publicApp(parts));
     assert.ok(publicRoutes.includes("POST /api/diag/client-reports"), publicRoutes.join("\n"));
     assert.deepEqual(described(await fetchDocument(instance.url)), publicRoutes);
@@ -72,7 +72,7 @@ describe("openapi.json", function () {
     assert.ok(routes.includes("PUT /api/secret/inner/more"));
   });
 
-  it("has what is read where it is, and unique operation ids", () => {
+  it("has the bounds that are checked, and unique operation ids", () => {
     const document = openApiDocument("public", "1") as unknown as Document;
     assert.equal(document.openapi, "3.1.0");
     const all = Object.values(document.paths).flatMap((methods) => Object.values(methods));

@@ -62,7 +62,7 @@ describe("the public port", function () {
     }
   });
 
-  it("never opens for a replica that is stopped before", async () => {
+  it("never opens for a replica that is stopped before it was ready", async () => {
     await postgres.pause();
     try {
       const config = loadConfig(await testEnvironment(environmentOf(postgres)));
@@ -77,7 +77,7 @@ describe("the public port", function () {
     }
   });
 
-  it("that is taken is said to who waits for it", async () => {
+  it("rejects for whoever waits when the port is taken", async () => {
     const config = loadConfig(
       await testEnvironment({ ...environmentOf(postgres), OMNIAI_PORT: String(port) }),
     );

@@ -33,7 +33,7 @@ describe("GET /api/events/poll", function () {
     await Promise.all([one?.stop(), two?.stop()]);
   });
 
-  it("begins at the position, and then gives what a stream gives, in pages, from memory and from the log", async () => {
+  it("begins at the present, and then returns what a stream sends, in pages, from memory and from the log", async () => {
     const start = await ask(one);
     assert.deepEqual(start.events, []);
     const stream = new SseClient(`${one.url}/api/events`, { "last-event-id": start.next });
@@ -166,7 +166,7 @@ describe("GET /api/events/poll", function () {
     assert.equal((await fetch(`${one.url}/api/events/poll`, { method: "POST" })).status, 405);
   });
 
-  it("lets no more wait than there may be streams: the others get their answer at once", async () => {
+  it("lets no more polls wait than there may be streams, and answers the others at once", async () => {
     const small = await startInstance({ OMNIAI_MAX_STREAMS: "1" });
     const { next: after } = await ask(small);
     const first = ask(small, { after, wait: "2" });
@@ -206,7 +206,7 @@ describe("limits of streams", function () {
       ({ event, data }) => `${event} ${(JSON.parse(data) as { reason?: string }).reason ?? ""}`,
     );
 
-  it("turns away, with 200 and a reconnection time, whoever has enough of them or comes too fast", async () => {
+  it("rejects, with 200 and a reconnection time, a client that has too many streams or comes too fast", async () => {
     const instance = await startInstance({
       OMNIAI_MAX_STREAMS_PER_ADDRESS: "2",
       OMNIAI_TRUST_PROXY_HOPS: "1",

@@ -69,7 +69,7 @@ describe("reports of pages", function () {
     assert.equal(row, `${client}|20|80.5|2|5|x is undefined`);
   });
 
-  it("may hold any text: what PostgreSQL cannot store is replaced", async () => {
+  it("may hold any text, and lose what PostgreSQL cannot store", async () => {
     const errors = [{ message: "nul \u0000, half a pair \ud800, escape \u001b[31m, ü 🙂" }];
     assert.equal((await report(instance, { client, errors })).status, 202);
     assert.equal(

@@ -18,7 +18,7 @@ describe("Admission", () => {
     assert.equal(admission.hold("d"), undefined);
   });
 
-  it("bounds how fast they come, and forgives with time", () => {
+  it("bounds how fast streams come, and recovers with time", () => {
     let now = 0;
     const admission = new Admission({ ...limits, perProcess: 100, perAddress: 100 }, () => now);
     const enter = (): boolean => admission.enter("a") !== undefined;
@@ -30,7 +30,7 @@ describe("Admission", () => {
     assert.ok(admission.hold("a"), "who waits is not slowed down");
   });
 
-  it("takes no token for whom it turns away", () => {
+  it("takes no token for a stream that it rejects", () => {
     const admission = new Admission({ ...limits, rate: 0 }, () => 0);
     assert.ok(admission.enter("a") && admission.enter("a"));
     for (let i = 0; i < 10; i++) assert.equal(admission.enter("a"), undefined);
@@ -48,7 +48,7 @@ describe("Admission", () => {
     assert.ok(admission.enter("a", "u"));
   });
 
-  it("learns whose a stream is after it was let in, and gives back all of one too many", () => {
+  it("learns the user of a stream after it was admitted, and gives everything back for one too many", () => {
     const admission = new Admission({ ...limits, rate: 0, burst: 4 }, () => 0);
     const [first, second, third] = [admission.enter("a"), admission.enter("b"), admission.enter("c")];
     assert.ok(first && second && third);
@@ -64,7 +64,7 @@ describe("Admission", () => {
     assert.equal(admission.enter("e"), undefined);
   });
 
-  it("gives back exactly what was taken, however often it is asked", () => {
+  it("gives back exactly what was taken, however often it is asked to", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean(), fc.nat(20))), (steps) => {
         const admission = new Admission({ perProcess: 8, perAddress: 3, perUser: 9, rate: 1e9, burst: 1e9 });
@@ -88,7 +88,7 @@ describe("Admission", () => {
   });
 });
 
-describe("whose address counts", () => {
+describe("the address that counts", () => {
   const request = (peer: string, forwarded?: string): IncomingMessage => {
     const socket = new Socket();
     Object.defineProperty(socket, "remoteAddress", { value: peer });
@@ -107,7 +107,7 @@ describe("whose address counts", () => {
     assert.equal(clientAddress(request("10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.9"), 2), "1.2.3.4");
   });
 
-  it("is the socket's when the proxy said nothing of use", () => {
+  it("is the socket's when the proxy sent nothing usable", () => {
     for (const given of [undefined, "", "unknown", "1.2.3.4, <script>"])
       assert.equal(clientAddress(request("10.0.0.1", given), 1), "10.0.0.1");
     assert.equal(clientAddress(request("10.0.0.1", "1.2.3.4"), 2), "10.0.0.1");

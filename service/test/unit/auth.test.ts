@@ -43,7 +43,7 @@ describe("passwords", function () {
 });
 
 describe("session cookies", () => {
-  it("are found among others, and only what looks like an id", () => {
+  it("are found among other cookies, if they look like an id", () => {
     const [a, b] = [randomToken(), randomToken()];
     assert.deepEqual(sessionIds(`x=1; __Host-sid=${a}; __Host-sidx=${b}; sid=${b}`), [a]);
     assert.deepEqual(sessionIds(`__Host-sid=${a}; __Host-sid=${b}; __Host-sid=${a}`), [a, b]);
@@ -72,7 +72,7 @@ describe("session cookies", () => {
     assert.ok(found > 0, "some of them are ids");
   });
 
-  it("have what the prefix demands, in both site modes", () => {
+  it("have the attributes that the prefix demands, in both site modes", () => {
     for (const site of ["same-site", "cross-site"] as const) {
       for (const cookie of [sessionCookie("id", site), clearedCookie(site)]) {
         assert.match(cookie, /; Path=\/; Secure; HttpOnly; /);
@@ -83,7 +83,7 @@ describe("session cookies", () => {
 });
 
 describe("CSRF tokens", () => {
-  it("hold for one session and one secret, whatever is done to them", () => {
+  it("are valid for one session and one secret, and after no change", () => {
     const tokens = new CsrfTokens("a secret");
     const [id, other] = [randomToken(), randomToken()];
     const token = tokens.create(id);
@@ -128,7 +128,7 @@ describe("sessions of one process", () => {
     assert.equal(await sessions.remove(key), undefined);
   });
 
-  it("are revoked with those who listen told, and tokens from before not good", async () => {
+  it("tell the listener of a revocation, and make earlier tokens invalid", async () => {
     const revocations = new MemoryRevocations();
     const told: string[] = [];
     revocations.start({
@@ -150,7 +150,7 @@ describe("sessions of one process", () => {
 });
 
 describe("user names", () => {
-  it("are one for all spellings, and nothing that could be mistaken", () => {
+  it("are the same for all spellings, and cannot be mistaken for each other", () => {
     assert.equal(normalName(" Ada.Ｌovelace@Example.org "), "ada.lovelace@example.org");
     for (const good of ["ada", "a-b", "a.b@c.org"]) assert.match(good, userNamePattern);
     for (const bad of ["", "ab", "Ada", "a b", "-ab", "ab-", "а́da", "a\u0000b", "a".repeat(65)])

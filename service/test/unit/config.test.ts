@@ -156,7 +156,7 @@ describe("loadConfig", () => {
 describe("replicaEnvironment", () => {
   const repository = new URL("../../../", import.meta.url).pathname;
 
-  /** The names that files of the project mention, outside of the service's own sources and of documentation. */
+  /** The names in the project's code, outside of the service's own sources and of tests. */
   function namesOutside(): Set<string> {
     const folders = [
       "bench",
@@ -173,7 +173,8 @@ describe("replicaEnvironment", () => {
     for (const folder of folders) {
       for (const entry of readdirSync(join(repository, folder), { recursive: true, withFileTypes: true })) {
         const path = join(entry.parentPath, entry.name);
-        if (!entry.isFile() || /node_modules/.test(path)) continue;
+        // Tests name what does not exist, too.
+        if (!entry.isFile() || /(^|\/)(node_modules|test)\//.test(path.slice(repository.length))) continue;
         const text = readFileSync(path, "utf8");
         for (const [name] of text.matchAll(/\bOMNIAI_[A-Z0-9_]*[A-Z0-9]\b/g)) names.add(name);
       }

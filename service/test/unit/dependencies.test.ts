@@ -31,7 +31,7 @@ describe("the database check", () => {
     }
   });
 
-  it("fails when none has come to an end for seconds, however many come back with an error", async () => {
+  it("fails when no query has succeeded for seconds, however many come back with an error", async () => {
     const { pool, check, pass } = fullPool();
     pass(3000);
     pool.emit("release", new Error("timeout"));

@@ -34,7 +34,7 @@ describe("pages of connections", () => {
     assert.deepEqual(seen, [...seen].sort());
   });
 
-  it("hold what fits the filter, and say how many do", () => {
+  it("hold what matches the filter, and say how many do", () => {
     const matching = (filter: Record<string, string>): number =>
       pageOf(all, query(filter), 1_000_000).matching;
     assert.equal(matching({}), 25);
@@ -68,7 +68,7 @@ describe("summarise", () => {
     assert.deepEqual(summarise(well), { status: "pass", verdict: "All is well.", reasons: [] });
   });
 
-  it("names what is not, the worst first", () => {
+  it("names what is not well, the worst first", () => {
     const { status, reasons } = summarise({
       ...well,
       results: {
@@ -90,7 +90,7 @@ describe("summarise", () => {
     );
   });
 
-  it("only warns about what is optional, and fails what is stopping or was not checked yet", () => {
+  it("only warns about optional checks, and fails when it is stopping or was not checked yet", () => {
     const away = { "database:responseTime": result("fail", "away") };
     assert.equal(summarise({ ...well, results: away, optional: ["database"] }).status, "warn");
     assert.equal(summarise({ ...well, isDraining: true }).status, "fail");

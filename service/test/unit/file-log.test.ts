@@ -38,7 +38,7 @@ describe("the file of the event log of npm run dev", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("cuts off half a line, which nobody was promised, and goes on behind the whole ones", async () => {
+  it("cuts off half a line, which was promised to nobody, and goes on after the whole ones", async () => {
     const { old, now } = await stateAfter(() => appendFileSync(path, '{"n":4,"id":"99'));
     assert.deepEqual(now, old);
     const { id } = (await logs.at(-1)?.append(event)) ?? {};

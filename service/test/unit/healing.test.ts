@@ -33,7 +33,7 @@ describe("a replica that does not answer its health check", () => {
     assert.equal(endedAfter([answer, ...starved, silence(99)]), 1 + DEAF_MISSES);
   });
 
-  it("begins to count anew with every answer", () => {
+  it("starts its count again with every answer", () => {
     assert.equal(endedAfter([answer, silence(20), answer, silence(20), answer]), undefined);
   });
 

@@ -66,7 +66,7 @@ describe("PostgreSQL of npm run dev", function () {
     assert.equal(await count(), before + 1);
   });
 
-  it("hangs up on what is not PostgreSQL's protocol, and serves on", async () => {
+  it("hangs up on another protocol than PostgreSQL's, and serves on", async () => {
     const socket = connect(server.config.port, "127.0.0.1");
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     await new Promise((resolve) => socket.once("close", resolve));

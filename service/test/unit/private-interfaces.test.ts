@@ -15,13 +15,13 @@ const lost = (what: string): string =>
   "Adapt service/src/events/stream/take-over.ts, or leave that out; docs/decisions/0027-private-interfaces.md says why it is there.";
 
 describe("private interfaces of Node's http", () => {
-  it("are there: freeParser in _http_common takes a parser, a request and a socket", () => {
+  it("exist: freeParser in _http_common takes a parser, a request and a socket", () => {
     const common = createRequire(import.meta.url)("_http_common") as { freeParser?: unknown };
     assert.equal(typeof common.freeParser, "function", lost("_http_common has no freeParser"));
     assert.equal((common.freeParser as () => void).length, 3, lost("freeParser takes other arguments"));
   });
 
-  it("are there without a warning", () => {
+  it("exist without a warning", () => {
     const program = 'require("_http_common")';
     const { status, stderr } = spawnSync(process.execPath, ["--throw-deprecation", "-e", program], {
       encoding: "utf8",
@@ -29,7 +29,7 @@ describe("private interfaces of Node's http", () => {
     assert.equal(status, 0, lost(`requiring _http_common warns: ${stderr}`));
   });
 
-  it("let a response give its connection away, and write on", async () => {
+  it("let a response give its connection away, which can still be written to", async () => {
     const seen = Promise.withResolvers<{
       request: IncomingMessage;
       response: ServerResponse;

@@ -87,7 +87,7 @@ describe("ProviderMonitor", function () {
     );
   });
 
-  it("leaves one alone that failed three times, then tries once, and goes on when it is back", async () => {
+  it("leaves a provider alone that failed three times, then tries once, and goes on when it is back", async () => {
     provider.answer = (_request, response) => void response.writeHead(500).end();
     watch();
     while (provider.requests.length < 3) {

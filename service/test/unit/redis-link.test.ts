@@ -24,7 +24,7 @@ describe("a link to Redis", () => {
     await server.close();
   });
 
-  it("is not cut by the impatient while others wait", async () => {
+  it("is not cut for an impatient command while others wait", async () => {
     server.stall();
     const patient = ping(2000);
     await assert.rejects(ping(50), DeadlineError);
@@ -46,7 +46,7 @@ describe("a link to Redis", () => {
     assert.equal(server.connections, 1);
   });
 
-  it("is made anew when nothing was answered until the last of those who waited gave up", async () => {
+  it("is reopened when nothing was answered until the last waiting command gave up", async () => {
     server.stall();
     const began = performance.now();
     const patient = ping(300);
@@ -63,7 +63,7 @@ describe("a link to Redis", () => {
     assert.equal(await ping(500), "OK");
   });
 
-  it("is made anew at once when nobody else waits", async () => {
+  it("is reopened at once when nobody else waits", async () => {
     server.stall();
     await assert.rejects(ping(50), DeadlineError);
     assert.equal(link.isReady, false);

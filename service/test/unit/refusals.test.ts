@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { RefusalBudget } from "../../src/auth/http/refusals.ts";
 
-describe("what is written down of refusals", () => {
+describe("the budget for refusals in the audit log", () => {
   it("is bounded for each address, says how many were left out, and begins anew each minute", () => {
     let now = 0;
     const budget = new RefusalBudget(() => now);

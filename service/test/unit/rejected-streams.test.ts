@@ -18,8 +18,8 @@ function newStream(isTaking: boolean, endsAt?: number): EventStream {
 }
 const closed = (stream: EventStream): Promise<void> => new Promise((resolve) => void stream.onClose(resolve));
 
-describe("streams that are turned away", () => {
-  it("do not linger: whoever does not take the good-bye is cut", async () => {
+describe("streams that are rejected", () => {
+  it("do not linger: a client that does not read the farewell is cut", async () => {
     const turnedAway = new TurnedAway(2, 100);
     const [taking, deaf] = [newStream(true), newStream(false)];
     const began = performance.now();

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Gate } from "../../src/platform/semaphore.ts";
 
 describe("a gate", () => {
-  it("lets so many through at once, and the others in their order as places come free", async () => {
+  it("lets a number through at once, and the others in their order as places come free", async () => {
     const gate = new Gate(2, 10);
     assert.deepEqual([gate.enter(1000), gate.enter(1000)], [true, true]);
     const order: string[] = [];
@@ -22,7 +22,7 @@ describe("a gate", () => {
     assert.deepEqual(order, ["first", "second"]);
   });
 
-  it("turns away who waited too long, and gives the place to the next", async () => {
+  it("rejects a caller that waited too long, and gives the place to the next", async () => {
     const gate = new Gate(1, 10);
     assert.equal(gate.enter(0), true);
     const short = gate.enter(20);
@@ -34,7 +34,7 @@ describe("a gate", () => {
     assert.equal(gate.enter(0), true, "nobody is inside any more");
   });
 
-  it("turns away at once when too many wait", () => {
+  it("rejects at once when too many wait", () => {
     const gate = new Gate(1, 1);
     assert.equal(gate.enter(0), true);
     const waiting = gate.enter(1);

@@ -6,12 +6,12 @@ import { scopes, type KnownPrincipal, type Scope } from "../principal.ts";
 import { deriveKey } from "./secrets.ts";
 
 const audience = "omniai";
-/** As RFC 9068 has it, so that no other JWT is taken for an access token. */
+/** The type of RFC 9068, so that no other JWT is taken for an access token. */
 const type = "at+jwt";
 
 const claimsSchema = z.object({
   sub: z.uuid(),
-  /** The family of the refresh token beside it. */
+  /** The family of the refresh token that was given out with it. */
   sid: z.uuid(),
   name: z.string(),
   scope: z.string(),
@@ -19,7 +19,7 @@ const claimsSchema = z.object({
   exp: z.number(),
 });
 
-/** Access tokens: short-lived, signed, checked without asking the database. HS256, because who signs also verifies. */
+/** Access tokens are checked without asking the database. HS256 is enough, because the signer also verifies. */
 export class AccessTokens {
   readonly #key: Buffer;
   readonly #issuer: string;
@@ -36,8 +36,8 @@ export class AccessTokens {
   }
 
   /**
-   * @param issuedAt when the right to it was looked up, ms since 1970, and not later: whatever is revoked from then on
-   *   concerns the token too, however long it took to make it.
+   * @param issuedAt when the right to it was looked up, in ms since 1970. Whatever is revoked from then on concerns the
+   *   token too, however long it took to make it.
    */
   create(
     user: { id: string; name: string; scopes: readonly Scope[] },
@@ -52,14 +52,14 @@ export class AccessTokens {
         .setAudience(audience)
         .setSubject(user.id)
         .setJti(randomUUID())
-        // With its fraction (a NumericDate may have one): what was revoked in the same second can be told apart.
+        // With a fraction, which a NumericDate may have, to tell what was revoked earlier in the same second.
         .setIssuedAt(now)
         .setExpirationTime(now + this.#lifetimeMs / 1000)
         .sign(this.#key)
     );
   }
 
-  /** Undefined for everything that is not a token of ours that holds still. */
+  /** Undefined for everything but a token of ours that has not ended. */
   async read(token: string): Promise<KnownPrincipal | undefined> {
     try {
       const { payload } = await jwtVerify(token, this.#key, {
@@ -69,7 +69,7 @@ export class AccessTokens {
         audience,
       });
       const { sub, sid, name, scope, iat, exp } = claimsSchema.parse(payload);
-      // The library compares whole seconds.
+      // The library compares whole seconds only.
       if (exp * 1000 <= Date.now()) return undefined;
       return {
         userId: sub,

@@ -3,9 +3,9 @@ import { createHmac } from "node:crypto";
 import { deriveKey, isSame, randomToken } from "./secrets.ts";
 
 /**
- * Signed double-submit tokens (OWASP CSRF Prevention Cheat Sheet): an HMAC over the session's id and something random.
- * The session's cookie is the one half, the header X-CSRF-Token the other; the page gets that from the body of an answer
- * that only its own origin may read. Each belongs to one session: a new login needs a new one.
+ * Signed double-submit tokens (OWASP CSRF Prevention Cheat Sheet): an HMAC over the session's id and random text. The
+ * session's cookie is one half, the header X-CSRF-Token the other. The page gets the token from the body of an answer that
+ * only its own origin may read. Each token belongs to one session, so a new login needs a new one.
  */
 export class CsrfTokens {
   readonly #key: Buffer;
@@ -25,7 +25,7 @@ export class CsrfTokens {
     return isSame(Buffer.from(signature, "base64url"), this.#sign(sessionId, random));
   }
 
-  /** With lengths, so that no two pairs have the same text. */
+  /** The text has the lengths in it, so that no two pairs have the same text. */
   #sign(sessionId: string, random: string): Buffer {
     const text = `${sessionId.length}!${sessionId}!${random.length}!${random}`;
     return createHmac("sha256", this.#key).update(text).digest();

@@ -7,20 +7,20 @@ import { Problem } from "../../platform/problems.ts";
 
 /**
  * OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
- * Algorithm 2 is argon2id; the package has it as a const enum, which erasable syntax cannot use.
+ * Algorithm 2 is argon2id. The package names it by a const enum, which erasable syntax cannot use.
  */
 export const argon2Options = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** Lengths in characters (ASVS 6.2.1, 6.2.9): a limit, because the whole of it is hashed. */
+/** Lengths in characters (ASVS 6.2.1, 6.2.9). There is an upper limit, because the whole password is hashed. */
 export const minPasswordLength = 12;
 export const maxPasswordLength = 256;
 
-/** Hashes at once: each takes 19 MiB of a replica that has little, and a core for some time. */
+/** How many hashes run at once: each takes 19 MiB of the replica's little memory, and a core for some time. */
 const maxRunning = 2;
-/** Those who may wait for their turn; further ones are told to come again. */
+/** How many may wait for their turn; further ones are told to come again. */
 const maxWaiting = 30;
 
-/** The longest wait for it, in ms: shorter than the edge waits for an answer, or it would take this replica for hung. */
+/** The longest wait, in ms. The edge takes a replica for hung after a longer time without an answer. */
 export const patienceMs = 4000;
 
 const gate = new Gate(maxRunning, maxWaiting);
@@ -45,8 +45,8 @@ export function hashPassword(password: string): Promise<string> {
 let nobodysHash: Promise<string> | undefined;
 
 /**
- * Whether the password is the one of `stored`. Without `stored` (there is no such user) it takes the same time and is
- * false: how long a refusal takes tells nothing.
+ * Whether the password is the one of `stored`. Without `stored`, when there is no such user, it is false after the same
+ * time, so that the time of a refusal tells nothing.
  */
 export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
   const against = stored ?? (await (nobodysHash ??= hashPassword(randomBytes(24).toString("base64url"))));
@@ -54,10 +54,10 @@ export async function isPassword(password: string, stored: string | undefined): 
   return isRight && stored !== undefined;
 }
 
-/** Made ready at the start, so that the first unknown user takes no longer than the second. */
+/** Called at the start, so that the first unknown user takes no longer than the second. */
 export async function prepareNobody(): Promise<void> {
   await isPassword("", undefined);
 }
 
-/** 24 characters of 64: more than anybody can guess. */
+/** 24 characters out of 64: nobody can guess them. */
 export const generatePassword = (): string => randomBytes(18).toString("base64url");

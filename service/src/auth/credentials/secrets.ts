@@ -4,10 +4,10 @@ import { createHash, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto"
 /** 256 random bits, safe in cookies, headers and URLs. */
 export const randomToken = (): string => randomBytes(32).toString("base64url");
 
-/** Tokens are random, so a plain hash is enough: there is nothing to guess at. */
+/** Tokens are random and cannot be guessed, so a plain hash is enough. */
 export const hashToken = (token: string): Buffer => createHash("sha256").update(token).digest();
 
-/** How a session is named where its id must not stand: in Redis, in announcements, at streams. */
+/** The name of a session wherever its secret id must not stand: in Redis, in revocations, beside streams. */
 export const sessionKeyOf = (id: string): string => hashToken(id).toString("base64url");
 
 /** A key for one purpose, so that no signature means something elsewhere (RFC 5869). */

@@ -22,20 +22,20 @@ export interface IdentifyParts {
   readonly accessTokens: AccessTokens;
   readonly apiTokens: ApiTokens;
   readonly revocations: Revocations;
-  /** API tokens that nobody has, of one address. */
+  /** The limit on API tokens that do not exist, by address. */
   readonly badTokens: RateLimit;
   readonly corsOrigins: readonly string[];
   readonly trustProxyHops: number;
 }
 
 export interface IdentifyOptions {
-  /** Whether being here counts as using the session. What a page does by itself does not. */
+  /** Whether the request counts as use of the session. What a page does by itself does not. */
   readonly renews: boolean;
-  /** Goes on as nobody, with `authUnavailable` set in `response.locals`, while a store is away. */
+  /** While a store is away the request goes on as anonymous, with `authUnavailable` in `response.locals`. */
   readonly isLenient?: boolean;
 }
 
-/** A session that a request belongs to, with the secret id that the cookie has. */
+/** The session that a request belongs to, with the secret id from the cookie. */
 export interface FoundSession {
   readonly id: string;
   readonly key: string;
@@ -43,9 +43,9 @@ export interface FoundSession {
 }
 
 /**
- * Puts who asks into `response.locals.principal`. An Authorization header decides alone, and a cookie beside it counts
- * for nothing; so such requests need no CSRF token. A header that is not good is refused with 401, a cookie that is not
- * makes the request anonymous. An unsafe request of a session needs an origin of ours and the session's CSRF token.
+ * Puts who sends the request into `response.locals.principal`. An Authorization header decides alone, and a cookie beside
+ * it is ignored, so such a request needs no CSRF token. A bad header is refused with 401, a bad cookie makes the request
+ * anonymous. An unsafe request with a session needs an origin of ours and the session's CSRF token.
  */
 export function identify(parts: IdentifyParts, options: IdentifyOptions): RequestHandler {
   if (parts.mode === "none") return (_request, _response, next) => next();
@@ -113,7 +113,7 @@ async function bearer(
   return principal;
 }
 
-/** What is made up costs a question to PostgreSQL each time, so an address may be wrong only so often. */
+/** Each invented token costs a question to PostgreSQL, so the number of them is limited for each address. */
 async function apiToken(
   { apiTokens, badTokens }: IdentifyParts,
   token: string,

@@ -18,17 +18,17 @@ import { normalName, type User, type UserWithHash } from "../stores/users.ts";
 
 /** One answer for an unknown user, a wrong password and a disabled user. */
 const wrongCredentials = (): Problem =>
-  new Problem("wrong-credentials", "User name or password is not right.");
+  new Problem("wrong-credentials", "The user name or the password is wrong.");
 
 type Kind = "session" | "token";
 
-/** What the audit log wants to know of a request. */
+/** What the audit log notes of a request. */
 export function traceOf(parts: AuthParts, request: Request, response: Response) {
   const { requestId, trace_id: traceId } = namesOf(response);
   return { address: clientAddress(request, parts.trustProxyHops), requestId, traceId };
 }
 
-/** Which kind of login is wanted. @throws Problem 400 for one that this stack does not have. */
+/** The kind of login that is asked for. @throws Problem 400 for one that this stack does not have. */
 function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind {
   const kind = asked ?? (mode === "token" ? "token" : "session");
   if (mode === "both" || mode === kind) return kind;
@@ -39,7 +39,7 @@ function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind 
 export function postLogin(parts: AuthParts): RequestHandler {
   const { limits, audit } = parts;
   return async (request, response) => {
-    // Before the body: a page elsewhere must not log its visitor in as somebody else (login CSRF).
+    // Before the body is read: another site's page must not log its visitor in as somebody else (login CSRF).
     const isFromBrowser = request.get("origin") ?? request.get("sec-fetch-site");
     if (isFromBrowser !== undefined) checkOrigin(request, response, parts.corsOrigins);
     const { username, password, kind: asked } = parseBody(loginSchema, request.body);
@@ -83,12 +83,12 @@ async function newSession(
 ): Promise<object> {
   const { sessions, csrf, config } = parts;
   const { id, session } = await sessions.create({ userId: user.id, name: user.name, scopes: user.scopes });
-  // Disabled while the password was checked: whoever did it could not see this session yet.
+  // The user may have been disabled while the password was checked, when this session could not be ended yet.
   if (!(await parts.users.isUnchanged(user))) {
     await sessions.remove(sessionKeyOf(id));
     throw wrongCredentials();
   }
-  // The session that was there before ends: a login always goes on under a new id.
+  // A login always goes on under a new id, so the session before it ends.
   for (const old of sessionIds(request.get("cookie"))) await endSession(parts, sessionKeyOf(old));
   response.append("Set-Cookie", sessionCookie(id, config.pageSite));
   return {
@@ -149,12 +149,12 @@ export function postRefresh(parts: AuthParts): RequestHandler {
     await audit.record({ action: "refresh", outcome: "refused", userId: used?.userId, ...trace, detail });
     throw new Problem(
       "invalid-refresh-token",
-      "The refresh token is not valid, or not any more. Log in again.",
+      "The refresh token is not valid, or no longer valid. Log in again.",
     );
   };
 }
 
-/** POST /logout: ends the session or the token family that the request came with. Again is no error. */
+/** POST /logout: ends the session or the token family that the request came with. A second logout is no error. */
 export function postLogout(parts: AuthParts): RequestHandler {
   return async (request, response) => {
     const principal = principalOf(response);
@@ -180,15 +180,15 @@ async function endLogin(
   { userId, credential: { kind, id } }: KnownPrincipal,
 ): Promise<void> {
   if (kind === "session") return endSession(parts, id);
-  // A program's token ends when its owner says so, not when the program is done.
+  // The token of a program ends when its owner revokes it, not when the program is done.
   if (kind === "token") throw new Problem("login-needed", "An API token is revoked at /api/auth/tokens.");
   await parts.refreshTokens.revokeFamily(id);
   await parts.revocations.tell({ kind: "family", userId, id });
 }
 
 /**
- * Told before and after. Before: while nobody could be told, the session is there still, and the logout can be tried
- * again. After: a stream that was let in between would not hear of it otherwise.
+ * Announces the end before and after it removes the session. When the first announcement fails, the session still exists,
+ * and the logout can be tried again. The second reaches a stream that was opened in between.
  */
 async function endSession({ sessions, revocations }: AuthParts, key: string): Promise<void> {
   const session = await sessions.find(key);

@@ -16,16 +16,16 @@ import {
 
 const common = { ports: ["public"], tag: "auth" } as const;
 const notHere = problem("This stack's authentication mode does not have this.");
-const away = problem("It cannot be checked at the moment.", retryAfter);
+const away = problem("Who the client is cannot be checked at the moment.", retryAfter);
 const noLogin = problem("Nobody is logged in, or the token is not valid.");
-const csrf = problem("The origin or the CSRF token is not right, or the credential may not do that.");
+const csrf = problem("The origin or the CSRF token is wrong, or the credential may not do this.");
 const csrfHeader = z.object({
   "X-CSRF-Token": z.string().optional().describe("With a session: from the login or /api/auth/csrf."),
 });
 const body400 = problem("The request is not valid.");
 const body413 = problem("The body is longer than allowed.");
 const body415 = problem("The body is not JSON, or not in an encoding that is understood.");
-const setCookie = { "Set-Cookie": "The session's id, or that it is gone." };
+const setCookie = { "Set-Cookie": "The session's id, or its removal." };
 
 export const authOperations: readonly Operation[] = [
   {
@@ -33,11 +33,11 @@ export const authOperations: readonly Operation[] = [
     method: "get",
     path: "/api/auth/check",
     login: "optional",
-    summary: "Who asks",
+    summary: "Who is logged in",
     description:
-      "200 whether or not somebody is logged in. It does not renew the session. A bearer token that is not valid gets 401.",
+      "200 whether or not somebody is logged in. It does not renew the session. An invalid bearer token gets 401.",
     responses: {
-      200: jsonAnswer("Who it is, or that it is nobody.", checkSchema),
+      200: jsonAnswer("Who is logged in, or that nobody is.", checkSchema),
       401: noLogin,
       503: away,
     },
@@ -62,7 +62,7 @@ export const authOperations: readonly Operation[] = [
     responses: {
       200: { ...jsonAnswer("Logged in.", loggedInSchema), headers: setCookie },
       400: body400,
-      401: problem("User name or password is not right."),
+      401: problem("The user name or the password is wrong."),
       403: problem("The origin is not one of the API's pages."),
       404: notHere,
       413: body413,
@@ -80,7 +80,7 @@ export const authOperations: readonly Operation[] = [
     description: "Its streams end within a second, on every replica. Without a login it does nothing.",
     headers: csrfHeader,
     responses: {
-      204: { description: "There is no login (any more).", headers: setCookie },
+      204: { description: "The login has ended, or there was none.", headers: setCookie },
       401: noLogin,
       403: csrf,
       404: notHere,
@@ -92,7 +92,7 @@ export const authOperations: readonly Operation[] = [
     method: "post",
     path: "/api/auth/refresh",
     summary: "The next pair of tokens",
-    description: "A refresh token is good once. One that comes again ends the whole login.",
+    description: "A refresh token can be used once. Using it again ends the whole login.",
     body: { schema: refreshSchema },
     responses: {
       200: jsonAnswer("The next pair.", tokensSchema),
@@ -112,7 +112,7 @@ export const authOperations: readonly Operation[] = [
     login: "required",
     summary: "The user's API tokens",
     responses: {
-      200: jsonAnswer("Those that are good, without their secret.", tokenListSchema),
+      200: jsonAnswer("The valid tokens, without their secrets.", tokenListSchema),
       401: noLogin,
       403: csrf,
       404: notHere,
@@ -128,7 +128,7 @@ export const authOperations: readonly Operation[] = [
     headers: csrfHeader,
     body: { schema: newTokenSchema },
     responses: {
-      201: jsonAnswer("The token, shown this once.", createdTokenSchema),
+      201: jsonAnswer("The token, which is shown only now.", createdTokenSchema),
       400: body400,
       401: noLogin,
       403: csrf,
@@ -148,11 +148,11 @@ export const authOperations: readonly Operation[] = [
     headers: csrfHeader,
     query: tokenQuerySchema,
     responses: {
-      204: { description: "It is not good any more, on any replica." },
+      204: { description: "The token is no longer valid on any replica." },
       400: body400,
       401: noLogin,
       403: csrf,
-      404: problem("There is no such token, or no tokens at all."),
+      404: problem("There is no such token, or this mode has no tokens."),
       503: away,
     },
   },

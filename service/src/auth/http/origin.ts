@@ -6,9 +6,9 @@ import { Problem } from "../../platform/problems.ts";
 export const isSafeMethod = (method: string): boolean => ["GET", "HEAD", "OPTIONS"].includes(method);
 
 /**
- * Refuses what another site's page had a browser send with the user's cookie. `Origin` decides where it is sent, which
- * browsers do with every POST: it has to be this host's own or one of the list, exactly. Without it only
- * `Sec-Fetch-Site: same-origin` will do (Fetch Metadata). With neither, nobody knows where the request comes from.
+ * Refuses a request that another site's page made a browser send with the user's cookie. Where there is an `Origin`, as
+ * with every POST of a browser, it decides: it has to be this host's own, or exactly one of the list. Without it the request
+ * needs `Sec-Fetch-Site: same-origin` (Fetch Metadata). With neither, nobody knows where the request comes from.
  *
  * @throws Problem 403
  */
@@ -23,10 +23,10 @@ export function checkOrigin(request: Request, response: Response, allowed: reado
     );
   }
   if (allowed.includes(origin) || isOwn(origin, request.get("host"))) return;
-  throw new Problem("origin-not-allowed", "This origin may not do that. It is not one of the API's pages.");
+  throw new Problem("origin-not-allowed", "This origin is not one of the API's pages.");
 }
 
-/** The host as the browser addressed it: the edge hands it on. The scheme does not count, TLS ends before. */
+/** Compares with the host that the browser addressed, which the edge hands on. The scheme does not count: TLS ends at the edge. */
 function isOwn(origin: string, host: string | undefined): boolean {
   return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }

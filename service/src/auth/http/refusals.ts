@@ -8,7 +8,7 @@ import type { Audit, AuditEntry } from "../stores/audit.ts";
 import type { FoundSession } from "./identify.ts";
 import { principalOf } from "../principal.ts";
 
-/** Refusals that somebody may want to know of: not of those who only forgot to log in. */
+/** The refusals that an operator may want to see. Somebody who only forgot to log in is not among them. */
 const audited: readonly ProblemSlug[] = [
   "invalid-token",
   "insufficient-scope",
@@ -20,12 +20,12 @@ const audited: readonly ProblemSlug[] = [
   "rate-limited",
 ];
 
-/** Written down of one address, and of all, in a minute: enough to be seen, too few to fill a disk or to push out the rest. */
+/** How many are written down in a minute, of one address and of all: enough to be seen, too few to fill a disk. */
 const perAddress = 10;
 const perMinute = 200;
 const windowMs = 60_000;
 
-/** How much may be written down of what anybody can bring about at any rate. */
+/** Bounds how much is written down, because anybody can be refused at any rate. */
 export class RefusalBudget {
   readonly #now: () => number;
   readonly #seen = new Map<string, number>();
@@ -37,7 +37,7 @@ export class RefusalBudget {
     this.#now = now;
   }
 
-  /** @returns how many were left out since the last that was not; undefined when this one is left out. */
+  /** @returns how many were left out since the last one that was written; undefined when this one is left out, too. */
   take(address: string): number | undefined {
     if (this.#now() >= this.#endsAt) {
       this.#seen.clear();
@@ -63,7 +63,7 @@ function actionOf(problem: Problem, request: Request, isCsrf: boolean): AuditEnt
   return isCsrf ? "csrf" : "access";
 }
 
-/** Where errors pass on their way out: what was refused gets its line and its row, and goes on as it was. */
+/** Errors pass here on their way out. A refusal gets its line and its row, and goes on unchanged. */
 export function auditRefusals(
   { audit, trustProxyHops }: { readonly audit: Audit; readonly trustProxyHops: number },
   budget = new RefusalBudget(),
@@ -75,10 +75,10 @@ export function auditRefusals(
       if (skipped !== undefined) {
         const found = response.locals.session as FoundSession | undefined;
         const { userId } = principalOf(response);
-        // A session that was found and did not become somebody was stopped by the check of where the request came from.
+        // A session without a principal: the check of the origin or the CSRF token has stopped it.
         const isCsrf = found !== undefined && userId === undefined;
         const { requestId, trace_id: traceId } = namesOf(response);
-        // Nobody waits for it: without PostgreSQL a refusal would take seconds.
+        // The answer does not wait for it: without PostgreSQL a refusal would take seconds.
         void audit.record({
           action: actionOf(error, request, isCsrf),
           outcome: "refused",

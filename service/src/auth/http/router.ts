@@ -8,10 +8,10 @@ import { iso, postLogin, postLogout, postRefresh } from "./login.ts";
 import { isKnown, principalOf, unauthenticated } from "../principal.ts";
 import { deleteToken, getTokens, postToken, requireLogin } from "./tokens-route.ts";
 
-/** Far above the longest that is valid, far below what would be a burden. */
+/** In bytes: far above every valid body, far below what would be a burden. */
 const bodyLimit = 8192;
 
-/** /api/auth. With authentication turned off, `check` says so and the rest is not there. */
+/** With authentication turned off, `check` says so, and every other route answers 404. */
 export function authRouter(parts: AuthParts): Router {
   const { mode } = parts.config;
   const router = Router();
@@ -56,7 +56,7 @@ function needsMode(isOn: boolean): RequestHandler {
   };
 }
 
-/** GET /check: 200 whoever asks, and never a renewal of the session: pages ask by themselves. */
+/** GET /check answers 200 to everybody, and never renews the session, because pages ask by themselves. */
 function getCheck({ config, sessions }: AuthParts): RequestHandler {
   return (_request, response) => {
     const principal = principalOf(response);
@@ -75,7 +75,7 @@ function getCheck({ config, sessions }: AuthParts): RequestHandler {
   };
 }
 
-/** GET /csrf: a token for the session that asks, in the body, where only pages of ours can read it. */
+/** GET /csrf: a token for this session, in the body, where only pages of ours can read it. */
 function getCsrf({ csrf }: AuthParts): RequestHandler {
   return (_request, response) => {
     const found = response.locals.session as FoundSession | undefined;

@@ -7,8 +7,8 @@ import { scopes } from "../principal.ts";
 import { refreshTokenPattern } from "../stores/refresh-tokens.ts";
 
 /**
- * No control characters, and none that are not seen or turn the line around. Not \p{C}: that depends on the version of
- * Unicode, and whoever reads openapi.json may have another.
+ * No control characters, no invisible ones, and none that reverse a line. Not by \p{C}, which depends on the version of
+ * Unicode: a reader of openapi.json may have another one.
  */
 const showable =
   // eslint-disable-next-line no-control-regex

@@ -8,7 +8,7 @@ import { hasScope, insufficientScope, requireKnown } from "../principal.ts";
 import { newTokenSchema, parseBody, tokenQuerySchema } from "./schema.ts";
 import { available } from "./unavailable.ts";
 
-/** Tokens are made and revoked by a person: a stolen token must not be able to make others. */
+/** Tokens are made and revoked with a login only: a stolen token must not be able to make others. */
 export const requireLogin: RequestHandler = (_request, response, next) => {
   if (requireKnown(response).credential.kind !== "token") return next();
   throw new Problem("login-needed", "API tokens are managed with a login, not with another token.");
@@ -23,7 +23,7 @@ const shown = ({ id, name, scopes, createdAt, expiresAt, lastUsedAt }: ApiToken)
   lastUsedAt: lastUsedAt?.toISOString() ?? null,
 });
 
-/** GET /tokens: the user's tokens that are good, without the tokens themselves. */
+/** GET /tokens: the user's valid tokens, without their secrets. */
 export function getTokens({ apiTokens }: AuthParts): RequestHandler {
   return async (_request, response) => {
     const { userId } = requireKnown(response);
@@ -32,7 +32,7 @@ export function getTokens({ apiTokens }: AuthParts): RequestHandler {
   };
 }
 
-/** POST /tokens: a new one, shown this once. */
+/** POST /tokens: a new token, which is shown only now. */
 export function postToken(parts: AuthParts): RequestHandler {
   return async (request, response) => {
     const principal = requireKnown(response);
@@ -41,10 +41,7 @@ export function postToken(parts: AuthParts): RequestHandler {
     if (missing) throw insufficientScope(missing);
     const created = await available(parts.apiTokens.create(principal.userId, wanted));
     if (!created) {
-      throw new Problem(
-        "too-many-tokens",
-        "There are as many tokens as one user may have. Revoke one first.",
-      );
+      throw new Problem("too-many-tokens", "You have as many tokens as one user may have. Revoke one first.");
     }
     const { id, scopes } = created.stored;
     const trace = traceOf(parts, request, response);
@@ -59,15 +56,15 @@ export function postToken(parts: AuthParts): RequestHandler {
   };
 }
 
-/** DELETE /tokens?id=: from now on it is not good on any replica, and its streams end. */
+/** DELETE /tokens?id=: the token is no longer valid on any replica, and its streams end. */
 export function deleteToken(parts: AuthParts): RequestHandler {
   return async (request, response) => {
     const { userId } = requireKnown(response);
     const { id } = parseBody(tokenQuerySchema, request.query);
     const revoked = await available(parts.apiTokens.revoke(userId, id));
-    // Also for one that was revoked before: that request may have failed because the replicas could not be told.
+    // Also for a token that was revoked before: that request may have failed because the replicas could not be told.
     if (revoked) await available(parts.revocations.tell({ kind: "token", userId, id }));
-    if (!revoked?.wasGood) throw new Problem("token-unknown", "There is no such token of yours.");
+    if (!revoked?.wasGood) throw new Problem("token-unknown", "You have no such token.");
     const trace = traceOf(parts, request, response);
     await parts.audit.record({
       action: "token.revoke",

@@ -2,7 +2,7 @@
 import { between, reasonOf } from "../../platform/deadline.ts";
 import { Problem } from "../../platform/problems.ts";
 
-/** Who somebody is cannot be found out now, because a store is away. Never an answer about the credential. */
+/** A store is away, so nobody knows whose request this is. It says nothing about the credential. */
 export class AuthUnavailable extends Problem {
   readonly reason: string;
 

@@ -17,16 +17,16 @@ export interface ApiToken {
   readonly lastUsedAt: Date | null;
 }
 
-/** A token's owner is asked for once in this time, ms, on each replica; a revocation is announced, and forgets at once. */
+/** How long a replica remembers a token's owner, in ms. A revocation is announced, and makes it forget at once. */
 const rememberMs = 5000;
 const maxRemembered = 1000;
-/** Tokens of one user that are good at once. */
+/** How many valid tokens one user may have. */
 const maxPerUser = 50;
 
 const columns = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
   last_used_at AS "lastUsedAt"`;
 
-/** The oldest goes where there are too many. */
+/** Remembers a value; the oldest one goes when there are too many. */
 function remember<T>(known: Map<string, T>, key: string, value: T): void {
   known.delete(key);
   const [oldest] = known.keys();
@@ -34,14 +34,14 @@ function remember<T>(known: Map<string, T>, key: string, value: T): void {
   known.set(key, value);
 }
 
-/** Personal API tokens: for programs, with some of their user's scopes, and an end. */
+/** Personal API tokens are for programs. They have some of their user's scopes, and an end. */
 export class ApiTokens {
   readonly #pool: pg.Pool;
   #generation = 0;
   readonly #known = new Map<string, { readonly principal: KnownPrincipal; readonly until: number }>();
   /** The same by the token's id. */
   readonly #goodUntil = new Map<string, number>();
-  /** Hashes of what is no token. */
+  /** Hashes of texts that are no token. */
   readonly #unknown = new Map<string, number>();
 
   constructor(pool: pg.Pool) {
@@ -75,7 +75,7 @@ export class ApiTokens {
     );
   }
 
-  /** @returns whether it was good until now; undefined when there is no such token of this user. */
+  /** @returns whether the token was valid until now; undefined when the user has no such token. */
   async revoke(userId: string, id: string): Promise<{ readonly wasGood: boolean } | undefined> {
     const [row] = await ask<{ was_good: boolean }>(
       this.#pool,
@@ -87,7 +87,7 @@ export class ApiTokens {
     return row && { wasGood: row.was_good };
   }
 
-  /** What is remembered of a token: whose it is, that it is nobody's, or undefined when that has to be asked. */
+  /** What is remembered of a token: its owner, or that it is nobody's; undefined when PostgreSQL has to be asked. */
   recall(token: string): KnownPrincipal | "nobody" | undefined {
     const key = hashToken(token).toString("base64url");
     const now = performance.now();
@@ -96,7 +96,7 @@ export class ApiTokens {
     return (this.#unknown.get(key) ?? 0) > now ? "nobody" : undefined;
   }
 
-  /** Whose token this is; undefined for one that is not known, or not good any more. Asks PostgreSQL. */
+  /** Asks PostgreSQL whose token this is. Undefined for a token that is unknown, or no longer valid. */
   async find(token: string): Promise<KnownPrincipal | undefined> {
     const hash = hashToken(token);
     const key = hash.toString("base64url");
@@ -119,12 +119,12 @@ export class ApiTokens {
       [hash],
     );
     const until = performance.now() + rememberMs;
-    // Only what never was one: the token of a user who is disabled is good again when the user is.
+    // Only for what never was a token: the token of a disabled user is valid again when the user is enabled.
     if (!row) remember(this.#unknown, key, until);
     if (!row?.is_good) return undefined;
     const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
     if (!row.used_lately) {
-      // To the minute is enough, and nobody has to wait for it.
+      // A minute is exact enough, and nobody has to wait for it.
       ask(this.#pool, "UPDATE api_tokens SET last_used_at = now() WHERE id = $1", [id]).catch(
         () => undefined,
       );
@@ -136,14 +136,14 @@ export class ApiTokens {
       credential: { kind: "token", id },
       expiresAt: expiresAt.getTime(),
     };
-    // Read before a revocation that was announced meanwhile.
+    // Not remembered when a revocation was announced in the meantime.
     if (generation !== this.#generation) return principal;
     remember(this.#known, key, { principal, until });
     remember(this.#goodUntil, id, until);
     return principal;
   }
 
-  /** Whether a token is good, by its id; as fresh as `find` is. */
+  /** Whether the token with this id is valid, as fresh as `find` knows it. */
   async isGood(id: string): Promise<boolean> {
     if ((this.#goodUntil.get(id) ?? 0) > performance.now()) return true;
     const generation = this.#generation;

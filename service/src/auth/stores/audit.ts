@@ -4,7 +4,7 @@ import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
 import { ask } from "./users.ts";
 
-/** One thing that was done or refused. Nothing of it is a secret, or a name that somebody only typed. */
+/** One thing that was done or refused. It never holds a secret, or a name that somebody only typed. */
 export interface AuditEntry {
   readonly action:
     | "login"
@@ -24,15 +24,15 @@ export interface AuditEntry {
   /** As limits count it: IPv6 by /56. */
   readonly address?: string | undefined;
   readonly requestId?: string | undefined;
-  /** Of the log line only. */
+  /** For the log line only. */
   readonly traceId?: string | undefined;
   readonly detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }
 
-/** Rows under way at once: a flood of refusals must not take the pool; each has its log line anyway. */
+/** How many rows may be under way at once: a flood of refusals must not use up the pool. Each has its log line anyway. */
 const maxPending = 4;
 
-/** Who logged in, was refused, or changed what: one row and one log line each. */
+/** Notes who logged in, was refused or changed something: one row and one log line each. */
 export class Audit {
   readonly #pool: pg.Pool;
   readonly #replica: string;
@@ -50,8 +50,8 @@ export class Audit {
   }
 
   /**
-   * Never rejects: what was done is done, and a refusal stays one. Without PostgreSQL the log line is all there is, and
-   * says so.
+   * Never rejects, because what is noted has already happened. Without PostgreSQL the log line is all there is, and the
+   * log says so.
    */
   async record(entry: AuditEntry): Promise<void> {
     const { detail = {}, traceId, ...rest } = entry;

@@ -14,7 +14,7 @@ import {
 const keys = { feed: "omniai:auth:revocations", revoked: "omniai:auth:revoked:" };
 const deadlineMs = 1000;
 const blockMs = 2000;
-/** Kept for replicas that were away; one that was away for longer looks at all its streams again. */
+/** How many revocations are kept for replicas that were away. One that was away for longer checks all its streams. */
 const keep = 1000;
 
 const entrySchema = z.object({
@@ -24,8 +24,8 @@ const entrySchema = z.object({
 });
 
 /**
- * Revocations through a Redis stream that every replica follows with a blocking read of its own. Not pub/sub: a replica
- * whose connection is lost for a moment reads on where it was, and misses nothing.
+ * Revocations through a Redis stream that every replica follows with a blocking read of its own. With pub/sub, a replica
+ * whose connection is lost for a moment would miss some; here it reads on where it was.
  */
 export class RedisRevocations implements Revocations {
   readonly #shared: RedisLink;
@@ -37,8 +37,8 @@ export class RedisRevocations implements Revocations {
   #listener: RevocationListener | undefined;
 
   /**
-   * @param reader a link of its own, which does not ping: most of the time it waits.
-   * @param accessTokenMs how long an access token lives: so long it is known that it was revoked.
+   * @param reader a link for the blocking read alone, which does not ping.
+   * @param accessTokenMs how long an access token lives: its revocation is remembered for as long.
    */
   constructor(shared: RedisLink, reader: RedisLink, accessTokenMs: number, logger: Logger) {
     this.#shared = shared;
@@ -54,7 +54,7 @@ export class RedisRevocations implements Revocations {
   }
 
   async tell(revoked: Revoked): Promise<void> {
-    // In one go, the notes first: a token whose note is there and whose streams were not told cannot be used to try again.
+    // All in one go, because a token that is noted as revoked cannot be used to try again when its streams were not told.
     await this.#shared.run(deadlineMs, (client) =>
       Promise.all([
         ...revocationNames(revoked).map((name) =>

@@ -15,12 +15,12 @@ const sessionSchema = z.object({
   usedAt: z.number(),
 });
 
-/** Sessions for all replicas. Redis ends them by itself; beside each user is a set of the keys of theirs. */
+/** Sessions for all replicas. Redis ends them by itself. For each user there is a set of the keys of their sessions. */
 export class RedisSessionStore implements SessionStore {
   readonly #redis: RedisLink;
   readonly #maxMs: number;
 
-  /** @param maxMs longest a session lasts: so long a user's set is kept after the last login. */
+  /** @param maxMs the longest that a session lasts. A user's set is kept for as long after the last login. */
   constructor(redis: RedisLink, maxMs: number) {
     this.#redis = redis;
     this.#maxMs = maxMs;
@@ -29,8 +29,8 @@ export class RedisSessionStore implements SessionStore {
   async put(key: string, session: Session, ttlMs: number): Promise<void> {
     const set = keys.user + session.userId;
     await this.#redis.run(deadlineMs, async (client) => {
-      // The session first: whatever is in the set and has no session is known to have ended. Nobody knows its id before
-      // both are done, and whoever logs in looks afterwards whether its user was disabled meanwhile.
+      // The session first: a key in the set without a session is one that has ended. Nobody knows the session's id before
+      // both are written, and the login checks afterwards whether the user was disabled in the meantime.
       await client.set(keys.session + key, JSON.stringify(session), {
         expiration: { type: "PX", value: Math.ceil(ttlMs) },
       });
@@ -74,7 +74,7 @@ export class RedisSessionStore implements SessionStore {
   }
 }
 
-/** Sessions end by themselves and leave their key in the set, which every login keeps alive: for ever, without this. */
+/** Sessions end by themselves and leave their key in the set, where it would stay as long as the user logs in. */
 async function removeEnded(client: RedisClient, set: string): Promise<void> {
   const known = await client.sMembers(set);
   const sessions = await client.mGet(known.map((key) => keys.session + key));
@@ -82,7 +82,7 @@ async function removeEnded(client: RedisClient, set: string): Promise<void> {
   if (ended.length > 0) await client.sRem(set, ended);
 }
 
-/** What is not a session of ours counts as none. */
+/** Text that is not a session of ours counts as none. */
 function parse(text: string | null): Session | undefined {
   if (text === null) return undefined;
   try {

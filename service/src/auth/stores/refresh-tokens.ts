@@ -31,9 +31,9 @@ interface Row {
 }
 
 /**
- * Refresh tokens: each is good once and leads to the next of its family. One that comes a second time was copied, and
- * nobody knows by whom, so the family ends (RFC 9700 4.14.2). That also hits a client that lost an answer and asks
- * again: it has to log in anew.
+ * Each refresh token can be used once, and gives the next one of its family. A token that comes a second time was copied,
+ * and nobody knows by whom, so the family ends (RFC 9700 4.14.2). That also hits a client that lost an answer and asks
+ * again: it has to log in.
  */
 export class RefreshTokens {
   readonly #pool: pg.Pool;
@@ -58,10 +58,10 @@ export class RefreshTokens {
     return { token, familyId: row.id, expiresAt: row.expires_at };
   }
 
-  /** Undefined for a token that is not known, has ended, or whose family or user has. */
+  /** Undefined for an unknown token, or when it, its family or its user has ended. */
   async use(token: string): Promise<Refreshed | Reused | undefined> {
     const next = prefix + randomToken();
-    // In one statement: of several who come with the same token, one gets the next.
+    // In one statement, so that only one of several clients with the same token gets the next one.
     const [row] = await ask<Row>(
       this.#pool,
       `WITH t AS (UPDATE refresh_tokens t SET used_at = now() FROM token_families f, users u

@@ -1,5 +1,9 @@
 /**
- * What does not count any more. `user`: everything of a user; `logins`: sessions and token families of a user, not the
+ * Revocations: how they are described, told and looked up.
+ */
+
+/**
+ * What is no longer valid. `user`: everything of a user; `logins`: sessions and token families of a user, not the
  * API tokens; `session`, `family` and `token`: one of them, by the name that a principal's credential has.
  */
 export interface Revoked {
@@ -12,23 +16,23 @@ export interface Revoked {
 export interface RevocationListener {
   /** Called once or more for each revocation, on every replica. */
   onRevoked(revoked: Revoked): void;
-  /** Some may have been missed: everything has to be looked at again. */
+  /** Some revocations may have been missed, so everything has to be checked again. */
   onGap(): void;
 }
 
 /** Tells all replicas what was revoked, and answers for access tokens, which no store knows. */
 export interface Revocations {
   start(listener: RevocationListener): void;
-  /** Resolves when it is written down: from then on no access token that it concerns is good anywhere. */
+  /** Resolves when it is stored: from then on no access token that it concerns is valid on any replica. */
   tell(revoked: Revoked): Promise<void>;
-  /** Whether an access token of that family, issued at that time (ms since 1970), was revoked. */
+  /** Whether an access token of this family, issued at this time (in ms since 1970), is revoked. */
   isRevoked(userId: string, familyId: string, issuedAt: number): Promise<boolean>;
   stop(): Promise<void>;
 }
 
 /**
- * Whether what was noted under the names of a user and of a family ends a token issued at `issuedAt`. A user may log in
- * again later. A family never comes back: that it was noted is enough, and no clock can say otherwise.
+ * Whether the notes about a user and about a family end a token that was issued at `issuedAt`. A user may log in again
+ * later. A family never comes back, so its note is enough, whatever the clocks say.
  */
 export function endsToken(
   userAt: number | undefined,
@@ -38,7 +42,7 @@ export function endsToken(
   return familyAt !== undefined || (userAt !== undefined && issuedAt <= userAt);
 }
 
-/** The names under which a revocation is looked up for an access token; none for what does not concern these. */
+/** The names under which a revocation is looked up for access tokens; none when it does not concern them. */
 export function revocationNames({ kind, userId, id }: Revoked): readonly string[] {
   if (kind === "user" || kind === "logins") return [`user:${userId}`];
   return kind === "family" ? [`family:${id}`] : [];

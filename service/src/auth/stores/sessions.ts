@@ -2,7 +2,7 @@
 import type { Scope } from "../principal.ts";
 import { randomToken, sessionKeyOf } from "../credentials/secrets.ts";
 
-/** What is kept of a session; its id is not, only the id's hash as the name it is kept under. */
+/** What is kept of a session. Its secret id is not kept; the hash of the id is the key. */
 export interface Session {
   readonly userId: string;
   readonly name: string;
@@ -12,20 +12,20 @@ export interface Session {
   readonly usedAt: number;
 }
 
-/** Where sessions are kept. Every method rejects when the store is away. `key` is `sessionKeyOf(id)`. */
+/** A place for sessions. Every method rejects when the store is away. `key` is `sessionKeyOf(id)`. */
 export interface SessionStore {
   /** Keeps a new session for `ttlMs`. */
   put(key: string, session: Session, ttlMs: number): Promise<void>;
   get(key: string): Promise<Session | undefined>;
-  /** Keeps it for another `ttlMs`, unless it is gone: a renewal must not bring back what a logout just removed. */
+  /** Keeps it for another `ttlMs` if it still exists: a renewal must not bring back what a logout just removed. */
   renew(key: string, session: Session, ttlMs: number): Promise<void>;
-  /** @returns what was removed. */
+  /** @returns the removed session. */
   remove(key: string): Promise<Session | undefined>;
   /** All sessions of one user. */
   removeOf(userId: string): Promise<void>;
 }
 
-/** Wherever sessions are kept: how long they last, and what an id looks like. */
+/** How long sessions last, and what an id looks like, wherever they are kept. */
 export class Sessions {
   readonly #store: SessionStore;
   readonly #idleMs: number;
@@ -43,7 +43,7 @@ export class Sessions {
     this.#now = now;
   }
 
-  /** A new session under a new id: a login never goes on under an id that somebody may have known before it. */
+  /** A new session always has a new id, because somebody may have known an id from before the login. */
   async create(user: Pick<Session, "userId" | "name" | "scopes">): Promise<{ id: string; session: Session }> {
     const id = randomToken();
     const now = this.#now();
@@ -52,13 +52,13 @@ export class Sessions {
     return { id, session };
   }
 
-  /** A session that has not ended; looking does not renew it. */
+  /** A session that has not ended. This does not renew it. */
   async find(key: string): Promise<Session | undefined> {
     const session = await this.#store.get(key);
     return session && this.endOf(session) > this.#now() ? session : undefined;
   }
 
-  /** Counts as use. Written at most ten times in an idle time, so that not every request is a write. */
+  /** Renews the session. Written at most ten times in an idle time, so that not every request is a write. */
   async use(key: string, session: Session): Promise<Session> {
     const now = this.#now();
     if (now - session.usedAt < this.#idleMs / 10) return session;
@@ -67,12 +67,12 @@ export class Sessions {
     return used;
   }
 
-  /** When it ends without further use, ms since 1970. */
+  /** When it ends without further use, in ms since 1970. */
   endOf({ createdAt, usedAt }: Session): number {
     return Math.min(usedAt + this.#idleMs, createdAt + this.#maxMs);
   }
 
-  /** When it ends however much it is used. */
+  /** When it ends at the latest, however much it is used. */
   lastEndOf({ createdAt }: Session): number {
     return createdAt + this.#maxMs;
   }

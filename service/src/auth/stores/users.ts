@@ -12,7 +12,7 @@ export interface User {
 
 export interface UserWithHash extends User {
   readonly passwordHash: string;
-  /** Changes when all logins end: compared with, not read. */
+  /** Changes when all logins end. It is compared, not read. */
   readonly loginsSince: string;
 }
 
@@ -21,10 +21,10 @@ export interface UserListing extends User {
   readonly apiTokens: number;
 }
 
-/** Lower case, so that nobody can be mistaken for another by their case. */
+/** Lower case only, so that two names never differ by case alone. */
 export const userNamePattern = /^[a-z0-9][a-z0-9._@-]{1,62}[a-z0-9]$/;
 
-/** A user's name as it is kept. */
+/** The spelling of a user's name that is stored. */
 export const normalName = (name: string): string => name.normalize("NFKC").trim().toLowerCase();
 
 interface UserRow {
@@ -53,7 +53,7 @@ export function ask<Row extends pg.QueryResultRow>(
   return queryWithin<Row>(pool, deadlineMs, text, values);
 }
 
-/** The users, in PostgreSQL. Every method is one statement: done or not, never half. */
+/** Every method is one statement, so it is done as a whole or not at all. */
 export class Users {
   readonly #pool: pg.Pool;
 
@@ -71,7 +71,7 @@ export class Users {
     return row && { ...toUser(row), passwordHash: row.hash, loginsSince: row.since };
   }
 
-  /** Whether nobody disabled the user, or set a password, since it was read: asked after a login is made. */
+  /** Whether the user was neither disabled nor given a new password since it was read. Asked after a login is made. */
   async isUnchanged({ id, loginsSince }: UserWithHash): Promise<boolean> {
     const rows = await ask(
       this.#pool,
@@ -103,7 +103,7 @@ export class Users {
     return rows.map((row) => ({ ...toUser(row), createdAt: row.created_at, apiTokens: row.api_tokens }));
   }
 
-  /** With a new password, every login and every refresh token ends; personal API tokens stay. */
+  /** A new password ends every login and every refresh token; personal API tokens stay. */
   async setPassword(name: string, passwordHash: string): Promise<User | undefined> {
     const [row] = await ask<UserRow>(
       this.#pool,
@@ -116,7 +116,7 @@ export class Users {
     return row && toUser(row);
   }
 
-  /** Disabled, nothing of the user's counts: logins and refresh tokens end for good, API tokens until enabled. */
+  /** Ends logins and refresh tokens for good, and makes API tokens invalid until the user is enabled again. */
   async disable(name: string): Promise<User | undefined> {
     const [row] = await ask<UserRow>(
       this.#pool,
