@@ -57,6 +57,7 @@ const edge = new Edge({
   networks: [networks.app, networks.public, ...(networks.tunnel ? [networks.tunnel.tunnel] : [])],
   publishPorts: access.publishPorts,
   upstreams: backend.workload.replicas,
+  upstreamNetwork: networks.app,
   upstreamPort: PUBLIC_PORT,
   corsOrigins: access.corsOrigins,
   hosts: access.hosts,

@@ -19,7 +19,8 @@ export function renderDocument(all: readonly Rule[]): string {
   return `# Policies
 
 What every stack must hold to, checked on each \`npm run preview\`, \`up\` and \`restart\`; \`npm run policy\` checks every
-stack that has a file and deploys nothing. With a Pulumi CLI of your own: \`pulumi preview --policy-pack policies/main.ts\`.
+stack that has a file and deploys nothing. With a Pulumi CLI of your own, the pack is named by
+its whole path: \`pulumi preview --policy-pack "$PWD/policies/main.ts"\`.
 
 **How strict.** \`omniai:environment\` says it: in \`dev\` a violation is shown, in \`staging\` and \`prod\` it stops the run,
 before anything is touched, with exit code 4. Empty means the stack's own name where that is one of the three, else

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The policy pack as a program: `pulumi preview --policy-pack policies/main.ts` starts it. A pack that is a program of
- * its own needs no language host, and is as old as CLI 3.259 (docs/decisions/0021-policies.md).
+ * The policy pack as a program: `pulumi preview --policy-pack "$PWD/policies/main.ts"` starts it. A pack that is a program
+ * needs no language host; the CLI starts one since 3.259 (docs/decisions/0021-policies.md).
  */
 import { PolicyPack } from "@pulumi/policy";
 import { environmentOf, policySettings } from "../infra/config/policy-settings.ts";

@@ -7,11 +7,15 @@ import { loadConfig } from "../../service/src/platform/env/config.ts";
 import { newServer } from "../../service/src/platform/http.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
+import { planUpstream } from "../components/edge/upstream.ts";
 import { configSchema } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
 
 const edge: EdgeConfig = {
-  upstreams: [{ name: "backend-1-a", address: "172.20.0.3" }, { name: "backend-2-b" }],
+  upstreams: [
+    { name: "backend-1-a", address: "172.20.0.3" },
+    { name: "backend-2-b", address: "172.20.0.4" },
+  ],
   upstreamPort: 8000,
   release: "abc",
   tls: true,
@@ -32,7 +36,7 @@ describe("renderNginx", () => {
   });
 
   it("lists each replica by address and by name, again as a backup, and nothing else", () => {
-    const listed = ["172.20.0.3:8000", "backend-1-a:8000", "backend-2-b:8000"];
+    const listed = ["172.20.0.3:8000", "backend-1-a:8000", "172.20.0.4:8000", "backend-2-b:8000"];
     assert.deepEqual(
       [...renderNginx(edge).matchAll(/^ +server (\S+:\d+) /gm)].map(([, server]) => server),
       [...listed, ...listed],
@@ -79,6 +83,26 @@ describe("renderNginx", () => {
         assert.ok(!pattern.test(`${known}.${other}`) && !pattern.test(`x${known}`));
       }),
     );
+  });
+});
+
+describe("planUpstream", () => {
+  const attachments = [
+    { networkName: "other-app", ipAddress: "172.19.0.2" },
+    { networkName: "omniai-dev-app", ipAddress: "172.20.0.3" },
+    { networkName: "omniai-dev-data", ipAddress: "172.21.0.3" },
+  ];
+
+  it("takes the address on the network that it is told, whatever the network is called", () => {
+    const on = (network: string) => planUpstream("backend-1-a", network, attachments);
+    assert.deepEqual(on("omniai-dev-app"), { name: "backend-1-a", address: "172.20.0.3" });
+    assert.deepEqual(on("omniai-dev-data"), { name: "backend-1-a", address: "172.21.0.3" });
+  });
+
+  it("fails where no address is known, instead of listing a name alone", () => {
+    const unknown = /backend-1-a has no address on network omniai-dev-app.*docker inspect backend-1-a/;
+    for (const known of [[], attachments.slice(0, 1), [{ networkName: "omniai-dev-app", ipAddress: "" }]])
+      assert.throws(() => planUpstream("backend-1-a", "omniai-dev-app", known), unknown);
   });
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackFiles, staticFiles } from "../components/pages/site.ts";
-import { COMMAND, isSecret, record, secretValue, type Recording } from "./support/recorder.ts";
+import { COMMAND, isSecret, record, recordAnew, secretValue, type Recording } from "./support/recorder.ts";
 import { pagesConfig, SECRETS } from "./support/tunnel-config.ts";
 
 const PAGES = "github:index/repositoryPages:RepositoryPages";
@@ -49,7 +49,7 @@ describe("the program, with a page", () => {
   });
 
   it("declares nothing that differs from run to run, so that unchanged files make no commit", async () => {
-    const again = await record("prod", pagesConfig, SECRETS);
+    const again = await recordAnew("prod", pagesConfig, SECRETS);
     const inputs = (recording: Recording) => recording.of(FILE).map((file) => [file.name, file.inputs]);
     assert.deepEqual(inputs(again), inputs(program));
   });

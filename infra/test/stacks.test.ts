@@ -53,6 +53,43 @@ describe("the program, for the stacks of this repository", () => {
     ]);
   });
 
+  it("parents every resource to a component of ours, and only components to the stack", () => {
+    for (const stack of STACKS) {
+      const { resources } = program(stack);
+      const components = resources.filter(({ type }) => type.startsWith("omniai:"));
+      const names = new Set(components.map(({ type, name }) => `${type}::${name}`));
+      assert.ok(names.size >= 12, `${stack}: ${[...names].join()}`);
+      // The engine is of no component: all of them are on it.
+      const top = [...names, "pulumi:providers:docker::engine"];
+      for (const { type, name, parent } of resources) {
+        // Under mocks there is no resource of the stack itself, so what is its child has no parent.
+        const allowed = top.includes(`${type}::${name}`) ? [...names, ""] : [...names];
+        assert.ok(allowed.includes(parent), `${stack}: the parent of ${type}::${name} is ${parent}`);
+      }
+    }
+  });
+
+  it("puts every resource on the provider that the program made for it", () => {
+    const made: Readonly<Record<string, string>> = {
+      docker: "pulumi:providers:docker::engine",
+      cloudflare: "pulumi:providers:cloudflare::cloudflare",
+      github: "pulumi:providers:github::github",
+    };
+    for (const stack of STACKS) {
+      const counts = new Map<string, number>();
+      for (const { type, name, provider } of program(stack).resources) {
+        const [pkg = ""] = type.split(":");
+        if (made[pkg] === undefined) continue;
+        assert.equal(provider, made[pkg], `${stack}: ${type} ${name}`);
+        counts.set(pkg, (counts.get(pkg) ?? 0) + 1);
+      }
+      assert.deepEqual(
+        [...counts.keys()].sort(),
+        stack === "dev" ? ["docker"] : ["cloudflare", "docker", "github"],
+      );
+    }
+  });
+
   it("publishes ports in dev, on the loopback, and none where there is a tunnel", () => {
     const ports = (stack: Stack) =>
       program(stack)

@@ -332,11 +332,6 @@ describe("the program, with a tunnel", () => {
     assert.equal(closing.named(BUCKET, "omniai-prod-backups").retainOnDelete, true, "the backups stay");
   });
 
-  it("puts every Cloudflare resource on its own provider", () => {
-    assert.equal(program.of("pulumi:providers:cloudflare").length, 1);
-    assert.equal(program.of("omniai:tunnel:Tunnel").length, 1);
-  });
-
   it("hands out the public URL, the same to people and to the page", () => {
     assert.deepEqual(program.outputs["urls"], { public: "https://api.example.org" });
     assert.deepEqual(program.outputs["runtimeConfig"], {

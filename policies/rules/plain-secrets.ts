@@ -1,4 +1,6 @@
-import { stackRule } from "../rule.ts";
+/** Rule plain-secrets: finds a secret by its value, whatever way it took, and by the name of the property it is in. */
+import { isSecretName } from "../../infra/config/secrets.ts";
+import { stackRule, type Text } from "../rule.ts";
 
 /** Shorter values (numbers, flags) stand in many places by chance. */
 const SHORTEST = 12;
@@ -14,10 +16,15 @@ const UNKNOWN: ReadonlySet<string> = new Set([
   "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ]);
 
-/** By value, whatever way it took: a secret that was unwrapped on its way is found here. */
+/** A text in a property whose name promises a secret, for example connection.privateKey. Lists have no names. */
+const isNamedLikeOne = ({ path, value }: Text): boolean =>
+  value !== "" && !UNKNOWN.has(value) && isSecretName(path.slice(path.lastIndexOf(".") + 1));
+
 export const plainSecrets = stackRule({
   name: "plain-secrets",
-  title: "No value that is a secret anywhere stands in a plain output, label, variable, command or property.",
+  title:
+    "No secret is in plain text in an output, a label, a variable, a command or a property: no value that is a secret " +
+    "elsewhere, and none whose name promises one.",
   source: "OWASP ASVS 13.3",
   remedy: "Keep it a secret (pulumi.secret), or leave it out.",
   *check(resources) {
@@ -29,9 +36,12 @@ export const plainSecrets = stackRule({
     );
     for (const resource of resources) {
       for (const { path, value, secret } of resource.texts) {
-        if (secret || value.length < SHORTEST) continue;
-        if ([...secrets].some((one) => value.includes(one)))
-          yield { what: `a secret stands in plain in ${path}.`, resource };
+        if (secret) continue;
+        const isOne = value.length >= SHORTEST && [...secrets].some((one) => value.includes(one));
+        if (isOne) yield { what: `a secret is in plain text in ${path}.`, resource };
+        else if (isNamedLikeOne({ path, value, secret })) {
+          yield { what: `${path} is named like a secret and is in plain text.`, resource };
+        }
       }
     }
   },

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DOCUMENT, renderDocument } from "../document.ts";
 import { rules } from "../pack.ts";
+import { CONTAINER } from "../rule.ts";
 import { container, judge } from "./support/cases.ts";
 
 const names = rules.map(({ name }) => name).sort();
@@ -18,6 +19,15 @@ describe("the policy pack", () => {
     );
   });
 
+  it("tests in each file the rule that it is named after", () => {
+    for (const name of names) {
+      const text = readFileSync(join(folder, "test", "rules", `${name}.test.ts`), "utf8");
+      const [, symbol = ""] =
+        new RegExp(`import \\{ (\\w+) \\} from "../../rules/${name}.ts";`).exec(text) ?? [];
+      assert.match(text, new RegExp(`^testRule\\(${symbol}, \\{`, "m"), name);
+    }
+  });
+
   it("names each rule once", () => assert.equal(new Set(names).size, names.length));
 
   it("is what docs/policies.md says (npm run policy:docs writes it)", () => {
@@ -25,7 +35,8 @@ describe("the policy pack", () => {
   });
 
   it("is content with a hardened container", () => {
-    for (const rule of rules.filter(({ kind }) => kind === "resource"))
-      assert.deepEqual(judge(rule, container()), [], rule.name);
+    const about = rules.filter((rule) => rule.kind === "resource" && rule.types.includes(CONTAINER));
+    assert.ok(about.length >= 25, `${about.length} rules are about containers`);
+    for (const rule of about) assert.deepEqual(judge(rule, container()), [], rule.name);
   });
 });

@@ -46,6 +46,7 @@ async function judge(stack: Environment, change: Readonly<Record<string, unknown
     managesZone: values["cloudflareManageZone"] !== false,
   };
   const declared = resources.map(asDeclared);
+  assert.ok(declared.length >= 40, `${stack} declares ${declared.length} resources`);
   return rules
     .filter(({ environments }) => environments?.includes(stack) ?? true)
     .flatMap((rule) =>
@@ -63,6 +64,10 @@ async function judge(stack: Environment, change: Readonly<Record<string, unknown
 
 describe("the policies, over what the stacks of this repository declare", () => {
   const images = pinned(defaults);
+
+  it("hold for dev, where they are only shown", async () => {
+    assert.deepEqual(await judge("dev", {}), []);
+  });
 
   it("hold for staging, as its file is and with an owner's tunnel and page", async () => {
     assert.deepEqual(await judge("staging", {}), []);

@@ -46,7 +46,15 @@ export const edgeProblems = ({
 
 /** What the stack gives an edge beside its config. */
 type FromTheStack =
-  "engine" | "networks" | "publishPorts" | "upstreams" | "upstreamPort" | "corsOrigins" | "hosts" | "realIp";
+  | "engine"
+  | "networks"
+  | "publishPorts"
+  | "upstreams"
+  | "upstreamNetwork"
+  | "upstreamPort"
+  | "corsOrigins"
+  | "hosts"
+  | "realIp";
 
 export const edgeArgs = (
   config: EdgeConfig & Pick<BackendConfig, "switchSeconds">,

@@ -13,8 +13,9 @@ import type { CertificatePair } from "./certificate.ts";
 import type { HeaderConfig } from "./headers.ts";
 import { keepAliveLadder } from "./ladder.ts";
 import type { EdgeLimits } from "./limits.ts";
-import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig, type Upstream } from "./nginx.ts";
+import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig } from "./nginx.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
+import { planUpstream } from "./upstream.ts";
 
 export interface EdgeArgs {
   readonly engine: Engine;
@@ -31,8 +32,9 @@ export interface EdgeArgs {
   readonly certificateHosts: readonly string[];
   /** Another number makes another certificate. */
   readonly certificateSerial: number;
-  /** The replicas to send requests to, and their port. */
+  /** The replicas to send requests to, the network that they share with the edge, and their port. */
   readonly upstreams: readonly Replica[];
+  readonly upstreamNetwork: pulumi.Input<string>;
   readonly upstreamPort: number;
   /** How long a replica serves on after it was told to stop, in seconds. */
   readonly switchSeconds: number;
@@ -170,10 +172,9 @@ export class Edge extends pulumi.ComponentResource {
   ): pulumi.Output<string> {
     const upstreams = pulumi.all(
       args.upstreams.map(({ name, container }) =>
-        pulumi.all([name, container.networkDatas]).apply(([replica, networks]): Upstream => {
-          const shared = networks?.find((network) => network.networkName?.endsWith("-app"));
-          return { name: replica, address: shared?.ipAddress };
-        }),
+        pulumi
+          .all([name, args.upstreamNetwork, container.networkDatas])
+          .apply(([replica, network, attachments]) => planUpstream(replica, network, attachments)),
       ),
     );
     const trusted = pulumi.all([...(args.realIp?.from ?? [])]);

@@ -1,4 +1,5 @@
 /** The way from the edge to the replicas. */
+import * as pulumi from "@pulumi/pulumi";
 import type { KeepAliveLadder } from "./ladder.ts";
 import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
 import { MAINTENANCE_CHECK } from "./problems.ts";
@@ -8,7 +9,28 @@ export interface Upstream {
   /** The container's name, which the engine's DNS resolves. */
   readonly name: string;
   /** Its address when it was made. */
-  readonly address?: string;
+  readonly address: string;
+}
+
+/** What the engine says about a container on one of its networks. */
+interface Attachment {
+  readonly networkName?: string;
+  readonly ipAddress?: string;
+}
+
+/**
+ * Pure: a replica as an upstream.
+ * @param network the network that the edge shares with the replicas.
+ * @throws pulumi.RunError when the replica's address there is not known: by its name alone, the first requests after a
+ *   reload of nginx would be lost (docs/decisions/0004).
+ */
+export function planUpstream(name: string, network: string, attachments: readonly Attachment[]): Upstream {
+  const address = attachments.find(({ networkName }) => networkName === network)?.ipAddress;
+  if (address) return { name, address };
+  throw new pulumi.RunError(
+    `Replica ${name} has no address on network ${network}, so the edge was not switched to it and goes on with its ` +
+      `old configuration. Look at the replica with: docker inspect ${name}. When it runs, deploy again.`,
+  );
 }
 
 export interface UpstreamConfig {
@@ -37,7 +59,7 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
   // comes back with another address is found within seconds. Neither stops nginx from starting before its replicas.
   const servers = (flags: string): string[] =>
     upstreams.flatMap(({ name, address }) => [
-      ...(address ? [`server ${address}:${upstreamPort} ${flags};`] : []),
+      `server ${address}:${upstreamPort} ${flags};`,
       `server ${name}:${upstreamPort} resolve ${flags};`,
     ]);
   return `

@@ -19,6 +19,10 @@ export interface Declared {
   /** What each property was made from: "type::name" by property. */
   readonly propertyDependencies: Readonly<Record<string, readonly string[]>>;
   readonly deletedWith: string;
+  /** "type::name"; empty for what has none. */
+  readonly parent: string;
+  /** The provider that it is on, as "type::name"; empty where the engine takes its default one. */
+  readonly provider: string;
 }
 
 /** A call of a provider's function. */
@@ -110,6 +114,9 @@ const describe = (
   deleteBeforeReplaceDefined: request.getDeletebeforereplacedefined(),
   propertyDependencies: propertiesOf(request),
   deletedWith: lastPart(request.getDeletedwith()),
+  parent: typeAndName(request.getParent()),
+  // A reference to a provider ends with its id.
+  provider: typeAndName(request.getProvider().split("::").slice(0, -1).join("::")),
 });
 
 const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>
@@ -117,11 +124,23 @@ const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>
 
 let runs = 0;
 
+/** What was recorded already. A recording is only read, so all tests that ask the same share one. */
+const recordings = new Map<string, Promise<Recording>>();
+
+/** What the program declares; recorded once for the same arguments. See `recordAnew`. */
+export function record(...args: Parameters<typeof recordAnew>): Promise<Recording> {
+  const key = JSON.stringify(args);
+  const recording = recordings.get(key) ?? recordAnew(...args);
+  recordings.set(key, recording);
+  return recording;
+}
+
 /**
+ * Runs the program.
  * @param change the config keys that differ from the defaults; those of other namespaces with theirs.
  * @param secrets the keys that are secrets, as `pulumi config set --secret` makes them.
  */
-export async function record(
+export async function recordAnew(
   stack: string,
   change: Readonly<Record<string, unknown>> = {},
   secrets: readonly string[] = [],

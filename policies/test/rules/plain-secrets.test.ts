@@ -25,6 +25,20 @@ const leaking = (value: string) => [
 testRule(plainSecrets, {
   passes: {
     "what is not known yet, in a preview": leaking(runtime.unknownValue),
+    "public, a file, or empty": [
+      resource(
+        "command:remote:Command",
+        "step",
+        {},
+        {
+          texts: [
+            { path: "connection.hostKey", value: "ssh-ed25519 AAAA", secret: false },
+            { path: "environment.TOKEN_FILE", value: "/run/secrets/token", secret: false },
+            { path: "connection.password", value: "", secret: false },
+          ],
+        },
+      ),
+    ],
     "kept a secret": [
       password,
       resource(
@@ -36,6 +50,17 @@ testRule(plainSecrets, {
     ],
   },
   fails: {
+    "in a property that only its name gives away": [
+      [
+        resource(
+          "command:remote:Command",
+          "step",
+          {},
+          { texts: [{ path: "connection.privateKey", value: "short", secret: false }] },
+        ),
+      ],
+      /connection\.privateKey is named like a secret/,
+    ],
     "a secret that is a UUID": [leaking("0f8fad5b-d9cb-469f-a165-70867728950e"), /in key/],
     "in an output": [
       [

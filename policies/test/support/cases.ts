@@ -104,9 +104,12 @@ export function judge(rule: Rule, given: Case, context: Partial<StackContext> = 
   const resources = Array.isArray(given) ? (given as readonly Declared[]) : [given as Declared];
   const stack = { ...STACK_CONTEXT, ...context };
   if (rule.kind === "stack") return [...rule.check(resources, stack)].map(({ what }) => what);
-  return resources
-    .filter(({ type }) => rule.types.includes(type))
-    .flatMap((one) => [...rule.check(one, stack)]);
+  const looked = resources.filter(({ type }) => rule.types.includes(type));
+  assert.ok(
+    looked.length > 0,
+    `${rule.name} looks at none of the resources of this case, so it proves nothing`,
+  );
+  return looked.flatMap((one) => [...rule.check(one, stack)]);
 }
 
 /** The two cases that every rule has, and more where one is not enough. */
@@ -118,6 +121,9 @@ export function testRule(
   },
 ): void {
   describe(rule.name, () => {
+    it("has a case that passes and one that fails", () => {
+      assert.ok(Object.keys(cases.passes).length > 0 && Object.keys(cases.fails).length > 0);
+    });
     for (const [name, given] of Object.entries(cases.passes)) {
       it(`passes: ${name}`, () => assert.deepEqual(judge(rule, given), []));
     }

@@ -1,0 +1,64 @@
+/** The command lines of the docs with a Pulumi CLI of one's own: run as they are written, in a checkout. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+
+const repository = join(import.meta.dirname, "../..");
+
+/** Every option of the docs that names the policy pack, with its value as a shell reads it. */
+const documented = ["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"].flatMap((file) =>
+  [...readFileSync(join(repository, file), "utf8").matchAll(/--policy-pack [^\s`]+/g)].map(([option]) => ({
+    file,
+    option,
+  })),
+);
+
+describe("the policy pack, named as the docs name it", function () {
+  this.timeout(180_000);
+  let checkout: string;
+  const shell = (script: string) => {
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", script], { cwd: checkout, encoding: "utf8" });
+    return { code: status, output: stdout + stderr };
+  };
+
+  before(() => {
+    checkout = createCheckout();
+    mkdirSync(join(checkout, ".state"));
+    writeFileSync(join(checkout, ".state/passphrase"), "of-a-test\n");
+  });
+  after(() => removeCheckout(checkout));
+
+  it("is the same everywhere, so one run proves it", () => {
+    assert.deepEqual(
+      documented.map(({ file }) => file),
+      [...["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"]],
+    );
+    assert.equal(new Set(documented.map(({ option }) => option)).size, 1);
+  });
+
+  it("is found and judges the whole program, by the lines of the README as they are", () => {
+    const readme = readFileSync(join(repository, "README.md"), "utf8");
+    const block = /```\n(export PULUMI_BACKEND_URL=[\s\S]*?)```/.exec(readme)?.[1] ?? "";
+    assert.match(block, /^pulumi preview .*--policy-pack/m);
+    const [exported = ""] = block.split("\n");
+    const made = shell(`${exported}\npulumi stack init dev --non-interactive`);
+    assert.equal(made.code, 0, made.output);
+    const { code, output } = shell(`set -e\n${block}`);
+    assert.equal(code, 0, output);
+    assert.match(output, /omniai@v\S+ \(local: .*policies\/main\.ts\)/);
+    assert.match(output, /to create/);
+  });
+
+  it("stops a run that violates a rule", () => {
+    const { option = "" } = documented[0] ?? {};
+    // A stack that has to hold to the policies, and does not say how large its host is.
+    const { code, output } = shell(`
+      export PULUMI_BACKEND_URL=file://$PWD/.state PULUMI_CONFIG_PASSPHRASE_FILE=$PWD/.state/passphrase
+      pulumi config set omniai:environment staging --stack dev
+      pulumi preview --stack dev --non-interactive ${option}`);
+    assert.notEqual(code, 0, output);
+    assert.match(output, /host-capacity[\s\S]*the memory of the host/);
+  });
+});
