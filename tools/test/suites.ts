@@ -57,9 +57,10 @@ const e2e = (file: string): Suite =>
   tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, { needs: "stack", seconds: 300 });
 
 export const suites: readonly Suite[] = [
+  // The longest first.
+  lint("eslint", "eslint", ".", ...cached("eslint")),
   lint("types", "tsc", "--project", ".", "--incremental", "--tsBuildInfoFile", `${CACHE}/types.tsbuildinfo`),
   lint("types-frontend", "tsc", "--project", "frontend"),
-  lint("eslint", "eslint", ".", ...cached("eslint")),
   lint("prettier", "prettier", "--check", "--log-level", "warn", ".", ...cached("prettier")),
   lint("imports", "depcruise", ".", "--ignore-known"),
   tests("lint", "scripts", "tools/test/scripts.lint.ts", { seconds: 360 }),
