@@ -18,7 +18,7 @@ const TOLD_LINES = 12;
 const SLOWEST = 10;
 /** A suite that says it needs nothing gets no engine, so that it cannot come to need one unnoticed. */
 const NO_ENGINE = { DOCKER_HOST: "unix:///this-suite-needs-no-engine.sock" };
-const OPTIONS = ["--list", "--no-install"];
+const KNOWN_OPTIONS = ["--list", "--no-install"];
 
 function tell({ title, error }: Failure): void {
   console.log(`\nfailed: ${title}`);
@@ -89,9 +89,9 @@ function tellSlowest(results: readonly SuiteResult[]): void {
 }
 
 const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const unknown = options.filter((option) => !OPTIONS.includes(option));
+const unknown = options.filter((option) => !KNOWN_OPTIONS.includes(option));
 if (unknown.length > 0) {
-  console.error(`There is no option ${unknown.join(", ")}; there are: ${OPTIONS.join(", ")}.`);
+  console.error(`There is no option ${unknown.join(", ")}; there are: ${KNOWN_OPTIONS.join(", ")}.`);
   process.exit(2);
 }
 const chosen = choose(process.argv.slice(2).filter((argument) => !argument.startsWith("-")));
