@@ -8,7 +8,7 @@ export interface Answer {
   readonly text: string;
 }
 
-const modules = (url: string) => (url.startsWith("https:") ? https : http);
+const requesterOf = (url: string) => (url.startsWith("https:") ? https.request : http.request);
 
 export const call = (
   url: string,
@@ -16,7 +16,7 @@ export const call = (
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-    const request = modules(url).request(
+    const request = requesterOf(url)(
       url,
       {
         method: options.method ?? "GET",
@@ -73,7 +73,7 @@ export function openSse(url: string, lastId = ""): SseClient {
       if (!ended) again();
       ended = true;
     };
-    current = modules(url).get(
+    current = requesterOf(url)(
       url,
       {
         rejectUnauthorized: false,
@@ -91,7 +91,7 @@ export function openSse(url: string, lastId = ""): SseClient {
         response.on("end", end).on("error", end).on("close", end);
       },
     );
-    current.on("error", end);
+    current.on("error", end).end();
   };
   const take = (block: string): void => {
     const fields = new Map<string, string>();

@@ -1,105 +1,125 @@
 /**
- * Runs every suite and adds up: `npm test [-- SUITE…]`. Its last line is `N passed, N failed`, after what failed told
- * once more, since whoever keeps only the end of a long output has lost it otherwise. It exits with 0 only when nothing
- * failed and something passed.
+ * Runs suites and adds up: `npm test [-- SUITE|GROUP…] [--list] [--no-install]`. Its last line is `N passed, N failed`,
+ * after what failed is told once more, because whoever keeps only the end of a long output has lost it otherwise. It
+ * exits with 0 only when nothing failed and something passed.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepare } from "./prepare.ts";
-import { suites, type Suite } from "./suites.ts";
-
-interface Failure {
-  readonly title: string;
-  readonly error: string;
-}
-
-interface Counts {
-  passed: number;
-  skipped: number;
-  failures: Failure[];
-}
+import { runSuite, type Counts, type Failure, type SuiteResult } from "./run-suite.ts";
+import { GROUPS, suites, type Suite } from "./suites.ts";
+import { keepTimes, listing, readTimes } from "./times.ts";
+import { Turns, twoAtATime } from "./two-at-a-time.ts";
 
 /** Lines of a failure that are told again; the whole stands where it happened. */
-const toldLines = 12;
-
-const repository = join(import.meta.dirname, "../..");
-
-async function run(suite: Suite, env: NodeJS.ProcessEnv, folder: string): Promise<Counts> {
-  const file = join(folder, `${suite.name}.json`);
-  const [program = "", ...args] = suite.command;
-  const started = performance.now();
-  console.log(`\n── ${suite.name} ──`);
-  const code = await new Promise<number>((resolve) => {
-    const child = spawn(join(repository, "node_modules/.bin", program), args, {
-      cwd: repository,
-      env: { ...env, OMNIAI_TEST_COUNTS: file },
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    child.on("error", () => resolve(1));
-    child.on("exit", (status) => resolve(status ?? 1));
-  });
-  const counts = count(suite, code, file);
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${suite.name}: ${summary(counts)} in ${seconds} s`);
-  return counts;
-}
-
-/** A suite that ended badly without a failed test failed all the same: it crashed, or left before it was done. */
-function count(suite: Suite, code: number, file: string): Counts {
-  const failures = [{ title: suite.name, error: `ended with ${code}; it says above why` }];
-  if (!suite.counted) {
-    return code === 0 ? { passed: 1, skipped: 0, failures: [] } : { passed: 0, skipped: 0, failures };
-  }
-  try {
-    const counts = JSON.parse(readFileSync(file, "utf8")) as Counts;
-    return code !== 0 && counts.failures.length === 0 ? { ...counts, failures } : counts;
-  } catch {
-    return { passed: 0, skipped: 0, failures };
-  }
-}
+const TOLD_LINES = 12;
+/** How many of the slowest tests are told at the end. */
+const SLOWEST = 10;
+/** A suite that says it needs nothing gets no engine, so that it cannot come to need one unnoticed. */
+const NO_ENGINE = { DOCKER_HOST: "unix:///this-suite-needs-no-engine.sock" };
+const KNOWN_OPTIONS = ["--list", "--no-install"];
 
 function tell({ title, error }: Failure): void {
   console.log(`\nfailed: ${title}`);
-  for (const line of error.split("\n").slice(0, toldLines)) console.log(`  ${line}`);
+  for (const line of error.split("\n").slice(0, TOLD_LINES)) console.log(`  ${line}`);
 }
 
-const summary = ({ passed, skipped, failures }: Counts): string =>
+const summary = ({ passed, skipped, failures }: Pick<Counts, "passed" | "skipped" | "failures">): string =>
   `${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
-const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
-if (unknown.length > 0) {
-  console.error(
-    `There is no suite ${unknown.join(", ")}; there are: ${suites.map(({ name }) => name).join(", ")}.`,
+/** @returns the suites that the arguments name, in their order in the list; all of them where none is named. */
+function choose(names: readonly string[]): Suite[] {
+  const known = [...GROUPS, ...suites.map(({ name }) => name)];
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    console.error(`There is no suite or group ${unknown.join(", ")}; there are: ${known.join(", ")}.`);
+    process.exit(2);
+  }
+  return suites.filter(
+    ({ name, group }) => names.length === 0 || names.includes(name) || names.includes(group),
   );
+}
+
+/** Runs them two at a time. @returns what could be run. */
+async function runAll(chosen: readonly Suite[], env: NodeJS.ProcessEnv): Promise<SuiteResult[]> {
+  const folder = mkdtempSync(join(tmpdir(), "omniai-test-"));
+  const results: SuiteResult[] = [];
+  const turns = new Turns((text) => process.stdout.write(text));
+  try {
+    await twoAtATime(chosen, async (suite) => {
+      const { write, end } = turns.begin();
+      write(`\n── ${suite.name} ──\n`);
+      const result = await runSuite(
+        suite,
+        suite.needs === "nothing" ? { ...process.env, ...NO_ENGINE } : env,
+        folder,
+        write,
+      );
+      results.push(result);
+      write(`${suite.name}: ${summary(result)} in ${result.seconds.toFixed(1)} s\n`);
+      end();
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return results;
+}
+
+function keep(results: readonly SuiteResult[]): void {
+  const date = new Date().toISOString();
+  const times = results.map(({ suite, seconds, passed, failures }) => [
+    suite.name,
+    { seconds, passed, failed: failures.length, date },
+  ]);
+  keepTimes(Object.fromEntries(times) as Parameters<typeof keepTimes>[0]);
+}
+
+function tellSlowest(results: readonly SuiteResult[]): void {
+  const slowest = results
+    .flatMap(({ suite, slowest }) =>
+      slowest.map(({ title, seconds }) => ({ title, seconds, suite: suite.name })),
+    )
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, SLOWEST);
+  if (slowest.length === 0) return;
+  console.log("\nslowest:");
+  for (const { title, seconds, suite } of slowest)
+    console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${suite}: ${title}`);
+}
+
+const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
+const unknown = options.filter((option) => !KNOWN_OPTIONS.includes(option));
+if (unknown.length > 0) {
+  console.error(`There is no option ${unknown.join(", ")}; there are: ${KNOWN_OPTIONS.join(", ")}.`);
   process.exit(2);
 }
-const chosen = suites.filter(({ name }) => names.length === 0 || names.includes(name));
-const folder = mkdtempSync(join(tmpdir(), "omniai-test-"));
-const total: Counts = { passed: 0, skipped: 0, failures: [] };
+const chosen = choose(process.argv.slice(2).filter((argument) => !argument.startsWith("-")));
+if (options.includes("--list")) {
+  for (const line of listing(chosen, readTimes())) console.log(line);
+  process.exit(0);
+}
+
+const started = performance.now();
+let results: SuiteResult[] = [];
+const failures: Failure[] = [];
 try {
-  const env = await prepare(
-    new Set(chosen.map(({ needs }) => needs)),
-    !process.argv.includes("--no-install"),
-  );
-  for (const suite of chosen) {
-    const counts = await run(suite, env, folder);
-    total.passed += counts.passed;
-    total.skipped += counts.skipped;
-    total.failures.push(...counts.failures);
-  }
+  const needs = new Set(chosen.map(({ needs }) => needs));
+  results = await runAll(chosen, await prepare(needs, !options.includes("--no-install")));
+  keep(results);
 } catch (error) {
   // What the tests need could not be had: that is a failure, never a skip.
   console.error(error instanceof Error ? error.message : error);
-  total.failures.push({
+  failures.push({
     title: "what the tests need",
     error: "could not be had, or a suite not run; it says above why",
   });
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }
-total.failures.forEach(tell);
-console.log(`\n${summary(total)}`);
-process.exitCode = total.failures.length > 0 || total.passed === 0 ? 1 : 0;
+failures.push(...results.flatMap((result) => result.failures));
+tellSlowest(results);
+failures.forEach(tell);
+const passed = results.reduce((sum, result) => sum + result.passed, 0);
+const skipped = results.reduce((sum, result) => sum + result.skipped, 0);
+console.log(`\nin ${Math.round((performance.now() - started) / 1000)} s`);
+console.log(summary({ passed, skipped, failures }));
+process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0;

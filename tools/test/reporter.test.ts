@@ -1,8 +1,10 @@
+/** Proves what the runner is told about a suite. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Counts } from "./run-suite.ts";
 
 const repository = join(import.meta.dirname, "../..");
 
@@ -11,12 +13,12 @@ describe("the reporter of the runner", () => {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "omniai-reporter-"))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("counts, and keeps of what failed where it stands and why", () => {
+  it("counts, and keeps the slowest tests and where and why a test failed", () => {
     const [spec, counts] = [join(folder, "some.test.cjs"), join(folder, "counts.json")];
     writeFileSync(
       spec,
       `describe("a room", () => {
-         it("holds", () => {});
+         it("holds", () => new Promise((resolve) => setTimeout(resolve, 50)));
          it("is left out");
          it("leaks", () => { throw new Error("water on the floor"); });
          describe("upstairs", () => { before(() => { throw new Error("no stairs"); }); it("is dry", () => {}); });
@@ -28,10 +30,10 @@ describe("the reporter of the runner", () => {
       { cwd: repository, env: { ...process.env, OMNIAI_TEST_COUNTS: counts } },
     );
     assert.notEqual(status, 0);
-    const { failures, ...sums } = JSON.parse(readFileSync(counts, "utf8")) as {
-      failures: { title: string; error: string }[];
-    };
+    const { failures, slowest, ...sums } = JSON.parse(readFileSync(counts, "utf8")) as Counts;
     assert.deepEqual({ ...sums, failed: failures.length }, { passed: 1, failed: 2, skipped: 1 });
+    assert.equal(slowest[0]?.title, "a room › holds");
+    assert.ok((slowest[0]?.seconds ?? 0) >= 0.049, JSON.stringify(slowest));
     assert.deepEqual(
       failures.map(({ title, error }) => [title, error.split("\n")[0]]),
       [

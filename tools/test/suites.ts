@@ -1,46 +1,82 @@
-/** What `npm test` runs, in order. */
+/** What `npm test` runs, in order: every suite, the group that it belongs to and what it needs. */
+
+export const GROUPS = ["lint", "unit", "whole", "e2e"] as const;
 
 export interface Suite {
   readonly name: string;
+  /** Its name on the command line stands for all of its suites. `npm run check` runs `lint` and `unit`. */
+  readonly group: (typeof GROUPS)[number];
   /** A program of node_modules/.bin and its arguments. */
   readonly command: readonly string[];
   /** True where the program counts its tests through the reporter; otherwise it counts as one. */
   readonly counted: boolean;
-  /** What it needs to be here first: a browser comes with the engine and its images. */
+  /** What has to be on the machine first. A browser comes with the engine and its images. */
   readonly needs: "nothing" | "engine" | "browser" | "stack";
 }
 
-const mocha = (name: string, pattern: string, needs: Suite["needs"], timeoutMs: number): Suite => ({
-  name,
-  command: ["mocha", "--reporter", "tools/test/reporter.cjs", "--timeout", String(timeoutMs), pattern],
-  counted: true,
-  needs,
-});
+/** Marks, in the title of a test or of a group of tests, what needs the engine though its room's other tests do not. */
+const ENGINE_TAG = "@engine";
+
+/**
+ * Removed with node_modules. A file that did not change is not looked at again, though a rule that knows types could say
+ * something else of it when another file has changed: a fresh clone, as CI has, finds that.
+ */
+const CACHE = "node_modules/.cache/lint";
+const cached = (name: string): string[] => [
+  "--cache",
+  "--cache-strategy",
+  "content",
+  "--cache-location",
+  `${CACHE}/${name}`,
+];
+
+function lint(name: string, ...command: string[]): Suite {
+  return { name, group: "lint", command, counted: false, needs: "nothing" };
+}
+
+interface TestOptions {
+  readonly needs?: Suite["needs"];
+  readonly seconds: number;
+  readonly options?: readonly string[];
+}
+
+function tests(
+  group: Suite["group"],
+  name: string,
+  pattern: string,
+  { needs = "nothing", seconds, options = [] }: TestOptions,
+): Suite {
+  const reporter = ["--reporter", "tools/test/reporter.cjs", "--timeout", String(seconds * 1000)];
+  return { name, group, command: ["mocha", ...reporter, ...options, pattern], counted: true, needs };
+}
+
+const withoutEngine = ["--grep", ENGINE_TAG, "--invert"];
+const withEngine = ["--grep", ENGINE_TAG];
+
+const e2e = (file: string): Suite =>
+  tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, { needs: "stack", seconds: 300 });
 
 export const suites: readonly Suite[] = [
-  { name: "types", command: ["tsc", "--project", "."], counted: false, needs: "nothing" },
-  { name: "types-frontend", command: ["tsc", "--project", "frontend"], counted: false, needs: "nothing" },
-  { name: "eslint", command: ["eslint", "."], counted: false, needs: "nothing" },
-  {
-    name: "prettier",
-    command: ["prettier", "--check", "--log-level", "warn", "."],
-    counted: false,
-    needs: "nothing",
-  },
-  {
-    name: "imports",
-    command: ["depcruise", ".", "--ignore-known"],
-    counted: false,
-    needs: "nothing",
-  },
-  mocha("scripts", "tools/test/scripts.lint.ts", "nothing", 20_000),
-  mocha("infra", "infra/test/**/*.test.ts", "nothing", 20_000),
-  mocha("bench", "bench/test/**/*.test.ts", "nothing", 20_000),
-  mocha("policies", "policies/test/**/*.test.ts", "nothing", 20_000),
-  mocha("ops", "ops/test/**/*.test.ts", "stack", 120_000),
-  mocha("tools", "tools/**/test/**/*.test.ts", "stack", 300_000),
-  mocha("service", "service/test/**/*.test.ts", "engine", 60_000),
-  mocha("api", "test/api/**/*.test.ts", "engine", 400_000),
-  mocha("frontend", "test/frontend/**/*.test.ts", "browser", 60_000),
-  mocha("e2e", "test/e2e/**/*.test.ts", "stack", 300_000),
+  // The longest first.
+  lint("eslint", "eslint", ".", ...cached("eslint")),
+  lint("types", "tsc", "--project", ".", "--incremental", "--tsBuildInfoFile", `${CACHE}/types.tsbuildinfo`),
+  lint("types-frontend", "tsc", "--project", "frontend"),
+  lint("prettier", "prettier", "--check", "--log-level", "warn", ".", ...cached("prettier")),
+  lint("imports", "depcruise", ".", "--ignore-known"),
+  tests("lint", "scripts", "tools/test/scripts.lint.ts", { seconds: 360 }),
+
+  tests("unit", "infra", "infra/**/*.test.ts", { seconds: 20 }),
+  tests("unit", "policies", "policies/**/*.test.ts", { seconds: 20 }),
+  tests("unit", "bench", "bench/**/*.test.ts", { seconds: 20 }),
+  tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: withoutEngine }),
+  tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: withoutEngine }),
+  tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
+
+  tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: "stack", seconds: 120, options: withEngine }),
+  tests("whole", "tools-engine", "tools/**/*.test.ts", { needs: "stack", seconds: 300, options: withEngine }),
+  tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: "engine", seconds: 60 }),
+  tests("whole", "api", "test/api/**/*.test.ts", { needs: "engine", seconds: 400 }),
+  tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: "browser", seconds: 60 }),
+
+  ...["stack", "deploy", "attacks", "auth", "edge", "host", "input", "policy", "resilience"].map(e2e),
 ];

@@ -167,10 +167,10 @@ async function withStream(
 ): Promise<void> {
   const begun = performance.now();
   let text = "";
-  const module = scheme === "https" ? https : http;
+  const get = scheme === "https" ? https.get : http.get;
   await new Promise<void>((resolve, reject) => {
     const options = { agent: false, rejectUnauthorized: false, headers: { accept: "text/event-stream" } };
-    const request = module.get(`${target.stack[scheme]}/api/events`, options, (response) => {
+    const request = get(`${target.stack[scheme]}/api/events`, options, (response) => {
       response.setEncoding("utf8").on("data", (part: string) => (text += part));
       response.on("error", () => undefined);
       response.once("data", () => {

@@ -10,7 +10,7 @@ import { ensureToolchain, type Toolchain } from "../index.ts";
 import { readBack, type Table } from "./support/read-back.ts";
 
 /** The whole way, for real: the toolchain as it is on this machine drives the engine. */
-describe("the toolchain deploys a real stack", function () {
+describe("the toolchain deploys a real stack @engine", function () {
   this.timeout(3 * 60_000);
   let chain: Toolchain;
   let folder: string;

@@ -67,7 +67,7 @@ describe("the questions for a new stack", () => {
   });
 });
 
-describe("stack init", function () {
+describe("stack init @engine", function () {
   this.timeout(120_000);
   let checkout: string;
   before(() => {

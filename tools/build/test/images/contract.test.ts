@@ -28,7 +28,7 @@ const HARDENED = [
   "none",
 ];
 
-describe("images: the contract, on the real engine", function () {
+describe("images: the contract, on the real engine @engine", function () {
   this.timeout(180_000);
   const run_id = `omniai-test-images-${process.pid}`;
   const containers: string[] = [];

@@ -271,7 +271,7 @@ describe("images: what is refused, on the real engine", function () {
   });
 });
 
-describe("images: two checkouts on one engine", function () {
+describe("images: two checkouts on one engine @engine", function () {
   this.timeout(60_000);
   const host = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
   const hash = `test${process.pid}`;
