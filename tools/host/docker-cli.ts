@@ -4,14 +4,14 @@ import { resolveDockerHost } from "./docker-host.ts";
 import { findProgram } from "./path.mjs";
 import { type RunOptions, type RunResult, run } from "./run.ts";
 
-/** One engine's CLI, and what labels everything that is made here. */
-export interface Docker {
+/** The CLI of one engine. */
+export interface DockerCli {
   readonly host: string;
   readonly env: NodeJS.ProcessEnv;
   run(args: readonly string[], options?: RunOptions): Promise<RunResult>;
 }
 
-export async function dockerAt(context: ToolchainContext, host: string): Promise<Docker> {
+export async function dockerAt(context: ToolchainContext, host: string): Promise<DockerCli> {
   const program = findProgram("docker", context.env);
   if (program === undefined) {
     throw new ToolchainError(

@@ -151,6 +151,26 @@ describe("the workflows", () => {
     assert.deepEqual([...new Set(versions)], [dependencies["@pulumi/pulumi"]]);
   });
 
+  it("run on the Node.js of the lockfile, and write into no environment of later steps", () => {
+    const text = read("actions/stack/action.yml");
+    assert.doesNotMatch(text, /GITHUB_(ENV|PATH)/);
+    const [, key = ""] = /jq -r '\.packages\["([^"]+)"\]\.version' package-lock\.json/.exec(text) ?? [];
+    const { packages } = JSON.parse(readFileSync(join(repositoryRoot, "package-lock.json"), "utf8")) as {
+      packages: Record<string, { version?: string }>;
+    };
+    assert.equal(`v${packages[key]?.version}`, process.version);
+  });
+
+  it("give the agent that has the key to each step that reaches a host", () => {
+    const reaching = files
+      .flatMap((path) => Object.values(workflow(path).jobs))
+      .flatMap(({ steps = [] }) => steps.filter(({ env }) => env?.["PULUMI_ACCESS_TOKEN"] !== undefined));
+    assert.ok(reaching.length >= 4);
+    for (const { run, uses, env } of reaching) {
+      assert.equal(env?.["SSH_AUTH_SOCK"], "${{ steps.stack.outputs.ssh-auth-sock }}", run ?? uses);
+    }
+  });
+
   it("preview with the policies as the program that the CLI starts", () => {
     const step = Object.values(workflow("workflows/preview.yml").jobs)
       .flatMap(({ steps }) => steps ?? [])

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { join } from "node:path";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { aptInstall, hasApt, refreshLists } from "../../host/apt.ts";
-import type { Docker } from "../../host/docker-cli.ts";
+import type { DockerCli } from "../../host/docker-cli.ts";
 import { hashFolder } from "../hash.ts";
 import { recipeFolder } from "./recipes.ts";
 import { machineMirrors } from "./mirrors.ts";
@@ -38,7 +38,7 @@ export function baseHash(): string {
  * Makes the base be on the engine and gives the name to build on. An official one that is there is as good; one of
  * our own is named by its hash, which no other checkout gives to another image meanwhile.
  */
-export async function ensureBase(context: ToolchainContext, docker: Docker): Promise<string> {
+export async function ensureBase(context: ToolchainContext, docker: DockerCli): Promise<string> {
   const present = await lookUp(docker, BASE);
   const hash = baseHash();
   if (present !== undefined) {
@@ -50,7 +50,7 @@ export async function ensureBase(context: ToolchainContext, docker: Docker): Pro
   return keptName("debian", hash);
 }
 
-async function buildBase(context: ToolchainContext, docker: Docker, hash: string): Promise<void> {
+async function buildBase(context: ToolchainContext, docker: DockerCli, hash: string): Promise<void> {
   await ensureDebootstrap(context);
   const work = join(context.cacheDir, "images");
   mkdirSync(work, { recursive: true });
@@ -103,7 +103,7 @@ async function ensureDebootstrap(context: ToolchainContext): Promise<void> {
 }
 
 /** Packs the folder straight into the engine. */
-async function importRootfs(docker: Docker, target: string, hash: string): Promise<void> {
+async function importRootfs(docker: DockerCli, target: string, hash: string): Promise<void> {
   const version = readFileSync(join(target, "etc/debian_version"), "utf8").trim();
   const changes = [
     'CMD ["bash"]',

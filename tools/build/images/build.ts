@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { socketPath } from "../../host/docker-host.ts";
 import { baseHash } from "./base.ts";
-import type { Docker } from "../../host/docker-cli.ts";
+import type { DockerCli } from "../../host/docker-cli.ts";
 import { hashFolder } from "../hash.ts";
 import { tagCovers, type ImageName } from "./names.ts";
 import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "./present.ts";
@@ -31,7 +31,7 @@ export function recipeHash(
 
 export async function buildStandIn(
   context: ToolchainContext,
-  docker: Docker,
+  docker: DockerCli,
   image: ImageName,
   recipe: Recipe,
   version: string,
@@ -116,7 +116,7 @@ async function withBuildContext(
 }
 
 /** Starts the image, waits until it answers, and asks its version. */
-async function smokeTest(docker: Docker, aside: string, image: ImageName, recipe: Recipe): Promise<string> {
+async function smokeTest(docker: DockerCli, aside: string, image: ImageName, recipe: Recipe): Promise<string> {
   const name = `omniai-smoke-${recipe.repository}-${process.pid}`;
   const { smoke } = recipe;
   try {
@@ -169,7 +169,7 @@ export function readVersion(text: string): string | undefined {
 
 /** One more layer-less image on top, with the labels that could not be known before; it gets the name. */
 async function giveName(
-  docker: Docker,
+  docker: DockerCli,
   aside: string,
   image: ImageName,
   recipe: Recipe,
@@ -215,7 +215,7 @@ async function giveName(
 }
 
 /** Removes the stand-ins of recipes that are gone. One that a container or an image stands on is not removed. */
-async function forgetOldOnes(docker: Docker, recipe: Recipe, hash: string): Promise<void> {
+async function forgetOldOnes(docker: DockerCli, recipe: Recipe, hash: string): Promise<void> {
   const before = Date.now() - KEEP_DAYS * 86_400_000;
   const reference = `reference=${keptName(recipe.repository, "*")}`;
   const listed = await docker.run(["images", "--filter", reference, "--format", "{{.Repository}}:{{.Tag}}"]);
@@ -233,7 +233,7 @@ function proxyArgs(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** Containers and images of runs that were ended half-way. Pids say something only of this machine. */
-async function clearLeftovers(docker: Docker): Promise<void> {
+async function clearLeftovers(docker: DockerCli): Promise<void> {
   if (socketPath(docker.host) === undefined) return;
   const containers = await docker.run([
     "ps",

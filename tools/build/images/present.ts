@@ -1,6 +1,6 @@
 /** What images the engine has, and which of them were made here. */
 import type { PartStatus } from "../../host/part.ts";
-import type { Docker } from "../../host/docker-cli.ts";
+import type { DockerCli } from "../../host/docker-cli.ts";
 
 /** Labels of a stand-in: the hash of its recipe, and what a person wants to know of it. */
 export const LABEL = "io.omniai.standin";
@@ -15,7 +15,7 @@ export interface PresentImage {
 }
 
 /** The image of a name, if the engine has it. */
-export async function lookUp(docker: Docker, name: string): Promise<PresentImage | undefined> {
+export async function lookUp(docker: DockerCli, name: string): Promise<PresentImage | undefined> {
   const answer = await docker.run(["image", "inspect", "--format", "{{.Id}} {{json .Config.Labels}}", name]);
   if (answer.code !== 0) return undefined;
   const [, id = "", labels = ""] = /^(\S+) (.*)$/m.exec(answer.stdout) ?? [];
@@ -49,7 +49,7 @@ export function keptName(repository: string, hash: string): string {
 
 /** Gives the official name to a stand-in that was built before. False when there is none that the name may stand for. */
 export async function takeKept(
-  docker: Docker,
+  docker: DockerCli,
   repository: string,
   hash: string,
   name: string,

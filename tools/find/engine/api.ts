@@ -1,5 +1,6 @@
-/** The engine's HTTP API, as far as the toolchain asks it: no CLI is needed, and an answer takes milliseconds. */
-import { request, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
+/** What the toolchain asks the Docker engine. No docker CLI is needed for it where the engine has a socket or plain TCP. */
+import { Agent } from "node:http";
+import type Docker from "dockerode";
 import { socketPath } from "../../host/docker-host.ts";
 import { findProgram } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
@@ -19,125 +20,116 @@ export type EngineAnswer =
 
 const ANSWER_MS = 5000;
 
-/** How node's http client reaches an address; undefined for ssh:// and TLS, which only the CLI speaks here. */
-export function httpOptions(host: string, env: NodeJS.ProcessEnv): RequestOptions | undefined {
+/** The client, with the options that its types do not know. */
+export interface EngineClient extends Pick<Docker, "createImage"> {
+  version(options: { readonly abortSignal: AbortSignal }): Promise<unknown>;
+  info(options: { readonly abortSignal: AbortSignal }): Promise<unknown>;
+}
+
+/** A client of the engine's API. Undefined for ssh:// and TLS, for which the toolchain uses the docker CLI. */
+export async function engineClient(host: string, env: NodeJS.ProcessEnv): Promise<EngineClient | undefined> {
+  const address = addressOf(host, env);
+  if (address === undefined) return undefined;
+  // Loaded only here: it takes longer than all the rest of the toolchain, and many commands do not ask an engine.
+  const { default: Client } = await import("dockerode");
+  const options = {
+    ...address,
+    // A connection that is kept may belong to an engine that was restarted since.
+    agent: new Agent({ keepAlive: false }),
+    // What is not set here the client reads from DOCKER_HOST and its companions, which may name another engine.
+    protocol: "http" as const,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    timeout: undefined,
+  };
+  return new Client(options) as EngineClient;
+}
+
+function addressOf(
+  host: string,
+  env: NodeJS.ProcessEnv,
+): Pick<Docker.DockerOptions, "socketPath" | "host" | "port"> | undefined {
   const socket = socketPath(host);
-  if (socket !== undefined) return { socketPath: socket, headers: { Host: "docker" } };
+  if (socket !== undefined) return { socketPath: socket, host: undefined };
   const tls = env["DOCKER_TLS_VERIFY"] ?? env["DOCKER_TLS"] ?? "";
-  if (host.startsWith("tcp://") && tls === "") {
-    const url = new URL(host);
-    return { host: url.hostname, port: url.port === "" ? 2375 : Number(url.port) };
-  }
-  return undefined;
+  if (!host.startsWith("tcp://") || tls !== "") return undefined;
+  const url = new URL(host);
+  return { host: url.hostname, port: url.port === "" ? 2375 : Number(url.port) };
 }
 
 /** Asks the engine who it is. */
 export async function askEngine(host: string, env: NodeJS.ProcessEnv): Promise<EngineAnswer> {
-  const options = httpOptions(host, env);
-  if (options === undefined) return await askByCli(host, env);
+  const client = await engineClient(host, env);
+  if (client === undefined) return await askByCli(host, env);
   try {
-    const { status, body } = await call(options, "GET", "/version", ANSWER_MS);
-    const engine = readVersion(body);
-    if (status === 200 && engine) return { reached: true, engine };
-    return { reached: false, why: "refused", detail: `HTTP ${status}: ${body.slice(0, 200)}` };
+    const engine = readVersion(await client.version({ abortSignal: AbortSignal.timeout(ANSWER_MS) }));
+    if (engine) return { reached: true, engine };
+    return { reached: false, why: "refused", detail: "its answer names no version" };
   } catch (error) {
     return { reached: false, ...explain(error) };
   }
 }
 
-/** What the engine says of itself under /info; undefined where it cannot be asked. */
+/** The folder of the engine's data. Undefined where the engine cannot be asked. */
 export async function engineDataRoot(host: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  const options = httpOptions(host, env);
-  if (options === undefined) return undefined;
   try {
-    const { status, body } = await call(options, "GET", "/info", ANSWER_MS);
-    const info: unknown = JSON.parse(body);
-    if (status !== 200 || typeof info !== "object" || info === null || !("DockerRootDir" in info))
-      return undefined;
-    return typeof info.DockerRootDir === "string" ? info.DockerRootDir : undefined;
+    const client = await engineClient(host, env);
+    const info: unknown = await client?.info({ abortSignal: AbortSignal.timeout(ANSWER_MS) });
+    return textOf(info, "DockerRootDir");
   } catch {
     return undefined;
   }
 }
 
-/** Starts a request whose answer is read as it comes. */
-export function open(
-  options: RequestOptions,
-  method: string,
-  path: string,
-  onAnswer: (answer: IncomingMessage) => void,
-): ClientRequest {
-  // A connection of its own: one kept from before may belong to an engine that was restarted since.
-  return request({ ...options, method, path, agent: false }, onAnswer).end();
+function readVersion(said: unknown): EngineVersion | undefined {
+  const version = textOf(said, "Version");
+  if (version === undefined) return undefined;
+  return { version, api: textOf(said, "ApiVersion") ?? "", os: textOf(said, "Os") ?? "" };
 }
 
-/** One request, its whole answer. */
-async function call(
-  options: RequestOptions,
-  method: string,
-  path: string,
-  timeoutMs: number,
-): Promise<{ readonly status: number; readonly body: string }> {
-  return await new Promise((resolve, reject) => {
-    const asked = open(options, method, path, (answer) => {
-      let body = "";
-      answer.setEncoding("utf8");
-      answer.on("data", (text: string) => (body += text));
-      answer.on("error", reject);
-      answer.on("end", () => {
-        clearTimeout(timer);
-        resolve({ status: answer.statusCode ?? 0, body });
-      });
-    });
-    const timer = setTimeout(
-      () => asked.destroy(Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" })),
-      timeoutMs,
-    );
-    asked.on("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
+/** A field of an answer that is text and not empty. Whatever speaks Docker's protocol may answer something else. */
+export function textOf(value: unknown, name: string): string | undefined {
+  const found = memberOf(value, name);
+  return typeof found === "string" && found !== "" ? found : undefined;
 }
 
-function readVersion(body: string): EngineVersion | undefined {
+export function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  const found: unknown = Object.getOwnPropertyDescriptor(value, name)?.value;
+  return found;
+}
+
+export function parseJson(text: string): unknown {
   try {
-    const said: unknown = JSON.parse(body);
-    if (typeof said !== "object" || said === null) return undefined;
-    const field = (name: string): string => {
-      const value: unknown = Object.getOwnPropertyDescriptor(said, name)?.value;
-      return typeof value === "string" ? value : "";
-    };
-    const version = field("Version");
-    return version === "" ? undefined : { version, api: field("ApiVersion"), os: field("Os") };
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
 function explain(error: unknown): { readonly why: Silence; readonly detail: string } {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const detail = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return { why: "absent", detail: String(error) };
+  const code = "code" in error ? error.code : undefined;
+  const detail = error.message.trim();
+  if ("statusCode" in error || code === "ECONNRESET") return { why: "refused", detail };
   if (code === "EACCES" || code === "EPERM") return { why: "denied", detail };
-  if (code === "ETIMEDOUT") return { why: "silent", detail };
-  if (code === "ECONNRESET") return { why: "refused", detail };
+  if (error.name === "AbortError" || error.name === "TimeoutError")
+    return { why: "silent", detail: `no answer within ${ANSWER_MS / 1000} s` };
   return { why: "absent", detail };
 }
 
 async function askByCli(host: string, env: NodeJS.ProcessEnv): Promise<EngineAnswer> {
   const docker = findProgram("docker", env);
   if (docker === undefined) {
-    return {
-      reached: false,
-      why: "absent",
-      detail: `the docker CLI, which alone reaches ${host}, is missing`,
-    };
+    const detail = `the docker CLI, which alone reaches ${host}, is missing`;
+    return { reached: false, why: "absent", detail };
   }
   const answer = await run(docker, ["version", "--format", "{{json .Server}}"], {
     env: { ...env, DOCKER_HOST: host },
     timeoutMs: 15_000,
   });
-  const engine = answer.code === 0 ? readVersion(answer.stdout) : undefined;
+  const engine = answer.code === 0 ? readVersion(parseJson(answer.stdout)) : undefined;
   if (engine) return { reached: true, engine };
   const detail = answer.tail.at(-1) ?? "no answer";
   return { reached: false, why: answer.timedOut ? "silent" : "absent", detail };

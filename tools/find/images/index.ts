@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
-import { dockerAt, type Docker } from "../../host/docker-cli.ts";
+import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { parseImageName, tagCovers, type ImageName } from "../../build/images/names.ts";
 import {
   lookUp,
@@ -65,7 +65,7 @@ export async function ensureImages(
 /** One run at a time: two would lay the same base and build the same images side by side. */
 async function obtainAll(
   context: ToolchainContext,
-  docker: Docker,
+  docker: DockerCli,
   wanted: readonly Wanted[],
 ): Promise<PartStatus[]> {
   // Said once for all images: the next ones of the same registry are not asked for.
@@ -79,7 +79,7 @@ async function obtainAll(
 }
 
 /** The status of an image that is on the engine and, where it is a stand-in, was made by this recipe. */
-async function statusIfCurrent(docker: Docker, wanted: Wanted): Promise<PartStatus | undefined> {
+async function statusIfCurrent(docker: DockerCli, wanted: Wanted): Promise<PartStatus | undefined> {
   const image = await lookUp(docker, wanted.name.written);
   return image === undefined || isOutdated(wanted, image) ? undefined : describePresent(wanted, image);
 }
@@ -122,7 +122,7 @@ function missing(wanted: Wanted): PartStatus {
 
 async function obtain(
   context: ToolchainContext,
-  docker: Docker,
+  docker: DockerCli,
   wanted: Wanted,
   silent: Map<string, string>,
 ): Promise<PartStatus> {
@@ -169,7 +169,7 @@ async function obtain(
 
 async function standIn(
   context: ToolchainContext,
-  docker: Docker,
+  docker: DockerCli,
   wanted: Wanted,
   failure: Exclude<PullResult, { pulled: true }>,
 ): Promise<void> {
@@ -198,7 +198,7 @@ async function standIn(
 }
 
 /** Takes the stand-in of this checkout's recipe, where it was built before under any tag. */
-async function takeOwn(docker: Docker, wanted: Wanted): Promise<boolean> {
+async function takeOwn(docker: DockerCli, wanted: Wanted): Promise<boolean> {
   const { name, found, isBase } = wanted;
   if (isBase) return await takeKept(docker, "debian", baseHash(), name.written, () => true);
   if (found.recipe === undefined) return false;

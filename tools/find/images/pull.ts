@@ -1,8 +1,8 @@
 /** Pulls an image, as long as the registry gives any sign of life. */
-import type { RequestOptions } from "node:http";
-import { httpOptions, open } from "../engine/api.ts";
-import type { Docker } from "../../host/docker-cli.ts";
+import { addAbortSignal, type Readable } from "node:stream";
 import type { ImageName } from "../../build/images/names.ts";
+import type { DockerCli } from "../../host/docker-cli.ts";
+import { engineClient, memberOf, parseJson, textOf, type EngineClient } from "../engine/api.ts";
 
 export type PullResult =
   | { readonly pulled: true }
@@ -18,88 +18,78 @@ export interface PullLimits {
 
 const LIMITS: PullLimits = { firstAnswerMs: 10_000, stallMs: 120_000 };
 
-/** Pulls by the engine's API, whose progress tells a slow line from a dead one; where only the CLI gets in, by the CLI. */
+/**
+ * Pulls by the engine's API, whose progress tells a slow line from a dead one. Where only the CLI reaches the engine,
+ * the CLI pulls.
+ */
 export async function pull(
-  docker: Docker,
+  docker: DockerCli,
   image: ImageName,
   progress: (line: string) => void,
   limits: PullLimits = LIMITS,
 ): Promise<PullResult> {
-  const options = httpOptions(docker.host, docker.env);
-  if (options === undefined) return await pullByCli(docker, image, progress);
-  const result = await pullByApi(options, image, progress, limits);
+  const client = await engineClient(docker.host, docker.env);
+  if (client === undefined) return await pullByCli(docker, image, progress);
+  const result = await pullByApi(client, image, progress, limits);
   // The API call is anonymous; the CLI knows who is logged in.
   if (!result.pulled && result.why === "refused") return await pullByCli(docker, image, progress);
   return result;
 }
 
 export async function pullByApi(
-  options: RequestOptions,
+  client: EngineClient,
   image: ImageName,
   progress: (line: string) => void,
   limits: PullLimits,
 ): Promise<PullResult> {
-  const query = new URLSearchParams({ fromImage: fullRepository(image), tag: image.digest ?? image.tag });
-  return await new Promise((resolve) => {
-    const layers = new Map<string, Layer>();
-    let failure = "";
-    let heard = false;
-    let rest = "";
-    let done = false;
-    const finish = (result: PullResult): void => {
-      if (done) return;
-      done = true;
-      clearTimeout(timer);
-      resolve(result);
-      asked.destroy();
-    };
-    const silent = (): void =>
-      finish({
-        pulled: false,
-        why: "unreachable",
-        detail: heard
-          ? `the registry sent nothing for ${limits.stallMs / 1000} s`
-          : `the registry did not answer within ${limits.firstAnswerMs / 1000} s`,
-      });
-    let timer = setTimeout(silent, limits.firstAnswerMs);
-    const take = (line: string): void => {
-      const said = parse(line);
-      if (said === undefined) return;
-      heard = true;
-      if (said.error !== undefined) failure = said.error;
-      clearTimeout(timer);
-      timer = setTimeout(silent, limits.stallMs);
-      if (said.id !== undefined) layers.set(said.id, said);
-      progress(summarise(layers, said));
-    };
-    const asked = open(options, "POST", `/images/create?${query.toString()}`, (answer) => {
-      answer.setEncoding("utf8");
-      answer.on("data", (text: string) => {
-        // A refusal is one JSON text, not a stream of lines.
-        if (answer.statusCode !== 200) {
-          rest += text;
-          return;
-        }
-        const parts = (rest + text).split(/\r?\n/);
-        rest = parts.pop() ?? "";
-        for (const part of parts) take(part);
-      });
-      answer.on("error", (error) => finish({ pulled: false, why: "unreachable", detail: error.message }));
-      answer.on("end", () => {
-        const status = answer.statusCode ?? 0;
-        if (status !== 200) failure = messageOf(rest) ?? `HTTP ${status} ${rest.trim()}`;
-        else take(rest);
-        finish(
-          failure === "" ? { pulled: true } : { pulled: false, why: classify(failure), detail: failure },
-        );
-      });
-    });
-    asked.on("error", (error) => finish({ pulled: false, why: "unreachable", detail: error.message }));
-  });
+  const stalled = new AbortController();
+  const giveUpAfter = (ms: number, what: string): NodeJS.Timeout =>
+    setTimeout(() => stalled.abort(new Error(`${what} ${ms / 1000} s`)), ms);
+  let timer = giveUpAfter(limits.firstAnswerMs, "the registry did not answer within");
+  const layers = new Map<string, Layer>();
+  let failure: string | undefined;
+  const take = (line: string): void => {
+    const said = parseJson(line);
+    if (said === undefined) return;
+    clearTimeout(timer);
+    timer = giveUpAfter(limits.stallMs, "the registry sent nothing for");
+    failure = textOf(said, "error") ?? failure;
+    const layer = layerOf(said);
+    const id = textOf(said, "id");
+    if (id !== undefined) layers.set(id, layer);
+    progress(summarise(layers, layer));
+  };
+  try {
+    const name = { fromImage: fullRepository(image), tag: image.digest ?? image.tag };
+    const answer = await client.createImage({ ...name, abortSignal: stalled.signal });
+    await eachLine(addAbortSignal(stalled.signal, answer as Readable), take);
+  } catch (error) {
+    failure = stalled.signal.aborted ? messageOf(stalled.signal.reason) : refusalOf(error);
+  } finally {
+    clearTimeout(timer);
+  }
+  return failure === undefined
+    ? { pulled: true }
+    : { pulled: false, why: classify(failure), detail: failure };
 }
 
+async function eachLine(stream: Readable, take: (line: string) => void): Promise<void> {
+  let rest = "";
+  for await (const text of stream.setEncoding("utf8") as AsyncIterable<string>) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(take);
+  }
+  take(rest);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();
+
+/** What the engine itself said: the client puts the HTTP status in front of it. */
+const refusalOf = (error: unknown): string => messageOf(error).replace(/^\(HTTP code \d+\) [a-z ]* - /, "");
+
 async function pullByCli(
-  docker: Docker,
+  docker: DockerCli,
   image: ImageName,
   progress: (line: string) => void,
 ): Promise<PullResult> {
@@ -129,30 +119,15 @@ function fullRepository(image: ImageName): string {
 }
 
 interface Layer {
-  readonly id?: string;
   readonly status: string;
   readonly current: number;
   readonly total: number;
-  readonly error?: string;
 }
 
-function parse(line: string): Layer | undefined {
-  if (line.trim() === "") return undefined;
-  let said: unknown;
-  try {
-    said = JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-  const status = text(said, "status") ?? "";
-  const detail = member(said, "progressDetail");
-  return {
-    id: text(said, "id"),
-    status,
-    current: amount(detail, "current"),
-    total: amount(detail, "total"),
-    error: text(said, "error"),
-  };
+function layerOf(said: unknown): Layer {
+  const detail = memberOf(said, "progressDetail");
+  const amount = (name: string): number => Number(memberOf(detail, name)) || 0;
+  return { status: textOf(said, "status") ?? "", current: amount("current"), total: amount("total") };
 }
 
 function summarise(layers: ReadonlyMap<string, Layer>, last: Layer): string {
@@ -167,28 +142,4 @@ function summarise(layers: ReadonlyMap<string, Layer>, last: Layer): string {
       ? ""
       : `, ${megabytes((layer) => layer.current)} of ${megabytes((layer) => layer.total)} MB`;
   return `${done} of ${all.length} layers${bytes}`;
-}
-
-function messageOf(body: string): string | undefined {
-  try {
-    return text(JSON.parse(body), "message");
-  } catch {
-    return undefined;
-  }
-}
-
-function member(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
-  const found: unknown = Object.getOwnPropertyDescriptor(value, name)?.value;
-  return found;
-}
-
-function text(value: unknown, name: string): string | undefined {
-  const found = member(value, name);
-  return typeof found === "string" ? found : undefined;
-}
-
-function amount(value: unknown, name: string): number {
-  const found = member(value, name);
-  return typeof found === "number" ? found : 0;
 }

@@ -149,7 +149,7 @@ describe("engine: what it says to a person", () => {
     const socket = join(folder, "docker.sock");
     server = await fakeEngine(socket, () => undefined);
     const context = testContext(folder, { ...process.env, DOCKER_HOST: `unix://${socket}` });
-    await assert.rejects(enginePart.ensure(context), /no answer in time/);
+    await assert.rejects(enginePart.ensure(context), /no answer within 5 s/);
   });
 });
 

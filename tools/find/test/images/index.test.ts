@@ -19,6 +19,7 @@ import {
   takeKept,
 } from "../../../build/images/present.ts";
 import { dockerAt } from "../../../host/docker-cli.ts";
+import { engineClient } from "../../engine/api.ts";
 import { classify, pullByApi } from "../../images/pull.ts";
 import { findRecipe, recipeFolder, RECIPES } from "../../../build/images/recipes.ts";
 import { run } from "../../../host/run.ts";
@@ -154,7 +155,10 @@ describe("images: pulling", () => {
   }
   const image = parseImageName("postgres:17-trixie");
   const pull = (firstAnswerMs: number, stallMs: number, lines: string[] = []): ReturnType<typeof pullByApi> =>
-    pullByApi({ socketPath: socket() }, image, (line) => void lines.push(line), { firstAnswerMs, stallMs });
+    engineClient(`unix://${socket()}`, {}).then((client) => {
+      assert.ok(client);
+      return pullByApi(client, image, (line) => void lines.push(line), { firstAnswerMs, stallMs });
+    });
 
   it("shows how far it is, and takes as long as it moves", async () => {
     let asked = "";
