@@ -35,7 +35,7 @@ const number = (pattern: RegExp, text: string): number => {
 
 const service = loadConfig({});
 const edge: EdgeConfig = {
-  upstreams: [{ name: "backend-1" }],
+  upstreams: [{ name: "backend-1", address: "10.0.0.2" }],
   upstreamPort: PUBLIC_PORT,
   release: "abc",
   tls: true,
