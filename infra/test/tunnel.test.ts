@@ -28,7 +28,7 @@ const NETWORK = "docker:index/network:Network";
 const BUCKET = "cloudflare:index/r2Bucket:R2Bucket";
 
 const CATCH_ALL = { service: "http_status:404" };
-const TUNNEL_SECRET = Buffer.from("canary-omniai-prod-tunnel-secret").toString("base64");
+const TUNNEL_SECRET = Buffer.from("canary-omniai-prod-tunnel-secret".padEnd(40, "-")).toString("base64");
 
 type Rules = { ingresses: Record<string, unknown>[] };
 const ingressOf = (program: Recording): Record<string, unknown>[] =>

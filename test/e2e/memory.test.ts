@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createCheckout, removeCheckout } from "./support/checkout.ts";
-import { call, eventually } from "./support/http.ts";
-import { createStack, docker, type TestStack } from "./support/stack.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call, eventually } from "../support/http.ts";
+import { createStack, docker, type TestStack } from "../support/stack.ts";
 
 interface Page {
   readonly events: readonly { readonly id: string }[];
