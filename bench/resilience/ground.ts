@@ -33,8 +33,8 @@ export const run = (program: string, args: readonly string[], env: NodeJS.Proces
 
 export async function createGround(): Promise<Ground> {
   const name = `resil-ground-${process.pid}`;
-  const { values } = readSettings(repository, "dev");
-  const wanted = imageNames(values);
+  const { config } = readSettings(repository, "dev");
+  const wanted = imageNames(config);
   const image = (part: string): string => {
     const found = wanted.find((candidate) => candidate.startsWith(`${part}:`));
     if (found === undefined) throw new Error(`no image of ${part} among ${wanted.join(", ")}`);

@@ -30,10 +30,16 @@ export interface PublicAccess {
 /** A bind address as it stands in a URL. */
 const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
 
+/** Whether the edge publishes its ports on the host: by default exactly where no tunnel leads to it. */
+export const publishesPorts = ({
+  publishPorts,
+  tunnelEnabled,
+}: Pick<AccessConfig, "publishPorts" | "tunnelEnabled">): boolean =>
+  publishPorts === "always" || (publishPorts === "auto" && !tunnelEnabled);
+
 /** Pure: what follows from the config. */
 export function planPublicAccess(config: AccessConfig): PublicAccess {
-  const publishPorts =
-    config.publishPorts === "always" || (config.publishPorts === "auto" && !config.tunnelEnabled);
+  const publishPorts = publishesPorts(config);
   const host = inUrl(config.bindAddress);
   const publicUrl = config.tunnelEnabled ? `https://${config.tunnelHostnames[0]}` : undefined;
   const https = `https://${host}:${config.httpsPort}`;

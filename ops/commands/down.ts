@@ -1,14 +1,18 @@
-/** `npm run down`: everything but the data, or with --delete-data that too. */
-import { confirm, confirmByTyping } from "../terminal/prompt.ts";
-import { listVolumes, unlessGone } from "../engine/containers.ts";
-import { InterruptedError } from "../terminal/errors.ts";
-import { print } from "../terminal/output.ts";
+/** `npm run down`: takes the stack down and keeps its data, or with --delete-data deletes that too. */
+import { unlessGone } from "../engine/connection.ts";
+import { listVolumes } from "../engine/volumes.ts";
+import { importState } from "../stack/open-stack.ts";
+import type { CommonOptions } from "../stack/place.ts";
 import { recover } from "../stack/recover.ts";
 import { runPulumi } from "../stack/run.ts";
-import { signals, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
-import { importState } from "../stack/open-stack.ts";
+import { openSession, type Session } from "../stack/session.ts";
 import type { State } from "../stack/state.ts";
+import { say, signals } from "../stack/this-process.ts";
 import { stopOwnEngine, toolchainContext } from "../stack/toolchain.ts";
+import { InterruptedError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { print } from "../terminal/output.ts";
+import { confirm, confirmByTyping } from "../terminal/prompt.ts";
 
 export interface DownOptions extends CommonOptions {
   readonly deleteData?: boolean;
@@ -39,11 +43,10 @@ async function ask({ stack, docker }: Session, { yes, deleteData }: DownOptions)
   throw new InterruptedError(`Stack ${stack} was not taken down.`, "Nothing was changed.");
 }
 
-/** Everything but the protected resources: the data volumes and the passwords of what lies in them. */
+/** Takes down everything but the protected resources: the data volumes and the passwords of the data in them. */
 async function keepData({ stack, docker, handle }: Session): Promise<void> {
   await runPulumi({
     title: `taking down stack ${stack}`,
-    signals,
     options: { configFile: handle.options.configFile },
     show: true,
     run: (run) => handle.program.destroy({ ...run, showSecrets: false, excludeProtected: true }),
@@ -51,13 +54,13 @@ async function keepData({ stack, docker, handle }: Session): Promise<void> {
   signals.begin({ title: "looking at what is left" });
   const volumes = (await listVolumes(docker, stack)).filter(({ data }) => data);
   print();
-  print(`Stack ${stack} is down. Its data stays on the engine and the next \`up\` goes on with it:`);
+  print(`Stack ${stack} is down. Its data stays on the engine, and the next \`up\` uses it again:`);
   for (const { name, mountpoint } of volumes) print(`  ${name}  (${mountpoint})`);
-  if (volumes.length === 0) print("  (no data volume was there)");
-  print(`To delete it as well: npm run down -- --delete-data${stack === "dev" ? "" : ` --stack ${stack}`}`);
+  if (volumes.length === 0) print("  (there was no data volume)");
+  print(`To delete the data as well: ${npmRun("down", stack, "--delete-data")}`);
 }
 
-/** Pure: nothing is protected any more. */
+/** Pure: the state without any protection. */
 export const unprotected = (state: State): State => ({
   ...state,
   resources: state.resources?.map(({ protect: _, ...resource }) => resource),
@@ -67,13 +70,12 @@ async function deleteAll({ stack, docker, handle }: Session): Promise<void> {
   await importState(handle, unprotected);
   await runPulumi({
     title: `deleting stack ${stack} with its data`,
-    signals,
     options: { configFile: handle.options.configFile },
     show: true,
     run: (run) => handle.program.destroy({ ...run, showSecrets: false }),
   });
   signals.begin({ title: "removing the volumes" });
-  // The volumes are declared with retainOnDelete: Pulumi lets go of them and leaves them where they are.
+  // The volumes are declared with retainOnDelete: Pulumi forgets them and leaves them on the engine.
   for (const { name, data } of await listVolumes(docker, stack)) {
     await unlessGone(docker.getVolume(name).remove());
     say(`${data ? "Data volume" : "Volume"} ${name} is removed.`);

@@ -1,45 +1,47 @@
-/** `npm run health`: exit 0 only if every container of the stack is healthy. Asks the engine, needs no Pulumi. */
-import { isGood, listContainers } from "../engine/containers.ts";
-import { OpsError } from "../terminal/errors.ts";
-import { indented, print, printJson } from "../terminal/output.ts";
+/** `npm run health`: exits 0 only if every container of the stack is healthy. It asks the engine and needs no Pulumi. */
+import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { healthTable } from "../engine/health-report.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/session.ts";
+import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
+import { OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { indented, print, printJson } from "../terminal/output.ts";
 
 export async function health(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
+  const { stack } = place;
   const { docker } = await openEngine(place);
-  const views = await listContainers(docker, place.stack);
+  const views = await listContainers(docker, stack);
   const bad = views.filter((view) => !isGood(view));
-  const healthy = views.length > 0 && bad.length === 0;
   if (options.json) {
-    const containers = views.map(
-      ({ name, workload, replica, state, health, restarts, exitCode, lastProbe }) => ({
-        name,
-        workload,
-        replica,
-        state,
-        health,
-        restarts,
-        exitCode,
-        lastProbe,
-      }),
-    );
-    printJson({ stack: place.stack, healthy, containers });
+    const healthy = views.length > 0 && bad.length === 0;
+    printJson({ stack, healthy, containers: views.map(forJson) });
   } else {
-    for (const line of healthTable(views)) print(line);
-    for (const { name, lastProbe } of bad) {
-      if (lastProbe === undefined) continue;
-      print(`  ${name}, last health check (exit ${lastProbe.exitCode}):`);
-      for (const line of indented(lastProbe.output)) print(line);
-    }
+    printHealth(views, bad);
   }
   if (views.length === 0) {
-    throw new OpsError(`Stack ${place.stack} has no container on this engine.`, "Deploy it: npm run up");
+    throw new OpsError(
+      `Stack ${stack} has no container on this engine.`,
+      `Deploy it: ${npmRun("up", stack)}`,
+    );
   }
   if (bad.length > 0) {
     throw new OpsError(
       `Not healthy: ${bad.map(({ name }) => name).join(", ")}.`,
-      "Look at their logs (npm run logs -- WORKLOAD); `npm run up` starts what was stopped.",
+      `Look at their logs (${npmRun("logs", stack, "WORKLOAD")}); \`${npmRun("up", stack)}\` starts what was stopped.`,
     );
+  }
+}
+
+const forJson = (view: ContainerView) => {
+  const { name, workload, replica, state, health, restarts, exitCode, lastProbe } = view;
+  return { name, workload, replica, state, health, restarts, exitCode, lastProbe };
+};
+
+function printHealth(views: readonly ContainerView[], bad: readonly ContainerView[]): void {
+  for (const line of healthTable(views)) print(line);
+  for (const { name, lastProbe } of bad) {
+    if (lastProbe === undefined) continue;
+    print(`  ${name}, last health check (exit ${lastProbe.exitCode}):`);
+    for (const line of indented(lastProbe.output)) print(line);
   }
 }

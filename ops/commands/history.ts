@@ -1,7 +1,7 @@
-/** `npm run history`: who changed what, the newest last. Asks neither the engine nor Pulumi. */
+/** `npm run history`: who changed what on this stack, the newest last. It asks neither the engine nor Pulumi. */
 import { closeKilled, readChanges, type Change } from "../stack/audit.ts";
+import { findPlace, type CommonOptions } from "../stack/place.ts";
 import { paint, print, printJson, table } from "../terminal/output.ts";
-import { findPlace, type CommonOptions } from "../stack/session.ts";
 
 export interface HistoryOptions extends CommonOptions {
   readonly limit: number;
@@ -13,7 +13,7 @@ export function history(options: HistoryOptions): void {
   const changes = readChanges(backend.stateDir, stack).slice(-options.limit);
   if (options.json) return printJson(changes);
   for (const line of table(changes.map(row))) print(line);
-  if (changes.length === 0) print(`Nothing has changed stack ${stack} from here.`);
+  if (changes.length === 0) print(`No change of stack ${stack} was made from here.`);
 }
 
 const row = ({ time, who, action, from, to, result, seconds, reason }: Change): string[] => [

@@ -1,43 +1,46 @@
-/** `npm run host`: prepares the stack's machine and deploys nothing. A bare machine has no engine that `up` could ask. */
-import { confirm, mustBeAskable } from "../terminal/prompt.ts";
-import { EXIT, InterruptedError, OpsError } from "../terminal/errors.ts";
-import { print } from "../terminal/output.ts";
+/** `npm run host`: prepares the stack's machine and deploys nothing, because a bare machine has no engine to ask. */
+import type { CommonOptions } from "../stack/place.ts";
 import { runPulumi } from "../stack/run.ts";
-import { signals, openStackAlone, type CommonOptions } from "../stack/session.ts";
+import { openStackAlone } from "../stack/session.ts";
+import { signals } from "../stack/this-process.ts";
+import { EXIT, InterruptedError, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { print } from "../terminal/output.ts";
+import { confirm, requireTerminal } from "../terminal/prompt.ts";
 
 export interface HostOptions extends CommonOptions {
   readonly yes?: boolean;
 }
 
-/** The commands of the component, whatever they are called. */
+/** Pure: every command of the host's component, whatever its name is. */
 export const hostTargets = (stack: string, project: string): string[] => [
   `urn:pulumi:${stack}::${project}::omniai:host:Host$command:remote:Command::*`,
 ];
 
 export async function host(options: HostOptions): Promise<void> {
-  if (!options.yes) mustBeAskable();
+  if (!options.yes) requireTerminal();
   const { stack, settings, handle } = await openStackAlone(options, { create: true, lock: "host" });
-  if (String(settings.values["hostPrepare"]) !== "true") {
+  if (settings.config.hostPrepare !== true) {
     throw new OpsError(
       `Stack ${stack} prepares no host: omniai:hostPrepare is false.`,
-      "docs/environments.md says which keys it needs.",
+      'Set it, and the other host keys ("A remote host" in docs/environments.md).',
       EXIT.usage,
     );
   }
   const target = hostTargets(stack, settings.project);
-  const go = { signals, options: handle.options, show: true };
+  const run = { options: handle.options, show: true };
   await runPulumi({
-    ...go,
+    ...run,
     title: `previewing the host of stack ${stack}`,
-    run: (run) => handle.program.preview({ ...run, target, diff: true }),
+    run: (options) => handle.program.preview({ ...options, target, diff: true }),
   });
   signals.begin({ title: "asking" });
   if (!options.yes && !(await confirm("Run these scripts on the host?")))
     throw new InterruptedError("The host was not prepared.", "Nothing was changed.");
   await runPulumi({
-    ...go,
+    ...run,
     title: `preparing the host of stack ${stack}`,
-    run: (run) => handle.program.up({ ...run, target, showSecrets: false }),
+    run: (options) => handle.program.up({ ...options, target, showSecrets: false }),
   });
-  print(`The host of stack ${stack} is prepared. Deploy to it: npm run up -- --stack ${stack}`);
+  print(`The host of stack ${stack} is prepared. Deploy to it: ${npmRun("up", stack)}`);
 }

@@ -1,10 +1,14 @@
-/** `npm run logs`: what the containers write, each line with where it comes from. */
+/** `npm run logs`: what the containers write, each line with the workload and replica it comes from. */
 import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
-import { LABELS, listContainers, unframe, type ContainerView } from "../engine/containers.ts";
+import { unframe } from "../engine/container-log.ts";
+import { identityOf, type Identity, listContainers, type ContainerView } from "../engine/containers.ts";
+import { byStack } from "../engine/stack-filter.ts";
+import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
+import { signals } from "../stack/this-process.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import { paint, print } from "../terminal/output.ts";
-import { findPlace, signals, openEngine, type CommonOptions } from "../stack/session.ts";
 
 export interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -22,7 +26,7 @@ export function sinceSeconds(text: string, now: Date = new Date()): number {
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) {
     throw new OpsError(
-      `--since ${text} is no time.`,
+      `--since ${text} is not a time.`,
       'Give a span such as "10m", "2h" or "1d", or a date such as "2026-11-23T10:00".',
       EXIT.usage,
     );
@@ -32,7 +36,7 @@ export function sinceSeconds(text: string, now: Date = new Date()): number {
 
 const COLOURS = ["cyan", "yellow", "green", "magenta", "blue"] as const;
 
-/** Splits a stream into lines and hands each on; the last one too, without its line end. */
+/** Splits a stream into lines without their line ends and hands each on, also the last one. */
 export function eachLine(onLine: (line: string) => void): PassThrough {
   const stream = new PassThrough({ encoding: "utf8" });
   let rest = "";
@@ -58,7 +62,7 @@ export async function logs(workload: string | undefined, options: LogsOptions): 
       workload === undefined
         ? `Stack ${place.stack} has no container on this engine.`
         : `Stack ${place.stack} has no container of a workload "${workload}". It has: ${known}.`,
-      all.length === 0 ? "Deploy it: npm run up" : "Name one of them.",
+      all.length === 0 ? `Deploy it: ${npmRun("up", place.stack)}` : "Name one of them.",
       EXIT.usage,
     );
   }
@@ -74,16 +78,15 @@ export async function logs(workload: string | undefined, options: LogsOptions): 
   }
 }
 
-const label = (view: Pick<ContainerView, "workload" | "replica">): string =>
-  `${view.workload}.${view.replica}`;
+const label = (view: Identity): string => `${view.workload}.${view.replica}`;
 
-function prefix(view: Pick<ContainerView, "workload" | "replica">, width: number): string {
+function prefix(view: Identity, width: number): string {
   const hue =
     [...view.workload].reduce((sum, letter) => sum + letter.charCodeAt(0), view.replica) % COLOURS.length;
   return `${paint(COLOURS[hue] ?? "cyan", label(view).padEnd(width))} | `;
 }
 
-/** Follows the containers that are there and those that start later: an update replaces them. */
+/** Follows the containers that are there and those that start later, because an update replaces them. */
 async function follow(
   docker: Docker,
   stack: string,
@@ -94,10 +97,10 @@ async function follow(
   since: number | undefined,
 ): Promise<void> {
   signals.begin({ title: "following the logs", cancel: () => process.exit(EXIT.ok) });
-  // A container that starts again ends its log and begins one more: follow it from there on.
+  // A container that starts again ends its log and begins another one, which is followed from there on.
   const followed = new Set<string>();
   const attach = async (
-    view: Pick<ContainerView, "id" | "workload" | "replica">,
+    view: Identity & { readonly id: string },
     lines: number | "all",
     from?: number,
   ): Promise<void> => {
@@ -117,9 +120,7 @@ async function follow(
       out.end();
     });
   };
-  const events = await docker.getEvents({
-    filters: JSON.stringify({ type: ["container"], event: ["start"], label: [`${LABELS.stack}=${stack}`] }),
-  });
+  const events = await docker.getEvents(byStack(stack, { type: ["container"], event: ["start"] }));
   events.setEncoding("utf8");
   events.on("data", (text: string) => {
     for (const line of text.split("\n").filter((one) => one.trim() !== "")) {
@@ -137,20 +138,14 @@ async function follow(
 /** Pure: the container that an engine's event says has started. */
 export function parseStart(
   line: string,
-): (Pick<ContainerView, "id" | "workload" | "replica"> & { time: number }) | undefined {
+): (Identity & { readonly id: string } & { time: number }) | undefined {
   try {
     const event = JSON.parse(line) as {
       time?: number;
       Actor?: { ID?: string; Attributes?: Record<string, string> };
     };
-    const labels = event.Actor?.Attributes ?? {};
     if (event.Actor?.ID === undefined) return undefined;
-    return {
-      id: event.Actor.ID,
-      workload: labels[LABELS.workload] ?? "(no workload)",
-      replica: Number(labels[LABELS.replica] ?? 0),
-      time: event.time ?? 0,
-    };
+    return { id: event.Actor.ID, ...identityOf(event.Actor.Attributes ?? {}), time: event.time ?? 0 };
   } catch {
     return undefined;
   }

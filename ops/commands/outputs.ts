@@ -1,16 +1,17 @@
-/** `npm run outputs`: what the stack hands out, secrets masked. */
+/** `npm run outputs`: the stack's outputs, secrets masked unless they are asked for. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import type { CommonOptions } from "../stack/place.ts";
+import { openSession } from "../stack/session.ts";
 import { print, printJson, table } from "../terminal/output.ts";
-import { openSession, type CommonOptions } from "../stack/session.ts";
 
 export interface OutputsOptions extends CommonOptions {
   readonly showSecrets?: boolean;
 }
 
-export const MASK = "[secret]";
+const MASK = "[secret]";
 
-/** Pure: plain values, secrets masked unless asked for. */
-export const visible = (outputs: OutputMap, showSecrets: boolean): Record<string, unknown> =>
+/** Pure: plain values, secrets masked unless they are asked for. */
+export const visibleValues = (outputs: OutputMap, showSecrets: boolean): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(outputs).map(([key, { value, secret }]) => [
       key,
@@ -18,9 +19,9 @@ export const visible = (outputs: OutputMap, showSecrets: boolean): Record<string
     ]),
   );
 
-export async function outputs(options: OutputsOptions): Promise<void> {
+export async function showOutputs(options: OutputsOptions): Promise<void> {
   const { handle } = await openSession(options, { create: false, onlyLooking: true });
-  const values = visible(await handle.state.outputs(), options.showSecrets === true);
+  const values = visibleValues(await handle.state.outputs(), options.showSecrets === true);
   if (options.json) return printJson(values);
   const rows = Object.entries(values).map(([key, value]) => [
     key,

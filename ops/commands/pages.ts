@@ -1,34 +1,35 @@
-/** `npm run pages -- build`: the page of a stack as files, for whoever serves or deploys it. */
-import fs from "node:fs";
+/** `npm run pages -- build`: writes the page of a stack as files, for whoever serves or deploys it. */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { stackFiles, staticFiles, type SiteFile } from "../../infra/components/pages/site.ts";
 import type { RuntimeConfig } from "../../infra/components/pages/runtime-config.ts";
+import { stackFiles, staticFiles, type SiteFile } from "../../infra/components/pages/site.ts";
+import { ROOT, type CommonOptions } from "../stack/place.ts";
+import { openSession } from "../stack/session.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import { print } from "../terminal/output.ts";
-import { openSession, ROOT, type CommonOptions } from "../stack/session.ts";
-import { textOf } from "../stack/settings.ts";
 
 export interface PagesOptions extends CommonOptions {
   readonly out: string;
 }
 
-/** Writes the files into a folder that is empty or not there yet. @throws OpsError */
+/** Writes the files into a folder that is empty or does not exist yet. @throws OpsError */
 export function writeSite(folder: string, files: readonly SiteFile[]): void {
-  if (fs.existsSync(folder) && fs.readdirSync(folder).length > 0) {
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new OpsError(
-      `${folder} is not empty; what lies there would be published with the page.`,
-      "Give the name of a folder that is empty or not there yet: --out DIR",
+      `${folder} is not empty; the files in it would be published with the page.`,
+      "Name a folder that is empty or does not exist yet: --out DIR",
       EXIT.usage,
     );
   }
   for (const file of files) {
     const target = path.join(folder, file.path);
-    fs.mkdirSync(path.dirname(target), { recursive: true });
-    fs.writeFileSync(target, file.content);
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, file.content);
   }
 }
 
-/** Out of the stack's outputs. @throws OpsError for a stack that has none yet */
+/** Pure: the page's config out of the stack's outputs. @throws OpsError for a stack that has none yet */
 export function runtimeConfigOf(
   outputs: Readonly<Record<string, { value: unknown }>>,
   stack: string,
@@ -36,19 +37,19 @@ export function runtimeConfigOf(
   const value = outputs["runtimeConfig"]?.value as RuntimeConfig | undefined;
   if (typeof value?.apiBaseUrl === "string") return value;
   throw new OpsError(
-    `Stack ${stack} has no runtimeConfig: it was not deployed to its end.`,
-    `Deploy it first: npm run up -- --stack ${stack}`,
+    `Stack ${stack} has no runtimeConfig, because it was never deployed completely.`,
+    `Deploy it first: ${npmRun("up", stack)}`,
   );
 }
 
-export async function buildPages(options: PagesOptions): Promise<void> {
+export async function pages(_action: string, options: PagesOptions): Promise<void> {
   const { handle, stack } = await openSession(options, { create: false, onlyLooking: true });
   const config = runtimeConfigOf(await handle.state.outputs(), stack);
-  const domain = textOf(handle.settings.values, "pagesDomain") ?? "";
+  const domain = handle.settings.config.pagesDomain ?? "";
   const folder = path.resolve(options.out);
   const files = [...staticFiles(path.join(ROOT, "frontend")), ...stackFiles(config, domain)];
   writeSite(folder, files);
   print(
-    `${files.length} files of the page of stack ${stack} are in ${folder}; it calls ${config.apiBaseUrl}.`,
+    `The page of stack ${stack} is written to ${folder} (${files.length} files); it calls ${config.apiBaseUrl}.`,
   );
 }

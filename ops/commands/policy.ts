@@ -1,11 +1,13 @@
-/** `npm run policy`: the policies on what each stack would be, without deploying anything. */
+/** `npm run policy`: checks each stack against the policies as it would be deployed, and deploys nothing. */
 import { environmentOf, isMandatory, type Environment } from "../../infra/config/policy-settings.ts";
+import { stackFiles } from "../stack/config-files.ts";
+import { ROOT, type CommonOptions } from "../stack/place.ts";
+import { RunFailed, runPulumi } from "../stack/run.ts";
+import { openSession } from "../stack/session.ts";
+import { signals } from "../stack/this-process.ts";
+import type { Violation } from "../stack/violations.ts";
 import { EXIT, explain, OpsError } from "../terminal/errors.ts";
 import { paint, print, printJson } from "../terminal/output.ts";
-import { RunFailed, runPulumi } from "../stack/run.ts";
-import { signals, openSession, ROOT, type CommonOptions } from "../stack/session.ts";
-import { stackFiles, textOf } from "../stack/settings.ts";
-import type { Violation } from "../stack/violations.ts";
 
 export interface PolicyOptions extends Omit<CommonOptions, "stack"> {
   /** Default: every stack that has a file. */
@@ -16,11 +18,11 @@ interface Verdict {
   readonly stack: string;
   readonly environment?: Environment;
   readonly violations: readonly Violation[];
-  /** Why the policies could not be asked; undefined where they were. */
+  /** Why the policies could not be checked; undefined when they were. */
   readonly failure?: string;
 }
 
-/** @throws OpsError when a mandatory policy does not hold, or a stack could not be looked at */
+/** @throws OpsError when a mandatory policy does not hold, or a stack could not be checked */
 export async function policy(options: PolicyOptions): Promise<void> {
   const stacks = options.stack === undefined ? stackFiles(ROOT) : [options.stack];
   const verdicts: Verdict[] = [];
@@ -43,20 +45,17 @@ export async function policy(options: PolicyOptions): Promise<void> {
     );
   }
   if (failed.length > 0)
-    throw new OpsError(`Stack ${failed.join(", ")} could not be looked at.`, "The reasons are above.");
+    throw new OpsError(`Stack ${failed.join(", ")} could not be checked.`, "The reasons are above.");
 }
 
 async function judge(options: CommonOptions): Promise<Verdict> {
   const { stack } = options;
-  // A session sets it to its stack's engine, and the next stack may have another one.
-  const host = process.env["DOCKER_HOST"];
   try {
     const { handle, settings } = await openSession(options, { create: true });
-    const environment = environmentOf(stack, textOf(settings.values, "environment") ?? "");
+    const environment = environmentOf(stack, settings.config.environment ?? "");
     try {
       const { events } = await runPulumi({
-        title: `looking at stack ${stack}`,
-        signals,
+        title: `checking stack ${stack} against its policies`,
         options: handle.options,
         show: false,
         run: (run) => handle.program.preview(run),
@@ -71,9 +70,6 @@ async function judge(options: CommonOptions): Promise<Verdict> {
     if (signals.requested) throw error;
     const { what, remedy } = explain(error);
     return { stack, violations: [], failure: [what, remedy].filter(Boolean).join(" ") };
-  } finally {
-    if (host === undefined) delete process.env["DOCKER_HOST"];
-    else process.env["DOCKER_HOST"] = host;
   }
 }
 
@@ -83,7 +79,7 @@ function printVerdict({ stack, environment, violations, failure }: Verdict): voi
     print(`  ${paint("red", "✗")} ${failure ?? ""}`);
     return;
   }
-  const level = isMandatory(environment) ? "violations stop a deploy" : "violations are shown only";
+  const level = isMandatory(environment) ? "violations stop a deploy" : "violations are only shown";
   print(`  judged as ${environment}: ${level}`);
   const remarks = violations.filter(({ rule }) => rule === "remarks");
   const broken = violations.filter(({ rule }) => rule !== "remarks");

@@ -1,9 +1,13 @@
-/** `npm run preview`: what `up` would change. Changes nothing but what it needs to look: tools, images, the stack's place. */
+/**
+ * `npm run preview`: what `up` would change. It changes nothing on the stack, and makes ready what it needs to look:
+ * the tools, the images, the stack's place in the backend.
+ */
+import { prepareStackImages } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
-import { print } from "../terminal/output.ts";
+import type { CommonOptions } from "../stack/place.ts";
 import { runPulumi } from "../stack/run.ts";
-import { signals, openSession, type CommonOptions } from "../stack/session.ts";
-import { getImages } from "./up.ts";
+import { openSession } from "../stack/session.ts";
+import { print } from "../terminal/output.ts";
 
 export interface PreviewOptions extends CommonOptions {
   readonly diff?: boolean;
@@ -13,10 +17,9 @@ export interface PreviewOptions extends CommonOptions {
 export async function preview(options: PreviewOptions): Promise<void> {
   const session = await openSession(options, { create: true });
   const { stack, handle } = session;
-  await getImages(session);
+  await prepareStackImages(session);
   const { events } = await runPulumi({
     title: `previewing stack ${stack}`,
-    signals,
     options: handle.options,
     show: true,
     run: (run) => handle.program.preview({ ...run, diff: options.diff, refresh: options.refresh }),

@@ -1,28 +1,31 @@
 /**
- * `npm run restart`: a new container for each replica of a workload, one at a time and by Pulumi's own path: the new
- * one is created and healthy, the edge is switched to it, the old one drains and goes.
+ * `npm run restart`: a new container for each replica of a workload, one at a time and the way Pulumi does it: the new
+ * container becomes healthy, the edge is switched to it, the old one drains and leaves.
  */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import { REPLICA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { readChanges, servingBuild } from "../stack/audit.ts";
-import { LABELS } from "../engine/containers.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
-import { paint, print } from "../terminal/output.ts";
-import { runPulumi, type Change } from "../stack/run.ts";
-import { signals, openSession, say, type CommonOptions, type Session } from "../stack/session.ts";
+import { deploy, prepare, summarise } from "../stack/deploy.ts";
 import type { StackHandle } from "../stack/open-stack.ts";
+import type { CommonOptions } from "../stack/place.ts";
+import { runPulumi, type Change } from "../stack/run.ts";
+import { openSession, type Session } from "../stack/session.ts";
 import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "../stack/state.ts";
-import { deploy, prepare, summarise } from "./up.ts";
+import { say } from "../stack/this-process.ts";
 import { currentOptions } from "../stack/versions.ts";
+import { EXIT, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { paint, print } from "../terminal/output.ts";
 
 export interface RestartOptions extends CommonOptions {
   readonly workload: string;
 }
 
-/** Pure: the replicas of a workload, in order; those that wait for their deletion are not among them. */
+/** Pure: the replicas of a workload, in order and without those that wait for their deletion. */
 export function replicaUrns(state: State, workload: string): string[] {
   return resourcesOf(state, TYPES.container)
-    .filter((resource) => resource.delete !== true && labelsOf(resource)[LABELS.workload] === workload)
-    .sort((left, right) => Number(labelsOf(left)[LABELS.replica]) - Number(labelsOf(right)[LABELS.replica]))
+    .filter((resource) => resource.delete !== true && labelsOf(resource)[WORKLOAD_LABEL] === workload)
+    .sort((left, right) => Number(labelsOf(left)[REPLICA_LABEL]) - Number(labelsOf(right)[REPLICA_LABEL]))
     .map(({ urn }) => urn);
 }
 
@@ -31,44 +34,49 @@ export const workloadsOf = (state: State): string[] =>
   [
     ...new Set(
       resourcesOf(state, TYPES.container)
-        .map((resource) => labelsOf(resource)[LABELS.workload])
+        .map((resource) => labelsOf(resource)[WORKLOAD_LABEL])
         .filter((workload) => workload !== undefined),
     ),
   ].sort();
 
 export async function restart(options: RestartOptions): Promise<void> {
   const session = await openSession(options, { create: false, lock: "restart" });
+  const { stack, backend, audit } = session;
   const state = await prepare(session);
   const urns = replicaUrns(state, options.workload);
   if (urns.length === 0) {
     throw new OpsError(
-      `Stack ${session.stack} has no workload "${options.workload}". It has: ${workloadsOf(state).join(", ") || "none"}.`,
-      "Name one of them with --workload, or deploy the stack: npm run up",
+      `Stack ${stack} has no workload "${options.workload}". It has: ${workloadsOf(state).join(", ") || "none"}.`,
+      `Name one of them with --workload, or deploy the stack: ${npmRun("up", stack)}`,
       EXIT.usage,
     );
   }
   const pulumiOptions = currentOptions(session);
   await refuseOtherChanges(session, pulumiOptions);
-  session.audit?.note({ to: servingBuild(readChanges(session.backend.stateDir, session.stack)) });
+  audit?.note({ to: servingBuild(readChanges(backend.stateDir, stack)) });
   if (urns.length === 1)
-    say(`${options.workload} has one container: where it owns a port or data, it is away while it restarts.`);
+    say(`${options.workload} has one container: if it owns a port or data, it is away while it is replaced.`);
   let outputs: OutputMap = {};
   for (const [index, urn] of urns.entries()) {
     print();
     print(paint("bold", `Restarting ${nameOf(urn)} (${index + 1} of ${urns.length})`));
-    outputs = await deploy(session, pulumiOptions, false, `restarting ${nameOf(urn)}`, [urn]);
+    outputs = await deploy(session, {
+      title: `restarting ${nameOf(urn)}`,
+      options: pulumiOptions,
+      refresh: false,
+      replace: [urn],
+    });
   }
   await summarise(session, outputs);
 }
 
-/** A restart is no way to deploy: what else has changed is deployed by `up`, with its checks and its question. */
+/** A restart must not deploy other changes: those belong to `up`, which checks them and asks. @throws OpsError */
 async function refuseOtherChanges(
   { stack, handle }: Session,
   options: StackHandle["options"],
 ): Promise<void> {
   const { events } = await runPulumi({
     title: `checking that stack ${stack} is as the program declares it`,
-    signals,
     options,
     show: false,
     run: (run) => handle.program.preview({ ...run }),
@@ -76,11 +84,11 @@ async function refuseOtherChanges(
   if (events.changes.length === 0) return;
   throw new OpsError(
     `Stack ${stack} is not as the program declares it, and a restart would deploy that too: ${describeChanges(events.changes)}.`,
-    `Deploy it first: npm run up${stack === "dev" ? "" : ` -- --stack ${stack}`}`,
+    `Deploy it first: ${npmRun("up", stack)}`,
   );
 }
 
-/** Pure: at most six changes by name. A replacement is three steps of the engine, and one change for a person. */
+/** Pure: at most six changes by name. A replacement is three steps of the engine and one change for a person. */
 export function describeChanges(changes: readonly Change[]): string {
   const words = new Map<string, string>();
   for (const { op, urn, type } of changes) {

@@ -1,27 +1,30 @@
 /**
- * `npm run rollback`: back to a version that was good, from the image that was kept, by the same way as a deploy: new
- * replicas are healthy before the edge is switched to them and the others go. It covers the service's image and the
- * stack's config. The program, the images of other workloads by tag, and the database stay as they are: migrations go
- * forward only, and are written so that the version before can live with them.
+ * `npm run rollback`: goes back to a version that was good, from its kept image, the same way as a deploy: new replicas
+ * are healthy before the edge is switched to them and the old ones leave. It covers the service's image and the stack's
+ * config. The program, the images of other workloads and the database stay as they are: migrations only go forward, and
+ * are written so that the version before them works with them too (docs/decisions/0018).
  */
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";
 import { readChanges } from "../stack/audit.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
-import { ago, paint, print, printJson, table } from "../terminal/output.ts";
-import { findPlace, openEngine, openSession, say, type CommonOptions, type Place } from "../stack/session.ts";
-import type { Values } from "../stack/settings.ts";
-import { deploy, prepare, summarise } from "./up.ts";
+import type { Values } from "../stack/config-files.ts";
+import { deploy, prepare, summarise } from "../stack/deploy.ts";
+import { findPlace, openEngine, type CommonOptions, type Place } from "../stack/place.ts";
+import { openSession } from "../stack/session.ts";
+import { say } from "../stack/this-process.ts";
 import {
   configChanges,
-  configOf,
+  committedConfig,
   goodVersions,
   hasImage,
   lastGood,
-  pin,
+  useVersion,
   removeObsolete,
   type GoodVersion,
 } from "../stack/versions.ts";
+import { EXIT, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { ago, paint, print, printJson, table } from "../terminal/output.ts";
 
 export interface RollbackOptions extends CommonOptions {
   readonly list?: boolean;
@@ -35,44 +38,45 @@ export async function rollback(to: string | undefined, options: RollbackOptions)
   const session = await openSession(options, { create: false, lock: "rollback" });
   const { docker, stack, audit } = session;
   const version = await choose(to, session, docker);
-  const config: Values = options.keepConfig ? configOf(session) : version.config;
+  const config: Values = options.keepConfig ? committedConfig(session) : version.config;
   audit?.note({ to: version.build });
-  for (const change of configChanges(configOf(session), config)) say(`The config goes back too: ${change}`);
+  for (const change of configChanges(committedConfig(session), config))
+    say(`The config goes back as well: ${change}`);
   await prepare(session);
   print(paint("bold", `Rolling stack ${stack} back to ${version.build}`));
-  const outputs = await deploy(
-    session,
-    pin(session, { ...version, config }),
-    false,
-    `rolling back stack ${stack}`,
-  );
+  const outputs = await deploy(session, {
+    title: `rolling back stack ${stack}`,
+    options: useVersion(session, { ...version, config }),
+    refresh: false,
+  });
   audit?.note({ version: { build: version.build, imageId: version.imageId, config } });
   await summarise(session, outputs);
   await removeObsolete(session);
   print(
-    `Stack ${stack} is back at ${version.build}. The next \`npm run up\` goes forward to the sources again.`,
+    `Stack ${stack} is back at ${version.build}. The next \`${npmRun("up", stack)}\` goes forward to the sources again.`,
   );
 }
 
-/** @throws OpsError with what there is */
+/** The version to go back to. @throws OpsError that says which versions there are */
 async function choose(to: string | undefined, place: Place, docker: Docker): Promise<GoodVersion> {
   const changes = changesOf(place);
   const versions = goodVersions(changes);
   const found = to === undefined ? lastGood(changes) : versions.find(({ build }) => build.startsWith(to));
-  const there = versions.map(({ build }) => build).join(", ") || "none";
+  const known = versions.map(({ build }) => build).join(", ") || "none";
+  const list = npmRun("rollback", place.stack, "--list");
   if (found === undefined) {
     throw new OpsError(
       to === undefined
-        ? `Stack ${place.stack} has no version to go back to. Good ones: ${there}.`
-        : `Stack ${place.stack} has had no good version "${to}". Good ones: ${there}.`,
-      "npm run rollback -- --list shows what there is.",
+        ? `Stack ${place.stack} has no version to go back to. Good versions: ${known}.`
+        : `Stack ${place.stack} has never had a good version "${to}". Good versions: ${known}.`,
+      `\`${list}\` shows them with their times.`,
       EXIT.usage,
     );
   }
   if (await hasImage(docker, found.build)) return found;
   throw new OpsError(
     `The image of ${found.build} is no longer on the engine.`,
-    "npm run rollback -- --list shows which are. To deploy that version anew, check out its sources and run npm run up.",
+    `\`${list}\` shows which images are. To deploy that version again, check out its sources and run \`${npmRun("up", place.stack)}\`.`,
   );
 }
 
@@ -105,5 +109,5 @@ async function list(options: RollbackOptions): Promise<void> {
     ]),
   ))
     print(line);
-  if (rows.length === 0) print(`Stack ${place.stack} has had no good version from here.`);
+  if (rows.length === 0) print(`No good version of stack ${place.stack} was deployed from here.`);
 }

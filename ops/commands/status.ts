@@ -1,28 +1,23 @@
-/** `npm run status`: how a stack is, on one page. */
+/** `npm run status`: the state of a stack on one page. */
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
-import { readChanges } from "../stack/audit.ts";
-import {
-  isGood,
-  listContainers,
-  listVolumes,
-  usage,
-  volumeSizes,
-  type ContainerView,
-  type Usage,
-  type VolumeView,
-} from "../engine/containers.ts";
-import { explain } from "../terminal/errors.ts";
 import { judge, type Holder } from "../../tools/host/lock.mjs";
-import { holderOf, ownLock, pulumiLocks } from "../stack/locks.ts";
-import { describeMaintenance, readMaintenance, type Maintenance } from "./maintenance.ts";
-import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";
+import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
-import { findPlace, openEngine, openSession, type CommonOptions, type Place } from "../stack/session.ts";
-import { imageNames } from "../stack/settings.ts";
+import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";
+import { usage, type Usage } from "../engine/usage.ts";
+import { listVolumes, volumeSizes, type VolumeView } from "../engine/volumes.ts";
+import { readChanges } from "../stack/audit.ts";
+import { holderOf, ownLock, pulumiLocks } from "../stack/locks.ts";
 import { exportState } from "../stack/open-stack.ts";
+import { findPlace, openEngine, type CommonOptions, type Place } from "../stack/place.ts";
+import { openSession } from "../stack/session.ts";
+import { imageNames } from "../stack/settings.ts";
 import { failedResources, nameOf } from "../stack/state.ts";
 import { rolledBackTo } from "../stack/versions.ts";
+import { explain } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";
 
 interface LastUpdate {
   readonly kind: string;
@@ -42,21 +37,21 @@ interface StateView {
 interface StatusView {
   readonly stack: string;
   readonly healthy: boolean;
-  /** Undefined when Pulumi could not be asked; `note` says why. */
+  /** Undefined when Pulumi could not be asked; then `note` says why. */
   readonly state?: StateView;
   readonly note?: string;
   readonly containers: readonly (ContainerView & { usage?: Usage })[];
   readonly volumes: readonly VolumeView[];
   readonly locks: readonly string[];
-  /** True while another run works on the stack: what is pending then is under way. */
+  /** True while another run works on the stack, so that what is pending is under way. */
   readonly busy: boolean;
   readonly maintenance?: Maintenance;
   /** The build that a rollback brought, while it serves. */
   readonly rolledBackTo?: string;
 }
 
-/** Pure: the newest update, as JSON has it. */
-export function lastUpdateOf(history: readonly UpdateSummary[]): LastUpdate | undefined {
+/** Pure: the newest update in the form of the JSON output. */
+function lastUpdateOf(history: readonly UpdateSummary[]): LastUpdate | undefined {
   const update = history[0];
   return (
     update && {
@@ -88,7 +83,7 @@ async function readEngine(
   { stack, settings }: Place,
 ): Promise<Pick<StatusView, "containers" | "volumes">> {
   const [views, volumes, sizes] = await Promise.all([
-    listContainers(docker, stack, imageNames(settings.values)),
+    listContainers(docker, stack, imageNames(settings.config)),
     listVolumes(docker, stack),
     volumeSizes(docker, 3000),
   ]);
@@ -101,7 +96,7 @@ async function readEngine(
   return { containers, volumes: volumes.map((volume) => ({ ...volume, size: sizes?.get(volume.name) })) };
 }
 
-/** Whoever works on the stack now, or left its lock behind. */
+/** Who works on the stack now, and whose interrupted run left a lock behind. */
 function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks" | "busy"> {
   const own = ownLock(backend.stateDir, stack);
   const theirs = backend.folder === undefined ? [] : pulumiLocks(backend.folder, settings.project, stack);
@@ -121,7 +116,7 @@ export async function status(options: CommonOptions): Promise<void> {
   const [state, engine, maintenance] = await Promise.all([
     readState(options).catch((error: unknown) => explain(error)),
     readEngine(docker, place),
-    // An edge that cannot be asked is no reason to say nothing.
+    // An edge that cannot be asked is no reason to show nothing else.
     readMaintenance(docker, place.stack).catch(() => undefined),
   ]);
   const view: StatusView = {
@@ -168,18 +163,17 @@ function printStatus(view: StatusView): void {
   for (const line of table(rows)) print(line);
   if (volumes.length === 0) print("  none");
 
+  const up = npmRun("up", stack);
   const remarks = [
     ...(maintenance === undefined ? [] : [describeMaintenance(maintenance, stack)]),
     ...(view.rolledBackTo === undefined
       ? []
-      : [`Rolled back to ${view.rolledBackTo}; the next \`npm run up\` goes forward to the sources again.`]),
+      : [`Rolled back to ${view.rolledBackTo}; the next \`${up}\` goes forward to the sources again.`]),
     ...locks.map((lock) => `Locked by ${lock}.`),
     ...(state?.pending ?? []).map((operation) =>
-      busy ? `Under way: ${operation}.` : `Interrupted: ${operation}; the next \`npm run up\` clears it.`,
+      busy ? `Under way: ${operation}.` : `Interrupted: ${operation}; the next \`${up}\` clears it.`,
     ),
-    ...(state?.failed ?? []).map(
-      (name) => `${name} did not get healthy; the next \`npm run up\` replaces it.`,
-    ),
+    ...(state?.failed ?? []).map((name) => `${name} did not get healthy; the next \`${up}\` replaces it.`),
   ];
   if (remarks.length > 0) print();
   for (const remark of remarks) print(`  ${paint("yellow", remark)}`);

@@ -1,12 +1,13 @@
 /**
- * `npm run user`: who may use the service. It runs the service's own code in one of its replicas, which has the way to
- * the database and the rights; nothing has to be opened for it. A password goes through standard input.
+ * `npm run user`: who may use the service. It runs the service's own code in one of its replicas, which reaches the
+ * database and has the rights, so nothing has to be opened for it. A password goes through standard input.
  */
-import type Docker from "dockerode";
-import { isGood, listContainers, unframe } from "../engine/containers.ts";
+import { isGood, listContainers } from "../engine/containers.ts";
+import { execIn } from "../engine/exec.ts";
+import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import { note, paint, print } from "../terminal/output.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/session.ts";
 
 export interface UserOptions extends CommonOptions {
   readonly scopes?: string;
@@ -28,47 +29,50 @@ type Answer =
   | { ok: true; users: readonly User[] }
   | { ok: false; what: string; remedy: string };
 
-/** A small heap: it shares the replica's memory with the service. */
+/** The heap is small because the command shares the replica's memory with the service. */
 const PROGRAM = ["node", "--max-old-space-size=48", "service/dist/user.js"];
 
 export async function user(command: string, name: string | undefined, options: UserOptions): Promise<void> {
   const place = findPlace(options);
+  const { stack } = place;
   const { docker } = await openEngine(place);
-  const replicas = (await listContainers(docker, place.stack)).filter(
-    ({ workload }) => workload === "backend",
-  );
+  const replicas = (await listContainers(docker, stack)).filter(({ workload }) => workload === "backend");
   const replica = replicas.find(isGood);
   if (!replica) {
     throw new OpsError(
-      `Stack ${place.stack} has no healthy replica of the service; it has ${replicas.length} that ${replicas.length === 1 ? "is" : "are"} not.`,
-      replicas.length === 0 ? "Deploy it: npm run up" : "See why: npm run health, npm run logs -- backend",
+      replicas.length === 0
+        ? `Stack ${stack} has no replica of the service on this engine.`
+        : `Stack ${stack} has no healthy replica of the service; ${replicas.length} of ${replicas.length} are unhealthy.`,
+      replicas.length === 0
+        ? `Deploy it: ${npmRun("up", stack)}`
+        : `See why: ${npmRun("health", stack)}, ${npmRun("logs", stack, "backend")}`,
     );
   }
   const args = [command, ...(name === undefined ? [] : [name])];
   if (options.scopes !== undefined) args.push("--scopes", options.scopes);
   if (options.passwordStdin) args.push("--password-stdin");
   const input = options.passwordStdin ? await readInput() : "";
-  const { output, exitCode } = await execute(docker, replica.id, [...PROGRAM, ...args], input);
+  const { output, exitCode } = await execIn(docker, replica.id, [...PROGRAM, ...args], { input });
   const answer = parseAnswer(output);
   if (!answer) {
     throw new OpsError(
-      `The command in ${replica.name} ended with ${exitCode} and said nothing that is understood: ${lastLine(output)}`,
-      "Is the replica of this version? Deploy it: npm run up",
+      `The command in ${replica.name} ended with exit code ${exitCode} and an answer that cannot be read: ${lastLine(output)}`,
+      `The replica may be of another version than this checkout. Deploy this one: ${npmRun("up", stack)}`,
     );
   }
   if (!answer.ok) throw new OpsError(answer.what, answer.remedy, exitCode === 2 ? EXIT.usage : EXIT.failed);
   if (options.json) return print(JSON.stringify(answer, undefined, 2));
-  show(command, answer);
+  printAnswer(command, answer, stack);
 }
 
-/** Pure: the answer is the last line that is JSON; undefined when there is none. */
+/** Pure: the answer, which is the last line that is JSON with `ok`; undefined when there is none. */
 export function parseAnswer(output: string): Answer | undefined {
   for (const line of output.trimEnd().split("\n").reverse()) {
     try {
       const value: unknown = JSON.parse(line);
       if (typeof value === "object" && value !== null && "ok" in value) return value as Answer;
     } catch {
-      // Not the answer.
+      // Another line than the answer.
     }
   }
   return undefined;
@@ -83,32 +87,10 @@ async function readInput(): Promise<string> {
   return text;
 }
 
-/** Runs a program in a container, with `input` on its standard input. */
-async function execute(
-  docker: Docker,
-  id: string,
-  command: readonly string[],
-  input: string,
-): Promise<{ output: string; exitCode: number }> {
-  const exec = await docker
-    .getContainer(id)
-    .exec({ Cmd: [...command], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: false });
-  const stream = await exec.start({ hijack: true, stdin: true });
-  const pieces: Buffer[] = [];
-  stream.on("data", (piece: Buffer) => pieces.push(piece));
-  stream.end(input);
-  await new Promise<void>((resolve, reject) => {
-    stream.on("end", resolve);
-    stream.on("close", resolve);
-    stream.on("error", reject);
-  });
-  const { ExitCode } = await exec.inspect();
-  return { output: unframe(Buffer.concat(pieces)), exitCode: ExitCode ?? EXIT.failed };
-}
-
-function show(command: string, answer: Extract<Answer, { ok: true }>): void {
+function printAnswer(command: string, answer: Extract<Answer, { ok: true }>, stack: string): void {
   if ("users" in answer) {
-    if (answer.users.length === 0) return print("There is no user yet. Add one: npm run user -- add NAME");
+    if (answer.users.length === 0)
+      return print(`There is no user yet. Add one: ${npmRun("user", stack, "add", "NAME")}`);
     for (const one of answer.users) print(describeUser(one));
     return;
   }

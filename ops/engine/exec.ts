@@ -1,29 +1,39 @@
 /** A command inside of a container of the stack. */
 import type Docker from "dockerode";
-import { unframe } from "./containers.ts";
+import { unframe } from "./container-log.ts";
 
-export interface ExecResult {
-  readonly code: number;
-  /** Both streams. */
+interface ExecOptions {
+  /** What the command has to know: in its environment no character means anything to a shell. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What it reads on its standard input; default: nothing. */
+  readonly input?: string;
+}
+
+interface ExecResult {
+  readonly exitCode: number;
+  /** Both streams together. */
   readonly output: string;
 }
 
-/** Runs it to its end. What it has to know goes through `env`, so that no character means something to a shell. */
+/** Runs it to its end. */
 export async function execIn(
   docker: Docker,
   container: string,
   command: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, input }: ExecOptions = {},
 ): Promise<ExecResult> {
   const exec = await docker.getContainer(container).exec({
     Cmd: [...command],
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    AttachStdin: input !== undefined,
     AttachStdout: true,
     AttachStderr: true,
   });
-  const stream = await exec.start({});
+  // Only a hijacked connection carries standard input and its end.
+  const stream = await exec.start(input === undefined ? {} : { hijack: true, stdin: true });
+  if (input !== undefined) stream.end(input);
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(part as Buffer);
   const { ExitCode } = await exec.inspect();
-  return { code: ExitCode ?? 1, output: unframe(Buffer.concat(parts)) };
+  return { exitCode: ExitCode ?? 1, output: unframe(Buffer.concat(parts)) };
 }

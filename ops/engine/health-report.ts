@@ -1,7 +1,9 @@
-/** How the containers of a stack are: for people after an update, for `health` and for `status`. */
+/** Tells people how the containers of a stack are: after an update, in `health` and in `status`. */
 import type Docker from "dockerode";
-import { isGood, lastLog, listContainers, type ContainerView } from "./containers.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import { ago, indented, note, paint, print, table } from "../terminal/output.ts";
+import { lastLog } from "./container-log.ts";
+import { isGood, listContainers, type ContainerView } from "./containers.ts";
 
 /** Pure: "healthy", "unhealthy", "restarting (3 restarts)", "exited (code 1, out of memory)". */
 export function condition(view: ContainerView): string {
@@ -15,9 +17,10 @@ export function condition(view: ContainerView): string {
   return facts.length === 0 ? view.state : `${view.state} (${facts.join(", ")})`;
 }
 
-/** Pure: what to do about a container that is not well. */
+/** Pure: what to do about a container that is not healthy. */
 export function advice(view: ContainerView, all: readonly ContainerView[], stack: string): string {
-  const logs = `npm run logs -- ${view.workload}${stack === "dev" ? "" : ` --stack ${stack}`}`;
+  const logs = npmRun("logs", stack, view.workload);
+  const up = npmRun("up", stack);
   const others = all.filter(
     (other) => other.workload === view.workload && other.id !== view.id && isGood(other),
   );
@@ -26,11 +29,11 @@ export function advice(view: ContainerView, all: readonly ContainerView[], stack
       ? ` Meanwhile ${others.map(({ name }) => name).join(", ")} ${others.length > 1 ? "go" : "goes"} on serving.`
       : "";
   if (view.oomKilled)
-    return `Give it more memory (omniai:${view.workload}Memory) and run \`npm run up\`.${serving}`;
+    return `Give it more memory (omniai:${view.workload}Memory) and run \`${up}\`.${serving}`;
   if (view.state === "exited" || view.state === "created" || view.state === "dead") {
-    return `Look at the lines above (more: ${logs}), correct the cause and run \`npm run up\`, which starts it again.${serving}`;
+    return `Look at the lines above (more: ${logs}), correct the cause and run \`${up}\`, which starts it again.${serving}`;
   }
-  return `Look at the lines above (more: ${logs} --follow), correct the cause and run \`npm run up\`.${serving}`;
+  return `Look at the lines above (more: ${logs}), correct the cause and run \`${up}\`.${serving}`;
 }
 
 /** One line per container. */
@@ -42,13 +45,11 @@ export const healthTable = (views: readonly ContainerView[]): string[] =>
       String(view.replica),
       view.name,
       condition(view),
-      view.startedAt && view.state === "running"
-        ? `since ${ago(new Date(view.startedAt))}`.replace("since ", "started ")
-        : "",
+      view.startedAt && view.state === "running" ? `started ${ago(new Date(view.startedAt))}` : "",
     ]),
   );
 
-/** Everything that helps to find out why a container is not well, on standard error. */
+/** Prints on standard error everything that helps to find out why containers are not healthy. */
 export async function explainContainers(
   docker: Docker,
   stack: string,
@@ -75,7 +76,7 @@ export async function explainContainers(
   }
 }
 
-/** Waits for containers that are still starting, which an update does not wait for when it changed nothing. */
+/** Waits for containers that are still starting: an update that changed nothing has not waited for them. */
 export async function settledContainers(
   docker: Docker,
   stack: string,
@@ -91,7 +92,7 @@ export async function settledContainers(
 }
 
 export interface Urls {
-  /** Through the tunnel. */
+  /** The one that leads through the tunnel. */
   readonly public?: string;
   readonly http?: string;
   readonly https?: string;
@@ -99,7 +100,7 @@ export interface Urls {
 
 const URL_KINDS = ["public", "http", "https"] as const;
 
-/** Pure: the URLs out of the stack's outputs. */
+/** Pure: the URLs in the stack's outputs. */
 export function urlsOf(outputs: Readonly<Record<string, { value: unknown }>>): Urls {
   const urls = outputs["urls"]?.value;
   if (typeof urls !== "object" || urls === null) return {};

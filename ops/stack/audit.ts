@@ -1,15 +1,15 @@
 /**
- * Who changed what: a line of JSON for every change of a stack, in .state/audit, also for one that failed or was cut
- * off. It is this machine's own: a change made elsewhere is in that machine's file.
+ * Who changed what: one line of JSON in .state/audit for every change of a stack, also for one that failed or was killed.
+ * The file belongs to this machine: a change that was made elsewhere is in the file of that machine.
  */
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { isAlive } from "../../tools/host/process.mjs";
-import type { Values } from "./settings.ts";
+import type { Values } from "./config-files.ts";
 
-/** What serves after a change that went well, and all it takes to come back to it. */
+/** What serves after a change that went well, and everything that is needed to come back to it. */
 export interface Version {
   /** The content hash of the service's sources, and the tag of its image. */
   readonly build: string;
@@ -27,24 +27,24 @@ export interface Change {
   readonly action: string;
   /** user@host */
   readonly who: string;
-  /** The service's build, or for maintenance its state; undefined when nothing was there. */
+  /** The service's build, or "on" and "off" for maintenance; undefined when nothing was there. */
   readonly from?: string;
   readonly to?: string;
   readonly result: Result;
   readonly seconds: number;
-  /** Why it failed: the first line. */
+  /** The first line of the reason why it failed. */
   readonly reason?: string;
-  /** Only where a version was deployed and is good. */
+  /** Only when a version was deployed and is healthy. */
   readonly version?: Version;
 }
 
-/** A file is renamed when it is longer, in bytes; the one renamed before it goes. */
+/** In bytes. A longer file is renamed to `.1`, and replaces the one that was renamed before. */
 const LONGEST = 1024 * 1024;
 
 const folderOf = (stateDir: string): string => path.join(stateDir, "audit");
 const fileOf = (stateDir: string, stack: string): string => path.join(folderOf(stateDir), `${stack}.jsonl`);
 
-/** The changes of a stack, oldest first. A line that was cut off is left out. */
+/** The changes of a stack, oldest first. A line that a kill cut off is left out. */
 export function readChanges(stateDir: string, stack: string): Change[] {
   const file = fileOf(stateDir, stack);
   return [`${file}.1`, file].flatMap((one) => {
@@ -87,7 +87,7 @@ function append(stateDir: string, stack: string, change: Change): void {
 
 const who = (): string => `${process.env["SUDO_USER"] ?? os.userInfo().username}@${os.hostname()}`;
 
-/** A change that is under way. Until it ends it lies in a file of its own, which tells what became of it after a kill. */
+/** A change that is under way. Until it ends it has a file of its own, from which a later run records it after a kill. */
 export class Audit {
   readonly #stateDir: string;
   readonly #stack: string;
@@ -105,7 +105,7 @@ export class Audit {
     this.#open = path.join(folderOf(stateDir), `${stack}.${id}.open`);
     this.#change = { time: new Date().toISOString(), action, who: who(), result: "killed", seconds: 0 };
     this.note({});
-    // Its time of change tells later how long a change had gone on whose process was killed.
+    // The file's modification time says later how long the change had gone on when its process was killed.
     this.#beat = setInterval(() => {
       const now = new Date();
       fs.utimes(this.#open, now, now, () => undefined);
@@ -138,7 +138,7 @@ export class Audit {
 const secondsSince = (time: string, now: number): number =>
   Math.round((now - new Date(time).getTime()) / 100) / 10;
 
-/** Writes the lines of changes whose process is gone without having ended them. */
+/** Writes the lines of changes whose process died before it could. */
 export function closeKilled(stateDir: string, stack: string): void {
   if (!fs.existsSync(folderOf(stateDir))) return;
   for (const name of fs.readdirSync(folderOf(stateDir))) {
@@ -150,7 +150,7 @@ export function closeKilled(stateDir: string, stack: string): void {
       const seconds = secondsSince(change.time, fs.statSync(file).mtimeMs);
       append(stateDir, stack, { ...change, seconds, reason: "its process was killed" });
     } catch {
-      // Killed while it wrote: there is nothing to tell.
+      // It was killed while it wrote the file, so nothing is known about the change.
     }
     fs.rmSync(file, { force: true });
   }

@@ -1,7 +1,7 @@
 /**
- * Puts right what a kill or a full disk may have done to the files of a file backend, before Pulumi reads them. Pulumi
- * renames a finished checkpoint into its place, but writes the small `.attrs` file beside it (content type, checksum)
- * in place: cut off there, every command of the stack ends with "failed to load checkpoint: EOF".
+ * Repairs the checkpoint files of a file backend after a kill or a full disk, before Pulumi reads them. Pulumi renames a
+ * finished checkpoint into its place, but writes the small `.attrs` file beside it (content type, checksum) in place:
+ * when that write is cut off, every command of the stack ends with "failed to load checkpoint: EOF".
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -18,8 +18,8 @@ const isJson = (file: string): boolean => {
 
 /**
  * Needs the stack's lock.
- * @param folder of the backend. @param say a line for everything that was put right.
- * @throws OpsError when there is no checkpoint left to go back to.
+ * @param folder of the backend. @param say gets a line for everything that was repaired.
+ * @throws OpsError when no checkpoint is left to go back to.
  */
 export function repairCheckpoint(
   folder: string,
@@ -32,16 +32,18 @@ export function repairCheckpoint(
   for (const file of [checkpoint, `${checkpoint}.bak`]) {
     const attributes = `${file}.attrs`;
     if (!fs.existsSync(attributes) || isJson(attributes)) continue;
-    // Only what the file says anyway: without it Pulumi takes the defaults.
+    // Nothing is lost with it: without the file Pulumi takes the defaults.
     fs.rmSync(attributes);
-    say(`A former run was cut off while it wrote ${path.basename(attributes)}; the broken file is removed.`);
+    say(
+      `An earlier run was cut off while it wrote ${path.basename(attributes)}; the broken file is removed.`,
+    );
   }
   if (!fs.existsSync(checkpoint) || isJson(checkpoint)) return;
   const backup = `${checkpoint}.bak`;
   if (!isJson(backup)) {
     throw new OpsError(
       `The state of stack ${stack} cannot be read: ${checkpoint} is broken, and so is its backup.`,
-      `Bring the file back from a copy, or from ${path.join(folder, ".pulumi", "history", project, stack)} (the newest *.checkpoint.json).`,
+      `Bring the file back from a copy, or take the newest *.checkpoint.json of ${path.join(folder, ".pulumi", "history", project, stack)}.`,
     );
   }
   const broken = `${checkpoint}.broken-${Date.now()}`;
@@ -50,6 +52,6 @@ export function repairCheckpoint(
   fs.copyFileSync(backup, `${checkpoint}.new`);
   fs.renameSync(`${checkpoint}.new`, checkpoint);
   say(
-    `The state of stack ${stack} was broken (kept as ${path.basename(broken)}); its backup is in its place.`,
+    `The state of stack ${stack} was broken and is replaced by its backup; the broken file is kept as ${path.basename(broken)}.`,
   );
 }

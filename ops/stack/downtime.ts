@@ -1,17 +1,17 @@
-/** What a run takes away for a moment: the workloads that cannot stand beside their successor. */
+/** What people will notice of a run: the workloads that are gone for a moment because they cannot run beside their successor. */
 import type { Change } from "./run.ts";
 import { nameOf, TYPES } from "./state.ts";
 
 const REPLACES = new Set(["replace", "create-replacement", "delete-replaced"]);
 
-/** By workload, what everybody notices. Replicas are not here: theirs are healthy before the old ones go. */
+/** What people notice, by workload. Replicas of the service are not here: new ones are healthy before old ones leave. */
 const NOTICED: Readonly<Record<string, string>> = {
   edge: "nginx itself is replaced: nobody is answered for about a second, then streams resume by themselves",
   postgres: "PostgreSQL is replaced: until it is back, what needs it is refused with 503; streams go on",
   redis: "Redis is replaced: until it is back, events and logins are refused with 503; streams stay open",
 };
 
-/** Pure: a line for each interruption among these changes of a stack. */
+/** Pure: a line for each workload that these changes interrupt. */
 export function describeDowntime(changes: readonly Change[], stack: string): string[] {
   const replaced = new Set(
     changes

@@ -1,8 +1,9 @@
 /**
- * What a killed run leaves behind: operations that the state takes for unfinished, and containers and networks on
- * the engine that no state knows. Both are cleared before the next update; volumes never are.
+ * What a killed run leaves behind: operations that are still pending in the state, and containers and networks on the
+ * engine that the state does not know. Both are cleared before the next update; volumes never are.
  */
-import type { ContainerView, NetworkView } from "../engine/containers.ts";
+import type { ContainerView } from "../engine/containers.ts";
+import type { NetworkView } from "../engine/networks.ts";
 import {
   nameOf,
   resourcesOf,
@@ -18,14 +19,14 @@ export interface Leftovers {
   readonly operations: readonly PendingOperation[];
 }
 
-/** Longer than any container waits for health, ms: one that is older and unknown belongs to no run that goes on. */
+/** Longer than any container waits for health, in ms: an unknown one that is older belongs to no run that still works. */
 export const UNDER_WAY_MS = 15 * 60_000;
 
 /**
- * Pure: what is to be cleared. Whatever the state knows stays, even if it is to be deleted: the edge may still
- * send requests there, and Pulumi deletes it in its order.
- * @param since Unix ms: what was made after it may be another run's, which records it only once it is healthy. Only
- * where our lock keeps no other run out, which is a backend that several machines share.
+ * Pure: what has to be cleared. Whatever the state knows stays, even when it waits for its deletion: the edge may still
+ * send requests there, and Pulumi deletes it in its own order.
+ * @param since in Unix ms. What was made later may belong to another run, which records a container only once it is
+ * healthy. Needed for a backend that several machines share, because our lock keeps out no run of another machine.
  */
 export function planRecovery(
   state: State,
@@ -45,8 +46,8 @@ export function planRecovery(
 }
 
 /**
- * Pure: containers that the state has and the engine has not. Their deletion would fail for ever ("No such
- * container"), and a plain refresh passes over those that are marked for it.
+ * Pure: containers that the state has and the engine has not. Deleting them would fail for ever ("No such container"),
+ * and a plain refresh passes over those that are marked for deletion.
  */
 export const goneContainers = (state: State, containers: readonly ContainerView[]): StateResource[] => {
   const there = new Set<string | undefined>(containers.map(({ id }) => id));
@@ -54,8 +55,8 @@ export const goneContainers = (state: State, containers: readonly ContainerView[
 };
 
 /**
- * Pure: the state made ready for a refresh that takes the gone containers out. One that waited for its deletion while
- * its successor stands is left out at once; any other loses its marks, so that the refresh looks at it.
+ * Pure: the state made ready for a refresh that removes the gone containers from it. A container that waited for its
+ * deletion and whose successor is there is removed at once; any other loses its marks, so that the refresh looks at it.
  */
 export function readyForRefresh(state: State, gone: readonly StateResource[]): State {
   const lost = new Set(gone);
@@ -77,7 +78,7 @@ export function readyForRefresh(state: State, gone: readonly StateResource[]): S
 }
 
 export const describeGone = ({ urn, id }: StateResource): string =>
-  `Container ${nameOf(urn)} (${(id ?? "").slice(0, 12)}) is in the state but no longer on the engine; it is taken out.`;
+  `Container ${nameOf(urn)} (${(id ?? "").slice(0, 12)}) is in the state but no longer on the engine; it is removed from the state.`;
 
 /** Pure: the state without its pending operations. */
 export function withoutPending(state: State): State {

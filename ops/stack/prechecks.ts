@@ -1,21 +1,14 @@
-/** What would make an update fail half-way, found before it begins. */
-import net from "node:net";
+/** What would make an update fail half-way, found before it begins: taken ports, and data of another state. */
+import { createServer } from "node:net";
 import type Docker from "dockerode";
-import { listVolumes, type VolumeView } from "../engine/containers.ts";
-import { OpsError } from "../terminal/errors.ts";
+import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { listenerOn, type PortHolder } from "../engine/processes.ts";
-import { portOf, publishesPorts, textOf, type Values } from "./settings.ts";
+import { listVolumes, type VolumeView } from "../engine/volumes.ts";
+import { EXIT, OpsError } from "../terminal/errors.ts";
+import { wantedPorts, type KnownConfig } from "./settings.ts";
 import { engineNameOf, resourcesOf, TYPES, type State } from "./state.ts";
 
-/** The host ports that the stack's edge will publish, by config key. */
-export function wantedPorts(values: Values): { key: string; port: number }[] {
-  if (!publishesPorts(values)) return [];
-  return ["httpPort", "httpsPort"]
-    .map((key) => ({ key, port: portOf(values, key) }))
-    .filter((wanted): wanted is { key: string; port: number } => wanted.port !== undefined);
-}
-
-/** A container that publishes a port on an address, as the engine lists it. */
+/** A container that publishes ports, as the engine lists it. */
 export interface Publisher {
   readonly name: string;
   readonly stack?: string;
@@ -38,11 +31,11 @@ export const publisherOf = (
     ),
   );
 
-async function publishers(docker: Docker): Promise<Publisher[]> {
+async function listPublishers(docker: Docker): Promise<Publisher[]> {
   const running = await docker.listContainers();
   return running.map(({ Names, Labels, Ports }) => ({
     name: (Names[0] ?? "").replace(/^\//, ""),
-    stack: Labels["io.omniai.stack"],
+    stack: Labels[STACK_LABEL],
     ports: Ports.filter(({ PublicPort }) => PublicPort > 0).map(({ IP, PublicPort }) => ({
       address: IP ?? "",
       port: PublicPort,
@@ -50,10 +43,10 @@ async function publishers(docker: Docker): Promise<Publisher[]> {
   }));
 }
 
-/** Tries to listen, which is the one proof. @returns the error's code when that fails */
+/** Tries to listen, which is the only proof that a port is free. @returns the error's code when it is not */
 export function tryPort(address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const server = net.createServer();
+    const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
     server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
@@ -71,23 +64,23 @@ const processName = (holder: PortHolder | undefined): string =>
     ? "a process that this user may not see (try: sudo ss -ltnp)"
     : `process ${holder.pid} (${holder.command})`;
 
-/** Every port that the edge wants is free, or held by this stack's own edge. @throws OpsError that names the holder */
+/** Every port that the edge wants is free, or this stack's own edge has it. @throws OpsError that names the holder */
 export async function checkPorts(
   docker: Docker,
   stack: string,
-  values: Values,
+  config: KnownConfig,
   engineIsLocal: boolean,
 ): Promise<void> {
-  const address = textOf(values, "bindAddress") ?? "127.0.0.1";
-  const all = await publishers(docker);
-  for (const { key, port } of wantedPorts(values)) {
+  const address = config.bindAddress ?? "127.0.0.1";
+  const all = await listPublishers(docker);
+  for (const { key, port } of wantedPorts(config)) {
     const publisher = publisherOf(all, address, port);
     if (publisher?.stack === stack) continue;
     if (publisher !== undefined) {
       const of = publisher.stack === undefined ? "" : ` of stack ${publisher.stack}`;
       throw portTaken(key, address, port, `container ${publisher.name}${of}`);
     }
-    // The ports of another machine cannot be tried from here; its engine will say.
+    // Ports of another machine cannot be tried from here; its engine will refuse a taken one.
     if (!engineIsLocal) continue;
     const code = await tryPort(address, port);
     if (code === "EADDRINUSE") throw portTaken(key, address, port, processName(listenerOn(port)));
@@ -95,14 +88,14 @@ export async function checkPorts(
       throw new OpsError(
         `omniai:bindAddress is ${address}, which is no address of this machine.`,
         "Use 127.0.0.1, 0.0.0.0, or an address that `ip addr` lists.",
-        2,
+        EXIT.usage,
       );
     }
   }
 }
 
 /** Pure: data volumes on the engine that the state neither has nor was about to make. */
-export function strangeVolumes(volumes: readonly VolumeView[], state: State): VolumeView[] {
+export function unknownVolumes(volumes: readonly VolumeView[], state: State): VolumeView[] {
   const pending = (state.pending_operations ?? []).map(({ resource }) => resource);
   const known = new Set(
     [...resourcesOf(state, TYPES.volume), ...pending.filter(({ type }) => type === TYPES.volume)].map(
@@ -112,16 +105,16 @@ export function strangeVolumes(volumes: readonly VolumeView[], state: State): Vo
   return volumes.filter(({ name, data }) => data && !known.has(name));
 }
 
-/** Data on the engine whose passwords are in some other state. @throws OpsError with both ways out */
+/** Refuses data on the engine whose passwords are in another state. @throws OpsError with every way out */
 export async function checkDataVolumes(
   docker: Docker,
   stack: string,
   state: State,
   stateDir: string,
 ): Promise<void> {
-  const strange = strangeVolumes(await listVolumes(docker, stack), state);
-  if (strange.length === 0) return;
-  const names = strange.map(({ name }) => name);
+  const unknown = unknownVolumes(await listVolumes(docker, stack), state);
+  if (unknown.length === 0) return;
+  const names = unknown.map(({ name }) => name);
   throw new OpsError(
     `The engine has data of a stack "${stack}" that this state (${stateDir}) does not know: volume ${names.join(", ")}. ` +
       "It belongs to another checkout, or the state was lost. Nothing was touched.",

@@ -1,7 +1,8 @@
 /**
- * The Pulumi CLI in a process group of its own, and behind what it deploys to. A Ctrl-C on the terminal goes to every
- * process of the foreground group; Pulumi takes a second one for "stop at once". So the CLI must get exactly the one that
- * we send it.
+ * Runs the Pulumi CLI in a process group of its own, with a lower priority than the stack. A Ctrl-C on the terminal goes
+ * to every process of the foreground group, and Pulumi takes a second one as "stop at once", so the CLI must get only the
+ * one that we send it. It stands on private parts of the Automation API, which
+ * ops/test/stack/automation-api.test.ts holds against the installed version.
  */
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
@@ -13,7 +14,7 @@ import {
   StackNotFoundError,
 } from "@pulumi/pulumi/automation/index.js";
 
-/** What the Automation API (3.270.0, pinned) reads of a finished command. */
+/** What the Automation API reads of a finished command: a private class there, of the same form. */
 export class CommandResult {
   readonly stdout: string;
   readonly stderr: string;
@@ -32,7 +33,7 @@ export class CommandResult {
 
 type Listener = (text: string) => void;
 
-/** PulumiCommand's own `run` is not in its published types; its signature is that of 3.270.0. */
+/** PulumiCommand's own `run` is not in its published types. */
 export interface RunnableCommand extends PulumiCommand {
   run(
     args: string[],
@@ -44,12 +45,10 @@ export interface RunnableCommand extends PulumiCommand {
   ): Promise<CommandResult>;
 }
 
-/** Aborting with this reason ends the CLI at once instead of asking it to come to an end. */
-export const FORCE = "force";
-
 type CommandErrorClass = new (result: CommandResult) => CommandError;
 
-function failure(result: CommandResult): CommandError {
+/** The error by which the Automation API tells a missing stack and a locked one from other failures. */
+export function commandError(result: CommandResult): CommandError {
   const kind = /no stack named.*found/.test(result.stderr)
     ? StackNotFoundError
     : /the stack is currently locked by|\[409\] Conflict: Another update/.test(result.stderr)
@@ -58,7 +57,7 @@ function failure(result: CommandResult): CommandError {
   return new (kind as unknown as CommandErrorClass)(result);
 }
 
-/** The running CLIs, so that a forced end leaves none behind. */
+/** The process ids of the running CLIs, so that a forced end leaves none behind. */
 const running = new Set<number>();
 
 /** Signals every CLI that still runs, with all that it started in its group. */
@@ -72,39 +71,45 @@ export function killRunning(signal: NodeJS.Signals): void {
   }
 }
 
-/** How far a deploy steps back from the CPU where the stack runs on the same machine: requests come first. */
+/** The niceness of a deploy: where the stack runs on the same machine, its requests come first. */
 const NICENESS = 10;
 
-/** From the first instruction on, so that every thread and plugin inherits it. */
-const behind = (command: string, args: readonly string[]): [string, string[]] =>
+/** Nice from its first instruction on, so that every thread and plugin inherits it. */
+const withLowPriority = (command: string, args: readonly string[]): [string, string[]] =>
   process.platform === "win32" ? [command, [...args]] : ["nice", ["-n", String(NICENESS), command, ...args]];
 
-/** Linux weighs processes outside of any cgroup by session first (sched(7), autogroup): niceness alone ends there. */
-const sessionBehind = (pid: number): Promise<void> =>
+/** Outside of any cgroup Linux weighs sessions before it looks at niceness (sched(7), autogroup), so the session steps back too. */
+const lowerSession = (pid: number): Promise<void> =>
   writeFile(`/proc/${pid}/autogroup`, String(NICENESS)).catch(() => undefined);
 
 /**
- * A command that runs like the given one, apart from its priority, the process group and the way it is stopped.
+ * A command that runs like the given one, apart from its environment, priority, process group and the way it is stopped.
+ * @param environment the whole one that it runs in; a workspace's variables come on top.
  * @param isUrgent true for one that nothing should wait for: it takes the CPU that it needs.
  */
-export function inOwnProcessGroup(official: PulumiCommand, isUrgent = false): RunnableCommand {
+export function inOwnProcessGroup(
+  official: PulumiCommand,
+  environment: Readonly<Record<string, string>>,
+  isUrgent = false,
+): RunnableCommand {
   const { command, version } = official;
   const run: RunnableCommand["run"] = (args, cwd, env, onOutput, onError, signal) =>
     new Promise((resolve, reject) => {
       const all = args.includes("--non-interactive") ? args : [...args, "--non-interactive"];
+      const inherited = env["PATH"] ?? environment["PATH"] ?? "";
       const PATH = path.isAbsolute(command)
-        ? `${path.dirname(command)}${path.delimiter}${env["PATH"] ?? process.env["PATH"] ?? ""}`
-        : (env["PATH"] ?? process.env["PATH"]);
-      const child = spawn(...(isUrgent ? ([command, all] as const) : behind(command, all)), {
+        ? `${path.dirname(command)}${path.delimiter}${inherited}`
+        : inherited;
+      const child = spawn(...(isUrgent ? ([command, all] as const) : withLowPriority(command, all)), {
         cwd,
-        env: { ...process.env, ...env, PATH, PULUMI_AUTOMATION_API: "true" },
+        env: { ...environment, ...env, PATH, PULUMI_AUTOMATION_API: "true" },
         stdio: ["ignore", "pipe", "pipe"],
         detached: true,
       });
       const { pid } = child;
       if (pid !== undefined) {
         running.add(pid);
-        if (!isUrgent) void sessionBehind(pid);
+        if (!isUrgent) void lowerSession(pid);
       }
       let stdout = "";
       let stderr = "";
@@ -125,7 +130,7 @@ export function inOwnProcessGroup(official: PulumiCommand, isUrgent = false): Ru
       };
       child.on("error", (error) => {
         done();
-        reject(failure(new CommandResult("", error.message, -2, error)));
+        reject(commandError(new CommandResult("", error.message, -2, error)));
       });
       child.on("close", (code, endedBy) => {
         done();
@@ -136,7 +141,7 @@ export function inOwnProcessGroup(official: PulumiCommand, isUrgent = false): Ru
           endedBy ? new Error(`ended by ${endedBy}`) : undefined,
         );
         if (code === 0) resolve(result);
-        else reject(failure(result));
+        else reject(commandError(result));
       });
     });
   return { command, version, run };

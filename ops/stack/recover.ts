@@ -1,5 +1,7 @@
 /** Clears what an interrupted run left behind, before the next one changes anything. */
-import { listContainers, listNetworks, unlessGone } from "../engine/containers.ts";
+import { unlessGone } from "../engine/connection.ts";
+import { listContainers } from "../engine/containers.ts";
+import { listNetworks } from "../engine/networks.ts";
 import {
   describeContainer,
   describeGone,
@@ -11,22 +13,23 @@ import {
   UNDER_WAY_MS,
   withoutPending,
 } from "./leftovers.ts";
+import { exportState, importState } from "./open-stack.ts";
 import { checkDataVolumes } from "./prechecks.ts";
 import { runPulumi } from "./run.ts";
-import { signals, say, type Session } from "./session.ts";
-import { exportState, importState } from "./open-stack.ts";
+import type { Session } from "./session.ts";
 import type { State } from "./state.ts";
+import { say } from "./this-process.ts";
 
 /**
- * The state after clean-up. Needs the stack's lock. What is on the engine is listed before the state is read, so
- * that whatever an update made and recorded meanwhile is known by then.
+ * Needs the stack's lock. What is on the engine is listed before the state is read, so that everything that an update
+ * made meanwhile is recorded in the state by then. @returns the state after clean-up
  */
 export async function recover(session: Session): Promise<State> {
   const { docker, stack, handle, backend } = session;
   const containers = await listContainers(docker, stack);
   const networks = await listNetworks(docker, stack);
   const state = await exportState(handle);
-  // Another checkout's data on this engine: then its containers are none of our business either.
+  // If the data belongs to another checkout, its containers are not ours to remove either.
   await checkDataVolumes(docker, stack, state, backend.stateDir);
 
   const since = backend.folder === undefined ? Date.now() - UNDER_WAY_MS : undefined;
@@ -39,7 +42,7 @@ export async function recover(session: Session): Promise<State> {
   for (const network of leftovers.networks) {
     say(describeNetwork(network));
     await unlessGone(docker.getNetwork(network.id).remove()).catch((error: Error) =>
-      say(`Network ${network.name} could not be removed: ${error.message}`),
+      say(`Network ${network.name} could not be removed, and stays: ${error.message}`),
     );
   }
   const gone = goneContainers(state, containers);
@@ -53,8 +56,7 @@ export async function recover(session: Session): Promise<State> {
   const target = [...new Set(gone.map(({ urn }) => urn))];
   if (target.length > 0) {
     await runPulumi({
-      title: `taking what is gone out of the state of stack ${stack}`,
-      signals,
+      title: `removing what is gone from the state of stack ${stack}`,
       options: { configFile: handle.options.configFile },
       show: false,
       run: (run) => handle.program.refresh({ ...run, target, showSecrets: false }),

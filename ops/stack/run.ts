@@ -1,11 +1,11 @@
-/** One run of Pulumi's program, shown as it goes, that a person can cancel. */
+/** One run of Pulumi: its progress is shown, a person can cancel it, and a failure says why. */
 import type { EngineEvent, GlobalOpts } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, explain, OpsError } from "../terminal/errors.ts";
-import type { SignalHandler } from "../terminal/signals.ts";
 import { colourful } from "../terminal/output.ts";
 import { killRunning } from "./pulumi-command.ts";
-import { describeViolations, readViolation, type Violation } from "./violations.ts";
 import { nameOf } from "./state.ts";
+import { signals } from "./this-process.ts";
+import { describeViolations, readViolation, type Violation } from "./violations.ts";
 
 /** One change that a run makes or would make. */
 export interface Change {
@@ -16,20 +16,20 @@ export interface Change {
   readonly properties?: readonly string[];
 }
 
-/** What a run has said through its events. */
+/** What a run has said through its engine events. */
 export interface RunEvents {
   readonly changes: Change[];
   readonly errors: string[];
-  /** What the policy pack said, advice included. */
+  /** What the policy pack reported, advice included. */
   readonly violations: Violation[];
 }
 
-/** Operations that leave everything as it is. */
-const QUIET = new Set(["same", "read", "refresh", "read-discard", "discard-replaced"]);
+/** Operations that change nothing. */
+const UNCHANGING = new Set(["same", "read", "refresh", "read-discard", "discard-replaced"]);
 
 /**
- * Pure: the reason in an error of the engine. Providers wrap the same one several times, and colour it:
- * "1 error occurred:\n\t* creating urn:…: 1 error occurred:\n\t* container failed …" is "container failed …".
+ * Pure: the reason in an error of the engine, without colours and without what providers wrap around it:
+ * "1 error occurred:\n\t* creating urn:…: 1 error occurred:\n\t* container failed …" becomes "container failed …".
  */
 export const plainReason = (message: string): string =>
   message
@@ -42,10 +42,10 @@ export const plainReason = (message: string): string =>
     )
     .trim();
 
-/** Pure: adds one event to the events. */
+/** Pure: adds what one event of the engine says. */
 export function recordEvent(events: RunEvents, event: EngineEvent): void {
   const step = event.resourcePreEvent?.metadata;
-  if (step !== undefined && !QUIET.has(step.op)) {
+  if (step !== undefined && !UNCHANGING.has(step.op)) {
     events.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
   }
   if (event.policyEvent !== undefined) events.violations.push(readViolation(event.policyEvent));
@@ -53,7 +53,7 @@ export function recordEvent(events: RunEvents, event: EngineEvent): void {
   if (diagnostic?.severity === "error" && !diagnostic.ephemeral) {
     const where = diagnostic.urn === undefined || diagnostic.urn === "" ? "" : `${nameOf(diagnostic.urn)}: `;
     const message = plainReason(diagnostic.message);
-    // "update failed" and the like only say that something else failed.
+    // Messages such as "update failed" only say that something else failed.
     if (!/^(update|preview|destroy|refresh) (failed|canceled)$/.test(message))
       events.errors.push(`${where}${message}`);
   }
@@ -69,9 +69,8 @@ export interface RunOptions extends GlobalOpts {
 export interface RunRequest<T> {
   /** What is going on, for the message of an interruption: "deploying stack dev". */
   readonly title: string;
-  readonly signals: SignalHandler;
   readonly options: GlobalOpts;
-  /** True: Pulumi's progress goes to standard output as it comes. */
+  /** True to pass Pulumi's progress on to the terminal as it comes. */
   readonly show: boolean;
   readonly run: (options: RunOptions) => Promise<T>;
 }
@@ -81,7 +80,7 @@ export interface RunResult<T> {
   readonly events: RunEvents;
 }
 
-/** A run that failed, with what it said about the reason. */
+/** A run that failed, with everything that it said about the reason. */
 export class RunFailed extends OpsError {
   readonly events: RunEvents;
   constructor(title: string, events: RunEvents, cause: unknown) {
@@ -91,7 +90,7 @@ export class RunFailed extends OpsError {
     if (violated.length > 0) {
       super(
         `Stopped while ${title}: ${describeViolations(violated)}${reasons.map((reason) => `\n${reason}`).join("")}`,
-        "Correct it, or give it an exception with a reason and an end (omniai:policyExceptions, docs/policies.md), and run the command again.",
+        "Correct what is listed, or give it an exception with a reason and an end (omniai:policyExceptions, docs/policies.md); then run the command again.",
         EXIT.policy,
         { cause },
       );
@@ -101,7 +100,7 @@ export class RunFailed extends OpsError {
     super(
       `Failed while ${title}.${reasons.length > 0 ? `\n${reasons.join("\n")}` : `\n${what.replace(/^Pulumi failed:\n/, "")}`}`,
       reasons.length > 0 || remedy === undefined
-        ? "Correct it and run the command again: it goes on from here."
+        ? "Correct the cause and run the command again: it goes on from here."
         : remedy,
       exitCode,
       { cause },
@@ -110,9 +109,9 @@ export class RunFailed extends OpsError {
   }
 }
 
-/** Runs it. @throws InterruptedError when a person stopped it, RunFailed when it failed */
+/** Runs Pulumi. @throws InterruptedError when a person stopped it, RunFailed when it failed */
 export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>> {
-  const { signals, title, show } = request;
+  const { title, show } = request;
   const controller = new AbortController();
   const events: RunEvents = { changes: [], errors: [], violations: [] };
   signals.begin({

@@ -1,135 +1,85 @@
 /**
- * What ops has to know of a stack's config before Pulumi runs: the image names to have ready, the ports to look
- * at, the engine; and, by the program's own rules, whether the config can stand.
+ * A stack's config as ops needs it before Pulumi runs: typed and checked by the program's own rules
+ * (infra/config). What is encrypted or wrong is missing from it, so that nobody acts on a guess.
  */
-import fs from "node:fs";
-import path from "node:path";
-import { parse } from "yaml";
 import { environmentWith, typedValue } from "../../infra/config/config.ts";
-import { ConfigError, findProblems, foreignProblems, weakness } from "../../infra/config/problems.ts";
+import {
+  ConfigError,
+  findProblems,
+  foreignProblems,
+  weakness,
+  type ConfigProblem,
+} from "../../infra/config/problems.ts";
+import { publishesPorts } from "../../infra/config/public-access.ts";
+import { configSchema, type StackConfig } from "../../infra/config/schema.ts";
+import type { SecretText } from "../../infra/config/secrets.ts";
 import { EXIT, OpsError } from "../terminal/errors.ts";
+import { isEncrypted, ownKeys, readConfigFiles, type ConfigFiles, type Values } from "./config-files.ts";
+import { isMapping } from "./json.ts";
 
-export type Values = Readonly<Record<string, unknown>>;
+/** The keys that are a secret, and `providers`, which holds some. Ops needs only to know that they are there. */
+type SecretKey =
+  | "providers"
+  | { [Key in keyof StackConfig]: StackConfig[Key] extends SecretText ? Key : never }[keyof StackConfig];
 
-export interface Settings {
-  /** The project's name in Pulumi.yaml. */
-  readonly project: string;
-  /** Config values by key, without the project's namespace: the stack's, else the default. */
-  readonly values: Values;
-  /** Pulumi.<stack>.yaml as it is committed; undefined where there is none. */
-  readonly stackFile?: Values;
+/** The config without its secrets. A key is missing when its value is encrypted or wrong. */
+export type KnownConfig = Readonly<Partial<Omit<StackConfig, SecretKey>>>;
+
+export interface Settings extends Pick<ConfigFiles, "project" | "stackFile"> {
+  readonly config: KnownConfig;
+  /** Everything that the program would refuse. */
+  readonly problems: readonly ConfigProblem[];
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** The settings of a stack of this checkout. @throws OpsError when a file cannot be read */
+export const readSettings = (root: string, stack: string): Settings =>
+  checkedSettings(stack, readConfigFiles(root, stack));
 
-/** A mapping out of a YAML file. @throws OpsError that names the file */
-export function readYaml(file: string): Values {
-  let value: unknown;
-  try {
-    value = parse(fs.readFileSync(file, "utf8")) ?? {};
-  } catch (error) {
-    throw new OpsError(
-      `${path.basename(file)} cannot be read: ${(error as Error).message.split("\n")[0]}`,
-      "Correct the file; `git diff` shows what changed in it.",
-      EXIT.usage,
-      { cause: error },
-    );
-  }
-  if (!isRecord(value)) {
-    throw new OpsError(
-      `${path.basename(file)} is not a mapping of keys to values.`,
-      "Correct the file.",
-      EXIT.usage,
-    );
-  }
-  return value;
-}
-
-/** The keys of a `config:` section without the project's namespace; keys of other namespaces are left out. */
-function ownKeys(section: unknown, project: string): Record<string, unknown> {
-  if (!isRecord(section)) return {};
-  const own: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(section)) {
-    const [head, tail] = key.includes(":")
-      ? [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)]
-      : ["", key];
-    if (head === "" || head === project) own[tail] = value;
-  }
-  return own;
-}
-
-/** Pulumi.yaml's defaults beneath the stack's own values. A secret value cannot be read here and counts as unset. */
-export function mergeValues(projectFile: Values, stackFile: Values | undefined, project: string): Values {
-  const values: Record<string, unknown> = {};
-  for (const [key, declared] of Object.entries(ownKeys(projectFile["config"], project))) {
-    const value = isRecord(declared) ? (declared["value"] ?? declared["default"]) : declared;
-    if (value !== undefined) values[key] = value;
-  }
-  for (const [key, value] of Object.entries(ownKeys(stackFile?.["config"], project))) {
-    if (isRecord(value) && "secure" in value) delete values[key];
-    else values[key] = value;
-  }
-  return values;
-}
-
-export const stackFilePath = (root: string, stack: string): string => path.join(root, `Pulumi.${stack}.yaml`);
-
-export function readSettings(root: string, stack: string): Settings {
-  const projectFile = readYaml(path.join(root, "Pulumi.yaml"));
-  const project = projectFile["name"];
-  if (typeof project !== "string") {
-    throw new OpsError("Pulumi.yaml names no project.", "Restore the file from git.", EXIT.usage);
-  }
-  const file = stackFilePath(root, stack);
-  const stackFile = fs.existsSync(file) ? readYaml(file) : undefined;
-  return {
-    project,
-    stackFile,
-    values: mergeValues(projectFile, stackFile, project),
-  };
-}
-
-/** Own keys of the stack whose whole value is a secret: there, but not to be read here. */
-const secretKeys = (stackFile: Values | undefined, project: string): Set<string> =>
-  new Set(
-    Object.entries(ownKeys(stackFile?.["config"], project))
-      .filter(([, value]) => isSecret(value))
-      .map(([key]) => key),
-  );
-
-const isSecret = (value: unknown): boolean => isRecord(value) && "secure" in value;
-
-/** Secrets within a longer value stand as a word: their place is what matters here. */
-function withoutSecrets(value: unknown): unknown {
-  if (isSecret(value)) return "secret";
-  if (Array.isArray(value)) return value.map(withoutSecrets);
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
-}
-
-/** Whether the value at a path is encrypted. A config that Pulumi encrypted as a whole does not get this far. */
-const isEncryptedAt = (values: Values, path: readonly string[]): boolean =>
-  isSecret(path.reduce<unknown>((value, part) => (value as Values | undefined)?.[part], values));
-
-/**
- * The whole config, checked by the program's own rules before Pulumi runs, which stops at the first value of a wrong
- * type: so wrong types, ranges, unknown keys and contradictions come in one error, and before any tool is needed.
- * @throws OpsError
- */
-export function checkConfig(stack: string, settings: Settings): void {
-  const { values, stackFile, project } = settings;
+/** Pure but for the environment, where tokens may come from: the config with all that is wrong in it. */
+export function checkedSettings(stack: string, { project, values, stackFile }: ConfigFiles): Settings {
   const raw = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key, typedValue(key, withoutSecrets(value))]),
   );
-  const { problems: found } = findProblems(raw, {
-    hidden: secretKeys(stackFile, project),
+  const section = stackFile?.["config"];
+  const config = isMapping(section) ? section : {};
+  const own = ownKeys(config, project);
+  const found = findProblems(raw, {
+    hidden: new Set(Object.keys(own).filter((key) => isEncrypted(own[key]))),
     isEncrypted: (path) => isEncryptedAt(values, path),
-    environment: environmentOf(stackFile),
+    environment: environmentOf(config),
   });
-  const config = isRecord(stackFile?.["config"]) ? stackFile["config"] : {};
-  const foreign = foreignProblems(config, (key) => isSecret(config[key]));
-  const problems = [...found, ...weakness(stack, raw["environment"]), ...foreign];
+  const foreign = foreignProblems(config, (key) => isEncrypted(config[key]));
+  return {
+    project,
+    stackFile,
+    config: found.config,
+    problems: [...found.problems, ...weakness(stack, raw["environment"]), ...foreign],
+  };
+}
+
+/** Whether the value at a path, whose first part is the key, is encrypted. */
+const isEncryptedAt = (values: Values, path: readonly string[]): boolean =>
+  isEncrypted(path.reduce<unknown>((value, part) => (value as Values | undefined)?.[part], values));
+
+/** A secret within a longer value becomes a word: what matters here is that it is there. */
+function withoutSecrets(value: unknown): unknown {
+  if (isEncrypted(value)) return "secret";
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutSecrets(inner)]));
+}
+
+/** A provider's own key of the stack's file counts like the variable it stands for, even when it is encrypted. */
+const environmentOf = (config: Values): NodeJS.ProcessEnv =>
+  environmentWith(
+    config["cloudflare:apiToken"] === undefined ? {} : { "cloudflare:apiToken": "of the stack's file" },
+  );
+
+/**
+ * Refuses a config that the program would refuse, before any tool is needed and with every problem at once; Pulumi
+ * itself stops at the first value of a wrong type. @throws OpsError
+ */
+export function checkConfig(stack: string, { problems }: Settings): void {
   if (problems.length === 0) return;
   throw new OpsError(
     new ConfigError(stack, problems).message,
@@ -138,61 +88,62 @@ export function checkConfig(stack: string, settings: Settings): void {
   );
 }
 
-/** With what a provider's own key of the stack's file stands for. It may be encrypted: that it is there has to do. */
-const environmentOf = (stackFile: Values | undefined): NodeJS.ProcessEnv => {
-  const config = stackFile?.["config"];
-  const isThere = isRecord(config) && config["cloudflare:apiToken"] !== undefined;
-  return environmentWith(isThere ? { "cloudflare:apiToken": "of the stack's file" } : {});
-};
-
-/** The stacks that have a file here. */
-export const stackFiles = (root: string): string[] =>
-  fs
-    .readdirSync(root)
-    .map((name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1])
-    .filter((name) => name !== undefined)
-    .sort();
-
-/** A port by key; undefined when the value cannot be one, which the program reports. */
-export function portOf(values: Values, key: string): number | undefined {
-  const port = typeof values[key] === "string" ? Number(values[key]) : values[key];
-  return typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= 65_535 ? port : undefined;
+/**
+ * The engine that the config names; empty when it names none. Commands remove containers on this engine, so a name that
+ * cannot be read is an error and never "this machine's engine". @throws OpsError
+ */
+export function configuredEngine(stack: string, { config }: Settings): string {
+  if (config.dockerHost !== undefined) return config.dockerHost;
+  throw new OpsError(
+    `omniai:dockerHost of stack ${stack} is encrypted or is no address, so the engine of this stack is not known.`,
+    `Write it into Pulumi.${stack}.yaml in the clear, for example ssh://deploy@HOST; leave it out for this machine's engine.`,
+    EXIT.usage,
+  );
 }
 
-export const textOf = (values: Values, key: string): string | undefined =>
-  typeof values[key] === "string" && values[key] !== "" ? values[key] : undefined;
+type ImageKey = Extract<keyof StackConfig, `${string}Image`>;
 
-/** The keys that name an image: every one that ends in "Image". */
-export const imageKeys = (values: Values): string[] =>
-  Object.keys(values)
-    .filter((key) => key.endsWith("Image") && textOf(values, key) !== undefined)
-    .sort();
+/** The keys that name an image. */
+const IMAGE_KEYS = Object.keys(configSchema.shape)
+  .filter((key): key is ImageKey => key.endsWith("Image"))
+  .sort();
 
-export const isOn = (values: Values, key: string): boolean => String(values[key]) === "true";
+/** The image of every key that has one. */
+export const namedImages = (config: KnownConfig): { readonly key: ImageKey; readonly name: string }[] =>
+  IMAGE_KEYS.flatMap((key) => {
+    const name = config[key];
+    return name === undefined ? [] : [{ key, name }];
+  });
 
-/** Images that only a stack with the feature needs, by config key. */
-const IMAGE_OF_FEATURE: Readonly<Record<string, string>> = { cloudflaredImage: "tunnelEnabled" };
-
-/** The images that a container registry, or a stand-in, has to bring: those in use. */
-export const imageNames = (values: Values): string[] => [
+/** Pure: the images that have to be on the engine, each once. The connector's is needed only with the tunnel. */
+export const imageNames = (config: KnownConfig): string[] => [
   ...new Set(
-    imageKeys(values)
-      .filter((key) => IMAGE_OF_FEATURE[key] === undefined || isOn(values, IMAGE_OF_FEATURE[key]))
-      .map((key) => textOf(values, key))
-      .filter((name) => name !== undefined),
+    namedImages(config)
+      .filter(({ key }) => key !== "cloudflaredImage" || config.tunnelEnabled === true)
+      .map(({ name }) => name),
   ),
 ];
 
-/** True when the edge will listen on the host; the program decides it in the same way (infra/config/public-access.ts). */
-export const publishesPorts = (values: Values): boolean =>
-  values["publishPorts"] === "auto" ? !isOn(values, "tunnelEnabled") : values["publishPorts"] !== "never";
+/** Pure: the host ports that the edge will publish. A port that cannot stand is left to the config's own check. */
+export function wantedPorts({
+  publishPorts = "auto",
+  tunnelEnabled = false,
+  httpPort,
+  httpsPort,
+}: KnownConfig): { readonly key: "httpPort" | "httpsPort"; readonly port: number }[] {
+  if (!publishesPorts({ publishPorts, tunnelEnabled })) return [];
+  return [
+    ...(httpPort === undefined ? [] : [{ key: "httpPort" as const, port: httpPort }]),
+    ...(httpsPort === undefined ? [] : [{ key: "httpsPort" as const, port: httpsPort }]),
+  ];
+}
 
-/** Stack names become part of container and volume names, labels and file names. */
+/** Stack names become part of container and volume names, labels and file names. @throws OpsError */
 export function checkStackName(stack: string): void {
   if (/^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/.test(stack)) return;
   throw new OpsError(
-    `"${stack}" cannot be a stack's name.`,
-    "Use 1 to 30 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen.",
+    `"${stack}" cannot be the name of a stack.`,
+    "Use 1 to 30 lower-case letters, digits and hyphens; begin with a letter and do not end with a hyphen.",
     EXIT.usage,
   );
 }

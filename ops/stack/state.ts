@@ -1,13 +1,14 @@
-/** What ops reads of a stack's state: the documented form of `pulumi stack export`, version 3. */
+/** What ops reads of a stack's state, in the documented form of `pulumi stack export`, version 3. */
+import { isMapping } from "./json.ts";
 
 export interface StateResource {
   readonly urn: string;
   readonly type: string;
   readonly id?: string;
   readonly custom?: boolean;
-  /** True for one that is still to be deleted, because its successor already stands. */
+  /** True for a resource that still has to be deleted, because its successor is there already. */
   readonly delete?: boolean;
-  /** True for one that was deleted to be replaced, by a run that did not get to its successor. */
+  /** True for a resource that was deleted to be replaced, by a run that did not get as far as its successor. */
   readonly pendingReplacement?: boolean;
   readonly protect?: boolean;
   readonly inputs?: Readonly<Record<string, unknown>>;
@@ -41,16 +42,13 @@ export const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") +
 export const resourcesOf = (state: State, type?: string): StateResource[] =>
   (state.resources ?? []).filter((resource) => type === undefined || resource.type === type);
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** The labels of a docker resource, out of its inputs. */
 export function labelsOf(resource: StateResource): Record<string, string> {
   const labels: Record<string, string> = {};
   const list = resource.inputs?.["labels"];
   if (!Array.isArray(list)) return labels;
   for (const entry of list as unknown[]) {
-    if (isRecord(entry) && typeof entry["label"] === "string" && typeof entry["value"] === "string") {
+    if (isMapping(entry) && typeof entry["label"] === "string" && typeof entry["value"] === "string") {
       labels[entry["label"]] = entry["value"];
     }
   }
@@ -63,6 +61,6 @@ export function engineNameOf(resource: StateResource): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** Resources whose creation did not come to a good end; the next update replaces them. */
+/** Resources whose creation failed half-way; the next update replaces them. */
 export const failedResources = (state: State): StateResource[] =>
   resourcesOf(state).filter((resource) => (resource.initErrors ?? []).length > 0);

@@ -1,4 +1,4 @@
-/** The one door between ops and tools/find: what makes the machine ready, in ops's words. */
+/** The one place where ops uses tools/find, which finds or makes the tools, the engine and the images. */
 import { createContext } from "../../tools/host/context.ts";
 import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
 import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";
@@ -10,18 +10,18 @@ import { createReporter } from "../../tools/host/report.ts";
 export { parseImageName };
 export type { ImageName, PartStatus, Toolchain, ToolchainContext };
 
-/** For commands that only look: what a stand-in lacks is said when something is deployed with it. */
+/** For commands that only look: what a stand-in lacks is said when something is deployed with it, not here. */
 function quiet(): Reporter {
   return { ...createReporter(), warn: () => undefined };
 }
 
-/** With `install: false` a missing part is an error that says what to install. */
+/** @param install false makes a missing part an error that says what to install. */
 export const toolchainContext = (install: boolean, onlyLooking = false): ToolchainContext =>
   createContext({ install, ...(onlyLooking ? { report: quiet() } : {}) });
 
 export const prepareTools = (context: ToolchainContext): Promise<Toolchain> => ensureToolchain(context);
 
-/** The engine where the stack's config names none. */
+/** The address of the engine that is used when the stack's config names none. */
 export const dockerHostOf = (context: ToolchainContext): Promise<string> => resolveDockerHost(context.env);
 
 export const prepareImages = (
@@ -30,7 +30,7 @@ export const prepareImages = (
   host: string,
 ): Promise<PartStatus[]> => ensureImages(context, names, host);
 
-/** One line that names what is not the official part or image; undefined where all are. */
+/** One line that names every part and image that is a stand-in; undefined when there is none. */
 export function standInsLine(statuses: readonly PartStatus[]): string | undefined {
   const names = statuses.filter(({ limits }) => (limits ?? []).length > 0).map(({ name }) => name);
   if (names.length === 0) return undefined;
@@ -43,7 +43,7 @@ export const stopOwnEngine = async (context: ToolchainContext): Promise<string> 
 
 export const inspectTools = (context: ToolchainContext): Promise<PartStatus[]> => inspectToolchain(context);
 
-/** The images, where there is an engine to ask. */
+/** Looks for the images on the engine at `host`. */
 export const inspectStackImages = (
   context: ToolchainContext,
   names: readonly string[],

@@ -1,15 +1,18 @@
-/** The versions of the service that can be gone back to: what the audit knows, and what the engine has of it. */
-import fs from "node:fs";
+/** The versions of the service that a stack can go back to: what the audit knows of them, and what the engine has. */
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";
 import { stageContext } from "../../infra/components/backend/context.ts";
 import { BUILD_VARIABLE, imageOf } from "../../infra/components/backend/image.ts";
+import { unlessGone } from "../engine/connection.ts";
 import { auditedStacks, readChanges, type Change, type Version } from "./audit.ts";
-import { unlessGone } from "../engine/containers.ts";
-import type { Place, Session } from "./session.ts";
-import { readYaml, textOf, type Values } from "./settings.ts";
+import { readYaml, type Values } from "./config-files.ts";
+import { isMapping } from "./json.ts";
 import type { StackHandle } from "./open-stack.ts";
+import type { Place } from "./place.ts";
+import type { Session } from "./session.ts";
+import type { KnownConfig } from "./settings.ts";
 
 /** How many good versions keep their image, the current one included. */
 export const KEPT_VERSIONS = 5;
@@ -33,19 +36,19 @@ export function goodVersions(changes: readonly Change[]): GoodVersion[] {
 const DEPLOYS = new Set(["up", "rollback", "restart"]);
 
 /**
- * Pure: where a rollback goes that names no version. After a deploy that went wrong: to the version that serves still,
- * without what that deploy left behind. After `down`: to the one that served. Else to the one before.
+ * Pure: where a rollback goes that names no version. After a deploy that went wrong: to the version that still serves,
+ * which clears what that deploy left behind. After `down`: to the one that served. Otherwise to the one before.
  */
 export function lastGood(changes: readonly Change[]): GoodVersion | undefined {
   const [current, before] = goodVersions(changes);
-  // What ended before it deployed anything has no `to`.
+  // A change that ended before it deployed anything has no `to`.
   const last = changes.findLast(
     ({ action, to }) => action === "down" || (DEPLOYS.has(action) && to !== undefined),
   );
   return last?.action === "down" || last?.result !== "succeeded" ? current : before;
 }
 
-/** Pure: the builds whose images may go: known to this stack, and not among the kept ones of any. */
+/** Pure: the builds whose images may go: those this stack has deployed and that no stack keeps. */
 export function obsoleteBuilds(own: readonly Change[], all: readonly (readonly Change[])[]): string[] {
   const kept = new Set(
     all.flatMap((changes) =>
@@ -62,14 +65,14 @@ export function obsoleteBuilds(own: readonly Change[], all: readonly (readonly C
 }
 
 /** The build that the sources make. */
-export const sourceBuild = (root: string, values: Values): string =>
-  stageContext(root, path.join(root, ".state", "build"), textOf(values, "nodeImage") ?? "").hash;
+export const sourceBuild = (root: string, config: KnownConfig): string =>
+  stageContext(root, path.join(root, ".state", "build"), config.nodeImage ?? "").hash;
 
 /** True when the engine still has the version's image. */
 export const hasImage = async (docker: Docker, build: string): Promise<boolean> =>
   (await unlessGone(docker.getImage(imageOf(build)).inspect())) !== undefined;
 
-/** Removes the images of versions that nobody goes back to. One that a container still uses stays. */
+/** Removes the images of versions that nobody goes back to. An image that a container still uses stays. */
 export async function removeObsolete({ docker, stack, backend }: Session): Promise<void> {
   const all = auditedStacks(backend.stateDir).map((name) => readChanges(backend.stateDir, name));
   for (const build of obsoleteBuilds(readChanges(backend.stateDir, stack), all)) {
@@ -80,10 +83,10 @@ export async function removeObsolete({ docker, stack, backend }: Session): Promi
   }
 }
 
-/** What a deploy of the sources, as they are now, would be recorded as. */
-export const configOf = ({ settings }: Place): Values => {
+/** The `config:` of the stack's file as it is committed, which a deploy of the sources is recorded with. */
+export const committedConfig = ({ settings }: Place): Values => {
   const config = settings.stackFile?.["config"];
-  return typeof config === "object" && config !== null ? (config as Values) : {};
+  return isMapping(config) ? config : {};
 };
 
 /** Pure: "omniai:logLevel debug → info" for each key that differs. */
@@ -96,27 +99,30 @@ export const configChanges = (from: Values, to: Values): string[] =>
 const shown = (value: unknown): string => (value === undefined ? "(default)" : JSON.stringify(value));
 
 /**
- * Makes the program deploy this version in place of the sources, until the process ends.
+ * Makes the session's program deploy this version in place of the sources.
  * @returns what its runs take in place of the handle's own options.
  */
-export function pin({ settings, stack, handle, backend }: Session, version: Version): StackHandle["options"] {
-  process.env[BUILD_VARIABLE] = version.build;
+export function useVersion(
+  { settings, stack, handle, backend }: Session,
+  version: Version,
+): StackHandle["options"] {
+  handle.program.workspace.envVars[BUILD_VARIABLE] = version.build;
   const { configFile } = handle.options;
   const present = configFile === undefined ? settings.stackFile : readYaml(configFile);
   const folder = path.join(backend.stateDir, "project", "rollback");
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = path.join(folder, `Pulumi.${stack}.yaml`);
   // JSON is YAML too.
-  fs.writeFileSync(file, `${JSON.stringify({ ...present, config: version.config }, null, 2)}\n`, {
+  writeFileSync(file, `${JSON.stringify({ ...present, config: version.config }, null, 2)}\n`, {
     mode: 0o600,
   });
   return { ...handle.options, configFile: file };
 }
 
-/** The options for a run that must not change the version: of the sources, or of what was rolled back to. */
+/** The options for a run that must keep the version: that of the sources, or the one that was rolled back to. */
 export function currentOptions(session: Session): StackHandle["options"] {
   const current = rolledBackTo(readChanges(session.backend.stateDir, session.stack));
-  return current === undefined ? session.handle.options : pin(session, current);
+  return current === undefined ? session.handle.options : useVersion(session, current);
 }
 
 /** Pure: the version that serves, if a rollback brought it. */

@@ -1,16 +1,16 @@
-/** What the policy pack says in a run: read from the engine's events, and put into words. */
+/** What the policy pack reports in a run: read from the engine's events and put into words. */
 import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
 
 export interface Violation {
   /** The rule's name; docs/policies.md explains it. */
   readonly rule: string;
-  /** Which resource, what is wrong, and what to do. */
+  /** Names the resource, what is wrong with it, and what to do. */
   readonly message: string;
-  /** True where it stops the run. */
+  /** True when it stops the run. */
   readonly mandatory: boolean;
 }
 
-/** Pure: an event of the engine, whose message is the rule's description and then what was reported. */
+/** Pure: reads an event of the engine, whose message is the rule's description and then what the rule reported. */
 export function readViolation({ policyName, message, enforcementLevel }: PolicyEvent): Violation {
   const lines = message
     .replace(/<\{%[^%]*%\}>/g, "")
@@ -23,7 +23,7 @@ export function readViolation({ policyName, message, enforcementLevel }: PolicyE
   };
 }
 
-/** Pure: all of them, a line each. */
+/** Pure: a line for each of them. */
 export function describeViolations(violations: readonly Violation[]): string {
   const count =
     violations.length === 1 ? "1 policy does not hold" : `${violations.length} policies do not hold`;

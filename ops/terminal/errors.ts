@@ -1,4 +1,4 @@
-/** What a person is told when something went wrong: what happened, to what, and what to do next. */
+/** Turns errors into what a person is told: what happened, to what, and what to do next. */
 import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/index.js";
 
 /** Exit codes of every command. */
@@ -8,17 +8,17 @@ export const EXIT = {
   failed: 1,
   /** The command line or the config is wrong; nothing was touched. */
   usage: 2,
-  /** Somebody else holds the stack's lock. */
+  /** Another run has the stack's lock. */
   locked: 3,
   /** A mandatory policy does not hold. */
   policy: 4,
   /** What runs is not what is declared. */
   drift: 5,
-  /** 128 + SIGINT, as a shell has it. */
+  /** 128 + SIGINT, as shells report it. */
   interrupted: 130,
 } as const;
 
-/** An expected failure. It is shown without a stack trace. */
+/** A failure that was foreseen. It is shown without a stack trace. */
 export class OpsError extends Error {
   override readonly name = "OpsError";
   readonly remedy: string;
@@ -43,8 +43,8 @@ export interface Explanation {
   readonly exitCode: number;
 }
 
-/** The last words of the Pulumi CLI, without progress and blank lines. */
-export function lastWords(text: string, lines = 12): string {
+/** Pure: the last lines of the Pulumi CLI that say something. */
+export function lastLines(text: string, lines = 12): string {
   const meaningful = text
     .split("\n")
     .map((line) => line.trimEnd())
@@ -53,48 +53,49 @@ export function lastWords(text: string, lines = 12): string {
   return meaningful.slice(-lines).join("\n");
 }
 
-/** The two streams of a failed CLI run, out of the text that the Automation API makes of them. */
+/** Pure: the two streams of a failed CLI run, out of the message that the Automation API makes of them. */
 export function commandStreams(message: string): { stdout: string; stderr: string } {
   const match = /^code: .*?\n stdout: ([\s\S]*?)\n stderr: ([\s\S]*?)\n err\?: /.exec(message);
   return { stdout: match?.[1] ?? "", stderr: match?.[2] ?? message };
 }
 
-interface Rule {
+interface KnownFailure {
   readonly pattern: RegExp;
   readonly what: string;
   readonly remedy: string;
-  readonly exitCode?: number;
 }
 
-/** Failures of the CLI whose own words do not say what to do here. */
-const RULES: readonly Rule[] = [
+const DISK_IS_FULL: KnownFailure = {
+  pattern: /no space left on device/i,
+  what: "The disk is full.",
+  remedy:
+    "Free space (`docker system df` shows what the engine keeps), then run the command again: it goes on from here.",
+};
+
+/** Failures of the CLI whose own message does not say what to do here. */
+const KNOWN_FAILURES: readonly KnownFailure[] = [
   {
     pattern: /incorrect passphrase|decryption failed|message authentication failed/i,
-    what: "The secrets of this stack were encrypted with another passphrase than the one in use.",
+    what: "The secrets of this stack were encrypted with another passphrase than the one that is set.",
     remedy:
-      "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the stack's own passphrase. The one of this machine is .state/passphrase; " +
+      "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the passphrase of this stack. This machine's own is in .state/passphrase; " +
       "if that file was lost or replaced, bring it back from a copy.",
   },
   {
     pattern: /passphrase must be set with PULUMI_CONFIG_PASSPHRASE/i,
-    what: "PULUMI_BACKEND_URL points to a state of your own, but no passphrase for its secrets is set.",
+    what: "PULUMI_BACKEND_URL names a backend of your own, but no passphrase for the secrets in it is set.",
     remedy: "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE, or unset PULUMI_BACKEND_URL.",
   },
   {
     pattern: /PULUMI_ACCESS_TOKEN must be set|You must be logged in|invalid access token/i,
-    what: "The state's backend wants a login.",
+    what: "The backend of the state asks for a login.",
     remedy:
       "Run `pulumi login`, or set PULUMI_ACCESS_TOKEN, or unset PULUMI_BACKEND_URL to use the local state in .state.",
   },
-  {
-    pattern: /no space left on device/i,
-    what: "The disk is full.",
-    remedy:
-      "Free space (`docker system df` shows what the engine holds), then run the command again: it goes on from here.",
-  },
+  DISK_IS_FULL,
 ];
 
-/** Turns any error into words. Pure, apart from the errors' own text. */
+/** Pure: any error in words. */
 export function explain(error: unknown): Explanation {
   if (error instanceof OpsError)
     return { what: error.message, remedy: error.remedy, exitCode: error.exitCode };
@@ -106,25 +107,25 @@ export function explain(error: unknown): Explanation {
   if (error instanceof CommandError) {
     const { stdout, stderr } = commandStreams(error.message);
     const text = `${stdout}\n${stderr}`;
-    const rule = RULES.find(({ pattern }) => pattern.test(text));
-    if (rule) return { what: rule.what, remedy: rule.remedy, exitCode: rule.exitCode ?? EXIT.failed };
+    const known = KNOWN_FAILURES.find(({ pattern }) => pattern.test(text));
+    if (known) return { what: known.what, remedy: known.remedy, exitCode: EXIT.failed };
     if (error instanceof ConcurrentUpdateError) {
       return {
-        what: lastWords(stderr),
-        remedy: "Wait for the other run to end and run the command again.",
+        what: lastLines(stderr),
+        remedy: "Wait until the other run has ended, and run the command again.",
         exitCode: EXIT.locked,
       };
     }
-    const words = lastWords(stderr.trim() === "" ? stdout : stderr);
+    const words = lastLines(stderr.trim() === "" ? stdout : stderr);
     return { what: `Pulumi failed:\n${words}`, exitCode: EXIT.failed };
   }
   if (error instanceof Error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOSPC")
-      return { what: RULES[3]?.what ?? error.message, remedy: RULES[3]?.remedy, exitCode: 1 };
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC")
+      return { what: DISK_IS_FULL.what, remedy: DISK_IS_FULL.remedy, exitCode: EXIT.failed };
     return {
       what: error.message,
-      remedy: "This was not foreseen. Run it again with OMNIAI_DEBUG=1 to see where it happened.",
+      remedy:
+        "This error was not foreseen. Run the command again with OMNIAI_DEBUG=1 to see where it happened.",
       exitCode: EXIT.failed,
     };
   }

@@ -1,13 +1,13 @@
-/** How things look on the terminal. Colours only where one is, and never against NO_COLOR. */
+/** How text is written and laid out. Colours are used only on a terminal, and never with NO_COLOR. */
 import { stripVTControlCharacters, styleText } from "node:util";
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Text in a style, on the stream that it is meant for; plain text where that stream is no terminal. */
+/** Text in a style, for the stream that it is meant for; plain text if that stream is no terminal. */
 export const paint = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string =>
   styleText(style, text, { stream, validateStream: true });
 
-/** True when the Pulumi CLI may colour what we pass on. */
+/** True when the Pulumi CLI may colour what is passed on to the terminal. */
 export const colourful = (): boolean => paint("red", "x") !== "x";
 
 /** One line on standard output: what the person asked for. */
@@ -19,10 +19,10 @@ export const note = (line = ""): void => void process.stderr.write(`${line}\n`);
 /** What `--json` prints, and nothing else with it. */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
-/** What a terminal shows: without the colours. */
+/** The width on a terminal, where colours take no space. */
 const width = (text: string): number => stripVTControlCharacters(text).length;
 
-/** Columns as wide as their widest cell. The last one is not padded. */
+/** Pure: rows in columns as wide as their widest cell. The last cell is not padded. */
 export function table(rows: readonly (readonly string[])[], indent = "  "): string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
@@ -72,7 +72,7 @@ export function duration(seconds: number): string {
 export const ago = (when: Date, now: Date = new Date()): string =>
   `${duration((now.getTime() - when.getTime()) / 1000)} ago`;
 
-/** Every line with something in front of it. */
+/** Pure: every line with a prefix. */
 export const indented = (text: string, prefix = "    "): string[] =>
   text
     .trimEnd()

@@ -1,26 +1,26 @@
-/** Questions to the person at the terminal. */
-import { Writable } from "node:stream";
+/** Asks the person at the terminal. */
 import readline from "node:readline/promises";
+import { Writable } from "node:stream";
 import { EXIT, InterruptedError, OpsError } from "./errors.ts";
 
-/** Said before the work that leads to the question, rather than after it. @throws OpsError without a terminal */
-export function mustBeAskable(): void {
+/** To be called before the work that leads to a question, so that nobody waits for nothing. @throws OpsError without a terminal */
+export function requireTerminal(): void {
   if (process.stdin.isTTY) return;
   throw new OpsError(
-    "This asks before it goes on, and standard input is no terminal.",
+    "This command asks before it goes on, and standard input is no terminal.",
     "Pass --yes if you are sure.",
     EXIT.usage,
   );
 }
 
 interface Asking {
-  /** False: what is typed is not shown. */
+  /** False to not show what is typed. */
   readonly echo: boolean;
 }
 
 async function answer(question: string, { echo }: Asking = { echo: true }): Promise<string> {
-  mustBeAskable();
-  // A terminal that readline writes to, and that writes nothing: it echoes what it is told to echo.
+  requireTerminal();
+  // Readline echoes to its output, so without an echo it writes to nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   // The question goes to standard error: standard output is for results.
   const output = echo ? process.stderr : nowhere;
@@ -31,7 +31,7 @@ async function answer(question: string, { echo }: Asking = { echo: true }): Prom
         reject(new InterruptedError("Stopped at the question.", "Nothing was changed."));
       ask.on("SIGINT", stop);
       ask.on("close", stop);
-      // Only now, when the terminal does not echo by itself any more: who is quick would be shown.
+      // Asked only now that the terminal itself has stopped to echo; earlier, quick typing would be shown.
       if (!echo) process.stderr.write(question);
       ask.question(echo ? question : "").then(resolve, reject);
     });
@@ -56,7 +56,7 @@ export async function confirm(question: string): Promise<boolean> {
   return /^(y|yes)$/i.test(text.trim());
 }
 
-/** For what cannot be undone: the exact word has to be typed. */
+/** A question about what cannot be undone: the exact word has to be typed. */
 export async function confirmByTyping(question: string, word: string): Promise<boolean> {
   const text = await answer(`${question}\nType ${word} to go on: `);
   return text.trim() === word;

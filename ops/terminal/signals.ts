@@ -1,54 +1,55 @@
 /**
- * Ctrl-C and SIGTERM. The first asks for an orderly end, the second forces it. One press can arrive twice (the
- * terminal sends it to the whole group, npm sends it on once more), so what follows within a second is the same one.
+ * Ctrl-C and SIGTERM: the first asks for an orderly end, the second forces it. One press can arrive twice, because the
+ * terminal sends it to the whole process group and npm sends it on, so what follows within a second counts as the same.
  */
 import { InterruptedError } from "./errors.ts";
 
-const SAME_PRESS = 1000;
+const SAME_PRESS_MS = 1000;
 
 export interface Work {
-  /** What is going on, for the message: "deploying stack dev". */
+  /** What is going on, for messages: "deploying stack dev". */
   readonly title: string;
-  /** Asks it to come to an orderly end. Without it the work is simply left: it has changed nothing. */
+  /** Asks the work to come to an orderly end. Work without it has changed nothing and is simply left. */
   readonly cancel?: () => void;
-  /** Ends it at once. */
+  /** Ends the work at once. */
   readonly force?: () => void;
 }
 
-export interface Hooks {
+export interface SignalHooks {
   readonly say: (line: string) => void;
   readonly exit: (error: InterruptedError) => void;
   readonly now?: () => number;
 }
 
-/** Follows what the process is doing and what a signal has to do about it. */
+/** Knows what the process is doing, and so what a signal has to do. */
 export class SignalHandler {
-  readonly #hooks: Hooks;
+  readonly #hooks: SignalHooks;
   readonly #undo: (() => void)[] = [];
   #work: Work = { title: "starting" };
   #first?: number;
   #last = 0;
 
-  constructor(hooks: Hooks) {
+  constructor(hooks: SignalHooks) {
     this.#hooks = hooks;
   }
 
-  /** True once a person asked for an end. */
+  /** True once an end was asked for. */
   get requested(): boolean {
     return this.#first !== undefined;
   }
 
-  /** Names the work that begins. @throws InterruptedError when an end was asked for before */
+  /** Says which work begins. @throws InterruptedError when an end was asked for before */
   begin(work: Work): void {
     if (this.requested) throw this.error();
     this.#work = work;
   }
 
-  /** Runs something when the process is left, newest first: giving back a lock, for example. */
+  /** Adds something to do when the process ends, newest first: giving back a lock, for example. */
   onLeave(undo: () => void): void {
     this.#undo.unshift(undo);
   }
 
+  /** Does what was added for the end of the process, once. */
   leave(): void {
     for (const undo of this.#undo.splice(0)) undo();
   }
@@ -60,16 +61,16 @@ export class SignalHandler {
     );
   }
 
-  /** One signal has arrived. */
+  /** Does what a signal that has just arrived asks for. */
   handle(signal: NodeJS.Signals): void {
     const now = (this.#hooks.now ?? Date.now)();
     const again = this.#first !== undefined;
-    if (again && now - this.#last < SAME_PRESS) return;
+    if (again && now - this.#last < SAME_PRESS_MS) return;
     this.#last = now;
     this.#first ??= now;
     if (again) {
       this.#hooks.say(
-        `${signal} again: ending at once. The next run finds what was left undone and goes on from there.`,
+        `${signal} again: ending at once. The next run finds what is unfinished and goes on from there.`,
       );
       this.#work.force?.();
       this.#hooks.exit(this.error());
@@ -77,7 +78,7 @@ export class SignalHandler {
       this.#hooks.exit(this.error());
     } else {
       this.#hooks.say(
-        `${signal}: cancelling (${this.#work.title}). What is under way is brought to an end first, which may take a minute; press Ctrl-C again to end at once.`,
+        `${signal}: cancelling (${this.#work.title}). What has begun is finished first, which may take a minute; press Ctrl-C again to end at once.`,
       );
       this.#work.cancel();
     }

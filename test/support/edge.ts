@@ -10,7 +10,7 @@ import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
 import { EDGE_FOLDER } from "../../infra/components/edge/switch.ts";
-import { readSettings, textOf } from "../../ops/stack/settings.ts";
+import { readSettings } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
 import { freePort } from "./stack.ts";
 
@@ -109,7 +109,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
         return docker("exec", name, "sh", "-c", ask) === release;
       });
     const first = write({});
-    const image = textOf(readSettings(repository, "dev").values, "nginxImage") ?? "";
+    const image = readSettings(repository, "dev").config.nginxImage ?? "";
     docker(
       ...["run", "-d", "--name", name, "--network", networks[0] ?? "", "--user", "101:101"],
       ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],

@@ -23,7 +23,7 @@ export async function prepare(
   const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;
   if (!needs.has("stack")) await enginePart.ensure(context);
   const host = await resolveDockerHost(context.env);
-  await ensureImages(context, imageNames(readSettings(repository, "dev").values), host);
+  await ensureImages(context, imageNames(readSettings(repository, "dev").config), host);
   const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
   return { ...env, ...browser, DOCKER_HOST: host };
 }

@@ -1,6 +1,7 @@
-/** Asking the API of a cloud, which only ever reads. */
+/** Asks the API of a cloud, and only ever reads. */
+import { isMapping } from "../../stack/json.ts";
 
-/** One thing that a token needs to be allowed to. */
+/** What doctor found out about one thing. */
 export interface Finding {
   readonly name: string;
   readonly good: boolean;
@@ -14,7 +15,7 @@ export interface ApiEndpoint {
 }
 
 export interface Answer {
-  /** Undefined: there was none. */
+  /** Undefined when there was no answer. */
   readonly status?: number;
   readonly body: unknown;
 }
@@ -35,16 +36,13 @@ export async function get({ url, token }: ApiEndpoint, path: string): Promise<An
   }
 }
 
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;
-
-/** A member of nested objects; undefined where there is none. */
+/** A member of nested objects; undefined when there is none. */
 export const member = (value: unknown, ...names: string[]): unknown =>
-  names.reduce<unknown>((at, name) => (isRecord(at) ? at[name] : undefined), value);
+  names.reduce<unknown>((at, name) => (isMapping(at) ? at[name] : undefined), value);
 
 export const unreachable = (name: string, url: string): Finding => ({
   name,
   good: false,
   detail: `${url} does not answer`,
-  remedy: "Look at the network, or at the address that is set in the environment.",
+  remedy: "Check the network, or the address that is set in the environment.",
 });

@@ -1,10 +1,11 @@
 /**
  * Whether the token of a stack may do what the program will ask of Cloudflare. Each permission is tried with a request that
- * reads what it guards; nothing is changed. That a token may write as well is seen in its own policies, where it may read
- * those, and for a tunnel that is there by asking for its token, which only a writer gets; else it is said to be unproved.
+ * reads what the permission guards; nothing is changed. Whether the token may write too is read from its own policies if it
+ * may read those, and for an existing tunnel from the tunnel's token, which only a writer gets; otherwise it stays unproved.
  */
-import { get, isRecord, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
-import { isOn, textOf, type Values } from "../../stack/settings.ts";
+import { isMapping } from "../../stack/json.ts";
+import type { KnownConfig } from "../../stack/settings.ts";
+import { get, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
 
 interface Probe {
   /** As the dashboard names the permission. */
@@ -16,10 +17,9 @@ interface Probe {
   readonly on: string;
 }
 
-/** What the program's resources need, by the pages of each resource in the API reference. */
-export function cloudflareProbes(values: Values): Probe[] {
-  const accountId = textOf(values, "cloudflareAccountId") ?? "";
-  const zoneId = textOf(values, "cloudflareZoneId") ?? "";
+/** The permissions that the program's resources need, as the API reference lists them for each resource. */
+function cloudflareProbes(config: KnownConfig): Probe[] {
+  const { cloudflareAccountId: accountId = "", cloudflareZoneId: zoneId = "" } = config;
   const account = (permission: string, path: string, ...groups: string[]): Probe => ({
     permission: `Account, ${permission}: Edit`,
     path: `/accounts/${accountId}/${path}`,
@@ -41,11 +41,11 @@ export function cloudflareProbes(values: Values): Probe[] {
       "Cloudflare One Connector: cloudflared Write",
     ),
     account("Notifications", "alerting/v3/policies", "Notifications Write"),
-    ...(isOn(values, "cloudflareBackups")
+    ...(config.cloudflareBackups
       ? [account("Workers R2 Storage", "r2/buckets?per_page=1", "Workers R2 Storage Write")]
       : []),
     zone("DNS", "dns_records?per_page=1"),
-    ...(isOn(values, "cloudflareManageZone")
+    ...(config.cloudflareManageZone
       ? [zone("Zone Settings", "settings/min_tls_version"), zone("Zone WAF", "rulesets")]
       : []),
   ];
@@ -53,21 +53,21 @@ export function cloudflareProbes(values: Values): Probe[] {
 
 const CLOUDFLARE_TOKENS = "https://dash.cloudflare.com/profile/api-tokens";
 
-/** Undefined: nobody can say. */
+/** Whether a token may write; undefined when that cannot be found out. */
 type Writes = (probe: Probe, read: unknown) => Promise<boolean | undefined>;
 
-export async function checkCloudflare(place: ApiEndpoint, values: Values): Promise<Finding[]> {
-  const account = textOf(values, "cloudflareAccountId") ?? "";
+export async function checkCloudflare(api: ApiEndpoint, config: KnownConfig): Promise<Finding[]> {
+  const { cloudflareAccountId: account = "" } = config;
   let tokens = "/user/tokens";
-  let verified = await get(place, `${tokens}/verify`);
+  let verified = await get(api, `${tokens}/verify`);
   if (verified.status !== 200) {
-    // A token that belongs to the account and not to a person is verified there.
+    // A token that belongs to the account and not to a person is verified at the account.
     tokens = `/accounts/${account}/tokens`;
-    verified = await get(place, `${tokens}/verify`);
+    verified = await get(api, `${tokens}/verify`);
   }
   const status = member(verified.body, "result", "status");
   if (verified.status === undefined) {
-    return [unreachable("Cloudflare token", place.url)];
+    return [unreachable("Cloudflare token", api.url)];
   }
   if (status !== "active") {
     const remedy = `Make a new one at ${CLOUDFLARE_TOKENS}, then: pulumi config set --secret omniai:cloudflareApiToken`;
@@ -75,23 +75,23 @@ export async function checkCloudflare(place: ApiEndpoint, values: Values): Promi
     return [{ name: "Cloudflare token", good: false, detail, remedy }];
   }
   const id = member(verified.body, "result", "id");
-  const policies = typeof id === "string" ? await policiesOf(place, `${tokens}/${id}`) : undefined;
+  const policies = typeof id === "string" ? await policiesOf(api, `${tokens}/${id}`) : undefined;
   const writes: Writes = policies
     ? (probe) => Promise.resolve(allows(policies, probe))
-    : (probe, read) => tunnelWrites(place, account, probe, read);
-  const probes = cloudflareProbes(values).map((probe) => tryOne(place, probe, writes));
+    : (probe, read) => tunnelWrites(api, account, probe, read);
+  const probes = cloudflareProbes(config).map((probe) => tryOne(api, probe, writes));
   return [{ name: "Cloudflare token", good: true, detail: "active" }, ...(await Promise.all(probes))];
 }
 
-async function tryOne(place: ApiEndpoint, probe: Probe, writes: Writes): Promise<Finding> {
-  const { status: code, body } = await get(place, probe.path);
+async function tryOne(api: ApiEndpoint, probe: Probe, writes: Writes): Promise<Finding> {
+  const { status: code, body } = await get(api, probe.path);
   const name = `Cloudflare ${probe.permission}`;
-  if (code === undefined) return unreachable(name, place.url);
+  if (code === undefined) return unreachable(name, api.url);
   const give = `Give the token this permission at ${CLOUDFLARE_TOKENS}.`;
   if (code !== 200) {
     const remedy =
       code === 404
-        ? "Check omniai:cloudflareAccountId and omniai:cloudflareZoneId: this token knows no such place."
+        ? "Check omniai:cloudflareAccountId and omniai:cloudflareZoneId: this token does not reach such an account or zone."
         : give;
     return { name, good: false, detail: `missing (Cloudflare answered ${code})`, remedy };
   }
@@ -100,11 +100,11 @@ async function tryOne(place: ApiEndpoint, probe: Probe, writes: Writes): Promise
     return {
       name,
       good: true,
-      detail: "may read; that it may write was not proved, and only `up` will tell",
+      detail: "may read; that it may write was not proved, and only `up` will show it",
     };
   }
   if (mayWrite) return { name, good: true, detail: "may read and write" };
-  return { name, good: false, detail: "may read, and not write", remedy: give };
+  return { name, good: false, detail: "may read, but not write", remedy: give };
 }
 
 interface Policy {
@@ -114,12 +114,12 @@ interface Policy {
   readonly resources: string;
 }
 
-/** What the token may, by its own account; undefined where it may not read that. */
-async function policiesOf(place: ApiEndpoint, path: string): Promise<Policy[] | undefined> {
-  const { status, body } = await get(place, path);
+/** What the token says that it may do; undefined when it may not read its own policies. */
+async function policiesOf(api: ApiEndpoint, path: string): Promise<Policy[] | undefined> {
+  const { status, body } = await get(api, path);
   const policies = member(body, "result", "policies");
   if (status !== 200 || !Array.isArray(policies)) return undefined;
-  return policies.filter(isRecord).map(({ effect, permission_groups: groups, resources }) => ({
+  return policies.filter(isMapping).map(({ effect, permission_groups: groups, resources }) => ({
     allow: effect === "allow",
     groups: (Array.isArray(groups) ? groups : [])
       .map((group) => member(group, "name"))
@@ -138,9 +138,9 @@ function allows(policies: readonly Policy[], { groups, on }: Probe): boolean {
   return about.length > 0 && about.every(({ allow }) => allow);
 }
 
-/** A tunnel's token is handed out only to those who may write. Where there is no tunnel yet, nobody can say. */
+/** Cloudflare hands a tunnel's token only to those who may write. Without a tunnel that cannot be found out. */
 async function tunnelWrites(
-  place: ApiEndpoint,
+  api: ApiEndpoint,
   account: string,
   { path }: Probe,
   read: unknown,
@@ -149,6 +149,6 @@ async function tunnelWrites(
   const tunnels = member(read, "result");
   const id = Array.isArray(tunnels) ? member(tunnels[0], "id") : undefined;
   if (typeof id !== "string") return undefined;
-  const { status } = await get(place, `/accounts/${account}/cfd_tunnel/${id}/token`);
+  const { status } = await get(api, `/accounts/${account}/cfd_tunnel/${id}/token`);
   return status === 200 ? true : status === 403 ? false : undefined;
 }

@@ -1,18 +1,18 @@
-/** What `npm run doctor` says about the clouds of a stack: nothing, for a stack that needs none. */
-import { checkGithub } from "./github.ts";
+/** What `npm run doctor` finds out about the clouds that a stack uses: Cloudflare for the tunnel, GitHub for the page. */
+import type { KnownConfig } from "../../stack/settings.ts";
 import type { ApiEndpoint, Finding } from "./cloud-api.ts";
-import { checkCloudflare } from "./cloudflare.ts";
 import { checkRules } from "./cloudflare-rules.ts";
-import { isOn, type Values } from "../../stack/settings.ts";
+import { checkCloudflare } from "./cloudflare.ts";
+import { checkGithub } from "./github.ts";
 
-/** Secrets of the stack by config key; it may take a while to read them, so it is asked only where they are needed. */
+/** Reads a secret of the stack by its config key. That may take a while, so only needed ones are read. */
 export type ReadSecret = (key: string) => Promise<string | undefined>;
 
 /** The same variables as the providers read. */
 const CLOUDFLARE = { key: "cloudflareApiToken", token: "CLOUDFLARE_API_TOKEN", url: "CLOUDFLARE_BASE_URL" };
 const GITHUB = { key: "githubToken", token: "GITHUB_TOKEN", url: "GITHUB_BASE_URL" };
 
-async function placeOf(
+async function endpointOf(
   names: typeof CLOUDFLARE,
   standard: string,
   environment: NodeJS.ProcessEnv,
@@ -30,25 +30,25 @@ const noToken = ({ key, token }: typeof CLOUDFLARE): Finding => ({
   remedy: `Set it with: pulumi config set --secret omniai:${key}; or in ${token}.`,
 });
 
-/** @param stack its name, for what has to be typed with it. */
+/** @param stack the name that stands in the commands of remedies. */
 export async function inspectClouds(
-  values: Values,
+  config: KnownConfig,
   environment: NodeJS.ProcessEnv,
   read: ReadSecret,
   stack = "STACK",
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  if (isOn(values, "tunnelEnabled")) {
-    const place = await placeOf(CLOUDFLARE, "https://api.cloudflare.com/client/v4", environment, read);
+  if (config.tunnelEnabled) {
+    const api = await endpointOf(CLOUDFLARE, "https://api.cloudflare.com/client/v4", environment, read);
     findings.push(
-      ...(place
-        ? [...(await checkCloudflare(place, values)), ...(await checkRules(place, values, stack))]
+      ...(api
+        ? [...(await checkCloudflare(api, config)), ...(await checkRules(api, config, stack))]
         : [noToken(CLOUDFLARE)]),
     );
   }
-  if (isOn(values, "pagesEnabled")) {
-    const place = await placeOf(GITHUB, "https://api.github.com", environment, read);
-    findings.push(...(place ? await checkGithub(place, values) : [noToken(GITHUB)]));
+  if (config.pagesEnabled) {
+    const api = await endpointOf(GITHUB, "https://api.github.com", environment, read);
+    findings.push(...(api ? await checkGithub(api, config) : [noToken(GITHUB)]));
   }
   return findings;
 }

@@ -1,32 +1,39 @@
-/** `npm run doctor`: what the project needs on this machine. Looks and changes nothing. */
-import fs from "node:fs";
-import type { Finding } from "./github.ts";
-import { inspectClouds } from "./clouds.ts";
-import { connect } from "../../engine/containers.ts";
+/** `npm run doctor`: what the project needs on this machine, what is there, and what to do about the rest. */
+import { existsSync, statfsSync } from "node:fs";
+import path from "node:path";
+import type Docker from "dockerode";
+import { connect } from "../../engine/connection.ts";
+import { engineOf, findPlace, ROOT, type CommonOptions } from "../../stack/place.ts";
+import { checkPorts } from "../../stack/prechecks.ts";
+import { secretReader } from "../../stack/session.ts";
+import { imageNames, type KnownConfig } from "../../stack/settings.ts";
+import { inspectStackImages, inspectTools, type PartStatus } from "../../stack/toolchain.ts";
 import { EXIT, explain, OpsError } from "../../terminal/errors.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
-import { checkPorts } from "../../stack/prechecks.ts";
-import { findPlace, readSecretOf, ROOT, type CommonOptions } from "../../stack/session.ts";
-import { imageNames, textOf } from "../../stack/settings.ts";
-import { dockerHostOf, inspectStackImages, inspectTools, type PartStatus } from "../../stack/toolchain.ts";
+import type { Finding } from "./cloud-api.ts";
+import { inspectClouds } from "./clouds.ts";
 
-/** Below this the first `up` of a bare machine, which builds the Pulumi CLI, runs out of space. */
-const COMFORTABLE_BYTES = 15 * 1024 ** 3;
+const GIB = 1024 ** 3;
+/** With less, the first `up` of a bare machine runs out of space, because it builds the Pulumi CLI. */
+const COMFORTABLE_GIB = 15;
+/** With less, nothing else fits either. */
+const LEAST_GIB = 3;
 
 export async function doctor(options: CommonOptions): Promise<void> {
-  const { context, settings, stack } = findPlace(options, true);
+  const place = findPlace(options, true);
+  const { context, stack, settings } = place;
+  const { config } = settings;
   const tools = await inspectTools(context);
-  const host = textOf(settings.values, "dockerHost") ?? (await dockerHostOf(context));
-  const engineIsThere = await connect(host)
-    .ping()
-    .then(
-      () => true,
-      () => false,
-    );
-  const findings: Finding[] = disk([ROOT, context.cacheDir]);
-  if (engineIsThere) findings.push(await ports(stack, settings.values, host));
-  findings.push(...(await inspectClouds(settings.values, process.env, readSecretOf(options), stack)));
-  const images = engineIsThere ? await inspectStackImages(context, imageNames(settings.values), host) : [];
+  const host = await engineOf(place);
+  const docker = connect(host, context.env);
+  const engineIsThere = await docker.ping().then(
+    () => true,
+    () => false,
+  );
+  const findings: Finding[] = [ROOT, context.cacheDir].map(diskOf);
+  if (engineIsThere) findings.push(await portsOf(docker, stack, config, host.startsWith("unix://")));
+  findings.push(...(await inspectClouds(config, process.env, secretReader(options), stack)));
+  const images = engineIsThere ? await inspectStackImages(context, imageNames(config), host) : [];
   const parts = [...tools, ...images];
 
   const missing = parts.filter(({ way }) => way === "missing");
@@ -38,42 +45,40 @@ export async function doctor(options: CommonOptions): Promise<void> {
   throw new OpsError(
     `Not ready: ${[...missing, ...bad].map(({ name }) => name).join(", ")}.`,
     missing.length > 0
-      ? "`npm run up` installs what is missing; with --no-install it says what and stops."
+      ? "`npm run up` installs what is missing; with --no-install it says what to install and stops."
       : "The remedies are above.",
     EXIT.failed,
   );
 }
 
-/** The first folder above that exists: the cache may not be there yet. */
-function existing(folder: string): string {
-  let at = folder;
-  while (!fs.existsSync(at) && at !== "/") at = at.slice(0, at.lastIndexOf("/")) || "/";
-  return at;
+/** The folder itself or the first one above it that exists: the cache may not be there yet. */
+function existingFolder(folder: string): string {
+  const above = path.dirname(folder);
+  return existsSync(folder) || above === folder ? folder : existingFolder(above);
 }
 
-function disk(folders: readonly string[]): Finding[] {
-  return folders.map((folder) => {
-    const { bavail, bsize } = fs.statfsSync(existing(folder));
-    const free = bavail * bsize;
-    return {
-      name: `disk of ${folder}`,
-      good: free >= COMFORTABLE_BYTES / 5,
-      detail: `${(free / 1024 ** 3).toFixed(1)} GiB free`,
-      remedy:
-        free >= COMFORTABLE_BYTES
-          ? undefined
-          : `Building the tools on a bare machine wants ${COMFORTABLE_BYTES / 1024 ** 3} GiB free.`,
-    };
-  });
+function diskOf(folder: string): Finding {
+  const { bavail, bsize } = statfsSync(existingFolder(folder));
+  const free = (bavail * bsize) / GIB;
+  return {
+    name: `disk of ${folder}`,
+    good: free >= LEAST_GIB,
+    detail: `${free.toFixed(1)} GiB free`,
+    remedy:
+      free >= COMFORTABLE_GIB
+        ? undefined
+        : `Free space: building the tools on a bare machine needs ${COMFORTABLE_GIB} GiB.`,
+  };
 }
 
-async function ports(
+async function portsOf(
+  docker: Docker,
   stack: string,
-  values: Readonly<Record<string, unknown>>,
-  host: string,
+  config: KnownConfig,
+  engineIsLocal: boolean,
 ): Promise<Finding> {
   try {
-    await checkPorts(connect(host), stack, values, host.startsWith("unix://"));
+    await checkPorts(docker, stack, config, engineIsLocal);
     return {
       name: "ports",
       good: true,

@@ -1,7 +1,9 @@
-/** Every container and network of a stack on the engine, against what the stack's state says was declared. */
+/** Compares every container and network of a stack on the engine with what the stack's state says was declared. */
 import type Docker from "dockerode";
-import { LABELS, unlessGone, viewContainer, isGood } from "../../engine/containers.ts";
+import { unlessGone } from "../../engine/connection.ts";
+import { viewContainer, isGood } from "../../engine/containers.ts";
 import { condition } from "../../engine/health-report.ts";
+import { byStack } from "../../engine/stack-filter.ts";
 import {
   engineNameOf,
   labelsOf,
@@ -26,24 +28,24 @@ export function pidsLimits(state: State): Map<string, number> {
 const present = (state: State, type: string): StateResource[] =>
   resourcesOf(state, type).filter((resource) => resource.delete !== true);
 
-export async function look(docker: Docker, stack: string, state: State): Promise<readonly Difference[]> {
+export async function compareWithEngine(docker: Docker, stack: string, state: State): Promise<Difference[]> {
   const limits = pidsLimits(state);
   const declared = present(state, TYPES.container);
   const found = await Promise.all(
-    declared.map((resource) => lookAtContainer(docker, resource, limits.get(nameOf(resource.urn)))),
+    declared.map((resource) => compareContainer(docker, resource, limits.get(nameOf(resource.urn)))),
   );
   return [
     ...found.flat(),
-    ...(await strangers(docker, stack, declared)),
-    ...(await lookAtNetworks(docker, state, declared)),
+    ...(await undeclaredContainers(docker, stack, declared)),
+    ...(await compareNetworks(docker, state, declared)),
   ];
 }
 
-async function lookAtContainer(
+async function compareContainer(
   docker: Docker,
   resource: StateResource,
   pidsLimit: number | undefined,
-): Promise<readonly Difference[]> {
+): Promise<Difference[]> {
   const name = engineNameOf(resource) ?? nameOf(resource.urn);
   const info = await unlessGone(docker.getContainer(resource.id ?? name).inspect());
   if (info === undefined) {
@@ -59,15 +61,14 @@ async function lookAtContainer(
   return [...wrongState, ...differences(name, facts, liveFacts(info))];
 }
 
-/** Containers that carry the stack's label and that no state knows. */
-async function strangers(
+/** Containers that have the stack's label and are not in its state. */
+async function undeclaredContainers(
   docker: Docker,
   stack: string,
   declared: readonly StateResource[],
 ): Promise<Difference[]> {
   const known = new Set(declared.map(({ id }) => id));
-  const filters = JSON.stringify({ label: [`${LABELS.stack}=${stack}`] });
-  const all = await docker.listContainers({ all: true, filters });
+  const all = await docker.listContainers({ all: true, ...byStack(stack) });
   return all
     .filter(({ Id }) => !known.has(Id))
     .map(({ Names, Status }) => ({
@@ -78,14 +79,14 @@ async function strangers(
     }));
 }
 
-/** Whether a network still has no way out, and who is on it that nobody declared. */
-async function lookAtNetworks(
+/** Whether each network is internal as declared, and which undeclared containers are on it. */
+async function compareNetworks(
   docker: Docker,
   state: State,
   declared: readonly StateResource[],
 ): Promise<Difference[]> {
   const known = new Set(declared.map(({ id }) => id));
-  const looked = present(state, TYPES.network).map(async (resource): Promise<Difference[]> => {
+  const compared = present(state, TYPES.network).map(async (resource): Promise<Difference[]> => {
     const name = engineNameOf(resource) ?? nameOf(resource.urn);
     const info = await unlessGone(docker.getNetwork(resource.id ?? name).inspect());
     if (info === undefined) return [{ of: name, fact: "network", declared: "there", live: "(not there)" }];
@@ -105,7 +106,7 @@ async function lookAtNetworks(
       })),
     ];
   });
-  return (await Promise.all(looked)).flat();
+  return (await Promise.all(compared)).flat();
 }
 
 const labelFacts = (labels: Readonly<Record<string, string>>): Record<string, string> =>

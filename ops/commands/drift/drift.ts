@@ -1,21 +1,23 @@
 /**
- * `npm run drift`: whether what runs is what is declared. Pulumi's own look (a preview after a refresh) and, for what
- * the provider does not read back, ours at the engine, which comes first (docs/decisions/0024). Changes nothing.
+ * `npm run drift`: whether what runs is what is declared. It compares the engine with the state, because the provider does
+ * not read everything back, and then asks Pulumi for a preview after a refresh (docs/decisions/0024). It changes nothing.
  */
-import { EXIT, OpsError } from "../../terminal/errors.ts";
-import { note, paint, print, printJson, table } from "../../terminal/output.ts";
-import { runPulumi, type Change } from "../../stack/run.ts";
-import { signals, openSession, type CommonOptions } from "../../stack/session.ts";
 import { exportState, type StackHandle } from "../../stack/open-stack.ts";
+import type { CommonOptions } from "../../stack/place.ts";
+import { runPulumi, type Change } from "../../stack/run.ts";
+import { openSession } from "../../stack/session.ts";
 import { failedResources, nameOf } from "../../stack/state.ts";
+import { signals } from "../../stack/this-process.ts";
+import { EXIT, OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
+import { note, paint, print, printJson, table } from "../../terminal/output.ts";
+import { compareWithEngine } from "./compare.ts";
 import type { Difference } from "./facts.ts";
-import { look } from "./compare.ts";
 
-/** What `pulumi preview --refresh` would change, one entry per resource. */
+/** What `pulumi preview --refresh` would change, one entry for each resource. */
 async function preview(stack: string, handle: StackHandle): Promise<readonly Change[]> {
   const { events } = await runPulumi({
     title: `looking for drift of stack ${stack}`,
-    signals,
     options: handle.options,
     show: false,
     run: (run) => handle.program.preview({ ...run, refresh: true }),
@@ -30,7 +32,7 @@ export async function drift(options: CommonOptions): Promise<void> {
   signals.begin({ title: `comparing the containers of stack ${stack}` });
   const state = await exportState(handle);
   const failed = failedResources(state).map((resource) => nameOf(resource.urn));
-  const differences = await look(docker, stack, state);
+  const differences = await compareWithEngine(docker, stack, state);
   const changes = await preview(stack, handle);
   const good = changes.length + failed.length + differences.length === 0;
   if (options.json) {
@@ -42,7 +44,7 @@ export async function drift(options: CommonOptions): Promise<void> {
       differences,
     });
   } else {
-    printDrift(changes, failed, differences);
+    printDrift(stack, changes, failed, differences);
   }
   if (good) {
     if (!options.json) print(`Stack ${stack} runs as it is declared.`);
@@ -51,27 +53,29 @@ export async function drift(options: CommonOptions): Promise<void> {
   throw new OpsError(
     `Stack ${stack} does not run as it is declared.`,
     changes.length > 0
-      ? "`npm run up` brings back what is declared."
-      : "Pulumi does not see these differences: `npm run restart -- --workload NAME` makes the containers anew.",
+      ? `\`${npmRun("up", stack)}\` brings back what is declared.`
+      : `Pulumi does not see these differences. \`${npmRun("restart", stack, "--workload", "NAME")}\` makes new containers.`,
     EXIT.drift,
   );
 }
 
 function printDrift(
+  stack: string,
   changes: readonly Change[],
   failed: readonly string[],
   differences: readonly Difference[],
 ): void {
   if (changes.length > 0) {
-    print(paint("bold", "What `npm run up` would change"));
+    print(paint("bold", `What \`${npmRun("up", stack)}\` would change`));
     for (const line of table(
       changes.map(({ op, urn, properties }) => [op, nameOf(urn), (properties ?? []).join(", ")]),
     ))
       print(line);
   }
-  for (const name of failed) note(`  ${name} never got healthy; the next \`npm run up\` replaces it.`);
+  for (const name of failed)
+    note(`  ${name} never got healthy; the next \`${npmRun("up", stack)}\` replaces it.`);
   if (differences.length > 0) {
-    print(paint("bold", "What the engine has, and was not declared so"));
+    print(paint("bold", "What differs on the engine from what was declared"));
     for (const line of table(
       differences.map(({ of, fact, declared, live }) => [of, fact, `${live}, declared: ${declared}`]),
     ))

@@ -1,14 +1,15 @@
 /**
- * A container as facts, once as it was declared (the inputs of docker.Container) and once as the engine has it, in the
- * same words. The provider reads back only a part of a container: env, labels, mounts and health checks it takes for
- * given, and it has no property for the pids limit. Two records of facts can be compared without it.
+ * A container as facts: once as it was declared (the inputs of docker.Container) and once as the engine has it, in the
+ * same words, so that the two can be compared. Pulumi's provider cannot do that alone: it does not read back env, labels,
+ * mounts and health checks, and has no property for the pids limit.
  */
 import type { ContainerInspectInfo } from "dockerode";
+import { isMapping } from "../../stack/json.ts";
 
-/** By name; a value is JSON in a stable order. An absent fact is one that nobody declared. */
+/** Values by name, each as text or as JSON in a stable order. A fact that nobody declared is missing. */
 export type Facts = Readonly<Record<string, string>>;
 
-/** The part of an image that its containers inherit. */
+/** What containers inherit from their image. */
 export interface ImageDefaults {
   readonly Env?: readonly string[] | null;
   readonly Labels?: Readonly<Record<string, string>> | null;
@@ -18,8 +19,7 @@ export interface ImageDefaults {
 }
 
 type Json = Readonly<Record<string, unknown>>;
-const record = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+const mapping = (value: unknown): Json => (isMapping(value) ? value : {});
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
 const texts = (value: unknown): string[] => list(value).map(String);
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
@@ -27,15 +27,15 @@ const sorted = (values: readonly string[]): string[] => [...values].sort();
 const byKey = (value: Json): Json =>
   Object.fromEntries(Object.entries(value).sort(([left], [right]) => left.localeCompare(right)));
 
-/** Drops what is undefined, and writes the rest as text. */
-function written(facts: Json): Facts {
+/** Leaves out what is undefined and writes the rest as text. */
+function asText(facts: Json): Facts {
   const known = Object.entries(facts).filter(([, value]) => value !== undefined);
   return Object.fromEntries(
     known.map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]),
   );
 }
 
-/** Pairs of a list such as ["A=1"], each as a fact of its own. */
+/** Each entry as a fact of its own: "env A". */
 const pairs = (kind: string, values: Json): Json =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [`${kind} ${key}`, String(value)]));
 const fromEnv = (env: readonly string[]): Json =>
@@ -47,7 +47,7 @@ const fromEnv = (env: readonly string[]): Json =>
 const capabilities = (names: unknown): string[] =>
   sorted(texts(names).map((name) => name.toUpperCase().replace(/^CAP_/, "")));
 
-/** "1m30s" in seconds, as the provider takes durations. */
+/** Pure: the seconds of a duration as the provider writes it, such as "1m30s". */
 export function seconds(text: string): number {
   const units: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };
   const parts = [...text.matchAll(/([\d.]+)(ms|h|m|s)/g)];
@@ -61,21 +61,21 @@ const mount = (source: unknown, target: unknown, readOnly: unknown): string =>
 /**
  * Pure: what was declared.
  * @param inputs of the docker.Container in the stack's state.
- * @param pidsLimit of the command that sets it; undefined where there is none.
+ * @param pidsLimit of the command that sets it; undefined when there is none.
  */
 export function declaredFacts(inputs: Json, pidsLimit: number | undefined, image: ImageDefaults): Facts {
-  const health = record(inputs["healthcheck"]);
+  const health = mapping(inputs["healthcheck"]);
   const labels = Object.fromEntries(
-    list(inputs["labels"]).map((label) => [String(record(label)["label"]), record(label)["value"]]),
+    list(inputs["labels"]).map((label) => [String(mapping(label)["label"]), mapping(label)["value"]]),
   );
-  const capability = record(inputs["capabilities"]);
+  const capability = mapping(inputs["capabilities"]);
   const entrypoint = inputs["entrypoints"] === undefined ? image.Entrypoint : texts(inputs["entrypoints"]);
-  // The engine drops the image's command where only the entry point is replaced.
+  // When only the entry point is replaced, the engine drops the image's command.
   const inherited = inputs["entrypoints"] === undefined ? image.Cmd : undefined;
-  const ports = list(inputs["ports"]).map(record);
-  return written({
+  const ports = list(inputs["ports"]).map(mapping);
+  return asText({
     image: inputs["image"],
-    // A list that is no list is a secret: the state has it encrypted, and it cannot be compared here.
+    // Anything but a list is encrypted in the state, and so cannot be compared.
     ...(inputs["envs"] === undefined || Array.isArray(inputs["envs"])
       ? pairs("env", { ...fromEnv(image.Env ?? []), ...fromEnv(texts(inputs["envs"])) })
       : {}),
@@ -100,14 +100,14 @@ export function declaredFacts(inputs: Json, pidsLimit: number | undefined, image
     cpus: Number(inputs["cpus"] ?? 0),
     restart: inputs["restart"],
     "log driver": inputs["logDriver"],
-    "log options": byKey(record(inputs["logOpts"])),
-    tmpfs: byKey(record(inputs["tmpfs"])),
+    "log options": byKey(mapping(inputs["logOpts"])),
+    tmpfs: byKey(mapping(inputs["tmpfs"])),
     mounts: sorted(
       list(inputs["volumes"])
-        .map(record)
+        .map(mapping)
         .map((one) => mount(one["volumeName"] ?? one["hostPath"], one["containerPath"], one["readOnly"])),
     ),
-    networks: sorted(list(inputs["networksAdvanced"]).map((network) => String(record(network)["name"]))),
+    networks: sorted(list(inputs["networksAdvanced"]).map((network) => String(mapping(network)["name"]))),
     ports: sorted(
       ports.map((port) => `${String(port["ip"])}:${String(port["external"])}→${String(port["internal"])}`),
     ),
@@ -120,19 +120,19 @@ export function declaredFacts(inputs: Json, pidsLimit: number | undefined, image
 export function liveFacts(info: ContainerInspectInfo): Facts {
   const config = info.Config as unknown as Json;
   const host = info.HostConfig as unknown as Json;
-  const health = record(config["Healthcheck"]);
-  const log = record(host["LogConfig"]);
+  const health = mapping(config["Healthcheck"]);
+  const log = mapping(host["LogConfig"]);
   const nanoseconds = (value: unknown): string => `${Number(value ?? 0) / 1e9} s`;
-  const bindings = Object.entries(record(host["PortBindings"])).flatMap(([port, to]) =>
+  const bindings = Object.entries(mapping(host["PortBindings"])).flatMap(([port, to]) =>
     list(to).map(
       (one) =>
-        `${String(record(one)["HostIp"])}:${String(record(one)["HostPort"])}→${port.replace(/\/tcp$/, "")}`,
+        `${String(mapping(one)["HostIp"])}:${String(mapping(one)["HostPort"])}→${port.replace(/\/tcp$/, "")}`,
     ),
   );
-  return written({
+  return asText({
     image: info.Image,
     ...pairs("env", fromEnv(texts(config["Env"]))),
-    ...pairs("label", record(config["Labels"])),
+    ...pairs("label", mapping(config["Labels"])),
     entrypoint: texts(config["Entrypoint"]),
     command: texts(config["Cmd"]),
     user: config["User"],
@@ -151,10 +151,10 @@ export function liveFacts(info: ContainerInspectInfo): Facts {
     memory: `${Number(host["Memory"]) / MIB} MiB`,
     "memory and swap": `${Number(host["MemorySwap"]) / MIB} MiB`,
     cpus: Number(host["NanoCpus"]) / 1e9,
-    restart: record(host["RestartPolicy"])["Name"],
+    restart: mapping(host["RestartPolicy"])["Name"],
     "log driver": log["Type"],
-    "log options": byKey(record(log["Config"])),
-    tmpfs: byKey(record(host["Tmpfs"])),
+    "log options": byKey(mapping(log["Config"])),
+    tmpfs: byKey(mapping(host["Tmpfs"])),
     mounts: sorted(
       info.Mounts.filter(({ Type }) => Type !== "tmpfs").map(({ Name, Source, Destination, RW }) =>
         mount(Name ?? Source, Destination, !RW),
@@ -167,7 +167,7 @@ export function liveFacts(info: ContainerInspectInfo): Facts {
   });
 }
 
-/** One thing that is not as declared. */
+/** One fact that is not as declared. */
 export interface Difference {
   readonly of: string;
   readonly fact: string;
@@ -177,7 +177,7 @@ export interface Difference {
 
 const NOTHING = "(not there)";
 
-/** Pure: what differs, by name. What nobody declared and the engine has is a difference only for env and labels. */
+/** Pure: what differs, by name. What only the engine has is a difference for env and labels alone. */
 export function differences(of: string, declared: Facts, live: Facts): Difference[] {
   const open = (fact: string): boolean => /^(env|label) /.test(fact);
   const envIsKnown = Object.keys(declared).some((fact) => fact.startsWith("env "));

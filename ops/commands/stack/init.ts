@@ -1,27 +1,26 @@
-/** `npm run stack -- init NAME`: asks what has no default and writes the stack's file. Nothing is deployed. */
-import fs from "node:fs";
+/** `npm run stack -- init NAME`: asks what has no default and writes the stack's file. It deploys nothing. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ask, askSecret, mustBeAskable } from "../../terminal/prompt.ts";
-import { EXIT, OpsError } from "../../terminal/errors.ts";
-import { note, print } from "../../terminal/output.ts";
-import { signals, ROOT } from "../../stack/session.ts";
+import { planBackend } from "../../stack/backend.ts";
+import { readDefaults, stackFilePath, stackFiles, type Values } from "../../stack/config-files.ts";
+import { ROOT } from "../../stack/place.ts";
 import {
   checkConfig,
+  checkedSettings,
   checkStackName,
-  mergeValues,
   readSettings,
-  readYaml,
-  stackFilePath,
-  stackFiles,
-  type Values,
+  type KnownConfig,
 } from "../../stack/settings.ts";
-import { planBackend } from "../../stack/open-stack.ts";
+import { signals } from "../../stack/this-process.ts";
 import { prepareTools, toolchainContext } from "../../stack/toolchain.ts";
+import { EXIT, OpsError } from "../../terminal/errors.ts";
+import { note, print } from "../../terminal/output.ts";
+import { ask, askSecret, requireTerminal } from "../../terminal/prompt.ts";
 import { objection, QUESTIONS, renderStackFile, type Question } from "./questions.ts";
 import { setSecrets, type Secret } from "./secrets.ts";
 
 export type InitOptions = Readonly<Record<string, string | boolean | undefined>> & {
-  /** Takes what is proposed for everything that no flag answers. */
+  /** Takes the proposal for every question that no flag answers. */
   readonly yes?: boolean;
   /** False with --no-install. */
   readonly install?: boolean;
@@ -35,18 +34,16 @@ const camel = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string
 export async function init(name: string, options: InitOptions): Promise<void> {
   checkStackName(name);
   const file = stackFilePath(ROOT, name);
-  if (fs.existsSync(file)) {
+  if (existsSync(file)) {
     throw new OpsError(
-      `${path.basename(file)} is there already; it was left as it is.`,
-      `Edit it, or remove it first. \`npm run stack -- list\` shows all stacks.`,
+      `${path.basename(file)} is there already and was not changed.`,
+      "Edit it, or remove it first. `npm run stack -- list` shows all stacks.",
       EXIT.usage,
     );
   }
   signals.begin({ title: "asking" });
-  const projectFile = readYaml(path.join(ROOT, "Pulumi.yaml"));
-  const { project } = readSettings(ROOT, name);
-  const defaults = mergeValues(projectFile, undefined, project);
-  const others = stackFiles(ROOT).map((stack) => readSettings(ROOT, stack).values);
+  const { project, values: defaults } = readDefaults(ROOT);
+  const others = stackFiles(ROOT).map((stack) => readSettings(ROOT, stack).config);
 
   const config: Record<string, unknown> = {};
   for (const question of QUESTIONS) {
@@ -55,29 +52,29 @@ export async function init(name: string, options: InitOptions): Promise<void> {
     if (value !== undefined) config[question.key] = value;
   }
   const token = await askToken(config, options);
-  // As the file will have it: there, and not to be read.
+  // Encrypted, as it will be in the file: it is there, and nobody can read it here.
   const stackFile = { config: { ...config, ...(token ? { cloudflareApiToken: { secure: "" } } : {}) } };
-  checkConfig(name, { project, stackFile, values: { ...defaults, ...config } });
+  checkConfig(name, checkedSettings(name, { project, stackFile, values: { ...defaults, ...config } }));
   const secrets = [...(token ? [token] : []), ...(await askKeys(config["providers"], options))];
 
-  // "wx": another run may have written it while this one asked.
-  fs.writeFileSync(file, renderStackFile(name, config), { flag: "wx" });
+  // With "wx", because another run may have written the file while this one asked.
+  writeFileSync(file, renderStackFile(name, config), { flag: "wx" });
   try {
-    if (secrets.length > 0) await keepSecrets(name, secrets, options);
+    if (secrets.length > 0) await storeSecrets(name, secrets, options);
   } catch (error) {
-    fs.rmSync(file);
+    rmSync(file);
     throw error;
   }
   print(`${path.basename(file)} is written.`);
   print(`Look at it, then: npm run preview -- --stack ${name}, and npm run up -- --stack ${name}`);
 }
 
-/** The flag's answer, else the person's, else what is proposed. @throws OpsError when a flag's cannot stand */
+/** The flag's answer, else the person's, else the proposal. @throws OpsError when a flag's answer is wrong */
 async function answerTo(
   { key, flag, ask: text, parse, propose }: Question,
   options: InitOptions,
   defaults: Values,
-  others: readonly Values[],
+  others: readonly KnownConfig[],
 ): Promise<unknown> {
   const proposed = propose?.(others) ?? "";
   const given = options[camel(flag)];
@@ -89,7 +86,7 @@ async function answerTo(
       throw new OpsError(`--${flag} ${typed} cannot be: ${wrong}.`, "Nothing was written.", EXIT.usage);
     return parse(typed);
   }
-  mustBeAskable();
+  requireTerminal();
   for (;;) {
     const typed = (await ask(`${text}${proposed === "" ? "" : ` [${proposed}]`}: `)) || proposed;
     if (typed === "") return undefined;
@@ -99,28 +96,28 @@ async function answerTo(
   }
 }
 
-/** The tunnel's token; none is fine where CLOUDFLARE_API_TOKEN is set, which the config's rules look at. */
+/** The tunnel's token. The config's rules accept none if CLOUDFLARE_API_TOKEN is set. */
 async function askToken(config: Values, options: InitOptions): Promise<Secret | undefined> {
   if (config["tunnelEnabled"] !== true || options.yes) return undefined;
-  const value = await askSecret("Cloudflare API token (not shown; empty: CLOUDFLARE_API_TOKEN has it): ");
+  const value = await askSecret("Cloudflare API token (not shown; empty: it is in CLOUDFLARE_API_TOKEN): ");
   return value === "" ? undefined : { path: "omniai:cloudflareApiToken", value };
 }
 
-/** One key per provider, by a file or typed without being shown. No key is fine: some want none. */
+/** One key for each provider, from a file or typed without being shown. Some providers need none. */
 async function askKeys(providers: unknown, options: InitOptions): Promise<Secret[]> {
   const names = Array.isArray(providers) ? (providers as { name: string }[]).map(({ name }) => name) : [];
   const [given, file] = (options.providerKey ?? "").split(/=(.*)/s);
   if (given !== "" && (file === undefined || !names.includes(given ?? "")))
     throw new OpsError(
-      `--provider-key ${options.providerKey} names no provider with a file.`,
-      `Write NAME=FILE, where NAME is one of: ${names.join(", ") || "(none is given)"}.`,
+      `--provider-key ${options.providerKey} does not name a provider and a file.`,
+      `Write NAME=FILE, where NAME is one of: ${names.join(", ") || "(there is no provider)"}.`,
       EXIT.usage,
     );
   const secrets: Secret[] = [];
   for (const [index, name] of names.entries()) {
     const value =
       name === given && file !== undefined
-        ? fs.readFileSync(file, "utf8").trim()
+        ? readFileSync(file, "utf8").trim()
         : options.yes
           ? ""
           : await askSecret(`Key of ${name} (not shown; empty: none): `);
@@ -129,7 +126,7 @@ async function askKeys(providers: unknown, options: InitOptions): Promise<Secret
   return secrets;
 }
 
-async function keepSecrets(name: string, secrets: readonly Secret[], options: InitOptions): Promise<void> {
+async function storeSecrets(name: string, secrets: readonly Secret[], options: InitOptions): Promise<void> {
   signals.begin({ title: "making the tools ready" });
   const { env, pulumi } = await prepareTools(toolchainContext(options.install !== false));
   setSecrets(

@@ -1,22 +1,24 @@
-/** `npm run stack -- list`: the stacks of this project, without asking anything but this checkout. */
+/** `npm run stack -- list`: the stacks of this project, from this checkout alone. */
+import { planBackend } from "../../stack/backend.ts";
+import { readDefaults } from "../../stack/config-files.ts";
+import { knownStacks, savedStacks } from "../../stack/known-stacks.ts";
+import { ROOT } from "../../stack/place.ts";
+import { readSettings } from "../../stack/settings.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
-import { ROOT } from "../../stack/session.ts";
-import { portOf, readSettings, textOf } from "../../stack/settings.ts";
-import { knownStacks, planBackend, savedStacks } from "../../stack/open-stack.ts";
 
 export function list({ json }: { readonly json?: boolean }): void {
   const backend = planBackend(ROOT, process.env);
-  const { project } = readSettings(ROOT, "dev");
+  const { project } = readDefaults(ROOT);
   const saved = savedStacks(backend, project);
   const stacks = knownStacks(ROOT, backend, project).map((name) => {
-    const { values, stackFile } = readSettings(ROOT, name);
+    const { config, stackFile } = readSettings(ROOT, name);
     return {
       name,
       file: stackFile === undefined ? undefined : `Pulumi.${name}.yaml`,
-      // A remote backend would have to be asked; `npm run status` does.
+      // A remote backend would have to be asked; `npm run status` does that.
       state: backend.folder === undefined ? "remote" : saved.includes(name) ? "here" : "none",
-      dockerHost: textOf(values, "dockerHost") ?? "this machine",
-      ports: [portOf(values, "httpPort"), portOf(values, "httpsPort")],
+      dockerHost: config.dockerHost === undefined ? "unknown" : config.dockerHost || "this machine",
+      ports: [config.httpPort, config.httpsPort],
     };
   });
   if (json) return printJson(stacks);

@@ -1,26 +1,28 @@
 /** `npm run stack -- pin NAME`: writes the digest that each image's tag stands for now into the stack's file. */
-import fs from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseDocument } from "yaml";
-import { connect } from "../../engine/containers.ts";
+import { connect } from "../../engine/connection.ts";
+import { stackFilePath } from "../../stack/config-files.ts";
+import { engineOf, findPlace, ROOT } from "../../stack/place.ts";
+import { namedImages, type KnownConfig } from "../../stack/settings.ts";
+import { signals } from "../../stack/this-process.ts";
+import { parseImageName } from "../../stack/toolchain.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { paint, print, table } from "../../terminal/output.ts";
-import { findPlace, signals, ROOT } from "../../stack/session.ts";
-import { imageKeys, stackFilePath, textOf, type Values } from "../../stack/settings.ts";
-import { dockerHostOf, parseImageName } from "../../stack/toolchain.ts";
 import { buildx, engine, registry, resolve, type Way } from "./registry.ts";
 
 export interface Pin {
   readonly key: string;
   readonly before: string;
-  /** The name with its tag, which people read, and its digest, which counts. */
+  /** The name with its tag, which is for people, and its digest, which decides. Undefined when no way found it. */
   readonly after?: string;
+  /** Why each way that was tried did not find it. */
   readonly reasons: readonly string[];
 }
 
-export async function findPins(values: Values, ways: Readonly<Record<string, Way>>): Promise<Pin[]> {
+export async function findPins(config: KnownConfig, ways: Readonly<Record<string, Way>>): Promise<Pin[]> {
   return Promise.all(
-    imageKeys(values).map(async (key) => {
-      const before = textOf(values, key) ?? "";
+    namedImages(config).map(async ({ key, name: before }) => {
       const { digest, reasons } = await resolve(parseImageName(before), ways);
       const after = digest === undefined ? undefined : `${before.split("@")[0]}@${digest}`;
       return { key, before, after, reasons };
@@ -35,25 +37,23 @@ export function withPins(text: string, project: string, pins: readonly Pin[]): s
   return document.toString();
 }
 
-export async function pin(name: string): Promise<void> {
-  const { settings, context } = findPlace({ stack: name }, true);
-  const file = stackFilePath(ROOT, name);
+export async function pinImages(name: string): Promise<void> {
+  const place = findPlace({ stack: name }, true);
+  const { config, project } = place.settings;
   signals.begin({ title: "asking registries for digests" });
-  const docker = connect(textOf(settings.values, "dockerHost") ?? (await dockerHostOf(context)));
-  const pins = await findPins(settings.values, { registry: registry(), buildx, engine: engine(docker) });
-  const unknown = pins.filter(({ after }) => after === undefined);
-  if (unknown.length > 0) {
-    const lines = unknown.map(
+  const docker = connect(await engineOf(place), place.context.env);
+  const pins = await findPins(config, { registry: registry(), buildx, engine: engine(docker) });
+  const missing = pins.filter(({ after }) => after === undefined);
+  if (missing.length > 0) {
+    const lines = missing.map(
       ({ key, before, reasons }) => `  omniai:${key} ${before}: ${reasons.join("; ")}`,
     );
     throw new OpsError(
-      `The digests of ${unknown.length} of ${pins.length} images could not be found out; nothing was written.\n${lines.join("\n")}`,
-      "Run it where the registries are reached, or where `docker pull` has fetched the images.",
+      `The digests of ${missing.length} of ${pins.length} images could not be found; nothing was written.\n${lines.join("\n")}`,
+      "Run it on a machine that reaches the registries, or where `docker pull` has fetched the images.",
     );
   }
-  const text = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "config: {}\n";
-  fs.writeFileSync(`${file}.new`, withPins(text, settings.project, pins));
-  fs.renameSync(`${file}.new`, file);
+  writePins(stackFilePath(ROOT, name), project, pins);
   for (const line of table(
     pins.map(({ key, before, after }) => [
       before === after ? "as before" : paint("green", "pinned"),
@@ -62,5 +62,12 @@ export async function pin(name: string): Promise<void> {
     ]),
   ))
     print(line);
-  print(`Written to Pulumi.${name}.yaml. Commit it: what it names is what is deployed.`);
+  print(`Pulumi.${name}.yaml is written. Commit it: the digests in it are what is deployed.`);
+}
+
+/** Nobody ever reads half of the file. */
+function writePins(file: string, project: string, pins: readonly Pin[]): void {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "config: {}\n";
+  writeFileSync(`${file}.new`, withPins(text, project, pins));
+  renameSync(`${file}.new`, file);
 }

@@ -1,28 +1,27 @@
-/** What a new stack is asked: the few things that no default can know. One entry per key; flags answer them as well. */
+/** The questions for a new stack: the few keys that no default can know. A flag can answer each of them in advance. */
 import { typedValue } from "../../../infra/config/config.ts";
 import { findProblems } from "../../../infra/config/problems.ts";
-import type { Values } from "../../stack/settings.ts";
+import type { Values } from "../../stack/config-files.ts";
+import type { KnownConfig } from "../../stack/settings.ts";
 
 export interface Question {
   /** The key of Pulumi.yaml that the answer becomes. */
   readonly key: string;
   readonly flag: string;
   readonly ask: string;
-  /** The value out of what was typed; an empty answer leaves the key out, so that its default holds. */
+  /** Makes a value of what was typed. An empty answer leaves the key out, so that its default holds. */
   readonly parse: (text: string) => unknown;
-  /** Whether it is asked at all, after what was answered so far. Default: it is. */
+  /** Whether the question is asked, given the answers so far. Default: it is. */
   readonly when?: (answers: Values) => boolean;
-  /** What is proposed, where the stacks that are there say so. */
-  readonly propose?: (others: readonly Values[]) => string;
+  /** What is proposed, given the configs of the other stacks. */
+  readonly propose?: (others: readonly KnownConfig[]) => string;
 }
 
 /** A port that no other stack of this project has. */
 const freePort =
   (first: number) =>
-  (others: readonly Values[]): string => {
-    const taken = new Set(
-      others.flatMap((values) => [Number(values["httpPort"]), Number(values["httpsPort"])]),
-    );
+  (others: readonly KnownConfig[]): string => {
+    const taken = new Set(others.flatMap(({ httpPort, httpsPort }) => [httpPort, httpsPort]));
     let port = first;
     while (taken.has(port)) port += 1;
     return String(port);
@@ -106,14 +105,14 @@ export const QUESTIONS: readonly Question[] = [
   {
     key: "cloudflareAccountId",
     flag: "account-id",
-    ask: "The account's id, from the same place",
+    ask: "The account's id, from the same page",
     parse: (text) => text,
     when: hasTunnel,
   },
   {
     key: "cloudflareManageZone",
     flag: "manage-zone",
-    ask: "Whether this stack sets the zone's TLS and firewall; one stack of a zone does (yes, no)",
+    ask: "Whether this stack sets the zone's TLS and firewall, which only one stack of a zone may (yes, no)",
     parse: yesOrNo,
     propose: () => "yes",
     when: hasTunnel,
@@ -143,16 +142,16 @@ export const QUESTIONS: readonly Question[] = [
   },
 ];
 
-/** What is wrong with one answer; undefined when it can stand. `defaults` are Pulumi.yaml's. */
+/** What is wrong with one answer; undefined when it is right. @param defaults those of Pulumi.yaml */
 export function objection(key: string, value: unknown, defaults: Values): string | undefined {
   const { problems } = findProblems({ ...defaults, [key]: typedValue(key, value) });
   const problem = problems.find((one) => one.key === key);
   return problem && `allowed: ${problem.allowed}`;
 }
 
-/** A stack's file. JSON values are YAML too. */
+/** Pure: a stack's file. JSON values are YAML too. */
 export const renderStackFile = (name: string, config: Values): string =>
-  `# ${name}: made by \`npm run stack -- init ${name}\`. Pulumi.yaml says what each key means; its defaults hold where a key is not here.\n` +
+  `# ${name}: made by \`npm run stack -- init ${name}\`. Pulumi.yaml says what each key means; its default holds for every key that is not here.\n` +
   (Object.keys(config).length === 0
     ? "config: {}\n"
     : `config:\n${Object.entries(config)

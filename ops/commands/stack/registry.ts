@@ -1,10 +1,10 @@
-/** The digest that a tag stands for now: asked of the registry, else of the tools and the engine that know it. */
+/** Finds the digest that a tag stands for now: from the registry, else from buildx, else from the engine. */
 import { spawnSync } from "node:child_process";
 import type Docker from "dockerode";
 import type { ImageName } from "../../stack/toolchain.ts";
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
-/** An index before a single manifest: it is the same for every platform (OCI distribution, "Pulling manifests"). */
+/** An index is asked for before a single manifest, because it is the same for every platform (OCI distribution spec). */
 const MANIFESTS = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -12,11 +12,11 @@ const MANIFESTS = [
   "application/vnd.docker.distribution.manifest.v2+json",
 ].join(", ");
 
-/** One way to a digest. @throws Error that says why it is none */
+/** One way to find a digest. @throws Error that says why it did not */
 export type Way = (image: ImageName) => Promise<string>;
 
 export interface RegistryOptions {
-  /** The base URL of a registry's API by its host; default: https, and Docker Hub's own host for its images. */
+  /** The base URL of a registry's API by its host. Default: https, and Docker Hub for images without a host. */
   readonly base?: (registry: string | undefined) => string;
   readonly timeoutMs?: number;
 }
@@ -32,7 +32,7 @@ export function challenge(header: string): Readonly<Record<string, string>> | un
   );
 }
 
-/** The registry's HTTP API, as anybody may ask it. */
+/** The registry's HTTP API, with the token that anybody gets. */
 export function registry({ base = hub, timeoutMs = 15_000 }: RegistryOptions = {}): Way {
   return async (image) => {
     const repository =
@@ -56,17 +56,18 @@ export function registry({ base = hub, timeoutMs = 15_000 }: RegistryOptions = {
 
 async function anonymousToken(response: Response, timeoutMs: number): Promise<string> {
   const { realm, ...parameters } = challenge(response.headers.get("www-authenticate") ?? "") ?? {};
-  if (realm === undefined) throw new Error("the registry wants a login that nobody can have without one");
+  if (realm === undefined)
+    throw new Error("the registry asks for a login and does not say where anonymous tokens come from");
   const answer = await fetch(`${realm}?${new URLSearchParams(parameters).toString()}`, {
     signal: AbortSignal.timeout(timeoutMs),
   });
   const body = (await answer.json()) as { token?: string; access_token?: string };
   const token = body.token ?? body.access_token;
-  if (token === undefined) throw new Error(`the registry's login answered ${answer.status}`);
+  if (token === undefined) throw new Error(`the registry's token service answered ${answer.status}`);
   return token;
 }
 
-/** `docker buildx imagetools`, which has this person's logins. */
+/** `docker buildx imagetools`, which knows the logins of whoever runs this. */
 export const buildx: Way = (image) => {
   const name = image.written.split("@")[0] ?? image.written;
   const args = ["buildx", "imagetools", "inspect", name, "--format", "{{.Manifest.Digest}}"];
@@ -74,10 +75,10 @@ export const buildx: Way = (image) => {
   const digest = (stdout ?? "").trim();
   return status === 0 && DIGEST.test(digest)
     ? Promise.resolve(digest)
-    : Promise.reject(new Error((stderr ?? "").trim().split("\n")[0] || "docker is not here"));
+    : Promise.reject(new Error((stderr ?? "").trim().split("\n")[0] || "the docker CLI is not installed"));
 };
 
-/** The digest that the engine noted when it pulled the image. One that was built has none. */
+/** The digest that the engine noted when it pulled the image. An image that was built there has none. */
 export const engine =
   (docker: Docker): Way =>
   async (image) => {
@@ -89,11 +90,11 @@ export const engine =
 
 export interface Resolved {
   readonly digest?: string;
-  /** Why each way that was tried is none. */
+  /** Why each way that was tried did not find it. */
   readonly reasons: readonly string[];
 }
 
-/** Asks each way until one knows. */
+/** Tries one way after the other until one finds the digest. */
 export async function resolve(image: ImageName, ways: Readonly<Record<string, Way>>): Promise<Resolved> {
   const reasons: string[] = [];
   for (const [name, way] of Object.entries(ways)) {

@@ -1,7 +1,7 @@
-/** Secrets of a stack's file, encrypted by the Pulumi CLI. They go in on standard input: arguments are seen by others. */
+/** Has the Pulumi CLI encrypt secrets into a stack's file. They go to standard input, because others can see arguments. */
 import { spawnSync } from "node:child_process";
-import { lastWords, OpsError } from "../../terminal/errors.ts";
-import { prepareBackend, type Backend } from "../../stack/open-stack.ts";
+import { prepareBackend, type Backend } from "../../stack/backend.ts";
+import { lastLines, OpsError } from "../../terminal/errors.ts";
 
 export interface Secret {
   /** A key with its path: omniai:providers[0].apiKey. */
@@ -9,17 +9,20 @@ export interface Secret {
   readonly value: string;
 }
 
-export interface Where {
+export interface SecretStore {
   readonly root: string;
   readonly stack: string;
   readonly backend: Backend;
   readonly env: Readonly<Record<string, string>>;
-  /** The CLI. */
+  /** The path of the CLI. */
   readonly pulumi: string;
 }
 
-/** Makes the stack known to the backend, which gives its file a salt, and sets each secret. @throws OpsError */
-export function setSecrets({ root, stack, backend, env, pulumi }: Where, secrets: readonly Secret[]): void {
+/** Makes the stack in the backend, which gives its file an encryption salt, and sets each secret. @throws OpsError */
+export function setSecrets(
+  { root, stack, backend, env, pulumi }: SecretStore,
+  secrets: readonly Secret[],
+): void {
   if (backend.own) prepareBackend(backend);
   const run = (args: readonly string[], input?: string): void => {
     const { status, stderr } = spawnSync(pulumi, [...args, "--stack", stack, "--non-interactive"], {
@@ -30,8 +33,8 @@ export function setSecrets({ root, stack, backend, env, pulumi }: Where, secrets
     });
     if (status === 0) return;
     throw new OpsError(
-      `pulumi ${args.slice(0, 2).join(" ")} failed: ${lastWords(stderr)}`,
-      "Nothing was written. Correct it and run the command again.",
+      `pulumi ${args.slice(0, 2).join(" ")} failed: ${lastLines(stderr)}`,
+      "Nothing was written. Correct the cause and run the command again.",
     );
   };
   run(["stack", "init", "--no-select"]);

@@ -1,9 +1,10 @@
+/** How `npm run pages` writes the page of a stack. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OpsError } from "../../terminal/errors.ts";
 import { runtimeConfigOf, writeSite } from "../../commands/pages.ts";
+import { OpsError } from "../../terminal/errors.ts";
 
 describe("the page as files", () => {
   let folder: string;

@@ -1,3 +1,4 @@
+/** What `npm run user` reads and shows. */
 import assert from "node:assert/strict";
 import { describeUser, parseAnswer } from "../../commands/user.ts";
 

@@ -1,19 +1,11 @@
+/** The record of who changed what. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import fc from "fast-check";
-import { Audit, readChanges, servingBuild, type Change, type Result } from "../../stack/audit.ts";
-import { maintenanceProblem } from "../../commands/maintenance.ts";
-import {
-  configChanges,
-  goodVersions,
-  KEPT_VERSIONS,
-  lastGood,
-  obsoleteBuilds,
-  rolledBackTo,
-} from "../../stack/versions.ts";
+import { Audit, readChanges, servingBuild } from "../../stack/audit.ts";
+import { change } from "../support/changes.ts";
 
 describe("the audit", () => {
   let folder: string;
@@ -73,86 +65,10 @@ describe("the audit", () => {
     assert.ok(fs.statSync(file).size < 1000);
     assert.equal(readChanges(folder, "dev").length, 2);
   });
-});
 
-const change = (action: string, build: string | undefined, result: Result = "succeeded"): Change => ({
-  time: "2026-01-01T00:00:00.000Z",
-  action,
-  who: "me@here",
-  to: build,
-  result,
-  seconds: 1,
-  ...(build !== undefined && result === "succeeded" && /up|rollback/.test(action)
-    ? { version: { build, imageId: `sha256:${build}`, config: {} } }
-    : {}),
-});
-
-describe("versions to go back to", () => {
-  const builds = (changes: readonly Change[]): string[] => goodVersions(changes).map(({ build }) => build);
-
-  it("are those that were good, the newest first, each once", () => {
-    const changes = [
-      change("up", "a"),
-      change("up", "b"),
-      change("up", "c", "failed"),
-      change("rollback", "a"),
-    ];
-    assert.deepEqual(builds(changes), ["a", "b"]);
-    assert.equal(rolledBackTo(changes)?.build, "a");
-    assert.equal(rolledBackTo([...changes, change("restart", "a")])?.build, "a");
-    assert.equal(rolledBackTo([...changes, change("up", "d")]), undefined);
-  });
-
-  it("without a name: the one before, or the one that serves when a deploy went wrong", () => {
-    const good = [change("up", "a"), change("up", "b")];
-    assert.equal(lastGood(good)?.build, "a");
-    assert.equal(lastGood([...good, change("maintenance", "on")])?.build, "a");
-    assert.equal(lastGood([...good, change("restart", "b")])?.build, "a");
-    for (const result of ["failed", "interrupted", "killed"] as const)
-      assert.equal(lastGood([...good, change("up", "c", result)])?.build, "b", result);
-    assert.equal(lastGood([...good, change("up", undefined, "failed")])?.build, "a", "it deployed nothing");
-    assert.equal(lastGood([...good, change("down", undefined)])?.build, "b");
-    assert.equal(lastGood([change("up", "a")]), undefined);
-  });
-
-  it("what serves is the last good one, and nothing after down", () => {
+  it("knows what serves: the last good version, and nothing after down", () => {
     assert.equal(servingBuild([change("up", "a"), change("up", "b", "failed")]), "a");
     assert.equal(servingBuild([change("up", "a"), change("down", undefined)]), undefined);
     assert.equal(servingBuild([]), undefined);
-  });
-
-  it("keep their images, a bounded number of them; no other stack's image goes", () => {
-    const one = fc.tuple(
-      fc.constantFrom("up", "rollback", "restart"),
-      fc.constantFrom(..."abcdefghijkl"),
-      fc.constantFrom<Result>("succeeded", "failed"),
-    );
-    const history = fc.array(one, { maxLength: 30 }).map((list) => list.map((entry) => change(...entry)));
-    fc.assert(
-      fc.property(history, history, (own, other) => {
-        const gone = new Set(obsoleteBuilds(own, [own, other]));
-        for (const changes of [own, other])
-          for (const build of builds(changes).slice(0, KEPT_VERSIONS)) assert.ok(!gone.has(build), build);
-        const left = new Set(
-          own.map(({ to }) => to).filter((build) => build !== undefined && !gone.has(build)),
-        );
-        assert.ok(left.size <= 2 * KEPT_VERSIONS);
-      }),
-    );
-  });
-
-  it("say which keys of the config differ", () => {
-    assert.deepEqual(
-      configChanges({ "omniai:logLevel": "debug", a: [1] }, { a: [1], "omniai:httpPort": 1 }),
-      ["omniai:httpPort (default) → 1", 'omniai:logLevel "debug" → (default)'],
-    );
-  });
-});
-
-describe("maintenance", () => {
-  it("tells everybody the message, and no names", () => {
-    const { detail, status, ...rest } = maintenanceProblem('Back at "noon"', new Date(0));
-    assert.deepEqual([detail, status], ['Back at "noon"', 503]);
-    assert.doesNotMatch(JSON.stringify(rest), new RegExp(os.userInfo().username));
   });
 });

@@ -1,3 +1,4 @@
+/** Repairing the state after a kill. */
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";

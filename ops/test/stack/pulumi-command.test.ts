@@ -1,19 +1,27 @@
+/** How the Pulumi CLI is run: its environment, its priority, its process group. A shell script stands in the CLI's place. */
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { inOwnProcessGroup } from "../../stack/pulumi-command.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { inOwnProcessGroup, killRunning } from "../../stack/pulumi-command.ts";
 
 describe("the Pulumi CLI", () => {
   const folder = mkdtempSync(join(tmpdir(), "omniai-priority-"));
   after(() => rmSync(folder, { recursive: true }));
 
-  /** What a shell script prints that is run in the CLI's place. */
-  async function outputOf(script: string, isUrgent = false): Promise<string> {
+  const environment = { PATH: process.env["PATH"] ?? "", HERE: "session" };
+  function script(text: string): string {
     const command = join(folder, "pulumi");
-    writeFileSync(command, `#!/bin/sh\n${script}\n`);
+    writeFileSync(command, `#!/bin/sh\n${text}\n`);
     chmodSync(command, 0o755);
-    const { stdout } = await inOwnProcessGroup({ command, version: null }, isUrgent).run([], folder, {});
+    return command;
+  }
+
+  /** What the script prints. */
+  async function outputOf(text: string, isUrgent = false, workspace = {}): Promise<string> {
+    const command = inOwnProcessGroup({ command: script(text), version: null }, environment, isUrgent);
+    const { stdout } = await command.run([], folder, workspace);
     return stdout.trim();
   }
 
@@ -21,7 +29,7 @@ describe("the Pulumi CLI", () => {
     assert.equal(await outputOf("sh -c nice"), String(Math.min(19, getPriority() + 10)));
   });
 
-  it("takes what it needs where it is urgent", async () => {
+  it("takes the CPU that it needs when it is urgent", async () => {
     assert.equal(await outputOf("nice", true), String(getPriority()));
   });
 
@@ -31,5 +39,36 @@ describe("the Pulumi CLI", () => {
     const wait =
       "for i in 1 2 3 4 5 6 7 8 9 10; do grep -q 'nice 10' /proc/$$/autogroup && break; sleep 0.1; done; cat /proc/$$/autogroup";
     assert.match(await outputOf(wait), /nice 10$/);
+  });
+
+  it("runs in the session's environment and not in this process's", async () => {
+    process.env["OMNIAI_TEST_LEAK"] = "leaked";
+    try {
+      assert.equal(await outputOf('echo "$HERE ${OMNIAI_TEST_LEAK:-clean}"'), "session clean");
+      assert.equal(await outputOf('echo "$HERE"', false, { HERE: "workspace" }), "workspace");
+      assert.equal(await outputOf('echo "${PATH%%:*}"'), folder, "its own plugins come first");
+    } finally {
+      delete process.env["OMNIAI_TEST_LEAK"];
+    }
+  });
+
+  it("is asked to end once, and a forced end takes everything that it started", async () => {
+    const command = inOwnProcessGroup(
+      { command: script("trap 'echo asked' INT; echo ready; sleep 60 & wait; wait"), version: null },
+      environment,
+    );
+    const controller = new AbortController();
+    let heard = "";
+    const until = async (word: string): Promise<void> => {
+      while (!heard.includes(word)) await pause(10);
+    };
+    const run = command.run([], folder, {}, (text) => void (heard += text), undefined, controller.signal);
+    const ended = assert.rejects(run, /ended by SIGKILL/);
+    await until("ready");
+    controller.abort();
+    await until("asked");
+    killRunning("SIGKILL");
+    await ended;
+    assert.equal(heard.match(/asked/g)?.length, 1);
   });
 });

@@ -1,8 +1,9 @@
+/** What the policy pack reports in a run. */
 import assert from "node:assert/strict";
 import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
-import { EXIT } from "../../terminal/errors.ts";
 import { RunFailed, recordEvent, type RunEvents } from "../../stack/run.ts";
 import { describeViolations, readViolation } from "../../stack/violations.ts";
+import { EXIT } from "../../terminal/errors.ts";
 
 const event = (change: Partial<PolicyEvent> = {}): PolicyEvent => ({
   message:

@@ -1,3 +1,4 @@
+/** What Ctrl-C and SIGTERM do. */
 import assert from "node:assert/strict";
 import { InterruptedError } from "../../terminal/errors.ts";
 import { SignalHandler } from "../../terminal/signals.ts";

@@ -1,10 +1,12 @@
+/** What `npm run doctor` finds out about Cloudflare and GitHub, from servers that answer as they do. */
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { record } from "../../../../infra/test/support/recorder.ts";
 import { SECRETS, tunnelConfig } from "../../../../infra/test/support/tunnel-config.ts";
-import { inspectClouds } from "../../../commands/doctor/clouds.ts";
 import { importLine } from "../../../commands/doctor/cloudflare-rules.ts";
+import { inspectClouds } from "../../../commands/doctor/clouds.ts";
+import type { KnownConfig } from "../../../stack/settings.ts";
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
 const ZONE = "fedcba9876543210fedcba9876543210";
@@ -50,8 +52,8 @@ describe("doctor on the clouds", () => {
   let api: Api;
   let environment: NodeJS.ProcessEnv;
   const none = (): Promise<string | undefined> => Promise.resolve(undefined);
-  const bad = async (of: object, read = none): Promise<string[]> =>
-    (await inspectClouds(of as Record<string, unknown>, environment, read, "prod"))
+  const bad = async (of: KnownConfig, read = none): Promise<string[]> =>
+    (await inspectClouds(of, environment, read, "prod"))
       .filter(({ good }) => !good)
       .map(({ name, detail }) => `${name}: ${detail}`);
 
@@ -122,7 +124,7 @@ describe("doctor on the clouds", () => {
     const tunnel = `/accounts/${ACCOUNT}/cfd_tunnel`;
     api.answers.set(tunnel, { status: 200, body: { result: [{ id: "t1" }] } });
     assert.deepEqual(await bad(values), [
-      "Cloudflare Account, Cloudflare Tunnel: Edit: may read, and not write",
+      "Cloudflare Account, Cloudflare Tunnel: Edit: may read, but not write",
     ]);
     api.allow(`${tunnel}/t1/token`);
     assert.equal((await found("Tunnel"))?.detail, "may read and write");
@@ -150,7 +152,7 @@ describe("doctor on the clouds", () => {
     own([account, policy(zone, { "com.cloudflare.api.account.zone.*": "*" })]);
     assert.deepEqual(await bad(values), []);
     own([account, policy(["DNS Read", ...zone.slice(1)], { "com.cloudflare.api.account.zone.*": "*" })]);
-    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, and not write"]);
+    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, but not write"]);
     own([account, policy(zone, { "com.cloudflare.api.account.zone.other": "*" })]);
     assert.equal((await bad(values)).length, 3, "of another zone");
     own([
@@ -158,7 +160,7 @@ describe("doctor on the clouds", () => {
       policy(zone, { "com.cloudflare.api.account.zone.*": "*" }),
       policy(["DNS Write"], { [ZONE]: "*" }, "deny"),
     ]);
-    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, and not write"]);
+    assert.deepEqual(await bad(values), ["Cloudflare Zone, DNS: Edit: may read, but not write"]);
   });
 
   it("finds rules of the dashboard that the program will not overwrite, and says how to take them over", async () => {
@@ -177,7 +179,7 @@ describe("doctor on the clouds", () => {
     assert.deepEqual(await bad(values), [], "its own");
     rules("omniai_known_paths", "0123abcd");
     assert.deepEqual(await bad(values), [
-      "Cloudflare rules (http_request_firewall_custom): 1 that the program did not make, which it will not overwrite",
+      "Cloudflare rules (http_request_firewall_custom): 1 that the program did not make and will not overwrite",
     ]);
     assert.match(
       (await found("http_request_firewall_custom"))?.remedy ?? "",

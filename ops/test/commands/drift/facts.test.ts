@@ -1,7 +1,8 @@
+/** How a container on the engine is compared with its declaration. */
 import assert from "node:assert/strict";
 import type { ContainerInspectInfo } from "dockerode";
-import { declaredFacts, differences, liveFacts, seconds } from "../../../commands/drift/facts.ts";
 import { pidsLimits } from "../../../commands/drift/compare.ts";
+import { declaredFacts, differences, liveFacts, seconds } from "../../../commands/drift/facts.ts";
 
 /** As the program declares a container (planContainer), and as an engine then has it. */
 const inputs = {

@@ -1,71 +1,11 @@
-/** New stacks, asked for on a real terminal; and images pinned by a registry that speaks the protocol. */
+/** `npm run stack`, on a terminal of its own and without one. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { createCheckout, removeCheckout } from "../../../../test/support/checkout.ts";
-import { findPins, withPins } from "../../../commands/stack/pin.ts";
-import { objection, QUESTIONS, renderStackFile } from "../../../commands/stack/questions.ts";
-import { challenge, registry, resolve } from "../../../commands/stack/registry.ts";
-import { checkConfig, readSettings, stackFiles } from "../../../stack/settings.ts";
-import { parseImageName } from "../../../stack/toolchain.ts";
-
-const ROOT = join(import.meta.dirname, "../../../..");
-
-describe("the stacks of this repository", () => {
-  it("differ in config alone, and all of it can stand", () => {
-    const stacks = stackFiles(ROOT);
-    for (const stack of ["dev", "staging", "prod"]) assert.ok(stacks.includes(stack), stack);
-    for (const stack of ["dev", "staging", "prod"]) checkConfig(stack, readSettings(ROOT, stack));
-  });
-
-  it("can run side by side on one engine", () => {
-    const ports = ["dev", "staging", "prod"].flatMap((stack) => {
-      const { values } = readSettings(ROOT, stack);
-      return [values["httpPort"], values["httpsPort"]];
-    });
-    assert.equal(new Set(ports).size, ports.length);
-  });
-
-  it("name no digest that nobody looked up", () => {
-    assert.doesNotMatch(readFileSync(join(ROOT, "Pulumi.staging.yaml"), "utf8"), /sha256:/);
-  });
-});
-
-describe("the questions for a new stack", () => {
-  const { values } = readSettings(ROOT, "dev");
-  const question = (key: string) => QUESTIONS.find((one) => one.key === key) ?? assert.fail(key);
-
-  it("propose ports that no other stack has", () => {
-    const others = [
-      { httpPort: 8080, httpsPort: 8443 },
-      { httpPort: 8081, httpsPort: 8444 },
-    ];
-    assert.equal(question("httpPort").propose?.(others), "8082");
-    assert.equal(question("httpsPort").propose?.(others), "8445");
-  });
-
-  it("say what is wrong with an answer", () => {
-    const wrong = (key: string, typed: string) => objection(key, question(key).parse(typed), values);
-    assert.equal(wrong("httpPort", "9000"), undefined);
-    assert.match(wrong("httpPort", "lots") ?? "", /whole number/);
-    assert.match(wrong("dockerHost", "example.org") ?? "", /DOCKER_HOST/);
-    assert.equal(wrong("corsOrigins", "https://a.example, https://b.example"), undefined);
-    assert.match(wrong("corsOrigins", "a.example") ?? "", /exact origins/);
-    assert.match(wrong("providers", "openai") ?? "", /wrong at 0/);
-  });
-
-  it("become a file that Pulumi reads", () => {
-    const text = renderStackFile("x", { httpPort: 1, corsOrigins: ["https://a.example"] });
-    assert.deepEqual(parse(text), {
-      config: { "omniai:httpPort": 1, "omniai:corsOrigins": ["https://a.example"] },
-    });
-    assert.deepEqual(parse(renderStackFile("x", {})), { config: {} });
-  });
-});
+import { checkConfig, readSettings } from "../../../stack/settings.ts";
 
 describe("stack init @engine", function () {
   this.timeout(120_000);
@@ -211,74 +151,5 @@ describe("stack init @engine", function () {
         name,
       );
     assert.equal(stacks.find(({ name }) => name === "asked")?.dockerHost, "ssh://deploy@host.example");
-  });
-});
-
-describe("pinning images", () => {
-  const digest = `sha256:${"ab".repeat(32)}`;
-  let server: Server;
-  let base: string;
-  const asked: string[] = [];
-  before(async () => {
-    // The distribution protocol as far as a digest needs it: a challenge, a token, a digest.
-    server = createServer((request, response) => {
-      asked.push(`${request.method} ${request.url}`);
-      if (request.url?.startsWith("/token")) return void response.end(JSON.stringify({ token: "anyone" }));
-      if (request.headers.authorization !== "Bearer anyone") {
-        response.writeHead(401, {
-          "www-authenticate": `Bearer realm="${base}/token",service="r",scope="repository:library/redis:pull"`,
-        });
-        return void response.end();
-      }
-      const known =
-        request.url === "/v2/library/redis/manifests/8" && /index/.test(request.headers.accept ?? "");
-      response.writeHead(known ? 200 : 404, known ? { "docker-content-digest": digest } : {});
-      response.end();
-    });
-    await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  });
-  after(() => server.close());
-
-  it("asks the registry, with the token that anybody gets", async () => {
-    const way = registry({ base: () => base });
-    assert.equal(await way(parseImageName("redis:8")), digest);
-    assert.deepEqual(asked, [
-      "HEAD /v2/library/redis/manifests/8",
-      "GET /token?service=r&scope=repository%3Alibrary%2Fredis%3Apull",
-      "HEAD /v2/library/redis/manifests/8",
-    ]);
-  });
-
-  it("says of each way why it is none, and goes on to the next", async () => {
-    const ways = {
-      registry: registry({ base: () => base }),
-      engine: () => Promise.reject(new Error("not pulled")),
-    };
-    assert.deepEqual(await resolve(parseImageName("redis:9"), ways), {
-      reasons: ["registry: the registry answered 404", "engine: not pulled"],
-    });
-    const gone = registry({ base: () => "http://127.0.0.1:9" });
-    const { digest: found, reasons } = await resolve(parseImageName("redis:8"), {
-      gone,
-      engine: () => Promise.resolve(digest),
-    });
-    assert.equal(found, digest);
-    assert.equal(reasons.length, 1);
-  });
-
-  it("keeps the tag for people, replaces an older digest, and leaves the rest of the file alone", async () => {
-    const pins = await findPins(
-      { redisImage: `redis:8@sha256:${"0".repeat(64)}`, other: 1 },
-      { registry: registry({ base: () => base }) },
-    );
-    const text = "# a comment\nconfig:\n  omniai:httpPort: 1 # mine\n";
-    const after = withPins(text, "omniai", pins);
-    assert.equal(after, `${text}  omniai:redisImage: redis:8@${digest}\n`);
-  });
-
-  it("reads a challenge", () => {
-    assert.deepEqual(challenge('Bearer realm="r",service="s"'), { realm: "r", service: "s" });
-    assert.equal(challenge('Basic realm="r"'), undefined);
   });
 });

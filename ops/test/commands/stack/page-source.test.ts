@@ -1,3 +1,4 @@
+/** Who publishes the page of a stack. */
 import assert from "node:assert/strict";
 import { pageSource } from "../../../commands/stack/page-source.ts";
 
@@ -6,6 +7,7 @@ describe("who publishes the page of a stack", () => {
     assert.equal(pageSource({ pagesEnabled: false, pagesSource: "workflow" }), "none");
     assert.equal(pageSource({ pagesEnabled: true, pagesSource: "branch" }), "branch");
     assert.equal(pageSource({ pagesEnabled: true, pagesSource: "workflow" }), "workflow");
-    assert.equal(pageSource({ pagesEnabled: "true" }), "branch");
+    assert.equal(pageSource({ pagesEnabled: true }), "branch");
+    assert.equal(pageSource({}), "none");
   });
 });

@@ -1,0 +1,84 @@
+/**
+ * Maintenance, as the edge has it: a file in its volume makes it answer the API with 503 and a message. That takes
+ * effect with the next request, needs no Pulumi, and stays through restarts and deploys until the file is removed.
+ */
+import type Docker from "dockerode";
+import { MAINTENANCE_FILE } from "../../infra/components/edge/maintenance.ts";
+import { OpsError } from "../terminal/errors.ts";
+import { ago } from "../terminal/output.ts";
+import { listContainers } from "./containers.ts";
+import { execIn } from "./exec.ts";
+
+/** What the edge answers meanwhile (RFC 9457), and since when. */
+export interface Maintenance {
+  readonly detail: string;
+  readonly since: string;
+}
+
+/** Pure: the answer of the edge. Everybody can read it, so it names no person. */
+export const maintenanceProblem = (message: string, since: Date): Maintenance & Record<string, unknown> => ({
+  type: "urn:omniai:problem:maintenance",
+  title: "Service Unavailable",
+  status: 503,
+  detail: message,
+  since: since.toISOString(),
+});
+
+async function edgeOf(docker: Docker, stack: string): Promise<string | undefined> {
+  const views = await listContainers(docker, stack);
+  return views.find(({ workload, state }) => workload === "edge" && state === "running")?.id;
+}
+
+/** What the edge answers; undefined when maintenance is off, or when there is no edge to ask. */
+export async function readMaintenance(docker: Docker, stack: string): Promise<Maintenance | undefined> {
+  const edge = await edgeOf(docker, stack);
+  return edge === undefined ? undefined : readFrom(docker, edge);
+}
+
+async function readFrom(docker: Docker, edge: string): Promise<Maintenance | undefined> {
+  const { exitCode, output } = await execIn(docker, edge, ["cat", MAINTENANCE_FILE]);
+  if (exitCode !== 0) return undefined;
+  try {
+    return JSON.parse(output) as Maintenance;
+  } catch {
+    return { detail: output.trim(), since: "" };
+  }
+}
+
+/** One line for `up` and `status`. */
+export const describeMaintenance = ({ detail, since }: Maintenance, stack: string): string =>
+  `Maintenance is on${since === "" ? "" : ` since ${ago(new Date(since))}`}: the API answers 503 ("${detail}"). ` +
+  `To end it: npm run maintenance -- off${stack === "dev" ? "" : ` --stack ${stack}`}`;
+
+/** Written aside and renamed: no request meets half of the file. */
+const ON = 'umask 022 && printf %s "$PROBLEM" > "$FILE.next" && mv "$FILE.next" "$FILE"';
+const OFF = 'rm -f "$FILE"';
+
+export interface Switch {
+  /** @throws OpsError when the edge refuses */
+  readonly set: (message: string | undefined) => Promise<Maintenance | undefined>;
+  readonly before: Maintenance | undefined;
+}
+
+/** The switch of a running edge; undefined when no edge runs. */
+export async function maintenanceSwitch(docker: Docker, stack: string): Promise<Switch | undefined> {
+  const edge = await edgeOf(docker, stack);
+  if (edge === undefined) return undefined;
+  return {
+    before: await readFrom(docker, edge),
+    set: async (message) => {
+      const problem = message === undefined ? {} : maintenanceProblem(message, new Date());
+      const { exitCode, output } = await execIn(
+        docker,
+        edge,
+        ["sh", "-c", message === undefined ? OFF : ON],
+        { env: { FILE: MAINTENANCE_FILE, PROBLEM: JSON.stringify(problem) } },
+      );
+      if (exitCode === 0) return readFrom(docker, edge);
+      throw new OpsError(
+        `The edge of stack ${stack} could not be switched: ${output.trim()}`,
+        "Look whether its volume is writable and has space; `npm run logs -- edge` may say more.",
+      );
+    },
+  };
+}

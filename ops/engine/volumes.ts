@@ -1,0 +1,43 @@
+/** The volumes of a stack on the engine. */
+import type Docker from "dockerode";
+import { DATA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
+import { byStack } from "./stack-filter.ts";
+
+export interface VolumeView {
+  readonly name: string;
+  readonly workload?: string;
+  readonly data: boolean;
+  readonly mountpoint: string;
+  /** In bytes; undefined when the engine was not asked or took too long. */
+  readonly size?: number;
+}
+
+export async function listVolumes(docker: Docker, stack: string): Promise<VolumeView[]> {
+  const { Volumes } = await docker.listVolumes(byStack(stack));
+  return (Volumes ?? [])
+    .map((volume) => ({
+      name: volume.Name,
+      workload: volume.Labels?.[WORKLOAD_LABEL],
+      data: volume.Labels?.[DATA_LABEL] === "true",
+      mountpoint: volume.Mountpoint,
+    }))
+    .sort((left, right) => left.name.localeCompare(right.name));
+}
+
+/** Sizes by volume name. The engine walks the volumes for it, which may take long: undefined when it takes too long. */
+export async function volumeSizes(
+  docker: Docker,
+  milliseconds: number,
+): Promise<Map<string, number> | undefined> {
+  const sizes = async (): Promise<Map<string, number>> => {
+    const usage = (await docker.df()) as {
+      Volumes?: { Name: string; UsageData?: { Size: number } | null }[] | null;
+    };
+    return new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size ?? 0]));
+  };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  return Promise.race([sizes().catch(() => undefined), late]).finally(() => clearTimeout(timer));
+}

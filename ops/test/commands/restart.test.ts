@@ -1,0 +1,31 @@
+/** What `npm run restart` replaces, and what it says about other changes. */
+import assert from "node:assert/strict";
+import { describeChanges, replicaUrns, workloadsOf } from "../../commands/restart.ts";
+import { TYPES, type State } from "../../stack/state.ts";
+import { container, urn } from "../support/state.ts";
+
+describe("restart", () => {
+  const state: State = {
+    resources: [
+      container("b2", "2", "backend", 2),
+      container("b1", "1", "backend", 1),
+      container("b1", "0", "backend", 1, { delete: true }),
+      container("r", "3", "redis", 1),
+    ],
+  };
+
+  it("goes through the replicas in order, without those that wait for their deletion", () => {
+    assert.deepEqual(replicaUrns(state, "backend"), [urn("b1"), urn("b2")]);
+    assert.deepEqual(workloadsOf(state), ["backend", "redis"]);
+  });
+
+  it("names a replacement once", () => {
+    const type = TYPES.container;
+    const changes = ["create-replacement", "replace", "delete-replaced"].map((op) => ({
+      op,
+      urn: urn("b1"),
+      type,
+    }));
+    assert.equal(describeChanges(changes), "replace Container b1");
+  });
+});

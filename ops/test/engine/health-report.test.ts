@@ -1,0 +1,46 @@
+/** What people are told about the containers of a stack. */
+import assert from "node:assert/strict";
+import { isGood } from "../../engine/containers.ts";
+import { advice, condition, urlsOf } from "../../engine/health-report.ts";
+import { usageOf } from "../../engine/usage.ts";
+import { containerView as view } from "../support/container.ts";
+
+describe("containers", () => {
+  it("are good when they run and, if a check is declared, are healthy", () => {
+    assert.equal(isGood(view()), true);
+    assert.equal(isGood(view({ health: "none" })), true);
+    assert.equal(isGood(view({ health: "starting" })), false);
+    assert.equal(isGood(view({ state: "restarting" })), false);
+  });
+
+  it("are described with the facts that matter", () => {
+    assert.equal(
+      condition(view({ state: "exited", exitCode: 137, oomKilled: true })),
+      "exited (code 137, out of memory)",
+    );
+    assert.equal(condition(view({ state: "restarting", restarts: 4 })), "restarting (4 restarts)");
+    assert.equal(condition(view({ health: "unhealthy" })), "unhealthy");
+  });
+
+  it("come with advice, which names who goes on serving", () => {
+    const bad = view({ id: "2", name: "new", health: "unhealthy" });
+    assert.match(advice(bad, [bad, view()], "prod"), /--stack prod.* Meanwhile c goes on serving\.$/);
+    assert.match(advice(view({ oomKilled: true, state: "exited" }), [], "dev"), /omniai:backendMemory/);
+  });
+
+  it("are shown with the memory that they use without the page cache", () => {
+    const stats = {
+      memory_stats: { usage: 100, limit: 200, stats: { total_inactive_file: 40 } },
+      cpu_stats: { cpu_usage: { total_usage: 30 }, system_cpu_usage: 200, online_cpus: 2 },
+      precpu_stats: { cpu_usage: { total_usage: 10 }, system_cpu_usage: 100 },
+    };
+    assert.deepEqual(usageOf(stats as never), { memory: 60, memoryLimit: 200, cpu: 40 });
+  });
+});
+
+describe("the URLs of a stack", () => {
+  it("are those of its outputs that ops knows", () => {
+    assert.deepEqual(urlsOf({ urls: { value: { http: "h", other: 1 } } }), { http: "h" });
+    assert.deepEqual(urlsOf({}), {});
+  });
+});

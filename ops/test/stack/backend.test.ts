@@ -1,0 +1,48 @@
+/** Where state and secrets lie. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { planBackend, prepareBackend } from "../../stack/backend.ts";
+
+describe("the backend of the state", () => {
+  it("is the checkout's own unless the environment says otherwise", () => {
+    const own = planBackend("/repo", {});
+    assert.deepEqual(own.env, {
+      PULUMI_BACKEND_URL: "file:///repo/.state",
+      PULUMI_CONFIG_PASSPHRASE_FILE: "/repo/.state/passphrase",
+    });
+    assert.deepEqual(planBackend("/repo", { PULUMI_CONFIG_PASSPHRASE: "" }).env, {
+      PULUMI_BACKEND_URL: "file:///repo/.state",
+    });
+    assert.deepEqual(planBackend("/repo", { PULUMI_BACKEND_URL: "file:///other" }), {
+      own: false,
+      stateDir: "/repo/.state",
+      folder: "/other",
+      env: {},
+    });
+    assert.equal(planBackend("/repo", { PULUMI_BACKEND_URL: "https://api.pulumi.com" }).folder, undefined);
+  });
+
+  it("gets a passphrase once, and never a new one beside stacks that need the old one", () => {
+    const root = mkdtempSync(path.join(tmpdir(), "omniai-backend-"));
+    try {
+      const backend = planBackend(root, {});
+      const passphrase = path.join(root, ".state/passphrase");
+      prepareBackend(backend);
+      const first = readFileSync(passphrase, "utf8");
+      assert.ok(first.length >= 40);
+      assert.equal(statSync(passphrase).mode & 0o777, 0o600);
+      prepareBackend(backend);
+      assert.equal(readFileSync(passphrase, "utf8"), first);
+
+      mkdirSync(path.join(root, ".state/.pulumi/stacks/omniai"), { recursive: true });
+      writeFileSync(path.join(root, ".state/.pulumi/stacks/omniai/dev.json"), "{}");
+      rmSync(passphrase);
+      assert.throws(() => prepareBackend(backend), /passphrase is gone/);
+      assert.ok(!existsSync(passphrase));
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});

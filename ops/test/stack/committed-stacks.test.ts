@@ -1,0 +1,30 @@
+/** The stack files of this repository. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { stackFiles } from "../../stack/config-files.ts";
+import { checkConfig, readSettings } from "../../stack/settings.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+
+describe("the stacks of this repository", () => {
+  it("differ in their config alone, and each config is right", () => {
+    const stacks = stackFiles(ROOT);
+    for (const stack of ["dev", "staging", "prod"]) assert.ok(stacks.includes(stack), stack);
+    for (const stack of ["dev", "staging", "prod"]) checkConfig(stack, readSettings(ROOT, stack));
+  });
+
+  it("can run side by side on one engine", () => {
+    const ports = ["dev", "staging", "prod"].flatMap((stack) => {
+      const { config } = readSettings(ROOT, stack);
+      return [config.httpPort, config.httpsPort];
+    });
+    assert.ok(ports.every((port) => port !== undefined));
+    assert.equal(new Set(ports).size, ports.length);
+  });
+
+  it("name no digest that nobody has looked up", () => {
+    for (const stack of ["dev", "staging", "prod"])
+      assert.doesNotMatch(readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8"), /sha256:/, stack);
+  });
+});

@@ -1,0 +1,45 @@
+/** Reading the config files of a stack. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { mergeValues, readConfigFiles } from "../../stack/config-files.ts";
+
+describe("the config files of a stack", () => {
+  it("give the stack's values over Pulumi.yaml's defaults, and leave out what is encrypted", () => {
+    const project = {
+      config: {
+        httpPort: { type: "integer", default: 8080 },
+        nginxImage: { default: "nginx:1" },
+        plain: "x",
+        none: { type: "string" },
+      },
+    };
+    const stack = {
+      config: { "omniai:httpPort": 9090, "other:httpPort": 1, "omniai:redisImage": { secure: "v1:" } },
+    };
+    assert.deepEqual(mergeValues(project, stack, "omniai"), {
+      httpPort: 9090,
+      nginxImage: "nginx:1",
+      plain: "x",
+    });
+  });
+
+  it("are named when they cannot be read", () => {
+    const root = mkdtempSync(path.join(tmpdir(), "ops-config-"));
+    try {
+      writeFileSync(path.join(root, "Pulumi.yaml"), "name: omniai\n");
+      for (const text of ["config: [\n", "- a list\n"]) {
+        writeFileSync(path.join(root, "Pulumi.dev.yaml"), text);
+        assert.throws(
+          () => readConfigFiles(root, "dev"),
+          /^OpsError: Pulumi\.dev\.yaml (cannot be read|is not a mapping)/,
+        );
+      }
+      writeFileSync(path.join(root, "Pulumi.yaml"), "config: {}\n");
+      assert.throws(() => readConfigFiles(root, "dev"), /Pulumi\.yaml does not name the project/);
+    } finally {
+      rmSync(root, { recursive: true });
+    }
+  });
+});
