@@ -3,13 +3,14 @@
  * finished checkpoint into its place, but writes the small `.attrs` file beside it (content type, checksum) in place:
  * when that write is cut off, every command of the stack ends with "failed to load checkpoint: EOF".
  */
-import fs from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
+import { writeWhole } from "../../tools/host/file.mjs";
 import { OpsError } from "../terminal/errors.ts";
 
 const isJson = (file: string): boolean => {
   try {
-    JSON.parse(fs.readFileSync(file, "utf8"));
+    JSON.parse(readFileSync(file, "utf8"));
     return true;
   } catch {
     return false;
@@ -31,14 +32,14 @@ export function repairCheckpoint(
   const checkpoint = path.join(stacks, `${stack}.json`);
   for (const file of [checkpoint, `${checkpoint}.bak`]) {
     const attributes = `${file}.attrs`;
-    if (!fs.existsSync(attributes) || isJson(attributes)) continue;
+    if (!existsSync(attributes) || isJson(attributes)) continue;
     // Nothing is lost with it: without the file Pulumi takes the defaults.
-    fs.rmSync(attributes);
+    rmSync(attributes);
     say(
       `An earlier run was cut off while it wrote ${path.basename(attributes)}; the broken file is removed.`,
     );
   }
-  if (!fs.existsSync(checkpoint) || isJson(checkpoint)) return;
+  if (!existsSync(checkpoint) || isJson(checkpoint)) return;
   const backup = `${checkpoint}.bak`;
   if (!isJson(backup)) {
     throw new OpsError(
@@ -47,10 +48,9 @@ export function repairCheckpoint(
     );
   }
   const broken = `${checkpoint}.broken-${Date.now()}`;
-  fs.renameSync(checkpoint, broken);
-  fs.rmSync(`${checkpoint}.attrs`, { force: true });
-  fs.copyFileSync(backup, `${checkpoint}.new`);
-  fs.renameSync(`${checkpoint}.new`, checkpoint);
+  renameSync(checkpoint, broken);
+  rmSync(`${checkpoint}.attrs`, { force: true });
+  writeWhole(checkpoint, readFileSync(backup, "utf8"), { mode: statSync(backup).mode });
   say(
     `The state of stack ${stack} was broken and is replaced by its backup; the broken file is kept as ${path.basename(broken)}.`,
   );

@@ -2,9 +2,10 @@
  * The project in .state/project: only stack files, each a copy of the committed one with this machine's encryption salt.
  * The Pulumi CLI writes the salt into the stack's file, and in the committed one it would be of use to nobody else.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { writeWhole } from "../../tools/host/file.mjs";
 import type { Backend } from "./backend.ts";
 import { readYaml, type Values } from "./config-files.ts";
 import type { Settings } from "./settings.ts";
@@ -24,12 +25,6 @@ export function localStackFile(
   return { ...committed, ...(typeof salt === "string" ? { encryptionsalt: salt } : {}) };
 }
 
-/** Nobody ever reads half of the file. */
-const writeAside = (file: string, text: string): void => {
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
-};
-
 /** Writes the local project of a stack. JSON is YAML too, and needs no writer of its own. */
 export function writeLocalProject(
   backend: Backend,
@@ -38,15 +33,14 @@ export function writeLocalProject(
 ): { readonly folder: string; readonly file: string } {
   const folder = path.join(backend.stateDir, "project");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeAside(
-    path.join(folder, "Pulumi.yaml"),
-    `${JSON.stringify({ name: settings.project, runtime: "nodejs" })}\n`,
-  );
+  const mode = 0o600;
+  const project = { name: settings.project, runtime: "nodejs" };
+  writeWhole(path.join(folder, "Pulumi.yaml"), `${JSON.stringify(project)}\n`, { mode });
   const file = path.join(folder, `Pulumi.${stack}.yaml`);
   const local = readLocal(file);
   const wanted = localStackFile(settings.stackFile, local, savedState(backend, settings.project, stack));
   // Left alone while it is right: another run's CLI may be about to read it, or to add the salt.
-  if (!isDeepStrictEqual(local, wanted)) writeAside(file, `${JSON.stringify(wanted, null, 2)}\n`);
+  if (!isDeepStrictEqual(local, wanted)) writeWhole(file, `${JSON.stringify(wanted, null, 2)}\n`, { mode });
   return { folder, file };
 }
 

@@ -1,6 +1,7 @@
 /** `npm run stack -- pin NAME`: writes the digest that each image's tag stands for now into the stack's file. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
+import { writeWhole } from "../../../tools/host/file.mjs";
 import { connect } from "../../engine/connection.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
 import { engineOf, findPlace, ROOT } from "../../stack/place.ts";
@@ -53,7 +54,9 @@ export async function pinImages(name: string): Promise<void> {
       "Run it on a machine that reaches the registries, or where `docker pull` has fetched the images.",
     );
   }
-  writePins(stackFilePath(ROOT, name), project, pins);
+  const file = stackFilePath(ROOT, name);
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "config: {}\n";
+  writeWhole(file, withPins(text, project, pins));
   for (const line of table(
     pins.map(({ key, before, after }) => [
       before === after ? "as before" : paint("green", "pinned"),
@@ -63,11 +66,4 @@ export async function pinImages(name: string): Promise<void> {
   ))
     print(line);
   print(`Pulumi.${name}.yaml is written. Commit it: the digests in it are what is deployed.`);
-}
-
-/** Nobody ever reads half of the file. */
-function writePins(file: string, project: string, pins: readonly Pin[]): void {
-  const text = existsSync(file) ? readFileSync(file, "utf8") : "config: {}\n";
-  writeFileSync(`${file}.new`, withPins(text, project, pins));
-  renameSync(`${file}.new`, file);
 }
