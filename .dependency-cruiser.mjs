@@ -27,6 +27,27 @@ const upward = [
   mayImport("frontend", [], "frontend/ is what a browser loads: it imports no other room."),
   mayImport("policies", ["infra"], "policies/ imports infra/ only."),
   mayImport("ops", ["infra", "tools"], "ops/ imports infra/ and tools/ only."),
+  {
+    name: "ops-terminal-imports",
+    comment: "ops/terminal/ is at the bottom of ops/: it knows no stack, no engine and no command.",
+    severity: "error",
+    from: { path: "^ops/terminal/" },
+    to: { path: "^ops/(engine|stack|commands)/" },
+  },
+  {
+    name: "ops-engine-imports",
+    comment: "ops/engine/ only looks at an engine: it knows no stack's state and no command.",
+    severity: "error",
+    from: { path: "^ops/engine/" },
+    to: { path: "^ops/(stack|commands)/" },
+  },
+  {
+    name: "ops-stack-imports",
+    comment: "ops/stack/ is what commands share, so it imports none of them.",
+    severity: "error",
+    from: { path: "^ops/stack/" },
+    to: { path: "^ops/commands/" },
+  },
   mayImport(
     "bench",
     ["ops", "infra", "tools", "test/support"],
