@@ -94,8 +94,10 @@ async function open(
   return { handle, ...(audit && { audit }) };
 }
 
-/** Only a rollback names the build to deploy. One that somebody left in the environment would keep `up` from the sources. */
-function withoutBuild(environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+/** Pure: only a rollback names the build to deploy; one that is left in the environment would keep `up` from the sources. */
+export function withoutBuild(
+  environment: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const { [BUILD_VARIABLE]: _, ...rest } = environment;
   return rest;
 }

@@ -1,9 +1,9 @@
 /** The one place where ops uses tools/find, which finds or makes the tools, the engine and the images. */
-import { createContext } from "../../tools/host/context.ts";
+import { parseImageName, type ImageName } from "../../tools/build/images/names.ts";
 import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
 import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";
-import { parseImageName, type ImageName } from "../../tools/build/images/names.ts";
 import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/find/index.ts";
+import { createContext } from "../../tools/host/context.ts";
 import type { PartStatus, Reporter, ToolchainContext } from "../../tools/host/part.ts";
 import { createReporter } from "../../tools/host/report.ts";
 

@@ -23,8 +23,7 @@ describe("the stacks of this repository", () => {
     assert.equal(new Set(ports).size, ports.length);
   });
 
-  it("name no digest that nobody has looked up", () => {
-    for (const stack of ["dev", "staging", "prod"])
-      assert.doesNotMatch(readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8"), /sha256:/, stack);
+  it("leave staging's images to their tags, until `stack -- pin` writes digests", () => {
+    assert.doesNotMatch(readFileSync(join(ROOT, "Pulumi.staging.yaml"), "utf8"), /sha256:/);
   });
 });

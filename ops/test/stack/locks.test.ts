@@ -1,3 +1,4 @@
+/** Who works on a stack: Pulumi's locks and ours. */
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -10,7 +11,7 @@ const since = new Date("2026-11-23T10:00:00Z");
 const lock: Holder = { file: "f", pid: 17, hostname: "here", username: "root", since };
 const machine = { hostname: "here", isAlive: () => true, startedAt: () => undefined };
 
-/** A process id that was in use and is not any more. */
+/** Above the kernel's limit, so that no process has this id. */
 const DEAD = 2 ** 22 + 1;
 
 describe("locks", () => {

@@ -1,7 +1,12 @@
 /** The versions that a rollback can go back to. */
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import fc from "fast-check";
+import { BUILD_VARIABLE } from "../../../infra/components/backend/image.ts";
 import type { Change, Result } from "../../stack/audit.ts";
+import { withoutBuild, type Session } from "../../stack/session.ts";
 import {
   configChanges,
   goodVersions,
@@ -9,6 +14,7 @@ import {
   lastGood,
   obsoleteBuilds,
   rolledBackTo,
+  useVersion,
 } from "../../stack/versions.ts";
 import { change } from "../support/changes.ts";
 
@@ -65,5 +71,40 @@ describe("versions to go back to", () => {
       configChanges({ "omniai:logLevel": "debug", a: [1] }, { a: [1], "omniai:httpPort": 1 }),
       ["omniai:httpPort (default) → 1", 'omniai:logLevel "debug" → (default)'],
     );
+  });
+});
+
+describe("a version that is deployed in place of the sources", () => {
+  it("is named to the program by the session's own variables and a stack file, not by this process's", () => {
+    const stateDir = mkdtempSync(path.join(tmpdir(), "omniai-version-"));
+    const envVars: Record<string, string> = {};
+    const session = {
+      stack: "dev",
+      settings: {
+        project: "omniai",
+        stackFile: { encryptionsalt: "v1:x", config: { "omniai:httpPort": 1 } },
+      },
+      backend: { stateDir },
+      handle: { options: { showSecrets: false, policyPacks: ["p"] }, program: { workspace: { envVars } } },
+    };
+    try {
+      const options = useVersion(session as unknown as Session, {
+        ...{ build: "abc", imageId: "sha256:1" },
+        config: { "omniai:httpPort": 2 },
+      });
+      assert.deepEqual(envVars, { [BUILD_VARIABLE]: "abc" });
+      assert.equal(process.env[BUILD_VARIABLE], undefined);
+      assert.deepEqual(JSON.parse(readFileSync(options.configFile ?? "", "utf8")), {
+        encryptionsalt: "v1:x",
+        config: { "omniai:httpPort": 2 },
+      });
+      assert.deepEqual(options.policyPacks, ["p"], "the policies hold for it too");
+    } finally {
+      rmSync(stateDir, { recursive: true });
+    }
+  });
+
+  it("is not taken from the environment, where somebody may have left it", () => {
+    assert.deepEqual(withoutBuild({ [BUILD_VARIABLE]: "old", PATH: "/bin" }), { PATH: "/bin" });
   });
 });

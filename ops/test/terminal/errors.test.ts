@@ -1,6 +1,6 @@
 /** How errors become words and exit codes. */
 import assert from "node:assert/strict";
-import { CommandResult } from "../../stack/pulumi-command.ts";
+import { commandError, CommandResult } from "../../stack/pulumi-command.ts";
 import { commandStreams, EXIT, explain, lastLines, OpsError } from "../../terminal/errors.ts";
 
 describe("errors", () => {
@@ -21,5 +21,34 @@ describe("errors", () => {
 
   it("that nobody foresaw say how to see more", () => {
     assert.match(explain(new TypeError("x is undefined")).remedy ?? "", /OMNIAI_DEBUG=1/);
+  });
+
+  const known: [string, RegExp, number][] = [
+    [
+      "error: incorrect passphrase",
+      /encrypted with another passphrase[\s\S]*\.state\/passphrase/,
+      EXIT.failed,
+    ],
+    ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", /backend of your own/, EXIT.failed],
+    ["error: PULUMI_ACCESS_TOKEN must be set for login", /asks for a login[\s\S]*pulumi login/, EXIT.failed],
+    ["error: write /x: no space left on device", /disk is full[\s\S]*docker system df/, EXIT.failed],
+    [
+      "error: the stack is currently locked by 1 lock(s)",
+      /locked by[\s\S]*Wait until the other run/,
+      EXIT.locked,
+    ],
+    ["error: something new", /Pulumi failed:\nerror: something new/, EXIT.failed],
+  ];
+  for (const [stderr, words, code] of known) {
+    it(`of the CLI become words: ${stderr}`, () => {
+      const { what, remedy, exitCode } = explain(commandError(new CommandResult("", stderr, 255)));
+      assert.match(`${what}\n${remedy ?? ""}`, words);
+      assert.equal(exitCode, code);
+    });
+  }
+
+  it("about a full disk say so also when Node meets it", () => {
+    const error = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    assert.equal(explain(error).what, "The disk is full.");
   });
 });
