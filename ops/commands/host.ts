@@ -1,6 +1,6 @@
 /** `npm run host`: prepares the stack's machine and deploys nothing, because a bare machine has no engine to ask. */
 import type { CommonOptions } from "../stack/place.ts";
-import { runPulumi } from "../stack/run.ts";
+import { runPreview, runPulumi } from "../stack/run.ts";
 import { openStackAlone } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
 import { EXIT, InterruptedError, OpsError } from "../terminal/errors.ts";
@@ -28,18 +28,15 @@ export async function host(options: HostOptions): Promise<void> {
     );
   }
   const target = hostTargets(stack, settings.project);
-  const run = { options: handle.options, show: true };
-  await runPulumi({
-    ...run,
-    title: `previewing the host of stack ${stack}`,
-    run: (options) => handle.program.preview({ ...options, target, diff: true }),
-  });
+  const title = `previewing the host of stack ${stack}`;
+  await runPreview(handle, { title, show: true, target, diff: true });
   signals.begin({ title: "asking" });
   if (!options.yes && !(await confirm("Run these scripts on the host?")))
     throw new InterruptedError("The host was not prepared.", "Nothing was changed.");
   await runPulumi({
-    ...run,
     title: `preparing the host of stack ${stack}`,
+    options: handle.options,
+    show: true,
     run: (options) => handle.program.up({ ...options, target, showSecrets: false }),
   });
   print(`The host of stack ${stack} is prepared. Deploy to it: ${npmRun("up", stack)}`);

@@ -2,7 +2,7 @@
 import { environmentOf, isMandatory, type Environment } from "../../infra/config/policy-settings.ts";
 import { stackFiles } from "../stack/config-files.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
-import { RunFailed, runPulumi } from "../stack/run.ts";
+import { RunFailed, runPreview } from "../stack/run.ts";
 import { openSession } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
 import type { Violation } from "../stack/violations.ts";
@@ -54,13 +54,9 @@ async function judge(options: CommonOptions): Promise<Verdict> {
     const { handle, settings } = await openSession(options, { create: true });
     const environment = environmentOf(stack, settings.config.environment ?? "");
     try {
-      const { events } = await runPulumi({
-        title: `checking stack ${stack} against its policies`,
-        options: handle.options,
-        show: false,
-        run: (run) => handle.program.preview(run),
-      });
-      return { stack, environment, violations: events.violations };
+      const title = `checking stack ${stack} against its policies`;
+      const { violations } = await runPreview(handle, { title });
+      return { stack, environment, violations };
     } catch (error) {
       const violations = error instanceof RunFailed ? error.events.violations : [];
       if (!violations.some(({ mandatory }) => mandatory)) throw error;

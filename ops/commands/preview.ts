@@ -5,7 +5,7 @@
 import { prepareStackImages } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
 import type { CommonOptions } from "../stack/place.ts";
-import { runPulumi } from "../stack/run.ts";
+import { runPreview } from "../stack/run.ts";
 import { openSession } from "../stack/session.ts";
 import { print } from "../terminal/output.ts";
 
@@ -18,12 +18,13 @@ export async function preview(options: PreviewOptions): Promise<void> {
   const session = await openSession(options, { create: true });
   const { stack, handle } = session;
   await prepareStackImages(session);
-  const { events } = await runPulumi({
+  const { diff, refresh } = options;
+  const { changes } = await runPreview(handle, {
     title: `previewing stack ${stack}`,
-    options: handle.options,
     show: true,
-    run: (run) => handle.program.preview({ ...run, diff: options.diff, refresh: options.refresh }),
+    diff,
+    refresh,
   });
-  for (const line of describeDowntime(events.changes, stack)) print(line);
-  if (events.changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
+  for (const line of describeDowntime(changes, stack)) print(line);
+  if (changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
 }

@@ -8,7 +8,7 @@ import { readChanges, servingBuild } from "../stack/audit.ts";
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
 import type { StackHandle } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
-import { runPulumi, type Change } from "../stack/run.ts";
+import { runPreview, type Change } from "../stack/run.ts";
 import { openSession, type Session } from "../stack/session.ts";
 import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "../stack/state.ts";
 import { say } from "../stack/this-process.ts";
@@ -75,15 +75,11 @@ async function refuseOtherChanges(
   { stack, handle }: Session,
   options: StackHandle["options"],
 ): Promise<void> {
-  const { events } = await runPulumi({
-    title: `checking that stack ${stack} is as the program declares it`,
-    options,
-    show: false,
-    run: (run) => handle.program.preview({ ...run }),
-  });
-  if (events.changes.length === 0) return;
+  const title = `checking that stack ${stack} is as the program declares it`;
+  const { changes } = await runPreview(handle, { title, options });
+  if (changes.length === 0) return;
   throw new OpsError(
-    `Stack ${stack} is not as the program declares it, and a restart would deploy that too: ${describeChanges(events.changes)}.`,
+    `Stack ${stack} is not as the program declares it, and a restart would deploy that too: ${describeChanges(changes)}.`,
     `Deploy it first: ${npmRun("up", stack)}`,
   );
 }

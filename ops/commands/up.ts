@@ -3,7 +3,7 @@ import { environmentOf, isMandatory } from "../../infra/config/policy-settings.t
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
-import { runPulumi } from "../stack/run.ts";
+import { runPreview } from "../stack/run.ts";
 import { openSession, type Session } from "../stack/session.ts";
 import { failedResources, nameOf, type State } from "../stack/state.ts";
 import { say, signals } from "../stack/this-process.ts";
@@ -54,22 +54,12 @@ const policiesAreMandatory = ({ stack, settings }: Session): boolean =>
 
 /** A preview for the policies alone: a violation that is found during the update would leave it half done. */
 async function checkPolicies({ stack, handle }: Session, refresh: boolean): Promise<void> {
-  await runPulumi({
-    title: `checking stack ${stack} against its policies`,
-    options: handle.options,
-    show: false,
-    run: (run) => handle.program.preview({ ...run, refresh }),
-  });
+  await runPreview(handle, { title: `checking stack ${stack} against its policies`, refresh });
 }
 
 async function showAndAsk({ stack, handle }: Session, refresh: boolean): Promise<void> {
-  const { events } = await runPulumi({
-    title: `previewing stack ${stack}`,
-    options: handle.options,
-    show: true,
-    run: (run) => handle.program.preview({ ...run, refresh }),
-  });
-  for (const line of describeDowntime(events.changes, stack)) say(line);
+  const { changes } = await runPreview(handle, { title: `previewing stack ${stack}`, show: true, refresh });
+  for (const line of describeDowntime(changes, stack)) say(line);
   signals.begin({ title: "asking" });
   if (!(await confirm(`Deploy this to stack ${stack}?`)))
     throw new InterruptedError(`Stack ${stack} was not deployed.`, "Nothing was changed.");

@@ -1,7 +1,8 @@
 /** One run of Pulumi: its progress is shown, a person can cancel it, and a failure says why. */
-import type { EngineEvent, GlobalOpts } from "@pulumi/pulumi/automation/index.js";
+import type { EngineEvent, GlobalOpts, PreviewOptions } from "@pulumi/pulumi/automation/index.js";
 import { EXIT, explain, OpsError } from "../terminal/errors.ts";
 import { colourful } from "../terminal/output.ts";
+import type { StackHandle } from "./open-stack.ts";
 import { killRunning } from "./pulumi-command.ts";
 import { nameOf } from "./state.ts";
 import { signals } from "./this-process.ts";
@@ -136,4 +137,21 @@ export async function runPulumi<T>(request: RunRequest<T>): Promise<RunResult<T>
     if (signals.requested) throw signals.error();
     throw new RunFailed(title, events, error);
   }
+}
+
+export interface PreviewRequest extends PreviewOptions {
+  readonly title: string;
+  /** True to pass Pulumi's progress on to the terminal. */
+  readonly show?: boolean;
+  /** The handle's own, or those of another version (useVersion). */
+  readonly options?: StackHandle["options"];
+}
+
+/** Runs a preview. @returns what it has said; its changes are those that an update would make */
+export async function runPreview(
+  { program, options: own }: StackHandle,
+  { title, show = false, options = own, ...more }: PreviewRequest,
+): Promise<RunEvents> {
+  const run = (options: RunOptions): Promise<unknown> => program.preview({ ...options, ...more });
+  return (await runPulumi({ title, options, show, run })).events;
 }

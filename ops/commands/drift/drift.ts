@@ -4,7 +4,7 @@
  */
 import { exportState, type StackHandle } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";
-import { runPulumi, type Change } from "../../stack/run.ts";
+import { runPreview, type Change } from "../../stack/run.ts";
 import { openSession } from "../../stack/session.ts";
 import { failedResources, nameOf } from "../../stack/state.ts";
 import { signals } from "../../stack/this-process.ts";
@@ -16,14 +16,12 @@ import type { Difference } from "./facts.ts";
 
 /** What `pulumi preview --refresh` would change, one entry for each resource. */
 async function preview(stack: string, handle: StackHandle): Promise<readonly Change[]> {
-  const { events } = await runPulumi({
+  const { changes } = await runPreview(handle, {
     title: `looking for drift of stack ${stack}`,
-    options: handle.options,
-    show: false,
-    run: (run) => handle.program.preview({ ...run, refresh: true }),
+    refresh: true,
   });
   const seen = new Map<string, Change>();
-  for (const change of events.changes) if (!seen.has(change.urn)) seen.set(change.urn, change);
+  for (const change of changes) if (!seen.has(change.urn)) seen.set(change.urn, change);
   return [...seen.values()];
 }
 
