@@ -13,7 +13,7 @@ describe("the page as files", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("goes into a folder that is empty or not there", () => {
+  it("is written into a folder that is empty or does not exist yet", () => {
     const files = [
       { path: "index.html", content: "<!doctype html>" },
       { path: "js/a.js", content: "export {};" },
@@ -23,12 +23,12 @@ describe("the page as files", () => {
     assert.equal(readFileSync(join(folder, "new/one/js/a.js"), "utf8"), "export {};");
   });
 
-  it("never goes beside what would be published with it", () => {
+  it("is never written beside other files, which would be published with it", () => {
     writeSite(folder, [{ path: "secret.txt", content: "x" }]);
     assert.throws(() => writeSite(folder, []), OpsError);
   });
 
-  it("belongs to the backend that the stack's outputs name", () => {
+  it("calls the API that the stack's outputs name", () => {
     const value = { stack: "prod", apiBaseUrl: "https://api.example.org" };
     assert.deepEqual(runtimeConfigOf({ runtimeConfig: { value } }, "prod"), value);
     assert.throws(() => runtimeConfigOf({}, "prod"), /has no runtimeConfig/);

@@ -19,7 +19,7 @@ describe("restart", () => {
     assert.deepEqual(workloadsOf(state), ["backend", "redis"]);
   });
 
-  it("names a replacement once", () => {
+  it("names a replacement once, not each of its steps", () => {
     const type = TYPES.container;
     const changes = ["create-replacement", "replace", "delete-replaced"].map((op) => ({
       op,

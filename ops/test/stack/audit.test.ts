@@ -14,7 +14,7 @@ describe("the audit", () => {
   });
   afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-  it("has one line for a change, with who, what, from, to, result and seconds, and no version that is not good", () => {
+  it("records a change in one line: who, what, from, to, result and seconds, and a version only if it is good", () => {
     const audit = new Audit(folder, "dev", "up");
     audit.note({ from: "old", to: "new" });
     audit.note({ version: { build: "new", imageId: "sha256:1", config: {} } });
@@ -36,7 +36,7 @@ describe("the audit", () => {
     assert.equal(fs.statSync(path.join(folder, "audit/dev.jsonl")).mode & 0o777, 0o600);
   });
 
-  it("tells of a change whose process was killed, once, and leaves one that runs alone", () => {
+  it("records a change whose process was killed once, and leaves a running one alone", () => {
     const script =
       `const { Audit } = await import(${JSON.stringify(path.join(import.meta.dirname, "../../stack/audit.ts"))});` +
       `new Audit(${JSON.stringify(folder)}, "dev", "up").note({ from: "a", to: "b" }); setTimeout(() => process.kill(process.pid, "SIGKILL"), 1500);`;

@@ -71,7 +71,7 @@ describe("locks", () => {
     );
   });
 
-  it("gives our lock to one at a time, in turn", async () => {
+  it("gives our lock to one run at a time, in turn", async () => {
     const waiting = { seconds: 10, say: () => undefined };
     const release = await takeOwnLock(folder, "dev", "up", waiting);
     assert.equal(ownLock(folder, "dev")?.command, "up");

@@ -99,7 +99,7 @@ describe("a config that the program would refuse", () => {
     () =>
       checkConfig(stack, checkedSettings(stack, { project, stackFile, values: { ...values, ...change } }));
 
-  it("says wrong types, ranges, unknown keys and contradictions at once, each with its key and remedy", () => {
+  it("reports wrong types, ranges, unknown keys and contradictions at once, each with its key and remedy", () => {
     const wrong = { backendReplicas: "many", corsOrigins: "a", edgeMemory: 1, httpsPort: 8080, nosuch: 1 };
     assert.throws(check(wrong), (error: Error) => {
       assert.match(error.message, /omniai:backendReplicas is "many"; allowed: a whole number from 1 to 16/);
@@ -112,7 +112,7 @@ describe("a config that the program would refuse", () => {
     });
   });
 
-  it("knows the token of the provider's own key, also where it is encrypted", () => {
+  it("knows the token of the provider's own key, also when it is encrypted", () => {
     const tunnel = {
       ...{ tunnelEnabled: true, tunnelHostnames: ["api.example.org"], cloudflareZone: "example.org" },
       ...{

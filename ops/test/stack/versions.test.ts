@@ -34,7 +34,7 @@ describe("versions to go back to", () => {
     assert.equal(rolledBackTo([...changes, change("up", "d")]), undefined);
   });
 
-  it("without a name: the one before, or the one that serves when a deploy went wrong", () => {
+  it("are, without a name, the one before, or the one that still serves when a deploy failed", () => {
     const good = [change("up", "a"), change("up", "b")];
     assert.equal(lastGood(good)?.build, "a");
     assert.equal(lastGood([...good, change("maintenance", "on")])?.build, "a");
@@ -46,7 +46,7 @@ describe("versions to go back to", () => {
     assert.equal(lastGood([change("up", "a")]), undefined);
   });
 
-  it("keep their images, a bounded number of them; no other stack's image goes", () => {
+  it("keep a bounded number of images, and no image that another stack keeps is removed", () => {
     const one = fc.tuple(
       fc.constantFrom("up", "rollback", "restart"),
       fc.constantFrom(..."abcdefghijkl"),
@@ -66,7 +66,7 @@ describe("versions to go back to", () => {
     );
   });
 
-  it("say which keys of the config differ", () => {
+  it("name the keys of the config that differ", () => {
     assert.deepEqual(
       configChanges({ "omniai:logLevel": "debug", a: [1] }, { a: [1], "omniai:httpPort": 1 }),
       ["omniai:httpPort (default) → 1", 'omniai:logLevel "debug" → (default)'],

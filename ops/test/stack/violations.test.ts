@@ -27,7 +27,7 @@ describe("what the policy pack says", () => {
     assert.equal(readViolation(event({ enforcementLevel: "warning" })).mandatory, false);
   });
 
-  it("is a line for each", () => {
+  it("is one line for each violation", () => {
     const violation = readViolation(event());
     assert.match(
       describeViolations([violation]),
@@ -36,7 +36,7 @@ describe("what the policy pack says", () => {
     assert.match(describeViolations([violation, violation]), /^2 policies do not hold\./);
   });
 
-  it("ends a run with an exit code of its own, and only where it is mandatory", () => {
+  it("ends a run with an exit code of its own, but only when the policy is mandatory", () => {
     const failed = (change: Partial<PolicyEvent>): RunFailed => {
       const events: RunEvents = { changes: [], errors: [], violations: [] };
       recordEvent(events, { sequence: 1, timestamp: 1, policyEvent: event(change) });

@@ -16,14 +16,14 @@ function setUp() {
 }
 
 describe("signals", () => {
-  it("leaves work that cannot be cancelled at once", () => {
+  it("leave work that cannot be cancelled at once", () => {
     const { signals, exits } = setUp();
     signals.begin({ title: "looking" });
     signals.handle("SIGINT");
     assert.deepEqual(exits, [130]);
   });
 
-  it("cancels once, however often one press arrives", () => {
+  it("cancel once, however often one press arrives", () => {
     const { signals, exits, later } = setUp();
     let cancelled = 0;
     signals.begin({ title: "deploying", cancel: () => (cancelled += 1) });
@@ -36,7 +36,7 @@ describe("signals", () => {
     assert.deepEqual(exits, []);
   });
 
-  it("forces the end on a second press", () => {
+  it("force the end on a second press", () => {
     const { signals, exits, later } = setUp();
     const order: string[] = [];
     signals.begin({
@@ -51,14 +51,14 @@ describe("signals", () => {
     assert.deepEqual(exits, [130]);
   });
 
-  it("does not begin anything new after that", () => {
+  it("let nothing new begin", () => {
     const { signals } = setUp();
     signals.begin({ title: "deploying", cancel: () => undefined });
     signals.handle("SIGTERM");
     assert.throws(() => signals.begin({ title: "next" }), InterruptedError);
   });
 
-  it("gives back what it holds, newest first and once", () => {
+  it("do what was added for the end of the process, newest first and once", () => {
     const { signals } = setUp();
     const order: number[] = [];
     signals.onLeave(() => order.push(1));

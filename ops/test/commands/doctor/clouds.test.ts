@@ -85,13 +85,13 @@ describe("doctor on the clouds", () => {
     assert.equal(api.tokens.size, 0);
   });
 
-  it("is content with a token that may do all", async () => {
+  it("is content with a token that may do everything", async () => {
     active();
     api.allow(...everything);
     assert.deepEqual(await bad(values), []);
   });
 
-  it("knows a token of the account", async () => {
+  it("recognises a token of the account", async () => {
     active(`/accounts/${ACCOUNT}/tokens/verify`);
     api.allow(...everything);
     assert.deepEqual(await bad(values), []);
@@ -110,7 +110,7 @@ describe("doctor on the clouds", () => {
   const found = async (name: string) =>
     (await inspectClouds(values, environment, none, "prod")).find((finding) => finding.name.includes(name));
 
-  it("says plainly where nobody knows whether a token that may read may write", async () => {
+  it("says plainly when it cannot be found out whether a token may also write", async () => {
     active();
     api.allow(...everything);
     const details = (await inspectClouds(values, environment, none)).map(({ detail }) => detail);
@@ -118,7 +118,7 @@ describe("doctor on the clouds", () => {
     assert.doesNotMatch(details.join(), /preview/, "a preview changes nothing, so it proves nothing");
   });
 
-  it("knows by a tunnel's token, which only writers get, whether it may write there", async () => {
+  it("finds out from a tunnel's token, which only writers get, whether it may write there", async () => {
     active();
     api.allow(...everything);
     const tunnel = `/accounts/${ACCOUNT}/cfd_tunnel`;
@@ -130,7 +130,7 @@ describe("doctor on the clouds", () => {
     assert.equal((await found("Tunnel"))?.detail, "may read and write");
   });
 
-  it("reads the token's own policies where it may, and finds what may only be read", async () => {
+  it("reads the token's own policies if it may, and finds what may only be read", async () => {
     api.answers.set("/user/tokens/verify", { status: 200, body: { result: { status: "active", id: "k1" } } });
     api.allow(...everything);
     const policy = (names: string[], resources: object, effect = "allow") => ({
@@ -190,7 +190,7 @@ describe("doctor on the clouds", () => {
     assert.deepEqual(await bad({ ...values, cloudflareManageZone: false }), []);
   });
 
-  it("names in that line what the program declares", async () => {
+  it("names in that command resources that the program declares", async () => {
     const { resources } = await record("prod", tunnelConfig, SECRETS);
     const line = importLine("prod", "firewall", ZONE, "r1");
     for (const [, urn = ""] of line.matchAll(/=(urn:[^']+)'/g)) {
@@ -203,7 +203,7 @@ describe("doctor on the clouds", () => {
     assert.ok(resources.some(({ type, name }) => line.includes(` ${type} ${name} `)));
   });
 
-  it("says what a token is that is no longer active", async () => {
+  it("shows what Cloudflare says about a token that is no longer active", async () => {
     api.answers.set("/user/tokens/verify", { status: 200, body: { result: { status: "expired" } } });
     assert.deepEqual(await bad(values), ["Cloudflare token: Cloudflare says it is expired"]);
   });
@@ -216,7 +216,7 @@ describe("doctor on the clouds", () => {
     assert.match((await bad(values)).join(), /omniai:cloudflareApiToken: not set/);
   });
 
-  it("tells an API that does not answer from a permission that is missing", async () => {
+  it("distinguishes an API that does not answer from a missing permission", async () => {
     api.close();
     assert.match((await bad(values)).join(), /does not answer/);
   });

@@ -23,7 +23,7 @@ describe("stack init @engine", function () {
       env: { ...process.env, NO_COLOR: "1" },
     });
 
-  it("asks on a terminal, says what cannot be, and keeps a typed key as a secret that is nowhere in the clear", async () => {
+  it("asks on a terminal, says what is wrong with an answer, and keeps a typed key as a secret that is nowhere in the clear", async () => {
     // `script` gives it a terminal of its own.
     const command = `${process.execPath} ${join(checkout, "ops/cli.ts")} stack init asked`;
     const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
@@ -97,7 +97,7 @@ describe("stack init @engine", function () {
     assert.equal(statSync(join(checkout, ".state/passphrase")).mode & 0o777, 0o600);
   });
 
-  it("asks nothing when flags and --yes answer, and refuses what cannot stand", () => {
+  it("asks nothing when flags and --yes answer, and refuses a wrong answer", () => {
     const wrong = cli("init", "flags", "--yes", "--http-port", "70000");
     assert.equal(wrong.status, 2, wrong.stderr);
     assert.match(wrong.stderr, /--http-port 70000 cannot be: allowed: a whole number from 1 to 65535/);
@@ -116,7 +116,7 @@ describe("stack init @engine", function () {
     assert.ok(!existsSync(file("half")));
   });
 
-  it("never writes over a stack that is there, and does not wait where nobody can answer", () => {
+  it("never overwrites a stack, and does not wait when nobody can answer", () => {
     const before = readFileSync(file("dev"), "utf8");
     const again = cli("init", "dev", "--yes");
     assert.equal(again.status, 2);
@@ -128,7 +128,7 @@ describe("stack init @engine", function () {
     assert.ok(!existsSync(file("silent")));
   });
 
-  it("is pinned where registries are reached; elsewhere nothing is written and each way says why", () => {
+  it("is pinned where registries can be reached; elsewhere nothing is written and each way says why", () => {
     const before = readFileSync(file("flags"), "utf8");
     const { status, stderr } = cli("pin", "flags");
     const text = readFileSync(file("flags"), "utf8");
@@ -141,7 +141,7 @@ describe("stack init @engine", function () {
     assert.match(stderr, /nothing was written/);
   });
 
-  it("is seen by list", () => {
+  it("appears in the list", () => {
     const { stdout, status, stderr } = cli("list", "--json");
     assert.equal(status, 0, stderr);
     const stacks = JSON.parse(stdout) as { name: string; dockerHost: string }[];
