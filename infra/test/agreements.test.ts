@@ -151,7 +151,7 @@ describe("service, edge and page", () => {
   it("agree on which scopes there are", () => {
     const named = (text: string): string[] => text.match(/\b(events|diag):\w+/g) ?? [];
     for (const scope of named(pageSources)) assert.ok((scopes as readonly string[]).includes(scope), scope);
-    const help = /--scopes <list>", "([^"]+)"/.exec(textOf("ops/cli.ts"))?.[1] ?? "";
+    const help = /--scopes <list>",\s+"([^"]+)"/.exec(textOf("ops/cli.ts"))?.[1] ?? "";
     assert.deepEqual(named(help), [...scopes]);
     assert.match(help, /the first two/);
     assert.deepEqual([...defaultScopes], scopes.slice(0, 2));
