@@ -47,7 +47,7 @@ async function readFrom(docker: Docker, edge: string): Promise<Maintenance | und
 
 /** One line for `up` and `status`. */
 export const describeMaintenance = ({ detail, since }: Maintenance, stack: string): string =>
-  `Maintenance is on${since === "" ? "" : ` since ${ago(new Date(since))}`}: the API answers 503 ("${detail}"). ` +
+  `Maintenance is on${since === "" ? "" : `, begun ${ago(new Date(since))}`}: the API answers 503 ("${detail}"). ` +
   `To end it: npm run maintenance -- off${stack === "dev" ? "" : ` --stack ${stack}`}`;
 
 /** Written aside and renamed: no request meets half of the file. */
