@@ -13,7 +13,7 @@ import {
   type VolumeView,
 } from "../engine/containers.ts";
 import { explain } from "../terminal/errors.ts";
-import { judge, type Holder } from "../../tools/host/lock.mjs";
+import { judge, type Holder } from "../../tools/host/lock-file.mjs";
 import { holderOf, ownLock, pulumiLocks } from "../stack/locks.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "./maintenance.ts";
 import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";

@@ -1,8 +1,8 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
-import { compareVersions, findVersion } from "../host/versions.ts";
 import { findOnPath } from "../host/path.mjs";
 import { indent, run } from "../host/run.ts";
+import { compareVersions, findVersion } from "../host/versions.ts";
 
 /** From this version on, Go fetches the newer Go that a module asks for by itself. */
 const minimumGo = "1.21.0";

@@ -1,7 +1,7 @@
 /** actionlint, which checks .github/workflows: found on PATH, else built from the Go module proxy like the other parts. */
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { inspectGo } from "../build/go.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../build/pulumi/recipe.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath } from "../host/path.mjs";
 
 const module = "github.com/rhysd/actionlint";

@@ -1,5 +1,5 @@
-import { mkdir, symlink } from "node:fs/promises";
 import { createHash } from "node:crypto";
+import { mkdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ensureCached } from "../host/cache.ts";
 import type { PartStatus, ToolchainContext } from "../host/part.ts";

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { aptInstall, hasApt, isOffered, refreshLists } from "../host/apt.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
-import { findVersion } from "../host/versions.ts";
 import { findOnPath } from "../host/path.mjs";
 import { run } from "../host/run.ts";
+import { findVersion } from "../host/versions.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const HOW = "Install Chromium or Google Chrome and put it on PATH, or name it in OMNIAI_CHROMIUM.";

@@ -4,12 +4,12 @@
  */
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
-import { binFolder } from "./bin-folder.ts";
 import { repositoryRoot } from "../host/context.ts";
+import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
+import { binFolder } from "./bin-folder.ts";
 import { enginePart } from "./engine/index.ts";
 import { canDownload } from "./network.ts";
 import { nodePart } from "./node.ts";
-import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
 import { installationRoot, pulumiPart } from "./pulumi/cli.ts";
 import { languagePart } from "./pulumi/language.ts";
 import type { Plan, PulumiPart } from "./pulumi/part.ts";

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { repositoryRoot } from "../host/context.ts";
 import { ToolchainError, type Part, type PartStatus } from "../host/part.ts";
-import { findVersion } from "../host/versions.ts";
 import { isExecutable } from "../host/path.mjs";
 import { run } from "../host/run.ts";
+import { findVersion } from "../host/versions.ts";
 
 const location = join(repositoryRoot, "node_modules", ".bin", "node");
 

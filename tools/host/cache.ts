@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Reporter } from "./part.ts";
 import { withLock } from "./lock.mjs";
+import type { Reporter } from "./part.ts";
 import { isAlive, thisProcess } from "./process.mjs";
 
 /** What one folder of the cache holds. */

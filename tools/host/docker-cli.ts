@@ -1,6 +1,6 @@
 /** The docker CLI, pointed at one engine. */
-import { ToolchainError, type ToolchainContext } from "./part.ts";
 import { resolveDockerHost } from "./docker-host.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
 import { findProgram } from "./path.mjs";
 import { type RunOptions, type RunResult, run } from "./run.ts";
 

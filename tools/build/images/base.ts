@@ -2,11 +2,13 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { aptInstall, hasApt, refreshLists } from "../../host/apt.ts";
 import type { DockerCli } from "../../host/docker-cli.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 import { hashFolder } from "../hash.ts";
-import { recipeFolder } from "./recipes.ts";
 import { machineMirrors } from "./mirrors.ts";
 import {
   keptName,
@@ -18,9 +20,7 @@ import {
   standInHash,
   takeKept,
 } from "./present.ts";
-import { findProgram, systemPath } from "../../host/path.mjs";
-import { isAlive } from "../../host/process.mjs";
-import { indent, run } from "../../host/run.ts";
+import { recipeFolder } from "./recipes.ts";
 
 export const BASE = "debian:trixie-slim";
 const SUITE = "trixie";

@@ -2,22 +2,17 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
-import { socketPath } from "../../host/docker-host.ts";
-import { baseHash } from "./base.ts";
 import type { DockerCli } from "../../host/docker-cli.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { run } from "../../host/run.ts";
 import { hashFolder } from "../hash.ts";
+import { baseHash } from "./base.ts";
+import { check } from "./check.ts";
+import { clearLeftovers, forgetOldOnes } from "./leftovers.ts";
 import { tagCovers, type ImageName } from "./names.ts";
 import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "./present.ts";
 import { recipeFolder, type Recipe } from "./recipes.ts";
-import { setTimeout as sleep } from "node:timers/promises";
-import { isAlive } from "../../host/process.mjs";
-import { type RunResult, indent, run } from "../../host/run.ts";
-
-const SMOKE_LABEL = "io.omniai.smoke";
-const SMOKE_MS = 60_000;
-/** So long the stand-ins of other recipes are kept: another checkout may still use them. */
-const KEEP_DAYS = 7;
+import { smokeTest } from "./smoke.ts";
 
 /** The hash of what a stand-in is made of. */
 export function recipeHash(
@@ -115,58 +110,6 @@ async function withBuildContext(
   }
 }
 
-/** Starts the image, waits until it answers, and asks its version. */
-async function smokeTest(docker: DockerCli, aside: string, image: ImageName, recipe: Recipe): Promise<string> {
-  const name = `omniai-smoke-${recipe.repository}-${process.pid}`;
-  const { smoke } = recipe;
-  try {
-    const start = [
-      "run",
-      "--detach",
-      "--name",
-      name,
-      "--label",
-      `${SMOKE_LABEL}=${process.pid}`,
-      "--network",
-      "none",
-    ];
-    check(
-      await docker.run([...start, ...smoke.run, aside, ...smoke.command]),
-      `The stand-in for ${image.written} does not start`,
-    );
-    const end = Date.now() + SMOKE_MS;
-    for (;;) {
-      const ready = await docker.run(["exec", name, ...smoke.ready], { timeoutMs: 10_000 });
-      if (ready.code === 0) break;
-      const state = await docker.run(["inspect", "--format", "{{.State.Running}}", name]);
-      if (Date.now() > end || state.stdout.trim() !== "true") {
-        const log = await docker.run(["logs", "--tail", "12", name]);
-        throw new ToolchainError(
-          `The stand-in for ${image.written} was built, but does not answer (${smoke.ready.join(" ")}); it is not used:\n${indent([...ready.tail, ...log.tail])}`,
-          "This is a fault of its recipe in tools/build/images: put it right and run this again.",
-        );
-      }
-      await sleep(200);
-    }
-    const said = await docker.run(["exec", name, ...smoke.version]);
-    const version = readVersion(said.tail.join(" "));
-    if (said.code !== 0 || version === undefined) {
-      throw new ToolchainError(
-        `The stand-in for ${image.written} does not tell its version (${smoke.version.join(" ")}):\n${indent(said.tail)}`,
-        "This is a fault of its recipe in tools/build/images: put it right and run this again.",
-      );
-    }
-    return version;
-  } finally {
-    await docker.run(["rm", "--force", "--volumes", name]);
-  }
-}
-
-/** The first number with a dot in it. */
-export function readVersion(text: string): string | undefined {
-  return /\d+(?:\.\d+)+/.exec(text)?.[0];
-}
-
 /** One more layer-less image on top, with the labels that could not be known before; it gets the name. */
 async function giveName(
   docker: DockerCli,
@@ -214,54 +157,8 @@ async function giveName(
   );
 }
 
-/** Removes the stand-ins of recipes that are gone. One that a container or an image stands on is not removed. */
-async function forgetOldOnes(docker: DockerCli, recipe: Recipe, hash: string): Promise<void> {
-  const before = Date.now() - KEEP_DAYS * 86_400_000;
-  const reference = `reference=${keptName(recipe.repository, "*")}`;
-  const listed = await docker.run(["images", "--filter", reference, "--format", "{{.Repository}}:{{.Tag}}"]);
-  for (const name of listed.stdout.split("\n").filter((line) => line !== "")) {
-    if (name === keptName(recipe.repository, hash)) continue;
-    const created = await docker.run(["image", "inspect", "--format", "{{.Created}}", name]);
-    if (Date.parse(created.stdout.trim()) < before) await docker.run(["image", "rm", name]);
-  }
-}
-
 /** A machine behind a proxy builds behind it too. The values come from the environment and are in no command line. */
 function proxyArgs(env: NodeJS.ProcessEnv): string[] {
   const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
   return names.filter((name) => (env[name] ?? "") !== "").flatMap((name) => ["--build-arg", name]);
-}
-
-/** Containers and images of runs that were ended half-way. Pids say something only of this machine. */
-async function clearLeftovers(docker: DockerCli): Promise<void> {
-  if (socketPath(docker.host) === undefined) return;
-  const containers = await docker.run([
-    "ps",
-    "--all",
-    "--filter",
-    `label=${SMOKE_LABEL}`,
-    "--format",
-    `{{.Label "${SMOKE_LABEL}"}} {{.ID}}`,
-  ]);
-  for (const [, pid, id] of containers.stdout.matchAll(/^(\d+) (\S+)$/gm)) {
-    if (id !== undefined && !isAlive(Number(pid))) await docker.run(["rm", "--force", "--volumes", id]);
-  }
-  const images = await docker.run([
-    "images",
-    "--filter",
-    "reference=omniai-standin-*",
-    "--format",
-    "{{.Repository}}:{{.Tag}}",
-  ]);
-  for (const [name, pid] of images.stdout.matchAll(/^omniai-standin-\S+:(\d+)-\S+$/gm)) {
-    if (!isAlive(Number(pid))) await docker.run(["image", "rm", name]);
-  }
-}
-
-function check(result: RunResult, what: string): void {
-  if (result.code === 0) return;
-  throw new ToolchainError(
-    `${what}:\n${indent(result.notStarted === undefined ? result.tail : [result.notStarted])}`,
-    "Put right what these lines name (a mirror or registry out of reach, a full disk) and run this again.",
-  );
 }

@@ -1,6 +1,6 @@
 /** What images the engine has, and which of them were made here. */
-import type { PartStatus } from "../../host/part.ts";
 import type { DockerCli } from "../../host/docker-cli.ts";
+import type { PartStatus } from "../../host/part.ts";
 
 /** Labels of a stand-in: the hash of its recipe, and what a person wants to know of it. */
 export const LABEL = "io.omniai.standin";

@@ -1,10 +1,10 @@
 import { cp, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
-import { goBuild, runGo } from "../go.ts";
-import { hashFolder } from "../hash.ts";
 import type { ToolchainContext } from "../../host/part.ts";
 import { isExecutable } from "../../host/path.mjs";
+import { goBuild, runGo } from "../go.ts";
+import { hashFolder } from "../hash.ts";
 
 /** How one program is built from a Go module beside this file. */
 export interface Recipe {

@@ -1,12 +1,12 @@
 /** What is done, or said, when no engine answers. */
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { askEngine, type EngineAnswer } from "./api.ts";
-import { defaultHost, isLocalDefault, socketPath } from "../../host/docker-host.ts";
-import { chooseStarter, initFacts } from "./init-system.ts";
 import { aptInstall, hasApt, isOffered, refreshLists } from "../../host/apt.ts";
+import { defaultHost, isLocalDefault, socketPath } from "../../host/docker-host.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { findProgram } from "../../host/path.mjs";
+import { askEngine, type EngineAnswer } from "./api.ts";
+import { chooseStarter, initFacts } from "./init-system.ts";
 import { machinePlace } from "./place.ts";
 import { startByInit, startDirect } from "./start.ts";
-import { findProgram } from "../../host/path.mjs";
 
 export type Unreached = Extract<EngineAnswer, { reached: false }>;
 

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { resolveDockerHost, socketPath } from "../../host/docker-host.ts";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { engineDataRoot } from "./api.ts";
-import { resolveDockerHost, socketPath } from "../../host/docker-host.ts";
 
 const GB = 1000 ** 3;
 /** Under so much the run is refused: images, a build and a database would fill the disk half-way. */

@@ -1,10 +1,10 @@
 /** What a killed engine or a machine that went down leaves behind, and what of it keeps a new engine from starting. */
 import { lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { ToolchainError } from "../../host/part.ts";
-import type { EnginePlace } from "./place.ts";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ToolchainError } from "../../host/part.ts";
 import { nameOf, readPidFile } from "../../host/process.mjs";
+import type { EnginePlace } from "./place.ts";
 
 /**
  * Removes stale pid files and sockets. An engine believes a pid file as soon as any process has that pid, and it

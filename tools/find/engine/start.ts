@@ -2,17 +2,17 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LockHeldError, takeLock, type Lock } from "../../host/lock.mjs";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive, readPidFile } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 import { askEngine } from "./api.ts";
 import { startCommand } from "./init-system.ts";
 import type { EnginePlace } from "./place.ts";
 import { recordOf, removeRecord, writeRecord, type Starter } from "./record.ts";
 import { clearStale } from "./stale.ts";
-import { setTimeout as sleep } from "node:timers/promises";
-import { findProgram, systemPath } from "../../host/path.mjs";
-import { isAlive, readPidFile } from "../../host/process.mjs";
-import { indent, run } from "../../host/run.ts";
 
 const READY_MS = 90_000;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;

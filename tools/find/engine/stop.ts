@@ -1,11 +1,11 @@
 /** Stops an engine, but only one that was started here. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { systemPath } from "../../host/path.mjs";
+import { indent, run } from "../../host/run.ts";
 import { stopCommand } from "./init-system.ts";
 import { recordFileIn } from "./place.ts";
 import { factsOf, isSameProcess, readRecord, removeRecord } from "./record.ts";
-import { setTimeout as sleep } from "node:timers/promises";
-import { systemPath } from "../../host/path.mjs";
-import { indent, run } from "../../host/run.ts";
 
 export interface StopResult {
   readonly stopped: boolean;

@@ -1,9 +1,7 @@
 /** The images that the stack runs: on the engine already, pulled, or stood in for. */
 import { join } from "node:path";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
-import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { parseImageName, tagCovers, type ImageName } from "../../build/images/names.ts";
 import {
   lookUp,
@@ -13,9 +11,11 @@ import {
   takeKept,
   type PresentImage,
 } from "../../build/images/present.ts";
-import { pull, type PullResult } from "./pull.ts";
 import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { withLock } from "../../host/lock.mjs";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { pull, type PullResult } from "./pull.ts";
 
 /** Looks which images the engine has; changes nothing. */
 export async function inspectImages(

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { inspectGo } from "../../build/go.ts";
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
 import { repositoryRoot } from "../../host/context.ts";
-import { inspectGo } from "../../build/go.ts";
-import { canDownload } from "../network.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { compareVersions, findVersion } from "../../host/versions.ts";
-import type { PulumiPart } from "./part.ts";
-import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
+import { canDownload } from "../network.ts";
+import type { PulumiPart } from "./part.ts";
 
 /** What the stack and its drills were written against; also the version that is built where none can be downloaded. */
 const minimumPulumi = "3.259.0";

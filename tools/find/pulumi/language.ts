@@ -1,8 +1,8 @@
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { ToolchainError, type PartStatus } from "../../host/part.ts";
+import { findOnPath } from "../../host/path.mjs";
 import { besideCli, pulumiPart, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
-import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
-import { findOnPath } from "../../host/path.mjs";
 
 const program = "pulumi-language-nodejs";
 const sdkModule = "github.com/pulumi/pulumi/sdk/v3";

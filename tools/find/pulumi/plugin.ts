@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "../../host/context.ts";
-import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { compareVersions, findVersion } from "../../host/versions.ts";
-import { pulumiPart, quiet, requireGo } from "./cli.ts";
-import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";
+import { repositoryRoot } from "../../host/context.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { indent, run } from "../../host/run.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
+import { canDownload } from "../network.ts";
+import { pulumiPart, quiet, requireGo } from "./cli.ts";
+import type { PulumiPart } from "./part.ts";
 
 interface PluginSource {
   /** The plugin's name, and that of its npm package below @pulumi. */

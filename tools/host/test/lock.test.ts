@@ -7,7 +7,8 @@ import { utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { judge, LockHeldError, parseLock, readLock, takeLock, withLock, type Holder } from "../lock.mjs";
+import { judge, parseLock, readLock, type Holder } from "../lock-file.mjs";
+import { LockHeldError, takeLock, withLock } from "../lock.mjs";
 import { thisProcess } from "../process.mjs";
 import { withFolder } from "./support/folder.ts";
 

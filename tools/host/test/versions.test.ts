@@ -1,3 +1,4 @@
+/** Versions are compared as semver does, and found in what programs print. */
 import assert from "node:assert/strict";
 import { compareVersions, findVersion } from "../versions.ts";
 
@@ -19,6 +20,14 @@ describe("compareVersions", () => {
         assert.ok(compareVersions(newer, older) > 0, `${newer} comes after ${older}`);
       }
     }
+  });
+
+  it("compares by number, and takes engines' versions as they are", () => {
+    assert.equal(compareVersions("20.10.24+dfsg1", "20.10"), 1);
+    assert.equal(compareVersions("20.10", "20.10.0"), 0);
+    assert.equal(compareVersions("19.03.15", "20.10"), -1);
+    assert.equal(compareVersions("1.9", "1.41"), -1);
+    assert.equal(compareVersions("v28.0.0-rc.1", "27.5.1"), 1);
   });
 
   it("leaves build metadata out", () => {

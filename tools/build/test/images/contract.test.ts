@@ -8,10 +8,10 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { enginePart, resolveDockerHost } from "../../../find/engine/index.ts";
-import { docker, testContext, until } from "../../../host/test/support/engine.ts";
 import { ensureImages } from "../../../find/images/index.ts";
 import type { PartStatus } from "../../../host/part.ts";
 import { run } from "../../../host/run.ts";
+import { docker, testContext, until } from "../../../host/test/support/engine.ts";
 
 const POSTGRES = "postgres:17-trixie";
 const REDIS = "redis:8";

@@ -10,20 +10,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findProgram } from "../../../host/path.mjs";
+import { nameOf, readPidFile } from "../../../host/process.mjs";
+import { run } from "../../../host/run.ts";
+import { docker, leaveSocket, testContext, until } from "../../../host/test/support/engine.ts";
+import { withFolder } from "../../../host/test/support/folder.ts";
 import { askEngine } from "../../engine/api.ts";
 import { stopEngine } from "../../engine/index.ts";
 import type { EnginePlace } from "../../engine/place.ts";
 import { readRecord } from "../../engine/record.ts";
-import { clearPidFile, clearSocket, listens } from "../../engine/stale.ts";
 import { startDirect } from "../../engine/start.ts";
-import { withFolder } from "../../../host/test/support/folder.ts";
-import { docker, testContext, until } from "../../../host/test/support/engine.ts";
-import { findProgram } from "../../../host/path.mjs";
-import { nameOf, readPidFile } from "../../../host/process.mjs";
-import { run } from "../../../host/run.ts";
 
 function placeIn(folder: string): EnginePlace {
   const socket = join(folder, "docker.sock");
@@ -196,61 +194,3 @@ describe("engine: one start at a time", () => {
       }
     }));
 });
-
-describe("engine: what is stale and what is not", () => {
-  let folder: string;
-  const said: string[] = [];
-  const say = (line: string): void => void said.push(line);
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "oe-"));
-    said.length = 0;
-  });
-  afterEach(() => rmSync(folder, { recursive: true }));
-
-  it("keeps the pid file of a program that runs, and removes any other", async function () {
-    if (process.platform !== "linux") return this.skip();
-    const file = join(folder, "pid");
-    // A process of the right name: a link to sleep.
-    symlinkSync(findProgram("sleep", process.env) ?? "", join(folder, "dockerd"));
-    const engine = spawn(join(folder, "dockerd"), ["60"], { stdio: "ignore" });
-    try {
-      await until("the process has its name", () => Promise.resolve(nameOf(engine.pid ?? 0) === "dockerd"));
-      writeFileSync(file, `${engine.pid}\n`);
-      assert.equal(clearPidFile(file, "dockerd", say), engine.pid);
-      assert.equal(existsSync(file), true);
-      assert.equal(clearPidFile(file, "containerd", say), undefined);
-      assert.equal(existsSync(file), false);
-    } finally {
-      engine.kill();
-    }
-    for (const text of ["", "rubbish", "-1", "999999999"]) {
-      writeFileSync(file, text);
-      assert.equal(clearPidFile(file, "dockerd", say), undefined);
-      assert.equal(existsSync(file), false, `"${text}" is stale`);
-    }
-    assert.equal(clearPidFile(file, "dockerd", say), undefined, "no file is no trouble");
-  });
-
-  it("keeps a socket at which somebody listens, removes one of nobody, names a folder in its place", async () => {
-    const path = join(folder, "socket");
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(path, resolve));
-    await clearSocket(path, say);
-    assert.equal(await listens(path), true);
-    await new Promise((resolve) => server.close(resolve));
-
-    await leaveSocket(path);
-    await clearSocket(path, say);
-    assert.equal(existsSync(path), false);
-
-    mkdirSync(path);
-    await assert.rejects(clearSocket(path, say), /is a folder[\s\S]*rmdir/);
-    await clearSocket(join(folder, "none"), say);
-  });
-});
-
-/** A socket file whose listener was killed before it could remove it. */
-async function leaveSocket(path: string): Promise<void> {
-  const script = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
-  await run(process.execPath, ["-e", script, path]);
-}
