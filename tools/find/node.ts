@@ -7,7 +7,7 @@ import { findVersion } from "../host/versions.ts";
 
 const location = join(repositoryRoot, "node_modules", ".bin", "node");
 
-/** Node.js: an npm dependency of this repository, so that every machine runs the same one. */
+/** Node.js is an npm dependency of this repository, so that every machine runs the same version. */
 export const nodePart: Part = {
   name: "node",
   inspect: async () => {

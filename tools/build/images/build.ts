@@ -1,4 +1,4 @@
-/** Builds one stand-in aside, tries it out, and only then gives it the official name. */
+/** Builds a stand-in under another name, tries it out, and only then gives it the official name. */
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "./pr
 import { recipeFolder, type Recipe } from "./recipes.ts";
 import { smokeTest } from "./smoke.ts";
 
-/** The hash of what a stand-in is made of. */
+/** The hash of everything that a stand-in is made from. */
 export function recipeHash(
   recipe: Recipe,
   version: string,
@@ -44,7 +44,7 @@ export async function buildStandIn(
           const args = Object.entries({ ...recipe.buildArgs?.(version), BASE: base }).flatMap(
             ([name, value]) => ["--build-arg", `${name}=${value}`],
           );
-          // No cache: a rebuild is asked for to get what Debian has today.
+          // Without the cache, because a rebuild is meant to get what Debian has today.
           const command = [
             "build",
             "--no-cache",
@@ -64,8 +64,8 @@ export async function buildStandIn(
         const actual = await smokeTest(docker, aside, image, recipe);
         if (!tagCovers(version, actual)) {
           throw new ToolchainError(
-            `Debian has ${recipe.repository} ${actual}, which is no "${image.tag}".`,
-            `Name an image that it is (${recipe.repository}:${recipe.offers}), or connect this machine to a container registry.`,
+            `Debian has ${recipe.repository} ${actual}, which is not "${image.tag}".`,
+            `Use an image that Debian has (${recipe.repository}:${recipe.offers}), or connect this machine to a container registry.`,
           );
         }
         await giveName(docker, aside, image, recipe, hash, actual);
@@ -77,7 +77,7 @@ export async function buildStandIn(
   );
 }
 
-/** The recipe's folder is the whole context; where archives from npm belong in it, a copy with them. */
+/** The build context is the recipe's folder or, where archives from npm belong in it, a copy with them. */
 async function withBuildContext(
   context: ToolchainContext,
   recipe: Recipe,
@@ -94,7 +94,7 @@ async function withBuildContext(
   const build = mkdtempSync(join(tmpdir(), `omniai-standin-${recipe.repository}-`));
   try {
     cpSync(folder, build, { recursive: true });
-    // The machine's npm, not one in the build: it knows this machine's registry, proxy and certificates.
+    // The machine's npm and not one in the build, because it knows this machine's registry, proxy and certificates.
     progress(`npm pack ${packages.join(" ")}`);
     const pack = ["pack", "--ignore-scripts", "--pack-destination", build, ...packages];
     const script = context.env["npm_execpath"];
@@ -110,7 +110,7 @@ async function withBuildContext(
   }
 }
 
-/** One more layer-less image on top, with the labels that could not be known before; it gets the name. */
+/** Builds an image without layers on top, for the labels that were not known before, and gives it the name. */
 async function giveName(
   docker: DockerCli,
   aside: string,
@@ -157,7 +157,7 @@ async function giveName(
   );
 }
 
-/** A machine behind a proxy builds behind it too. The values come from the environment and are in no command line. */
+/** The proxy of this machine, also for the build. The values come from the environment and stand in no command line. */
 function proxyArgs(env: NodeJS.ProcessEnv): string[] {
   const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
   return names.filter((name) => (env[name] ?? "") !== "").flatMap((name) => ["--build-arg", name]);

@@ -7,6 +7,6 @@ export function check(result: RunResult, what: string): void {
   if (result.code === 0) return;
   throw new ToolchainError(
     `${what}:\n${indent(result.notStarted === undefined ? result.tail : [result.notStarted])}`,
-    "Put right what these lines name (a mirror or registry out of reach, a full disk) and run this again.",
+    "Correct what these lines name (a mirror or registry out of reach, a full disk) and run this again.",
   );
 }

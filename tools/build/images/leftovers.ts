@@ -9,7 +9,7 @@ import { SMOKE_LABEL } from "./smoke.ts";
 /** So long the stand-ins of other recipes are kept, because another checkout may still use them. */
 const KEEP_DAYS = 7;
 
-/** Removes the stand-ins of recipes that are gone. One that a container or an image stands on is not removed. */
+/** Removes old stand-ins of other recipes. The engine keeps those that a container or an image uses. */
 export async function forgetOldOnes(docker: DockerCli, recipe: Recipe, hash: string): Promise<void> {
   const before = Date.now() - KEEP_DAYS * 86_400_000;
   const reference = `reference=${keptName(recipe.repository, "*")}`;
@@ -21,7 +21,7 @@ export async function forgetOldOnes(docker: DockerCli, recipe: Recipe, hash: str
   }
 }
 
-/** Containers and images of runs that were ended half-way. Pids say something only of this machine. */
+/** Removes containers and images of runs that ended half-way. They are known by pids, which mean something only here. */
 export async function clearLeftovers(docker: DockerCli): Promise<void> {
   if (socketPath(docker.host) === undefined) return;
   const containers = await docker.run([

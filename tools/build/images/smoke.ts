@@ -11,7 +11,7 @@ import type { Recipe } from "./recipes.ts";
 export const SMOKE_LABEL = "io.omniai.smoke";
 const SMOKE_MS = 60_000;
 
-/** Starts the image, waits until it answers, and asks its version. */
+/** Starts the image, waits until it answers, and returns the version that it tells. */
 export async function smokeTest(
   docker: DockerCli,
   aside: string,
@@ -43,8 +43,8 @@ export async function smokeTest(
       if (Date.now() > end || state.stdout.trim() !== "true") {
         const log = await docker.run(["logs", "--tail", "12", name]);
         throw new ToolchainError(
-          `The stand-in for ${image.written} was built, but does not answer (${smoke.ready.join(" ")}); it is not used:\n${indent([...ready.tail, ...log.tail])}`,
-          "This is a fault of its recipe in tools/build/images: put it right and run this again.",
+          `The stand-in for ${image.written} was built but does not answer (${smoke.ready.join(" ")}), so it is not used:\n${indent([...ready.tail, ...log.tail])}`,
+          "This is a fault of its recipe in tools/build/images. Correct it and run this again.",
         );
       }
       await sleep(200);
@@ -54,7 +54,7 @@ export async function smokeTest(
     if (said.code !== 0 || version === undefined) {
       throw new ToolchainError(
         `The stand-in for ${image.written} does not tell its version (${smoke.version.join(" ")}):\n${indent(said.tail)}`,
-        "This is a fault of its recipe in tools/build/images: put it right and run this again.",
+        "This is a fault of its recipe in tools/build/images. Correct it and run this again.",
       );
     }
     return version;
@@ -63,7 +63,7 @@ export async function smokeTest(
   }
 }
 
-/** The first number with a dot in it. */
+/** The first number with a dot in it, in what a program prints. */
 export function readVersion(text: string): string | undefined {
   return /\d+(?:\.\d+)+/.exec(text)?.[0];
 }

@@ -1,4 +1,4 @@
-/** The Docker engine: found, or installed and started; and stopped again only when it was started here. */
+/** The Docker engine: found, or installed and started. It is stopped only when it was started here. */
 import { resolveDockerHost } from "../../host/docker-host.ts";
 import { ToolchainError, type Part, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findProgram } from "../../host/path.mjs";

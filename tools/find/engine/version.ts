@@ -1,7 +1,7 @@
 /** Which engines are new enough. */
 import { compareVersions, findVersion } from "../../host/versions.ts";
 
-/** API 1.41 came with engine 20.10: the oldest that has what the stack uses. */
+/** API 1.41 came with engine 20.10. It is the oldest that has everything the stack uses. */
 export const MINIMUM = { engine: "20.10", api: "1.41" } as const;
 
 /**

@@ -65,7 +65,7 @@ describe("engine: the record of one started here", () => {
       });
       const result = await stopEngine(testContext(folder), file);
       assert.equal(result.stopped, false);
-      assert.match(result.message, /runs no more/);
+      assert.match(result.message, /does not run any more/);
       assert.match((await stopEngine(testContext(folder), file)).message, /was not started here/);
     } finally {
       rmSync(folder, { recursive: true });
