@@ -1,3 +1,4 @@
+/** Go: whether it is here, and how it builds the parts. */
 import { mkdir, statfs } from "node:fs/promises";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath } from "../host/path.mjs";

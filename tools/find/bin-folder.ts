@@ -1,3 +1,4 @@
+/** The folder that puts the programs that were built here on PATH. */
 import { createHash } from "node:crypto";
 import { mkdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";

@@ -1,3 +1,4 @@
+/** The Node.js that runs everything. */
 import { join } from "node:path";
 import { repositoryRoot } from "../host/context.ts";
 import { ToolchainError, type Part, type PartStatus } from "../host/part.ts";

@@ -1,3 +1,4 @@
+/** Python packages that tests and lint use, in an environment of their own. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";

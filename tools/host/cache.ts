@@ -1,3 +1,4 @@
+/** The cache: one folder for each part, version and recipe. */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** What every part gets: where the cache is, whether it may install, and where it reports. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Reporter, ToolchainContext } from "./part.ts";

@@ -1,3 +1,4 @@
+/** Shows steps and their progress, on a terminal and elsewhere. */
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { Reporter } from "./part.ts";
 

@@ -1,3 +1,4 @@
+/** Builds a program from a Go module beside this file, once for each recipe. */
 import { cp, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";

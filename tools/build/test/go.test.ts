@@ -1,3 +1,4 @@
+/** The Go tests of the plugins that are built here. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createContext } from "../../host/context.ts";

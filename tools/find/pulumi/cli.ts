@@ -1,3 +1,4 @@
+/** The Pulumi CLI: found, downloaded or built. */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { inspectGo } from "../../build/go.ts";

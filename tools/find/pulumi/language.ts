@@ -1,3 +1,4 @@
+/** The language host that comes with the Pulumi CLI, or is built. */
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { ToolchainError, type PartStatus } from "../../host/part.ts";
 import { findOnPath } from "../../host/path.mjs";

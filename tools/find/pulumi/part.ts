@@ -1,3 +1,4 @@
+/** What the parts from Pulumi have in common. */
 import type { Part, PartStatus, ToolchainContext } from "../../host/part.ts";
 
 /** A part that comes from Pulumi. Before anything is done, the plans of all parts are shown. */

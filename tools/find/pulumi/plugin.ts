@@ -1,3 +1,4 @@
+/** The Pulumi plugins that the stack uses: found, downloaded or built as stand-ins. */
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -29,7 +29,7 @@ describe("ensureToolchain", () => {
       await assert.rejects(readFile(context.cacheDir), /ENOENT/);
     }));
 
-  it("says that Go is missing before anything is done, and how to get it", () =>
+  it("says before anything is done that Go is missing, and how to get it", () =>
     withFolder(async (folder) => {
       await mkdir(join(folder, "bin"));
       const { lines, report } = recorder();
@@ -41,15 +41,15 @@ describe("ensureToolchain", () => {
       assert.deepEqual(lines, []);
     }));
 
-  it("says that Go is too old, and which it is", () =>
+  it("says that Go is too old, and its version", () =>
     withFolder(async (folder) => {
       await programThatSays(join(folder, "bin/go"), "go1.19.8");
       await assert.rejects(ensureToolchain(emptyMachine(folder), withoutEngine), /Go here is 1\.19\.8/);
     }));
 
-  it("says all that it will do, with a time, before it does the first of it", () =>
+  it("says everything that it will do, with a time, before the first step", () =>
     withFolder(async (folder) => {
-      // A Go that is new enough and can build nothing.
+      // This Go is new enough, but every build fails.
       await programThatSays(join(folder, "bin/go"), "go1.99.0", 0);
       await writeFile(
         join(folder, "bin/go"),

@@ -24,7 +24,7 @@ describe("the engine that is asked", () => {
     return folder + delimiter + (process.env["PATH"] ?? "");
   }
 
-  it("takes DOCKER_HOST before everything", async () => {
+  it("is the one of DOCKER_HOST before any other", async () => {
     use("other");
     assert.equal(
       await resolveDockerHost({ HOME: home, DOCKER_HOST: "tcp://10.0.0.1:2375" }),
@@ -32,19 +32,19 @@ describe("the engine that is asked", () => {
     );
   });
 
-  it("asks the CLI for the current context's address", async () => {
+  it("is the one of the current context, as the CLI knows it", async () => {
     use("other");
     const PATH = cli('[ "$1 $2" = "context inspect" ] && echo unix:///home/me/.docker/docker.sock');
     assert.equal(await resolveDockerHost({ HOME: home, PATH }), "unix:///home/me/.docker/docker.sock");
   });
 
-  it("falls back to the local socket without a context, and with one that does not exist", async () => {
+  it("is at the local socket without a context, and with one that does not exist", async () => {
     assert.equal(await resolveDockerHost({ HOME: home, DOCKER_HOST: "" }), "unix:///var/run/docker.sock");
     use("gone");
     assert.equal(await resolveDockerHost({ HOME: home, PATH: cli("exit 1") }), "unix:///var/run/docker.sock");
   });
 
-  it("knows which context was chosen", () => {
+  it("is looked up in the context that was chosen", () => {
     assert.equal(chosenContext({ HOME: home }), undefined);
     use("default");
     assert.equal(chosenContext({ HOME: home }), undefined);

@@ -30,11 +30,11 @@ describe("compareVersions", () => {
     assert.equal(compareVersions("v28.0.0-rc.1", "27.5.1"), 1);
   });
 
-  it("leaves build metadata out", () => {
+  it("ignores build metadata", () => {
     assert.equal(compareVersions("5.2.0+standin.2.23.0", "5.2.0"), 0);
   });
 
-  it("refuses what is no version, and shows it", () => {
+  it("refuses a text that is not a version, and shows it", () => {
     assert.throws(() => compareVersions("latest", "1.0.0"), /"latest" is not a version/);
   });
 });

@@ -18,7 +18,7 @@ describe("images: names", () => {
     assert.deepEqual(splitTag("24.21.0-trixie-slim"), { version: "24.21.0", variant: "trixie-slim" });
   });
 
-  it("stand for the versions they begin", () => {
+  it("stand for the versions that they are the beginning of", () => {
     assert.equal(tagCovers("17", "17.11"), true);
     assert.equal(tagCovers("1.30", "1.30.6"), true);
     assert.equal(tagCovers("1.3", "1.30.6"), false);

@@ -18,7 +18,7 @@ describe("images: two checkouts on one engine @engine", function () {
     for (const image of [kept, name]) await run("docker", ["image", "rm", image]);
   });
 
-  it("each take their own stand-in by name, and none that the tag does not stand for", async () => {
+  it("each take their own stand-in, and none with a version that the tag does not include", async () => {
     const empty = `FROM scratch\nLABEL ${LABEL}=${hash} ${LABEL_VERSION}=8.0.2\nCMD ["none"]\n`;
     const made = await run("docker", ["build", "--tag", kept, "-"], {
       input: empty,

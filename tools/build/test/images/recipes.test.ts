@@ -37,7 +37,7 @@ describe("images: recipes", () => {
     }
   });
 
-  it("are not found where the contract is another one, and say why", () => {
+  it("are not found for images with another contract, and the reason is told", () => {
     assert.match(reason("postgres:17-alpine"), /variant "alpine"/);
     assert.match(reason("postgres:16"), /offers version 17, not "16"/);
     assert.match(reason("nginx:latest"), /offers version 1\.30, not "latest"/);
@@ -47,7 +47,7 @@ describe("images: recipes", () => {
     assert.match(reason("postgres:17@sha256:ab"), /pinned by digest/);
   });
 
-  it("have a hash that follows every file, its executable bit and the arguments", () => {
+  it("have a hash that changes with every file, its executable bit and the arguments", () => {
     const folder = mkdtempSync(join(tmpdir(), "omniai-recipe-"));
     try {
       cpSync(recipeFolder("redis"), folder, { recursive: true });
@@ -70,14 +70,14 @@ describe("images: recipes", () => {
     );
   });
 
-  it("are not seen in images that only stand on a stand-in", () => {
+  it("are not seen in images that are only built on a stand-in", () => {
     const labels = { [LABEL]: "abc", [LABEL_NAME]: "node" };
     assert.equal(standInHash({ id: "x", labels }, "node"), "abc");
     assert.equal(standInHash({ id: "x", labels }, "omniai/service"), undefined);
     assert.equal(standInHash({ id: "x", labels: {} }, "node"), undefined);
   });
 
-  it("read a version from what programs print", () => {
+  it("find a version in what programs print", () => {
     assert.equal(readVersion("postgres (PostgreSQL) 17.11 (Debian 17.11-0+deb13u1)"), "17.11");
     assert.equal(readVersion("nginx version: nginx/1.30.6"), "1.30.6");
     assert.equal(readVersion("v24.21.0"), "24.21.0");

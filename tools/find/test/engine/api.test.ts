@@ -21,7 +21,7 @@ describe("engine: asking it", () => {
         ? { status: 200, body: { DockerRootDir: "/data" } }
         : { status: 404, body: { message: "no" } };
 
-  it("goes to the socket that was named, whatever engine DOCKER_HOST names", () =>
+  it("uses the socket that it was given, whatever DOCKER_HOST says", () =>
     withFolder(async (folder) => {
       const socket = join(folder, "docker.sock");
       const server = await fakeEngine(socket, answers);
@@ -37,7 +37,7 @@ describe("engine: asking it", () => {
       }
     }));
 
-  it("goes to a TCP address", async () => {
+  it("uses a TCP address", async () => {
     const server: Server = createServer((request, response) => {
       response.end(JSON.stringify(answers(request.url ?? "").body));
     });
@@ -52,7 +52,7 @@ describe("engine: asking it", () => {
     assert.ok(!gone.reached && gone.why === "absent", JSON.stringify(gone));
   });
 
-  it("takes a refusal and nonsense for no answer, and says why", () =>
+  it("treats a refusal and nonsense as no answer, and says why", () =>
     withFolder(async (folder) => {
       for (const [name, status, body, why] of [
         ["a", 500, { message: "out of order" }, "refused"],

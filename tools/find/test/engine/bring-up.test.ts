@@ -19,7 +19,7 @@ describe("engine: what is done when none answers", () => {
     return decided.do === "say" ? `${decided.what}: ${decided.remedy}` : "";
   };
 
-  it("installs and starts, or starts, as root on Debian", () => {
+  it("installs and starts it, or only starts it, as root on Debian", () => {
     assert.deepEqual(plan(bare), { do: "install and start" });
     assert.deepEqual(plan({ ...bare, installed: true }), { do: "start" });
     assert.deepEqual(plan({ ...bare, installed: true, apt: false }), { do: "start" });

@@ -7,18 +7,18 @@ import { close, fakeEngine, testContext } from "../../../host/test/support/engin
 import { judgeDiskSpace } from "../../engine/disk.ts";
 import { diskSpace } from "../../engine/index.ts";
 
-describe("engine: room on the disk", () => {
-  it("is judged in three steps", () => {
+describe("engine: disk space", () => {
+  it("is enough, low or too little", () => {
     assert.equal(judgeDiskSpace(50e9), "enough");
     assert.equal(judgeDiskSpace(9.9e9), "low");
     assert.equal(judgeDiskSpace(2.9e9), "too little");
   });
 
-  it("is not guessed for an engine elsewhere", async () => {
+  it("is not measured for an engine on another machine", async () => {
     assert.equal(await diskSpace(testContext("/nowhere"), "tcp://127.0.0.1:1"), undefined);
   });
 
-  it("is refused with its path, the numbers and a remedy", async function () {
+  it("is refused with the path, the numbers and a remedy", async function () {
     if (process.platform !== "linux") return this.skip();
     const folder = mkdtempSync(join(tmpdir(), "omniai-disk-"));
     const socket = join(folder, "docker.sock");

@@ -29,7 +29,7 @@ describe("engine: what it says to a person", () => {
     return { ...process.env, DOCKER_HOST: `unix://${socket}` };
   }
 
-  it("takes an engine that answers, as it is", async () => {
+  it("uses an engine that answers, as it is", async () => {
     const env = await serve("27.5.1", "1.47");
     const status = await enginePart.ensure(testContext(folder, env));
     assert.deepEqual(status, {
@@ -40,7 +40,7 @@ describe("engine: what it says to a person", () => {
     });
   });
 
-  it("names both versions of one that is too old", async () => {
+  it("names both versions when the engine is too old", async () => {
     const context = testContext(folder, await serve("19.03.15", "1.40"));
     await assert.rejects(
       enginePart.ensure(context),
@@ -56,7 +56,7 @@ describe("engine: what it says to a person", () => {
     await assert.rejects(enginePart.ensure(context), /windows containers[\s\S]*Linux containers/);
   });
 
-  it("says that a set address does not answer, and starts nothing for it", async () => {
+  it("says that an address from DOCKER_HOST does not answer, and starts nothing", async () => {
     const context = testContext(folder, { ...process.env, DOCKER_HOST: `unix://${folder}/none.sock` });
     await assert.rejects(
       enginePart.ensure(context),

@@ -37,7 +37,7 @@ describe("engine: the record of one started here", () => {
     assert.equal(isSameProcess(record, { boot: "b", startTime: undefined, name: undefined }), false, "gone");
   });
 
-  it("is whole or it is none", () => {
+  it("is complete or does not count", () => {
     assert.equal(parseRecord(JSON.stringify(record))?.pid, 4711);
     for (const text of [
       "",
@@ -51,11 +51,11 @@ describe("engine: the record of one started here", () => {
     }
   });
 
-  it("lets no process be stopped whose pid was used again", async function () {
+  it("never stops a later process with the recorded pid", async function () {
     if (process.platform !== "linux") return this.skip();
     const folder = mkdtempSync(join(tmpdir(), "omniai-record-"));
     try {
-      // The pid of these tests, as a later process with the recorded pid: it must live on.
+      // This test's own process stands for the later one.
       const file = join(folder, "engine.json");
       writeRecord(file, {
         ...record,

@@ -20,7 +20,7 @@ describe("engine: what is stale and what is not", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("keeps the pid file of a program that runs, and removes any other", async function () {
+  it("keeps the pid file of a program that runs, and removes every other", async function () {
     if (process.platform !== "linux") return this.skip();
     const file = join(folder, "pid");
     // A process of the right name: a link to sleep.
@@ -44,7 +44,7 @@ describe("engine: what is stale and what is not", () => {
     assert.equal(clearPidFile(file, "dockerd", say), undefined, "no file is no trouble");
   });
 
-  it("keeps a socket at which somebody listens, removes one of nobody, names a folder in its place", async () => {
+  it("keeps a socket where somebody listens, removes one where nobody does, and names a folder in its place", async () => {
     const path = join(folder, "socket");
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(path, resolve));

@@ -4,20 +4,20 @@ import { tmpdir } from "node:os";
 import { testContext } from "../../../host/test/support/engine.ts";
 import { ensureImages } from "../../images/index.ts";
 
-describe("images: what is refused, on the real engine", function () {
+describe("images: what is refused, on the real engine @engine", function () {
   this.timeout(60_000);
   const host = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
-  // A registry on this machine at which nobody listens: it is the same in a closed network and in an open one.
+  // Nobody listens there, so the test is the same in a closed network and in an open one.
   const gone = "localhost:1/omniai-test/thing:1";
 
-  it("an image that is neither here nor to be had", async () => {
+  it("an image that is not here and cannot be pulled", async () => {
     await assert.rejects(
       ensureImages(testContext(tmpdir()), [gone], host),
       /localhost:1\/omniai-test\/thing:1 is not on the engine and cannot be pulled .*no stand-in[\s\S]*docker load.*postgres:17/,
     );
   });
 
-  it("a missing digest, for which no stand-in can be", async () => {
+  it("a missing image by digest, which can have no stand-in", async () => {
     const pinned = `localhost:1/postgres@sha256:${"0".repeat(64)}`;
     await assert.rejects(ensureImages(testContext(tmpdir()), [pinned], host), /pinned by digest/);
   });

@@ -33,7 +33,7 @@ describe("images: pulling", () => {
       return pullByApi(client, image, (line) => void lines.push(line), { firstAnswerMs, stallMs });
     });
 
-  it("shows how far it is, and takes as long as it moves", async () => {
+  it("shows how far it is, and goes on for as long as there is progress", async () => {
     let asked = "";
     await engine((request, response) => {
       asked = request.url ?? "";
@@ -72,7 +72,7 @@ describe("images: pulling", () => {
     );
   });
 
-  it("gives up on one that stops half-way", async () => {
+  it("gives up on a registry that stops half-way", async () => {
     await engine((_request, response) => {
       response.write(`${JSON.stringify({ status: "Pulling from library/postgres" })}\n`);
     });
@@ -82,7 +82,7 @@ describe("images: pulling", () => {
     );
   });
 
-  it("tells a registry that says no from one that is not there", async () => {
+  it("tells a registry that refuses from one that cannot be reached", async () => {
     const answers = [
       { status: 500, message: 'Get "https://r/v2/": dial tcp: lookup r: no such host', why: "unreachable" },
       { status: 404, message: "manifest for postgres:17-trixie not found: manifest unknown", why: "unknown" },
@@ -108,7 +108,7 @@ describe("images: pulling", () => {
     assert.deepEqual(result, { pulled: false, why: "unreachable", detail: "read: connection reset by peer" });
   });
 
-  it("knows what engines say", () => {
+  it("understands the messages of engines", () => {
     assert.equal(classify("Head ...: dial tcp 1.2.3.4:443: i/o timeout"), "unreachable");
     assert.equal(classify("net/http: TLS handshake timeout"), "unreachable");
     assert.equal(classify("docker.io/library/postgres:99: not found"), "unknown");

@@ -20,7 +20,7 @@ describe("the Pulumi CLI", () => {
       });
     }));
 
-  it("is not one that is too old, and the remedy says which was found", () =>
+  it("is not one that is too old, and the remedy names that one", () =>
     withFolder(async (folder) => {
       await programThatSays(join(folder, "bin/pulumi"), "v3.100.0");
       const status = await pulumiPart.inspect(emptyMachine(folder));
@@ -28,7 +28,7 @@ describe("the Pulumi CLI", () => {
       assert.match(status.remedy ?? "", /3\.259\.0 or newer.*bin\/pulumi is 3\.100\.0/);
     }));
 
-  it("is the downloaded one before one that was built", () =>
+  it("is a downloaded one rather than one that was built", () =>
     withFolder(async (folder) => {
       const context = emptyMachine(folder);
       const { version } = JSON.parse(
@@ -40,7 +40,7 @@ describe("the Pulumi CLI", () => {
       assert.deepEqual([status.way, status.version], ["downloaded", version]);
     }));
 
-  it("is not found twice: what lies in the cache is no find on PATH", () =>
+  it("is not found twice: the cache's own files do not count as installed", () =>
     withFolder(async (folder) => {
       const context = emptyMachine(folder, { env: { PATH: `${folder}/cache/bin/1-x` } });
       await programThatSays(join(folder, "cache/bin/1-x/pulumi"), "v9.9.9");

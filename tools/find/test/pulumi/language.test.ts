@@ -7,7 +7,7 @@ import { emptyMachine } from "../../../host/test/support/reporter.ts";
 import { languagePart } from "../../pulumi/language.ts";
 
 describe("the language host", () => {
-  it("is the one that lies beside the CLI", () =>
+  it("is the one beside the CLI", () =>
     withFolder(async (folder) => {
       await programThatSays(join(folder, "bin/pulumi"), "v3.300.1");
       await programThatSays(join(folder, "bin/pulumi-language-nodejs"), "");
