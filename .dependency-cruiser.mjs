@@ -23,6 +23,20 @@ const mayImport = (from, allowed, comment) => ({
 
 const upward = [
   mayImport("tools", [], "tools/ is at the bottom: it imports no other room."),
+  {
+    name: "tools-host-imports",
+    comment: "tools/host/ is what the rest of tools/ stands on: it imports nothing of it.",
+    severity: "error",
+    from: { path: "^tools/host/", pathNot: TESTS },
+    to: { path: "^tools/(?!host/)" },
+  },
+  {
+    name: "tools-build-imports",
+    comment: "tools/build/ makes what tools/find/ could not find: it imports tools/host/ only.",
+    severity: "error",
+    from: { path: "^tools/build/", pathNot: TESTS },
+    to: { path: "^tools/(?!host/|build/)" },
+  },
   mayImport("infra", [], "infra/ is what Pulumi runs: it imports no other room."),
   mayImport("frontend", [], "frontend/ is what a browser loads: it imports no other room."),
   mayImport("policies", ["infra"], "policies/ imports infra/ only."),

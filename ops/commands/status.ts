@@ -1,7 +1,7 @@
 /** `npm run status`: the state of a stack on one page. */
 import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
-import { judge, type Holder } from "../../tools/host/lock.mjs";
+import { judge, type Holder } from "../../tools/host/lock-file.mjs";
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";

@@ -5,15 +5,11 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { judge, readLock, thisMachine, type Holder, type Machine } from "../../tools/host/lock-file.mjs";
 import {
-  judge,
   LockHeldError,
-  readLock,
   takeLock,
-  thisMachine,
   waitWhileHeld,
-  type Holder,
-  type Machine,
   type Waiting as HostWaiting,
 } from "../../tools/host/lock.mjs";
 import { commandOf } from "../engine/processes.ts";

@@ -1,16 +1,17 @@
+/** Go: whether it is here, and how it builds the parts. */
 import { mkdir, statfs } from "node:fs/promises";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
-import { compareVersions, findVersion } from "../host/versions.ts";
 import { findOnPath } from "../host/path.mjs";
 import { indent, run } from "../host/run.ts";
+import { compareVersions, findVersion } from "../host/versions.ts";
 
-/** From this version on, Go fetches the newer Go that a module asks for by itself. */
+/** Since this version Go itself fetches the newer Go that a module needs. */
 const minimumGo = "1.21.0";
 const howToGetGo =
   "Install Go 1.25 or newer and put it on PATH (on macOS `brew install go`; else the archive of the Go project), " +
   "or run where the official Pulumi CLI can be downloaded.";
 
-/** Go is looked for only when something has to be built. */
+/** Looks for Go, which is needed only when something has to be built. */
 export async function inspectGo(context: ToolchainContext): Promise<PartStatus> {
   const [location] = findOnPath("go", context.env);
   if (!location) return { name: "go", way: "missing", remedy: howToGetGo };
@@ -35,7 +36,7 @@ export interface GoBuild {
   readonly variables?: Readonly<Record<string, string>>;
 }
 
-/** Builds one program, as small and as independent of the machine as Go can. */
+/** Builds one program, as small and as independent of the machine as possible. */
 export async function goBuild(
   context: ToolchainContext,
   build: GoBuild,
@@ -57,7 +58,7 @@ export async function goBuild(
   await runGo(context, build.part, build.module, args, progress);
 }
 
-/** Runs a Go command in a module; a failure is a ToolchainError that shows the end of its output. */
+/** Runs a Go command in a module. @throws ToolchainError with the end of the output */
 export async function runGo(
   context: ToolchainContext,
   part: string,
@@ -84,20 +85,20 @@ export async function runGo(
   if (code === 0) return;
   const remedy = isDiskFull
     ? "Free some 8 GiB, or set OMNIAI_CACHE, GOCACHE, GOMODCACHE and TMPDIR to a larger disk, and run it again."
-    : "Look at the lines above. If a module could not be fetched, check that the Go module proxy is reached " +
-      "(`go env GOPROXY`), then run the command again: it goes on from here.";
+    : "Look at the lines above. If a module could not be fetched, check that the Go module proxy can be reached " +
+      "(`go env GOPROXY`), and run the command again: it continues where it stopped.";
   throw new ToolchainError(
     `${part} could not be built: go ${args[0] ?? ""} ended with ${code ?? "a signal"} in ${module}.\n${indent(tail)}`,
     remedy,
   );
 }
 
-/** Without the person's own Go settings that would change what is built; where modules come from stays theirs. */
+/** The user's Go settings, without those that would change the result. Where modules come from stays the user's choice. */
 function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...env, CGO_ENABLED: "0", GO111MODULE: "on", GOFLAGS: "", GOWORK: "off", GOOS: "", GOARCH: "" };
 }
 
-/** Below this even what Go has compiled before would not help. From nothing, Go's own caches take twice as much. */
+/** A build needs this much also when Go has compiled most of it before. Without that, Go's own caches take twice as much. */
 const neededBytes = 3 * 1024 ** 3;
 
 async function requireSpace(context: ToolchainContext, part: string): Promise<void> {

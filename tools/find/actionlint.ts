@@ -1,7 +1,7 @@
-/** actionlint, which checks .github/workflows: found on PATH, else built from the Go module proxy like the other parts. */
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
+/** actionlint, which checks .github/workflows: from PATH, else built with Go like the other parts. */
 import { inspectGo } from "../build/go.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../build/pulumi/recipe.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath } from "../host/path.mjs";
 
 const module = "github.com/rhysd/actionlint";
@@ -15,7 +15,7 @@ const recipe: Recipe = {
   versionVariable: `${module}.version`,
 };
 
-/** It is a part of the tests alone: no stack needs it, so the toolchain does not bring it. */
+/** Only the tests need it, so `ensureToolchain` does not provide it. */
 export const actionlintPart = {
   name: recipe.program,
   async inspect(context: ToolchainContext): Promise<PartStatus> {
@@ -28,7 +28,7 @@ export const actionlintPart = {
     const remedy = `Install actionlint ${version} and put it on PATH${go.way === "missing" ? `, or: ${go.remedy}` : ""}`;
     return { name: recipe.program, way: "missing", remedy };
   },
-  /** @throws ToolchainError where it can neither be found nor built */
+  /** @throws ToolchainError where it is neither here nor can be built */
   async ensure(context: ToolchainContext): Promise<string> {
     const status = await actionlintPart.inspect(context);
     if (status.location !== undefined) return status.location;

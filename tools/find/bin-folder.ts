@@ -1,12 +1,13 @@
-import { mkdir, symlink } from "node:fs/promises";
+/** The folder that puts the programs that were built here on PATH. */
 import { createHash } from "node:crypto";
+import { mkdir, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ensureCached } from "../host/cache.ts";
 import type { PartStatus, ToolchainContext } from "../host/part.ts";
 
 /**
- * One folder with the programs that were built here, to be put in front of PATH; undefined when none was. There is
- * one for each set of programs, so that checkouts that share the cache do not change each other's.
+ * A folder with the programs that were built here, for the front of PATH. Undefined when none was built. Each set of
+ * programs has its own folder, so that checkouts that share the cache do not change each other's.
  */
 export async function binFolder(
   context: ToolchainContext,

@@ -1,15 +1,15 @@
 /**
- * The toolchain: all that a stack needs on this machine besides the repository. `ensureToolchain` makes it be here and
- * gives the environment to run Pulumi in; `inspectToolchain` only looks. Images are a matter of images/index.ts.
+ * The toolchain: what a stack needs on this machine besides the repository. `ensureToolchain` provides it and returns
+ * the environment for Pulumi; `inspectToolchain` only looks. images/index.ts does the same for images.
  */
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
-import { binFolder } from "./bin-folder.ts";
 import { repositoryRoot } from "../host/context.ts";
+import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
+import { binFolder } from "./bin-folder.ts";
 import { enginePart } from "./engine/index.ts";
 import { canDownload } from "./network.ts";
 import { nodePart } from "./node.ts";
-import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
 import { installationRoot, pulumiPart } from "./pulumi/cli.ts";
 import { languagePart } from "./pulumi/language.ts";
 import type { Plan, PulumiPart } from "./pulumi/part.ts";
@@ -20,11 +20,11 @@ export { createReporter } from "../host/report.ts";
 
 /** What a stack is deployed with. */
 export interface Toolchain {
-  /** A whole environment for a child process, or to be merged into this one. */
+  /** A complete environment for a child process. */
   readonly env: Readonly<Record<string, string>>;
   readonly pulumi: {
     readonly command: string;
-    /** For PulumiCommand.get({ root }); undefined when the CLI does not lie in a folder named bin. */
+    /** For PulumiCommand.get({ root }). Undefined when the CLI is not in a folder named bin. */
     readonly root?: string;
     readonly version: string;
     readonly way: Way;
@@ -32,7 +32,7 @@ export interface Toolchain {
   readonly statuses: readonly PartStatus[];
 }
 
-/** The parts, in the order in which they are made. */
+/** The parts, in the order in which they are provided. */
 export interface ToolchainParts {
   readonly pulumi: readonly PulumiPart[];
   readonly others: readonly Part[];
@@ -43,12 +43,12 @@ const allParts: ToolchainParts = {
   others: [nodePart, enginePart],
 };
 
-/** Looks at every part, changes nothing. */
+/** Looks at every part, and changes nothing. */
 export async function inspectToolchain(context: ToolchainContext, parts = allParts): Promise<PartStatus[]> {
   return await Promise.all([...parts.others, ...parts.pulumi].map((part) => part.inspect(context)));
 }
 
-/** Makes every part be here. With `install: false` a missing part is an error that lists all that are missing. */
+/** Provides every part. With `install: false` a missing part is an error that lists all missing ones. */
 export async function ensureToolchain(context: ToolchainContext, parts = allParts): Promise<Toolchain> {
   const found = await inspectToolchain(context, parts);
   const missing = found.filter((status) => status.way === "missing");
@@ -56,10 +56,10 @@ export async function ensureToolchain(context: ToolchainContext, parts = allPart
     if (!context.install) throw missingError(missing);
     await announce(context, parts, found);
   }
-  // A part that is here costs one more look; an engine that is here but stopped is started by its own ensure.
+  // Nothing is missing, but the engine may be stopped: only `ensure` starts it.
   const statuses =
     missing.length > 0 ? await ensureInOrder(context, parts) : await ensureEngine(context, parts, found);
-  // Said when it is built; afterwards `npm run up` names the stand-ins, and `npm run doctor` what each lacks.
+  // Said only when one is built. Later `npm run up` names the stand-ins, and `npm run doctor` says what each lacks.
   for (const { name, limits } of missing.length > 0 ? statuses : []) {
     for (const limit of limits ?? []) context.report.warn(`${name} was built here as a stand-in: ${limit}.`);
   }
@@ -68,7 +68,7 @@ export async function ensureToolchain(context: ToolchainContext, parts = allPart
 
 async function ensureInOrder(context: ToolchainContext, parts: ToolchainParts): Promise<PartStatus[]> {
   const statuses: PartStatus[] = [];
-  // One after the other: each step's progress stays readable, and a Go build keeps all cores busy by itself.
+  // One after the other, so that progress stays readable. A Go build uses all cores by itself.
   for (const part of [...parts.others, ...parts.pulumi]) statuses.push(await part.ensure(context));
   return statuses;
 }
@@ -82,7 +82,7 @@ async function ensureEngine(
   return [...others, ...found.slice(parts.others.length)];
 }
 
-/** Says once, before anything is changed, all that will be installed, and how long that takes. */
+/** Says once, before anything changes, what will be installed and how long that takes. */
 async function announce(
   context: ToolchainContext,
   parts: ToolchainParts,
@@ -106,12 +106,12 @@ async function announce(
     1,
     Math.round((plans.reduce((sum, plan) => sum + plan.minutes, 0) * 2) / Math.max(2, cores)),
   );
-  const intoSystem = statusOf(enginePart)?.way === "missing" ? " (the engine: into the system)" : "";
+  const intoSystem = statusOf(enginePart)?.way === "missing" ? " (but the engine into the system)" : "";
   context.report.say(
     [
-      "This machine lacks parts of the toolchain. To be done now, once:",
+      "This machine lacks parts of the toolchain. This is done now, once:",
       ...plans.map((plan) => `  - ${plan.what}`),
-      `It takes about ${minutes} min here, and goes into ${context.cacheDir}${intoSystem}.`,
+      `It takes about ${minutes} min, and everything goes into ${context.cacheDir}${intoSystem}.`,
     ].join("\n"),
   );
 }
@@ -119,21 +119,24 @@ async function announce(
 function missingError(missing: readonly PartStatus[]): ToolchainError {
   const list = missing.map((status) => `    ${status.name}: ${status.remedy ?? "install it"}`).join("\n");
   return new ToolchainError(
-    `Parts of the toolchain are missing, and --no-install was given:\n${list}`,
-    "Install them, or run the same command without --no-install: it does what is possible here by itself.",
+    `Parts of the toolchain are missing, and --no-install forbids installing them:\n${list}`,
+    "Install them, or run the same command without --no-install.",
   );
 }
 
 async function assemble(context: ToolchainContext, statuses: PartStatus[]): Promise<Toolchain> {
   const cli = statuses.find((status) => status.name === pulumiPart.name);
   if (!cli?.location || !cli.version) {
-    throw new ToolchainError("The Pulumi CLI is still missing after all was done.", "Run `npm run doctor`.");
+    throw new ToolchainError(
+      "The Pulumi CLI is still missing after everything was installed.",
+      "Run `npm run doctor` to see why.",
+    );
   }
   const standIns = await binFolder(context, statuses);
   const path = [
     join(repositoryRoot, "node_modules", ".bin"),
     standIns,
-    // A downloaded CLI is in nobody's PATH, and brings its language host.
+    // A downloaded CLI is not on PATH. Its language host is beside it.
     cli.way === "downloaded" ? join(cli.location, "..") : undefined,
     context.env.PATH,
   ];
@@ -141,7 +144,7 @@ async function assemble(context: ToolchainContext, statuses: PartStatus[]): Prom
   for (const [name, value] of Object.entries(context.env)) if (value !== undefined) env[name] = value;
   env.PATH = path.filter((entry) => entry).join(delimiter);
   env.PULUMI_SKIP_UPDATE_CHECK = "true";
-  // A person may have set this; the plugins that were built here are found on PATH alone.
+  // The plugins that were built here are only found on PATH, so a user's setting against that is dropped.
   if (standIns) delete env.PULUMI_IGNORE_AMBIENT_PLUGINS;
   return {
     env,

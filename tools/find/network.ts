@@ -1,12 +1,14 @@
-/** Where the official Pulumi CLI is downloaded from; its plugins come from there or from where it points to. */
+/** Whether the official downloads can be reached. */
+
+/** The official Pulumi CLI is downloaded from here, and so are its plugins. */
 const pulumiDownloads = "https://get.pulumi.com/install.sh";
 
 const patience = 4_000;
 let answer: Promise<boolean> | undefined;
 
-/** Whether downloads can work from here. A closed network mostly says no at once; a hanging one is not waited for. */
+/** Whether downloads work from here. Most closed networks say no at once; one that hangs is given up after 4 s. */
 export function canDownload(env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
-  // For those who want everything built here, and for tests.
+  // For users who want everything built here, and for tests.
   if (env.OMNIAI_OFFLINE) return Promise.resolve(false);
   return (answer ??= fetch(pulumiDownloads, { method: "HEAD", signal: AbortSignal.timeout(patience) }).then(
     (response) => response.ok,

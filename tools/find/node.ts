@@ -1,13 +1,14 @@
+/** The Node.js that runs everything. */
 import { join } from "node:path";
 import { repositoryRoot } from "../host/context.ts";
 import { ToolchainError, type Part, type PartStatus } from "../host/part.ts";
-import { findVersion } from "../host/versions.ts";
 import { isExecutable } from "../host/path.mjs";
 import { run } from "../host/run.ts";
+import { findVersion } from "../host/versions.ts";
 
 const location = join(repositoryRoot, "node_modules", ".bin", "node");
 
-/** Node.js: an npm dependency of this repository, so that every machine runs the same one. */
+/** Node.js is an npm dependency of this repository, so that every machine runs the same version. */
 export const nodePart: Part = {
   name: "node",
   inspect: async () => {

@@ -1,3 +1,4 @@
+/** Python packages that tests and lint use, in an environment of their own. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -18,8 +19,8 @@ export const requirements = {
 } as const;
 
 /**
- * A folder of Python programs with these packages, made once for each list of them, in the cache outside of the
- * project. @returns its `bin`, or undefined on a machine without python3. @throws when pip cannot install them.
+ * A Python environment with these packages, made once for each list of them, in the cache outside the project.
+ * @returns its `bin`, or undefined on a machine without python3. @throws when pip cannot install the packages.
  */
 export async function pythonWith(packages: readonly string[]): Promise<string | undefined> {
   const version = await run("python3", ["--version"]).then(
@@ -37,7 +38,7 @@ export async function pythonWith(packages: readonly string[]): Promise<string | 
   await withLock(`${folder}.lock`, async () => {
     if (existsSync(join(folder, "complete"))) return;
     await rm(folder, { recursive: true, force: true });
-    // A venv cannot be moved, so the mark comes last instead of a rename of the whole.
+    // A venv cannot be moved once it is made, so a mark that is written last says that it is complete.
     await run("python3", ["-m", "venv", folder], { timeout: 120_000 });
     const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...packages];
     await run(join(bin, "python"), pip, { timeout: 300_000 });

@@ -1,10 +1,10 @@
-/** Puts packages of the machine's own distribution on it, saying so before. */
+/** Installs packages of the machine's own distribution, and says so before. */
 import { existsSync, readFileSync } from "node:fs";
 import { ToolchainError, type ToolchainContext } from "./part.ts";
 import { findProgram, systemPath } from "./path.mjs";
 import { type RunResult, indent, run } from "./run.ts";
 
-/** True on Debian, Ubuntu and what is made from them. */
+/** True on Debian, on Ubuntu and on distributions made from them. */
 export function hasApt(env: NodeJS.ProcessEnv, osRelease = "/etc/os-release"): boolean {
   return (
     existsSync(osRelease) &&
@@ -20,20 +20,20 @@ export function isDebianLike(osRelease: string): boolean {
   return family.includes("debian") || family.includes("ubuntu");
 }
 
-/** True when the package can be installed by what apt knows now. */
+/** True when apt's lists offer the package. */
 export async function isOffered(name: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const answer = await run("apt-cache", ["policy", name], { env: aptEnvironment(env) });
   const candidate = /^\s*Candidate: (.*)$/m.exec(answer.stdout)?.[1] ?? "(none)";
   return candidate !== "(none)";
 }
 
-/** Refreshes apt's lists when they do not offer the package. */
+/** Refreshes apt's lists where they do not offer the package. */
 export async function refreshLists(context: ToolchainContext, name: string): Promise<void> {
   if (await isOffered(name, context.env)) return;
   await update(context);
 }
 
-/** Installs packages. The caller has looked that we are root and may install. */
+/** Installs packages. The caller has checked that this process is root and may install. */
 export async function aptInstall(
   context: ToolchainContext,
   packages: readonly string[],
@@ -46,14 +46,14 @@ export async function aptInstall(
     );
   let result = await once();
   if (result.code !== 0) {
-    // Lists that are some days old name files that the mirror no longer has.
+    // Lists that are some days old may name files that the mirror no longer has.
     await update(context);
     result = await once();
   }
   if (result.code === 0) return;
   throw new ToolchainError(
     `${what} could not be installed (apt-get ${command.join(" ")}):\n${indent(result.tail)}`,
-    `Put right what these lines name, or install ${packages.join(", ")} by hand, and run this again.`,
+    `Correct what these lines name, or install ${packages.join(", ")} by hand, and run this again.`,
   );
 }
 
@@ -68,8 +68,8 @@ async function apt(
   args: readonly string[],
   progress: (line: string) => void,
 ): Promise<RunResult> {
-  // Another apt on this machine may hold the lock for a while; it is waited for. A mirror that falls silent is asked
-  // again: apt's own patience is minutes.
+  // Another apt on this machine may hold the lock for a while. apt tries again when a mirror stops answering: its default
+  // timeout is minutes.
   const options = ["DPkg::Lock::Timeout=120", "Acquire::http::Timeout=20", "Acquire::Retries=3"];
   return await run("apt-get", ["-q", ...options.flatMap((option) => ["-o", option]), ...args], {
     env: aptEnvironment(context.env),

@@ -1,8 +1,9 @@
+/** The cache: one folder for each part, version and recipe. */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Reporter } from "./part.ts";
 import { withLock } from "./lock.mjs";
+import type { Reporter } from "./part.ts";
 import { isAlive, thisProcess } from "./process.mjs";
 
 /** What one folder of the cache holds. */
@@ -20,9 +21,9 @@ export function cachedFolder(cacheDir: string, key: CacheKey): string {
 }
 
 /**
- * Gives the part's folder, and fills it when it is not there: `fill` works in a folder beside it, which is renamed
- * when all is done, so that a killed build leaves nothing that looks whole. A second process waits for the first and
- * uses what it made.
+ * Returns the part's folder, and fills it first when it is not there. `fill` works in a folder beside it, which is
+ * renamed at the end, so that a killed build leaves nothing that looks complete. A second process waits for the first
+ * and uses its result.
  */
 export async function ensureCached(
   cacheDir: string,
@@ -32,7 +33,7 @@ export async function ensureCached(
 ): Promise<string> {
   const folder = cachedFolder(cacheDir, key);
   if (existsSync(folder)) return folder;
-  // The other process may take minutes: waiting is a step like any other.
+  // The other process may take minutes, so waiting for it is shown as a step.
   const { promise: ourTurn, resolve: takeTurn } = Promise.withResolvers<void>();
   const onWait = ({ pid }: { readonly pid: number }): void =>
     void report.step(`Waiting for process ${pid}, which is making ${key.part} ${key.version}`, () => ourTurn);
@@ -62,7 +63,7 @@ export async function ensureCached(
   return folder;
 }
 
-/** Removes what builds of dead processes left behind. */
+/** Removes the unfinished folders of processes that are gone. */
 export async function sweep(partDir: string): Promise<void> {
   for (const name of await readdir(partDir).catch(() => [])) {
     const match = /^\.unfinished-(\d+)-(\d*)-/.exec(name);

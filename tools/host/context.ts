@@ -1,9 +1,10 @@
+/** What every part gets: where the cache is, whether it may install, and where it reports. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Reporter, ToolchainContext } from "./part.ts";
 import { createReporter } from "./report.ts";
 
-/** The repository's root: where node_modules and the recipes lie. */
+/** The repository's root, with node_modules and the recipes. */
 export const repositoryRoot = resolve(import.meta.dirname, "../..");
 
 export interface ContextOptions {
@@ -26,7 +27,7 @@ export function createContext(options: ContextOptions = {}): ToolchainContext {
   };
 }
 
-/** Outside the repository, so that a fresh clone on the same machine has nothing to build. */
+/** The cache is outside the repository, so that a fresh clone on the same machine has nothing to build. */
 export function cacheDirOf(env: NodeJS.ProcessEnv): string {
   if (env.OMNIAI_CACHE) return resolve(env.OMNIAI_CACHE);
   const base = env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache");

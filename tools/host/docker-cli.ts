@@ -1,6 +1,6 @@
 /** The docker CLI, pointed at one engine. */
-import { ToolchainError, type ToolchainContext } from "./part.ts";
 import { resolveDockerHost } from "./docker-host.ts";
+import { ToolchainError, type ToolchainContext } from "./part.ts";
 import { findProgram } from "./path.mjs";
 import { type RunOptions, type RunResult, run } from "./run.ts";
 
@@ -19,9 +19,9 @@ export async function dockerAt(context: ToolchainContext, host: string): Promise
       "Install docker-cli (docker.io on Debian 12) or Docker Desktop, and run this again.",
     );
   }
-  // The classic builder is on every engine; BuildKit needs a plugin that a bare machine lacks.
+  // Every engine has the classic builder. BuildKit needs a plugin that a bare machine lacks.
   const env: NodeJS.ProcessEnv = { ...context.env, DOCKER_BUILDKIT: "0", DOCKER_CLI_HINTS: "false" };
-  // A host that comes from a docker context is left to it: the context may hold certificates too.
+  // An address from a docker context is not set here, because the context may also have certificates.
   if ((await resolveDockerHost(context.env)) !== host) env["DOCKER_HOST"] = host;
   return {
     host,

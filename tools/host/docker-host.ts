@@ -1,4 +1,4 @@
-/** Where the engine is asked: the same answer as the docker CLI's own. */
+/** The address of the engine, found as the docker CLI finds it. */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ export function defaultHost(platform: NodeJS.Platform = process.platform): strin
   return platform === "win32" ? LOCAL_PIPE : LOCAL_SOCKET;
 }
 
-/** The context that a person chose with `docker context use` or DOCKER_CONTEXT; undefined for the default one. */
+/** The context that was chosen with `docker context use` or DOCKER_CONTEXT. Undefined for the default one. */
 export function chosenContext(env: NodeJS.ProcessEnv): string | undefined {
   const named = env["DOCKER_CONTEXT"];
   if (named !== undefined && named !== "") return named === "default" ? undefined : named;
@@ -24,12 +24,12 @@ export function chosenContext(env: NodeJS.ProcessEnv): string | undefined {
     const current = config.currentContext;
     return typeof current === "string" && current !== "" && current !== "default" ? current : undefined;
   } catch {
-    // No configuration, or none that can be read: the CLI would use the default too.
+    // There is no configuration, or it cannot be read. The CLI uses the default too.
     return undefined;
   }
 }
 
-/** DOCKER_HOST, else the current context's, else the local socket. The CLI is asked only where a context was chosen. */
+/** DOCKER_HOST, else the current context's address, else the local socket. The CLI is asked only about a chosen context. */
 export async function resolveDockerHost(env: NodeJS.ProcessEnv): Promise<string> {
   const named = env["DOCKER_HOST"];
   if (named !== undefined && named !== "") return named;
@@ -47,14 +47,14 @@ export async function resolveDockerHost(env: NodeJS.ProcessEnv): Promise<string>
   return defaultHost();
 }
 
-/** The socket or pipe of an address, where it is one. */
+/** The path of the socket or pipe, where the address is one. */
 export function socketPath(host: string): string | undefined {
   if (host.startsWith("unix://")) return host.slice("unix://".length);
   if (host.startsWith("npipe://")) return host.slice("npipe://".length).replaceAll("/", "\\");
   return undefined;
 }
 
-/** True for the one address where an engine may be started by us: the machine's own. */
+/** True for the machine's own engine, the only one that is ever started here. */
 export function isLocalDefault(host: string): boolean {
   return host === LOCAL_SOCKET || host === "unix:///run/docker.sock";
 }

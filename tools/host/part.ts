@@ -1,10 +1,10 @@
 /**
- * The vocabulary of the toolchain: what a part is, how it came to this machine, and what steps may say.
+ * The vocabulary of the toolchain: what a part is, how it came to this machine, and how steps report.
  * A part is one thing that the stack needs and that a machine may lack: the Pulumi CLI, a plugin, the Docker
  * engine, an image.
  */
 
-/** How a part came to be here. `path`: it was installed before us; `missing`: it is not here. */
+/** How a part came to this machine. `path`: somebody else installed it. `missing`: it is not here. */
 export type Way = "path" | "downloaded" | "built" | "missing";
 
 /** What `npm run doctor` says about one part. */
@@ -14,23 +14,23 @@ export interface PartStatus {
   /** Its version, or undefined when it is missing. */
   readonly version?: string;
   readonly way: Way;
-  /** Where it lies: a path, a socket or an image id. */
+  /** Where it is: a path, a socket or an image id. */
   readonly location?: string;
   /** What a person can do when it is missing, too old or limited. One sentence. */
   readonly remedy?: string;
-  /** What the part lacks against the official one, said loudly on every ensure. */
+  /** What the part lacks compared with the official one. Shown as a warning when it is built. */
   readonly limits?: readonly string[];
 }
 
-/** Where the steps report. Every long step shows that it is alive. */
+/** Where steps report. Every long step shows that it is alive. */
 export interface Reporter {
   /** One line of information. */
   say(line: string): void;
   /** One line that must not be overlooked. */
   warn(line: string): void;
   /**
-   * Runs a step that may take long: says its title first, then shows the latest output line and the seconds
-   * gone by (in place on a terminal, every 15 s elsewhere), then how long it took. Errors pass through.
+   * Runs a step that may take long. It shows the title, then the latest line of output and the seconds so far (in place
+   * on a terminal, every 15 s elsewhere), then how long the step took. Errors pass through.
    */
   step<T>(title: string, run: (progress: (line: string) => void) => Promise<T>): Promise<T>;
 }
@@ -51,13 +51,13 @@ export interface Part {
   /** Looks, changes nothing. Under 300 ms. */
   inspect(context: ToolchainContext): Promise<PartStatus>;
   /**
-   * Makes the part be here: found on PATH and new enough, else the official download, else built from
+   * Provides the part: from PATH where it is new enough, else by the official download, else built from package
    * registries. Says what it will install before it does. Throws ToolchainError when it cannot.
    */
   ensure(context: ToolchainContext): Promise<PartStatus>;
 }
 
-/** A part that cannot be had. The message says what happened, to what, and what to do next. */
+/** A part cannot be provided. The message says what happened, to what, and what to do next. */
 export class ToolchainError extends Error {
   override readonly name = "ToolchainError";
   readonly remedy: string;

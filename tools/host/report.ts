@@ -1,7 +1,8 @@
+/** Shows steps and their progress, on a terminal and elsewhere. */
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { Reporter } from "./part.ts";
 
-/** Where a reporter writes: a terminal or anything else. */
+/** What a reporter writes to: a terminal or anything else. */
 export interface ReportStream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -11,15 +12,15 @@ export interface ReportStream {
 export interface ReporterOptions {
   /** Default: standard error. */
   readonly stream?: ReportStream;
-  /** How often a long step shows that it is alive where lines cannot be rewritten, in milliseconds. Default: 15 s. */
+  /** How often a long step shows that it is alive where lines cannot be rewritten, in ms. Default: 15,000. */
   readonly interval?: number;
-  /** NO_COLOR is looked up here. Default: this process's environment. */
+  /** Where NO_COLOR is read. Default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 const terminalInterval = 200;
 
-/** A reporter that rewrites one line on a terminal and prints whole lines elsewhere. */
+/** A reporter that rewrites one line on a terminal, and prints whole lines elsewhere. */
 export function createReporter(options: ReporterOptions = {}): Reporter {
   const stream = options.stream ?? process.stderr;
   const env = options.env ?? process.env;
@@ -73,7 +74,7 @@ interface Progress {
   latest(text: string): void;
   /** Shows that the step is alive. */
   show(): void;
-  /** Makes room for a line of its own. */
+  /** Clears the line for another text. */
   clear(): void;
 }
 
@@ -106,7 +107,7 @@ function lineProgress(stream: ReportStream, title: string, seconds: () => string
   };
 }
 
-/** The last line of a chunk of output, without control characters and colours. */
+/** The last line of a piece of output, without control characters and colours. */
 function plain(text: string): string {
   const last =
     text

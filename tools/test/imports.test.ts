@@ -14,6 +14,8 @@ describe("the check of imports", function () {
   it("passes a house whose imports go down", () => {
     const { code, output } = check({
       "tools/host/lock.ts": [],
+      "tools/build/go.ts": ["tools/host/lock.ts"],
+      "tools/find/index.ts": ["tools/build/go.ts", "tools/host/lock.ts"],
       "infra/index.ts": [],
       "policies/rule.ts": ["infra/index.ts"],
       "ops/cli.ts": ["infra/index.ts", "tools/host/lock.ts"],
@@ -43,6 +45,8 @@ describe("the check of imports", function () {
   const upward: readonly (readonly [rule: string, from: string, to: string])[] = [
     ["tools-imports", "tools/find/a.ts", "ops/cli.ts"],
     ["tools-imports", "tools/find/b.ts", "infra/index.ts"],
+    ["tools-host-imports", "tools/host/a.ts", "tools/build/a.ts"],
+    ["tools-build-imports", "tools/build/b.ts", "tools/find/index.ts"],
     ["infra-imports", "infra/a.ts", "ops/cli.ts"],
     ["infra-imports", "infra/config/b.ts", "tools/host/lock.ts"],
     ["infra-imports", "infra/components/c.ts", "service/src/app.ts"],

@@ -1,8 +1,9 @@
+/** The first step of every npm script. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isInstalled, lockPackages, outsideNode, wantedStamp } from "../run.mjs";
+import { isInstalled, lockPackages, outsideNode, wantedStamp } from "../packages.mjs";
 
 describe("the first step of every script", () => {
   let root: string;

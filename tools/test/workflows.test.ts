@@ -15,10 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
-import { actionlintPart } from "../find/actionlint.ts";
-import { createContext, repositoryRoot } from "../host/context.ts";
-import { pythonWith, requirements } from "../find/venv.ts";
 import { inspectGo } from "../build/go.ts";
+import { actionlintPart } from "../find/actionlint.ts";
+import { pythonWith, requirements } from "../find/venv.ts";
+import { createContext, repositoryRoot } from "../host/context.ts";
 
 interface Job {
   readonly uses?: string;

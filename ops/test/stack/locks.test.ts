@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { Holder } from "../../../tools/host/lock.mjs";
+import type { Holder } from "../../../tools/host/lock-file.mjs";
 import { clearPulumiLocks, holderOf, ownLock, takeOwnLock } from "../../stack/locks.ts";
 import { OpsError } from "../../terminal/errors.ts";
 

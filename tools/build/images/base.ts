@@ -1,12 +1,14 @@
-/** debian:trixie-slim, which every stand-in is built on: pulled where a registry answers, else laid by debootstrap. */
+/** debian:trixie-slim, the base of every stand-in: pulled where a registry answers, else made with debootstrap. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { aptInstall, hasApt, refreshLists } from "../../host/apt.ts";
 import type { DockerCli } from "../../host/docker-cli.ts";
+import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 import { hashFolder } from "../hash.ts";
-import { recipeFolder } from "./recipes.ts";
 import { machineMirrors } from "./mirrors.ts";
 import {
   keptName,
@@ -18,15 +20,13 @@ import {
   standInHash,
   takeKept,
 } from "./present.ts";
-import { findProgram, systemPath } from "../../host/path.mjs";
-import { isAlive } from "../../host/process.mjs";
-import { indent, run } from "../../host/run.ts";
+import { recipeFolder } from "./recipes.ts";
 
 export const BASE = "debian:trixie-slim";
 const SUITE = "trixie";
-export const BASE_LACKS = ["nothing that is known; it trusts the authorities that this machine was given"];
+export const BASE_LACKS = ["nothing that is known; it also trusts the authorities that this machine trusts"];
 
-/** Where Debian keeps the authorities that a machine's owner added; build-rootfs.sh takes them over. */
+/** Where Debian keeps the authorities that a machine's owner added. build-rootfs.sh copies them into the image. */
 const OWN_AUTHORITIES = "/usr/local/share/ca-certificates";
 
 export function baseHash(): string {
@@ -35,8 +35,8 @@ export function baseHash(): string {
 }
 
 /**
- * Makes the base be on the engine and gives the name to build on. An official one that is there is as good; one of
- * our own is named by its hash, which no other checkout gives to another image meanwhile.
+ * Provides the base on the engine and returns the name to build on. An official image that is there is used. Our own is
+ * named by its hash, because another checkout may give the official name to its own base meanwhile.
  */
 export async function ensureBase(context: ToolchainContext, docker: DockerCli): Promise<string> {
   const present = await lookUp(docker, BASE);
@@ -58,7 +58,7 @@ async function buildBase(context: ToolchainContext, docker: DockerCli, hash: str
   const target = join(work, `rootfs-${process.pid}`);
   const { main = "", security = "" } = await machineMirrors(context.env);
   try {
-    await context.report.step(`Laying ${BASE} with debootstrap`, async (progress) => {
+    await context.report.step(`Making ${BASE} with debootstrap`, async (progress) => {
       const script = join(recipeFolder("debian"), "build-rootfs.sh");
       const result = await run("sh", [script, SUITE, target, main, security], {
         env: { ...context.env, PATH: systemPath(context.env), LC_ALL: "C.UTF-8" },
@@ -66,11 +66,11 @@ async function buildBase(context: ToolchainContext, docker: DockerCli, hash: str
       });
       if (result.code !== 0) {
         throw new ToolchainError(
-          `${BASE} could not be laid with debootstrap:\n${indent(result.tail)}`,
-          "See that this machine reaches its Debian mirror (apt-get update), and run this again.",
+          `${BASE} could not be made with debootstrap:\n${indent(result.tail)}`,
+          "Check that this machine reaches its Debian mirror (apt-get update), and run this again.",
         );
       }
-      progress("handing it to the engine");
+      progress("importing it into the engine");
       await importRootfs(docker, target, hash);
     });
   } finally {
@@ -81,7 +81,7 @@ async function buildBase(context: ToolchainContext, docker: DockerCli, hash: str
 async function ensureDebootstrap(context: ToolchainContext): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new ToolchainError(
-      `No container registry answers, and ${BASE} can be laid only by root on Linux.`,
+      `No container registry answers, and only root on Linux can make ${BASE} here.`,
       "Connect this machine to a container registry, or run this as root on Linux.",
     );
   }
@@ -94,15 +94,15 @@ async function ensureDebootstrap(context: ToolchainContext): Promise<void> {
   const remedy = `Install ${missing.join(" and ")} (apt-get install -y ${missing.join(" ")}) and run this again.`;
   if (!context.install || !hasApt(context.env)) {
     throw new ToolchainError(
-      `${BASE} is laid with ${missing.join(" and ")}, which this machine lacks.`,
+      `${BASE} has to be made with ${missing.join(" and ")}, which this machine lacks.`,
       remedy,
     );
   }
   await refreshLists(context, "debootstrap");
-  await aptInstall(context, missing, "debootstrap, which lays the base image");
+  await aptInstall(context, missing, "debootstrap, which makes the base image");
 }
 
-/** Packs the folder straight into the engine. */
+/** Imports the folder into the engine, as an archive that is made on the way. */
 async function importRootfs(docker: DockerCli, target: string, hash: string): Promise<void> {
   const version = readFileSync(join(target, "etc/debian_version"), "utf8").trim();
   const changes = [
@@ -116,7 +116,7 @@ async function importRootfs(docker: DockerCli, target: string, hash: string): Pr
     tar.on("close", resolve);
     tar.on("error", () => resolve(null));
   });
-  // Imported without a name first: a packing that broke off half-way must not get it.
+  // Imported without a name first, because an archive that broke off half-way must not get the name.
   const result = await docker.run(["import", ...changes.flatMap((change) => ["--change", change]), "-"], {
     input: tar.stdout,
   });
@@ -124,15 +124,15 @@ async function importRootfs(docker: DockerCli, target: string, hash: string): Pr
   if ((await packed) !== 0 || result.code !== 0 || id === "") {
     if (id !== "") await docker.run(["image", "rm", id]);
     throw new ToolchainError(
-      `The engine did not take ${BASE}:\n${indent(result.tail)}`,
-      "See that the engine has room (docker system df), and run this again.",
+      `The engine did not import ${BASE}:\n${indent(result.tail)}`,
+      "Check that the engine has disk space (docker system df), and run this again.",
     );
   }
   await docker.run(["tag", id, keptName("debian", hash)]);
   await docker.run(["tag", id, BASE]);
 }
 
-/** Folders of runs that were ended half-way. */
+/** Removes the folders of runs that ended half-way. */
 async function clearLeftovers(work: string): Promise<void> {
   for (const name of readdirSync(work)) {
     const pid = Number(/^rootfs-(\d+)$/.exec(name)?.[1] ?? NaN);
@@ -140,7 +140,7 @@ async function clearLeftovers(work: string): Promise<void> {
   }
 }
 
-/** Removes a laid system. debootstrap mounts /proc in it; ended half-way, it leaves that mounted. */
+/** Removes the folder. debootstrap mounts /proc in it, and leaves it mounted when it is ended half-way. */
 async function removeRootfs(target: string): Promise<void> {
   const mounted = (): string[] =>
     readFileSync("/proc/self/mounts", "utf8")

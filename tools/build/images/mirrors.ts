@@ -1,6 +1,6 @@
 import { findProgram } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
-/** Where this machine gets Debian's packages, read from apt's own configuration. */
+/** Where this machine gets Debian's packages, as apt's configuration says. */
 
 export interface Mirrors {
   readonly main?: string;
@@ -9,7 +9,7 @@ export interface Mirrors {
 
 const FORMAT = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
 
-/** The machine's mirrors; nothing on a machine without apt or with another distribution's. */
+/** The machine's Debian mirrors. None on a machine without apt, or with another distribution. */
 export async function machineMirrors(env: NodeJS.ProcessEnv): Promise<Mirrors> {
   const apt = findProgram("apt-get", env);
   if (apt === undefined) return {};
@@ -17,7 +17,7 @@ export async function machineMirrors(env: NodeJS.ProcessEnv): Promise<Mirrors> {
   return answer.code === 0 ? pickMirrors(answer.stdout) : {};
 }
 
-/** The first mirror of each kind that a container can reach too: a folder or a CD of this machine is none. */
+/** The first mirror of each kind that a container can reach, which excludes a folder or a CD of this machine. */
 export function pickMirrors(listing: string): Mirrors {
   const rows = listing.split("\n").map((line) => line.split("|"));
   const find = (label: string): string | undefined =>

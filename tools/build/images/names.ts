@@ -1,7 +1,7 @@
 /** Image names as the stack's config writes them. */
 
 export interface ImageName {
-  /** As it was written. */
+  /** The name as it was written. */
   readonly written: string;
   /** The registry's host; undefined for the default one. */
   readonly registry?: string;
@@ -11,7 +11,7 @@ export interface ImageName {
   readonly digest?: string;
 }
 
-/** Splits a name by the rules of the docker CLI: a first part with a dot, a colon or "localhost" is a host. */
+/** Splits a name by the docker CLI's rules: a first part that has a dot or a colon, or is "localhost", is a host. */
 export function parseImageName(written: string): ImageName {
   const [beforeDigest = "", digest] = written.split("@", 2);
   const slash = beforeDigest.indexOf("/");
@@ -30,7 +30,7 @@ export function parseImageName(written: string): ImageName {
   };
 }
 
-/** A tag as official images write it: the version, then variants: "17-trixie", "24.21.0-trixie-slim". */
+/** Splits a tag of an official image into version and variants: "17-trixie", "24.21.0-trixie-slim". */
 export function splitTag(tag: string): { readonly version: string; readonly variant: string } {
   const dash = tag.indexOf("-");
   return dash < 0
@@ -38,7 +38,7 @@ export function splitTag(tag: string): { readonly version: string; readonly vari
     : { version: tag.slice(0, dash), variant: tag.slice(dash + 1) };
 }
 
-/** True when a version is one that a tag's version stands for: "17" for 17.11, "1.30" for 1.30.6, not "1.3" for 1.30. */
+/** True when the tag's version includes the version: "17" includes 17.11, "1.30" includes 1.30.6, "1.3" does not include 1.30. */
 export function tagCovers(tagVersion: string, version: string): boolean {
   return version === tagVersion || version.startsWith(`${tagVersion}.`);
 }

@@ -1,6 +1,6 @@
 /**
- * The official images that this folder can stand in for. A recipe is a folder with a Dockerfile; here is what the
- * Dockerfile cannot say.
+ * The official images that have a stand-in here. A recipe is a folder with a Dockerfile; this file adds what a Dockerfile
+ * cannot say.
  */
 import { join } from "node:path";
 import { splitTag, tagCovers, type ImageName } from "./names.ts";
@@ -8,18 +8,18 @@ import { splitTag, tagCovers, type ImageName } from "./names.ts";
 export interface Recipe {
   /** The official image's repository, and the folder's name. */
   readonly repository: string;
-  /** Which versions are offered, for a person. */
+  /** Which versions are offered, for messages. */
   readonly offers: string;
-  /** True for a tag's version that the recipe can give; what Debian really had is compared after the build. */
+  /** True for a tag's version that the recipe may produce. What Debian really had is compared after the build. */
   readonly takes: (version: string) => boolean;
-  /** Debian packages whose versions are named. */
+  /** The Debian packages whose versions are told to the user. */
   readonly packages: readonly string[];
-  /** Where the main part is no Debian package: npm packages, fetched by the machine's own npm, laid in the build context. */
+  /** npm packages for the build context, fetched with the machine's own npm, where the main part is no Debian package. */
   readonly npmPackages?: (version: string) => readonly string[];
   readonly buildArgs?: (version: string) => Readonly<Record<string, string>>;
-  /** What it lacks against the official image. */
+  /** What it lacks compared with the official image. */
   readonly lacks: readonly string[];
-  /** The smoke test: started so, it must answer to `ready`, and `version` must print its version. */
+  /** The smoke test: a container that is started like this must pass `ready`, and `version` must print its version. */
   readonly smoke: {
     readonly run: readonly string[];
     readonly command: readonly string[];
@@ -28,10 +28,10 @@ export interface Recipe {
   };
 }
 
-/** What a variant of Debian's promises, trixie's recipe keeps. Alpine's has other paths, ids and a C library. */
+/** A recipe on trixie fits Debian's variants. Alpine's variants have other paths, other ids and another C library. */
 const VARIANTS = new Set(["", "trixie", "slim", "trixie-slim", "bookworm", "bookworm-slim"]);
 
-/** Node's version where the tag names only "24": the one that this repository runs on. */
+/** Node's version where the tag is only "24": the one that this repository runs on. */
 const NODE_VERSION = "24.21.0";
 
 const nodeVersion = (version: string): string => (tagCovers(version, NODE_VERSION) ? NODE_VERSION : version);
@@ -128,7 +128,7 @@ export function findRecipe(image: ImageName): Found {
   return { recipe, version };
 }
 
-/** What can be stood in for, for a person. */
+/** The images that have a stand-in, for messages. */
 export function standInsOffered(): string {
   return RECIPES.map((recipe) => `${recipe.repository}:${recipe.offers}`).join("; ");
 }

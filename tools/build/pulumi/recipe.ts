@@ -1,12 +1,13 @@
+/** Builds a program from a Go module beside this file, once for each recipe. */
 import { cp, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
-import { goBuild, runGo } from "../go.ts";
-import { hashFolder } from "../hash.ts";
 import type { ToolchainContext } from "../../host/part.ts";
 import { isExecutable } from "../../host/path.mjs";
+import { goBuild, runGo } from "../go.ts";
+import { hashFolder } from "../hash.ts";
 
-/** How one program is built from a Go module beside this file. */
+/** How a program is built from a Go module beside this file. */
 export interface Recipe {
   /** The program's name, and the name of its folder in the cache. */
   readonly program: string;
@@ -15,24 +16,24 @@ export interface Recipe {
   /** What to build. */
   readonly package: string;
   readonly version: () => Promise<string>;
-  /** The program in the module that writes the schema which is compiled in, where there is one. */
+  /** The program in the module that writes the schema that is compiled in, where there is one. */
   readonly generator?: string;
   /** The linker variable that gets the version, where there is one. */
   readonly versionVariable?: string;
 }
 
-/** The program as it lies in the cache; undefined when it has not been built. */
+/** The program in the cache. Undefined when it has not been built. */
 export async function builtProgram(context: ToolchainContext, recipe: Recipe): Promise<string | undefined> {
   const path = join(cachedFolder(context.cacheDir, await keyOf(recipe)), "bin", recipe.program);
   return isExecutable(path) ? path : undefined;
 }
 
-/** Builds the program unless the cache has it, and gives its path. */
+/** Builds the program unless the cache has it, and returns its path. */
 export async function buildProgram(context: ToolchainContext, recipe: Recipe): Promise<string> {
   const key = await keyOf(recipe);
   const folder = await ensureCached(context.cacheDir, key, context.report, (unfinished) =>
     context.report.step(`Building ${recipe.program} ${key.version} with Go`, async (progress) => {
-      // Work on a copy: what is generated must not end up in the repository.
+      // The build works on a copy, so that generated files do not end up in the repository.
       const module = join(unfinished, "source");
       await cp(join(import.meta.dirname, recipe.folder), module, { recursive: true });
       if (recipe.generator) {
@@ -76,7 +77,7 @@ export async function requiredVersion(folder: string, module: string): Promise<s
   return version;
 }
 
-/** The text of a version constant in a recipe's source, so that it is said in one place only. */
+/** The version constant in a recipe's source, which is the only place that has it. */
 export async function versionConstant(folder: string, file: string): Promise<string> {
   const text = await readFile(join(import.meta.dirname, folder, file), "utf8");
   const version = /^const [Vv]ersion = "([^"]+)"/m.exec(text)?.[1];

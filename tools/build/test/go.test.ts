@@ -1,8 +1,9 @@
+/** The Go tests of the plugins that are built here. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { createContext } from "../../host/context.ts";
-import { inspectGo, runGo } from "../go.ts";
 import { recorder } from "../../host/test/support/reporter.ts";
+import { inspectGo, runGo } from "../go.ts";
 
 /** The Go tests of the stand-ins; they use what Go compiled when the stand-ins were built. */
 describe("the Go tests of", function () {

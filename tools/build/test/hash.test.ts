@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hashFolder } from "../hash.ts";
 import { withFolder } from "../../host/test/support/folder.ts";
+import { hashFolder } from "../hash.ts";
 
 describe("hashFolder", () => {
   it("changes with a file's content, name or executable bit and with the arguments, and not with Go tests", () =>

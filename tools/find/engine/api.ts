@@ -43,7 +43,7 @@ export async function engineClient(host: string, env: NodeJS.ProcessEnv): Promis
     key: undefined,
     timeout: undefined,
   };
-  return new Client(options) as EngineClient;
+  return new Client(options);
 }
 
 function addressOf(

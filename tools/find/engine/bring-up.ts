@@ -1,21 +1,21 @@
-/** What is done, or said, when no engine answers. */
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { askEngine, type EngineAnswer } from "./api.ts";
-import { defaultHost, isLocalDefault, socketPath } from "../../host/docker-host.ts";
-import { chooseStarter, initFacts } from "./init-system.ts";
+/** What is done, or said to the user, when no engine answers. */
 import { aptInstall, hasApt, isOffered, refreshLists } from "../../host/apt.ts";
+import { defaultHost, isLocalDefault, socketPath } from "../../host/docker-host.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { findProgram } from "../../host/path.mjs";
+import { askEngine, type EngineAnswer } from "./api.ts";
+import { chooseStarter, initFacts } from "./init-system.ts";
 import { machinePlace } from "./place.ts";
 import { startByInit, startDirect } from "./start.ts";
-import { findProgram } from "../../host/path.mjs";
 
 export type Unreached = Extract<EngineAnswer, { reached: false }>;
 
-/** What decides between installing, starting and saying what a person can do. */
+/** The facts that decide between installing, starting, and telling the user what to do. */
 export interface Situation {
   readonly platform: NodeJS.Platform;
   readonly root: boolean;
   readonly mayInstall: boolean;
-  /** The address is the machine's own, not one that a person set. */
+  /** The address is the machine's own, not one that the user set. */
   readonly local: boolean;
   /** The address is a socket or pipe of this machine, whoever set it. */
   readonly socket: boolean;
@@ -53,7 +53,7 @@ export function plan(facts: Situation): Plan {
   }
   if (facts.why === "denied") {
     return say(
-      "may not be used by you",
+      "does not let you use it",
       "Add yourself to the group docker (sudo usermod -aG docker $USER), log in again, and run this again.",
     );
   }
@@ -68,8 +68,8 @@ export function plan(facts: Situation): Plan {
   }
   if (facts.why === "silent" || facts.why === "refused") {
     return say(
-      "is there, but gives no proper answer",
-      "Look at the engine (systemctl status docker, or its log), restart it, and run this again.",
+      "runs, but does not answer properly",
+      "Check the engine (systemctl status docker, or its log), restart it, and run this again.",
     );
   }
   if (!facts.root) {
@@ -110,7 +110,7 @@ export function howToGetIt(context: ToolchainContext, host: string, unreached: U
     : `npm run up installs it (${INSTALL}) and starts it.`;
 }
 
-/** Makes the engine of this machine answer, or throws with what a person can do. */
+/** Brings up the engine of this machine, or throws an error that says what the user can do. */
 export async function bringUp(
   context: ToolchainContext,
   host: string,
@@ -125,14 +125,14 @@ export async function bringUp(
   }
   if (decided.do === "install and start") {
     context.report.say(
-      "No Docker engine is on this machine: it is installed from the distribution's packages.",
+      "This machine has no Docker engine. It is installed from the distribution's packages.",
     );
     await refreshLists(context, "docker.io");
-    // From Debian 13 on the CLI is a package of its own, which docker.io only recommends.
+    // Since Debian 13 the CLI is a package of its own, which docker.io only recommends.
     const cli = (await isOffered("docker-cli", context.env)) ? ["docker-cli"] : [];
     await aptInstall(context, [...PACKAGES, ...cli], "the Docker engine");
   }
-  // An init system may have started it while it was installed.
+  // The installation may have started it.
   let answer = await askEngine(host, context.env);
   if (!answer.reached) {
     const place = machinePlace(context.cacheDir);
@@ -144,7 +144,7 @@ export async function bringUp(
   return { way: decided.do === "start" ? "path" : "downloaded", answer };
 }
 
-/** The CLI builds the images and is called by the stack itself. */
+/** Provides the docker CLI, which builds images and which the stack itself calls. */
 export async function ensureCli(context: ToolchainContext): Promise<void> {
   if (findProgram("docker", context.env) !== undefined) return;
   const able = process.platform === "linux" && process.getuid?.() === 0 && hasApt(context.env);

@@ -1,15 +1,15 @@
-/** Whether the engine has room. */
+/** Whether the engine has enough disk space. */
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { resolveDockerHost, socketPath } from "../../host/docker-host.ts";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { engineDataRoot } from "./api.ts";
-import { resolveDockerHost, socketPath } from "../../host/docker-host.ts";
 
 const GB = 1000 ** 3;
-/** Under so much the run is refused: images, a build and a database would fill the disk half-way. */
+/** Below this the run is refused, because images, a build and a database would fill the disk half-way. */
 export const REFUSE_BELOW = 3 * GB;
-/** Under so much it is said. */
+/** Below this the user is warned. */
 export const WARN_BELOW = 10 * GB;
 
 export interface DiskSpace {
@@ -25,11 +25,11 @@ export function judgeDiskSpace(freeBytes: number): DiskVerdict {
   return freeBytes < WARN_BELOW ? "low" : "enough";
 }
 
-/** What is free where the engine's data lies; undefined where that cannot be seen from here (remote, Docker Desktop). */
+/** The free space on the disk of the engine's data. Undefined where it cannot be measured (remote, Docker Desktop). */
 export async function measureDiskSpace(env: NodeJS.ProcessEnv, host: string): Promise<DiskSpace | undefined> {
   if (process.platform !== "linux" || socketPath(host) === undefined) return undefined;
   let path = (await engineDataRoot(host, env)) ?? "/var/lib/docker";
-  // Before the first start the folder is not there: what holds it is the same disk.
+  // Before the first start the folder does not exist. Its parent is on the same disk.
   while (!existsSync(path) && path !== "/") path = dirname(path);
   try {
     const disk = await statfs(path);
@@ -39,7 +39,7 @@ export async function measureDiskSpace(env: NodeJS.ProcessEnv, host: string): Pr
   }
 }
 
-/** Warns where room gets short and refuses where there is too little. @throws ToolchainError */
+/** Warns where space is low, and refuses where it is too little. @throws ToolchainError */
 export async function diskSpace(context: ToolchainContext, host?: string): Promise<DiskSpace | undefined> {
   const space = await measureDiskSpace(context.env, host ?? (await resolveDockerHost(context.env)));
   if (space === undefined) return undefined;
@@ -48,12 +48,12 @@ export async function diskSpace(context: ToolchainContext, host?: string): Promi
   if (verdict === "too little") {
     throw new ToolchainError(
       `Only ${free} are free on the disk of ${space.path}, where the Docker engine keeps images and volumes; at least ${REFUSE_BELOW / GB} GB are needed.`,
-      "Make room (docker image prune, docker builder prune; look before removing volumes: they hold data) and run this again.",
+      "Free some space (docker image prune, docker builder prune; be careful with volumes, which hold data) and run this again.",
     );
   }
   if (verdict === "low") {
     context.report.warn(
-      `Only ${free} are free on the disk of ${space.path}, where the Docker engine keeps images and volumes. Make room soon: docker image prune.`,
+      `Only ${free} are free on the disk of ${space.path}, where the Docker engine keeps images and volumes. Free some space soon: docker image prune.`,
     );
   }
   return space;

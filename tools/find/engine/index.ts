@@ -1,11 +1,11 @@
-/** The Docker engine: found, or installed and started; and stopped again only when it was started here. */
+/** The Docker engine: found, or installed and started. It is stopped only when it was started here. */
+import { resolveDockerHost } from "../../host/docker-host.ts";
 import { ToolchainError, type Part, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { findProgram } from "../../host/path.mjs";
 import { askEngine, type EngineAnswer, type EngineVersion } from "./api.ts";
 import { bringUp, ensureCli, howToGetIt } from "./bring-up.ts";
 import { diskSpace } from "./disk.ts";
-import { resolveDockerHost } from "../../host/docker-host.ts";
 import { isNewEnough, MINIMUM } from "./version.ts";
-import { findProgram } from "../../host/path.mjs";
 
 export { diskSpace, judgeDiskSpace, type DiskSpace } from "./disk.ts";
 export { resolveDockerHost } from "../../host/docker-host.ts";

@@ -1,19 +1,19 @@
-/** Who starts a service on this machine. */
+/** Which init system starts services on this machine. */
 import { existsSync, readFileSync } from "node:fs";
 import type { Starter } from "./record.ts";
 
 export interface InitFacts {
   /** The name of process 1. */
   readonly pid1: string;
-  /** /run/systemd/system: there only where systemd booted the machine (sd_booted(3)). */
+  /** /run/systemd/system exists, which is so only where systemd booted the machine (sd_booted(3)). */
   readonly systemdBooted: boolean;
-  /** systemd knows docker.service. */
+  /** systemd has a docker.service. */
   readonly unit: boolean;
-  /** /run/openrc/softlevel: there only while OpenRC runs. */
+  /** /run/openrc/softlevel exists, which is so only while OpenRC runs. */
   readonly openrcRuns: boolean;
-  /** /run/initctl: the ear of a running System V init. */
+  /** /run/initctl exists, where a running System V init listens. */
   readonly initctl: boolean;
-  /** /etc/init.d/docker. */
+  /** /etc/init.d/docker exists. */
   readonly initScript: boolean;
 }
 
@@ -24,7 +24,7 @@ export function initFacts(): InitFacts {
   try {
     pid1 = readFileSync("/proc/1/comm", "utf8").trim();
   } catch {
-    // Hidden: then nothing is known of it.
+    // /proc may hide it; then nothing is known about it.
   }
   return {
     pid1,
@@ -37,8 +37,8 @@ export function initFacts(): InitFacts {
 }
 
 /**
- * The init system where one really runs, else we ourselves. An installed init proves nothing: containers and small
- * virtual machines carry systemd's files and boot something else.
+ * The init system that really runs, else "direct". Installed files prove nothing: containers and small virtual machines
+ * have systemd's files and boot something else.
  */
 export function chooseStarter(facts: InitFacts): Starter {
   if (facts.systemdBooted && facts.pid1 === "systemd") return facts.unit ? "systemd" : "direct";
@@ -55,7 +55,7 @@ export function startCommand(starter: Exclude<Starter, "direct">): readonly [str
   return ["service", "docker", "start"];
 }
 
-/** The commands that stop it again. With systemd the socket unit goes too: it would start the service at the next call. */
+/** The commands that stop it. With systemd the socket unit is stopped too: it would start the service at the next call. */
 export function stopCommand(starter: Exclude<Starter, "direct">): readonly [string, ...string[]] {
   if (starter === "systemd") return ["systemctl", "stop", "docker.socket", "docker.service"];
   if (starter === "openrc") return ["rc-service", "docker", "stop"];

@@ -1,4 +1,4 @@
-/** The record of an engine that was started here: the only engine that is ever stopped here. */
+/** The record of an engine that was started here. Only that engine is ever stopped here. */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { writeWhole } from "../../host/file.mjs";
@@ -6,19 +6,19 @@ import { bootId, nameOf, startTimeOf } from "../../host/process.mjs";
 
 export interface EngineRecord {
   readonly pid: number;
-  /** Of the process, from /proc: tells it from a later one with the same pid. */
+  /** The process's start time from /proc, which tells it from a later process with the same pid. */
   readonly startTime: string;
   readonly boot: string;
   /** The address it serves. */
   readonly host: string;
-  /** Who started it: we ourselves, or the machine's init system on our word. */
+  /** Who started it: this program, or the machine's init system when this program asked for it. */
   readonly starter: Starter;
   readonly log?: string;
 }
 
 export type Starter = "direct" | "systemd" | "openrc" | "sysv";
 
-/** What the machine says now about the recorded pid. */
+/** What is known now about the process with the recorded pid. */
 export interface ProcessFacts {
   readonly boot: string;
   readonly startTime: string | undefined;
@@ -29,7 +29,7 @@ export function factsOf(pid: number): ProcessFacts {
   return { boot: bootId(), startTime: startTimeOf(pid), name: nameOf(pid) };
 }
 
-/** True when the recorded process is the one that runs now: the same boot, the same start, still an engine. */
+/** True when the recorded process still runs: the same boot, the same start time, and still an engine. */
 export function isSameProcess(record: EngineRecord, now: ProcessFacts): boolean {
   return record.boot === now.boot && record.startTime === now.startTime && now.name === "dockerd";
 }
@@ -44,7 +44,7 @@ export function recordOf(
   return startTime === undefined ? undefined : { pid, startTime, boot: bootId(), host, starter, log };
 }
 
-/** The record, when there is a whole one. */
+/** The record. Undefined where there is none, or one that is not complete. */
 export function readRecord(path: string): EngineRecord | undefined {
   let text: string;
   try {

@@ -1,15 +1,15 @@
-/** What a killed engine or a machine that went down leaves behind, and what of it keeps a new engine from starting. */
+/** Removes what a killed engine or a crashed machine left behind, where it keeps a new engine from starting. */
 import { lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { ToolchainError } from "../../host/part.ts";
-import type { EnginePlace } from "./place.ts";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ToolchainError } from "../../host/part.ts";
 import { nameOf, readPidFile } from "../../host/process.mjs";
+import type { EnginePlace } from "./place.ts";
 
 /**
- * Removes stale pid files and sockets. An engine believes a pid file as soon as any process has that pid, and it
- * waits for a containerd whose socket file lies there, whether anybody listens or not.
- * Returns the pid of an engine that does run, if there is one.
+ * Removes stale pid files and sockets. An engine trusts a pid file as soon as any process has that pid, and waits for a
+ * containerd whose socket file exists, whether anybody listens there or not.
+ * @returns the pid of an engine that runs, if there is one
  */
 export async function clearStale(
   place: EnginePlace,
@@ -24,12 +24,12 @@ export async function clearStale(
   return undefined;
 }
 
-/** How long a process that dies with its parent may take to, ms. */
+/** How long a process may take to end after its parent, ms. */
 const DYING_MS = 3000;
 
 /**
- * An engine that is killed takes its containerd with it, a moment later: one that is found in that moment is gone when
- * the new engine wants to use it. One that stays belongs to nobody's death, and is used.
+ * The containerd of a killed engine ends a moment after it. One that still runs in that moment would be gone when the new
+ * engine wants to use it. One that stays is independent of the killed engine, and is used.
  */
 async function untilGone(pidFile: string, program: string): Promise<void> {
   const pid = readPidFile(pidFile);
@@ -38,11 +38,11 @@ async function untilGone(pidFile: string, program: string): Promise<void> {
   }
 }
 
-/** Removes a pid file unless the program it names really runs under that pid, which is then returned. */
+/** Removes a pid file, unless its pid really is a process of that program. @returns that pid */
 export function clearPidFile(path: string, program: string, say: (line: string) => void): number | undefined {
   const pid = readPidFile(path);
   if (pid === undefined) {
-    // An empty or garbled one is as stale as any; one that is not there is no trouble.
+    // A file that is empty or holds no pid is stale too. One that is not there does not matter.
     rmSync(path, { force: true });
     return undefined;
   }
@@ -53,7 +53,7 @@ export function clearPidFile(path: string, program: string, say: (line: string) 
   return undefined;
 }
 
-/** Removes a socket file at which nobody listens. */
+/** Removes a socket file where nobody listens. */
 export async function clearSocket(path: string, say: (line: string) => void): Promise<void> {
   let kind;
   try {
@@ -63,7 +63,7 @@ export async function clearSocket(path: string, say: (line: string) => void): Pr
   }
   if (kind.isDirectory()) {
     throw new ToolchainError(
-      `${path} is a folder, where the engine has its socket. A container that mounted the socket while no engine ran has left it.`,
+      `${path} is a folder, but the engine needs its socket there. A container that mounted the socket while no engine ran has left it.`,
       `Remove it (rmdir ${path}) and run this again.`,
     );
   }
@@ -72,7 +72,7 @@ export async function clearSocket(path: string, say: (line: string) => void): Pr
   rmSync(path, { force: true });
 }
 
-/** True when a connection is taken. Only a refusal says that nobody listens. */
+/** True when a connection is accepted. Only a refusal proves that nobody listens. */
 export async function listens(path: string): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(path);

@@ -2,22 +2,22 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { LockHeldError, takeLock, type Lock } from "../../host/lock.mjs";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
+import { findProgram, systemPath } from "../../host/path.mjs";
+import { isAlive, readPidFile } from "../../host/process.mjs";
+import { indent, run } from "../../host/run.ts";
 import { askEngine } from "./api.ts";
 import { startCommand } from "./init-system.ts";
 import type { EnginePlace } from "./place.ts";
 import { recordOf, removeRecord, writeRecord, type Starter } from "./record.ts";
 import { clearStale } from "./stale.ts";
-import { setTimeout as sleep } from "node:timers/promises";
-import { findProgram, systemPath } from "../../host/path.mjs";
-import { isAlive, readPidFile } from "../../host/process.mjs";
-import { indent, run } from "../../host/run.ts";
 
 const READY_MS = 90_000;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
 
-/** Starts the engine without an init system: detached, in a session of its own, so that no Ctrl-C reaches it. */
+/** Starts the engine without an init system: detached and in its own session, so that no Ctrl-C reaches it. */
 export async function startDirect(
   context: ToolchainContext,
   place: EnginePlace,
@@ -27,7 +27,7 @@ export async function startDirect(
   // One start at a time: of two that start an engine each, one would fail.
   const lock = await lockStart(context, `${place.recordFile}.starting`, readyMs);
   try {
-    // Another run may have started it while this one waited for the lock.
+    // Another run may have started the engine while this one waited for the lock.
     if ((await askEngine(place.host, context.env)).reached) return;
     const running = await clearStale(place, (line) => context.report.say(line));
     await context.report.step(
@@ -42,7 +42,7 @@ export async function startDirect(
   }
 }
 
-/** Starts the engine by the machine's init system. */
+/** Lets the machine's init system start the engine. */
 export async function startByInit(
   context: ToolchainContext,
   starter: Exclude<Starter, "direct">,
@@ -63,8 +63,8 @@ export async function startByInit(
           ? (await run("journalctl", ["-u", "docker", "-n", "15", "--no-pager"])).tail
           : [];
       throw new ToolchainError(
-        `The Docker engine did not start by "${[program, ...args].join(" ")}":\n${indent([...result.tail, ...log])}`,
-        "Put right what these lines name, start the engine by that command, and run this again.",
+        `The Docker engine did not start with "${[program, ...args].join(" ")}":\n${indent([...result.tail, ...log])}`,
+        "Correct what these lines name, start the engine with that command, and run this again.",
       );
     },
   );
@@ -82,13 +82,13 @@ async function launch(
   const dockerd = findProgram("dockerd", context.env);
   if (dockerd === undefined) {
     throw new ToolchainError(
-      "The Docker engine's program dockerd is not on this machine.",
-      "Install docker.io.",
+      "The program of the Docker engine, dockerd, is not on this machine.",
+      "Install the package docker.io, and run this again.",
     );
   }
   keepLogSmall(place.logFile);
   const log = openSync(place.logFile, "a");
-  // What the engine inherits its containers get: many connections need many files. exec keeps the pid.
+  // Containers inherit the engine's limits, and many connections need many open files. exec keeps the pid.
   const limits = 'ulimit -n 1048576 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"';
   const child = spawn("/bin/sh", ["-c", limits, ...(place.within ?? []), dockerd, ...place.flags], {
     detached: true,
@@ -102,7 +102,7 @@ async function launch(
   child.on("exit", (code, signal) => (ended = `it ended with ${signal ?? `exit code ${String(code)}`}`));
   child.unref();
 
-  // Recorded at once: when this run is interrupted, the engine is still known as ours.
+  // Recorded at once, so that the engine is known as started here also when this run is interrupted.
   const record =
     child.pid === undefined ? undefined : recordOf(child.pid, place.host, "direct", place.logFile);
   if (record) writeRecord(place.recordFile, record);
@@ -118,11 +118,11 @@ async function launch(
   throw new ToolchainError(
     `The Docker engine does not start: ${ended ?? `no answer at ${place.host} within ${readyMs / 1000} s, so it was stopped again`}. ` +
       `The last lines of ${place.logFile}:\n${indent(lastLines(place.logFile, 12))}`,
-    "Put right what these lines name and run this again.",
+    "Correct what these lines name and run this again.",
   );
 }
 
-/** An engine's process is there and does not answer: it may still be starting, or it hangs. It is not ours to end. */
+/** The process of another engine runs and does not answer: it is still starting, or it hangs. It must not be ended here. */
 async function waitForRunning(
   context: ToolchainContext,
   place: EnginePlace,
@@ -130,11 +130,11 @@ async function waitForRunning(
   readyMs: number,
   progress: (line: string) => void,
 ): Promise<void> {
-  progress(`a Docker engine with pid ${pid} runs already: waiting for its answer`);
+  progress(`a Docker engine already runs with pid ${pid}; waiting for its answer`);
   if (await answersWithin(context, place.host, readyMs, () => isAlive(pid))) return;
   throw new ToolchainError(
     `A Docker engine with pid ${pid} (${place.pidFile}) runs, but does not answer at ${place.host}.`,
-    `See why in its log; to end it: kill ${pid}. Where it listens elsewhere, set DOCKER_HOST. Then run this again.`,
+    `Its log may say why; to end it: kill ${pid}. If it listens elsewhere, set DOCKER_HOST. Then run this again.`,
   );
 }
 
@@ -153,7 +153,7 @@ async function answersWithin(
   return false;
 }
 
-/** The engine outlives this command by far: it gets what it needs and none of the secrets of this one. */
+/** The engine outlives this command, so it gets only the variables that it needs, and none of this command's secrets. */
 function daemonEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const wanted = /^(HOME|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|HTTPS?_PROXY|NO_PROXY|ALL_PROXY)$/i;
   const kept = Object.entries(env).filter(([name]) => wanted.test(name));
@@ -182,11 +182,11 @@ function keepLogSmall(path: string): void {
   try {
     if (statSync(path).size > LOG_LIMIT_BYTES) renameSync(path, `${path}.1`);
   } catch {
-    // No log yet.
+    // There is no log yet.
   }
 }
 
-/** The last lines of a log, the message of each where it has the engine's form. */
+/** The last lines of a log. Lines in the engine's format are shortened to level and message. */
 export function lastLines(path: string, count: number): string[] {
   let text: string;
   try {

@@ -1,29 +1,15 @@
 /** Which engines are new enough. */
+import { compareVersions, findVersion } from "../../host/versions.ts";
 
-/** API 1.41 came with engine 20.10: the oldest that has what the stack uses. */
+/** API 1.41 came with engine 20.10. It is the oldest that has everything the stack uses. */
 export const MINIMUM = { engine: "20.10", api: "1.41" } as const;
 
-/** Compares versions number by number; what follows the numbers ("+dfsg1", "-rc.1") does not count. */
-export function compareVersions(left: string, right: string): number {
-  const a = numbers(left);
-  const b = numbers(right);
-  for (let index = 0; index < Math.max(a.length, b.length); index++) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0);
-    if (difference !== 0) return Math.sign(difference);
-  }
-  return 0;
-}
-
-function numbers(version: string): number[] {
-  const match = /^v?(\d+(?:\.\d+)*)/.exec(version.trim());
-  return (match?.[1] ?? "").split(".").map(Number);
-}
-
 /**
- * True for an engine that serves API 1.41. The API decides where it is known: engines that only speak Docker's
- * language (Podman) number themselves otherwise.
+ * True for an engine that serves API 1.41. Where the API's version is known it decides, because other engines with
+ * Docker's API (Podman) have version numbers of their own.
  */
 export function isNewEnough(engine: { readonly version: string; readonly api: string }): boolean {
-  if (engine.api !== "") return compareVersions(engine.api, MINIMUM.api) >= 0;
-  return compareVersions(engine.version, MINIMUM.engine) >= 0;
+  const [said, minimum] = engine.api === "" ? [engine.version, MINIMUM.engine] : [engine.api, MINIMUM.api];
+  const version = findVersion(said);
+  return version !== undefined && compareVersions(version, minimum) >= 0;
 }

@@ -1,9 +1,7 @@
-/** The images that the stack runs: on the engine already, pulled, or stood in for. */
+/** The images that the stack runs: already on the engine, pulled, or replaced by stand-ins. */
 import { join } from "node:path";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
-import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { parseImageName, tagCovers, type ImageName } from "../../build/images/names.ts";
 import {
   lookUp,
@@ -13,11 +11,13 @@ import {
   takeKept,
   type PresentImage,
 } from "../../build/images/present.ts";
-import { pull, type PullResult } from "./pull.ts";
 import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { withLock } from "../../host/lock.mjs";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
+import { pull, type PullResult } from "./pull.ts";
 
-/** Looks which images the engine has; changes nothing. */
+/** Looks which images the engine has, and changes nothing. */
 export async function inspectImages(
   context: ToolchainContext,
   names: readonly string[],
@@ -31,14 +31,14 @@ export async function inspectImages(
       if (present === undefined) return missing(wanted);
       const status = describePresent(wanted, present);
       if (!isOutdated(wanted, present)) return status;
-      return { ...status, remedy: "Its recipe has changed since it was built: npm run up builds it anew." };
+      return { ...status, remedy: "Its recipe has changed since it was built; npm run up builds it again." };
     }),
   );
 }
 
 /**
- * Makes each image be on the engine: what is there is taken; else it is pulled; else, where no registry answers, a
- * stand-in of the same name and contract is built. Each stand-in is named in a warning.
+ * Provides each image on the engine. One that is not there is pulled. Where no registry answers, a stand-in with the same
+ * name and contract is built, and a warning says so.
  */
 export async function ensureImages(
   context: ToolchainContext,
@@ -52,33 +52,33 @@ export async function ensureImages(
   const statuses = lacking
     ? await withLock(join(context.cacheDir, "images", "lock"), () => obtainAll(context, docker, wanted), {
         onWait: ({ pid }) =>
-          context.report.say(`Another run (pid ${pid}) is getting images for this machine: waiting for it.`),
+          context.report.say(`Another run (pid ${pid}) is getting images for this machine; waiting for it.`),
       })
     : settled.filter((status) => status !== undefined);
-  // Said when one is built; afterwards `npm run up` names the stand-ins, and `npm run doctor` what each lacks.
+  // Said only when one is built. Later `npm run up` names the stand-ins, and `npm run doctor` says what each lacks.
   for (const limit of lacking ? statuses.flatMap((status) => status.limits ?? []) : []) {
     context.report.warn(limit);
   }
   return statuses;
 }
 
-/** One run at a time: two would lay the same base and build the same images side by side. */
+/** One run at a time: two would build the same base and the same images side by side. */
 async function obtainAll(
   context: ToolchainContext,
   docker: DockerCli,
   wanted: readonly Wanted[],
 ): Promise<PartStatus[]> {
-  // Said once for all images: the next ones of the same registry are not asked for.
+  // Registries that did not answer, and why. They are not asked again for the next images.
   const silent = new Map<string, string>();
   const statuses: PartStatus[] = [];
   for (const one of wanted) {
-    // Looked at again: the run that held the lock may have got it.
+    // Checked again, because the run that held the lock may have got the image.
     statuses.push((await statusIfCurrent(docker, one)) ?? (await obtain(context, docker, one, silent)));
   }
   return statuses;
 }
 
-/** The status of an image that is on the engine and, where it is a stand-in, was made by this recipe. */
+/** The status of an image on the engine. Undefined where it is missing, or a stand-in made by another recipe. */
 async function statusIfCurrent(docker: DockerCli, wanted: Wanted): Promise<PartStatus | undefined> {
   const image = await lookUp(docker, wanted.name.written);
   return image === undefined || isOutdated(wanted, image) ? undefined : describePresent(wanted, image);
@@ -87,7 +87,7 @@ async function statusIfCurrent(docker: DockerCli, wanted: Wanted): Promise<PartS
 interface Wanted {
   readonly name: ImageName;
   readonly found: Found;
-  /** The base of the stand-ins has no recipe with a Dockerfile, but can be had the same way. */
+  /** True for the base of the stand-ins, which has no recipe with a Dockerfile. */
   readonly isBase: boolean;
 }
 
@@ -128,7 +128,7 @@ async function obtain(
 ): Promise<PartStatus> {
   const { name } = wanted;
   const outdated = (await lookUp(docker, name.written)) !== undefined;
-  // The name holds the stand-in of another checkout's recipe, and ours is still here: nothing is installed.
+  // The name belongs to the stand-in of another checkout's recipe. Where ours is still here, nothing is installed.
   if (outdated && (await takeOwn(docker, wanted))) {
     const own = await lookUp(docker, name.written);
     if (own !== undefined) return describePresent(wanted, own);
@@ -159,7 +159,7 @@ async function obtain(
   if (image === undefined) {
     throw new ToolchainError(
       `The image ${name.written} is not on the engine although it was just ${result.pulled ? "pulled" : "built"}.`,
-      "Another program may have removed it: run this again.",
+      "Another program may have removed it. Run this again.",
     );
   }
   return result.pulled
@@ -177,7 +177,7 @@ async function standIn(
   if (failure.why === "unknown") {
     throw new ToolchainError(
       `The registry has no image ${name.written}: ${failure.detail}.`,
-      "Correct the name in the stack's config.",
+      "Correct the image's name in the stack's config.",
     );
   }
   const why = failure.why === "refused" ? "The registry refuses it" : "No container registry answers";
@@ -189,7 +189,7 @@ async function standIn(
   if (found.recipe === undefined) {
     throw new ToolchainError(
       `The image ${name.written} is not on the engine and cannot be pulled (${failure.detail}), and ${found.reason}.`,
-      `Connect this machine to a container registry, load the image (docker load), or name an image that can be stood in for (${standInsOffered()}).`,
+      `Connect this machine to a container registry, load the image (docker load), or use an image that has a stand-in (${standInsOffered()}).`,
     );
   }
   if (await takeOwn(docker, wanted)) return;
@@ -197,7 +197,7 @@ async function standIn(
   await buildStandIn(context, docker, name, found.recipe, found.version, base);
 }
 
-/** Takes the stand-in of this checkout's recipe, where it was built before under any tag. */
+/** Takes the stand-in of this checkout's recipe, where it was built before, under any tag. */
 async function takeOwn(docker: DockerCli, wanted: Wanted): Promise<boolean> {
   const { name, found, isBase } = wanted;
   if (isBase) return await takeKept(docker, "debian", baseHash(), name.written, () => true);

@@ -1,4 +1,4 @@
-/** Pulls an image, as long as the registry gives any sign of life. */
+/** Pulls an image, for as long as the registry shows progress. */
 import { addAbortSignal, type Readable } from "node:stream";
 import type { ImageName } from "../../build/images/names.ts";
 import type { DockerCli } from "../../host/docker-cli.ts";
@@ -6,13 +6,13 @@ import { engineClient, memberOf, parseJson, textOf, type EngineClient } from "..
 
 export type PullResult =
   | { readonly pulled: true }
-  /** `unreachable`: no registry answers. `unknown`: it answers that there is no such image. `refused`: it will not give it. */
+  /** `unreachable`: no registry answers. `unknown`: it has no such image. `refused`: it does not hand the image out. */
   | { readonly pulled: false; readonly why: "unreachable" | "unknown" | "refused"; readonly detail: string };
 
 export interface PullLimits {
-  /** Until the registry first answers. */
+  /** The longest wait for the registry's first answer. */
   readonly firstAnswerMs: number;
-  /** Between two signs of progress. */
+  /** The longest wait between two signs of progress. */
   readonly stallMs: number;
 }
 
@@ -99,7 +99,7 @@ async function pullByCli(
   return { pulled: false, why: classify(detail), detail };
 }
 
-/** What an engine's words mean. What is not known is taken for a registry that is not to be had. */
+/** What an engine's message means. An unknown message counts as a registry that cannot be reached. */
 export function classify(message: string): "unreachable" | "unknown" | "refused" {
   if (/toomanyrequests|too many requests|rate limit|unauthorized|authentication required/i.test(message))
     return "refused";
@@ -109,7 +109,7 @@ export function classify(message: string): "unreachable" | "unknown" | "refused"
     )
   )
     return "unknown";
-  // Docker Hub says so for a repository that does not exist, and for one that is private.
+  // Docker Hub says this for a repository that does not exist, and for a private one.
   if (/access denied|may require 'docker login'|denied/i.test(message)) return "refused";
   return "unreachable";
 }

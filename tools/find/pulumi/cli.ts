@@ -1,17 +1,18 @@
+/** The Pulumi CLI: found, downloaded or built. */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { inspectGo } from "../../build/go.ts";
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
 import { repositoryRoot } from "../../host/context.ts";
-import { inspectGo } from "../../build/go.ts";
-import { canDownload } from "../network.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { compareVersions, findVersion } from "../../host/versions.ts";
-import type { PulumiPart } from "./part.ts";
-import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
+import { canDownload } from "../network.ts";
+import type { PulumiPart } from "./part.ts";
 
-/** What the stack and its drills were written against; also the version that is built where none can be downloaded. */
+/** The version that the stack was written against. It is also the one that is built where none can be downloaded. */
 const minimumPulumi = "3.259.0";
 const remedy = `Install Pulumi ${minimumPulumi} or newer (https://www.pulumi.com/docs/install/).`;
 
@@ -30,7 +31,7 @@ export const pulumiPart: PulumiPart = {
   name: "pulumi",
   inspect: async (context) => {
     const tooOld: string[] = [];
-    // Its own files are no find on PATH: a shell may carry the environment of an earlier run.
+    // A shell may have the PATH of an earlier run, so the cache's own files do not count as installed.
     for (const location of findOnPath("pulumi", context.env, [context.cacheDir])) {
       const { stdout } = await run(location, ["version"], { env: quiet(context), timeoutMs: 10_000 });
       const version = findVersion(stdout);
@@ -71,7 +72,7 @@ export const pulumiPart: PulumiPart = {
   },
 };
 
-/** Says before anything is done that it cannot be done. */
+/** Fails early where a part would have to be built without Go. @throws ToolchainError */
 export async function requireGo(context: ToolchainContext, what: string): Promise<void> {
   const go = await inspectGo(context);
   if (go.way !== "missing") return;
@@ -81,13 +82,13 @@ export async function requireGo(context: ToolchainContext, what: string): Promis
   );
 }
 
-/** The installation's folder, for PulumiCommand.get({ root }); undefined when the program does not lie in a bin. */
+/** The installation's folder, for PulumiCommand.get({ root }). Undefined when the program is not in a folder named bin. */
 export function installationRoot(command: string): string | undefined {
   const folder = dirname(command);
   return basename(folder) === "bin" ? dirname(folder) : undefined;
 }
 
-/** The file of a program that comes with the CLI, beside it. */
+/** The path of a program that comes with the CLI and is beside it. */
 export function besideCli(cli: PartStatus, program: string): string | undefined {
   if (!cli.location) return undefined;
   const folders = [
@@ -108,7 +109,7 @@ async function download(context: ToolchainContext): Promise<string> {
   const key = officialKey();
   const folder = await ensureCached(context.cacheDir, key, context.report, (unfinished) =>
     context.report.step(`Downloading the Pulumi CLI ${key.version}`, async () => {
-      // Loaded only here: it is large, and nearly always nothing has to be downloaded.
+      // Loaded only here, because it is large and nearly always nothing has to be downloaded.
       const { PulumiCommand } = await import("@pulumi/pulumi/automation/cmd.js");
       await PulumiCommand.install({ root: unfinished });
     }),
@@ -120,7 +121,7 @@ function found(way: "path" | "downloaded" | "built", version: string, location: 
   return { name: "pulumi", version, way, location };
 }
 
-/** Asking for the version must not go out to look for a newer one. */
+/** An environment in which the CLI does not go out to look for a newer version. */
 export function quiet(context: ToolchainContext): NodeJS.ProcessEnv {
   return { ...context.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
 }

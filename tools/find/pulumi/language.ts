@@ -1,8 +1,9 @@
+/** The language host that comes with the Pulumi CLI, or is built. */
+import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { ToolchainError, type PartStatus } from "../../host/part.ts";
+import { findOnPath } from "../../host/path.mjs";
 import { besideCli, pulumiPart, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
-import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
-import { findOnPath } from "../../host/path.mjs";
 
 const program = "pulumi-language-nodejs";
 const sdkModule = "github.com/pulumi/pulumi/sdk/v3";
@@ -16,10 +17,10 @@ const recipe: Recipe = {
 };
 
 const limits = [
-  "it is older than the CLI: it cannot start policy packs that are a folder (ours is a program of its own), and ignores newer runtime options",
+  "it is older than the CLI: it cannot start policy packs that are a folder (ours is a program), and ignores newer runtime options",
 ];
 
-/** What runs a Node.js program for the CLI. It comes with the official CLI. */
+/** The language host runs a Node.js program for the CLI. It comes with the official CLI. */
 export const languagePart: PulumiPart = {
   name: program,
   inspect: async (context) => {
@@ -31,10 +32,10 @@ export const languagePart: PulumiPart = {
     const built = await builtProgram(context, recipe);
     return built
       ? builtStatus(await recipe.version(), built)
-      : { name: program, way: "missing", remedy: "It comes with the official Pulumi CLI: install that." };
+      : { name: program, way: "missing", remedy: "It comes with the official Pulumi CLI. Install that." };
   },
   plan: async (context, status, official) => {
-    // The CLI will be downloaded or is there: either way its own host comes with it.
+    // A CLI that is downloaded brings its own language host.
     const cli = await pulumiPart.inspect(context);
     if (status.way !== "missing" || (official && cli.way === "missing")) return undefined;
     await requireGo(context, "The Node.js language host");

@@ -1,8 +1,9 @@
+/** What the parts from Pulumi have in common. */
 import type { Part, PartStatus, ToolchainContext } from "../../host/part.ts";
 
-/** A part that comes from Pulumi. What would be done is said for all of them before anything is done. */
+/** A part that comes from Pulumi. Before anything is done, the plans of all parts are shown. */
 export interface PulumiPart extends Part {
-  /** Undefined when nothing has to be done. Changes nothing. */
+  /** What `ensure` will do. Undefined when nothing has to be done. Changes nothing. */
   plan(
     context: ToolchainContext,
     status: PartStatus,

@@ -1,25 +1,26 @@
+/** The Pulumi plugins that the stack uses: found, downloaded or built as stand-ins. */
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "../../host/context.ts";
-import { canDownload } from "../network.ts";
-import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
-import { compareVersions, findVersion } from "../../host/versions.ts";
-import { pulumiPart, quiet, requireGo } from "./cli.ts";
-import type { PulumiPart } from "./part.ts";
 import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";
+import { repositoryRoot } from "../../host/context.ts";
+import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { indent, run } from "../../host/run.ts";
+import { compareVersions, findVersion } from "../../host/versions.ts";
+import { canDownload } from "../network.ts";
+import { pulumiPart, quiet, requireGo } from "./cli.ts";
+import type { PulumiPart } from "./part.ts";
 
 interface PluginSource {
   /** The plugin's name, and that of its npm package below @pulumi. */
   readonly name: string;
-  /** Where the recipe says which version it stands in for. */
+  /** The file of the recipe with the version that it stands in for. */
   readonly versionFile: string;
   readonly generator?: string;
-  /** What the stand-in lacks against the official plugin. */
+  /** What the stand-in lacks compared with the official plugin. */
   readonly limits: readonly string[];
-  /** Roughly, on two cores with an empty cache. */
+  /** How long the build takes on two cores with an empty cache, roughly. */
   readonly minutes: number;
 }
 
@@ -45,7 +46,7 @@ function pluginPart(source: PluginSource): PulumiPart {
     inspect: async (context) => {
       const wanted = wantedVersion(source.name);
       for (const location of findOnPath(program, context.env, [context.cacheDir])) {
-        // The CLI prefers a plugin on PATH to any other; one that does not say its version is taken as it is.
+        // The CLI prefers a plugin on PATH to any other, so one that does not tell its version is used too.
         const { code, stdout } = await run(location, ["-version"], { env: context.env, timeoutMs: 3_000 });
         const version = code === 0 ? findVersion(stdout) : undefined;
         if (!version || compareVersions(version, wanted) >= 0) return status("path", version, location);
@@ -87,7 +88,7 @@ export const pluginParts: readonly PulumiPart[] = [
     versionFile: "main.go",
     minutes: 1,
     limits: [
-      "it has local.Command without assetPaths and archivePaths, and remote.Command without a proxy: using anything else fails and says so",
+      "it has local.Command without assetPaths and archivePaths, and remote.Command without a proxy: using anything else fails with an error that says so",
     ],
   }),
   pluginPart({
@@ -104,7 +105,7 @@ export const pluginParts: readonly PulumiPart[] = [
     minutes: 3,
     limits: [
       "it is built around an older upstream, without docker.Image, docker.BuildxBuilder and properties added since " +
-        "(cpuPeriod, cpuQuota, memoryReservation, platform, ...): using one fails and names it",
+        "(cpuPeriod, cpuQuota, memoryReservation, platform, ...): using one fails with an error that names it",
     ],
   }),
 ];
@@ -116,7 +117,7 @@ function wantedVersion(name: string): string {
   return pulumi.version;
 }
 
-/** Where the CLI keeps plugins. One that is still being installed has a .partial file beside it. */
+/** A plugin that the CLI has installed. One that is still being installed has a .partial file beside it. */
 function installedPlugin(context: ToolchainContext, name: string, version: string): string | undefined {
   const home = context.env.PULUMI_HOME || join(context.env.HOME || homedir(), ".pulumi");
   const folder = join(home, "plugins", `resource-${name}-v${version}`);
@@ -124,7 +125,7 @@ function installedPlugin(context: ToolchainContext, name: string, version: strin
   return isExecutable(location) && !existsSync(`${folder}.partial`) ? location : undefined;
 }
 
-/** False when it did not work: then it is built instead. */
+/** False where the download failed. The caller then builds a stand-in. */
 async function download(context: ToolchainContext, name: string): Promise<boolean> {
   const version = wantedVersion(name);
   const cli = await pulumiPart.ensure(context);

@@ -1,3 +1,4 @@
+/** The toolchain of this machine deploys a real stack. */
 import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +10,6 @@ import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
 import { readBack, type Table } from "./support/read-back.ts";
 
-/** The whole way, for real: the toolchain as it is on this machine drives the engine. */
 describe("the toolchain deploys a real stack @engine", function () {
   this.timeout(3 * 60_000);
   let chain: Toolchain;
@@ -19,7 +19,7 @@ describe("the toolchain deploys a real stack @engine", function () {
   const label = `run-${process.pid}-${Date.now()}`;
 
   before(async function () {
-    this.timeout(30 * 60_000); // a bare machine builds all of it first
+    this.timeout(30 * 60_000); // a bare machine builds every part first
     chain = await ensureToolchain(createContext());
     const engine = chain.statuses.find((status) => status.name === "docker");
     await ensureImages(createContext(), ["debian:trixie-slim"], engine?.location ?? "");
@@ -42,7 +42,7 @@ describe("the toolchain deploys a real stack @engine", function () {
 
   after(async () => {
     if (!folder) return;
-    await pulumi("destroy", "--yes", "--skip-preview"); // nothing is left when all went well
+    await pulumi("destroy", "--yes", "--skip-preview"); // nothing is left when all tests passed
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -62,7 +62,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     return ids.split("\n").filter((id) => id);
   };
 
-  it("with every property that it was given", async () => {
+  it("with every property of the program", async () => {
     await ok(up());
     const [container] = JSON.parse(await docker("inspect", (await containers())[0] ?? "")) as [Inspected];
     const { HostConfig: host, Config: config } = container;
@@ -101,7 +101,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     );
   });
 
-  it("and then sees nothing to change, also after a refresh", async () => {
+  it("and then has nothing to change, also after a refresh", async () => {
     await ok(pulumi("preview", "--expect-no-changes"));
     await ok(pulumi("preview", "--expect-no-changes", "--refresh"));
   });
@@ -142,7 +142,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     assert.deepEqual(await containers(), before);
   });
 
-  it("keeps what comes from a secret out of the plain state, and hands it to the command", async () => {
+  it("keeps a value made from a secret out of the plain state, and gives it to the command", async () => {
     const outputs = JSON.parse(
       (await ok(pulumi("stack", "output", "--json", "--show-secrets"))).stdout,
     ) as Outputs;
@@ -177,7 +177,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     );
   });
 
-  it("keeps the old container when the new one does not become healthy, however often it is tried", async () => {
+  it("keeps the old container when the new one does not become healthy, also on a second try", async () => {
     const [good] = await containers();
     for (const attempt of [1, 2]) {
       const { code, output } = await up("healthy=false");
@@ -186,11 +186,11 @@ describe("the toolchain deploys a real stack @engine", function () {
       assert.ok((await containers()).includes(good ?? ""), `attempt ${attempt} removed the good one`);
     }
     await ok(up("healthy=true"));
-    assert.equal((await containers()).length, 1, "what the failed attempts left is gone");
+    assert.equal((await containers()).length, 1, "the failed attempts left nothing");
     await ok(pulumi("preview", "--expect-no-changes"));
   });
 
-  it("refuses a property that a stand-in lacks, by name", async function () {
+  it("refuses a property that a stand-in lacks, and names it", async function () {
     const plugin = chain.statuses.find((status) => status.name === "pulumi-resource-docker");
     if (plugin?.way !== "built") this.skip(); // the official plugin has them all
     const { code, output } = await pulumi("preview", "-c", "cpuPeriod=100000");
@@ -199,13 +199,13 @@ describe("the toolchain deploys a real stack @engine", function () {
     await ok(pulumi("config", "rm", "cpuPeriod"));
   });
 
-  it("and removes all of it", async () => {
+  it("and removes everything", async () => {
     await ok(pulumi("destroy", "--yes", "--skip-preview"));
     assert.equal(await docker("ps", "-aq", "--filter", `label=omniai.test=${label}`), "");
     assert.equal(await docker("images", "-q", `omniai-toolchain-test:${label}`), "");
   });
 
-  it("costs under two seconds when nothing is missing", async () => {
+  it("takes less than two seconds when nothing is missing", async () => {
     const started = performance.now();
     await ensureToolchain(createContext());
     const milliseconds = Math.round(performance.now() - started);

@@ -1,3 +1,4 @@
+/** What the plugins read back is known for every property that a workload sets. */
 import assert from "node:assert/strict";
 import { planContainer } from "../../../infra/workload.ts";
 import { readBack } from "./support/read-back.ts";

@@ -1,3 +1,4 @@
+/** A folder of the cache is complete or not there, also after a kill. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,7 @@ import { recorder } from "./support/reporter.ts";
 const key = { part: "thing", version: "1.0.0", recipe: "abc" };
 const { report } = recorder();
 
-/** A process that begins to fill the folder, says so, and then waits to be killed. */
+/** A process that begins to fill the folder, says so, and waits to be killed. */
 const halfBuild = `
   import { ensureCached } from ${JSON.stringify(join(import.meta.dirname, "../cache.ts"))};
   import { writeFileSync } from "node:fs";
@@ -66,7 +67,7 @@ describe("ensureCached", function () {
       assert.deepEqual(await readdir(folder), ["file"]);
     }));
 
-  it("shows nothing of a killed build, and the next one sweeps it away and succeeds", () =>
+  it("shows nothing of a killed build; the next build removes its folder and succeeds", () =>
     withFolder(async (cacheDir) => {
       const child = await startHalfBuild(cacheDir);
       assert.equal(existsSync(cachedFolder(cacheDir, key)), false);
@@ -95,7 +96,7 @@ describe("ensureCached", function () {
       assert.equal(fills, 1);
     }));
 
-  it("does not sweep what a living process is making", () =>
+  it("does not remove the unfinished folder of a living process", () =>
     withFolder(async (cacheDir) => {
       const child = await startHalfBuild(cacheDir);
       try {

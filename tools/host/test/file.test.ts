@@ -17,7 +17,7 @@ describe("writeWhole", () => {
       return Promise.resolve();
     }));
 
-  it("leaves nothing beside it either when it fails", () =>
+  it("leaves nothing beside the file when it fails either", () =>
     withFolder((folder) => {
       mkdirSync(join(folder, "file"));
       assert.throws(() => writeWhole(join(folder, "file"), "text"), /EISDIR|ENOTEMPTY|EEXIST|EPERM/);

@@ -7,7 +7,8 @@ import { utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { judge, LockHeldError, parseLock, readLock, takeLock, withLock, type Holder } from "../lock.mjs";
+import { judge, parseLock, readLock, type Holder } from "../lock-file.mjs";
+import { LockHeldError, takeLock, withLock } from "../lock.mjs";
 import { thisProcess } from "../process.mjs";
 import { withFolder } from "./support/folder.ts";
 
@@ -60,7 +61,7 @@ describe("withLock", () => {
       assert.deepEqual(former, [pid]);
     }));
 
-  it("knows a pid that was given out again", async function () {
+  it("takes over the lock of a pid that the system has used again", async function () {
     if (thisProcess().start === undefined) this.skip(); // the system does not say when a process started
     await withFolder(async (folder) => {
       const path = join(folder, "a.lock");
@@ -91,7 +92,7 @@ describe("withLock", () => {
       assert.equal(existsSync(path), true);
     }));
 
-  it("lets many take over a dead one's lock, one at a time", () =>
+  it("lets many take over the lock of a dead process, one at a time", () =>
     withFolder(async (folder) => {
       const path = join(folder, "a.lock");
       await writeFile(path, JSON.stringify({ pid: await deadPid() }));
@@ -100,7 +101,7 @@ describe("withLock", () => {
       assert.equal(most(), 1);
     }));
 
-  it("gives the lock back when the work fails", () =>
+  it("releases the lock when the work fails", () =>
     withFolder(async (folder) => {
       const path = join(folder, "a.lock");
       await assert.rejects(
@@ -136,7 +137,7 @@ describe("takeLock", () => {
       assert.equal(readLock(path)?.hostname, "elsewhere");
     }));
 
-  it("stays held while another process lives that holds it too", () =>
+  it("keeps the lock held while another process lives that holds it too", () =>
     withFolder(async (folder) => {
       const path = join(folder, "a.lock");
       const lock = await takeLock(path);

@@ -6,7 +6,7 @@ import { findOnPath, findProgram, systemPath } from "../path.mjs";
 import { withFolder } from "./support/folder.ts";
 
 describe("a program on PATH", () => {
-  it("is executable, is no folder, and lies outside of the folders to leave out", () =>
+  it("is executable, is not a folder, and is outside the excepted folders", () =>
     withFolder((root) => {
       const folders = ["a", "b", "c", "d"].map((name) => join(root, name));
       const [a = "", b = "", c = "", d = ""] = folders;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { isAlive, parseStartTime, startedAt, startTimeOf, thisProcess } from "../process.mjs";
 
 describe("isAlive", () => {
-  it("knows a process that runs, one that has ended, and what is no pid", async () => {
+  it("tells a process that runs from one that has ended and from numbers that are no pid", async () => {
     assert.equal(isAlive(process.pid), true);
     const child = spawn("true");
     await once(child, "exit");
@@ -13,7 +13,7 @@ describe("isAlive", () => {
     for (const pid of [0, -1, 1.5, Number.NaN]) assert.equal(isAlive(pid), false, String(pid));
   });
 
-  it("knows a process from a later one with its pid", function () {
+  it("tells a process from a later one with the same pid", function () {
     const { pid, start } = thisProcess();
     if (start === undefined) return this.skip(); // the system does not say when a process started
     assert.equal(isAlive(pid, start), true);
@@ -45,7 +45,7 @@ describe("when a process started", () => {
     assert.equal(parseStartTime(`7 (dockerd) Z ${fields} 98765 0`), undefined);
   });
 
-  it("is a time of the clock, to about a second", function () {
+  it("is known as a time, to about a second", function () {
     if (startTimeOf(process.pid) === undefined) return this.skip();
     const guess = Date.now() - process.uptime() * 1000;
     assert.ok(Math.abs((startedAt(process.pid)?.getTime() ?? 0) - guess) < 3000);

@@ -1,3 +1,4 @@
+/** What a step shows, on a terminal and elsewhere. */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createReporter } from "../report.ts";

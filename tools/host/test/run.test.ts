@@ -28,7 +28,7 @@ describe("run", () => {
     assert.match(result.notStarted ?? "", /ENOENT/);
   });
 
-  it("does not wait for what a program leaves behind when its time is over", async () => {
+  it("does not wait for the children of a program whose time is over", async () => {
     const started = performance.now();
     const result = await run("sh", ["-c", "echo before; sleep 15 & wait"], { timeoutMs: 100 });
     const seconds = (performance.now() - started) / 1000;

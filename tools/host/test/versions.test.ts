@@ -1,3 +1,4 @@
+/** Versions are compared as semver does, and found in what programs print. */
 import assert from "node:assert/strict";
 import { compareVersions, findVersion } from "../versions.ts";
 
@@ -21,11 +22,19 @@ describe("compareVersions", () => {
     }
   });
 
-  it("leaves build metadata out", () => {
+  it("compares by number, and takes engines' versions as they are", () => {
+    assert.equal(compareVersions("20.10.24+dfsg1", "20.10"), 1);
+    assert.equal(compareVersions("20.10", "20.10.0"), 0);
+    assert.equal(compareVersions("19.03.15", "20.10"), -1);
+    assert.equal(compareVersions("1.9", "1.41"), -1);
+    assert.equal(compareVersions("v28.0.0-rc.1", "27.5.1"), 1);
+  });
+
+  it("ignores build metadata", () => {
     assert.equal(compareVersions("5.2.0+standin.2.23.0", "5.2.0"), 0);
   });
 
-  it("refuses what is no version, and shows it", () => {
+  it("refuses a text that is not a version, and shows it", () => {
     assert.throws(() => compareVersions("latest", "1.0.0"), /"latest" is not a version/);
   });
 });

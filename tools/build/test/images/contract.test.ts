@@ -8,10 +8,10 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { enginePart, resolveDockerHost } from "../../../find/engine/index.ts";
-import { docker, testContext, until } from "../../../host/test/support/engine.ts";
 import { ensureImages } from "../../../find/images/index.ts";
 import type { PartStatus } from "../../../host/part.ts";
 import { run } from "../../../host/run.ts";
+import { docker, testContext, until } from "../../../host/test/support/engine.ts";
 
 const POSTGRES = "postgres:17-trixie";
 const REDIS = "redis:8";
@@ -89,7 +89,7 @@ describe("images: the contract, on the real engine @engine", function () {
     return path;
   };
 
-  it("each image says what it is", () => {
+  it("each image has the labels of a stand-in", () => {
     for (const status of statuses) {
       assert.notEqual(status.way, "missing", status.name);
       if (status.way !== "built") continue;
@@ -186,14 +186,14 @@ describe("images: the contract, on the real engine @engine", function () {
       }
     });
 
-    it("starts as root with variables, and is then postgres", async () => {
+    it("starts as root with variables, and changes to the user postgres", async () => {
       const name = await start(["--network", "none", "--env", "POSTGRES_PASSWORD=p", POSTGRES]);
       await ready(name, "postgres");
       assert.equal(await exec(name, "stat", "-c", "%u", "/proc/1"), "999");
       assert.equal(await exec(name, "psql", "-U", "postgres", "-qtAXc", "SELECT current_user"), "postgres");
     });
 
-    it("wants the password from hosts", async () => {
+    it("asks hosts for the password", async () => {
       const name = await start(["--env", "POSTGRES_PASSWORD=right", POSTGRES]);
       await ready(name, "postgres");
       const address = await exec(name, "hostname", "-i");
@@ -230,7 +230,7 @@ describe("images: the contract, on the real engine @engine", function () {
       await ready(name, "postgres");
     });
 
-    it("does not take a data folder for good whose first initialisation was cut off", async function () {
+    it("does not use a data folder whose first initialisation was cut off", async function () {
       // The official image does not promise this.
       if (statuses[0]?.way !== "built") return this.skip();
       const data = await volume();
@@ -256,7 +256,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(await exec(name, "psql", "-U", "postgres", "-qtAXc", "SELECT count(*) FROM last"), "0");
     });
 
-    it("touches nothing in a folder that is not its own", async function () {
+    it("changes nothing in a folder that is not PostgreSQL's", async function () {
       if (statuses[0]?.way !== "built") return this.skip();
       chmodSync(folder, 0o777);
       const theirs = file("letters.txt", "keep");
@@ -267,7 +267,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(existsSync(theirs), true);
     });
 
-    it("is made as the official one is", async () => {
+    it("has the image settings of the official one", async () => {
       const made = await config(POSTGRES);
       assert.match(made, /"StopSignal":"SIGINT"/);
       assert.match(made, /"ExposedPorts":\{"5432\/tcp":\{\}\}/);
@@ -313,7 +313,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(await stateOf(name, "ExitCode"), "0");
     });
 
-    it("starts as root, is then redis, and lets other containers in", async () => {
+    it("starts as root, changes to the user redis, and accepts other containers", async () => {
       const name = await start([REDIS]);
       await until("redis answers", () => succeeds(name, "redis-cli", "ping"));
       assert.equal(await exec(name, "stat", "-c", "%u", "/proc/1"), "999");
@@ -322,7 +322,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(answer.stdout.trim(), "PONG");
     });
 
-    it("takes a configuration file, and leaves its protected mode alone", async () => {
+    it("takes a configuration file, and keeps its protected mode", async () => {
       file("redis.conf", "port 6380\nprotected-mode yes\n");
       const name = await start([
         "--network",
@@ -339,7 +339,7 @@ describe("images: the contract, on the real engine @engine", function () {
       );
     });
 
-    it("is made as the official one is", async () => {
+    it("has the image settings of the official one", async () => {
       const made = await config(REDIS);
       assert.match(made, /"ExposedPorts":\{"6379\/tcp":\{\}\}/);
       assert.match(made, /"WorkingDir":"\/data"/);
@@ -424,7 +424,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(await exec(name, "sh", "-c", "stat -c %u /proc/[0-9]*/ | sort -u | grep -c 101"), "1");
     });
 
-    it("is made as the official one is, with curl and openssl", async () => {
+    it("has the image settings of the official one, and curl and openssl", async () => {
       const made = await config(NGINX);
       assert.match(made, /"StopSignal":"SIGQUIT"/);
       assert.match(made, /"ExposedPorts":\{"80\/tcp":\{\}\}/);
@@ -438,7 +438,7 @@ describe("images: the contract, on the real engine @engine", function () {
   });
 
   describe("node", () => {
-    it("runs TypeScript as 1000 on a read-only root, and leaves on SIGTERM", async () => {
+    it("runs TypeScript as 1000 on a read-only root, and ends on SIGTERM", async () => {
       file(
         "main.ts",
         'const on: string = "on"; process.on("SIGTERM", () => process.exit(0)); console.log(on, process.version, process.getuid?.()); setInterval(() => {}, 1000);\n',
@@ -459,7 +459,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.equal(await stateOf(name, "ExitCode"), "0");
     });
 
-    it("hands flags and files to node and runs commands as they are", async () => {
+    it("passes flags and files to node, and runs commands as they are", async () => {
       const said = async (...args: string[]): Promise<string> =>
         (await docker(["run", "--rm", "--network", "none", NODE, ...args])).stdout.trim();
       assert.equal(await said("-p", "1 + 1"), "2");
@@ -471,7 +471,7 @@ describe("images: the contract, on the real engine @engine", function () {
       assert.match(await said("sh", "-c", "echo v$NODE_VERSION; node --version"), /^(v24\.\d+\.\d+)\n\1$/);
     });
 
-    it("is made as the official one is", async () => {
+    it("has the image settings of the official one", async () => {
       const made = await config(NODE);
       assert.match(made, /"Entrypoint":\["docker-entrypoint\.sh"\]/);
       assert.match(made, /"Cmd":\["node"\]/);

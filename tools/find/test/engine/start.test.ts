@@ -10,20 +10,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findProgram } from "../../../host/path.mjs";
+import { nameOf, readPidFile } from "../../../host/process.mjs";
+import { run } from "../../../host/run.ts";
+import { docker, leaveSocket, testContext, until } from "../../../host/test/support/engine.ts";
+import { withFolder } from "../../../host/test/support/folder.ts";
 import { askEngine } from "../../engine/api.ts";
 import { stopEngine } from "../../engine/index.ts";
 import type { EnginePlace } from "../../engine/place.ts";
 import { readRecord } from "../../engine/record.ts";
-import { clearPidFile, clearSocket, listens } from "../../engine/stale.ts";
 import { startDirect } from "../../engine/start.ts";
-import { withFolder } from "../../../host/test/support/folder.ts";
-import { docker, testContext, until } from "../../../host/test/support/engine.ts";
-import { findProgram } from "../../../host/path.mjs";
-import { nameOf, readPidFile } from "../../../host/process.mjs";
-import { run } from "../../../host/run.ts";
 
 function placeIn(folder: string): EnginePlace {
   const socket = join(folder, "docker.sock");
@@ -37,7 +35,7 @@ function placeIn(folder: string): EnginePlace {
     containerdSocket: join(folder, "system-containerd.sock"),
     recordFile: join(folder, "engine.json"),
     logFile: join(folder, "dockerd.log"),
-    // A network of its own: an engine without a bridge would remove docker0 from under the machine's own engine.
+    // It gets its own network, because an engine without a bridge would remove docker0 from the machine's own engine.
     within: ["unshare", "--net"],
     flags: [
       ...["--host", `unix://${socket}`, "--pidfile", pidFile, "--exec-root", exec],
@@ -55,13 +53,13 @@ describe("engine: a real one is started and stopped", function () {
   before(function () {
     if (process.platform === "linux" && process.getuid?.() === 0 && findProgram("dockerd", process.env))
       return;
-    // CI is a root Linux machine with an engine: there this is never left out.
+    // CI is a Linux machine with an engine and runs as root, so there this test is never skipped.
     if (process.env["CI"] === "true") throw new Error("CI must run this test: root, Linux, dockerd on PATH");
     this.skip();
   });
 
   beforeEach(() => {
-    // Short: a unix socket's path has at most 107 characters, and containerd's lies deep.
+    // The name is short, because a unix socket's path has at most 107 characters, and containerd's is deep in here.
     folder = mkdtempSync(join(tmpdir(), "oe-"));
     place = placeIn(folder);
     writeFileSync(join(folder, "daemon.json"), "{}\n");
@@ -111,7 +109,7 @@ describe("engine: a real one is started and stopped", function () {
     assert.equal((await stopEngine(context, place.recordFile)).stopped, false);
   });
 
-  it("starts over what a machine that went down leaves: pid files in use by others, sockets of nobody", async () => {
+  it("starts in spite of what a crashed machine left: pid files with pids of others, and sockets where nobody listens", async () => {
     mkdirSync(join(folder, "exec", "containerd"), { recursive: true });
     writeFileSync(place.pidFile, String(process.pid));
     writeFileSync(place.containerdPidFile, String(process.pid));
@@ -127,7 +125,7 @@ describe("engine: a real one is started and stopped", function () {
     );
   });
 
-  it("starts again after it was killed", async () => {
+  it("starts again after a kill", async () => {
     await startDirect(testContext(folder), place);
     const first = readPidFile(place.pidFile);
     assert.ok(first !== undefined);
@@ -137,7 +135,7 @@ describe("engine: a real one is started and stopped", function () {
     assert.notEqual(readPidFile(place.pidFile), first);
   });
 
-  it("says the last lines of the log when it does not start, and leaves no record", async () => {
+  it("shows the last lines of the log when it does not start, and leaves no record", async () => {
     writeFileSync(join(folder, "daemon.json"), '{"no-such-option": true}\n');
     await assert.rejects(startDirect(testContext(folder), place), (error: Error) => {
       assert.match(error.message, /does not start: it ended with exit code 1/);
@@ -149,7 +147,7 @@ describe("engine: a real one is started and stopped", function () {
     assert.equal(existsSync(`${place.recordFile}.starting`), false);
   });
 
-  it("ends no engine that runs and does not answer, but names it", async () => {
+  it("names an engine that runs and does not answer, and does not end it", async () => {
     symlinkSync(findProgram("sleep", process.env) ?? "", join(folder, "dockerd"));
     const other = spawn(join(folder, "dockerd"), ["60"], { stdio: "ignore" });
     try {
@@ -166,7 +164,7 @@ describe("engine: a real one is started and stopped", function () {
     }
   });
 
-  it("goes on behind a run that died while starting", async () => {
+  it("takes over from a run that died while it started the engine", async () => {
     writeFileSync(`${place.recordFile}.starting`, JSON.stringify({ pid: 999999999 }));
     await startDirect(testContext(folder), place);
     assert.equal((await askEngine(place.host, process.env)).reached, true);
@@ -174,7 +172,7 @@ describe("engine: a real one is started and stopped", function () {
 });
 
 describe("engine: one start at a time", () => {
-  it("leaves the lock of a run that is still starting one, and names that run", () =>
+  it("leaves the lock of a run that is still starting the engine, and names that run", () =>
     withFolder(async (folder) => {
       const place = placeIn(folder);
       const other = spawn("sleep", ["60"]);
@@ -196,61 +194,3 @@ describe("engine: one start at a time", () => {
       }
     }));
 });
-
-describe("engine: what is stale and what is not", () => {
-  let folder: string;
-  const said: string[] = [];
-  const say = (line: string): void => void said.push(line);
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "oe-"));
-    said.length = 0;
-  });
-  afterEach(() => rmSync(folder, { recursive: true }));
-
-  it("keeps the pid file of a program that runs, and removes any other", async function () {
-    if (process.platform !== "linux") return this.skip();
-    const file = join(folder, "pid");
-    // A process of the right name: a link to sleep.
-    symlinkSync(findProgram("sleep", process.env) ?? "", join(folder, "dockerd"));
-    const engine = spawn(join(folder, "dockerd"), ["60"], { stdio: "ignore" });
-    try {
-      await until("the process has its name", () => Promise.resolve(nameOf(engine.pid ?? 0) === "dockerd"));
-      writeFileSync(file, `${engine.pid}\n`);
-      assert.equal(clearPidFile(file, "dockerd", say), engine.pid);
-      assert.equal(existsSync(file), true);
-      assert.equal(clearPidFile(file, "containerd", say), undefined);
-      assert.equal(existsSync(file), false);
-    } finally {
-      engine.kill();
-    }
-    for (const text of ["", "rubbish", "-1", "999999999"]) {
-      writeFileSync(file, text);
-      assert.equal(clearPidFile(file, "dockerd", say), undefined);
-      assert.equal(existsSync(file), false, `"${text}" is stale`);
-    }
-    assert.equal(clearPidFile(file, "dockerd", say), undefined, "no file is no trouble");
-  });
-
-  it("keeps a socket at which somebody listens, removes one of nobody, names a folder in its place", async () => {
-    const path = join(folder, "socket");
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(path, resolve));
-    await clearSocket(path, say);
-    assert.equal(await listens(path), true);
-    await new Promise((resolve) => server.close(resolve));
-
-    await leaveSocket(path);
-    await clearSocket(path, say);
-    assert.equal(existsSync(path), false);
-
-    mkdirSync(path);
-    await assert.rejects(clearSocket(path, say), /is a folder[\s\S]*rmdir/);
-    await clearSocket(join(folder, "none"), say);
-  });
-});
-
-/** A socket file whose listener was killed before it could remove it. */
-async function leaveSocket(path: string): Promise<void> {
-  const script = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
-  await run(process.execPath, ["-e", script, path]);
-}

@@ -1,3 +1,4 @@
+/** A small stack that uses every plugin, for the test of the toolchain. */
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";

@@ -69,3 +69,9 @@ export async function until(what: string, test: () => Promise<boolean>, ms = 30_
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
 }
+
+/** A socket file whose listener was killed before it could remove it. */
+export async function leaveSocket(path: string): Promise<void> {
+  const script = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  await run(process.execPath, ["-e", script, path]);
+}

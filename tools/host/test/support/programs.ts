@@ -1,3 +1,4 @@
+/** Programs that only print a line. */
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 

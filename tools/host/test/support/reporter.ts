@@ -1,3 +1,4 @@
+/** Reporters and contexts that record. */
 import type { Reporter, ToolchainContext } from "../../part.ts";
 
 export interface Recorded {

@@ -1,0 +1,17 @@
+/** Which language host is taken. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { withFolder } from "../../../host/test/support/folder.ts";
+import { programThatSays } from "../../../host/test/support/programs.ts";
+import { emptyMachine } from "../../../host/test/support/reporter.ts";
+import { languagePart } from "../../pulumi/language.ts";
+
+describe("the language host", () => {
+  it("is the one beside the CLI", () =>
+    withFolder(async (folder) => {
+      await programThatSays(join(folder, "bin/pulumi"), "v3.300.1");
+      await programThatSays(join(folder, "bin/pulumi-language-nodejs"), "");
+      const status = await languagePart.inspect(emptyMachine(folder));
+      assert.deepEqual([status.way, status.version], ["path", "3.300.1"]);
+    }));
+});

@@ -1,0 +1,39 @@
+/** Which plugin is taken. */
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { repositoryRoot } from "../../../host/context.ts";
+import { withFolder } from "../../../host/test/support/folder.ts";
+import { programThatSays } from "../../../host/test/support/programs.ts";
+import { emptyMachine } from "../../../host/test/support/reporter.ts";
+import { pluginParts } from "../../pulumi/plugin.ts";
+
+const dockerPlugin = pluginParts.find((part) => part.name === "pulumi-resource-docker");
+
+describe("a plugin", () => {
+  it("is the one on PATH when that is new enough, else the one that Pulumi installed", () =>
+    withFolder(async (folder) => {
+      assert.ok(dockerPlugin);
+      const context = emptyMachine(folder);
+      const program = join(folder, "bin/pulumi-resource-docker");
+      await programThatSays(program, "4.0.0");
+      assert.equal((await dockerPlugin.inspect(context)).way, "missing");
+
+      const wanted = (
+        JSON.parse(
+          await readFile(join(repositoryRoot, "node_modules/@pulumi/docker/package.json"), "utf8"),
+        ) as {
+          pulumi: { version: string };
+        }
+      ).pulumi.version;
+      const installed = join(folder, `.pulumi/plugins/resource-docker-v${wanted}`);
+      await programThatSays(join(installed, "pulumi-resource-docker"), "");
+      assert.equal((await dockerPlugin.inspect(context)).way, "downloaded");
+
+      await writeFile(`${installed}.partial`, "");
+      assert.equal((await dockerPlugin.inspect(context)).way, "missing", "it is still being installed");
+
+      await programThatSays(program, "99.0.0");
+      assert.equal((await dockerPlugin.inspect(context)).way, "path");
+    }));
+});
