@@ -12,11 +12,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeResults } from "./resilience/report.ts";
-import { createGround } from "./resilience/ground.ts";
-import { runRow, type Conditions, type Place, type Result, type Row } from "./resilience/row.ts";
-import { rows } from "./resilience/rows/index.ts";
-import { peerRows } from "./resilience/rows/peers.ts";
-import { createScene } from "./resilience/scene.ts";
+import { createGround } from "./resilience/peer-environment.ts";
+import { runRow, type Conditions, type Place, type Result, type Row } from "./resilience/scenario.ts";
+import { rows } from "./resilience/scenarios/index.ts";
+import { peerRows } from "./resilience/scenarios/peers.ts";
+import { createScene } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
 const repository = join(import.meta.dirname, "..");

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderChart } from "./chart.ts";
-import type { Result } from "./row.ts";
+import type { Result } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
 /**

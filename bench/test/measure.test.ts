@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { nothingDropped } from "../resilience/judge.ts";
 import { measure, parseRows, timeline } from "../resilience/measure.ts";
 import { merge, renderTable } from "../resilience/report.ts";
-import type { Result } from "../resilience/row.ts";
+import type { Result } from "../resilience/scenario.ts";
 import { EVENT, GET, ROW, type Account, type Failure, type Sample } from "../resilience/traffic.ts";
 
 const BEGAN = 1_000_000;

@@ -5,10 +5,10 @@ import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
-import { openPage } from "./support/page.ts";
+import { openPage } from "../support/page.ts";
 import { killTree } from "../support/process.ts";
 import { createStack, docker, programOf, type TestStack } from "../support/stack.ts";
-import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
+import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 
 const RATE = 60;
 const STREAMS = 20;

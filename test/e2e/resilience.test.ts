@@ -4,9 +4,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runRow } from "../../bench/resilience/row.ts";
-import { rows } from "../../bench/resilience/rows/index.ts";
-import { createScene, type Scene } from "../../bench/resilience/scene.ts";
+import { runRow } from "../../bench/resilience/scenario.ts";
+import { rows } from "../../bench/resilience/scenarios/index.ts";
+import { createScene, type Scene } from "../../bench/resilience/stack-environment.ts";
 import { buildTraffic } from "../../bench/resilience/traffic.ts";
 
 /** Those that deploy.test.ts and the service's own tests do not have. */

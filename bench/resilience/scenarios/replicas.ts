@@ -5,8 +5,8 @@ import { eventually } from "../../../test/support/http.ts";
 import { docker, programOf } from "../../../test/support/stack.ts";
 import { atMost, nothingDropped, nothingLost } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
-import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Outcome, Row, Verdict } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
 
 /** A replica as it was before. `name` is its container's, `host` what it calls itself. */

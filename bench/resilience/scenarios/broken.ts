@@ -3,8 +3,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../../test/support/http.ts";
 import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
-import type { Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Outcome, Row, Verdict } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 
 /** As many as a stack has when nothing is left over: PostgreSQL, Redis, the edge and two replicas. */
 const CONTAINERS = 5;

@@ -8,7 +8,7 @@ import { imageNames, readSettings } from "../../ops/stack/settings.ts";
 import { call, eventually } from "../../test/support/http.ts";
 import { freePort } from "../../test/support/stack.ts";
 import { parseRows } from "./measure.ts";
-import type { Place } from "./row.ts";
+import type { Place } from "./scenario.ts";
 
 /** Everything that a peer is given; what it does with it is its own. */
 export interface Ground extends Place {

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { docker, type CommandResult } from "../../../test/support/stack.ts";
 import { answeredOnlyBy, atMost, nothingDropped, quickEnough } from "../judge.ts";
-import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Outcome, Row, Verdict } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 
 const smooth = (evidence: Evidence): Verdict[] => [...nothingDropped(evidence), quickEnough(evidence)];
 

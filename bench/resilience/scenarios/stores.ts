@@ -7,8 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { call, eventually } from "../../../test/support/http.ts";
 import { docker } from "../../../test/support/stack.ts";
 import { atMost, nothingLost } from "../judge.ts";
-import type { Evidence, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Row, Verdict } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
 import { restartsOf } from "./replicas.ts";
 

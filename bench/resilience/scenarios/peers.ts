@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, type Ground } from "../ground.ts";
+import { run, type Ground } from "../peer-environment.ts";
 import { nothingDropped, quickEnough } from "../judge.ts";
-import type { Row } from "../row.ts";
+import type { Row } from "../scenario.ts";
 
 const peers = join(import.meta.dirname, "../../peers");
 

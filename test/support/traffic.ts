@@ -1,8 +1,8 @@
 /** What a stack has to carry while something happens to it: requests of both kinds, and streams with numbered events. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { startLoad, type LoadResult } from "../../support/load.ts";
-import { openSse } from "../../support/http.ts";
+import { startLoad, type LoadResult } from "./load.ts";
+import { openSse } from "./http.ts";
 
 export interface Traffic {
   /** Stops, waits for what is under way, and accounts for it. */

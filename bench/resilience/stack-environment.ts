@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { createStack, docker, type CommandResult, type TestStack } from "../../test/support/stack.ts";
 import { parseRows, type ReplicaSample } from "./measure.ts";
-import type { Place } from "./row.ts";
+import type { Place } from "./scenario.ts";
 
 export interface Scene extends Place {
   readonly stack: TestStack;

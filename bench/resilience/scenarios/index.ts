@@ -1,6 +1,6 @@
 /** Every row, in the order of the table. */
-import type { Row } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Row } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 import { brokenVersions } from "./broken.ts";
 import { changes } from "./change.ts";
 import { machineFaults } from "./machine.ts";

@@ -9,8 +9,8 @@ import { createContext } from "../../../tools/find/index.ts";
 import { isAlive } from "../../../tools/host/process.mjs";
 import { atMost, nothingDropped, nothingLost, quickEnough } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
-import type { Row } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Row } from "../scenario.ts";
+import type { Scene } from "../stack-environment.ts";
 import { recoverAndCount } from "./broken.ts";
 
 const interrupted: Row<Scene> = {
