@@ -1,4 +1,4 @@
-/** One chart of all rows: a strip each, on one scale of time. Plain SVG. */
+/** One chart of all scenarios: a strip each, on one scale of time. Plain SVG. */
 import type { Result } from "./scenario.ts";
 
 const WIDTH = 980;

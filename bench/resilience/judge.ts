@@ -1,4 +1,4 @@
-/** What must hold, in words and figures that several rows share. */
+/** What must hold, in words and figures that several scenarios share. */
 import type { Evidence, Verdict } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
