@@ -1,3 +1,4 @@
+/** Proves when the first step of every npm script installs packages, and on which Node. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
