@@ -1,7 +1,7 @@
 /**
- * `npm run bench:resilience [-- ROW…]`: puts load on a stack of its own, does the thing of each row, and accounts for
- * every request, row and event. Writes docs/resilience.md, .json and .svg; rows that did not run keep their figures.
- * Needs Go, and root for the rows that touch processes of the host.
+ * `npm run bench:resilience [-- SCENARIO…]`: puts load on a stack of its own, plays each scenario, and accounts for
+ * every request, row and event. Writes docs/resilience.md, .json and .svg; scenarios that did not run keep their figures.
+ * Needs Go, and root for the scenarios that touch processes of the host.
  *
  * --rate, --streams, --events: another load than 200 requests a second, 500 streams and 20 events a second.
  */
@@ -12,11 +12,17 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeResults } from "./resilience/report.ts";
-import { createGround } from "./resilience/ground.ts";
-import { runRow, type Conditions, type Place, type Result, type Row } from "./resilience/row.ts";
-import { rows } from "./resilience/rows/index.ts";
-import { peerRows } from "./resilience/rows/peers.ts";
-import { createScene } from "./resilience/scene.ts";
+import { createPeerEnvironment } from "./resilience/peer-environment.ts";
+import {
+  runScenario,
+  type Conditions,
+  type Environment,
+  type Result,
+  type Scenario,
+} from "./resilience/scenario.ts";
+import { scenarios } from "./resilience/scenarios/index.ts";
+import { peerScenarios } from "./resilience/scenarios/peers.ts";
+import { createStackEnvironment } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
 const repository = join(import.meta.dirname, "..");
@@ -28,13 +34,13 @@ const { values, positionals } = parseArgs({
     events: { type: "string", default: "20" },
   },
 });
-const names = [...rows, ...peerRows].map(({ name }) => name);
+const names = [...scenarios, ...peerScenarios].map(({ name }) => name);
 const unknown = positionals.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
-  console.error(`There is no row ${unknown.join(", ")}; there are: ${names.join(", ")}.`);
+  console.error(`There is no scenario ${unknown.join(", ")}; there are: ${names.join(", ")}.`);
   process.exit(2);
 }
-const choose = <P extends Place>(all: readonly Row<P>[]): readonly Row<P>[] =>
+const choose = <E extends Environment>(all: readonly Scenario<E>[]): readonly Scenario<E>[] =>
   all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 /** One address makes all of the load, so the limits for one address have to be above it. */
@@ -59,33 +65,36 @@ const clear = async (): Promise<void> => {
 const leave = (): void => void clear().finally(() => process.exit(130));
 process.once("SIGINT", leave).once("SIGTERM", leave);
 
-async function runAll<P extends Place>(chosen: readonly Row<P>[], create: () => Promise<P>): Promise<void> {
+async function runAll<E extends Environment>(
+  chosen: readonly Scenario<E>[],
+  create: () => Promise<E>,
+): Promise<void> {
   if (chosen.length === 0) return;
-  const place = await create();
-  for (const row of chosen) {
-    const result = await runRow(row, place, conditions);
+  const environment = await create();
+  for (const scenario of chosen) {
+    const result = await runScenario(scenario, environment, conditions);
     done.push(result);
     const { recovery, notRun, error, verdicts, figures } = result;
-    console.log(`\n${row.name}: ${notRun ?? error ?? `${recovery?.toFixed(1) ?? ""} s`}`);
+    console.log(`\n${scenario.name}: ${notRun ?? error ?? `${recovery?.toFixed(1) ?? ""} s`}`);
     for (const { what, holds } of verdicts) console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
     for (const reason of figures?.reasons ?? []) console.log(`  ${reason}`);
-    // At once: a later row that breaks the machine takes nothing away.
+    // Written at once, so that a later scenario that breaks the machine takes nothing away.
     writeResults(join(repository, "docs"), done, names);
   }
   await clear();
 }
 
 try {
-  await runAll(choose(rows), async () => {
-    const scene = await createScene(`resil-${process.pid}`, CONFIG);
-    toRemove.push(() => scene.remove());
-    await scene.succeed("up", "--yes");
-    return scene;
+  await runAll(choose(scenarios), async () => {
+    const environment = await createStackEnvironment(`resil-${process.pid}`, CONFIG);
+    toRemove.push(() => environment.remove());
+    await environment.succeed("up", "--yes");
+    return environment;
   });
-  await runAll(choose(peerRows), async () => {
-    const ground = await createGround();
-    toRemove.push(() => Promise.resolve(ground.remove()));
-    return ground;
+  await runAll(choose(peerScenarios), async () => {
+    const environment = await createPeerEnvironment();
+    toRemove.push(() => Promise.resolve(environment.remove()));
+    return environment;
   });
 } finally {
   await clear();

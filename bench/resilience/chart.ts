@@ -1,5 +1,5 @@
-/** One chart of all rows: a strip each, on one scale of time. Plain SVG. */
-import type { Result } from "./row.ts";
+/** One chart of all scenarios: a strip each, on one scale of time. Plain SVG. */
+import type { Result } from "./scenario.ts";
 
 const WIDTH = 980;
 const LEFT = 190;

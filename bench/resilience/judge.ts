@@ -1,5 +1,5 @@
-/** What must hold, in words and figures that several rows share. */
-import type { Evidence, Verdict } from "./row.ts";
+/** What must hold, in words and figures that several scenarios share. */
+import type { Evidence, Verdict } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
 const count = (what: string, value: number | undefined): Verdict => ({

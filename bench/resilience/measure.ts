@@ -1,4 +1,4 @@
-/** From the account of a load to the figures of a row. Pure. */
+/** From the account of a load to the figures of a scenario. Pure. */
 import { quantile } from "../../test/support/load.ts";
 import { EVENT, GET, ROW, type Account, type Failure } from "./traffic.ts";
 
@@ -63,7 +63,7 @@ export interface Timeline {
   readonly failed: readonly number[];
   readonly streams: readonly number[];
   readonly replicas: readonly number[];
-  /** p99 of what was sent in the second and succeeded, ms; null when nothing was. Shows when in a row it was slow. */
+  /** p99 of what was sent in the second and succeeded, ms; null when nothing was. Shows when in a scenario it was slow. */
   readonly p99Ms: readonly (number | null)[];
 }
 
@@ -114,7 +114,7 @@ export function measure(account: Account, stored: StoredRows, began: number, end
   };
 }
 
-/** At most six: what a person looks at first when a row does not hold. */
+/** At most six: what a person looks at first when a scenario does not hold. */
 function reasonsOf(failures: readonly Failure[], began: number): string[] {
   const groups = new Map<string, number[]>();
   for (const { kind, status, why, at } of failures) {

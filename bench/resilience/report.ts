@@ -1,12 +1,12 @@
-/** docs/resilience.md, .json and .svg: one table and one chart over all rows, whenever each was measured. */
+/** docs/resilience.md, .json and .svg: one table and one chart over all scenarios, whenever each was measured. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderChart } from "./chart.ts";
-import type { Result } from "./row.ts";
+import type { Result } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
 /**
- * Results by the order of `names`: those of this run, and those of earlier runs for rows that did not run now, or that
+ * Results by the order of `names`: those of this run, and those of earlier runs for scenarios that did not run now, or that
  * were tried and could not be measured.
  */
 export function merge(
@@ -83,10 +83,10 @@ see each of them once and in order, while every client leaves and resumes about 
 had to send twice because its connection was closed counts as failed. \`p99\` is that of the time from the beginning of the
 thing to its end, beside that of the seconds before.
 
-\`npm run bench:resilience -- deploy scale\` measures only those rows and keeps the others as they are. The machine runs
+\`npm run bench:resilience -- deploy scale\` measures only those scenarios and keeps the others as they are. The machine runs
 the stack, the deploy and the load, so times are those of a machine that is busy with all three. The load goes to the
 edge's own address; where that changes (nginx replaced, everything stopped) and for the peers, to the port on the
-loopback. A row in which requests failed before anything was done says nothing, and is not counted.
+loopback. A scenario in which requests failed before anything was done proves nothing, and is not counted.
 `;
 
 /** Adds this run's results to those that are there, and writes all. */
@@ -95,13 +95,13 @@ export function writeResults(docs: string, now: readonly Result[], names: readon
   const earlier = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Result[]) : [];
   const results = merge(earlier, now, names);
   mkdirSync(docs, { recursive: true });
-  // A row a line: a run changes only its own.
+  // A scenario a line: a run changes only its own.
   writeFileSync(path, `[\n${results.map((result) => JSON.stringify(result)).join(",\n")}\n]\n`);
   writeFileSync(join(docs, "resilience.svg"), renderChart(results));
   const parts = [
     INTRODUCTION,
     renderTable(results),
-    "\n![Requests, failures, open streams and healthy replicas over time, a strip for each row](resilience.svg)\n",
+    "\n![Requests, failures, open streams and healthy replicas over time, a strip for each scenario](resilience.svg)\n",
     "The shaded part of a strip is the time from the beginning of the thing to its end. Requests and streams are drawn",
     "against the load, replicas against four.\n",
     "## The runs\n",

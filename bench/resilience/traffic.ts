@@ -1,4 +1,4 @@
-/** The load of every row: the Go program in traffic/, and the account that it leaves. */
+/** The load of every scenario: the Go program in traffic/, and the account that it leaves. */
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 

@@ -1,8 +1,9 @@
+/** Proves that the figures of a load are right, and that a scenario which breaks a promise is seen to. */
 import assert from "node:assert/strict";
 import { nothingDropped } from "../resilience/judge.ts";
 import { measure, parseRows, timeline } from "../resilience/measure.ts";
 import { merge, renderTable } from "../resilience/report.ts";
-import type { Result } from "../resilience/row.ts";
+import type { Result } from "../resilience/scenario.ts";
 import { EVENT, GET, ROW, type Account, type Failure, type Sample } from "../resilience/traffic.ts";
 
 const BEGAN = 1_000_000;
@@ -42,7 +43,7 @@ const refused = (number: number): Failure => ({
   ...{ at: BEGAN + 2000, kind: ROW, number, ms: 1700, status: 503, retryAfter: "2", why: "no" },
 });
 
-describe("the account of a row", () => {
+describe("the account of a scenario", () => {
   it("finds nothing where nothing was lost", () => {
     assert.deepEqual(broken(account(), all), []);
   });
@@ -105,7 +106,7 @@ describe("the table", () => {
     ...more,
   });
 
-  it("keeps the rows that did not run now, in the order of the rows", () => {
+  it("keeps the scenarios that did not run now, in the order of the list", () => {
     const merged = merge([result("a", "old"), result("b", "old")], [result("a", "new")], ["b", "a", "c"]);
     assert.deepEqual(
       merged.map(({ name, date }) => `${name} ${date}`),
@@ -113,7 +114,7 @@ describe("the table", () => {
     );
   });
 
-  it("keeps what was measured of a row that could not be measured now, and says so of one that never was", () => {
+  it("keeps what was measured of a scenario that could not be measured now, and says so of one that never was", () => {
     const now = [result("a", "new", { notRun: "busy" }), result("b", "new", { notRun: "busy" })];
     const merged = merge([result("a", "old")], now, ["a", "b"]);
     assert.deepEqual(
@@ -122,7 +123,7 @@ describe("the table", () => {
     );
   });
 
-  it("says of each row whether it holds, was not run, or failed", () => {
+  it("says of each scenario whether it holds, was not run, or failed", () => {
     const figures = figuresOf(account(), all);
     const rows = renderTable([
       result("good", "d", { figures, verdicts: [{ what: "x", holds: true }] }),

@@ -1,3 +1,4 @@
+/** Lets schemathesis try every operation of openapi.json against a service that runs. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

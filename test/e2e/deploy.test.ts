@@ -1,38 +1,44 @@
-/** What a changed service does to a stack that is in use. */
+/** What happens to a stack in use when its service is changed, its processes are killed or its settings are wrong. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { runScenario } from "../../bench/resilience/scenario.ts";
+import { scenarios } from "../../bench/resilience/scenarios/index.ts";
+import { createStackEnvironment, type StackEnvironment } from "../../bench/resilience/stack-environment.ts";
+import { buildTraffic } from "../../bench/resilience/traffic.ts";
 import { call, eventually } from "../support/http.ts";
-import { openPage } from "./support/page.ts";
+import { openPage } from "../support/page.ts";
 import { killTree } from "../support/process.ts";
-import { createStack, docker, programOf, type TestStack } from "../support/stack.ts";
-import { assertNothingDropped, startTraffic } from "./support/traffic.ts";
+import { docker, programOf, type TestStack } from "../support/stack.ts";
+import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 
 const RATE = 60;
 const STREAMS = 20;
 
 describe("a stack in use", function () {
   this.timeout(400_000);
+  let environment: StackEnvironment;
   let checkout: string;
   let stack: TestStack;
   let main: string;
   let good: string;
 
   before(async () => {
-    checkout = createCheckout();
+    environment = await createStackEnvironment(`test-deploy-${process.pid}`, {
+      // Shorter than the defaults, so that the deploys fit into a test run; the edge's margin stays.
+      ...{ switchSeconds: 4, drainSeconds: 2, backendStartSeconds: 5 },
+      // The scenarios' load comes from one address.
+      clientReportsPerMinute: 60_000,
+    });
+    ({ stack } = environment);
+    ({ checkout } = stack);
     main = join(checkout, "service/src/main.ts");
     good = readFileSync(main, "utf8");
-    // Shorter than the defaults, so that four deploys fit into a test run; the edge's margin stays.
-    stack = await createStack(checkout, { switchSeconds: 4, drainSeconds: 2, backendStartSeconds: 5 });
-    const { code, output } = await stack.run("up", "--yes");
-    assert.equal(code, 0, output);
+    await environment.succeed("up", "--yes");
   });
-  after(async () => {
-    await stack.remove();
-    removeCheckout(checkout);
-  });
+  after(() => environment?.remove());
 
   const build = async (): Promise<string> =>
     (JSON.parse((await call(`${stack.http}/api/diag`)).text) as { build: string }).build;
@@ -227,9 +233,12 @@ describe("a stack in use", function () {
 
   it("loses at most what was in flight when a replica is killed, and no event", async () => {
     const { name, restarts } = await victim();
+    const program = await programOf(name);
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    const began = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 1000));
-    process.kill(await programOf(name), "SIGKILL");
+    process.kill(program, "SIGKILL");
+    const killedAfter = (performance.now() - began) / 1000;
     await healed(name, restarts);
     const result = await traffic.stop();
     assert.deepEqual(
@@ -237,7 +246,7 @@ describe("a stack in use", function () {
       [],
       "a GET failed",
     );
-    const late = result.failures.filter((line) => Number(/at ([\d.]+) s/.exec(line)?.[1]) > 2);
+    const late = result.failures.filter((line) => Number(/at ([\d.]+) s/.exec(line)?.[1]) > killedAfter + 1);
     assert.deepEqual(late, [], "a POST failed that was not in flight");
     assertNothingDropped({ ...result, failures: [] });
   });
@@ -270,5 +279,40 @@ describe("a stack in use", function () {
     ])
       assert.ok(said.includes(line), `${line} in ${said.join(", ")}`);
     assert.ok(changes.every(({ who, seconds }) => /.+@.+/.test(who) && seconds >= 0));
+  });
+
+  describe("and under the load of the bench", () => {
+    /** The short scenarios of `npm run bench:resilience` that neither this file nor the service's own tests have. */
+    const names = ["scale", "edge-config", "edge-config-error", "memory", "redis-kill", "postgres-kill"];
+    const folder = mkdtempSync(join(tmpdir(), "omniai-resilience-"));
+    let program: string;
+
+    before(async function () {
+      // The load is a program in Go; the other tests do without it, where the toolchain can be downloaded.
+      if (spawnSync("go", ["version"]).status !== 0) return this.skip();
+      program = buildTraffic(folder);
+      // The rollback's version goes: a scenario's `up` must change what the scenario says and nothing else.
+      await environment.succeed("up", "--yes");
+    });
+    after(() => rmSync(folder, { recursive: true, force: true }));
+
+    for (const name of names) {
+      const scenario =
+        scenarios.find((one) => one.name === name) ?? assert.fail(`there is no scenario ${name}`);
+      it(`${scenario.what}: what the table promises holds`, async () => {
+        const load = { rate: 40, streams: 40, events: 10 };
+        const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };
+        const { error, notRun, verdicts, figures } = await runScenario(scenario, environment, conditions);
+        assert.equal(error ?? notRun, undefined);
+        // A machine that runs all tests says nothing about response times.
+        const broken = verdicts.filter(({ what, holds }) => !holds && !what.startsWith("p99"));
+        assert.deepEqual(
+          broken.map(({ what }) => what),
+          [],
+          figures?.reasons.join("\n"),
+        );
+        assert.ok(verdicts.length > 6, "nothing was judged");
+      });
+    }
   });
 });

@@ -5,9 +5,9 @@ import http from "node:http";
 import http2 from "node:http2";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { RequestListener } from "node:http";
+import type { RequestListener, ServerResponse } from "node:http";
 import { startEdge, type TestEdge } from "../support/edge.ts";
-import { call, type Answer } from "../support/http.ts";
+import { call, eventually, type Answer } from "../support/http.ts";
 
 const ORIGIN = "https://owner.github.io";
 
@@ -58,6 +58,7 @@ describe("the edge", function () {
   });
 
   const stream = { headers: { accept: "text/event-stream" } };
+  const secondsSince = (begun: number): number => (performance.now() - begun) / 1000;
   const many = <T>(count: number, one: (n: number) => Promise<T>): Promise<T[]> =>
     Promise.all(Array.from({ length: count }, (_, n) => one(n)));
   const count = (answers: readonly Answer[], status: number): number =>
@@ -82,7 +83,7 @@ describe("the edge", function () {
       request.on("error", reject);
     });
   /** Sends bytes as they are. @returns all that came back until the other side closed; `closed` is false after `ms` */
-  const raw = (bytes: string, ms = 3000): Promise<{ text: string; closed: boolean; after: number }> =>
+  const raw = (bytes: string, ms = 15_000): Promise<{ text: string; closed: boolean; after: number }> =>
     new Promise((resolve) => {
       const begun = performance.now();
       let text = "";
@@ -291,8 +292,14 @@ describe("the edge", function () {
 
     it("the rate of requests, with the reason and when to come back", async () => {
       await edge.configure({ corsOrigins: [ORIGIN], limits: { ...limits, requestRate: 5 } });
+      const begun = performance.now();
       const answers = await many(40, () => call(`${edge.http}/api/x`, { headers: { origin: ORIGIN } }));
-      assert.ok(count(answers, 200) >= 5 && count(answers, 200) <= 12, `${count(answers, 200)} went through`);
+      // The burst, and five for each second that it took.
+      const most = 12 + 5 * secondsSince(begun);
+      assert.ok(
+        count(answers, 200) >= 5 && count(answers, 200) <= most,
+        `${count(answers, 200)} went through`,
+      );
       const refused = answers.find(({ status }) => status === 429) ?? assert.fail("none was refused");
       assert.equal(count(answers, 200) + count(answers, 429), 40);
       assert.equal(problem(refused).type, "urn:omniai:problem:too-many-requests");
@@ -302,12 +309,14 @@ describe("the edge", function () {
 
     it("also counts paths that are not there, and is not evaded by claims", async () => {
       await edge.configure({ limits: { ...limits, requestRate: 5 } });
+      const begun = performance.now();
       const answers = await many(40, (n) =>
         call(`${edge.http}/scan-${n}`, {
           headers: { "x-forwarded-for": `203.0.113.${n}`, "cf-connecting-ip": `203.0.113.${n}` },
         }),
       );
-      assert.ok(count(answers, 429) >= 25, `${count(answers, 429)} refused`);
+      const least = 25 - 5 * secondsSince(begun);
+      assert.ok(least > 0 && count(answers, 429) >= least, `${count(answers, 429)} refused`);
     });
 
     it("each address behind the tunnel by itself, IPv6 by /56", async () => {
@@ -316,13 +325,22 @@ describe("the edge", function () {
         many(20, (n) => call(`${edge.http}/api/x`, { headers: { "cf-connecting-ip": address(n) } }));
       assert.equal(count(await from((n) => `203.0.113.${n}`), 200), 20);
       assert.equal(count(await from((n) => `2001:db8:${n}::1`), 200), 20);
-      assert.ok(count(await from((n) => `2001:db8:ff:${n.toString(16)}::${n}`), 429) >= 15, "one home");
+      const begun = performance.now();
+      const home = count(await from((n) => `2001:db8:ff:${n.toString(16)}::${n}`), 429);
+      assert.ok(home > 0 && home >= 15 - 2 * secondsSince(begun), `one home: ${home} refused`);
     });
 
     it("requests under way at once", async () => {
       await edge.configure({ limits: { ...limits, connections: 3 } });
-      behave.set("/api/slow", () => (_request, response) => void setTimeout(() => response.end(), 700));
-      const answers = await many(8, () => call(`${edge.http}/api/slow`));
+      const underWay: ServerResponse[] = [];
+      behave.set("/api/slow", () => (_request, response) => void underWay.push(response));
+      let refused = 0;
+      const answers = await many(8, async () => {
+        const answer = await call(`${edge.http}/api/slow`);
+        // Those that got through are answered when the others have been refused.
+        if (answer.status === 429 && ++refused === 5) underWay.forEach((response) => response.end());
+        return answer;
+      });
       assert.deepEqual([count(answers, 200), count(answers, 429)], [3, 5]);
     });
 
@@ -340,10 +358,11 @@ describe("the edge", function () {
           "a post is no stream",
         );
         held.pop()?.close();
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const again = await hold(`${edge.http}/api/events`);
-        held.push(again);
-        assert.equal(again.first, ": ok\n\n");
+        await eventually("room for another stream", 10, async () => {
+          const again = await hold(`${edge.http}/api/events`);
+          held.push(again);
+          return again.first === ": ok\n\n";
+        });
       } finally {
         held.forEach(({ close }) => close());
       }
@@ -352,9 +371,11 @@ describe("the edge", function () {
     it("the rate of streams opened", async () => {
       await edge.configure({ limits: { ...limits, streamRate: 1 } });
       behave.set("/api/events", () => (_request, response) => void response.end("retry: 1\n\n"));
+      const begun = performance.now();
       const answers = await many(20, () => call(`${edge.http}/api/events`, stream));
       assert.equal(count(answers, 200), 20, "never anything but 200");
-      assert.ok(seen.length >= 5 && seen.length <= 8, `${seen.length} reached a replica`);
+      const most = 8 + secondsSince(begun);
+      assert.ok(seen.length >= 5 && seen.length <= most, `${seen.length} reached a replica`);
     });
 
     it("streams over HTTP/2 like others", async () => {
@@ -388,14 +409,14 @@ describe("the edge", function () {
 
     it("how slow headers and bodies may come, while others are served", async () => {
       const [headers, body, other] = await Promise.all([
-        raw("GET /api/x HTTP/1.1\r\nHost: x\r\n", 15_000),
-        raw("POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", 15_000),
+        raw("GET /api/x HTTP/1.1\r\nHost: x\r\n", 25_000),
+        raw("POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", 25_000),
         call(`${edge.http}/api/x`),
       ]);
       assert.equal(other.status, 200);
       for (const slow of [headers, body]) {
         assert.ok(
-          slow.closed && slow.after > 6000 && slow.after < 12_000,
+          slow.closed && slow.after > 6000 && slow.after < 20_000,
           `${slow.closed} after ${slow.after} ms`,
         );
       }
@@ -448,7 +469,7 @@ describe("the edge", function () {
       const begun = performance.now();
       const posts = await many(20, () => call(`${edge.http}/api/x`, { method: "POST", body: {} }));
       assert.equal(count(posts, 200), 20);
-      assert.ok(performance.now() - begun < 1500);
+      assert.ok(secondsSince(begun) < 2, "none waited for the one that hangs");
       assert.ok(seen.every((one) => one.replica !== hung));
     });
 
@@ -571,9 +592,9 @@ describe("the edge", function () {
 
   it("logs a line of JSON for each request, with its id and the upstream's time, without the query", async () => {
     await call(`${edge.http}/api/x?ticket=secret`, { headers: { "x-request-id": "logged-request-1" } });
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const line =
-      edge.log().find((entry) => entry["request_id"] === "logged-request-1") ?? assert.fail("no line");
+    const line = await eventually("its line", 10, () =>
+      edge.log().find((entry) => entry["request_id"] === "logged-request-1"),
+    );
     assert.deepEqual([line["method"], line["path"], line["status"]], ["GET", "/api/x", 200]);
     assert.match(String(line["upstream_seconds"]), /^\d+\.\d+$/);
     assert.doesNotMatch(JSON.stringify(edge.log()), /secret/);

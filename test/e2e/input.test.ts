@@ -121,7 +121,7 @@ describe("an operator's mistakes", function () {
 
     it("by another up: the second waits, and both end well", async () => {
       const first = stack.start("up", "--yes", "--refresh");
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await first.until(/\S/);
       const second = stack.start("up", "--yes");
       const results = await Promise.all([first.done, second.done]);
       for (const { code, output } of results) assert.equal(code, 0, output);

@@ -50,6 +50,8 @@ export interface SseClient {
   readonly events: readonly SseEvent[];
   /** How often it had to connect. */
   readonly connects: number;
+  /** How many of its connections follow the log: what is published from then on arrives. */
+  readonly joins: number;
   /** Answers that were not 200, which end a native EventSource for ever. */
   readonly refusals: readonly number[];
   close(): void;
@@ -59,7 +61,7 @@ export interface SseClient {
 export function openSse(url: string, lastId = ""): SseClient {
   const events: SseEvent[] = [];
   const refusals: number[] = [];
-  let [id, connects, closed, retry] = [lastId, 0, false, 1000];
+  let [id, connects, joins, closed, isFollowing, retry] = [lastId, 0, 0, false, false, 1000];
   let current: http.ClientRequest | undefined;
   const again = (): void => {
     if (!closed) setTimeout(connect, retry);
@@ -69,6 +71,7 @@ export function openSse(url: string, lastId = ""): SseClient {
     connects += 1;
     let buffer = "";
     let ended = false;
+    isFollowing = false;
     const end = (): void => {
       if (!ended) again();
       ended = true;
@@ -100,7 +103,12 @@ export function openSse(url: string, lastId = ""): SseClient {
       fields.set(name, fields.has(name) ? `${fields.get(name)}\n${value}` : value);
     }
     if (fields.has("retry")) retry = Number(fields.get("retry"));
-    if (fields.has("id")) id = fields.get("id") ?? "";
+    if (fields.has("id")) {
+      id = fields.get("id") ?? "";
+      // The first id of a connection is sent in the moment in which the stream is added to those that get events.
+      if (!isFollowing) joins += 1;
+      isFollowing = true;
+    }
     const event = fields.get("event") ?? "message";
     if (fields.has("data") && event !== "hb") events.push({ id, event, data: fields.get("data") ?? "" });
   };
@@ -110,6 +118,9 @@ export function openSse(url: string, lastId = ""): SseClient {
     refusals,
     get connects() {
       return connects;
+    },
+    get joins() {
+      return joins;
     },
     close() {
       closed = true;

@@ -1,3 +1,4 @@
+/** Ends a process with all that it started, as a crash of its session would. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Kills a process and all that it started, wherever they went: what a power cut does to them. */

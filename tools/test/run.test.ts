@@ -1,4 +1,4 @@
-/** The first step of every npm script. */
+/** Proves when the first step of every npm script installs packages, and on which Node. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

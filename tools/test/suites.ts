@@ -78,5 +78,5 @@ export const suites: readonly Suite[] = [
   tests("whole", "api", "test/api/**/*.test.ts", { needs: "engine", seconds: 400 }),
   tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: "browser", seconds: 60 }),
 
-  ...["stack", "deploy", "attacks", "auth", "edge", "host", "input", "policy", "resilience"].map(e2e),
+  ...["deploy", "stack", "attacks", "edge", "host", "input", "policy"].map(e2e),
 ];

@@ -1,3 +1,5 @@
+// Requests of one kind at a constant rate, and the account of each.
+
 package main
 
 import (

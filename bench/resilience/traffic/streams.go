@@ -1,3 +1,5 @@
+// Streams that follow the events, and the account of what each has seen.
+
 package main
 
 import (

@@ -3,24 +3,24 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../../test/support/http.ts";
 import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
-import type { Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Outcome, Scenario, Verdict } from "../scenario.ts";
+import type { StackEnvironment } from "../stack-environment.ts";
 
 /** As many as a stack has when nothing is left over: PostgreSQL, Redis, the edge and two replicas. */
 const CONTAINERS = 5;
 
-const build = async (scene: Scene): Promise<string> =>
-  (JSON.parse((await call(`${scene.stack.http}/api/diag`)).text) as { build: string }).build;
+const build = async (environment: StackEnvironment): Promise<string> =>
+  (JSON.parse((await call(`${environment.stack.http}/api/diag`)).text) as { build: string }).build;
 
 /** Runs `up` twice. @param reason what each has to say. */
-async function failTwice(scene: Scene, reason: RegExp, what: string): Promise<Outcome> {
-  const [before, hosts] = [await build(scene), await scene.hosts()];
-  const attempts = [await scene.stack.run("up", "--yes"), await scene.stack.run("up", "--yes")];
+async function failTwice(environment: StackEnvironment, reason: RegExp, what: string): Promise<Outcome> {
+  const [before, hosts] = [await build(environment), await environment.hosts()];
+  const attempts = [await environment.stack.run("up", "--yes"), await environment.stack.run("up", "--yes")];
   const verdicts: Verdict[] = attempts.flatMap(({ code, output }, index) => [
     { what: `\`up\` ${index === 0 ? "" : "again "}exits with ${code}, not 0`, holds: code !== 0 },
     { what: `and says ${what}`, holds: reason.test(output) },
   ]);
-  verdicts.push({ what: "the old version serves", holds: (await build(scene)) === before });
+  verdicts.push({ what: "the old version serves", holds: (await build(environment)) === before });
   return {
     verdicts,
     judge: (evidence) => [answeredOnlyBy(evidence, hosts)],
@@ -29,11 +29,11 @@ async function failTwice(scene: Scene, reason: RegExp, what: string): Promise<Ou
 }
 
 /** A good version again, and nothing left of the bad one. */
-export async function recoverAndCount(scene: Scene): Promise<Verdict[]> {
-  scene.restore();
-  scene.newVersion();
-  const { code } = await scene.stack.run("up", "--yes");
-  const all = await scene.everyContainer();
+export async function recoverAndCount(environment: StackEnvironment): Promise<Verdict[]> {
+  environment.restore();
+  environment.newVersion();
+  const { code } = await environment.stack.run("up", "--yes");
+  const all = await environment.everyContainer();
   return [
     { what: `a good version is deployed after it: \`up\` exits with ${code}`, holds: code === 0 },
     { what: `containers then: ${all.length}, no orphans`, holds: all.length === CONTAINERS },
@@ -43,17 +43,17 @@ export async function recoverAndCount(scene: Scene): Promise<Verdict[]> {
 const broken = (
   name: string,
   what: string,
-  spoil: (scene: Scene) => void,
+  spoil: (environment: StackEnvironment) => void,
   reason: RegExp,
   said: string,
-  more: (scene: Scene) => Promise<Verdict[]> = () => Promise.resolve([]),
-): Row<Scene> => ({
+  more: (environment: StackEnvironment) => Promise<Verdict[]> = () => Promise.resolve([]),
+): Scenario<StackEnvironment> => ({
   name,
   what,
-  async act(scene) {
-    spoil(scene);
-    const outcome = await failTwice(scene, reason, said);
-    return { ...outcome, verdicts: [...(outcome.verdicts ?? []), ...(await more(scene))] };
+  async act(environment) {
+    spoil(environment);
+    const outcome = await failTwice(environment, reason, said);
+    return { ...outcome, verdicts: [...(outcome.verdicts ?? []), ...(await more(environment))] };
   },
   judge: (evidence) => [...nothingDropped(evidence), quickEnough(evidence)],
   after: recoverAndCount,
@@ -61,26 +61,27 @@ const broken = (
 
 const MAIN = "service/src/main.ts";
 
-export const brokenVersions: readonly Row<Scene>[] = [
+export const brokenVersions: readonly Scenario<StackEnvironment>[] = [
   broken(
     "crash",
     "deploy of a version that crashes",
-    (scene) => scene.edit(MAIN, () => 'console.log("this version leaves at once");\nprocess.exit(3);\n'),
+    (environment) =>
+      environment.edit(MAIN, () => 'console.log("this version leaves at once");\nprocess.exit(3);\n'),
     /this version leaves at once/,
     "what the version said last",
   ),
   broken(
     "hangs",
     "deploy of a version that hangs",
-    (scene) => scene.edit(MAIN, () => "setInterval(() => undefined, 1000);\n"),
+    (environment) => environment.edit(MAIN, () => "setInterval(() => undefined, 1000);\n"),
     /ECONNREFUSED/,
     "what its health check found",
   ),
   broken(
     "never-ready",
     "deploy of a version that never gets ready",
-    (scene) =>
-      scene.edit("service/src/health/router.ts", (text) =>
+    (environment) =>
+      environment.edit("service/src/health/router.ts", (text) =>
         text.replace(
           "else answer(response, source.checks.status, [], true)",
           'else answer(response, "fail", ["never ready"], true)',
@@ -92,35 +93,43 @@ export const brokenVersions: readonly Row<Scene>[] = [
   broken(
     "migration",
     "deploy of a version whose migration fails",
-    (scene) => {
+    (environment) => {
       const folder = "service/migrations";
-      const count = readdirSync(join(scene.stack.checkout, folder)).filter((name) => name.endsWith(".sql"));
+      const count = readdirSync(join(environment.stack.checkout, folder)).filter((name) =>
+        name.endsWith(".sql"),
+      );
       const number = String(count.length + 1).padStart(4, "0");
-      scene.add(`${folder}/${number}_broken.sql`, "CREATE TABLE half_done (n integer);\nSELECT 1 / 0;\n");
+      environment.add(
+        `${folder}/${number}_broken.sql`,
+        "CREATE TABLE half_done (n integer);\nSELECT 1 / 0;\n",
+      );
     },
     /division by zero/,
     "what PostgreSQL said",
-    async (scene) => {
-      const found = scene.sql(await scene.one("postgres"), "SELECT to_regclass('half_done') IS NULL");
+    async (environment) => {
+      const found = environment.sql(
+        await environment.one("postgres"),
+        "SELECT to_regclass('half_done') IS NULL",
+      );
       return [{ what: "the database is as it was", holds: found.trim() === "t" }];
     },
   ),
   {
     name: "edge-config-error",
     what: "nginx configuration with an error",
-    async act(scene) {
-      scene.edit("infra/components/edge/nginx.ts", (text) =>
+    async act(environment) {
+      environment.edit("infra/components/edge/nginx.ts", (text) =>
         text.replace("client_header_timeout 8s;", "client_header_timeout ten;"),
       );
       const link = ["readlink", "/etc/omniai/edge/current"] as const;
-      const edge = await scene.one("edge");
-      const before = scene.exec(edge, ...link);
-      const { code, output } = await scene.stack.run("up", "--yes");
+      const edge = await environment.one("edge");
+      const before = environment.exec(edge, ...link);
+      const { code, output } = await environment.stack.run("up", "--yes");
       return {
         verdicts: [
           { what: `\`up\` exits with ${code}, not 0`, holds: code !== 0 },
           { what: "and says what nginx refused", holds: /client_header_timeout/.test(output) },
-          { what: "the release before serves", holds: scene.exec(edge, ...link) === before },
+          { what: "the release before serves", holds: environment.exec(edge, ...link) === before },
         ],
       };
     },

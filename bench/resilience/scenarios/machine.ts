@@ -9,21 +9,21 @@ import { createContext } from "../../../tools/find/index.ts";
 import { isAlive } from "../../../tools/host/process.mjs";
 import { atMost, nothingDropped, nothingLost, quickEnough } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
-import type { Row } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Scenario } from "../scenario.ts";
+import type { StackEnvironment } from "../stack-environment.ts";
 import { recoverAndCount } from "./broken.ts";
 
-const interrupted: Row<Scene> = {
+const interrupted: Scenario<StackEnvironment> = {
   name: "kill-up",
   what: "SIGKILL of `npm run up` and all that it started half-way, then `up`",
-  async act(scene) {
-    scene.newVersion();
-    const running = scene.stack.start("up", "--yes");
+  async act(environment) {
+    environment.newVersion();
+    const running = environment.stack.start("up", "--yes");
     await running.until(/-backend-\d.*creat/);
     killTree(running.pid);
     const killed = await running.done;
-    const { code, seconds } = await scene.stack.run("up", "--yes");
-    const all = await scene.everyContainer();
+    const { code, seconds } = await environment.stack.run("up", "--yes");
+    const all = await environment.everyContainer();
     return {
       recovery: seconds,
       verdicts: [
@@ -41,34 +41,38 @@ const interrupted: Row<Scene> = {
 const WORST_ORDER = ["edge", "backend", "redis", "postgres"] as const;
 
 /** @returns seconds until every container is healthy and the edge answers. */
-async function healthy(scene: Scene): Promise<number> {
+async function healthy(environment: StackEnvironment): Promise<number> {
   const started = Date.now();
   await eventually("every container healthy", 180, async () => {
-    const { code } = await scene.stack.run("health");
+    const { code } = await environment.stack.run("health");
     return code === 0;
   });
-  await eventually("an answer", 60, async () => (await call(`${scene.stack.https}/readyz`)).status === 200);
+  await eventually(
+    "an answer",
+    60,
+    async () => (await call(`${environment.stack.https}/readyz`)).status === 200,
+  );
   return (Date.now() - started) / 1000;
 }
 
-const disorder: Row<Scene> = {
+const disorder: Scenario<StackEnvironment> = {
   name: "start-order",
   what: "every container stopped, and started in the worst order",
   byLoopback: true,
-  async act(scene) {
+  async act(environment) {
     for (const workload of WORST_ORDER) {
-      for (const name of await scene.stack.containers(workload)) await docker.getContainer(name).stop();
+      for (const name of await environment.stack.containers(workload)) await docker.getContainer(name).stop();
     }
     const stopped = await docker.listContainers({
       all: true,
-      filters: { label: [`io.omniai.stack=${scene.stack.name}`] },
+      filters: { label: [`io.omniai.stack=${environment.stack.name}`] },
     });
     const started = Date.now();
     for (const workload of WORST_ORDER) {
       const ids = stopped.filter(({ Labels }) => Labels["io.omniai.workload"] === workload);
       for (const { Id } of ids) await docker.getContainer(Id).start();
     }
-    const recovery = (Date.now() - started) / 1000 + (await healthy(scene));
+    const recovery = (Date.now() - started) / 1000 + (await healthy(environment));
     await sleep(5000);
     return { recovery, verdicts: [atMost("everything healthy after the start", recovery, 60, "s")] };
   },
@@ -76,22 +80,22 @@ const disorder: Row<Scene> = {
 };
 
 /** Stops every container of this machine for a while: not where there are others. */
-const engine: Row<Scene> = {
+const engine: Scenario<StackEnvironment> = {
   name: "engine",
   what: "engine stopped and started",
   byLoopback: true,
-  async before(scene) {
+  async before(environment) {
     const all = await docker.listContainers();
-    const others = all.filter(({ Labels }) => Labels["io.omniai.stack"] !== scene.stack.name);
+    const others = all.filter(({ Labels }) => Labels["io.omniai.stack"] !== environment.stack.name);
     return others.length > 0 ? { notRun: `the engine has ${others.length} containers of others` } : undefined;
   },
-  async act(scene) {
+  async act(environment) {
     const pid = Number(readFileSync("/var/run/docker.pid", "utf8"));
     process.kill(pid, "SIGTERM");
     await eventually("the engine gone", 120, () => !isAlive(pid));
     const started = Date.now();
     await enginePart.ensure(createContext({ install: true }));
-    await healthy(scene);
+    await healthy(environment);
     const recovery = (Date.now() - started) / 1000;
     await sleep(5000);
     return { recovery, verdicts: [atMost("everything healthy after the start", recovery, 60, "s")] };
@@ -100,17 +104,19 @@ const engine: Row<Scene> = {
 };
 
 /** What cannot be hidden on one host; only a change of its image, ports or limits asks for it. */
-const edgeReplaced: Row<Scene> = {
+const edgeReplaced: Scenario<StackEnvironment> = {
   name: "edge-replaced",
   what: "nginx itself replaced",
   byLoopback: true,
-  async act(scene) {
-    const before = await scene.one("edge");
+  async act(environment) {
+    const before = await environment.one("edge");
     const { Id } = await docker.getContainer(before).inspect();
     // Limits change in place; a health check does not.
-    scene.edit("infra/components/edge/edge.ts", (text) => text.replace("startPeriod: 15", "startPeriod: 16"));
-    await scene.succeed("up", "--yes");
-    const isNew = (await docker.getContainer(await scene.one("edge")).inspect()).Id !== Id;
+    environment.edit("infra/components/edge/edge.ts", (text) =>
+      text.replace("startPeriod: 15", "startPeriod: 16"),
+    );
+    await environment.succeed("up", "--yes");
+    const isNew = (await docker.getContainer(await environment.one("edge")).inspect()).Id !== Id;
     return {
       verdicts: [{ what: "the container is another", holds: isNew }],
       judge: ({ account }) => {
@@ -126,4 +132,9 @@ const edgeReplaced: Row<Scene> = {
   judge: nothingLost,
 };
 
-export const machineFaults: readonly Row<Scene>[] = [interrupted, edgeReplaced, disorder, engine];
+export const machineFaults: readonly Scenario<StackEnvironment>[] = [
+  interrupted,
+  edgeReplaced,
+  disorder,
+  engine,
+];

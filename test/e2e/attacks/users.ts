@@ -1,26 +1,13 @@
-/** Authentication on a whole stack: switched on by config, users by the operator's command, cookies through the edge. */
+/** What the operator's users can do on a stack with authentication, through the edge and across a kill of Redis. */
 import assert from "node:assert/strict";
-import { createCheckout, removeCheckout } from "../support/checkout.ts";
-import { call, eventually, type Answer } from "../support/http.ts";
-import { createStack, docker, type TestStack } from "../support/stack.ts";
+import { call, eventually, type Answer } from "../../support/http.ts";
+import { docker, type TestStack } from "../../support/stack.ts";
+import { exec, LIMITS, PAGE, type Target } from "./target.ts";
 
-const page = "https://page.example";
-
-describe("a stack with authentication", function () {
-  this.timeout(400_000);
-  let checkout: string;
+/** Comes last: it kills Redis, and uses up the failed logins of its own address. */
+export function users(get: () => Target): void {
   let stack: TestStack;
-
-  before(async () => {
-    checkout = createCheckout();
-    stack = await createStack(checkout, { authMode: "both", corsOrigins: [page], failedLoginsPerAddress: 5 });
-    const { code, output } = await stack.run("up", "--yes");
-    assert.equal(code, 0, output);
-  });
-  after(async () => {
-    await stack?.remove();
-    removeCheckout(checkout);
-  });
+  before(() => ({ stack } = get()));
 
   const body = (answer: Answer): Record<string, unknown> =>
     JSON.parse(answer.text) as Record<string, unknown>;
@@ -28,7 +15,7 @@ describe("a stack with authentication", function () {
     call(`${stack.https}/api/auth/login`, {
       method: "POST",
       body: { username, password },
-      headers: { origin: page, ...headers },
+      headers: { origin: PAGE, ...headers },
     });
 
   it("refuses what nobody is logged in for", async () => {
@@ -41,17 +28,17 @@ describe("a stack with authentication", function () {
   });
 
   it("gets users from the operator, who log in through the edge and are cut off when disabled", async () => {
-    const added = await stack.run("user", "add", "ada", "--json");
+    const added = await stack.run("user", "add", "grace", "--json");
     assert.equal(added.code, 0, added.output);
     const { user, password } = JSON.parse(added.stdout) as { user: { id: string }; password: string };
     const listed = await stack.run("user", "list");
-    assert.match(listed.stdout, new RegExp(`^ada +enabled +${user.id}`, "m"));
+    assert.match(listed.stdout, new RegExp(`^grace +enabled +${user.id}`, "m"));
 
-    const answer = await login("ada", password);
+    const answer = await login("grace", password);
     assert.equal(answer.status, 200, answer.text);
     const [cookie = ""] = (answer.headers["set-cookie"] ?? [])[0]?.split(";") ?? [];
     const { csrfToken } = body(answer) as { csrfToken: string };
-    const headers = { origin: page, cookie, "x-csrf-token": csrfToken };
+    const headers = { origin: PAGE, cookie, "x-csrf-token": csrfToken };
     const post = (): Promise<Answer> =>
       call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 }, headers });
     assert.equal((await post()).status, 201);
@@ -72,18 +59,18 @@ describe("a stack with authentication", function () {
       "the session outlives a kill of Redis",
     );
 
-    const again = await stack.run("user", "add", "ada");
+    const again = await stack.run("user", "add", "grace");
     assert.equal(again.code, 2, again.output);
     assert.match(again.output, /There is already a user ada/);
-    const disabled = await stack.run("user", "disable", "ada");
+    const disabled = await stack.run("user", "disable", "grace");
     assert.equal(disabled.code, 0, disabled.output);
     assert.equal((await post()).status, 401);
-    assert.equal((await login("ada", password)).status, 401);
+    assert.equal((await login("grace", password)).status, 401);
   });
 
   it("limits logins by the address that the edge saw, whatever is claimed", async () => {
     const statuses: number[] = [];
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < LIMITS.failedLogins + 2; i++) {
       const spoofed = { "x-forwarded-for": `198.51.100.${i}`, "x-real-ip": `198.51.100.${i}` };
       statuses.push((await login(`nobody-${i}`, "not the password", spoofed)).status);
     }
@@ -95,12 +82,6 @@ describe("a stack with authentication", function () {
     const [name = ""] = await stack.containers("backend");
     const info = await docker.getContainer(name).inspect();
     assert.ok(info.Config.Env.includes("OMNIAI_AUTH_SECRET_FILE=/run/secrets/auth-secret"));
-    const exec = await docker
-      .getContainer(name)
-      .exec({ Cmd: ["stat", "-c", "%a %u", "/run/secrets/auth-secret"], AttachStdout: true });
-    const stream = await exec.start({});
-    let text = "";
-    for await (const piece of stream) text += String(piece);
-    assert.match(text, /400 1000/);
+    assert.match(await exec(name, "stat", "-c", "%a %u", "/run/secrets/auth-secret"), /400 1000/);
   });
-});
+}

@@ -1,4 +1,4 @@
-/** A row of the table: what happens, what must hold, and how both are found out. */
+/** A scenario of the table: what happens, what must hold, and how both are found out. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -13,7 +13,7 @@ import {
 import { startTraffic, type Account, type LoadSize } from "./traffic.ts";
 
 /** What the load is put on. */
-export interface Place {
+export interface Environment {
   /** Where it answers on the loopback, without a path. */
   readonly url: string;
   /**
@@ -35,7 +35,7 @@ export interface Verdict {
   readonly holds: boolean;
 }
 
-/** What a row's judge looks at. */
+/** What a scenario's judge looks at. */
 export interface Evidence {
   readonly account: Account;
   readonly figures: Figures;
@@ -56,22 +56,22 @@ export interface Outcome {
   readonly notes?: readonly string[];
 }
 
-export interface Row<P extends Place> {
+export interface Scenario<E extends Environment> {
   /** As on the command line. */
   readonly name: string;
   readonly what: string;
   /** True where what answers is replaced or gets another address: the load goes to the loopback. */
   readonly byLoopback?: boolean;
   /** Before the load begins. */
-  readonly before?: (place: P) => Promise<{ readonly notRun: string } | undefined>;
+  readonly before?: (environment: E) => Promise<{ readonly notRun: string } | undefined>;
   /** Does the thing, under load, and resolves when it is over. */
-  readonly act: (place: P, began: number) => Promise<Outcome>;
+  readonly act: (environment: E, began: number) => Promise<Outcome>;
   readonly judge: (evidence: Evidence) => readonly Verdict[];
   /** Brings the stack back to a good state, without load. */
-  readonly after?: (place: P) => Promise<readonly Verdict[] | void>;
+  readonly after?: (environment: E) => Promise<readonly Verdict[] | void>;
 }
 
-/** What a row that could be measured gave. */
+/** What a scenario that could be measured gave. */
 interface Measured {
   readonly seconds: number;
   readonly recovery?: number;
@@ -81,7 +81,7 @@ interface Measured {
   readonly timeline: Timeline;
 }
 
-/** A row's result, as docs/resilience.json keeps it. */
+/** A scenario's result, as docs/resilience.json keeps it. */
 export interface Result extends Partial<Measured> {
   readonly name: string;
   readonly what: string;
@@ -89,7 +89,7 @@ export interface Result extends Partial<Measured> {
   readonly commit: string;
   readonly machine: string;
   readonly load: LoadSize;
-  /** The machine's load average before the row, 1 minute. */
+  /** The machine's load average before the scenario, 1 minute. */
   readonly busy: number;
   readonly notRun?: string;
   readonly error?: string;
@@ -97,7 +97,7 @@ export interface Result extends Partial<Measured> {
   readonly notes: readonly string[];
 }
 
-/** No row may take longer than this, s. */
+/** No scenario may take longer than this, s. */
 const BOUND = 420;
 
 export interface Conditions {
@@ -111,23 +111,23 @@ export interface Conditions {
   readonly machine: string;
 }
 
-/** Runs one row and brings the place back to a good state. What throws is a result as well: it says why. */
-export async function runRow<P extends Place>(
-  row: Row<P>,
-  place: P,
+/** Runs one scenario and brings the environment back to a good state. An error is a result as well: it says why. */
+export async function runScenario<E extends Environment>(
+  scenario: Scenario<E>,
+  environment: E,
   conditions: Conditions,
 ): Promise<Result> {
   const { program: _, quiet: _quiet, tail: _tail, ...where } = conditions;
   const empty = { verdicts: [], notes: [] };
-  const head = { name: row.name, what: row.what, ...where, busy: loadavg()[0] ?? 0, ...empty };
+  const head = { name: scenario.name, what: scenario.what, ...where, busy: loadavg()[0] ?? 0, ...empty };
   const failed = (error: unknown): { error: string } => ({
     error: error instanceof Error ? error.message : String(error),
   });
-  const ready = await row.before?.(place).catch(failed);
+  const ready = await scenario.before?.(environment).catch(failed);
   if (ready !== undefined) return { ...head, ...ready };
-  const result = await underLoad(row, place, conditions).catch(failed);
-  const after = await row.after?.(place).catch(failed);
-  place.restore();
+  const result = await underLoad(scenario, environment, conditions).catch(failed);
+  const after = await scenario.after?.(environment).catch(failed);
+  environment.restore();
   if (after !== undefined && "error" in after) return { ...head, ...result, ...after };
   return {
     ...head,
@@ -136,18 +136,18 @@ export async function runRow<P extends Place>(
   };
 }
 
-async function underLoad<P extends Place>(
-  row: Row<P>,
-  place: P,
+async function underLoad<E extends Environment>(
+  scenario: Scenario<E>,
+  environment: E,
   { program, load, quiet = 15, tail = 6 }: Conditions,
 ): Promise<Measured | { readonly notRun: string }> {
   const run = `r${Date.now().toString(36)}`;
-  const url = row.byLoopback ? place.url : await place.direct();
+  const url = scenario.byLoopback ? environment.url : await environment.direct();
   const traffic = await startTraffic(program, url, run, load);
-  const watch = place.watch();
+  const watch = environment.watch();
   await sleep(quiet * 1000);
   const began = Date.now();
-  const acting = bounded(row.act(place, began), row.name);
+  const acting = bounded(scenario.act(environment, began), scenario.name);
   await acting.catch(() => undefined);
   const ended = Date.now();
   await sleep(tail * 1000);
@@ -157,13 +157,17 @@ async function underLoad<P extends Place>(
   const early = failuresOf(account).filter(({ at, ms }) => at + ms < began).length;
   if (early > 0)
     return { notRun: `the machine was too busy: ${early} requests failed before anything was done` };
-  const figures = measure(account, await place.storedRows(run), began, ended);
+  const figures = measure(account, await environment.storedRows(run), began, ended);
   const evidence: Evidence = { account, figures, replicas, began, ended };
   return {
     seconds: (ended - began) / 1000,
     recovery: outcome.recovery,
     figures,
-    verdicts: [...row.judge(evidence), ...(outcome.judge?.(evidence) ?? []), ...(outcome.verdicts ?? [])],
+    verdicts: [
+      ...scenario.judge(evidence),
+      ...(outcome.judge?.(evidence) ?? []),
+      ...(outcome.verdicts ?? []),
+    ],
     notes: outcome.notes ?? [],
     timeline: timeline(account, replicas, began, ended),
   };

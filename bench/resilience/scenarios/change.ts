@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { docker, type CommandResult } from "../../../test/support/stack.ts";
 import { answeredOnlyBy, atMost, nothingDropped, quickEnough } from "../judge.ts";
-import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Outcome, Scenario, Verdict } from "../scenario.ts";
+import type { StackEnvironment } from "../stack-environment.ts";
 
 const smooth = (evidence: Evidence): Verdict[] => [...nothingDropped(evidence), quickEnough(evidence)];
 
@@ -12,12 +12,16 @@ const took = (...results: readonly CommandResult[]): Outcome => ({
 });
 
 /** Of the edge's container. */
-const idOf = async (scene: Scene): Promise<string> =>
-  (await docker.getContainer(await scene.one("edge")).inspect()).Id;
+const idOf = async (environment: StackEnvironment): Promise<string> =>
+  (await docker.getContainer(await environment.one("edge")).inspect()).Id;
 
 /** The certificate that the edge has: SHA-256 of its DER, as the load notes those it was shown. */
-async function certificateOf(scene: Scene): Promise<string> {
-  const pem = scene.exec(await scene.one("edge"), "cat", "/etc/omniai/edge/current/tls/certificate.pem");
+async function certificateOf(environment: StackEnvironment): Promise<string> {
+  const pem = environment.exec(
+    await environment.one("edge"),
+    "cat",
+    "/etc/omniai/edge/current/tls/certificate.pem",
+  );
   const body = pem.replace(/-----[A-Z ]+-----|\s/g, "");
   return createHash("sha256").update(Buffer.from(body, "base64")).digest("hex");
 }
@@ -29,26 +33,26 @@ const lastAnswerOf = ({ account, began }: Evidence, hosts: readonly string[]): n
   return (answers.reduce((last, [at, , ms]) => Math.max(last, at + ms), 0) - began) / 1000;
 };
 
-export const changes: readonly Row<Scene>[] = [
+export const changes: readonly Scenario<StackEnvironment>[] = [
   {
     name: "deploy",
     what: "deploy of a changed service",
-    async act(scene) {
-      scene.newVersion();
-      return took(await scene.succeed("up", "--yes"));
+    async act(environment) {
+      environment.newVersion();
+      return took(await environment.succeed("up", "--yes"));
     },
     judge: smooth,
   },
   {
     name: "scale",
     what: "scale 2 → 4 → 2",
-    async act(scene) {
-      scene.stack.configure({ backendReplicas: 4 });
-      const out = await scene.succeed("up", "--yes");
-      const most = (await scene.stack.containers("backend")).length;
-      scene.stack.configure({ backendReplicas: 2 });
-      const back = await scene.succeed("up", "--yes");
-      const least = (await scene.stack.containers("backend")).length;
+    async act(environment) {
+      environment.stack.configure({ backendReplicas: 4 });
+      const out = await environment.succeed("up", "--yes");
+      const most = (await environment.stack.containers("backend")).length;
+      environment.stack.configure({ backendReplicas: 2 });
+      const back = await environment.succeed("up", "--yes");
+      const least = (await environment.stack.containers("backend")).length;
       const verdicts = [{ what: `replicas: ${most}, then ${least}`, holds: most === 4 && least === 2 }];
       return { ...took(out, back), verdicts };
     },
@@ -57,15 +61,15 @@ export const changes: readonly Row<Scene>[] = [
   {
     name: "restart",
     what: "`npm run restart`",
-    act: async (scene) => took(await scene.succeed("restart")),
+    act: async (environment) => took(await environment.succeed("restart")),
     judge: smooth,
   },
   {
     name: "rollback",
     what: "`npm run rollback`",
-    async act(scene) {
-      const before = await scene.hosts();
-      const result = await scene.succeed("rollback");
+    async act(environment) {
+      const before = await environment.hosts();
+      const result = await environment.succeed("rollback");
       return {
         ...took(result),
         verdicts: [atMost("took", result.seconds, 30, "s")],
@@ -75,17 +79,17 @@ export const changes: readonly Row<Scene>[] = [
       };
     },
     judge: smooth,
-    // Forward again: the next row's `up` must change what it says and nothing else.
-    after: async (scene) => void (await scene.succeed("up", "--yes")),
+    // Forward again: the next scenario's `up` must change what it says and nothing else.
+    after: async (environment) => void (await environment.succeed("up", "--yes")),
   },
   {
     name: "service-config",
     what: "change of the service's configuration",
-    async act(scene) {
-      const before = await scene.hosts();
-      scene.stack.configure({ logLevel: "warn" });
-      const result = await scene.succeed("up", "--yes");
-      const kept = (await scene.hosts()).filter((host) => before.includes(host)).length;
+    async act(environment) {
+      const before = await environment.hosts();
+      environment.stack.configure({ logLevel: "warn" });
+      const result = await environment.succeed("up", "--yes");
+      const kept = (await environment.hosts()).filter((host) => before.includes(host)).length;
       return { ...took(result), verdicts: [{ what: `replicas that stayed: ${kept}`, holds: kept === 0 }] };
     },
     judge: smooth,
@@ -93,37 +97,37 @@ export const changes: readonly Row<Scene>[] = [
   {
     name: "edge-config",
     what: "change of nginx' configuration",
-    async act(scene) {
-      const [edge, hosts] = [await idOf(scene), await scene.hosts()];
-      const before = scene.exec(edge, "readlink", "/etc/omniai/edge/current");
-      scene.edit("infra/components/edge/nginx.ts", (text) =>
+    async act(environment) {
+      const [edge, hosts] = [await idOf(environment), await environment.hosts()];
+      const before = environment.exec(edge, "readlink", "/etc/omniai/edge/current");
+      environment.edit("infra/components/edge/nginx.ts", (text) =>
         text.replace("client_header_timeout 8s", "client_header_timeout 9s"),
       );
-      const result = await scene.succeed("up", "--yes");
-      const now = scene.exec(edge, "readlink", "/etc/omniai/edge/current");
+      const result = await environment.succeed("up", "--yes");
+      const now = environment.exec(edge, "readlink", "/etc/omniai/edge/current");
       return {
         ...took(result),
         verdicts: [
           { what: "another release serves", holds: now !== before },
-          { what: "in the same container", holds: (await idOf(scene)) === edge },
+          { what: "in the same container", holds: (await idOf(environment)) === edge },
         ],
         judge: (evidence) => [answeredOnlyBy(evidence, hosts)],
       };
     },
     judge: smooth,
-    async after(scene) {
-      scene.restore();
-      await scene.succeed("up", "--yes");
+    async after(environment) {
+      environment.restore();
+      await environment.succeed("up", "--yes");
     },
   },
   {
     name: "certificate",
     what: "change of the certificate",
-    async act(scene) {
-      const old = await certificateOf(scene);
-      scene.stack.configure({ certificateSerial: 2 });
-      const result = await scene.succeed("up", "--yes");
-      const now = await certificateOf(scene);
+    async act(environment) {
+      const old = await certificateOf(environment);
+      environment.stack.configure({ certificateSerial: 2 });
+      const result = await environment.succeed("up", "--yes");
+      const now = await certificateOf(environment);
       const judge = ({ account }: Evidence): Verdict[] => [
         {
           what: "clients were shown the old certificate, then the new one, and no other",

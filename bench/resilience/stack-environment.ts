@@ -1,13 +1,13 @@
-/** Where the rows take place: a stack of its own in a checkout of its own, and what can be done to it. */
+/** Where the scenarios happen: a stack of its own in a checkout of its own, and what can be done to it. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { createStack, docker, type CommandResult, type TestStack } from "../../test/support/stack.ts";
 import { parseRows, type ReplicaSample } from "./measure.ts";
-import type { Place } from "./row.ts";
+import type { Environment } from "./scenario.ts";
 
-export interface Scene extends Place {
+export interface StackEnvironment extends Environment {
   readonly stack: TestStack;
   /** Runs a command of the stack. @throws Error with its output when it fails. */
   succeed(command: string, ...args: string[]): Promise<CommandResult>;
@@ -31,7 +31,10 @@ export interface Scene extends Place {
   remove(): Promise<void>;
 }
 
-export async function createScene(name: string, config: Readonly<Record<string, unknown>>): Promise<Scene> {
+export async function createStackEnvironment(
+  name: string,
+  config: Readonly<Record<string, unknown>>,
+): Promise<StackEnvironment> {
   const checkout = createCheckout();
   const stack = await createStack(checkout, config, name);
   const originals = new Map<string, string | undefined>();
@@ -40,11 +43,11 @@ export async function createScene(name: string, config: Readonly<Record<string, 
     if (!originals.has(path)) originals.set(path, original);
     writeFileSync(join(checkout, path), content);
   };
-  const scene: Scene = {
+  const environment: StackEnvironment = {
     stack,
     url: stack.https,
     async direct() {
-      const { NetworkSettings } = await docker.getContainer(await scene.one("edge")).inspect();
+      const { NetworkSettings } = await docker.getContainer(await environment.one("edge")).inspect();
       const address = NetworkSettings.Networks[`omniai-${stack.name}-public`]?.IPAddress;
       if (!address) throw new Error("the edge has no address of its own");
       return `https://${address}:8443`;
@@ -57,7 +60,7 @@ export async function createScene(name: string, config: Readonly<Record<string, 
     edit(path, change) {
       const before = readFileSync(join(checkout, path), "utf8");
       const after = change(before);
-      if (after === before) throw new Error(`${path} has not what this row would change in it`);
+      if (after === before) throw new Error(`${path} does not contain what this scenario changes in it`);
       write(path, after, before);
     },
     add: (path, content) => write(path, content, undefined),
@@ -80,7 +83,7 @@ export async function createScene(name: string, config: Readonly<Record<string, 
         stdio: ["ignore", "pipe", "pipe"],
       }),
     sql: (container, statement) =>
-      scene.exec(
+      environment.exec(
         container,
         ...["psql", "-X", "-At", "-U", "postgres", "-d", "omniai", "-v", "ON_ERROR_STOP=1", "-c", statement],
       ),
@@ -97,7 +100,7 @@ export async function createScene(name: string, config: Readonly<Record<string, 
     },
     async storedRows(run) {
       const statement = `SELECT client FROM client_reports WHERE client LIKE '${run}-%'`;
-      const text = scene.sql(await scene.one("postgres"), statement);
+      const text = environment.sql(await environment.one("postgres"), statement);
       return parseRows(text, run);
     },
     watch: () => watchReplicas(stack),
@@ -111,7 +114,7 @@ export async function createScene(name: string, config: Readonly<Record<string, 
       removeCheckout(checkout);
     },
   };
-  return scene;
+  return environment;
 }
 
 /** Looks at the replicas twice a second until it is stopped. */
@@ -126,7 +129,7 @@ function watchReplicas(stack: TestStack): { stop(): readonly ReplicaSample[] } {
           const healthy = found.filter(({ Status }) => Status.includes("(healthy)")).length;
           samples.push({ at: Date.now(), running: found.length, healthy });
         },
-        // The engine may be what this row stops.
+        // The engine may be what this scenario stops.
         () => samples.push({ at: Date.now(), running: 0, healthy: 0 }),
       );
       await new Promise((resolve) => setTimeout(resolve, 500));

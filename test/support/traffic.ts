@@ -1,8 +1,8 @@
 /** What a stack has to carry while something happens to it: requests of both kinds, and streams with numbered events. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { startLoad, type LoadResult } from "../../support/load.ts";
-import { openSse } from "../../support/http.ts";
+import { startLoad, type LoadResult } from "./load.ts";
+import { eventually, openSse } from "./http.ts";
 
 export interface Traffic {
   /** Stops, waits for what is under way, and accounts for it. */
@@ -28,9 +28,7 @@ export async function startTraffic(url: string, rate: number, streams: number): 
   // Streams may begin with the last events of traffic before this one: they do not count.
   const run = randomUUID();
   const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
-  const connected = performance.now() + 10_000;
-  while (clients.some(({ connects }) => connects === 0) && performance.now() < connected) await sleep(50);
-  await sleep(1000);
+  await eventually("streams that follow the log", 30, () => clients.every(({ joins }) => joins > 0));
   const load = startLoad({
     url,
     rate,

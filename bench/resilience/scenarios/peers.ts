@@ -1,34 +1,34 @@
-/** The deploy row by what people would use otherwise, with the same service and the same load. */
+/** The deploy scenario by what people would use otherwise, with the same service and the same load. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, type Ground } from "../ground.ts";
+import { run, type PeerEnvironment } from "../peer-environment.ts";
 import { nothingDropped, quickEnough } from "../judge.ts";
-import type { Row } from "../row.ts";
+import type { Scenario } from "../scenario.ts";
 
 const peers = join(import.meta.dirname, "../../peers");
 
 /** Deploys a version of the service, and takes it away again. */
 interface Deployer {
-  deploy(ground: Ground, version: "1" | "2"): void;
-  remove(ground: Ground): void;
+  deploy(environment: PeerEnvironment, version: "1" | "2"): void;
+  remove(environment: PeerEnvironment): void;
 }
 
-const imageOf = ({ images }: Ground, version: "1" | "2"): string => images[version === "1" ? 0 : 1];
+const imageOf = ({ images }: PeerEnvironment, version: "1" | "2"): string => images[version === "1" ? 0 : 1];
 
 const compose: Deployer = {
-  deploy: (ground, version) => composeCommand(ground, version, "up", "-d"),
-  remove: (ground) => composeCommand(ground, "1", "down"),
+  deploy: (environment, version) => composeCommand(environment, version, "up", "-d"),
+  remove: (environment) => composeCommand(environment, "1", "down"),
 };
 
-function composeCommand(ground: Ground, version: "1" | "2", ...args: string[]): void {
-  const project = ["-f", join(peers, "compose.yaml"), "-p", ground.network];
+function composeCommand(environment: PeerEnvironment, version: "1" | "2", ...args: string[]): void {
+  const project = ["-f", join(peers, "compose.yaml"), "-p", environment.network];
   run("docker-compose", [...project, ...args], {
-    IMAGE: imageOf(ground, version),
+    IMAGE: imageOf(environment, version),
     BUILD: version,
-    PORT: String(ground.port),
-    NETWORK: ground.network,
+    PORT: String(environment.port),
+    NETWORK: environment.network,
   });
 }
 
@@ -50,13 +50,13 @@ function pulumiCommand(...args: string[]): void {
 }
 
 const pulumi: Deployer = {
-  deploy(ground, version) {
+  deploy(environment, version) {
     if (version === "1") pulumiCommand("stack", "init");
     const values = {
-      image: imageOf(ground, version),
+      image: imageOf(environment, version),
       build: version,
-      network: ground.network,
-      port: ground.port,
+      network: environment.network,
+      port: environment.port,
     };
     const config = Object.entries(values).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
     pulumiCommand("up", "--yes", "--skip-preview", ...config);
@@ -68,21 +68,21 @@ const pulumi: Deployer = {
   },
 };
 
-const peer = (name: string, what: string, deployer: Deployer): Row<Ground> => ({
+const peer = (name: string, what: string, deployer: Deployer): Scenario<PeerEnvironment> => ({
   name,
   what,
-  async before(ground) {
-    deployer.deploy(ground, "1");
-    await ground.answers("1");
+  async before(environment) {
+    deployer.deploy(environment, "1");
+    await environment.answers("1");
     return undefined;
   },
-  async act(ground, began) {
-    deployer.deploy(ground, "2");
-    await ground.answers("2");
+  async act(environment, began) {
+    deployer.deploy(environment, "2");
+    await environment.answers("2");
     return { recovery: (Date.now() - began) / 1000 };
   },
   judge: (evidence) => [...nothingDropped(evidence), quickEnough(evidence)],
-  after: (ground) => Promise.resolve(deployer.remove(ground)),
+  after: (environment) => Promise.resolve(deployer.remove(environment)),
 });
 
 /** Debian's own, which is what `apt-get install` gives there. */
@@ -95,10 +95,11 @@ function ensureCompose(): { notRun: string } | undefined {
 
 const byCompose = peer("peer-compose", "the same deploy by Compose (recreate)", compose);
 
-export const peerRows: readonly Row<Ground>[] = [
+export const peerScenarios: readonly Scenario<PeerEnvironment>[] = [
   {
     ...byCompose,
-    before: (ground) => Promise.resolve(ensureCompose()).then((no) => no ?? byCompose.before?.(ground)),
+    before: (environment) =>
+      Promise.resolve(ensureCompose()).then((no) => no ?? byCompose.before?.(environment)),
   },
   peer("peer-pulumi", "the same deploy by plain @pulumi/docker, its defaults", pulumi),
 ];

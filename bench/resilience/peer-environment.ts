@@ -1,4 +1,4 @@
-/** What the peers' service stands on: PostgreSQL, Redis and two versions of the service's image. */
+/** What the peers' service runs on: PostgreSQL, Redis and two versions of the service's image. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,10 +8,10 @@ import { imageNames, readSettings } from "../../ops/stack/settings.ts";
 import { call, eventually } from "../../test/support/http.ts";
 import { freePort } from "../../test/support/stack.ts";
 import { parseRows } from "./measure.ts";
-import type { Place } from "./row.ts";
+import type { Environment } from "./scenario.ts";
 
 /** Everything that a peer is given; what it does with it is its own. */
-export interface Ground extends Place {
+export interface PeerEnvironment extends Environment {
   readonly port: number;
   readonly network: string;
   /** The image of the service that is deployed first, and that of the one after it. */
@@ -31,8 +31,8 @@ export const run = (program: string, args: readonly string[], env: NodeJS.Proces
     maxBuffer: 2 ** 28,
   });
 
-export async function createGround(): Promise<Ground> {
-  const name = `resil-ground-${process.pid}`;
+export async function createPeerEnvironment(): Promise<PeerEnvironment> {
+  const name = `resil-peers-${process.pid}`;
   const { config } = readSettings(repository, "dev");
   const wanted = imageNames(config);
   const image = (part: string): string => {
@@ -40,7 +40,7 @@ export async function createGround(): Promise<Ground> {
     if (found === undefined) throw new Error(`no image of ${part} among ${wanted.join(", ")}`);
     return found;
   };
-  const folder = mkdtempSync(join(tmpdir(), "omniai-ground-"));
+  const folder = mkdtempSync(join(tmpdir(), "omniai-environment-"));
   const { folder: context } = stageContext(repository, folder, image("node"));
   const images = ["1", "2"].map((version) => {
     const tag = `${name}:${version}`;

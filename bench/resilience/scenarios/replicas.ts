@@ -5,8 +5,8 @@ import { eventually } from "../../../test/support/http.ts";
 import { docker, programOf } from "../../../test/support/stack.ts";
 import { atMost, nothingDropped, nothingLost } from "../judge.ts";
 import { failuresOf } from "../measure.ts";
-import type { Evidence, Outcome, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Outcome, Scenario, Verdict } from "../scenario.ts";
+import type { StackEnvironment } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
 
 /** A replica as it was before. `name` is its container's, `host` what it calls itself. */
@@ -16,8 +16,8 @@ interface Victim {
   readonly restarts: number;
 }
 
-async function choose(scene: Scene): Promise<Victim> {
-  const [name] = await scene.stack.containers("backend");
+async function choose(environment: StackEnvironment): Promise<Victim> {
+  const [name] = await environment.stack.containers("backend");
   if (name === undefined) throw new Error("no replica runs");
   const { Config, RestartCount } = await docker.getContainer(name).inspect();
   return { name, host: Config.Hostname, restarts: RestartCount };
@@ -71,11 +71,11 @@ async function end(pid: number): Promise<number> {
   return Date.now();
 }
 
-const kill: Row<Scene> = {
+const kill: Scenario<StackEnvironment> = {
   name: "kill-replica",
   what: "SIGKILL of one replica's process",
-  async act(scene, began) {
-    const victim = await choose(scene);
+  async act(environment, began) {
+    const victim = await choose(environment);
     const pid = await programOf(victim.name);
     const killed = Date.now();
     process.kill(pid, "SIGKILL");
@@ -90,11 +90,11 @@ const kill: Row<Scene> = {
   judge: nothingLost,
 };
 
-const hang: Row<Scene> = {
+const hang: Scenario<StackEnvironment> = {
   name: "hang",
   what: "SIGSTOP of one replica's process",
-  async act(scene, began) {
-    const victim = await choose(scene);
+  async act(environment, began) {
+    const victim = await choose(environment);
     process.kill(await programOf(victim.name), "SIGSTOP");
     const recovery = await healed(victim, began);
     return { recovery, verdicts: [atMost("healed after", recovery, 30, "s")] };
@@ -115,12 +115,12 @@ const hang: Row<Scene> = {
   },
 };
 
-const memory: Row<Scene> = {
+const memory: Scenario<StackEnvironment> = {
   name: "memory",
   what: "a replica out of memory",
-  async act(scene, began) {
-    const victim = await choose(scene);
-    const others = await restartsOf(scene, victim);
+  async act(environment, began) {
+    const victim = await choose(environment);
+    const others = await restartsOf(environment, victim);
     const since = Math.floor(Date.now() / 1000);
     // The kernel ends the process with the highest score, which would be the one that allocates.
     writeFileSync(`/proc/${await programOf(victim.name)}/oom_score_adj`, "1000");
@@ -153,7 +153,7 @@ const memory: Row<Scene> = {
     const timeOf = (event: string): number =>
       Number(new RegExp(`^(\\d+) ${event}$`, "m").exec(told)?.[1]) / 1e6;
     const died = timeOf("die");
-    const now = await restartsOf(scene, victim);
+    const now = await restartsOf(environment, victim);
     return {
       recovery,
       verdicts: [
@@ -176,8 +176,11 @@ const run = (program: string, args: readonly string[], timeout: number): Promise
   });
 
 /** How often the engine started each container of the stack anew. */
-export async function restartsOf(scene: Scene, but?: Victim): Promise<Record<string, number>> {
-  const names = (await scene.stack.containers()).filter((name) => name !== but?.name);
+export async function restartsOf(
+  environment: StackEnvironment,
+  but?: Victim,
+): Promise<Record<string, number>> {
+  const names = (await environment.stack.containers()).filter((name) => name !== but?.name);
   const entries = names.map(async (name): Promise<[string, number]> => [
     name,
     (await docker.getContainer(name).inspect()).RestartCount,
@@ -185,11 +188,11 @@ export async function restartsOf(scene: Scene, but?: Victim): Promise<Record<str
   return Object.fromEntries(await Promise.all(entries));
 }
 
-const logs: Row<Scene> = {
+const logs: Scenario<StackEnvironment> = {
   name: "logs",
   what: "1 GB of logs from one replica",
-  async act(scene): Promise<Outcome> {
-    const victim = await choose(scene);
+  async act(environment): Promise<Outcome> {
+    const victim = await choose(environment);
     const flood = "head -c 1000000000 /dev/zero | tr '\\0' x | fold -w 1000 > /proc/1/fd/1";
     const written = await run("docker", ["exec", victim.name, "sh", "-c", `${flood} && echo all`], 300_000);
     const { LogPath } = await docker.getContainer(victim.name).inspect();
@@ -207,4 +210,4 @@ const logs: Row<Scene> = {
   judge: nothingDropped,
 };
 
-export const replicaFaults: readonly Row<Scene>[] = [kill, hang, memory, logs];
+export const replicaFaults: readonly Scenario<StackEnvironment>[] = [kill, hang, memory, logs];

@@ -7,13 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { call, eventually } from "../../../test/support/http.ts";
 import { docker } from "../../../test/support/stack.ts";
 import { atMost, nothingLost } from "../judge.ts";
-import type { Evidence, Row, Verdict } from "../row.ts";
-import type { Scene } from "../scene.ts";
+import type { Evidence, Scenario, Verdict } from "../scenario.ts";
+import type { StackEnvironment } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
 import { restartsOf } from "./replicas.ts";
 
-const isReady = async (scene: Scene): Promise<boolean> =>
-  (await call(`${scene.stack.http}/readyz`)).status === 200;
+const isReady = async (environment: StackEnvironment): Promise<boolean> =>
+  (await call(`${environment.stack.http}/readyz`)).status === 200;
 
 /** Every refusal is a 503 with Retry-After that came soon. */
 const politely = ({ figures }: Evidence): Verdict[] => [
@@ -26,29 +26,29 @@ const fullServiceAfter = ({ figures }: Evidence, seconds: number): Verdict =>
 
 /** @param before how often each container had been started anew by then. */
 async function onlyRestarted(
-  scene: Scene,
+  environment: StackEnvironment,
   name: string,
   before: Readonly<Record<string, number>>,
 ): Promise<Verdict> {
-  const now = await restartsOf(scene);
+  const now = await restartsOf(environment);
   const others = Object.keys(now).filter((other) => other !== name && now[other] !== before[other]);
   return { what: `other containers restarted: ${others.length}`, holds: others.length === 0 };
 }
 
-const redis: Row<Scene> = {
+const redis: Scenario<StackEnvironment> = {
   name: "redis-kill",
   what: "SIGKILL of Redis",
-  async act(scene, began) {
-    const before = await restartsOf(scene);
-    const name = await scene.one("redis");
-    process.kill(await scene.pidOf(name), "SIGKILL");
+  async act(environment, began) {
+    const before = await restartsOf(environment);
+    const name = await environment.one("redis");
+    process.kill(await environment.pidOf(name), "SIGKILL");
     await eventually("an event after it", 60, async () => {
       const body = { type: "probe", data: {} };
-      return (await call(`${scene.stack.https}/api/events`, { method: "POST", body })).status === 201;
+      return (await call(`${environment.stack.https}/api/events`, { method: "POST", body })).status === 201;
     });
     const recovery = (Date.now() - began) / 1000;
     await sleep(10_000);
-    return { recovery, verdicts: [await onlyRestarted(scene, name, before)] };
+    return { recovery, verdicts: [await onlyRestarted(environment, name, before)] };
   },
   judge: (evidence) => [
     ...nothingLost(evidence),
@@ -59,22 +59,22 @@ const redis: Row<Scene> = {
 
 const PAUSE = 20;
 
-const paused: Row<Scene> = {
+const paused: Scenario<StackEnvironment> = {
   name: "postgres-pause",
   what: `PostgreSQL paused for ${PAUSE} s`,
-  async act(scene, began) {
-    const before = await restartsOf(scene);
-    const container = docker.getContainer(await scene.one("postgres"));
+  async act(environment, began) {
+    const before = await restartsOf(environment);
+    const container = docker.getContainer(await environment.one("postgres"));
     await container.pause();
     try {
       await sleep(PAUSE * 1000);
     } finally {
       await container.unpause();
     }
-    await eventually("readiness", 60, () => isReady(scene));
+    await eventually("readiness", 60, () => isReady(environment));
     const recovery = (Date.now() - began) / 1000 - PAUSE;
     await sleep(10_000);
-    const isSame = JSON.stringify(await restartsOf(scene)) === JSON.stringify(before);
+    const isSame = JSON.stringify(await restartsOf(environment)) === JSON.stringify(before);
     return { recovery, verdicts: [{ what: "no container restarted", holds: isSame }] };
   },
   judge: (evidence) => [
@@ -84,18 +84,18 @@ const paused: Row<Scene> = {
   ],
 };
 
-const killed: Row<Scene> = {
+const killed: Scenario<StackEnvironment> = {
   name: "postgres-kill",
   what: "SIGKILL of PostgreSQL",
-  async act(scene, began) {
-    const name = await scene.one("postgres");
-    const before = await restartsOf(scene);
-    process.kill(await scene.pidOf(name), "SIGKILL");
-    await eventually("a restart", 30, async () => (await restartsOf(scene))[name] !== before[name]);
-    await eventually("readiness", 60, () => isReady(scene));
+  async act(environment, began) {
+    const name = await environment.one("postgres");
+    const before = await restartsOf(environment);
+    process.kill(await environment.pidOf(name), "SIGKILL");
+    await eventually("a restart", 30, async () => (await restartsOf(environment))[name] !== before[name]);
+    await eventually("readiness", 60, () => isReady(environment));
     const recovery = (Date.now() - began) / 1000;
     await sleep(10_000);
-    return { recovery, verdicts: [await onlyRestarted(scene, name, before)] };
+    return { recovery, verdicts: [await onlyRestarted(environment, name, before)] };
   },
   judge: (evidence) => [...nothingLost(evidence), ...politely(evidence), fullServiceAfter(evidence, 10)],
 };
@@ -104,22 +104,22 @@ const run = (program: string, ...args: string[]): string =>
   execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 /** Where the engine keeps PostgreSQL's data. */
-const dataFolder = (scene: Scene): string =>
+const dataFolder = (environment: StackEnvironment): string =>
   run(
     "docker",
     "volume",
     "inspect",
     "-f",
     "{{.Mountpoint}}",
-    `omniai-${scene.stack.name}-postgres-data`,
+    `omniai-${environment.stack.name}-postgres-data`,
   ).trim();
 
-async function restartPostgres(scene: Scene, between: () => void): Promise<void> {
-  const container = docker.getContainer(await scene.one("postgres"));
+async function restartPostgres(environment: StackEnvironment, between: () => void): Promise<void> {
+  const container = docker.getContainer(await environment.one("postgres"));
   await container.stop();
   between();
   await container.start();
-  await eventually("readiness", 60, () => isReady(scene));
+  await eventually("readiness", 60, () => isReady(environment));
 }
 
 /** Does the work while the file takes all the room that there is. @returns false when the work fails. */
@@ -130,14 +130,14 @@ async function withFull(filler: string, work: () => Promise<boolean>): Promise<b
   return done;
 }
 
-const full: Row<Scene> = {
+const full: Scenario<StackEnvironment> = {
   name: "disk-full",
   what: "PostgreSQL's volume full for 20 s",
-  async before(scene) {
-    const folder = dataFolder(scene);
+  async before(environment) {
+    const folder = dataFolder(environment);
     const copy = mkdtempSync(join(tmpdir(), "omniai-data-"));
     let isMounted = false;
-    await restartPostgres(scene, () => {
+    await restartPostgres(environment, () => {
       run("cp", "-a", `${folder}/.`, copy);
       // Memory of a fixed size in the place of the volume: with some room beyond what is there.
       const size = Number(run("du", "-sm", folder).split("\t")[0]) + 64;
@@ -147,24 +147,25 @@ const full: Row<Scene> = {
     rmSync(copy, { recursive: true, force: true });
     return isMounted ? undefined : { notRun: "mounting is not allowed here" };
   },
-  async act(scene) {
-    const postgres = await scene.one("postgres");
-    const before = await restartsOf(scene);
-    const filler = join(dataFolder(scene), "filler");
+  async act(environment) {
+    const postgres = await environment.one("postgres");
+    const before = await restartsOf(environment);
+    const filler = join(dataFolder(environment), "filler");
     const isReading = await withFull(filler, async () => {
       await sleep(20_000);
-      return Number(scene.sql(postgres, "SELECT count(*) FROM client_reports")) > 0;
+      return Number(environment.sql(postgres, "SELECT count(*) FROM client_reports")) > 0;
     });
     const freed = Date.now();
     await eventually("a row after it", 60, async () => {
       const body = { client: "after-the-disk-was-full" };
       return (
-        (await call(`${scene.stack.https}/api/diag/client-reports`, { method: "POST", body })).status === 202
+        (await call(`${environment.stack.https}/api/diag/client-reports`, { method: "POST", body }))
+          .status === 202
       );
     });
     const recovery = (Date.now() - freed) / 1000;
     await sleep(5000);
-    const checked = scene.sql(
+    const checked = environment.sql(
       postgres,
       "CREATE EXTENSION IF NOT EXISTS amcheck; SELECT bt_index_check(indexrelid, true) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE relname LIKE 'client_reports%'",
     );
@@ -176,7 +177,7 @@ const full: Row<Scene> = {
         { what: "indexes are whole (amcheck)", holds: !/error/i.test(checked) },
         {
           what: "no container restarted",
-          holds: JSON.stringify(await restartsOf(scene)) === JSON.stringify(before),
+          holds: JSON.stringify(await restartsOf(environment)) === JSON.stringify(before),
         },
       ],
       notes: ["nothing tells an operator at 80 or 90 percent yet: there is no monitoring"],
@@ -187,10 +188,10 @@ const full: Row<Scene> = {
     ...politely(evidence),
     { what: `failed GET: ${evidence.figures.failed[GET] ?? 0}`, holds: evidence.figures.failed[GET] === 0 },
   ],
-  async after(scene) {
-    const folder = dataFolder(scene);
+  async after(environment) {
+    const folder = dataFolder(environment);
     const copy = mkdtempSync(join(tmpdir(), "omniai-data-"));
-    await restartPostgres(scene, () => {
+    await restartPostgres(environment, () => {
       run("cp", "-a", `${folder}/.`, copy);
       run("umount", folder);
       run("cp", "-a", `${copy}/.`, folder);
@@ -199,4 +200,4 @@ const full: Row<Scene> = {
   },
 };
 
-export const storeFaults: readonly Row<Scene>[] = [redis, paused, killed, full];
+export const storeFaults: readonly Scenario<StackEnvironment>[] = [redis, paused, killed, full];
