@@ -289,7 +289,7 @@ describe("service and infra", () => {
       const taken = (eventLog / 1024 ** 2) * (1.25 + 0.2);
       assert.ok(taken < maxmemory * 0.75, `${memory}: ${taken} of ${maxmemory}`);
     }
-    const plan = planCacheMemory(defaults["redisMemory"] as number);
+    const plan = planCacheMemory(Number(defaults["redisMemory"]));
     assert.equal(
       service.events.logBytes,
       plan.eventLog,
