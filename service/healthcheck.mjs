@@ -13,6 +13,7 @@ import { findService, judge } from "./healing.mjs";
 const port = Number(process.env.OMNIAI_INTERNAL_PORT || 9000);
 /** Two probes, and the start of this program on a busy machine, fit into the engine's time for a check. */
 const probeMs = 1500;
+const probes = 2;
 // A tmpfs that ends with the container: a restarted replica starts with no misses.
 const stateFile = join(tmpdir(), "omniai-healthcheck.json");
 
@@ -87,4 +88,4 @@ function ask(probesLeft) {
 const missed = Number(process.argv[2] ?? 0);
 const said = missed > 0 ? note(false) : "";
 if (said !== "") finish(1, `no answer from port ${port}${said}`);
-ask(2 - missed);
+ask(probes - missed);

@@ -17,7 +17,9 @@ import { wellFormedId } from "../../service/src/platform/request-id.ts";
 import { securityHeaders } from "../../service/src/platform/security-headers.ts";
 import { clientReportSchema } from "../../service/src/reports/schema.ts";
 import { INTERNAL_PORT, PUBLIC_PORT } from "../components/backend/backend.ts";
+import { backendKeys } from "../components/backend/config.ts";
 import { isBaseUrl } from "../components/backend/providers.ts";
+import { planCacheMemory } from "../components/cache/memory.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
 import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
@@ -269,14 +271,6 @@ describe("service and infra", () => {
     );
   });
 
-  it("agree on the memory of a replica: its heap leaves room for the rest", () => {
-    const [, flags = ""] = /^CMD \[(.*)\]$/m.exec(dockerfile) ?? [];
-    const old = number(/max-old-space-size=(\d+)/, flags);
-    // The young generation has three spaces of this size.
-    const young = 3 * number(/max-semi-space-size=(\d+)/, flags);
-    assert.ok(old + young < Number(defaults["backendMemory"]));
-  });
-
   it("agree on the connections to PostgreSQL: two generations of replicas fit, and one migration", () => {
     const source = textOf("infra/components/database/database.ts");
     const most = number(/max_connections: "(\d+)"/, source);
@@ -288,14 +282,43 @@ describe("service and infra", () => {
     }
   });
 
+  it("agree on what the event log takes of Redis: a quarter of what Redis may use is left for sessions", () => {
+    for (const memory of [64, 128, 512]) {
+      const { maxmemory, eventLog } = planCacheMemory(memory);
+      // Long entries take up to 1.25 times their length, and idempotency keys a fifth of the budget.
+      const taken = (eventLog / 1024 ** 2) * (1.25 + 0.2);
+      assert.ok(taken < maxmemory * 0.75, `${memory}: ${taken} of ${maxmemory}`);
+    }
+    const plan = planCacheMemory(Number(defaults["redisMemory"]));
+    assert.equal(
+      service.events.logBytes,
+      plan.eventLog,
+      "the service's own default is that of a default stack",
+    );
+  });
+
+  it("agree on the memory of a replica: its heap takes at most half of the least that config allows", () => {
+    const flags = [...dockerfile.matchAll(/--max-semi-space-size=(\d+)"?,? "?--max-old-space-size=(\d+)/g)];
+    assert.equal(flags.length, 2, "the warm-up and the command");
+    for (const [, semi, old] of flags) assert.ok(3 * Number(semi) + Number(old) <= 192 / 2);
+    assert.ok(
+      !backendKeys.backendMemory.safeParse(191).success && backendKeys.backendMemory.safeParse(192).success,
+    );
+  });
+
   it("agree on the health check: two probes and the program's start fit into the engine's time for one", () => {
     const probe = number(/const probeMs = (\d+);/, textOf("service/healthcheck.mjs"));
-    const probes = number(/^ask\((\d+) - missed\);/m, textOf("service/healthcheck.mjs"));
+    const probes = number(/^const probes = (\d+);/m, textOf("service/healthcheck.mjs"));
     const timeout = number(
       /healthcheck\.sh"\], timeout: (\d+)/,
       textOf("infra/components/backend/backend.ts"),
     );
     assert.ok(probes * probe + 1000 <= timeout * 1000);
+    // The shell before it sends the first of these.
+    const waits = [...textOf("service/healthcheck.sh").matchAll(/ -t ([\d.]+) /g)].map(
+      ([, s]) => Number(s) * 1000,
+    );
+    assert.ok(waits.length > 0 && waits.every((ms) => ms === probe), waits.join());
   });
 });
 

@@ -9,7 +9,7 @@ import { providerProblems, providers } from "./providers.ts";
 export const backendKeys = {
   ...authKeys,
   backendReplicas: within(1, 16),
-  backendMemory: within(128, 65_536),
+  backendMemory: within(192, 65_536),
   backendCpus: cpus,
   backendStartSeconds: within(1, 3600),
   clientReportsPerMinute: within(1, 1_000_000),

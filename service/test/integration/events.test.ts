@@ -354,11 +354,16 @@ describe("HTTP", function () {
         assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/);
         assert.equal(body.status, "pass");
         const hasChecks = url === instance.internalUrl && path === "/readyz";
-        const names = ["database:responseTime", "events:lag", "events:silence", "migrations:pending"];
-        assert.deepEqual(
-          Object.keys(body.checks ?? {}).sort(),
-          hasChecks ? [...names, "redis:responseTime"] : [],
-        );
+        const names = [
+          "database:responseTime",
+          "events:lag",
+          "events:silence",
+          "events:size",
+          "migrations:pending",
+          "redis:memory",
+          "redis:responseTime",
+        ];
+        assert.deepEqual(Object.keys(body.checks ?? {}).sort(), hasChecks ? names : []);
       }
     }
     assert.equal((await fetch(`${instance.internalUrl}/api/diag`)).status, 404);
