@@ -4,8 +4,8 @@ import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {
   costOf,
   LogUnavailableError,
-  OnceKeyReusedError,
-  onceSeconds,
+  IdempotencyKeyReusedError,
+  idempotencySeconds,
   pageBytes,
   type EventLog,
   type LogEntry,
@@ -13,7 +13,7 @@ import {
   type LogState,
   type NewEvent,
 } from "../src/events/log/log.ts";
-import { digest, printOf } from "../src/events/log/idempotency.ts";
+import { digest, fingerprint } from "../src/events/log/idempotency.ts";
 import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { Journal, type Contents, type Head, type Record } from "./journal.ts";
@@ -29,7 +29,7 @@ interface Pending {
 
 /**
  * The event log of `npm run dev`: in this process, and in one file, with the promises of the log in Redis. An event is
- * seen by readers once it is on disk. Ids, epoch and once-keys go on after a restart; a file that is gone or was
+ * seen by readers once it is on disk. Ids, epoch and idempotency keys go on after a restart; a file that is gone or was
  * changed by somebody begins a new epoch, and clients are told so.
  */
 export class FileEventLog implements EventLog {
@@ -82,11 +82,12 @@ export class FileEventLog implements EventLog {
     void (this.#writing ?? Promise.resolve()).then(() => this.#journal.close()).catch(() => undefined);
   }
 
-  async append(event: NewEvent, onceKey?: string): Promise<Position> {
+  async append(event: NewEvent, idempotencyKey?: string): Promise<Position> {
     if (this.#isClosed) throw new LogUnavailableError("it is closed");
     if (this.#pending.length >= this.#config.maxPendingAppends)
       throw new LogUnavailableError("too many appends wait");
-    const once = onceKey === undefined ? undefined : { key: digest(onceKey), print: printOf(event) };
+    const once =
+      idempotencyKey === undefined ? undefined : { key: digest(idempotencyKey), print: fingerprint(event) };
     const done = new Promise<Position>((resolve, reject) => {
       this.#pending.push({ event, once, resolve, reject });
       this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
@@ -94,7 +95,7 @@ export class FileEventLog implements EventLog {
     try {
       return await withDeadline("the disk", this.#config.appendDeadlineMs, done);
     } catch (error) {
-      if (error instanceof OnceKeyReusedError || error instanceof LogUnavailableError) throw error;
+      if (error instanceof IdempotencyKeyReusedError || error instanceof LogUnavailableError) throw error;
       throw new LogUnavailableError(reasonOf(error), { cause: error });
     }
   }
@@ -187,7 +188,7 @@ export class FileEventLog implements EventLog {
     for (const { event, once, resolve, reject } of batch) {
       const known = once && (fresh.get(once.key) ?? this.#known(once.key));
       if (known && known.print !== once?.print) {
-        answers.push(() => reject(new OnceKeyReusedError()));
+        answers.push(() => reject(new IdempotencyKeyReusedError()));
         continue;
       }
       const { topic: t, type: y, data: d } = event;
@@ -203,7 +204,7 @@ export class FileEventLog implements EventLog {
 
   #known(key: string): Record | undefined {
     const record = this.#once.get(key);
-    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > onceSeconds * 1000;
+    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > idempotencySeconds * 1000;
     return isOld ? undefined : record;
   }
 

@@ -1,7 +1,7 @@
 import type { RequestHandler } from "express";
 import { clientAddress } from "../../platform/address.ts";
-import type { EventsRouterOptions } from "./router.ts";
-import { turnAway } from "./stream-route.ts";
+import type { EventsRouterOptions } from "./options.ts";
+import { rejectStream } from "./stream-route.ts";
 
 /**
  * Before anything is asked of Redis or PostgreSQL: whoever is one too many, or comes too fast, is turned away unasked who
@@ -11,9 +11,9 @@ export function admit(options: EventsRouterOptions): RequestHandler {
   const { admission, streams, config } = options;
   return (request, response, next) => {
     if (request.method === "HEAD") return next();
-    if (streams.isDraining) return turnAway(request, response, "draining", options);
+    if (streams.isDraining) return rejectStream(request, response, "draining", options);
     const admitted = admission.enter(clientAddress(request, config.trustProxyHops));
-    if (!admitted) return turnAway(request, response, "busy", options);
+    if (!admitted) return rejectStream(request, response, "busy", options);
     response.locals.admitted = admitted;
     response.once("close", () => admission.leave(admitted));
     next();

@@ -8,7 +8,7 @@ import { namesOf } from "../../platform/trace.ts";
 import { validated } from "../../platform/validate.ts";
 import { poll, type PollPage } from "../stream/poll.ts";
 import { requestedFilter, single } from "./request.ts";
-import type { EventsRouterOptions } from "./router.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { pollNumbersSchema } from "./schema.ts";
 import type { TopicFilter } from "../stream/topics.ts";
 

@@ -1,43 +1,24 @@
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
-import type { EventsConfig } from "../../platform/env/config.ts";
 import { jsonBody } from "../../platform/body.ts";
 import { reasonOf } from "../../platform/deadline.ts";
-import type { Logger } from "../../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
-import type { Admission } from "./admission.ts";
 import { admit } from "./admit.ts";
 import { formatPosition } from "../log/cursor.ts";
-import type { Hub } from "../stream/hub.ts";
-import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../log/log.ts";
-import type { EventsMetrics } from "../stream/metrics.ts";
+import { LogUnavailableError, IdempotencyKeyReusedError } from "../log/log.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { getPoll } from "./poll-route.ts";
 import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { openStream } from "./stream-route.ts";
-import type { Streams } from "../stream/streams.ts";
 import { isAllowedTopic } from "../stream/topics.ts";
-import type { TurnedAway } from "../stream/rejected-streams.ts";
-
-export interface EventsRouterOptions {
-  readonly log: EventLog;
-  readonly hub: Hub;
-  readonly streams: Streams;
-  readonly admission: Admission;
-  readonly turnedAway: TurnedAway;
-  readonly metrics: EventsMetrics;
-  readonly config: EventsConfig;
-  readonly auth: Auth;
-  readonly bodyLimitBytes: number;
-  readonly logger: Logger;
-}
 
 export function eventsRouter(options: EventsRouterOptions): Router {
   const router = Router();
   router
     .route("/")
-    .get(admit(options), options.auth.lookLeniently, openStream(options))
+    .get(admit(options), options.auth.identifyOptionally, openStream(options))
     .post(
       options.auth.identify,
       mayPublish(options.auth),
@@ -80,7 +61,7 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
       const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
       response.status(201).set("Cache-Control", "no-store").json({ id });
     } catch (error) {
-      if (error instanceof OnceKeyReusedError) {
+      if (error instanceof IdempotencyKeyReusedError) {
         throw new Problem("idempotency-key-reused", "This Idempotency-Key was used for another event.");
       }
       if (!(error instanceof LogUnavailableError)) throw error;

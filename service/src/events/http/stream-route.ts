@@ -10,7 +10,7 @@ import { parsePosition } from "../log/cursor.ts";
 import { encodeBlock } from "../stream/frame.ts";
 import { join, type Outcome } from "../stream/join.ts";
 import { requestedClient, requestedCursor, requestedFilter } from "./request.ts";
-import type { EventsRouterOptions } from "./router.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { EventStream, type CloseReason, type StreamLimits } from "../stream/stream.ts";
 import { takeOver } from "../stream/take-over.ts";
 import type { TopicFilter } from "../stream/topics.ts";
@@ -44,7 +44,7 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
     const admitted = response.locals.admitted as Admitted | undefined;
     const refuse = (refusal: CloseReason): void => {
       if (admitted) admission.leave(admitted);
-      turnAway(request, response, refusal, options);
+      rejectStream(request, response, refusal, options);
     };
     if (streams.isDraining) return refuse("draining");
     // While it cannot be found out who asks, this is no time to say 204 either.
@@ -58,14 +58,14 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
  * Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): who cannot be let in now is told so within
  * a stream. With too many of those about, the connection is cut, which EventSource takes as a reason to come back too.
  */
-export function turnAway(
+export function rejectStream(
   request: Request,
   response: Response,
   refusal: CloseReason,
   options: EventsRouterOptions,
 ): void {
-  const { metrics, turnedAway } = options;
-  if (turnedAway.isFull) {
+  const { metrics, rejectedStreams } = options;
+  if (rejectedStreams.isFull) {
     metrics.opened();
     metrics.closed(refusal, 0, 0);
     return void writeHead(response).destroy();
@@ -137,7 +137,11 @@ function start(request: Request, response: Response, opening: Opening, options: 
   if (opening.owner) options.auth.streams.add(stream, opening.owner);
   if (admitted) stream.onClose(() => options.admission.leave(admitted));
   if (refusal) {
-    options.turnedAway.add(stream, refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
+    options.rejectedStreams.add(
+      stream,
+      refusal,
+      refusal === "busy" ? between(5000, 15_000) : between(500, 3000),
+    );
   } else welcome(stream, opening.cursor, opening.names, options);
 }
 

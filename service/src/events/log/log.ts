@@ -12,8 +12,8 @@ export const costOf = ({ topic, type, data }: NewEvent): number =>
   Buffer.byteLength(topic) + Buffer.byteLength(type) + Buffer.byteLength(data) + entryOverhead;
 export const entryOverhead = 64;
 
-/** How long a once-key is known, s. */
-export const onceSeconds = 86_400;
+/** How long an idempotency key is known, s. */
+export const idempotencySeconds = 86_400;
 
 /** About the most that one read of the log returns, bytes: entries are bounded in length, but a hundred long ones are many. */
 export const pageBytes = 524_288;
@@ -53,12 +53,12 @@ export interface LogPage {
  */
 export interface EventLog {
   /**
-   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept for 24 h, or until as many
+   * Appends; resolves once the event is on disk. With `idempotencyKey` (any text, kept for 24 h, or until as many
    * others came as there is room for) the same event is appended once
    * however often this is called, on whichever replica, and whatever became of the calls before: all that succeed
-   * resolve to the same position. @throws LogUnavailableError, OnceKeyReusedError
+   * resolve to the same position. @throws LogUnavailableError, IdempotencyKeyReusedError
    */
-  append(event: NewEvent, onceKey?: string): Promise<Position>;
+  append(event: NewEvent, idempotencyKey?: string): Promise<Position>;
   /** The state; gives a log without an epoch one. */
   state(): Promise<LogState>;
   /** Up to `limit` entries after `after`, and about `pageBytes` of them, oldest first. */
@@ -83,10 +83,10 @@ export class LogUnavailableError extends Error {
   }
 }
 
-/** The once-key belongs to an event with another topic, type or data. */
-export class OnceKeyReusedError extends Error {
+/** The idempotency key belongs to an event with another topic, type or data. */
+export class IdempotencyKeyReusedError extends Error {
   constructor() {
     super("the key was used for another event");
-    this.name = "OnceKeyReusedError";
+    this.name = "IdempotencyKeyReusedError";
   }
 }

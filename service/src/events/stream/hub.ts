@@ -2,7 +2,7 @@ import { compareIds, formatPosition, type Position } from "../log/cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import type { LogEntry, LogState } from "../log/log.ts";
 import { noMetrics, type EventsMetrics } from "./metrics.ts";
-import type { Delivery, RecentEvents } from "../log/recent.ts";
+import type { Delivery, RecentEvents } from "./recent.ts";
 import { Shared } from "./shared.ts";
 import type { EventStream } from "./stream.ts";
 import type { TopicFilter } from "./topics.ts";

@@ -2,7 +2,7 @@ import { between, pause } from "../../platform/deadline.ts";
 import { beginning, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
 import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "../log/log.ts";
-import type { Delivery } from "../log/recent.ts";
+import type { Delivery } from "./recent.ts";
 import type { EventStream } from "./stream.ts";
 
 /** Sent before waiting for the client to take it, bytes. */

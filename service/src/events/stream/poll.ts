@@ -3,7 +3,7 @@ import { decodeBlock } from "./frame.ts";
 import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import { earliestOf, fromMemory, lossOf, pageLimit } from "./join.ts";
 import type { EventLog } from "../log/log.ts";
-import type { Delivery } from "../log/recent.ts";
+import type { Delivery } from "./recent.ts";
 import type { TopicFilter } from "./topics.ts";
 
 export interface PolledEvent {

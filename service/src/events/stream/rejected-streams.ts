@@ -4,7 +4,7 @@ import type { CloseReason, EventStream } from "./stream.ts";
  * Streams that were told to come back later. They hold no place among those who were let in, so they need a bound of their
  * own: a client that does not take its few bytes and go is cut soon, and when many do so, further ones are cut at once.
  */
-export class TurnedAway {
+export class RejectedStreams {
   readonly #max: number;
   readonly #lingerMs: number;
   #size = 0;

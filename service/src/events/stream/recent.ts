@@ -1,5 +1,5 @@
-import { compareIds } from "./cursor.ts";
-import type { Shared } from "../stream/shared.ts";
+import { compareIds } from "../log/cursor.ts";
+import type { Shared } from "./shared.ts";
 
 /** An event ready to be written: serialised once, shared by all clients. */
 export interface Delivery {

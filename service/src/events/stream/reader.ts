@@ -1,8 +1,8 @@
 import { between, pause, reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
-import { beginning, compareIds } from "./cursor.ts";
-import type { Hub, ResetReason } from "../stream/hub.ts";
-import type { EventLog, LogEntry, LogState } from "./log.ts";
+import { beginning, compareIds } from "../log/cursor.ts";
+import type { Hub, ResetReason } from "./hub.ts";
+import type { EventLog, LogEntry, LogState } from "../log/log.ts";
 
 export interface ReaderOptions {
   readonly blockMs: number;
