@@ -28,15 +28,14 @@ interface Pending {
 }
 
 /**
- * The event log of `npm run dev`: in this process, and in one file, with the promises of the log in Redis. An event is
- * seen by readers once it is on disk. Ids, epoch and idempotency keys go on after a restart; a file that is gone or was
- * changed by somebody begins a new epoch, and clients are told so.
+ * It keeps the promises of the log in Redis. Readers see an event when it is on disk. Ids, epoch and idempotency keys go on
+ * after a restart. A file that is gone, or that somebody changed, begins a new epoch, and clients are told so.
  */
 export class FileEventLog implements EventLog {
   readonly #config: FileLogConfig;
   readonly #journal: Journal;
   readonly #logger: Logger;
-  /** Where the epoch was before the first record kept. */
+  /** The position of the epoch before the first record that is kept. */
   #head: Head;
   #records: Record[];
   /** What the records take of the budget. */
@@ -70,7 +69,7 @@ export class FileEventLog implements EventLog {
     return new FileEventLog(journal, contents, config, logger);
   }
 
-  /** It is open since `load`. */
+  /** Nothing to do: it is open since `load`. */
   open(): void {
     this.#isClosed = false;
   }
@@ -153,7 +152,7 @@ export class FileEventLog implements EventLog {
     return { epoch: this.#head.epoch, id, number: n, topic: t, type: y, data: d };
   }
 
-  /** All that wait share one write to the disk. */
+  /** All appends that wait share one write to the disk. */
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
       const batch = this.#pending.splice(0);
@@ -178,7 +177,7 @@ export class FileEventLog implements EventLog {
     }
   }
 
-  /** Ids and numbers for a batch, given only now: one that is not written leaves no hole. */
+  /** Gives ids and numbers to a batch only now, so that an append that is not written leaves no hole. */
   #prepare(batch: readonly Pending[]): { records: Record[]; settle: () => void } {
     const { epoch } = this.#head;
     let { last, count } = this.#state();
@@ -255,7 +254,7 @@ function within(records: readonly Record[], maxBytes: number): Record[] {
   });
 }
 
-/** As Redis does it: the clock, and never less than before. */
+/** Like Redis: the clock, but never less than the last id. */
 function nextId(last: string): string {
   const [ms = 0, seq = 0] = last.split("-").map(Number);
   const now = Date.now();

@@ -1,3 +1,4 @@
+/** The memory of Redis, and of a replica, under the largest events. */
 import assert from "node:assert/strict";
 import { createClient } from "redis";
 import { planCacheMemory } from "../../../infra/components/cache/memory.ts";

@@ -1,3 +1,4 @@
+/** The routes of /api/events. */
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
@@ -33,7 +34,7 @@ export function eventsRouter(options: EventsRouterOptions): Router {
   return router;
 }
 
-/** Before the body is read. With authentication turned off, everybody may. */
+/** Comes before the body is read. With authentication turned off, everybody may publish. */
 function mayPublish(auth: Auth): RequestHandler {
   return (_request, response, next) => {
     if (auth.isOn && !hasScope(requireKnown(response), "events:write"))
@@ -43,8 +44,8 @@ function mayPublish(auth: Auth): RequestHandler {
 }
 
 /**
- * 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. The same
- * Idempotency-Key gives the same id, and the log never a second entry
+ * Answers 201 with the id only when the event is on disk, and 503 with Retry-After when that cannot be promised. The same
+ * Idempotency-Key gives the same id, and never a second entry in the log
  * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, which also says 422 for another body).
  */
 function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler {

@@ -1,3 +1,4 @@
+/** The event log in Redis. */
 import { randomBytes } from "node:crypto";
 import type { EventsConfig, RedisConfig } from "../../platform/env/config.ts";
 import { reasonOf, withDeadline } from "../../platform/deadline.ts";
@@ -27,20 +28,20 @@ export const keys = {
   barrier: "omniai:events:barrier",
   /** How many bytes were appended where, see redis-scripts.ts. */
   marks: "omniai:events:marks",
-  /** Before the hash of an idempotency key. */
+  /** Comes before the hash of an idempotency key. The names in Redis are older than the term, and stay. */
   idempotency: "omniai:events:once:",
   idempotencyRing: "omniai:events:once-ring",
 } as const;
 
-/** Of the log's budget for each idempotency key that is kept. */
+/** How much of the log's budget there is for each idempotency key that is kept. */
 const bytesPerIdempotencyKey = 2048;
 const readDeadlineMs = 1500;
-/** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
+/** How many pages are read at once: bounds the memory that a crowd of resuming clients takes. */
 const maxPages = 4;
-/** Longest that one waits for its turn, ms; streams try again. */
+/** The longest that a reader waits for its turn, in ms; streams try again. */
 const pagePatienceMs = 10_000;
 
-/** A random epoch to be taken if the log has none: 40 bits, so that two of them are not the same by chance. */
+/** A random epoch for a log that has none: 40 bits, so that two of them are not equal by chance. */
 const newEpoch = (): string => randomBytes(5).toString("hex");
 
 /**
@@ -55,11 +56,11 @@ export class RedisEventLog implements EventLog {
   readonly #config: EventsConfig;
   readonly #logger: Logger;
   #pendingAppends = 0;
-  /** Of the entries read lately, bytes. */
+  /** The length of the longest entry that was read lately, in bytes. */
   #longest = 1;
   readonly #pages = new Semaphore(maxPages, Infinity);
 
-  /** @param shared a connection that is used for other commands too; closed by its owner. */
+  /** @param shared a connection that is used for other commands too, and that its owner closes. */
   constructor(config: EventsConfig, redis: RedisConfig, shared: RedisLink, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
@@ -89,7 +90,7 @@ export class RedisEventLog implements EventLog {
     const end = performance.now() + this.#config.appendDeadlineMs;
     try {
       const position = await this.#add(event, idempotencyKey, end - performance.now());
-      // Also for an event that was there already: the call that wrote it may not have seen it reach the disk.
+      // Also for an event that was there before: the call that wrote it may not have seen it reach the disk.
       const rest = Math.max(1, end - performance.now());
       await withDeadline("the disk", rest, this.#durability.reached(rest));
       return position;
@@ -125,7 +126,7 @@ export class RedisEventLog implements EventLog {
     return { epoch, id };
   }
 
-  /** A full Redis would refuse every event until somebody came. The oldest tenth of the history is the lesser loss. */
+  /** A full Redis would refuse every event until an operator comes. Losing the oldest tenth of the history is better. */
   async #makeRoom(ms: number): Promise<void> {
     const kept = await this.#shared.run(ms, (client) => client.xLen(keys.stream));
     const removed = await this.#shared.run(ms, (client) =>
@@ -138,7 +139,7 @@ export class RedisEventLog implements EventLog {
     return (await this.#read("state", "", 0)).state;
   }
 
-  /** Page by page from the newest back: a reply as long as all of it would be held several times over, at both ends. */
+  /** Reads pages from the newest one back, because one long reply would be held several times, at both ends. */
   async tail(limit: number, maxBytes: number): Promise<LogPage> {
     const newest = await this.#read("tail", "", limit);
     const pages = [newest.entries];
@@ -220,7 +221,7 @@ export const idempotencyKeysOf = ({
 }: Pick<EventsConfig, "retention" | "logBytes">): number =>
   Math.max(100, Math.min(retention, Math.floor(logBytes / bytesPerIdempotencyKey)));
 
-/** An entry that this service did not write (no fields of ours) gets an epoch that never matches, and so is noticed. */
+/** An entry without our fields was written by somebody else. It gets an epoch that never matches, and so is noticed. */
 function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry {
   return {
     id,
