@@ -80,6 +80,13 @@ const upward = [
     to: { path: outside("service") },
   },
   {
+    name: "service-platform-imports",
+    comment: "service/src/platform is what the features share, so it imports none of them.",
+    severity: "error",
+    from: { path: "^service/src/platform/" },
+    to: { path: "^service/src/(?!platform/)" },
+  },
+  {
     name: "test-support-imports",
     comment: "bench/ and test/ stand on test/support/, so it imports neither.",
     severity: "error",
@@ -103,6 +110,15 @@ export default {
         "Neither of two files that import each other can be understood alone: move what both need into a third.",
       severity: "error",
       from: {},
+      to: { circular: true },
+    },
+    {
+      name: "no-circle-of-service-folders",
+      comment:
+        "Two features, or two layers of a feature, that import each other are one: move what both need into a third.",
+      severity: "error",
+      scope: "folder",
+      from: { path: "^service/src" },
       to: { circular: true },
     },
     ...upward,

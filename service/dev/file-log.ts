@@ -4,8 +4,8 @@ import { compareIds, type Position } from "../src/events/log/cursor.ts";
 import {
   costOf,
   LogUnavailableError,
-  OnceKeyReusedError,
-  onceSeconds,
+  IdempotencyKeyReusedError,
+  idempotencySeconds,
   pageBytes,
   type EventLog,
   type LogEntry,
@@ -13,7 +13,7 @@ import {
   type LogState,
   type NewEvent,
 } from "../src/events/log/log.ts";
-import { digest, printOf } from "../src/events/log/idempotency.ts";
+import { digest, fingerprint } from "../src/events/log/idempotency.ts";
 import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { Journal, type Contents, type Head, type Record } from "./journal.ts";
@@ -28,15 +28,14 @@ interface Pending {
 }
 
 /**
- * The event log of `npm run dev`: in this process, and in one file, with the promises of the log in Redis. An event is
- * seen by readers once it is on disk. Ids, epoch and once-keys go on after a restart; a file that is gone or was
- * changed by somebody begins a new epoch, and clients are told so.
+ * It keeps the promises of the log in Redis. Readers see an event when it is on disk. Ids, epoch and idempotency keys go on
+ * after a restart. A file that is gone, or that somebody changed, begins a new epoch, and clients are told so.
  */
 export class FileEventLog implements EventLog {
   readonly #config: FileLogConfig;
   readonly #journal: Journal;
   readonly #logger: Logger;
-  /** Where the epoch was before the first record kept. */
+  /** The position of the epoch before the first record that is kept. */
   #head: Head;
   #records: Record[];
   /** What the records take of the budget. */
@@ -70,7 +69,7 @@ export class FileEventLog implements EventLog {
     return new FileEventLog(journal, contents, config, logger);
   }
 
-  /** It is open since `load`. */
+  /** Nothing to do: it is open since `load`. */
   open(): void {
     this.#isClosed = false;
   }
@@ -82,11 +81,12 @@ export class FileEventLog implements EventLog {
     void (this.#writing ?? Promise.resolve()).then(() => this.#journal.close()).catch(() => undefined);
   }
 
-  async append(event: NewEvent, onceKey?: string): Promise<Position> {
+  async append(event: NewEvent, idempotencyKey?: string): Promise<Position> {
     if (this.#isClosed) throw new LogUnavailableError("it is closed");
     if (this.#pending.length >= this.#config.maxPendingAppends)
       throw new LogUnavailableError("too many appends wait");
-    const once = onceKey === undefined ? undefined : { key: digest(onceKey), print: printOf(event) };
+    const once =
+      idempotencyKey === undefined ? undefined : { key: digest(idempotencyKey), print: fingerprint(event) };
     const done = new Promise<Position>((resolve, reject) => {
       this.#pending.push({ event, once, resolve, reject });
       this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
@@ -94,7 +94,7 @@ export class FileEventLog implements EventLog {
     try {
       return await withDeadline("the disk", this.#config.appendDeadlineMs, done);
     } catch (error) {
-      if (error instanceof OnceKeyReusedError || error instanceof LogUnavailableError) throw error;
+      if (error instanceof IdempotencyKeyReusedError || error instanceof LogUnavailableError) throw error;
       throw new LogUnavailableError(reasonOf(error), { cause: error });
     }
   }
@@ -152,7 +152,7 @@ export class FileEventLog implements EventLog {
     return { epoch: this.#head.epoch, id, number: n, topic: t, type: y, data: d };
   }
 
-  /** All that wait share one write to the disk. */
+  /** All appends that wait share one write to the disk. */
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
       const batch = this.#pending.splice(0);
@@ -177,7 +177,7 @@ export class FileEventLog implements EventLog {
     }
   }
 
-  /** Ids and numbers for a batch, given only now: one that is not written leaves no hole. */
+  /** Gives ids and numbers to a batch only now, so that an append that is not written leaves no hole. */
   #prepare(batch: readonly Pending[]): { records: Record[]; settle: () => void } {
     const { epoch } = this.#head;
     let { last, count } = this.#state();
@@ -187,7 +187,7 @@ export class FileEventLog implements EventLog {
     for (const { event, once, resolve, reject } of batch) {
       const known = once && (fresh.get(once.key) ?? this.#known(once.key));
       if (known && known.print !== once?.print) {
-        answers.push(() => reject(new OnceKeyReusedError()));
+        answers.push(() => reject(new IdempotencyKeyReusedError()));
         continue;
       }
       const { topic: t, type: y, data: d } = event;
@@ -203,7 +203,7 @@ export class FileEventLog implements EventLog {
 
   #known(key: string): Record | undefined {
     const record = this.#once.get(key);
-    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > onceSeconds * 1000;
+    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > idempotencySeconds * 1000;
     return isOld ? undefined : record;
   }
 
@@ -254,7 +254,7 @@ function within(records: readonly Record[], maxBytes: number): Record[] {
   });
 }
 
-/** As Redis does it: the clock, and never less than before. */
+/** Like Redis: the clock, but never less than the last id. */
 function nextId(last: string): string {
   const [ms = 0, seq = 0] = last.split("-").map(Number);
   const now = Date.now();

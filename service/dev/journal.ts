@@ -11,7 +11,7 @@ const idSchema = z.string().regex(/^\d{1,15}-\d{1,15}$/);
 const headSchema = z.strictObject({ epoch: z.string(), count: z.int(), last: idSchema });
 export type Head = z.output<typeof headSchema>;
 
-/** Every other line: number, id, topic, type, data, and what the once-key led to it, hashed, with the event's print. */
+/** Every other line: number, id, topic, type and data, with the hash of the idempotency key and the event's fingerprint. */
 const recordSchema = z.strictObject({
   n: z.int(),
   id: idSchema,

@@ -4,7 +4,8 @@ import type { Auth } from "./auth/auth.ts";
 import { clientAddress } from "./platform/address.ts";
 import express, { type Express, type RequestHandler } from "express";
 import { diagRouter, type DiagSource } from "./diag/router.ts";
-import { eventsRouter, type EventsRouterOptions } from "./events/http/router.ts";
+import type { EventsRouterOptions } from "./events/http/options.ts";
+import { eventsRouter } from "./events/http/router.ts";
 import { healthRouter, type HealthSource } from "./health/router.ts";
 import { openApiRouter } from "./openapi.ts";
 import { limitBodies, type BodyLimitOptions } from "./platform/body-limit.ts";
@@ -95,7 +96,7 @@ export function publicApp(parts: AppParts): Express {
   app.use(healthRouter(parts.health, false));
   app.use("/api/auth", parts.auth.router());
   app.use("/api/diag/client-reports", reportsRouter(parts.reports));
-  app.use("/api/diag", parts.auth.lookLeniently, diagRouter(parts.diag));
+  app.use("/api/diag", parts.auth.identifyOptionally, diagRouter(parts.diag));
   app.use(openApiRouter("public", parts.health.version, parts.auth.config.mode));
   app.use(notFound, parts.auth.auditRefusals, problemHandler(parts.logger));
   return app;

@@ -6,11 +6,11 @@ import { hasScope, principalOf } from "./auth/principal.ts";
 import { describeStream } from "./diag/connections.ts";
 import type { ReplicaRegistry } from "./diag/replica-registry.ts";
 import { Admission } from "./events/http/admission.ts";
-import { LogReader } from "./events/log/reader.ts";
-import { RecentEvents } from "./events/log/recent.ts";
+import { LogReader } from "./events/stream/reader.ts";
+import { RecentEvents } from "./events/stream/recent.ts";
 import { Hub } from "./events/stream/hub.ts";
 import type { EventsMetrics } from "./events/stream/metrics.ts";
-import { TurnedAway } from "./events/stream/rejected-streams.ts";
+import { RejectedStreams } from "./events/stream/rejected-streams.ts";
 import { Streams } from "./events/stream/streams.ts";
 import { Checks } from "./health/checks.ts";
 import {
@@ -171,7 +171,7 @@ function composeEvents(config: Config, { log }: Stores, counts: EventsMetrics, l
     hub,
     reader: new LogReader(log, hub, options, logger),
     streams: new Streams(heartbeatMs, (stream) => hub.heartbeat(stream), counts),
-    turnedAway: new TurnedAway(Math.max(100, Math.ceil(maxStreams / 4))),
+    rejectedStreams: new RejectedStreams(Math.max(100, Math.ceil(maxStreams / 4))),
     admission: new Admission({
       perProcess: maxStreams,
       perAddress: config.events.maxStreamsPerAddress,

@@ -62,7 +62,7 @@ export const suites: readonly Suite[] = [
   lint("types", "tsc", "--project", ".", "--incremental", "--tsBuildInfoFile", `${CACHE}/types.tsbuildinfo`),
   lint("types-frontend", "tsc", "--project", "frontend"),
   lint("prettier", "prettier", "--check", "--log-level", "warn", ".", ...cached("prettier")),
-  lint("imports", "depcruise", ".", "--ignore-known"),
+  lint("imports", "depcruise", "."),
   tests("lint", "scripts", "tools/test/scripts.lint.ts", { seconds: 360 }),
 
   tests("unit", "infra", "infra/**/*.test.ts", { seconds: 20 }),

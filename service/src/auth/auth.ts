@@ -99,7 +99,7 @@ export class Auth {
   }
 
   /** The same, but the request goes on as anonymous while a store is away. */
-  get lookLeniently(): RequestHandler {
+  get identifyOptionally(): RequestHandler {
     return identify(this.#parts.identify, { renews: false, isLenient: true });
   }
 

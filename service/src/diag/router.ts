@@ -2,7 +2,7 @@
 import { Router, type RequestHandler, type Response } from "express";
 import type pg from "pg";
 import type { Config } from "../platform/env/config.ts";
-import type { LogReader } from "../events/log/reader.ts";
+import type { LogReader } from "../events/stream/reader.ts";
 import type { Streams } from "../events/stream/streams.ts";
 import type { Checks } from "../health/checks.ts";
 import type { Migration } from "../migrate/files.ts";

@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { EventsConfig, HealthConfig } from "../platform/env/config.ts";
 import type { Position } from "../events/log/cursor.ts";
 import type { EventLog } from "../events/log/log.ts";
-import type { LogReader, ReaderStatus } from "../events/log/reader.ts";
+import type { LogReader, ReaderStatus } from "../events/stream/reader.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";

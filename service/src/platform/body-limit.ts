@@ -14,9 +14,9 @@ export interface BodyLimitOptions {
 }
 
 /**
- * Before a body is read: as many bytes as it may have are taken from the budget, and given back when the answer is out. A
- * body is there several times over until then (as read, as text, on its way to a store), so many at once would end the
- * process long before any of them was too long.
+ * Comes before the body is read. It takes as many bytes as the body may have from the budget, and gives them back when the
+ * answer is out. Until then a body is in memory several times (as bytes, as text, on its way to a store), so that many at
+ * once would end the process, although none of them is too long.
  *
  * @throws Problem 429 when this address has too many bytes under way, 503 when all together have.
  */
@@ -24,7 +24,7 @@ export function limitBodies({ budget, limitBytes, trustProxyHops }: BodyLimitOpt
   return (request, response, next) => {
     const { method, headers } = request;
     const isSent = headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
-    // Of a GET nobody reads the body.
+    // Nobody reads the body of a GET.
     if (!isSent || method === "GET" || method === "HEAD") return next();
     const bytes = Math.min(limitBytes, Number(headers["content-length"] ?? limitBytes));
     const taken = budget.take(clientAddress(request, trustProxyHops), bytes);

@@ -1,17 +1,17 @@
-/** A number of bytes that many share, each holder only so much of it. */
+/** A budget of bytes that many share, with a limit for each of them. */
 export interface ByteLimits {
-  /** Of all together. */
+  /** For all holders together. */
   readonly total: number;
-  /** Of one holder, an address. */
+  /** For one holder, which is an address. */
   readonly perHolder: number;
 }
 
-/** Gives back what was taken, once, however often it is called. */
+/** Gives back what was taken, exactly once, however often it is called. */
 export type GiveBack = () => void;
 
 /**
- * How many bytes may be under way in this process: taken before they are read or made, and given back when nothing holds
- * them any more. Who gets none is told to come back, which costs less than what they would.
+ * How many bytes may be under way in this process. They are taken before they are read or made, and given back when nothing
+ * holds them any longer. A client that gets none is told to come back, which costs less than its request.
  */
 export class ByteBudget {
   readonly #limits: ByteLimits;
@@ -26,7 +26,7 @@ export class ByteBudget {
     return this.#used;
   }
 
-  /** @returns what gives it back; or why there is nothing: this holder has enough, or all together have. */
+  /** @returns a function that gives it back, or who has used up the budget: this holder, or all together. */
   take(holder: string, bytes: number): GiveBack | "holder" | "all" {
     const held = this.#held.get(holder) ?? 0;
     if (held + bytes > this.#limits.perHolder) return "holder";

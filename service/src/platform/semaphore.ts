@@ -1,20 +1,23 @@
-/** Lets so many through at once; some more wait in their order, the rest are turned away. */
-export class Gate {
+/** Lets a number of callers through at once. Some more wait in their order, and the rest are rejected. */
+export class Semaphore {
   readonly #max: number;
   readonly #maxWaiting: number;
-  #inside = 0;
-  readonly #waiting: { readonly enter: () => void }[] = [];
+  #acquired = 0;
+  readonly #waiting: { readonly acquire: () => void }[] = [];
 
-  /** @param maxWaiting bounds what a standstill piles up. */
+  /** @param maxWaiting bounds how many callers pile up during a standstill. */
   constructor(max: number, maxWaiting: number) {
     this.#max = max;
     this.#maxWaiting = maxWaiting;
   }
 
-  /** @returns false, soon, when too many wait; false after `ms` when none left in time. After true, `leave` is due. */
-  enter(ms: number): boolean | Promise<boolean> {
-    if (this.#inside < this.#max) {
-      this.#inside++;
+  /**
+   * @returns true, after which the caller has to call `release`; false at once when too many wait, or after `ms` when no
+   * place came free.
+   */
+  acquire(ms: number): boolean | Promise<boolean> {
+    if (this.#acquired < this.#max) {
+      this.#acquired++;
       return true;
     }
     if (this.#waiting.length >= this.#maxWaiting) return false;
@@ -24,7 +27,7 @@ export class Gate {
         resolve(false);
       }, ms);
       const turn = {
-        enter: () => {
+        acquire: () => {
           clearTimeout(timer);
           resolve(true);
         },
@@ -33,10 +36,10 @@ export class Gate {
     });
   }
 
-  leave(): void {
+  release(): void {
     const next = this.#waiting.shift();
-    // The place goes over to the one who waited longest.
-    if (next) next.enter();
-    else this.#inside--;
+    // The place goes to the one that has waited longest.
+    if (next) next.acquire();
+    else this.#acquired--;
   }
 }

@@ -3,7 +3,7 @@ import { Router, type RequestHandler } from "express";
 import { clientAddress } from "../platform/address.ts";
 import { jsonBody } from "../platform/body.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
-import { Gate } from "../platform/semaphore.ts";
+import { Semaphore } from "../platform/semaphore.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problems.ts";
 import type { RateLimit } from "../platform/rate-limit.ts";
@@ -69,11 +69,11 @@ function limitRate(perMinute: number): RequestHandler {
 }
 
 function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
-  const gate = new Gate(maxAtOnce, maxWaiting);
+  const semaphore = new Semaphore(maxAtOnce, maxWaiting);
   return async (request, response) => {
     const report = parseReport(request.body);
     const end = performance.now() + deadlineMs;
-    if (!(await gate.enter(deadlineMs))) throw unavailable();
+    if (!(await semaphore.acquire(deadlineMs))) throw unavailable();
     try {
       await store.add(report, Math.max(1, end - performance.now()));
     } catch (error) {
@@ -81,7 +81,7 @@ function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
       logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "client report not stored");
       throw unavailable();
     } finally {
-      gate.leave();
+      semaphore.release();
     }
     response.status(202).set("Cache-Control", "no-store").json({ status: "stored" });
   };

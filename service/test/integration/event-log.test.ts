@@ -9,14 +9,14 @@ import { compareIds, formatPosition } from "../../src/events/log/cursor.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
 import {
   LogUnavailableError,
-  OnceKeyReusedError,
+  IdempotencyKeyReusedError,
   pageBytes,
   type EventLog,
   type LogEntry,
 } from "../../src/events/log/log.ts";
 import { poll, type PollPage } from "../../src/events/stream/poll.ts";
-import { LogReader } from "../../src/events/log/reader.ts";
-import { RecentEvents } from "../../src/events/log/recent.ts";
+import { LogReader } from "../../src/events/stream/reader.ts";
+import { RecentEvents } from "../../src/events/stream/recent.ts";
 import { RedisEventLog } from "../../src/events/log/redis-log.ts";
 import { parseFilter } from "../../src/events/stream/topics.ts";
 import { createLogger } from "../../src/platform/logging.ts";
@@ -167,8 +167,11 @@ for (const [name, make] of [
       const positions = await Promise.all(Array.from({ length: 10 }, () => log.append(event("once"), "k")));
       assert.equal(new Set(positions.map(formatPosition)).size, 1);
       assert.equal((await log.state()).count, start + 1);
-      await assert.rejects(log.append(event("other"), "k"), OnceKeyReusedError);
-      await assert.rejects(log.append({ ...event("once"), topic: "public.y" }, "k"), OnceKeyReusedError);
+      await assert.rejects(log.append(event("other"), "k"), IdempotencyKeyReusedError);
+      await assert.rejects(
+        log.append({ ...event("once"), topic: "public.y" }, "k"),
+        IdempotencyKeyReusedError,
+      );
       assert.equal((await log.state()).count, start + 1);
     });
 

@@ -215,20 +215,20 @@ describe("limits of streams", function () {
     });
     const connect = (address: string): SseClient =>
       new SseClient(`${instance.url}/api/events`, { "x-forwarded-for": address });
-    const turnedAway = async (client: SseClient): Promise<void> => {
+    const rejected = async (client: SseClient): Promise<void> => {
       assert.equal(await client.ended, "end");
       assert.equal(client.response?.statusCode, 200);
       assert.deepEqual(reasons(client), ["bye busy"]);
       assert.ok((client.parser.retry ?? 0) >= 5000);
     };
     const mine = [await connect("2001:db8:0:100::1").joined(), await connect("2001:db8:0:1ff::2").joined()];
-    await turnedAway(connect("2001:db8:0:177::3"));
+    await rejected(connect("2001:db8:0:177::3"));
     const other = await connect("2001:db8:0:200::1").joined();
     mine[0]?.close();
     await eventually("given back", () => instance.streams.size === 2);
     const again = await connect("2001:db8:0:100::4").joined();
     // The fourth token is spent.
-    await turnedAway(connect("192.0.2.1"));
+    await rejected(connect("192.0.2.1"));
     for (const client of [...mine, other, again]) client.close();
     await eventually("all gone", () => instance.streams.size === 0);
     await instance.stop();

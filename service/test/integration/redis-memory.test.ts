@@ -1,11 +1,12 @@
+/** The memory of Redis, and of a replica, under the largest events. */
 import assert from "node:assert/strict";
 import { createClient } from "redis";
 import { planCacheMemory } from "../../../infra/components/cache/memory.ts";
 import { renderRedisConfig, SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
-import { LogReader } from "../../src/events/log/reader.ts";
-import { RecentEvents } from "../../src/events/log/recent.ts";
+import { LogReader } from "../../src/events/stream/reader.ts";
+import { RecentEvents } from "../../src/events/stream/recent.ts";
 import { keys, RedisEventLog } from "../../src/events/log/redis-log.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { RedisLink } from "../../src/platform/redis.ts";

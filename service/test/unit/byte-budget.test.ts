@@ -1,3 +1,4 @@
+/** The budget of bytes. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteBudget, type GiveBack } from "../../src/platform/byte-budget.ts";

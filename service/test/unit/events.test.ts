@@ -1,7 +1,7 @@
 /** Recent events, topics, and what is an event. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RecentEvents } from "../../src/events/log/recent.ts";
+import { RecentEvents } from "../../src/events/stream/recent.ts";
 import { isWithinDepth, parseEvent, reservedTypes } from "../../src/events/http/schema.ts";
 import { Shared } from "../../src/events/stream/shared.ts";
 import { isAllowedTopic, parseFilter } from "../../src/events/stream/topics.ts";

@@ -4,7 +4,7 @@ import { getEventListeners } from "node:events";
 import { Hub } from "../../src/events/stream/hub.ts";
 import type { EventLog, LogEntry } from "../../src/events/log/log.ts";
 import { poll } from "../../src/events/stream/poll.ts";
-import { RecentEvents } from "../../src/events/log/recent.ts";
+import { RecentEvents } from "../../src/events/stream/recent.ts";
 import { parseFilter } from "../../src/events/stream/topics.ts";
 
 describe("a poll", () => {

@@ -6,7 +6,7 @@ import { noMetrics } from "../../src/events/stream/metrics.ts";
 import { EventStream } from "../../src/events/stream/stream.ts";
 import { Streams } from "../../src/events/stream/streams.ts";
 import { parseFilter } from "../../src/events/stream/topics.ts";
-import { TurnedAway } from "../../src/events/stream/rejected-streams.ts";
+import { RejectedStreams } from "../../src/events/stream/rejected-streams.ts";
 import { eventually } from "../support/wait.ts";
 
 /** A stream whose client takes what comes, or nothing at all. */
@@ -20,18 +20,18 @@ const closed = (stream: EventStream): Promise<void> => new Promise((resolve) => 
 
 describe("streams that are rejected", () => {
   it("do not linger: a client that does not read the farewell is cut", async () => {
-    const turnedAway = new TurnedAway(2, 100);
+    const rejectedStreams = new RejectedStreams(2, 100);
     const [taking, deaf] = [newStream(true), newStream(false)];
     const began = performance.now();
-    turnedAway.add(taking, "busy", 1000);
-    turnedAway.add(deaf, "busy", 1000);
-    assert.equal(turnedAway.isFull, true);
+    rejectedStreams.add(taking, "busy", 1000);
+    rejectedStreams.add(deaf, "busy", 1000);
+    assert.equal(rejectedStreams.isFull, true);
     await closed(taking);
-    assert.equal(turnedAway.isFull, false, "its place is free");
+    assert.equal(rejectedStreams.isFull, false, "its place is free");
     await closed(deaf);
     const ms = performance.now() - began;
     assert.ok(ms > 80 && ms < 1000, `${ms} ms`);
-    assert.equal(turnedAway.size, 0);
+    assert.equal(rejectedStreams.size, 0);
   });
 });
 

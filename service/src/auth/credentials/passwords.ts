@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { between } from "../../platform/deadline.ts";
-import { Gate } from "../../platform/semaphore.ts";
+import { Semaphore } from "../../platform/semaphore.ts";
 import { Problem } from "../../platform/problems.ts";
 
 /**
@@ -23,10 +23,10 @@ const maxWaiting = 30;
 /** The longest wait, in ms. The edge takes a replica for hung after a longer time without an answer. */
 export const patienceMs = 4000;
 
-const gate = new Gate(maxRunning, maxWaiting);
+const semaphore = new Semaphore(maxRunning, maxWaiting);
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (!(await gate.enter(patienceMs))) {
+  if (!(await semaphore.acquire(patienceMs))) {
     throw new Problem("login-busy", "Too many logins at the moment.", {
       headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
     });
@@ -34,7 +34,7 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    gate.leave();
+    semaphore.release();
   }
 }
 

@@ -1,23 +1,24 @@
+/** How many streams there may be, and how fast they may come. */
 export interface AdmissionLimits {
   /** Streams and waiting polls of this process. */
   readonly perProcess: number;
-  /** The same of one address. */
+  /** Streams and waiting polls of one address. */
   readonly perAddress: number;
-  /** The same of one known user. */
+  /** Streams and waiting polls of one known user. */
   readonly perUser: number;
   /** New streams a second, over time. */
   readonly rate: number;
-  /** New streams at once: as many as there may be after a restart of what is in front. */
+  /** New streams at once: as many as may come after a restart of the edge. */
   readonly burst: number;
 }
 
-/** What one stream holds; given back exactly once, however often it is asked to. */
+/** What one stream holds. It is given back exactly once, however often `leave` is called. */
 export interface Admitted {
   readonly holders: string[];
   isHeld: boolean;
 }
 
-/** Who may hold a connection open: decided before anything else is spent on it. */
+/** Decides who may hold a connection open, before anything else is spent on it. */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #now: () => number;
@@ -38,7 +39,7 @@ export class Admission {
     return this.#size;
   }
 
-  /** A new stream. @returns undefined when there are enough of them, or they come too fast. */
+  /** Admits a new stream. @returns undefined when there are enough streams, or they come too fast. */
   enter(address: string, userId?: string): Admitted | undefined {
     const now = this.#now();
     const { rate, burst } = this.#limits;
@@ -46,12 +47,12 @@ export class Admission {
     this.#filledAt = now;
     if (this.#tokens < 1) return undefined;
     const admitted = this.hold(address, userId);
-    // Whoever is turned away for another reason takes no token from those who are not.
+    // A stream that is rejected for another reason takes no token.
     if (admitted) this.#tokens--;
     return admitted;
   }
 
-  /** A request that waits: bounded like streams, but it is cheap to begin. */
+  /** Admits a waiting request. It is bounded like a stream, but cheap to begin, so the rate does not apply. */
   hold(address: string, userId?: string): Admitted | undefined {
     const { perProcess, perAddress, perUser } = this.#limits;
     const user = userId === undefined ? undefined : `user ${userId}`;
@@ -64,8 +65,8 @@ export class Admission {
   }
 
   /**
-   * The same, now that it is known whose it is.
-   * @returns false when this user has enough of them: it is given back then, and with it what it took of the rate.
+   * Adds the user to an admitted stream.
+   * @returns false when this user has enough streams. Then the stream is given back, and its token too.
    */
   claim(admitted: Admitted, userId: string): boolean {
     const user = `user ${userId}`;

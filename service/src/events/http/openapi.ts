@@ -1,3 +1,4 @@
+/** /api/events in openapi.json. */
 import { z } from "zod";
 import {
   idempotencyKeyPattern,
@@ -24,15 +25,17 @@ export const eventOperations: readonly Operation[] = [
     tag: "events",
     summary: "Follow events (Server-Sent Events)",
     description:
-      "The answer does not end by itself for minutes. `id:` of each event is a cursor: sent back, everything after it " +
-      "comes first. Events of the service itself: `hb` (heartbeat), `reset` (the history from the cursor on is gone: " +
+      "The answer stays open for minutes. The `id:` of each event is a cursor. A client that sends it back first gets " +
+      "everything after it. Events of the service itself: `hb` (heartbeat), `reset` (the history from the cursor on is gone: " +
       "read your snapshot again) and `bye` (come back after `retry`).",
     query: z.object({
       topics: z
         .string()
         .regex(topicsPattern)
         .optional()
-        .describe("Names of topics, or prefixes such as public.*, by commas; public.* when left out."),
+        .describe(
+          "Names of topics, or prefixes such as public.*, separated by commas; public.* when left out.",
+        ),
       last_event_id: z.string().optional().describe("A cursor, for clients that cannot set the header."),
       client: z
         .string()
@@ -45,7 +48,7 @@ export const eventOperations: readonly Operation[] = [
     responses: {
       200: { description: "The stream.", contentType: "text/event-stream", schema: z.string() },
       204: {
-        description: "These topics need a login, and there is none (any more): do not come back as nobody.",
+        description: "These topics need a login, and there is none: do not come back without one.",
       },
       400: problem("topics is not a list of topic names or prefixes."),
       401: problem("The bearer token is not valid."),
@@ -75,7 +78,7 @@ export const eventOperations: readonly Operation[] = [
       401: problem("With authentication on: nobody is logged in, or the token is not valid."),
       403: problem("Events cannot be published to this topic, or not with this credential."),
       413: problem("The body, or the event's data, is longer than allowed."),
-      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      415: problem("The body is not JSON, or its encoding is not supported."),
       422: problem("The Idempotency-Key was used for another event."),
       503: problem("The event could not be stored for certain.", retryAfter),
     },
@@ -93,7 +96,7 @@ export const eventOperations: readonly Operation[] = [
       400: problem("A parameter is not valid."),
       401: problem("These topics need a login, or the token is not valid."),
       403: problem("One of the topics cannot be followed."),
-      503: problem("The events cannot be read now.", retryAfter),
+      503: problem("The events cannot be read at the moment.", retryAfter),
     },
   },
 ];

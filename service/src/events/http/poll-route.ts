@@ -1,3 +1,4 @@
+/** The route of the poll. */
 import type { Request, RequestHandler } from "express";
 import type { Owned } from "../../auth/owned-streams.ts";
 import { invalidToken, isKnown, principalOf, unauthenticated, type Principal } from "../../auth/principal.ts";
@@ -8,16 +9,16 @@ import { namesOf } from "../../platform/trace.ts";
 import { validated } from "../../platform/validate.ts";
 import { poll, type PollPage } from "../stream/poll.ts";
 import { requestedFilter, single } from "./request.ts";
-import type { EventsRouterOptions } from "./router.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { pollNumbersSchema } from "./schema.ts";
 import type { TopicFilter } from "../stream/topics.ts";
 
-/** For a log that was not reached yet, or moves: what a poll may take that does not want to wait, ms. */
+/** How long a poll without `wait` may take while the log was not reached yet, or moves, in ms. */
 const patienceMs = 1000;
 
 /**
- * `GET /poll?after=&limit=&wait=&topics=`: the log for clients that cannot stream. Always 200 with a page while the log
- * can be read. With too many who wait, or when this replica drains, it answers at once and says when to ask again.
+ * `GET /poll?after=&limit=&wait=&topics=`: the log for clients that cannot stream. It always answers 200 with a page while
+ * the log can be read. When too many polls wait, or this replica drains, it answers at once and says when to ask again.
  */
 export function getPoll({
   log,
@@ -48,7 +49,7 @@ export function getPoll({
     const enough = new AbortController();
     const abort = (): void => enough.abort();
     const waiting = new WaitingPoll(abort);
-    // Before the first look at the log: what is revoked from now on is told to it.
+    // Before the first look at the log: it hears of every revocation from now on.
     if (held && isKnown(principal)) auth.streams.add(waiting, principal);
     const patience = held ? waitMs(wait * 1000, principal) : hub.position ? 0 : patienceMs;
     const timer = setTimeout(abort, patience);
@@ -71,7 +72,7 @@ export function getPoll({
     if (waiting.isRevoked) {
       throw principal.credential?.kind === "session" ? unauthenticated() : invalidToken();
     }
-    // It began before the drain: the next request is for a successor.
+    // It began before the drain, so the next request is for a successor.
     if (streams.isDraining) response.set("Connection", "close");
     if (!page) {
       throw new Problem("event-log-unavailable", "The events cannot be read now.", {
@@ -83,11 +84,11 @@ export function getPoll({
   };
 }
 
-/** No wait outlasts what it was asked for with. */
+/** No wait outlasts the credential that it was asked for with. */
 const waitMs = (ms: number, { expiresAt = Infinity }: Principal): number =>
   Math.max(0, Math.min(ms, expiresAt - Date.now()));
 
-/** What a revocation ends. */
+/** A poll that a revocation can end. */
 class WaitingPoll implements Owned {
   isRevoked = false;
   readonly #abort: () => void;
@@ -121,7 +122,7 @@ function filterFor(request: Request, principal: Principal, canLogIn: boolean): T
   }
 }
 
-/** When to ask again, ms: at random where many would otherwise come together. */
+/** When to ask again, in ms: random where many clients would otherwise come together. */
 function retryMs(page: PollPage, hasWaited: boolean, isDraining: boolean): number {
   if (isDraining) return between(500, 3000);
   return page.more || hasWaited ? 0 : between(1000, 5000);

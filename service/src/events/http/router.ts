@@ -1,43 +1,25 @@
+/** The routes of /api/events. */
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
-import type { EventsConfig } from "../../platform/env/config.ts";
 import { jsonBody } from "../../platform/body.ts";
 import { reasonOf } from "../../platform/deadline.ts";
-import type { Logger } from "../../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
-import type { Admission } from "./admission.ts";
 import { admit } from "./admit.ts";
 import { formatPosition } from "../log/cursor.ts";
-import type { Hub } from "../stream/hub.ts";
-import { LogUnavailableError, OnceKeyReusedError, type EventLog } from "../log/log.ts";
-import type { EventsMetrics } from "../stream/metrics.ts";
+import { LogUnavailableError, IdempotencyKeyReusedError } from "../log/log.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { getPoll } from "./poll-route.ts";
 import { parseEvent, parseIdempotencyKey } from "./schema.ts";
 import { openStream } from "./stream-route.ts";
-import type { Streams } from "../stream/streams.ts";
 import { isAllowedTopic } from "../stream/topics.ts";
-import type { TurnedAway } from "../stream/rejected-streams.ts";
-
-export interface EventsRouterOptions {
-  readonly log: EventLog;
-  readonly hub: Hub;
-  readonly streams: Streams;
-  readonly admission: Admission;
-  readonly turnedAway: TurnedAway;
-  readonly metrics: EventsMetrics;
-  readonly config: EventsConfig;
-  readonly auth: Auth;
-  readonly bodyLimitBytes: number;
-  readonly logger: Logger;
-}
 
 export function eventsRouter(options: EventsRouterOptions): Router {
   const router = Router();
   router
     .route("/")
-    .get(admit(options), options.auth.lookLeniently, openStream(options))
+    .get(admit(options), options.auth.identifyOptionally, openStream(options))
     .post(
       options.auth.identify,
       mayPublish(options.auth),
@@ -52,7 +34,7 @@ export function eventsRouter(options: EventsRouterOptions): Router {
   return router;
 }
 
-/** Before the body is read. With authentication turned off, everybody may. */
+/** Comes before the body is read. With authentication turned off, everybody may publish. */
 function mayPublish(auth: Auth): RequestHandler {
   return (_request, response, next) => {
     if (auth.isOn && !hasScope(requireKnown(response), "events:write"))
@@ -62,8 +44,8 @@ function mayPublish(auth: Auth): RequestHandler {
 }
 
 /**
- * 201 with the id only when the event is on disk; 503 with Retry-After when that cannot be promised. The same
- * Idempotency-Key gives the same id, and the log never a second entry
+ * Answers 201 with the id only when the event is on disk, and 503 with Retry-After when that cannot be promised. The same
+ * Idempotency-Key gives the same id, and never a second entry in the log
  * (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, which also says 422 for another body).
  */
 function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler {
@@ -80,7 +62,7 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
       const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
       response.status(201).set("Cache-Control", "no-store").json({ id });
     } catch (error) {
-      if (error instanceof OnceKeyReusedError) {
+      if (error instanceof IdempotencyKeyReusedError) {
         throw new Problem("idempotency-key-reused", "This Idempotency-Key was used for another event.");
       }
       if (!(error instanceof LogUnavailableError)) throw error;

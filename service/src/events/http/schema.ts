@@ -1,3 +1,4 @@
+/** What /api/events takes and answers. */
 import { z } from "zod";
 import { Problem } from "../../platform/problems.ts";
 import { wholeNumber } from "../../platform/query.ts";
@@ -23,13 +24,13 @@ export const postSchema = z.strictObject({
   data: z.unknown().refine((data) => data !== undefined, "any JSON value, required"),
 });
 
-/** Longest wait of a poll, s: below what proxies give an answer that has not begun (nginx 60 s, Cloudflare 100 s). */
+/** The longest wait of a poll, in seconds: shorter than proxies wait for an answer (nginx 60 s, Cloudflare 100 s). */
 const maxWaitSeconds = 25;
 
-/** Topics and cursor may come as they come to the stream, see request.ts; the numbers are exactly this. */
+/** Topics and cursor are read as those of the stream (request.ts). This schema checks the numbers only. */
 export const pollQuerySchema = z.object({
   topics: z.string().regex(topicsPattern).optional().describe("As for the stream."),
-  after: z.string().optional().describe("A cursor; the position alone when left out."),
+  after: z.string().optional().describe("A cursor; when left out, the answer has only the present position."),
   limit: wholeNumber(1, 500).default(100),
   wait: wholeNumber(0, maxWaitSeconds).default(0).describe("Seconds to wait for an event."),
 });
@@ -45,24 +46,26 @@ const resetReasons = [
 
 export const pollAnswerSchema = z.strictObject({
   events: z.array(z.strictObject({ id: z.string(), type: z.string(), data: z.unknown() })),
-  next: z.string().describe("For `after`: these topics had nothing else up to here."),
+  next: z.string().describe("For `after`. These topics had nothing else up to here."),
   more: z.boolean().describe("There may be more already."),
   reset: z
     .strictObject({
       reason: z.enum(resetReasons),
       requested: z.string(),
-      earliest: z.string().optional().describe("The oldest event that is kept, where that is known."),
+      earliest: z.string().optional().describe("The oldest event that is kept, if known."),
       latest: z.string(),
     })
     .optional()
-    .describe("Not everything after the cursor can be had: read your snapshot again and go on from `next`."),
+    .describe(
+      "Not everything after the cursor is available: read your snapshot again and go on from `next`.",
+    ),
   retryMs: z.int().describe("When to ask again."),
 });
 
-/** Characters that need no escaping anywhere; the draft's structured string puts them in quotes, many clients do not. */
+/** Characters that need no escaping anywhere. The draft puts them in quotes, many clients do not. */
 export const idempotencyKeyPattern = /^("?)([A-Za-z0-9._~:-]{8,128})\1$/;
 
-/** @throws Problem 400 for a header that is there and not a key. */
+/** @throws Problem 400 for a header that is not a key. */
 export function parseIdempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   const key = idempotencyKeyPattern.exec(header)?.[2];
@@ -71,7 +74,7 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
   throw new Problem("invalid-idempotency-key", detail);
 }
 
-/** True when arrays and objects are nested no deeper than `depth`; without recursion, the input is not trusted. */
+/** True when arrays and objects are nested no deeper than `depth`. Without recursion, because the input is not trusted. */
 export function isWithinDepth(value: unknown, depth: number): boolean {
   let level: unknown[] = [value];
   for (let deep = 0; level.length > 0; deep++) {
@@ -86,7 +89,7 @@ export function isWithinDepth(value: unknown, depth: number): boolean {
   return true;
 }
 
-/** @throws Problem 400 that names what is wrong, 413 for data longer than `maxBytes` as JSON. */
+/** @throws Problem 400 that names what is wrong, or 413 for data longer than `maxBytes` as JSON. */
 export function parseEvent(body: unknown, maxBytes: number): NewEvent {
   if (!isWithinDepth(body, maxDepth)) {
     throw new Problem("invalid-event", `The event is nested deeper than ${maxDepth} levels.`);

@@ -1,3 +1,4 @@
+/** The route of the stream. */
 import type { Request, RequestHandler, Response } from "express";
 import { isKnown, principalOf, type KnownPrincipal, type Principal } from "../../auth/principal.ts";
 import type { EventsConfig } from "../../platform/env/config.ts";
@@ -10,12 +11,12 @@ import { parsePosition } from "../log/cursor.ts";
 import { encodeBlock } from "../stream/frame.ts";
 import { join, type Outcome } from "../stream/join.ts";
 import { requestedClient, requestedCursor, requestedFilter } from "./request.ts";
-import type { EventsRouterOptions } from "./router.ts";
+import type { EventsRouterOptions } from "./options.ts";
 import { EventStream, type CloseReason, type StreamLimits } from "../stream/stream.ts";
 import { takeOver } from "../stream/take-over.ts";
 import type { TopicFilter } from "../stream/topics.ts";
 
-/** What is known of a stream before it is one. */
+/** What is known of a stream before it opens. */
 interface Opening {
   readonly filter: TopicFilter;
   readonly cursor?: string | undefined;
@@ -26,7 +27,7 @@ interface Opening {
   readonly refusal?: CloseReason | undefined;
 }
 
-/** `GET /`: the stream, for what was admitted. */
+/** `GET /`: opens a stream for an admitted request. */
 export function openStream(options: EventsRouterOptions): RequestHandler {
   const { streams, admission, auth } = options;
   return (request, response) => {
@@ -34,8 +35,8 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
     const owner = isKnown(principal) ? principal : undefined;
     const isUnclear = response.locals.authUnavailable === true;
     const filter = filterOrUndefined(request, principal, auth.isOn && !owner);
-    // Native EventSource takes 204, and nothing else, as "stop for good" (WHATWG HTML 9.2.3): after a logout it would
-    // otherwise come back for ever, for topics that are not for the anonymous.
+    // Native EventSource takes only 204 as "stop for good" (WHATWG HTML 9.2.3). After a logout it would otherwise come
+    // back for ever, for topics that need a login.
     if (!filter && !isUnclear) return void response.status(204).set("Cache-Control", "no-store").end();
     const cursor = requestedCursor(request);
     const client = requestedClient(request);
@@ -44,10 +45,10 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
     const admitted = response.locals.admitted as Admitted | undefined;
     const refuse = (refusal: CloseReason): void => {
       if (admitted) admission.leave(admitted);
-      turnAway(request, response, refusal, options);
+      rejectStream(request, response, refusal, options);
     };
     if (streams.isDraining) return refuse("draining");
-    // While it cannot be found out who asks, this is no time to say 204 either.
+    // While nobody can tell whose request it is, 204 would be wrong.
     if (isUnclear || !filter || !admitted) return refuse("busy");
     if (owner && !admission.claim(admitted, owner.userId)) return refuse("busy");
     begin(request, response, { filter, cursor, client, names, owner, admitted }, options);
@@ -55,17 +56,17 @@ export function openStream(options: EventsRouterOptions): RequestHandler {
 }
 
 /**
- * Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3): who cannot be let in now is told so within
- * a stream. With too many of those about, the connection is cut, which EventSource takes as a reason to come back too.
+ * Native EventSource gives up for ever on anything but 200 (WHATWG HTML 9.2.3), so a rejected client is told so within a
+ * stream. When there are too many of those, the connection is cut, after which EventSource comes back, too.
  */
-export function turnAway(
+export function rejectStream(
   request: Request,
   response: Response,
   refusal: CloseReason,
   options: EventsRouterOptions,
 ): void {
-  const { metrics, turnedAway } = options;
-  if (turnedAway.isFull) {
+  const { metrics, rejectedStreams } = options;
+  if (rejectedStreams.isFull) {
     metrics.opened();
     metrics.closed(refusal, 0, 0);
     return void writeHead(response).destroy();
@@ -75,9 +76,9 @@ export function turnAway(
 
 function writeHead(response: Response): Response {
   response.status(200);
-  // By setHeader: Express would add a charset, and some proxies look for exactly this type.
+  // setHeader, because Express would add a charset, and some proxies look for exactly this type.
   response.setHeader("Content-Type", "text/event-stream");
-  // no-transform: a proxy that compresses would hold events back. X-Accel-Buffering: the same for nginx' buffers.
+  // A proxy that compresses would hold events back, and so would the buffers of nginx.
   response.setHeader("Cache-Control", "no-cache, no-transform");
   response.setHeader("X-Accel-Buffering", "no");
   // The stream takes its connection with it when it ends, see takeOver.
@@ -87,14 +88,14 @@ function writeHead(response: Response): Response {
 
 function begin(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
   const { socket } = response;
-  // Behind another request on its connection (pipelining, RFC 9112 9.3.2), which no client does for a stream.
+  // It waits behind another request on its connection (pipelining, RFC 9112 9.3.2), which no client does for a stream.
   if (!socket) return void writeHead(response).end(encodeBlock({ retry: between(1000, 5000) }));
   writeHead(response);
   socket.setNoDelay(true);
-  // Headers, greeting and what is replayed from memory leave in one write: after a restart thousands come at once.
+  // Headers, greeting and replay from memory leave in one write, because after a restart thousands come at once.
   socket.cork();
   response.flushHeaders();
-  // The parser of the request is at work until this turn is over.
+  // The request's parser works until this turn of the event loop is over.
   setImmediate(() => {
     start(request, response, opening, options);
     socket.uncork();
@@ -103,7 +104,7 @@ function begin(request: Request, response: Response, opening: Opening, options: 
 
 const nothing: TopicFilter = { key: "", matches: () => false };
 
-/** Undefined for topics that an anonymous may not follow but somebody else may; `isAskable` when one can log in. */
+/** Undefined for topics that need a login, where one can log in (`isAskable`). */
 function filterOrUndefined(
   request: Request,
   principal: Principal,
@@ -137,30 +138,34 @@ function start(request: Request, response: Response, opening: Opening, options: 
   if (opening.owner) options.auth.streams.add(stream, opening.owner);
   if (admitted) stream.onClose(() => options.admission.leave(admitted));
   if (refusal) {
-    options.turnedAway.add(stream, refusal, refusal === "busy" ? between(5000, 15_000) : between(500, 3000));
+    options.rejectedStreams.add(
+      stream,
+      refusal,
+      refusal === "busy" ? between(5000, 15_000) : between(500, 3000),
+    );
   } else welcome(stream, opening.cursor, opening.names, options);
 }
 
-/** No stream outlives what it was opened with. */
+/** No stream outlives the credential that it was opened with. */
 function limitsOf(owner: KnownPrincipal | undefined, config: EventsConfig): StreamLimits {
   const leftMs = (owner?.expiresAt ?? Infinity) - Date.now();
   if (leftMs >= config.maxAgeMs) return config;
   return { ...config, maxAgeMs: Math.max(0, leftMs), endsAt: Date.now() + Math.max(0, leftMs) };
 }
 
-/** Nothing in here may hold on to the request or the response: they are gone as soon as the stream is on its own. */
+/** Nothing in here may keep the request or the response alive: the stream does without them from now on. */
 function welcome(
   stream: EventStream,
   cursor: string | undefined,
   request: RequestNames,
   { hub, log, logger, metrics }: EventsRouterOptions,
 ): void {
-  // Something at once, for proxies that wait for a first byte; and a reconnection time of this client's own, so that
-  // those who lose their connection together do not come back together.
+  // Something at once, for proxies that wait for a first byte. The reconnection time is random, so that clients that lose
+  // their connection together do not come back together.
   stream.send(encodeBlock({ comment: "ok", retry: between(1000, 5000) }));
   const names = { stream: stream.id, ...request };
   const quick = knownFields(logger);
-  // Only what is a cursor: anything else may be any text of the client's.
+  // Only a valid cursor: anything else may be any text of the client.
   const known = cursor !== undefined && parsePosition(cursor) ? cursor : undefined;
   quick.info({ ...names, topics: stream.filter.key, cursor: known }, "stream opened");
   stream.onClose(() => {

@@ -1,3 +1,4 @@
+/** Waits until Redis has written to its disk. */
 import { reasonOf } from "../../platform/deadline.ts";
 import type { RedisLink } from "../../platform/redis.ts";
 
@@ -10,9 +11,9 @@ interface Waiter {
  * "Is everything that this process has written so far on disk?", asked for many appends at once.
  *
  * WAITAOF blocks its connection, and covers what that connection wrote last. So appends go out on another connection
- * without waiting, and a barrier is: a small write, whose place in the append-only file is behind all writes answered
- * before, then WAITAOF 1 0. With `appendfsync everysec` a barrier may take a second; several connections, started
- * `spacingMs` apart, keep an append from having to wait for one barrier's end before its own begins.
+ * without waiting. A barrier is a small write, which stands in the append-only file behind all writes that were answered
+ * before, followed by WAITAOF 1 0. With `appendfsync everysec` a barrier may take a second. With several connections,
+ * started `spacingMs` apart, an append need not wait for the end of one barrier before its own begins.
  */
 export class Durability {
   readonly #links: readonly RedisLink[];
@@ -42,7 +43,7 @@ export class Durability {
     clearTimeout(this.#timer);
     const link = this.#links.find((one) => one.isReady && !this.#busy.has(one));
     if (!link) {
-      // Busy ones schedule when they are done; without any connection nobody would.
+      // A busy connection schedules when it is done; without any connection nobody would.
       if (this.#busy.size === 0) this.#settle(this.#take(), new Error("no connection"));
       return;
     }

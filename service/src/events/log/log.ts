@@ -1,3 +1,4 @@
+/** The event log as everything above it sees it. */
 import type { Position } from "./cursor.ts";
 
 /** An event as a publisher gives it; `data` is JSON text. */
@@ -7,15 +8,15 @@ export interface NewEvent {
   readonly data: string;
 }
 
-/** What an event takes of the log's budget: its texts, and about what is kept beside them. */
+/** How much of the log's budget an event takes: its texts, and about what is kept beside them. */
 export const costOf = ({ topic, type, data }: NewEvent): number =>
   Buffer.byteLength(topic) + Buffer.byteLength(type) + Buffer.byteLength(data) + entryOverhead;
 export const entryOverhead = 64;
 
-/** How long a once-key is known, s. */
-export const onceSeconds = 86_400;
+/** How long an idempotency key is remembered, in seconds. */
+export const idempotencySeconds = 86_400;
 
-/** About the most that one read of the log returns, bytes: entries are bounded in length, but a hundred long ones are many. */
+/** About the most that one read of the log returns, in bytes: a hundred of the longest entries would be too much. */
 export const pageBytes = 524_288;
 
 /** An event in the log. */
@@ -23,13 +24,13 @@ export interface LogEntry extends NewEvent {
   readonly epoch: string;
   /** `<ms>-<seq>`, strictly increasing within the epoch. */
   readonly id: string;
-  /** 1 for the first of the epoch, and one more for each: a jump means that entries were lost to the reader. */
+  /** 1 for the first entry of the epoch, then counting up. A jump means that the reader missed entries. */
   readonly number: number;
 }
 
 export interface LogState {
   readonly epoch: string;
-  /** Oldest entry kept; undefined when none is. */
+  /** The oldest entry that is kept; undefined when none is. */
   readonly first: string | undefined;
   /** The newest id ever given in this epoch, also when its entry is gone; `0-0` before the first. */
   readonly last: string;
@@ -37,29 +38,28 @@ export interface LogState {
   readonly count: number;
   /** Events kept. */
   readonly length: number;
-  /** What these take of the budget, bytes. */
+  /** How much of the budget they take, in bytes. */
   readonly bytes: number;
 }
 
-/** State and entries of one moment: nothing was trimmed between reading the one and the other. */
+/** State and entries of the same moment: nothing was trimmed in between. */
 export interface LogPage {
   readonly state: LogState;
   readonly entries: readonly LogEntry[];
 }
 
 /**
- * The event log. Replicas share one in Redis; `npm run dev` puts one in the process beside it.
- * Every method rejects when the log cannot be reached in time, and then promises nothing.
+ * Replicas share a log in Redis; `npm run dev` has one in its process. Every method rejects when the log cannot be reached in
+ * time, and then promises nothing.
  */
 export interface EventLog {
   /**
-   * Appends; resolves once the event is on disk. With `onceKey` (any text, kept for 24 h, or until as many
-   * others came as there is room for) the same event is appended once
-   * however often this is called, on whichever replica, and whatever became of the calls before: all that succeed
-   * resolve to the same position. @throws LogUnavailableError, OnceKeyReusedError
+   * Appends an event, and resolves when it is on disk. With `idempotencyKey` (any text, remembered for 24 h, or until there
+   * are too many newer keys) the same event is appended once, however often this is called, on whichever replica, and
+   * whatever became of the calls before. All calls that succeed resolve to the same position. @throws LogUnavailableError, IdempotencyKeyReusedError
    */
-  append(event: NewEvent, onceKey?: string): Promise<Position>;
-  /** The state; gives a log without an epoch one. */
+  append(event: NewEvent, idempotencyKey?: string): Promise<Position>;
+  /** The state. A log without an epoch gets one. */
   state(): Promise<LogState>;
   /** Up to `limit` entries after `after`, and about `pageBytes` of them, oldest first. */
   page(after: string, limit: number): Promise<LogPage>;
@@ -67,12 +67,12 @@ export interface EventLog {
   tail(limit: number, maxBytes: number): Promise<LogPage>;
   /** Waits up to `blockMs` for entries after `after`: up to `limit`, and about `pageBytes` of them. For one caller at a time. */
   wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]>;
-  /** Starts to connect, and returns: what is called before it is reached rejects. */
+  /** Starts to connect and returns at once. Calls reject until the log is reached. */
   open(): void;
   close(): void;
 }
 
-/** The log cannot promise anything now: to be tried again, `retryAfterSeconds` from now. */
+/** The log cannot promise anything now. Try again after `retryAfterSeconds`. */
 export class LogUnavailableError extends Error {
   readonly retryAfterSeconds: number;
 
@@ -83,10 +83,10 @@ export class LogUnavailableError extends Error {
   }
 }
 
-/** The once-key belongs to an event with another topic, type or data. */
-export class OnceKeyReusedError extends Error {
+/** The key belongs to an event with another topic, type or data. */
+export class IdempotencyKeyReusedError extends Error {
   constructor() {
     super("the key was used for another event");
-    this.name = "OnceKeyReusedError";
+    this.name = "IdempotencyKeyReusedError";
   }
 }

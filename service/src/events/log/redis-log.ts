@@ -1,7 +1,8 @@
+/** The event log in Redis. */
 import { randomBytes } from "node:crypto";
 import type { EventsConfig, RedisConfig } from "../../platform/env/config.ts";
 import { reasonOf, withDeadline } from "../../platform/deadline.ts";
-import { Gate } from "../../platform/semaphore.ts";
+import { Semaphore } from "../../platform/semaphore.ts";
 import type { Logger } from "../../platform/logging.ts";
 import { RedisLink, type RedisClient } from "../../platform/redis.ts";
 import type { Position } from "./cursor.ts";
@@ -9,8 +10,8 @@ import { Durability } from "./durability.ts";
 import {
   costOf,
   LogUnavailableError,
-  OnceKeyReusedError,
-  onceSeconds,
+  IdempotencyKeyReusedError,
+  idempotencySeconds,
   pageBytes,
   type EventLog,
   type LogEntry,
@@ -18,7 +19,7 @@ import {
   type LogState,
   type NewEvent,
 } from "./log.ts";
-import { digest, printOf } from "./idempotency.ts";
+import { digest, fingerprint } from "./idempotency.ts";
 import { appendScript, evaluate, readScript } from "./redis-scripts.ts";
 
 export const keys = {
@@ -27,20 +28,20 @@ export const keys = {
   barrier: "omniai:events:barrier",
   /** How many bytes were appended where, see redis-scripts.ts. */
   marks: "omniai:events:marks",
-  /** Before the hash of a once-key. */
-  once: "omniai:events:once:",
-  onceRing: "omniai:events:once-ring",
+  /** Comes before the hash of an idempotency key. The names in Redis are older than the term, and stay. */
+  idempotency: "omniai:events:once:",
+  idempotencyRing: "omniai:events:once-ring",
 } as const;
 
-/** Of the log's budget for each once-key that is kept. */
-const bytesPerOnceKey = 2048;
+/** How much of the log's budget there is for each idempotency key that is kept. */
+const bytesPerIdempotencyKey = 2048;
 const readDeadlineMs = 1500;
-/** Pages for resuming clients read at once: bounds the memory that a crowd of them takes. */
+/** How many pages are read at once: bounds the memory that a crowd of resuming clients takes. */
 const maxPages = 4;
-/** Longest that one waits for its turn, ms; streams try again. */
+/** The longest that a reader waits for its turn, in ms; streams try again. */
 const pagePatienceMs = 10_000;
 
-/** A random epoch to be taken if the log has none: 40 bits, so that two of them are not the same by chance. */
+/** A random epoch for a log that has none: 40 bits, so that two of them are not equal by chance. */
 const newEpoch = (): string => randomBytes(5).toString("hex");
 
 /**
@@ -55,11 +56,11 @@ export class RedisEventLog implements EventLog {
   readonly #config: EventsConfig;
   readonly #logger: Logger;
   #pendingAppends = 0;
-  /** Of the entries read lately, bytes. */
+  /** The length of the longest entry that was read lately, in bytes. */
   #longest = 1;
-  readonly #pages = new Gate(maxPages, Infinity);
+  readonly #pages = new Semaphore(maxPages, Infinity);
 
-  /** @param shared a connection that is used for other commands too; closed by its owner. */
+  /** @param shared a connection that is used for other commands too, and that its owner closes. */
   constructor(config: EventsConfig, redis: RedisConfig, shared: RedisLink, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
@@ -82,33 +83,33 @@ export class RedisEventLog implements EventLog {
     for (const link of [this.#reader, ...this.#barriers]) link.close();
   }
 
-  async append(event: NewEvent, onceKey?: string): Promise<Position> {
+  async append(event: NewEvent, idempotencyKey?: string): Promise<Position> {
     if (this.#pendingAppends >= this.#config.maxPendingAppends)
       throw new LogUnavailableError("too many appends wait");
     this.#pendingAppends++;
     const end = performance.now() + this.#config.appendDeadlineMs;
     try {
-      const position = await this.#add(event, onceKey, end - performance.now());
-      // Also for an event that was there already: the call that wrote it may not have seen it reach the disk.
+      const position = await this.#add(event, idempotencyKey, end - performance.now());
+      // Also for an event that was there before: the call that wrote it may not have seen it reach the disk.
       const rest = Math.max(1, end - performance.now());
       await withDeadline("the disk", rest, this.#durability.reached(rest));
       return position;
     } catch (error) {
-      if (error instanceof OnceKeyReusedError) throw error;
+      if (error instanceof IdempotencyKeyReusedError) throw error;
       throw new LogUnavailableError(reasonOf(error), { cause: error });
     } finally {
       this.#pendingAppends--;
     }
   }
 
-  async #add(event: NewEvent, onceKey: string | undefined, ms: number): Promise<Position> {
+  async #add(event: NewEvent, idempotencyKey: string | undefined, ms: number): Promise<Position> {
     const { topic, type, data } = event;
     const { retention, logBytes } = this.#config;
     const names: string[] = [keys.meta, keys.stream, keys.marks];
     const args = [newEpoch(), String(retention), topic, type, data, String(logBytes)];
-    if (onceKey !== undefined) {
-      names.push(keys.once + digest(onceKey), keys.onceRing);
-      args.push(printOf(event), String(onceSeconds), String(onceKeysOf(this.#config)));
+    if (idempotencyKey !== undefined) {
+      names.push(keys.idempotency + digest(idempotencyKey), keys.idempotencyRing);
+      args.push(fingerprint(event), String(idempotencySeconds), String(idempotencyKeysOf(this.#config)));
     }
     const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
     let reply: unknown;
@@ -120,12 +121,12 @@ export class RedisEventLog implements EventLog {
       reply = await this.#shared.run(ms, add);
     }
     const [epoch, id] = texts(reply);
-    if (epoch === "" && id === "") throw new OnceKeyReusedError();
+    if (epoch === "" && id === "") throw new IdempotencyKeyReusedError();
     if (!epoch || !id) throw new Error("unexpected reply to an append");
     return { epoch, id };
   }
 
-  /** A full Redis would refuse every event until somebody came. The oldest tenth of the history is the lesser loss. */
+  /** A full Redis would refuse every event until an operator comes. Losing the oldest tenth of the history is better. */
   async #makeRoom(ms: number): Promise<void> {
     const kept = await this.#shared.run(ms, (client) => client.xLen(keys.stream));
     const removed = await this.#shared.run(ms, (client) =>
@@ -138,7 +139,7 @@ export class RedisEventLog implements EventLog {
     return (await this.#read("state", "", 0)).state;
   }
 
-  /** Page by page from the newest back: a reply as long as all of it would be held several times over, at both ends. */
+  /** Reads pages from the newest one back, because one long reply would be held several times, at both ends. */
   async tail(limit: number, maxBytes: number): Promise<LogPage> {
     const newest = await this.#read("tail", "", limit);
     const pages = [newest.entries];
@@ -156,11 +157,12 @@ export class RedisEventLog implements EventLog {
   }
 
   async page(after: string, limit: number): Promise<LogPage> {
-    if (!(await this.#pages.enter(pagePatienceMs))) throw new LogUnavailableError("too many pages are read");
+    if (!(await this.#pages.acquire(pagePatienceMs)))
+      throw new LogUnavailableError("too many pages are read");
     try {
       return await this.#read("page", after, limit);
     } finally {
-      this.#pages.leave();
+      this.#pages.release();
     }
   }
 
@@ -212,11 +214,14 @@ const sizeOf = (entries: readonly LogEntry[]): number =>
 const atOnce = (bytes: number, longest: number): number =>
   Math.max(1, Math.min(16, Math.floor(bytes / longest)));
 
-/** How many once-keys are kept: each takes about 400 bytes, so all of them a part of what the log may take. */
-export const onceKeysOf = ({ retention, logBytes }: Pick<EventsConfig, "retention" | "logBytes">): number =>
-  Math.max(100, Math.min(retention, Math.floor(logBytes / bytesPerOnceKey)));
+/** How many idempotency keys are kept: each takes about 400 bytes, so all of them a part of what the log may take. */
+export const idempotencyKeysOf = ({
+  retention,
+  logBytes,
+}: Pick<EventsConfig, "retention" | "logBytes">): number =>
+  Math.max(100, Math.min(retention, Math.floor(logBytes / bytesPerIdempotencyKey)));
 
-/** An entry that this service did not write (no fields of ours) gets an epoch that never matches, and so is noticed. */
+/** An entry without our fields was written by somebody else. It gets an epoch that never matches, and so is noticed. */
 function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry {
   return {
     id,

@@ -1,3 +1,4 @@
+/** The Lua scripts of the event log in Redis. */
 import { createHash } from "node:crypto";
 import type { RedisClient } from "../../platform/redis.ts";
 import { entryOverhead } from "./log.ts";
@@ -8,8 +9,8 @@ const slackShare = 1 / 8;
 const marks = 64;
 
 /**
- * The log's two scripts. Scripts, because epoch, counter and entry have to change in one step: with single commands, a
- * flush in between would put an entry of the new log under the old one's epoch.
+ * The log needs scripts because epoch, counter and entry have to change in one step: with single commands, a flush in
+ * between would put an entry of the new log under the epoch of the old one.
  *
  * KEYS 1: a hash {epoch, count}; 2: the stream. An entry carries its epoch (e) and number (n), so that a reader sees
  * both change without asking. An epoch ends when either key is gone.
@@ -55,11 +56,11 @@ end
 `;
 
 /**
- * KEYS 3: the list of marks. KEYS 4, optional: what a publisher's idempotency key led to, "<fingerprint> <epoch> <id>". It
+ * KEYS 3: the list of marks. KEYS 4, optional: the entry of an idempotency key, "<fingerprint> <epoch> <id>". It
  * is written in the same step as the entry, and so is in the append-only file with it or not at all. One of an epoch that
  * has ended does not count: its entry is gone, and appending does not make a second one.
  *
- * KEYS 5: a ring, by turns, of the newest of those keys: where a new one comes in, the one that was there goes. So they
+ * KEYS 5: a ring of the newest of those keys, where each new key replaces the oldest. So they
  * are bounded whatever publishers send, and the memory that the log needs stays the log's.
  *
  * ARGV: epoch to take if there is none, retention, topic, type, data, the budget in bytes; with KEYS 4 also fingerprint,
@@ -160,7 +161,7 @@ end
 return {epoch, count, first, last, length, bytes, entries}
 `);
 
-/** Runs a script by its hash, and with its text when the server does not know it (any more). */
+/** Runs a script by its hash, or by its text when the server does not know it. */
 export async function evaluate(
   client: RedisClient,
   { text, sha }: Script,

@@ -1,24 +1,24 @@
 /**
- * Blocks of an event stream (WHATWG HTML 9.2.5). Each ends with the blank line that dispatches it and goes out in one
- * write: a block cut short by a lost connection is discarded by the client.
+ * Blocks of an event stream (WHATWG HTML 9.2.5). Each ends with the blank line that dispatches it, and goes out in one
+ * write. A client discards a block that a lost connection cuts short.
  */
 export interface Block {
   /** Sets the client's last event id. */
   readonly id?: string;
   /** Event type; "message" when absent. */
   readonly event?: string;
-  /** Any text: every line end in it becomes a line of its own and reaches the client as LF. */
+  /** Any text. Every line end in it reaches the client as LF. */
   readonly data?: string;
-  /** Reconnection time, ms. */
+  /** The reconnection time, in ms. */
   readonly retry?: number;
   readonly comment?: string;
 }
 
-/** CR, LF and CRLF all end a line for the parser, so all of them have to be split at. */
+/** CR, LF and CRLF all end a line for the parser. */
 const lineEnd = /\r\n|\r|\n/;
 const unsafeInField = /[\0\r\n]/;
 
-/** @throws TypeError for an id or event type with NUL, CR or LF: those would end the field, or void the id. */
+/** @throws TypeError for an id or event type with NUL, CR or LF, which would end the field or make the id invalid. */
 export function encodeBlock(block: Block): string {
   let text = "";
   if (block.comment !== undefined) for (const line of block.comment.split(lineEnd)) text += `: ${line}\n`;
@@ -29,7 +29,7 @@ export function encodeBlock(block: Block): string {
   return `${text}\n`;
 }
 
-/** What `encodeBlock` made of an id, an event type and data. */
+/** Reads what `encodeBlock` wrote for an id, an event type and data. */
 export function decodeBlock(text: string): Pick<Block, "id" | "event" | "data"> {
   const data: string[] = [];
   const fields: Record<string, string> = {};

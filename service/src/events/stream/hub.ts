@@ -1,8 +1,9 @@
+/** Hands each event to the streams that follow its topic. */
 import { compareIds, formatPosition, type Position } from "../log/cursor.ts";
 import { encodeBlock } from "./frame.ts";
 import type { LogEntry, LogState } from "../log/log.ts";
 import { noMetrics, type EventsMetrics } from "./metrics.ts";
-import type { Delivery, RecentEvents } from "../log/recent.ts";
+import type { Delivery, RecentEvents } from "./recent.ts";
 import { Shared } from "./shared.ts";
 import type { EventStream } from "./stream.ts";
 import type { TopicFilter } from "./topics.ts";
@@ -25,8 +26,8 @@ export function toDelivery(entry: LogEntry): Delivery {
 }
 
 /**
- * The fan-out of one process: what the reader of the log reports goes to every live stream whose filter matches.
- * Streams with the same filter form a group and share each write.
+ * The fan-out of one process. What the reader of the log reports goes to every live stream whose filter matches. Streams
+ * with the same filter form a group and share each write.
  */
 export class Hub {
   readonly #groups = new Map<string, Group>();
@@ -40,7 +41,7 @@ export class Hub {
     this.#metrics = metrics;
   }
 
-  /** The last entry fanned out; undefined until the log was reached for the first time. */
+  /** The last entry that was fanned out; undefined until the log is reached for the first time. */
   get position(): Position | undefined {
     return this.#position;
   }
@@ -63,7 +64,7 @@ export class Hub {
     });
   }
 
-  /** The first position, with the newest entries before it for those who resume. */
+  /** Sets the first position, with the newest entries before it for clients that resume. */
   start(state: LogState, entries: readonly LogEntry[]): void {
     const ofEpoch = entries.filter((entry) => entry.epoch === state.epoch);
     this.#recent.restart(ofEpoch.length === state.count ? "0-0" : (ofEpoch[0]?.id ?? state.last));
@@ -71,7 +72,7 @@ export class Hub {
     this.#moveTo({ epoch: state.epoch, id: state.last });
   }
 
-  /** The next entries of the epoch, in order and without a hole. */
+  /** Fans out the next entries of the epoch, in order and without a hole. */
   publish(entries: readonly LogEntry[]): void {
     const last = entries.at(-1);
     if (!last || !this.#position) return;
@@ -89,7 +90,7 @@ export class Hub {
     this.#metrics.lag(Math.max(0, Date.now() - Number(last.id.split("-")[0])));
   }
 
-  /** The log went on somewhere else: every live stream is told so, once, and goes on from `position`. */
+  /** The log continues elsewhere. Every live stream is told so once, and goes on from `position`. */
   reset(position: Position, reason: ResetReason): void {
     this.#recent.restart(position.id);
     const block = new Shared(Buffer.from(resetBlock(reason, position, undefined)));
@@ -105,7 +106,7 @@ export class Hub {
     this.#moveTo(position);
   }
 
-  /** From now on `stream` gets what is fanned out, except for what is not after `sentThrough`. */
+  /** From now on `stream` gets what is fanned out, if it comes after `sentThrough`. */
   attach(stream: EventStream, sentThrough: string): void {
     if (stream.isOver || !this.#position) return;
     stream.skipThrough = compareIds(sentThrough, this.#position.id) > 0 ? sentThrough : undefined;
@@ -124,8 +125,8 @@ export class Hub {
   }
 
   /**
-   * A comment for the proxies and a small event for the page, which cannot see comments. For a live stream it also
-   * carries the position: a client whose topics are quiet would otherwise come back with a cursor long trimmed.
+   * Sends a comment for the proxies and a small event for the page, which cannot see comments. For a live stream it also
+   * carries the position. A client whose topics are quiet would otherwise come back with a cursor that was trimmed long ago.
    */
   heartbeat(stream: EventStream): void {
     const isCurrent = stream.isLive && stream.skipThrough === undefined && this.#position;
@@ -144,7 +145,7 @@ export function joined(deliveries: readonly Delivery[]): Shared {
   return new Shared(Buffer.concat(deliveries.map(({ frame }) => frame.plain)));
 }
 
-/** For a stream whose replay got further than the fan-out. */
+/** Sends to a stream whose replay is ahead of the fan-out. */
 function sendUnseen(stream: EventStream, wanted: readonly Delivery[], through: string): void {
   const seen = stream.skipThrough ?? "0-0";
   const unseen = wanted.filter(({ id }) => compareIds(id, seen) > 0);
@@ -158,8 +159,8 @@ export function heartbeatBlock(position: Position | undefined): string {
 }
 
 /**
- * The reset has no id: a client that loses the connection before it has read it comes back with its old cursor and is
- * told again. The heartbeat behind it sets the new one.
+ * The reset has no id, so a client that loses the connection before it has read the reset comes back with its old cursor
+ * and is told again. The heartbeat after it sets the new cursor.
  */
 export function resetBlock(
   reason: ResetReason,

@@ -1,25 +1,25 @@
+/** Brings a stream from its cursor to the present. */
 import { between, pause } from "../../platform/deadline.ts";
 import { beginning, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
 import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "../log/log.ts";
-import type { Delivery } from "../log/recent.ts";
+import type { Delivery } from "./recent.ts";
 import type { EventStream } from "./stream.ts";
 
-/** Sent before waiting for the client to take it, bytes. */
+/** How much is sent before it waits for the client to read, in bytes. */
 const portionBytes = 65_536;
-/** Entries a page of the log. */
+/** How many entries a page of the log has. */
 export const pageLimit = 100;
 
 /**
  * Brings a stream from its cursor to the live fan-out, without a hole and without a duplicate.
  *
- * What was missed comes from the hub's memory, or else from the log in pages. As soon as it has been sent through to
- * the hub's position, the stream is attached in the same turn of the event loop: everything up to there was sent,
- * everything after it will be fanned out. Should the pages have got further than the hub, the stream remembers through
- * where, and the fan-out leaves out what it has.
+ * Missed events come from the hub's memory, or else from the log in pages. As soon as everything up to the hub's position
+ * is sent, the stream is attached in the same turn of the event loop, so that everything after it is fanned out. When the
+ * pages are ahead of the hub, the stream remembers how far, and the fan-out leaves out what it has.
  *
- * A cursor that cannot be served completely gets one reset and no part of the history. While the log is away the
- * stream stays open (the heartbeats come from elsewhere) and this waits.
+ * A cursor that cannot be served completely gets one reset and no part of the history. While the log is away the stream
+ * stays open, with heartbeats, and this waits.
  */
 export async function join(
   stream: EventStream,
@@ -30,7 +30,7 @@ export async function join(
   if (!hub.position) await firstPosition(stream, hub);
   if (!hub.position) return { kind: "gone" };
   if (cursor === undefined) {
-    // The position at once: a client that loses the connection before the first event resumes from here.
+    // The position goes out at once: a client that loses the connection before the first event resumes from here.
     stream.send(heartbeatBlock(hub.position));
     hub.attach(stream, hub.position.id);
     return { kind: "live" };
@@ -62,7 +62,7 @@ async function resume(
       replayed += sendWanted(stream, deliveries);
       after = deliveries.at(-1)?.id ?? after;
       if (hub.position && (deliveries.length === 0 || hub.position.id === after)) {
-        // Where the topics of this client were quiet, its cursor still has to move.
+        // The cursor has to move even if the topics of this client were quiet.
         stream.send(heartbeatBlock(hub.position));
         hub.attach(stream, hub.position.id);
         return { kind: "resumed", replayed };
@@ -79,7 +79,7 @@ async function resume(
     if (lost) {
       if (hub.position?.epoch === page.state.epoch)
         return reset(stream, hub, lost, cursor, earliestOf(page.state));
-      // This replica has not noticed yet that the log began anew: a reset now would be followed by another.
+      // This replica has not noticed yet that the log began again; a reset now would be followed by another one.
       await Promise.race([hub.moved(), pause(between(200, 600))]);
       continue;
     }
@@ -98,7 +98,7 @@ async function resume(
   }
 }
 
-/** Undefined when some of the events after `after` are not in the hub's memory, or it is not known whether. */
+/** Undefined when some of the events after `after` are not, or may not be, in the hub's memory. */
 export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: number): Delivery[] | undefined {
   if (hub.position?.epoch !== epoch || compareIds(after, hub.position.id) > 0) return undefined;
   return hub.recent.after(after, maxBytes);
@@ -108,13 +108,13 @@ function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefi
   return log.page(after, pageLimit).catch(() => undefined);
 }
 
-/** Why not everything after `after` can be had; undefined when it can. */
+/** Why the log cannot serve everything after `after`; undefined when it can. */
 export function lossOf(epoch: string, after: string, state: LogState): ResetReason | undefined {
   if (state.epoch !== epoch) return "epoch";
   if (compareIds(after, state.last) > 0) return "unknown";
   if (after === state.last) return undefined;
   if (after === beginning) return state.count === state.length ? undefined : "trimmed";
-  // An id that was itself the last one trimmed lost nothing, but that cannot be told: a reset too many does no harm.
+  // After the last trimmed id itself nothing is lost, but nobody can tell; one reset too many does no harm.
   return state.first === undefined || compareIds(after, state.first) < 0 ? "trimmed" : undefined;
 }
 
@@ -138,7 +138,7 @@ function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): numbe
   return wanted.length;
 }
 
-/** From where on there is a history; undefined when nothing is kept. */
+/** Where the history begins; undefined when nothing is kept. */
 export const earliestOf = ({ epoch, first }: LogState): string | undefined =>
   first === undefined ? undefined : formatPosition({ epoch, id: first });
 

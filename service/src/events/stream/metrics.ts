@@ -1,6 +1,7 @@
+/** What the events code counts. */
 import type { StreamMetrics } from "../../platform/metrics.ts";
 
-/** What the events tell whoever counts. */
+/** What the events code reports to the metrics. */
 export type EventsMetrics = StreamMetrics;
 
 const nothing = (): void => undefined;

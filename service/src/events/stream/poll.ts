@@ -1,9 +1,10 @@
+/** One page of events, for clients that cannot stream. */
 import { compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
 import { decodeBlock } from "./frame.ts";
 import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import { earliestOf, fromMemory, lossOf, pageLimit } from "./join.ts";
 import type { EventLog } from "../log/log.ts";
-import type { Delivery } from "../log/recent.ts";
+import type { Delivery } from "./recent.ts";
 import type { TopicFilter } from "./topics.ts";
 
 export interface PolledEvent {
@@ -12,18 +13,18 @@ export interface PolledEvent {
   readonly data: unknown;
 }
 
-/** A part of the log, as a client that cannot stream gets it. */
+/** A part of the log, for a client that cannot stream. */
 export interface PollPage {
   readonly events: readonly PolledEvent[];
-  /** What the client asks for next time: its topics had nothing else up to here. */
+  /** Where the next poll goes on: the client's topics had nothing else up to here. */
   readonly next: string;
   /** There may be more already. */
   readonly more: boolean;
-  /** Not everything after the cursor can be had: the client reads its snapshot again and goes on from `next`. */
+  /** Not everything after the cursor is available: the client reads its snapshot again and goes on from `next`. */
   readonly reset?: {
     readonly reason: ResetReason;
     readonly requested: string;
-    /** The oldest event that is kept, where that is known. */
+    /** The oldest event that is kept, if known. */
     readonly earliest?: string;
     readonly latest: string;
   };
@@ -32,20 +33,20 @@ export interface PollPage {
 export interface PollRequest {
   readonly after: string | undefined;
   readonly filter: TopicFilter;
-  /** Most events of a page. */
+  /** How many events a page has at most. */
   readonly limit: number;
 }
 
-/** A page ends before it is longer than this, bytes of frames; one event always fits. */
+/** A page ends before it is longer than this, in bytes of frames; one event always fits. */
 const maxBytes = 262_144;
-/** Reads of the log, or of the memory, for one page: a client whose topics are quiet must not cost a whole log. */
+/** How often one page reads the log or the memory: a client with quiet topics must not read the whole log. */
 const maxReads = 10;
 
 /**
- * The page after a cursor; waits for the first event after it until `signal` aborts. The same ids, in the same order, and
- * the same reset as a stream gives: a client may change between them with its last id.
+ * The page after a cursor. It waits for the first event until `signal` aborts. It has the same ids, in the same order, and
+ * the same reset as a stream, so a client may change from one to the other with its last id.
  *
- * @returns undefined when this replica has not reached the log yet. @throws what the log throws when it is away.
+ * @returns undefined when this replica has not reached the log yet. @throws the log's error when it is away.
  */
 export async function poll(
   request: PollRequest,
@@ -53,7 +54,7 @@ export async function poll(
   log: EventLog,
   signal: AbortSignal,
 ): Promise<PollPage | undefined> {
-  // Whatever still waits for the hub when there is an answer is taken back: a quiet log would keep it for ever.
+  // What still waits for the hub is taken back when there is an answer: with a quiet log it would wait for ever.
   const over = new AbortController();
   const abort = (): void => over.abort();
   if (signal.aborted) abort();
@@ -79,7 +80,7 @@ async function firstPage(
   let position = parsePosition(after);
   if (!position) return resetPage("malformed", after.slice(0, 128), hub.position);
   for (;;) {
-    // Begun before the log is read, so that what comes meanwhile is not waited for.
+    // Begins before the log is read, so that it notices what comes during the read.
     const moved = signal.aborted ? undefined : hub.moved(signal);
     const page = await readPage(request, position, hub, log);
     if (page.events.length > 0 || page.more || page.reset || !moved) return page;
@@ -123,7 +124,7 @@ type Part =
   | { readonly deliveries: readonly Delivery[]; readonly through: string; readonly end: string }
   | { readonly reset: ResetReason; readonly latest: Position; readonly earliest: string | undefined };
 
-/** The next events: through which id that looked, and where the log ended then. */
+/** The next events, up to which id they were read, and where the log ended then. */
 async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog): Promise<Part> {
   const deliveries = fromMemory(hub, epoch, after, maxBytes);
   const end = hub.position?.id ?? after;
@@ -148,7 +149,7 @@ function toPolled(delivery: Delivery): PolledEvent {
   return { id, type, data: parsed(data) };
 }
 
-/** Whoever else writes into the log need not have written JSON. */
+/** An entry that somebody else wrote need not be JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

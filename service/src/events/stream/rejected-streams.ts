@@ -1,15 +1,17 @@
+/** Streams that were rejected and are about to end. */
 import type { CloseReason, EventStream } from "./stream.ts";
 
 /**
- * Streams that were told to come back later. They hold no place among those who were let in, so they need a bound of their
- * own: a client that does not take its few bytes and go is cut soon, and when many do so, further ones are cut at once.
+ * Streams that were told to come back later. They hold no place among the admitted streams, so they need a bound of their
+ * own. A client that does not read its few bytes and leave is cut soon, and when there are many, further ones are cut at
+ * once.
  */
-export class TurnedAway {
+export class RejectedStreams {
   readonly #max: number;
   readonly #lingerMs: number;
   #size = 0;
 
-  /** @param lingerMs how long one may take to go. */
+  /** @param lingerMs how long a client may take to leave. */
   constructor(max: number, lingerMs = 2000) {
     this.#max = max;
     this.#lingerMs = lingerMs;
@@ -23,7 +25,7 @@ export class TurnedAway {
     return this.#size >= this.#max;
   }
 
-  /** Says so, with a reconnection time of this client's own, and ends it. */
+  /** Tells the client why and when to come back, and ends the stream. */
   add(stream: EventStream, reason: CloseReason, retryMs: number): void {
     this.#size++;
     const cut = setTimeout(() => stream.drop(reason), this.#lingerMs);

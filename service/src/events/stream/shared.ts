@@ -1,4 +1,4 @@
-/** Bytes for many streams: made once, in each of the forms that they need. */
+/** Bytes for many streams: encoded once, in each form that they need. */
 export class Shared {
   readonly plain: Buffer;
   #chunked: Buffer | undefined;

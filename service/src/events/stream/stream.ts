@@ -1,3 +1,4 @@
+/** One open stream. */
 import { randomUUID } from "node:crypto";
 import type { Writable } from "node:stream";
 import { between } from "../../platform/deadline.ts";
@@ -16,35 +17,35 @@ export interface StreamLimits {
   readonly stallMs: number;
   /** Ended after a random 0.8 to 1.0 of this, ms. */
   readonly maxAgeMs: number;
-  /** Ended then whatever its age, ms since 1970: with what it was opened with. */
+  /** When the credential of the stream ends, in ms since 1970: the stream ends then, too. */
   readonly endsAt?: number;
 }
 
-/** Where a stream writes to: a socket, or a response that is left to http. */
+/** Where a stream writes: a socket, or a response that http keeps. */
 export type Sink = Pick<
   Writable,
   "write" | "end" | "destroy" | "destroyed" | "writableLength" | "writableNeedDrain"
 > & { on(event: "drain" | "error" | "close", listener: () => void): unknown };
 
-/** How long a stream that was ended may take to hand over its last bytes, ms. */
+/** How long an ended stream may take to send its last bytes, in ms. */
 const lingerMs = 10_000;
 
 /**
- * One SSE connection: writes, and what bounds it. It has no timer of its own; whoever keeps the streams calls `check`.
+ * One SSE connection: its writes, and its bounds. It has no timer of its own; `Streams` calls `check`.
  *
- * `write` takes everything and buffers without limit, so a client that reads too slowly has to be dropped here; nothing
- * is lost by it, the client comes back with its last id.
+ * A socket's `write` buffers without limit, so a client that reads too slowly has to be dropped here. Nothing is lost by
+ * that, because the client comes back with its last id.
  */
 export class EventStream {
   readonly id = randomUUID().slice(0, 8);
-  /** Replaced by an equal one when it joins a group: thousands of streams share one. */
+  /** Replaced by an equal filter when the stream joins a group, so that thousands of streams share one. */
   filter: TopicFilter;
   readonly openedAt = Date.now();
-  /** What the page calls itself in its reports, if it said so. */
+  /** The page's name in its reports, if it said so. */
   client: string | undefined;
-  /** Only events after this id go out: what a replay has sent already. Undefined once the fan-out is past it. */
+  /** Only events after this id go out, because a replay has sent the others. Undefined when the fan-out is past it. */
   skipThrough: string | undefined;
-  /** True from joining the fan-out on. */
+  /** True from when it joins the fan-out. */
   isLive = false;
   bytes = 0;
   readonly #sink: Sink;
@@ -58,7 +59,7 @@ export class EventStream {
   #onClose: (() => void)[] = [];
   #onDrain: (() => void)[] | undefined;
 
-  /** @param isChunked true when this has to frame the body's chunks (RFC 9112 7.1). */
+  /** @param isChunked whether the stream has to frame the body's chunks itself (RFC 9112 7.1). */
   constructor(sink: Sink, isChunked: boolean, filter: TopicFilter, limits: StreamLimits) {
     this.#sink = sink;
     this.#isChunked = isChunked;
@@ -71,7 +72,7 @@ export class EventStream {
     sink.on("error", ignore);
   }
 
-  /** No more can be sent: ended here, or the client is gone. */
+  /** Nothing more can be sent: it was ended here, or the client is gone. */
   get isOver(): boolean {
     return this.#reason !== undefined || this.#sink.destroyed;
   }
@@ -88,7 +89,7 @@ export class EventStream {
     return this.#sink.writableLength;
   }
 
-  /** Called once, when the connection is closed; at once when it is. @returns what takes the listener back. */
+  /** The listener is called once, when the connection closes, or at once. @returns a function that removes the listener */
   onClose(listener: () => void): () => void {
     if (this.#isClosed) listener();
     else this.#onClose.push(listener);
@@ -114,7 +115,7 @@ export class EventStream {
     await new Promise<void>((resolve) => (this.#onDrain ??= []).push(resolve));
   }
 
-  /** Says good-bye with a reconnection time, ms, of this client's own, and ends the body: EventSource comes back. */
+  /** Says farewell with a reconnection time, in ms, and ends the body, after which EventSource comes back. */
   end(reason: CloseReason, retryMs: number): void {
     if (this.isOver) return;
     const retry = Math.round(retryMs);
@@ -125,7 +126,7 @@ export class EventStream {
     this.#sink.end(this.#isChunked ? "0\r\n\r\n" : "");
   }
 
-  /** A clean end, after which EventSource comes back: as who it is then, or to be told by 204 to stay away. */
+  /** Ends cleanly. EventSource comes back with its present credential, or is told by 204 to stay away. */
   revoke(): void {
     this.end("revoked", between(500, 2000));
   }
@@ -135,7 +136,7 @@ export class EventStream {
     this.#sink.destroy();
   }
 
-  /** Enforces age and progress. @returns true when a heartbeat may follow. */
+  /** Enforces age and progress. @returns whether a heartbeat may follow. */
   check(now: number): boolean {
     if (this.#endedAt > 0) {
       if (now - this.#endedAt > lingerMs) this.#sink.destroy();

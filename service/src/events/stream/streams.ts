@@ -1,19 +1,20 @@
+/** All open streams of the process. */
 import { between, pause } from "../../platform/deadline.ts";
 import type { EventsMetrics } from "./metrics.ts";
 import type { EventStream } from "./stream.ts";
 
 const maxTickMs = 500;
-/** Streams that end within this, ms, end together: with a tick, well within a second of their time. */
+/** Streams whose ends are less than this apart, in ms, end together, well within a second of their time. */
 const endStepMs = 250;
 
 /**
- * All open streams of the process, and the one timer for all of them: a wheel of slots, each visited once per heartbeat
- * interval, so that the work is spread instead of coming in one burst.
+ * All open streams of the process, with one timer for all of them. The timer turns a wheel of slots and visits each slot
+ * once in a heartbeat interval, so that the work is spread.
  */
 export class Streams {
   readonly #slots: Set<EventStream>[];
   readonly #timer: NodeJS.Timeout;
-  /** Those that must not outlive a moment, by it, ms since 1970. */
+  /** Streams that must end at a time, by that time in ms since 1970. */
   readonly #ending = new Map<number, Set<EventStream>>();
   #hand = 0;
   #next = 0;
@@ -45,7 +46,7 @@ export class Streams {
     return this.#size;
   }
 
-  /** A slot comes round once in a heartbeat: too seldom for those that have to end at their time. */
+  /** A slot is visited once in a heartbeat, which is too seldom for streams that have to end at a time. */
   #endThose(now: number): void {
     for (const [at, streams] of this.#ending) {
       if (at > now) continue;
@@ -80,7 +81,7 @@ export class Streams {
   }
 
   add(stream: EventStream): void {
-    // Behind the hand and round: the first heartbeat of consecutive streams comes at different times.
+    // The next slot, so that consecutive streams get their first heartbeats at different times.
     this.#next = (this.#next + 1) % this.#slots.length;
     const slot = this.#slots[this.#next];
     slot?.add(stream);
@@ -97,8 +98,8 @@ export class Streams {
   }
 
   /**
-   * Ends all streams, in random order, evenly over `ms`, each with a reconnection time of its own. From now on new ones
-   * are told to come back elsewhere.
+   * Ends all streams in random order, evenly over `ms`, each with a random reconnection time. From now on new streams are
+   * told to come back later.
    */
   async farewell(ms: number): Promise<void> {
     this.#drain.abort();
@@ -114,7 +115,7 @@ export class Streams {
     }
   }
 
-  /** Ends what is left at once, without the farewell. */
+  /** Ends the remaining streams at once, without the farewell. */
   close(): void {
     clearInterval(this.#timer);
     for (const stream of this) stream.drop("unfinished");

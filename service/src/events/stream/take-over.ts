@@ -1,9 +1,10 @@
+/** Takes a connection away from Node's http. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 
 type FreeParser = (parser: unknown, request: IncomingMessage, socket: Socket) => void;
-/** What http keeps on its sockets, beside what the types say. */
+/** What http keeps on its sockets without saying so in the types. */
 type HttpSocket = Socket & { parser?: unknown; _httpMessage?: unknown };
 
 /** What `http` itself does for an upgraded connection (lib/_http_server.js, onParserExecuteCommon). */
@@ -18,13 +19,13 @@ const freeParser = ((): FreeParser | undefined => {
 })();
 
 /**
- * Takes the connection of a response whose headers are out away from `http`, as it does itself for an upgrade. What the
- * request, the response, their parser and Express hold is a good part of what an open stream costs, and nothing of it is
- * used again. From then on the caller owns the socket, frames the chunks of the body, and ends the connection with it.
+ * Takes the connection of a response whose headers are out away from `http`, as it does itself for an upgrade. The request,
+ * the response, their parser and what Express keeps are a good part of what an open stream costs, and none of it is used
+ * again. From then on the caller owns the socket, frames the chunks of the body, and ends the connection.
  *
- * Not from within the request's own handler: the parser is at work there.
+ * Do not call it from within the request's own handler, where the parser still works.
  *
- * @returns undefined when this Node's http is not as expected: the response has to be used then.
+ * @returns undefined when this Node's http is not as expected (decision 27); then the response has to be used.
  */
 export function takeOver(request: IncomingMessage, response: ServerResponse): Socket | undefined {
   const socket: HttpSocket | null = response.socket;
@@ -34,13 +35,13 @@ export function takeOver(request: IncomingMessage, response: ServerResponse): So
   for (const event of ["data", "end", "close", "drain", "error", "timeout"]) socket.removeAllListeners(event);
   freeParser(socket.parser, request, socket);
   socket.setTimeout(0);
-  // Whatever else the client sends is read and forgotten: unread, its good-bye would not be seen.
+  // Whatever else the client sends is read and dropped, or the end of its side would not be seen.
   socket.on("end", hangUp);
   socket.resume();
   return socket;
 }
 
-/** http's sockets may be half-open; a client that has ended its side has gone, as far as http is concerned. */
+/** http's sockets may be half-open. Like http, this takes a client that has ended its side for gone. */
 function hangUp(this: Socket): void {
   this.destroy();
 }

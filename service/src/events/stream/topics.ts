@@ -1,3 +1,4 @@
+/** Topics, filters of them, and who may follow which. */
 import type { Principal } from "../../auth/principal.ts";
 
 /**
@@ -9,7 +10,7 @@ const word = "[A-Za-z0-9_-]{1,64}";
 export const topicPattern = new RegExp(`^${word}(?:\\.${word}){1,7}$`);
 
 const filter = `${word}(?:\\.${word}){0,7}(?:\\.\\*)?`;
-/** The parameter `topics`: filters by commas, or nothing. */
+/** The parameter `topics`: filters separated by commas, or nothing. */
 export const topicsPattern = new RegExp(`^(?:${filter}(?:,${filter}){0,${maxFilters - 1}})?$`);
 
 export const defaultTopic = "public.default";
@@ -20,7 +21,7 @@ export interface TopicFilter {
   matches(topic: string): boolean;
 }
 
-/** May this one read, or publish to, `topic` (or the prefix of a filter)? */
+/** Whether this principal may read, or publish to, `topic` (or the prefix of a filter). */
 export function isAllowedTopic(principal: Pick<Principal, "userId">, topic: string): boolean {
   if (topic.startsWith("public.")) return true;
   return principal.userId !== undefined && topic.startsWith(`user.${principal.userId}.`);

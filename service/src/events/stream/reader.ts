@@ -1,8 +1,9 @@
+/** Follows the event log. */
 import { between, pause, reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
-import { beginning, compareIds } from "./cursor.ts";
-import type { Hub, ResetReason } from "../stream/hub.ts";
-import type { EventLog, LogEntry, LogState } from "./log.ts";
+import { beginning, compareIds } from "../log/cursor.ts";
+import type { Hub, ResetReason } from "./hub.ts";
+import type { EventLog, LogEntry, LogState } from "../log/log.ts";
 
 export interface ReaderOptions {
   readonly blockMs: number;
@@ -14,24 +15,24 @@ export interface ReaderOptions {
 }
 
 export interface ReaderStatus {
-  /** starting: the log was never reached; following: all is well; away: it cannot be reached now. */
+  /** starting: the log was never reached; following: all is well; away: the log cannot be reached now. */
   readonly state: "starting" | "following" | "away";
-  /** Time since the log last answered, ms. */
+  /** The time since the log last answered, in ms. */
   readonly silentMs: number;
-  /** Events fanned out in this epoch: beside the log's count, the lag. */
+  /** How many events of this epoch were fanned out; compared with the log's count it gives the lag. */
   readonly count: number;
 }
 
-/** Entries a read: bounds what one fan-out writes to a client. */
+/** How many entries one read gets: bounds what one fan-out writes to a client. */
 const readLimit = 100;
-/** Longest rest after a fan-out, ms, however long that took. */
+/** The longest rest after a fan-out, in ms, however long that took. */
 const maxRestMs = 50;
 
 /**
- * Follows the log with one blocking read at a time and hands what it gets to the hub.
+ * Follows the log with one blocking read at a time and hands its entries to the hub.
  *
- * It never skips in silence: entries carry epoch and number, so a flushed log and entries trimmed before they were read
- * show in the next entry; and whenever a read brings nothing, or the log was away, the state is asked for.
+ * It never skips anything in silence. Entries carry epoch and number, so the next entry shows that the log was flushed, or
+ * that entries were trimmed before they were read. When a read brings nothing, or the log was away, it asks for the state.
  */
 export class LogReader {
   readonly #log: EventLog;
@@ -60,7 +61,7 @@ export class LogReader {
     this.#done ??= this.#run();
   }
 
-  /** Stops after the read under way; the caller closes the log's connections to cut that short. */
+  /** Stops after the present read. The caller closes the log's connections to cut that short. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#done;
@@ -98,7 +99,7 @@ export class LogReader {
     if (entries.length === 0) this.#compare(await this.#log.state());
     else await this.#accept(entries, position.epoch);
     this.#answered();
-    // What arrives meanwhile shares the next write to each client.
+    // What arrives during the rest shares the next write to each client.
     const restMs = this.#restUntil - performance.now();
     if (restMs > 0) await pause(restMs);
   }
@@ -124,9 +125,9 @@ export class LogReader {
       const began = performance.now();
       this.#hub.publish(good === entries.length ? entries : entries.slice(0, good));
       const ended = performance.now();
-      // At most half of the time goes into fan-outs, so that those who publish and those who connect get their turn;
-      // and the longer one takes, the more events the next one carries in the same number of writes. Time without
-      // events before it was rest already: what comes seldom does not wait.
+      // At most half of the time goes into fan-outs, so that publishing and connecting get their turn. The longer a
+      // fan-out takes, the more events the next one carries in the same number of writes. Time without events before it
+      // counts as rest, so an event that comes seldom does not wait.
       const owed = Math.min(ended - began, maxRestMs) - (began - this.#restUntil);
       this.#restUntil = ended + Math.max(this.#options.coalesceMs, owed);
     }
@@ -135,7 +136,7 @@ export class LogReader {
     this.#reset(state, state.epoch === epoch ? "trimmed" : "epoch");
   }
 
-  /** For a log that may have been flushed, or have lost its newest entries in a crash, without a new entry to show it. */
+  /** Notices that the log was flushed, or lost its newest entries in a crash, when no new entry shows it. */
   #compare(state: LogState): void {
     const position = this.#hub.position;
     if (!position) return;
@@ -143,11 +144,11 @@ export class LogReader {
     else if (compareIds(state.last, position.id) < 0) this.#reset(state, "rollback");
   }
 
-  /** A new epoch that is still whole is read from its beginning: then nothing acknowledged in it is missed. */
+  /** A new epoch that is still whole is read from its beginning, so that nothing acknowledged in it is missed. */
   #reset(state: LogState, reason: ResetReason): void {
     const isWhole = reason === "epoch" && state.count === state.length;
     this.#number = isWhole ? 0 : state.count;
-    this.#logger.warn({ reason, epoch: state.epoch }, "event log went on elsewhere: all streams are reset");
+    this.#logger.warn({ reason, epoch: state.epoch }, "event log continues elsewhere: all streams are reset");
     this.#hub.reset({ epoch: state.epoch, id: isWhole ? beginning : state.last }, reason);
   }
 }

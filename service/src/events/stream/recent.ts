@@ -1,7 +1,8 @@
-import { compareIds } from "./cursor.ts";
-import type { Shared } from "../stream/shared.ts";
+/** The newest events, in memory. */
+import { compareIds } from "../log/cursor.ts";
+import type { Shared } from "./shared.ts";
 
-/** An event ready to be written: serialised once, shared by all clients. */
+/** An event that is ready to be written: serialised once, and shared by all clients. */
 export interface Delivery {
   readonly id: string;
   readonly topic: string;
@@ -9,8 +10,8 @@ export interface Delivery {
 }
 
 /**
- * The newest events of the epoch, without a hole, so that most resuming clients cost no read of the log: after a
- * restart of the edge thousands of them come within seconds, with cursors that are seconds old.
+ * The newest events of the epoch, without a hole, so that most resuming clients cost no read of the log. After a restart of
+ * the edge, thousands of them come within seconds, with cursors that are seconds old.
  */
 export class RecentEvents {
   readonly #maxEvents: number;
@@ -18,7 +19,7 @@ export class RecentEvents {
   #events: Delivery[] = [];
   #start = 0;
   #bytes = 0;
-  /** All events of the epoch after this id, up to the newest, are here. */
+  /** All events of the epoch after this id are here. */
   #floor = "";
 
   constructor(maxEvents: number, maxBytes: number) {
@@ -43,7 +44,7 @@ export class RecentEvents {
       this.#bytes -= oldest.frame.length;
       this.#floor = oldest.id;
     }
-    // Removing from the front of an array costs its length: done once in a while.
+    // Removing from the front of an array costs its whole length, so it is done now and then.
     if (this.#start > 1024 && this.#start * 2 > this.#events.length) {
       this.#events = this.#events.slice(this.#start);
       this.#start = 0;
@@ -51,8 +52,8 @@ export class RecentEvents {
   }
 
   /**
-   * Up to `maxBytes` of the events after `id` (at least one when there is one), oldest first;
-   * undefined when some of them are not here any more.
+   * Up to `maxBytes` of the events after `id`, oldest first, but at least one when there is one. Undefined when some of them
+   * are no longer here.
    */
   after(id: string, maxBytes: number): Delivery[] | undefined {
     if (compareIds(id, this.#floor) < 0) return undefined;
