@@ -23,8 +23,8 @@ import { loadConfig } from "./config/config.ts";
 import { planPublicAccess } from "./config/public-access.ts";
 import { createEngine } from "./resources/engine.ts";
 
-// Pulumi takes a stack trace for every promise and maps it by source maps. Node only blanks the types out, so there is
-// nothing to map, and the time is better left to the stack that serves beside this program.
+// Pulumi takes a stack trace for every promise and maps it by source maps. Node only replaces the types by blanks, so
+// there is nothing to map, and the stack that serves beside this program can use the time.
 Reflect.deleteProperty(Error, "prepareStackTrace");
 
 const repository = dirname(import.meta.dirname);
@@ -65,7 +65,7 @@ const edge = new Edge({
   ...edgeArgs(config),
 });
 
-// Loaded only when there is one: the provider's package is large, and a stack without a tunnel needs none of it.
+// Loaded only for a stack with a tunnel, because the package of the provider is large.
 const tunnel = networks.tunnel
   ? new (await import("./components/tunnel/tunnel.ts")).Tunnel({
       engine,

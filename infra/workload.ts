@@ -1,6 +1,6 @@
 /**
- * Workload: one hardened, long-running process, once or in replicas. The one place that knows how a process
- * becomes containers; everything else only says what it is.
+ * Workload: one hardened, long-running process, once or in replicas. Only this file knows how a process becomes
+ * containers; the rooms only say what the process is.
  */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -32,24 +32,24 @@ export interface VolumeMount {
   readonly readOnly?: boolean;
 }
 
-/** A port that the host publishes. Only a singleton can have one: two containers cannot share it. */
+/** A port that the host publishes. Only a singleton can have one, because two containers cannot share it. */
 export interface PublishedPort {
   readonly internal: number;
   readonly external: number;
-  /** The host address; there is no default, because the engine's is every address. */
+  /** The host address. It has no default here, because the engine's default is every address. */
   readonly address: string;
 }
 
 export interface WorkloadArgs {
   readonly engine: Engine;
   /**
-   * `replaceable`: a new container is up and healthy before the old one is told to stop, so replicas have no fixed
-   * name and no port. `singleton`: it owns a port or a data volume, so the old one goes first.
+   * `replaceable`: a new container is healthy before the old one is told to stop, so replicas have no fixed name and no
+   * port. `singleton`: the container owns a port or a data volume, so the old one goes first.
    */
   readonly kind: "singleton" | "replaceable";
   /** How many containers; default 1, always 1 for a singleton. */
   readonly replicas?: number;
-  /** The image id, so that a tag that moves is no change. */
+  /** The image id: a tag that moves is then no change. */
   readonly image: pulumi.Input<string>;
   /** Replaces the image's entry point. */
   readonly entrypoint?: readonly string[];
@@ -57,7 +57,7 @@ export interface WorkloadArgs {
   readonly command?: readonly string[];
   /** `uid:gid`, never root. */
   readonly user: string;
-  /** Settings. Never a secret: those are files, named by a variable that ends in _FILE. */
+  /** Settings, but no secrets: a secret is a file, and a variable that ends in _FILE names it. */
   readonly environment?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Settings of one container alone, by its number (1…). */
   readonly ownEnvironment?: (index: number) => Readonly<Record<string, string>>;
@@ -65,7 +65,7 @@ export interface WorkloadArgs {
   readonly networks: readonly pulumi.Input<string>[];
   readonly ports?: readonly PublishedPort[];
   readonly volumes?: readonly VolumeMount[];
-  /** Writable memory by path: mount options such as "size=16m,uid=999". They add to rw,nosuid,nodev,noexec. */
+  /** Writable memory by path, with mount options such as "size=16m,uid=999"; rw,nosuid,nodev,noexec are always set. */
   readonly tmpfs?: Readonly<Record<string, string>>;
   readonly health: HealthCheck;
   /** The memory limit in MiB; there is no swap on top. */
@@ -80,9 +80,9 @@ export interface WorkloadArgs {
   readonly stopGrace: number;
   /** Default: the image's. */
   readonly stopSignal?: string;
-  /** Stands for the content of its files: another value replaces the containers. */
+  /** The hash of the content of its files: another value replaces the containers. */
   readonly configHash?: pulumi.Input<string>;
-  /** What must be there before a container starts, beyond what the arguments name. */
+  /** What must exist before a container starts, beside what the arguments name. */
   readonly dependsOn?: readonly pulumi.Resource[];
 }
 
@@ -93,8 +93,8 @@ export interface Replica {
 }
 
 /**
- * What a container of the workload is, without the engine: pure, so that a test can read every field.
- * @throws pulumi.InputPropertyError when the arguments cannot stand.
+ * Pure: what a container of the workload is, so that a test can read every field.
+ * @throws pulumi.InputPropertyError when the arguments contradict each other.
  */
 export function planContainer(
   stack: string,
@@ -116,7 +116,7 @@ export function planContainer(
     [REPLICA_LABEL]: String(index),
   };
   return {
-    // A replaceable container takes a random name, so that its successor can stand beside it.
+    // A replaceable container gets a random name, so that its successor can run beside it.
     ...(args.kind === "singleton" ? { name: `omniai-${stack}-${name}` } : {}),
     image: args.image,
     entrypoints: args.entrypoint ? [...args.entrypoint] : undefined,
@@ -141,7 +141,7 @@ export function planContainer(
       containerPath: path,
       readOnly: readOnly ?? true,
     })),
-    // Written out, because leaving it unset shows as a change on every preview.
+    // Set, because an unset mode shows as a change in every preview.
     networkMode: "bridge",
     networksAdvanced: args.networks.map((network) => ({ name: network, aliases: [name] })),
     ports: (args.ports ?? []).map(({ internal, external, address }) => ({
@@ -167,7 +167,7 @@ export function planContainer(
     logOpts: { "max-size": "10m", "max-file": "3" },
     stopSignal: args.stopSignal,
     stopTimeout: args.stopGrace,
-    // What a replacement really waits before it kills; stopTimeout is only for `docker stop`.
+    // How long a replacement waits before it kills; stopTimeout is only for `docker stop`.
     destroyGraceSeconds: args.stopGrace,
     wait: true,
     waitTimeout: health.startPeriod + (health.interval + health.timeout) * health.retries + 10,
@@ -175,7 +175,7 @@ export function planContainer(
   };
 }
 
-/** Whole seconds as the engine writes them back ("1m30s"): any other spelling is a change on every preview. */
+/** Whole seconds as the engine writes them ("1m30s"): any other spelling is a change in every preview. */
 export function duration(seconds: number): string {
   const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   if (hours > 0) return `${hours}h${minutes}m${rest}s`;
@@ -207,7 +207,7 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
   }
 }
 
-/** Containers for one process, each checked healthy before anything that depends on it goes on. */
+/** The containers of one process. What depends on them goes on only when each of them is healthy. */
 export class Workload extends pulumi.ComponentResource {
   readonly replicas: readonly Replica[];
   /** The names of the containers, known once all of them are healthy and limited. */
@@ -231,16 +231,16 @@ export class Workload extends pulumi.ComponentResource {
       provider: args.engine.provider,
       dependsOn: [...(args.dependsOn ?? [])],
       deleteBeforeReplace: args.kind === "singleton",
-      // The provider drops a changed health check, init or tmpfs in silence. "#initerror" is the engine's mark
-      // of a container that never got healthy: without it the next run would take that one for good and delete
-      // the old one.
+      // The provider silently ignores a changed health check, init or tmpfs. "#initerror" is the engine's mark of a
+      // container that never became healthy: without it the next run would accept that container and delete the old
+      // one.
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "#initerror"],
     });
     const limits = dockerCommand(
       logicalName,
       {
         engine: args.engine,
-        // The provider has no property for it, and does not see it as a difference.
+        // The provider has no property for this limit, and does not see it as a difference.
         script: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
         environment: { PIDS: String(pidsLimit), CONTAINER: created.id },
       },

@@ -18,16 +18,17 @@ export function renderDocument(all: readonly Rule[]): string {
       .join("\n");
   return `# Policies
 
-What every stack must hold to, checked on each \`npm run preview\`, \`up\` and \`restart\`; \`npm run policy\` checks every
-stack that has a file and deploys nothing. With a Pulumi CLI of your own, the pack is named by
+The rules that every stack must hold to. They are checked on each \`npm run preview\`, \`up\` and \`restart\`; \`npm run policy\` checks every
+stack that has a file, and deploys nothing. With a Pulumi CLI of your own, the pack is named by
 its whole path: \`pulumi preview --policy-pack "$PWD/policies/main.ts"\`.
 
-**How strict.** \`omniai:environment\` says it: in \`dev\` a violation is shown, in \`staging\` and \`prod\` it stops the run,
+**How strict.** \`omniai:environment\` decides: in \`dev\` a violation is shown, in \`staging\` and \`prod\` it stops the run,
 before anything is touched, with exit code 4. Empty means the stack's own name where that is one of the three, else
 \`dev\`. A stack named \`staging\` or \`prod\` cannot say less than its name.
 
-**Exceptions** are in the stack's config, with a reason and a last day within a year, for named resources (a trailing
-\`*\` stands for any rest, but not for all), and shown in every run. From the day after on, the rule holds again:
+**Exceptions** are in the stack's config. Each has a reason, a last day within a year, and the name of a resource (a
+trailing \`*\` stands for any rest, but an exception for all resources is refused). Every run shows them. After the last
+day the rule holds again:
 
 \`\`\`yaml
 omniai:policyExceptions:
@@ -37,14 +38,14 @@ omniai:policyExceptions:
     until: 2027-01-31
 \`\`\`
 
-**Values that are not known in a preview** are no violation and no pass: the run lists what waits, and the update checks
-it before the resource is made. Rules about the whole stack are checked at the end of a preview and of an update.
+**Values that are not known in a preview** are neither violation nor pass: the run lists the checks that wait, and the
+update makes them before it creates the resource. Rules about the whole stack are checked at the end of a preview and of an update.
 
-**What policies cannot see:** \`retainOnDelete\` and the live pids limit; the tests of a whole stack read them from the state
-and the engine.
+**Policies cannot see** \`retainOnDelete\` and the pids limit of a running container; the tests of a whole stack read them
+from the state and the engine.
 
-To add a rule: a file in \`policies/rules/\`, its name in \`policies/pack.ts\`, a test beside the others, and
-\`npm run policy:docs\`, which writes this file.
+To add a rule, write a file in \`policies/rules/\` and a test beside the others, add the rule to \`policies/pack.ts\`, and run
+\`npm run policy:docs\`, which writes this page.
 
 ## For each resource
 

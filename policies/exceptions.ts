@@ -1,11 +1,11 @@
-/** Exceptions: a rule that need not hold for a resource until a day, for a reason. All are shown in every run. */
+/** Exceptions: a rule need not hold for a resource, for a reason and up to a day. Every run shows all of them. */
 import type { PolicyException } from "../infra/config/policy-settings.ts";
 
-/** Pure: true from the day after the last one on, in UTC. */
+/** Pure: true from the day after its last day on, in UTC. */
 export const isExpired = ({ until }: PolicyException, now: Date): boolean =>
   now.toISOString().slice(0, 10) > until;
 
-/** Pure: the exception for a resource, an expired one only where there is none that holds. */
+/** Pure: the exception for a resource. An expired one is returned only where no other holds. */
 export function exceptionFor(
   exceptions: readonly PolicyException[],
   rule: string,
@@ -25,5 +25,5 @@ const matches = (pattern: string, name: string): boolean =>
 export function describeException(exception: PolicyException, used: number, now: Date): string {
   const { rule, resource, reason, until } = exception;
   const what = `Exception from ${rule} for ${resource}, ${isExpired(exception, now) ? `which ended with ${until}` : `until ${until}`}: ${reason}`;
-  return used > 0 ? what : `${what} (It was not needed: take it out of omniai:policyExceptions.)`;
+  return used > 0 ? what : `${what} (It was not needed: remove it from omniai:policyExceptions.)`;
 }

@@ -28,13 +28,13 @@ export interface Run extends StackContext {
   readonly now: Date;
 }
 
-/** The policy that says what a person should know and that never stops a run. */
+/** The name of the policy that tells what a person should know, and never stops a run. */
 export const REMARKS = "remarks";
 
 export class Judge {
   private run: Run | undefined;
   private readonly used = new Map<PolicyException, number>();
-  /** What waits for the update: resources by rule. */
+  /** Checks that wait for the update: the names of resources, by rule. */
   private readonly waiting = new Map<string, Set<string>>();
   readonly policies: (ResourceValidationPolicy | StackValidationPolicy)[];
   private readonly rules: readonly Rule[];
@@ -43,19 +43,19 @@ export class Judge {
     this.rules = rules;
     this.policies = [
       ...rules.map((rule) => (rule.kind === "resource" ? this.resourcePolicy(rule) : this.stackPolicy(rule))),
-      // Last, because it tells of what the others found.
+      // Last, because it tells what the others found.
       this.remarks(),
     ];
   }
 
-  /** Takes what the engine says about the run. @throws Error when an exception names no rule */
+  /** Takes what the engine says about the run. @throws Error when an exception names an unknown rule */
   begin(run: Run): void {
     const names = new Set(this.rules.map(({ name }) => name));
     const unknown = run.exceptions.filter(({ rule }) => !names.has(rule)).map(({ rule }) => rule);
     if (unknown.length > 0) {
       throw new Error(
-        `omniai:policyExceptions of stack ${run.stack} names a rule that there is not: ${unknown.join(", ")}. ` +
-          "docs/policies.md lists them all.",
+        `omniai:policyExceptions of stack ${run.stack} names an unknown rule: ${unknown.join(", ")}. ` +
+          "docs/policies.md lists all rules.",
       );
     }
     this.run = run;
@@ -68,10 +68,10 @@ export class Judge {
   }
 
   private get running(): Run {
-    // Without it neither level nor exceptions are known, and nothing may pass.
+    // Without a run neither the level nor the exceptions are known, so nothing may pass.
     if (this.run === undefined) {
       throw new Error(
-        "The Pulumi CLI did not say which stack this is: it is too old. `npm run doctor` says which is needed.",
+        "The Pulumi CLI is too old: it did not say which stack this is. `npm run doctor` says which version is needed.",
       );
     }
     return this.run;
@@ -85,7 +85,7 @@ export class Judge {
       for (const what of found) this.report(rule, resource, what, report);
     };
     const [type, another] = rule.types;
-    // The mark that validateResourceOfType sets: the properties of other types are not even read.
+    // The mark that validateResourceOfType sets, so that the properties of other types are not even read.
     const validateResource =
       another === undefined ? Object.assign(validate, { __pulumiType: type }) : validate;
     return { ...describe(rule), validateResource };
@@ -106,7 +106,7 @@ export class Judge {
     };
   }
 
-  /** What a rule yields until it meets a value that is not known; the rest waits for the update. */
+  /** What a rule finds until it reads a value that is not known yet; the rest waits for the update. */
   private collect<T>(rule: Rule, name: string, check: () => Iterable<T>): T[] {
     const found: T[] = [];
     try {
@@ -139,7 +139,7 @@ export class Judge {
     return {
       name: REMARKS,
       description:
-        "What a person should know about this run: exceptions, and checks that wait for the update.",
+        "What a person should know about this run: its exceptions, and the checks that wait for the update.",
       enforcementLevel: "advisory",
       validateStack: (_args, report) => {
         const { exceptions, now } = this.running;

@@ -9,7 +9,7 @@ import { Judge, type Run } from "./judge.ts";
 import { rules } from "./pack.ts";
 import { listenToEngine, type StackConfigured } from "./wire.ts";
 
-/** @throws Error that names the key whose value cannot be */
+/** @throws Error that names the key with a wrong value */
 function readRun({ stack, project, preview, config }: StackConfigured): Run {
   const read = <K extends keyof typeof policySettings>(key: K, fallback: unknown) => {
     const text = config.get(`${project}:${key}`);

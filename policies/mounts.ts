@@ -2,14 +2,14 @@
 import { posix } from "node:path";
 import { CONTAINER, knownFirst, VOLUME, type ContainerProps, type Inspected } from "./rule.ts";
 
-/** Whose properties may name folders of the host. */
+/** The types whose properties may name folders of the host. */
 export const MOUNTING = [CONTAINER, VOLUME] as const;
 
 interface VolumeProps {
   readonly driverOpts?: Readonly<Record<string, string>>;
 }
 
-/** As the kernel reads it: one slash, no dots, none at the end. */
+/** A path as the kernel reads it: single slashes, no dots, no slash at the end. */
 function normal(path: string): string {
   const normalized = posix.normalize(path).replace(/^\/\/+/, "/");
   return normalized.length > 1 ? normalized.replace(/\/$/, "") : normalized;
@@ -32,7 +32,7 @@ function* written({ type, props }: Inspected): Iterable<string> {
   }
 }
 
-/** Whole paths, each written in the one way. */
+/** The absolute paths, each in its normal form. */
 export function* hostPaths(resource: Inspected): Iterable<string> {
   for (const path of written(resource)) if (path.startsWith("/")) yield normal(path);
 }

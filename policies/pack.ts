@@ -1,4 +1,4 @@
-/** The pack: every rule, by name. What a rule is stands in its own file. */
+/** The pack: a list of every rule. Each rule is in a file of its own. */
 import type { Rule } from "./rule.ts";
 import { commandSecrets } from "./rules/command-secrets.ts";
 import { containerApparmor } from "./rules/container-apparmor.ts";

@@ -1,4 +1,4 @@
-/** What a rule is, and what it is given. Rules are plain data and generators, so that a test needs no engine. */
+/** What a rule is and what it gets. Rules are plain data and generators, so that a test needs no engine. */
 import type { ContainerArgs } from "@pulumi/docker";
 import type { Unwrap } from "@pulumi/pulumi";
 import type { Environment } from "../infra/config/policy-settings.ts";
@@ -7,32 +7,32 @@ import type { Environment } from "../infra/config/policy-settings.ts";
 export interface StackContext {
   readonly stack: string;
   readonly environment: Environment;
-  /** The memory of the host in MiB; 0 where the config does not say. */
+  /** The memory of the host in MiB; 0 where the config does not say it. */
   readonly hostMemory: number;
-  /** The cores of the host; 0 where the config does not say. */
+  /** The cores of the host; 0 where the config does not say it. */
   readonly hostCpus: number;
-  /** False where another stack declares the settings of the zone that this one's names are in. */
+  /** False where another stack declares the settings of the zone that holds this stack's names. */
   readonly managesZone: boolean;
 }
 
-/** Properties of which nothing is known beforehand. */
+/** Properties whose shape is not known. */
 export type Props = Readonly<Record<string, unknown>>;
 
 /**
- * A resource as it is declared. Reading a property whose value is not known yet (in a preview) throws; the rule is
- * then made again during the update, so a rule reads first what decides and last what may be unknown.
+ * A resource as the program declares it. In a preview, reading a property whose value is not known yet throws, and the
+ * rule runs again during the update. So a rule first reads what decides, and last what may be unknown.
  */
 export interface Inspected<P = Props> {
   readonly urn: string;
   readonly type: string;
   readonly name: string;
   readonly props: P;
-  /** The paths of the values that are Pulumi secrets, for example "envs.0". Known in a preview too. */
+  /** The paths of the values that are Pulumi secrets, for example "envs.0". A preview knows them too. */
   readonly secrets: readonly string[];
   readonly options: { readonly protect: boolean; readonly deleteBeforeReplace?: boolean };
 }
 
-/** A resource among all of the stack, with what each of its properties was made from. */
+/** One of all resources of the stack, with what each of its properties was made from. */
 export interface Declared extends Inspected {
   /** URNs by property. */
   readonly dependencies: Readonly<Record<string, readonly string[]>>;
@@ -49,7 +49,7 @@ export interface Text {
 /** A violation of a rule that looks at the whole stack. */
 export interface StackFinding {
   readonly what: string;
-  /** The resource that has to change; the stack where it is none in particular. */
+  /** The resource that has to change; absent where it is the stack as a whole. */
   readonly resource?: Pick<Declared, "urn" | "name">;
 }
 
@@ -60,7 +60,7 @@ interface RuleText {
   readonly title: string;
   /** Where the rule comes from. */
   readonly source: string;
-  /** What to do where it is violated. */
+  /** What to do about a violation. */
   readonly remedy: string;
   /** The environments that it holds in; default: all. */
   readonly environments?: readonly Environment[];
@@ -70,7 +70,7 @@ export interface ResourceRule extends RuleText {
   readonly kind: "resource";
   /** The type tokens that it is for. */
   readonly types: readonly string[];
-  /** Yields what is wrong, a sentence each. */
+  /** Yields each thing that is wrong, as a sentence. */
   check(resource: Inspected, stack: StackContext): Iterable<string>;
 }
 
@@ -127,18 +127,18 @@ export function* knownFirst<T>(list: readonly T[] | undefined): Iterable<T> {
   if (unknown !== undefined) throw unknown as Error;
 }
 
-/** A label's value out of the list that @pulumi/docker takes. */
+/** The value of a label, from the list that @pulumi/docker takes. */
 export const labelOf = (
   labels: readonly { label: string; value: string }[] | undefined,
   name: string,
 ): string | undefined => (labels ?? []).find(({ label }) => label === name)?.value;
 
-/** True where the program chose the name: the engine makes up "<name in the program>-<7 hex digits>" otherwise. */
+/** True where the program chose the name; otherwise the engine makes up "<name in the program>-<7 hex digits>". */
 export const hasFixedName = (name: string, given: string | undefined): boolean =>
   given !== undefined &&
   !(given.startsWith(`${name}-`) && /^[0-9a-f]{7}$/.test(given.slice(name.length + 1)));
 
-/** A value, or undefined where it is not known yet: for what is of no consequence then. */
+/** A value, or undefined where it is not known yet: for values that do not matter then. */
 export function ifKnown<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -7,7 +7,7 @@ export interface SettingProps {
   readonly value: unknown;
 }
 
-/** Half a year: what hstspreload.org and Mozilla's guideline call the least that is worth something, in seconds. */
+/** Half a year in seconds: the shortest time that hstspreload.org and Mozilla's guideline recommend. */
 const LEAST_HSTS = 15_768_000;
 
 function hasHsts(value: unknown): boolean {
@@ -23,7 +23,7 @@ const oneOf =
   (value: unknown): boolean =>
     allowed.includes(String(value));
 
-/** By Cloudflare's id of the setting: which values are good, and words for them. */
+/** The allowed values of each setting, by Cloudflare's id of it, and words for them. */
 export const TLS_SETTINGS: Readonly<Record<string, { good: (value: unknown) => boolean; allowed: string }>> =
   {
     min_tls_version: { good: oneOf("1.2", "1.3"), allowed: "1.2 or 1.3" },
@@ -33,5 +33,5 @@ export const TLS_SETTINGS: Readonly<Record<string, { good: (value: unknown) => b
     security_header: { good: hasHsts, allowed: `HSTS for at least ${LEAST_HSTS} s` },
   };
 
-/** Without one of these a zone answers in the clear, or with what a browser of today refuses, or is asked in the clear first. */
+/** Without one of these a zone answers unencrypted, or in a way that browsers refuse, or gets a first request unencrypted. */
 export const NEEDED_SETTINGS = ["min_tls_version", "ssl", "always_use_https", "security_header"] as const;

@@ -1,6 +1,7 @@
 /**
- * What the engine says on the wire and @pulumi/policy (1.21.0) keeps to itself: which stack this is and its config,
- * which values are secrets, and whether it is a preview. Its handlers are wrapped where they are handed to the server.
+ * What the engine tells and @pulumi/policy (1.21.0) does not pass on: which stack this is, its config, which values are
+ * secrets, and whether the run is a preview. The handlers are wrapped where the package gives them to the gRPC server;
+ * test/private-interfaces.test.ts notices when that changes.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { runtime } from "@pulumi/pulumi";
@@ -12,7 +13,7 @@ import type {
 } from "@pulumi/pulumi/proto/analyzer_pb.js";
 import type { Text } from "./rule.ts";
 
-/** ConfigureStack of pulumirpc.Analyzer: sent once, before anything else is asked. */
+/** ConfigureStack of pulumirpc.Analyzer: the engine sends it once, before its first question. */
 export interface StackConfigured {
   readonly stack: string;
   readonly project: string;
@@ -33,7 +34,7 @@ interface Handlers {
 const resource = new AsyncLocalStorage<AnalyzeRequest>();
 const stack = new AsyncLocalStorage<AnalyzeStackRequest>();
 
-/** Has to be called before the pack is served. `configured` may throw: the run then ends with what it says. */
+/** Has to be called before the pack is served. When `configured` throws, the run ends with its message. */
 export function listenToEngine(configured: (stack: StackConfigured) => void): void {
   const add: AddService = Reflect.get(Server.prototype, "addService");
   Server.prototype.addService = function (service, implementation): void {
@@ -50,7 +51,7 @@ function wrap(
   const handlers = implementation as unknown as Partial<Handlers>;
   const { configureStack, analyze, analyzeStack } = handlers;
   if (!configureStack || !analyze || !analyzeStack)
-    throw new Error("@pulumi/policy serves the engine in another way now: adapt policies/wire.ts.");
+    throw new Error("@pulumi/policy now serves the engine in another way: adapt policies/wire.ts.");
   const wrapped: Handlers = {
     configureStack: (call, callback) => {
       try {
@@ -73,10 +74,10 @@ function readConfigured(request: AnalyzerStackConfigureRequest): StackConfigured
   return { stack: request.getStack(), project: request.getProject(), preview: request.getDryRun(), config };
 }
 
-/** Read once for all rules that look at it. */
+/** The texts of a resource, read once for all rules. */
 const read = new WeakMap<AnalyzeRequest, Text[]>();
 
-/** The texts of the resource that is being analysed. */
+/** The texts of the resource that the engine asks about. */
 export function currentTexts(): Text[] {
   const request = resource.getStore();
   if (request === undefined) return [];
@@ -85,7 +86,7 @@ export function currentTexts(): Text[] {
   return texts;
 }
 
-/** The texts of every resource of the stack that is being analysed, by URN. */
+/** The texts of every resource of the stack that the engine asks about, by URN. */
 export const currentTextsByUrn = (): Map<string, Text[]> =>
   new Map(
     (stack.getStore()?.getResourcesList() ?? []).map((one) => [
@@ -94,7 +95,7 @@ export const currentTextsByUrn = (): Map<string, Text[]> =>
     ]),
   );
 
-/** Every text of a value as it comes over the wire, with its path and whether it is in a secret. */
+/** Every text of a value that the engine sent, with its path and whether it is in a secret. */
 export function textsOf(value: unknown, path = "", secret = false): Text[] {
   if (typeof value === "string") return [{ path, value, secret }];
   if (typeof value !== "object" || value === null)

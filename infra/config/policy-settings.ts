@@ -1,13 +1,13 @@
 /**
- * The part of a stack's config that its policies are about: which environment it is, how large its host is, and the
- * exceptions. Read by the program, which refuses what cannot be, and by the policy pack.
+ * The part of a stack's config that its policies are about: its environment, the size of its host, and the exceptions.
+ * The program reads it, which refuses wrong values, and so does the policy pack.
  */
 import { z } from "zod";
 
 export const ENVIRONMENTS = ["dev", "staging", "prod"] as const;
 export type Environment = (typeof ENVIRONMENTS)[number];
 
-/** An exception is for a while: what has to stay longer is asked for again, with its reason. */
+/** An exception ends: for what has to stay longer, somebody asks again with a reason. */
 const LONGEST_DAYS = 366;
 const isSoon = (until: string): boolean => Date.parse(until) <= Date.now() + LONGEST_DAYS * 86_400_000;
 
@@ -30,8 +30,8 @@ export const policySettings = {
     .int()
     .min(0)
     .max(16_777_216)
-    .describe("a whole number of MiB from 0 (not said) to 16777216"),
-  hostCpus: z.number().int().min(0).max(4096).describe("a whole number from 0 (not said) to 4096"),
+    .describe("a whole number of MiB from 0 (not set) to 16777216"),
+  hostCpus: z.number().int().min(0).max(4096).describe("a whole number from 0 (not set) to 4096"),
   cloudflareManageZone: z.boolean().describe("true or false"),
   policyExceptions: z
     .array(policyException)
@@ -47,13 +47,13 @@ export type PolicySettings = z.infer<z.ZodObject<typeof policySettings>>;
 const rank = (name: string): number => (ENVIRONMENTS as readonly string[]).indexOf(name);
 
 /**
- * The environment that the config says, or that the stack's name is, whichever is stricter; else dev. So nobody takes the
- * policies from prod by a line of its config, which is refused as well (isWeaker).
+ * The stricter one of the environment in the config and the one that the stack is named after; else dev. So a line of
+ * the config cannot make prod less strict; such a line is refused as well (isWeaker).
  */
 export const environmentOf = (stack: string, configured: string): Environment =>
   ENVIRONMENTS[Math.max(rank(stack), rank(configured), 0)] ?? "dev";
 
-/** Whether the config says less than the stack's name does. */
+/** Whether the environment in the config is less strict than the one that the stack is named after. */
 export const isWeaker = (stack: string, configured: string): boolean =>
   rank(configured) >= 0 && rank(configured) < rank(stack);
 

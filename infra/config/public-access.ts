@@ -1,4 +1,4 @@
-/** How the world reaches a stack: worked out once from the config, so that edge, tunnel and page cannot disagree. */
+/** How the world reaches a stack. It is derived from the config once, so that edge, tunnel and page cannot disagree. */
 import type { EdgeConfig } from "../components/edge/config.ts";
 import type { PagesConfig } from "../components/pages/config.ts";
 import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";

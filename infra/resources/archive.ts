@@ -1,4 +1,4 @@
-/** A tar of a few small files, the same bytes for the same files, so that unchanged files are no change. */
+/** A tar of a few small files. The same files give the same bytes, so that unchanged files are no change. */
 import { createHash } from "node:crypto";
 import { pack } from "tar-stream";
 
@@ -45,6 +45,6 @@ function parents(path: string): string[] {
   return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
-/** The first 12 hex digits of a SHA-256: names a content, and says nothing about it. */
+/** The first 12 hex digits of a SHA-256: a name for some content, which reveals nothing about it. */
 export const contentHash = (content: string): string =>
   createHash("sha256").update(content).digest("hex").slice(0, 12);

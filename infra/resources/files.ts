@@ -1,7 +1,7 @@
 /**
  * Files for a hardened container. A container with a read-only root cannot take uploads (the engine refuses to
  * unpack into it), and files that arrive by upload belong to root with mode 0644. So the files lie in a volume
- * of their own, written by a short-lived container that gets them on its standard input: they never appear in
+ * of their own. A short-lived container gets them on its standard input and writes them, so they never appear in
  * an argument, an environment variable or a label, and each has its owner and mode.
  */
 import * as docker from "@pulumi/docker";
@@ -15,7 +15,7 @@ export interface FileSetArgs {
   readonly engine: Engine;
   /** The workload that the files are for. */
   readonly workload: string;
-  /** An image with `sh`, `base64` and `tar` that is on the engine anyway: the image id of the workload. */
+  /** The id of an image with `sh`, `base64` and `tar` that the engine has anyway: the one of the workload. */
   readonly image: pulumi.Input<string>;
   /** The one user that needs the files. */
   readonly owner: Owner;
@@ -24,9 +24,9 @@ export interface FileSetArgs {
 }
 
 /**
- * A volume that holds exactly the given files. Other content is another volume, so containers that still run go on with
- * the files they started with, and a failed deploy changes nothing beneath them. Its name is never used twice: going
- * back to earlier content must not meet the deletion of the volume that had it.
+ * A volume that holds exactly the given files. Other content goes into another volume, so running containers keep the
+ * files they started with, and a failed deploy changes nothing beneath them. No name is used twice: a return to earlier
+ * content must not collide with the deletion of the volume that had it.
  */
 export class FileSet extends pulumi.ComponentResource {
   /** The name of the volume, known once the files are in it. */
@@ -38,7 +38,7 @@ export class FileSet extends pulumi.ComponentResource {
     super("omniai:files:FileSet", name, {}, opts);
     const stack = pulumi.getStack();
     const archive = pulumi.secret(pulumi.output(args.files).apply((files) => packFiles(files, args.owner)));
-    // A hash of content with random passwords in it tells nothing about them.
+    // The content has random passwords in it, so its hash reveals nothing about them.
     this.hash = pulumi.unsecret(archive.apply(contentHash));
 
     const volume = new docker.Volume(
@@ -73,5 +73,5 @@ export const WRITER_FLAGS =
 
 const WRITE_FILES = `docker run ${WRITER_FLAGS} -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`;
 
-/** Scripts go through a variable, so that no character of theirs can mean something to the host's shell. */
+/** Scripts are passed in a variable, so that the host's shell does not interpret any of their characters. */
 const UNPACK_SCRIPT = "set -e; base64 -d | tar -C /files --numeric-owner -xpf -";

@@ -4,7 +4,7 @@ import * as random from "@pulumi/random";
 
 /**
  * A random password, a secret in the state.
- * @param keep protects it: a password that is stored in a data volume must live as long as the data.
+ * @param keep protects it: a password that is stored in a data volume has to last as long as the data.
  */
 export function createPassword(name: string, parent: pulumi.Resource, keep: boolean): pulumi.Output<string> {
   const password = new random.RandomPassword(

@@ -5,8 +5,8 @@ import type { Engine } from "./engine.ts";
 import { DATA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
 
 /**
- * A data volume: its fixed name survives any renaming in the program, Pulumi refuses to delete it, and forgetting
- * it in the state leaves it on the engine.
+ * A data volume. Its fixed name survives any renaming in the program, Pulumi refuses to delete it, and when the state
+ * forgets it, it stays on the engine.
  */
 export function createDataVolume(engine: Engine, workload: string, parent: pulumi.Resource): docker.Volume {
   const name = `omniai-${pulumi.getStack()}-${workload}-data`;

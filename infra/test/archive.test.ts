@@ -1,3 +1,4 @@
+/** Archives: owners, modes, and the same bytes for the same files. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { contentHash, packFiles } from "../resources/archive.ts";

@@ -1,3 +1,4 @@
+/** The commit that the service is said to be built from. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+/** The config: what each key may be, and how problems are told. */
 import assert from "node:assert/strict";
 import { typedValue } from "../config/config.ts";
 import { ConfigError, parseConfig } from "../config/problems.ts";

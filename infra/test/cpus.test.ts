@@ -1,3 +1,4 @@
+/** How CPU limits are spelled. */
 import assert from "node:assert/strict";
 import { spellCpus } from "../config/cpus.ts";
 import { configSchema } from "../config/schema.ts";

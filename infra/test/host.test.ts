@@ -1,3 +1,4 @@
+/** The host's steps as text, and its config. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { hostProblems } from "../components/host/config.ts";

@@ -1,3 +1,4 @@
+/** The service's own part of the lockfile. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** The environment of a stack, and exceptions from its policies. */
 import assert from "node:assert/strict";
 import { ConfigError, parseConfig } from "../config/problems.ts";
 import { environmentOf, isMandatory } from "../config/policy-settings.ts";

@@ -1,3 +1,4 @@
+/** How the world reaches a stack, and what contradicts it. */
 import assert from "node:assert/strict";
 import { ConfigError, findProblems, parseConfig } from "../config/problems.ts";
 import type { StackConfig } from "../config/schema.ts";

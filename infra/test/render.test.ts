@@ -1,3 +1,4 @@
+/** What Redis, PostgreSQL and the edge are told, as text. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";

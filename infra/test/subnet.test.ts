@@ -1,3 +1,4 @@
+/** Private subnets that the program chooses. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,3 +1,4 @@
+/** What a container of a workload is. */
 import assert from "node:assert/strict";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";

@@ -1,4 +1,4 @@
-/** Rule command-secrets: others on the machine can read the arguments and variables of a process, and logs keep them. */
+/** Rule command-secrets. Others on the machine can read the arguments and variables of a process, and logs keep them. */
 import { isSecretName } from "../../infra/config/secrets.ts";
 import { COMMAND, ifKnown, resourceRule } from "../rule.ts";
 
@@ -10,7 +10,7 @@ export const commandSecrets = resourceRule<CommandProps>([COMMAND, "command:remo
   name: "command-secrets",
   title: "A command gets secrets on its standard input, not in its text, variables or triggers.",
   source: "CWE-214",
-  remedy: "Hand the secret over in `stdin`.",
+  remedy: "Give the secret to the command in `stdin`.",
   *check({ props, secrets }) {
     const isMarked = (name: string): boolean => secrets.some((path) => path === `environment.${name}`);
     for (const name of Object.keys(ifKnown(() => props.environment) ?? {})) {

@@ -1,11 +1,14 @@
+/**
+ * Rule container-apparmor. What the kernel refuses, no process can do, so no container may leave its AppArmor
+ * profile.
+ */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** What the kernel refuses, no process can do. */
 export const containerApparmor = containerRule({
   name: "container-apparmor",
   title: "A container keeps its AppArmor profile.",
   source: "CIS Docker 5.2",
-  remedy: "Take the entry out of `securityOpts`.",
+  remedy: "Remove that entry from `securityOpts`.",
 
   *check({ props }) {
     for (const option of knownFirst(props.securityOpts)) {

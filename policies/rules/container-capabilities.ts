@@ -1,6 +1,6 @@
+/** Rule container-capabilities. None of our processes needs a Linux capability; one that does has to say which. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** None of the processes here needs one; who does has to say which. */
 export const containerCapabilities = containerRule({
   name: "container-capabilities",
   title: "A container has no Linux capabilities.",

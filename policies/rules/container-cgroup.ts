@@ -1,6 +1,6 @@
+/** Rule container-cgroup. In another control group a container would leave the limits that the engine sets. */
 import { containerRule } from "../rule.ts";
 
-/** It would leave the limits that the engine sets. */
 export const containerCgroup = containerRule({
   name: "container-cgroup",
   title: "A container stays in the control group that the engine gives it.",

@@ -1,6 +1,6 @@
+/** Rule container-cpu. Without a limit, a loop in one process would slow down all others. */
 import { containerRule } from "../rule.ts";
 
-/** A loop in one process would slow down all. */
 export const containerCpu = containerRule({
   name: "container-cpu",
   title: "A container has a CPU limit.",

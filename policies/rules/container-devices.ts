@@ -1,6 +1,6 @@
+/** Rule container-devices. A device is a way around every other limit. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** A device is a way around every other limit. */
 export const containerDevices = containerRule({
   name: "container-devices",
   title: "No container has a device of its host.",

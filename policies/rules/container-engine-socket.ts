@@ -1,3 +1,7 @@
+/**
+ * Rule container-engine-socket. Whoever can talk to the engine is root on the host, even where the socket is mounted
+ * read-only.
+ */
 import { contains, hostPaths, MOUNTING } from "../mounts.ts";
 import { CONTAINER, knownFirst, resourceRule, type ContainerProps, type Props } from "../rule.ts";
 
@@ -10,12 +14,11 @@ const isEngine = (path: string): boolean => {
   return SOCKET.test(path) || FOLDERS.some((folder) => contains(short, folder)) || short === "/var";
 };
 
-/** Who can talk to the engine is root on the host; read-only changes nothing about that. */
 export const containerEngineSocket = resourceRule<Props>(MOUNTING, {
   name: "container-engine-socket",
   title: "No container reaches the engine's socket.",
   source: "CIS Docker 5.32",
-  remedy: "Use a filtering proxy, or do without.",
+  remedy: "Remove the mount; a container that needs the engine gets a filtering proxy.",
 
   *check(resource) {
     const { type, props } = resource;

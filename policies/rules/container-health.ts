@@ -1,6 +1,6 @@
+/** Rule container-health. Deploys wait for the health check, and the edge, `status` and `health` rely on it. */
 import { containerRule } from "../rule.ts";
 
-/** Deploys wait for it, and the edge, `status` and `health` go by it. */
 export const containerHealth = containerRule({
   name: "container-health",
   title: "A container has a health check with all of its times.",

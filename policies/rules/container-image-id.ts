@@ -1,6 +1,6 @@
+/** Rule container-image-id. A tag can move to other content, and a name shows as a change in every preview. */
 import { containerRule } from "../rule.ts";
 
-/** A tag moves, and a name shows as a change in every preview. */
 export const containerImageId = containerRule({
   name: "container-image-id",
   title: "A container runs an image by id or digest, never by a name that can move.",

@@ -1,6 +1,9 @@
+/**
+ * Rule container-init. As the first process of a container, most programs neither collect dead children nor end by a
+ * signal that they do not handle.
+ */
 import { containerRule } from "../rule.ts";
 
-/** As the first process most programs neither collect dead children nor die of a signal that they do not handle. */
 export const containerInit = containerRule({
   name: "container-init",
   title: "A container has an init process.",

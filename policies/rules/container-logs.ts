@@ -1,6 +1,9 @@
+/**
+ * Rule container-logs. By default the engine keeps every line until the disk is full. With a single file `docker
+ * logs -f` hangs (moby#37646).
+ */
 import { containerRule } from "../rule.ts";
 
-/** The default keeps every line for ever, until the disk is full; with a single file `docker logs -f` hangs (moby#37646). */
 export const containerLogs = containerRule({
   name: "container-logs",
   title: "The logs of a container are rotated.",

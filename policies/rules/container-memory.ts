@@ -1,6 +1,9 @@
+/**
+ * Rule container-memory. Without a limit, one process could take the memory of all others; with swap on top it would
+ * take the disk as well.
+ */
 import { containerRule } from "../rule.ts";
 
-/** Without a limit one process takes the memory of all; with swap on top it takes the disk as well. */
 export const containerMemory = containerRule({
   name: "container-memory",
   title: "A container has a memory limit and no swap on top.",

@@ -1,3 +1,7 @@
+/**
+ * Rule container-mounts. Whoever can write to the system folders of the host owns it; whoever can read them knows
+ * its secrets. The same holds for the folders above them.
+ */
 import { contains, hostPaths, MOUNTING } from "../mounts.ts";
 import { resourceRule, type Props } from "../rule.ts";
 
@@ -20,7 +24,6 @@ const SYSTEM = [
   "/var/run",
 ];
 
-/** Whoever can write there owns the host; whoever can read there knows its secrets. What lies above is no better. */
 export const containerMounts = resourceRule<Props>(MOUNTING, {
   name: "container-mounts",
   title: "No container sees the system folders of its host.",

@@ -1,6 +1,9 @@
+/**
+ * Rule container-must-run. Otherwise a container that ended at once counts as deployed, or removes itself and its
+ * logs.
+ */
 import { containerRule } from "../rule.ts";
 
-/** Otherwise a container that ended at once counts as deployed, or removes itself and its logs. */
 export const containerMustRun = containerRule({
   name: "container-must-run",
   title: "A container has to run, and stays to be looked at when it ends.",

@@ -1,6 +1,9 @@
+/**
+ * Rule container-namespaces. In a namespace of the host, a container could see or signal its processes, or read
+ * their memory.
+ */
 import { containerRule } from "../rule.ts";
 
-/** It would see or signal the host's processes, or read their memory. */
 export const containerNamespaces = containerRule({
   name: "container-namespaces",
   title: "No container shares the process, IPC or user namespace of its host.",

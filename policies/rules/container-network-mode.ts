@@ -1,6 +1,9 @@
+/**
+ * Rule container-network-mode. On the network of the host, a container would listen on its addresses and see all of
+ * its traffic.
+ */
 import { containerRule } from "../rule.ts";
 
-/** It would listen on the host's own addresses and see all of its traffic. */
 export const containerNetworkMode = containerRule({
   name: "container-network-mode",
   title: "No container shares the network of its host or of another container.",

@@ -1,6 +1,6 @@
+/** Rule container-networks. On the default bridge, every container of the host can reach every other. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** On the default bridge every container of the host can talk to it. */
 export const containerNetworks = containerRule({
   name: "container-networks",
   title: "A container is on networks of its own stack, never on the default bridge.",

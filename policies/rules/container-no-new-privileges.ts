@@ -1,6 +1,6 @@
+/** Rule container-no-new-privileges. A setuid program in the image would give back what `user` takes away. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** A setuid program in the image would give back what `user` takes away. */
 export const containerNoNewPrivileges = containerRule({
   name: "container-no-new-privileges",
   title: "No process of a container can gain privileges.",

@@ -1,3 +1,7 @@
+/**
+ * Rule container-pids. A process that multiplies must not take the host down. @pulumi/docker has no property for the
+ * limit (docs/decisions/0005-limits-by-command.md).
+ */
 import { COMMAND, CONTAINER, stackRule, type Declared } from "../rule.ts";
 
 interface CommandProps {
@@ -11,7 +15,6 @@ function limits(command: Declared): boolean {
   return /\bdocker update --pids-limit\b/.test(create ?? "") && Number(environment?.["PIDS"]) > 0;
 }
 
-/** @pulumi/docker has no property for it (docs/decisions/0005-limits-by-command.md). */
 export const containerPids = stackRule({
   name: "container-pids",
   title: "A limit on the number of processes is set for every container, by a command of its own.",

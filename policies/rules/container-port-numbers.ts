@@ -1,6 +1,6 @@
+/** Rule container-port-numbers. Below port 1024 the host has its own services. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** Ports below 1024 are where the host has its own services. */
 export const containerPortNumbers = containerRule({
   name: "container-port-numbers",
   title: "A container publishes no host port below 1024 but 80 and 443.",

@@ -1,6 +1,6 @@
+/** Rule container-privileged. A privileged container is root on the host. */
 import { containerRule } from "../rule.ts";
 
-/** A privileged container is root on the host. */
 export const containerPrivileged = containerRule({
   name: "container-privileged",
   title: "No container is privileged.",

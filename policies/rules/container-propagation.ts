@@ -1,6 +1,6 @@
+/** Rule container-propagation. What is mounted in the container would appear on the host. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** What is mounted in the container would appear on the host. */
 export const containerPropagation = containerRule({
   name: "container-propagation",
   title: "No mount of a container is passed on to its host.",

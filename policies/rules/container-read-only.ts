@@ -1,6 +1,6 @@
+/** Rule container-read-only. An intruder cannot change what cannot be written; what can be written has a size. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** What cannot be written cannot be changed by whoever gets in; what may be written has a size. */
 export const containerReadOnly = containerRule({
   name: "container-read-only",
   title: "The root of a container is read-only, and its writable memory has a size.",

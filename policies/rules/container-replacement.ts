@@ -1,11 +1,14 @@
+/**
+ * Rule container-replacement. By default the provider deletes first, which is an outage. With a fixed name or a
+ * port, creating first cannot work.
+ */
 import { containerRule, hasFixedName } from "../rule.ts";
 
-/** The provider's default is to delete first, which is an outage; with a fixed name or a port, creating first cannot work. */
 export const containerReplacement = containerRule({
   name: "container-replacement",
   title: "A container is created before its predecessor is deleted, unless it has a fixed name or a port.",
   source: "pulumi-docker#1356",
-  remedy: "Write deleteBeforeReplace: false, or true for what owns a name or a port.",
+  remedy: "Set deleteBeforeReplace to false, or to true for a container with a fixed name or a port.",
 
   *check({ name, props, options }) {
     const owns = hasFixedName(name, props.name) || (props.ports ?? []).length > 0;
@@ -13,6 +16,6 @@ export const containerReplacement = containerRule({
     if (owns && deleteBeforeReplace !== true)
       yield "it has a fixed name or a port, and deleteBeforeReplace is not true.";
     if (!owns && deleteBeforeReplace !== false)
-      yield "deleteBeforeReplace is not false: the old one goes before the new one is healthy.";
+      yield "deleteBeforeReplace is not false, so the old container goes before the new one is healthy.";
   },
 });

@@ -1,6 +1,6 @@
+/** Rule container-restart. A process that crashed has to come back by itself, also after a reboot of the host. */
 import { containerRule } from "../rule.ts";
 
-/** What crashed has to come back by itself, and after a reboot of the host as well. */
 export const containerRestart = containerRule({
   name: "container-restart",
   title: "A container starts again by itself.",

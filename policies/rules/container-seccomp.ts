@@ -1,11 +1,13 @@
+/**
+ * Rule container-seccomp. What the kernel refuses, no process can do, so no container may leave its seccomp profile.
+ */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** What the kernel refuses, no process can do. */
 export const containerSeccomp = containerRule({
   name: "container-seccomp",
   title: "A container keeps a seccomp profile.",
   source: "CIS Docker 5.22",
-  remedy: "Take the entry out of `securityOpts`.",
+  remedy: "Remove that entry from `securityOpts`.",
 
   *check({ props }) {
     for (const option of knownFirst(props.securityOpts)) {

@@ -1,11 +1,13 @@
+/**
+ * Rule container-selinux. What the kernel refuses, no process can do, so no container may leave its SELinux label.
+ */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** What the kernel refuses, no process can do. */
 export const containerSelinux = containerRule({
   name: "container-selinux",
   title: "A container keeps its SELinux label.",
   source: "CIS Docker 5.3",
-  remedy: "Take the entry out of `securityOpts`.",
+  remedy: "Remove that entry from `securityOpts`.",
 
   *check({ props }) {
     for (const option of knownFirst(props.securityOpts)) {

@@ -1,6 +1,9 @@
+/**
+ * Rule container-stop-grace. A replacement waits for destroyGraceSeconds, not for stopTimeout; without it the old
+ * process is killed at once. PostgreSQL needs a minute for its last checkpoint.
+ */
 import { containerRule } from "../rule.ts";
 
-/** A replacement waits destroyGraceSeconds and not stopTimeout; without it the old process is killed at once. PostgreSQL needs a minute for its last checkpoint. */
 export const containerStopGrace = containerRule({
   name: "container-stop-grace",
   title: "A container gets time to stop, also when it is replaced; PostgreSQL at least 60 s.",

@@ -1,11 +1,11 @@
+/** Rule container-ulimits. An override without an upper bound undoes the default of the engine. */
 import { containerRule, knownFirst } from "../rule.ts";
 
-/** An override without an upper bound undoes the default that the engine has for all. */
 export const containerUlimits = containerRule({
   name: "container-ulimits",
   title: "A container that sets ulimits bounds each of them.",
   source: "CIS Docker 5.19",
-  remedy: "Set a hard limit of at most 1048576, and not below the soft one.",
+  remedy: "Set a hard limit of at most 1048576 that is not below the soft limit.",
 
   *check({ props }) {
     for (const { name, hard, soft } of knownFirst(props.ulimits)) {

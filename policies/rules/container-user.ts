@@ -1,11 +1,11 @@
+/** Rule container-user. A process that breaks out of its container then has no rights on the host. */
 import { containerRule } from "../rule.ts";
 
-/** A process that breaks out of the container is then nobody in particular on the host. */
 export const containerUser = containerRule({
   name: "container-user",
   title: "A container runs as a user that is not root.",
   source: "CIS Docker 4.1",
-  remedy: "Give `user` as uid:gid of another user.",
+  remedy: "Set `user` to uid:gid of another user.",
 
   *check({ props }) {
     const { user } = props;

@@ -1,3 +1,7 @@
+/**
+ * Rule container-wait. What depends on a container goes on only when the container is healthy. That order is why a
+ * deploy drops no request.
+ */
 import { containerRule } from "../rule.ts";
 
 /** "1m30s" in seconds. */
@@ -9,7 +13,6 @@ function seconds(text = "0s"): number {
   );
 }
 
-/** What depends on it goes on only when it is healthy: that order is what drops no request. */
 export const containerWait = containerRule({
   name: "container-wait",
   title: "A deploy waits until a container is healthy, for as long as its checks may take.",

@@ -1,3 +1,4 @@
+/** Rule data-network. A container that holds data needs no way out, and nothing outside needs a way to it. */
 import { DATA_LABEL } from "../../infra/resources/labels.ts";
 import { CONTAINER, ifKnown, labelOf, NETWORK, stackRule, VOLUME, type ContainerProps } from "../rule.ts";
 
@@ -7,7 +8,6 @@ interface Named {
   readonly labels?: readonly { label: string; value: string }[];
 }
 
-/** What holds the data needs no way out, and nothing outside needs a way to it. */
 export const dataNetwork = stackRule({
   name: "data-network",
   title: "A container with a data volume is only on internal networks.",

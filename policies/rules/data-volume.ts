@@ -1,3 +1,8 @@
+/**
+ * Rule data-volume. Without a fixed name a volume was replaced, and its data lost, when the naming of the provider
+ * changed. (The engine does not tell policies about retainOnDelete: the test of a whole stack reads it from the
+ * state.)
+ */
 import { DATA_LABEL } from "../../infra/resources/labels.ts";
 import { hasFixedName, labelOf, resourceRule, VOLUME } from "../rule.ts";
 
@@ -6,10 +11,6 @@ interface VolumeProps {
   readonly labels?: readonly { label: string; value: string }[];
 }
 
-/**
- * A volume without a fixed name was replaced, and its data with it, when auto-naming changed. (That it is retained on
- * delete is not told to policies: the test of a whole stack reads it from the state.)
- */
 export const dataVolume = resourceRule<VolumeProps>([VOLUME], {
   name: "data-volume",
   title: "A volume that holds data is protected and has a fixed name.",

@@ -1,3 +1,8 @@
+/**
+ * Rule dns-proxied. A record that is not proxied shows the host's address, and requests go past everything that
+ * Cloudflare does. The page's own name is an exception: GitHub issues its certificate only for a name that resolves
+ * to GitHub.
+ */
 import { resourceRule } from "../rule.ts";
 
 interface RecordProps {
@@ -7,10 +12,6 @@ interface RecordProps {
   readonly ttl?: number;
 }
 
-/**
- * A record that is not proxied tells the host's address, and leads past everything that Cloudflare does. The name of
- * the page is left out: GitHub issues its certificate only for a name that resolves to GitHub.
- */
 export const dnsProxied = resourceRule<RecordProps>(
   ["cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/record:Record"],
   {

@@ -1,3 +1,4 @@
+/** Rule host-capacity. When the limits promise more memory than the host has, the kernel kills a process. */
 import { CONTAINER, stackRule, type ContainerProps, type Declared } from "../rule.ts";
 import { isMandatory } from "../../infra/config/policy-settings.ts";
 
@@ -17,26 +18,25 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
 const isUnbounded = ({ props }: Declared): boolean =>
   !(Number((props as unknown as ContainerProps).cpus ?? 0) > 0);
 
-/** The kernel kills somebody when the limits promise more than there is. */
 export const hostCapacity = stackRule({
   name: "host-capacity",
   title:
     "The memory limits of all containers fit into the host, also while a deploy runs, and so do their CPU limits.",
   source: "pulumi-docker: replicas stand beside their predecessors during a deploy",
   remedy:
-    "Say the host's size in omniai:hostMemory (MiB) and omniai:hostCpus, and lower the limits of the workloads until they fit.",
+    "Set omniai:hostMemory (MiB) and omniai:hostCpus to the host's size, and lower the limits of the workloads until they fit.",
   *check(resources, { environment, hostMemory, hostCpus }) {
     const containers = resources.filter(({ type }) => type === CONTAINER);
     const { memory, peak, cpus } = add(containers);
-    if (hostMemory === 0 && isMandatory(environment)) yield { what: "the memory of the host is not said." };
-    if (hostCpus === 0 && isMandatory(environment)) yield { what: "the cores of the host are not said." };
+    if (hostMemory === 0 && isMandatory(environment)) yield { what: "the memory of the host is not set." };
+    if (hostCpus === 0 && isMandatory(environment)) yield { what: "the cores of the host are not set." };
     if (hostMemory > 0 && peak > hostMemory) {
       yield {
         what: `its containers may take ${memory} MiB, ${peak} MiB while a deploy runs; the host has ${hostMemory}.`,
       };
     }
     for (const resource of hostCpus > 0 ? containers.filter(isUnbounded) : []) {
-      yield { what: "it has no cpus, so nobody knows whether the cores of the host are enough.", resource };
+      yield { what: "it has no cpus, so it is not known whether the host has enough cores.", resource };
     }
     if (hostCpus > 0 && cpus > hostCpus) {
       yield { what: `its containers may take ${cpus} cores; the host has ${hostCpus}.` };

@@ -1,3 +1,7 @@
+/**
+ * Rule image-digest. Tags of public images have been moved to other content before (CVE-2026-33634); a digest is the
+ * content.
+ */
 import { IMAGE, resourceRule } from "../rule.ts";
 
 interface ImageProps {
@@ -7,13 +11,12 @@ interface ImageProps {
 
 const pinned = (name: string): boolean => /@sha256:[0-9a-f]{64}$/.test(name);
 
-/** Tags of public images have been moved to other content before (CVE-2026-33634); a digest is the content. */
 export const imageDigest = resourceRule<ImageProps>([IMAGE], {
   name: "image-digest",
   title: "Production runs images by digest, and builds on images by digest.",
   source: "CIS Docker 4.5",
   remedy:
-    "Run `npm run stack -- pin NAME`, which looks the digests up and writes them as name:tag@sha256:…, and commit its file.",
+    "Run `npm run stack -- pin NAME`, which looks up the digests and writes them as name:tag@sha256:…, and commit the stack's file.",
   environments: ["prod"],
   *check({ props }) {
     if (props.build === undefined) {

@@ -1,4 +1,4 @@
-/** Rule plain-secrets: finds a secret by its value, whatever way it took, and by the name of the property it is in. */
+/** Rule plain-secrets. It finds a secret by its value, whatever way it took, and by the name of the property it is in. */
 import { isSecretName } from "../../infra/config/secrets.ts";
 import { stackRule, type Text } from "../rule.ts";
 

@@ -1,12 +1,12 @@
+/** Rule tunnel-ports. A port beside the tunnel is a way around its rate limits, firewall and certificate. */
 import { CONTAINER, stackRule, type ContainerProps } from "../rule.ts";
 
 const TUNNEL = /^cloudflare:index\/zeroTrustTunnelCloudflared:/;
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1)$/;
 
-/** A port beside the tunnel is a way around its rate limits, WAF and certificate. */
 export const tunnelPorts = stackRule({
   name: "tunnel-ports",
-  title: "With the tunnel on, no container publishes a port beyond the loopback of the host.",
+  title: "With the tunnel enabled, no container publishes a port beyond the loopback of the host.",
   source: "CIS Docker 5.8, 5.14",
   remedy: "Set omniai:bindAddress to 127.0.0.1.",
   *check(resources) {

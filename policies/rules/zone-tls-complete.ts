@@ -1,13 +1,13 @@
+/** Rule zone-tls-complete. A setting that is not declared stays as somebody left it in the dashboard. */
 import { stackRule } from "../rule.ts";
 import { NEEDED_SETTINGS, ZONE_SETTING, type SettingProps } from "../tls.ts";
 
-/** What is not declared is as somebody left it in the dashboard. */
 export const zoneTlsComplete = stackRule({
   name: "zone-tls-complete",
   title:
     "A stack with DNS records declares its zone's TLS settings, unless another stack does (omniai:cloudflareManageZone).",
   source: "Cloudflare zone settings",
-  remedy: "Declare a ZoneSetting for each of them.",
+  remedy: "Declare a ZoneSetting for each of the missing settings.",
   *check(resources, { managesZone }) {
     if (!managesZone) return;
     if (!resources.some(({ type }) => /^cloudflare:index\/(dnsRecord|record):/.test(type))) return;

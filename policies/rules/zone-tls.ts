@@ -1,12 +1,12 @@
+/** Rule zone-tls. A setting of the zone holds for every name in it. */
 import { resourceRule } from "../rule.ts";
 import { TLS_SETTINGS, ZONE_SETTING, type SettingProps } from "../tls.ts";
 
-/** One setting of the zone holds for every name in it. */
 export const zoneTls = resourceRule<SettingProps>([ZONE_SETTING], {
   name: "zone-tls",
   title: "A zone's TLS settings are strict: TLS 1.2 or newer, a checked origin, HTTPS always, HSTS.",
   source: "Mozilla Server Side TLS, intermediate; Cloudflare zone settings",
-  remedy: "Give the setting one of the allowed values.",
+  remedy: "Set it to one of the allowed values.",
   *check({ props }) {
     const setting = TLS_SETTINGS[props.settingId];
     if (setting !== undefined && !setting.good(props.value)) {

@@ -79,7 +79,7 @@ describe("levels", () => {
 describe("a violation", () => {
   it("names the resource, what is wrong and what to do", async () => {
     const [message] = await validate(judgeOf(), { user: "root" });
-    assert.match(message ?? "", /^omniai-prod-backend-1: its user is "root".*Give `user` as uid:gid/);
+    assert.match(message ?? "", /^omniai-prod-backend-1: its user is "root".*Set `user` to uid:gid/);
   });
   it("is none where an exception holds, which is shown", async () => {
     const judge = judgeOf({ exceptions: [exception] });
@@ -111,11 +111,11 @@ describe("exceptions", () => {
     assert.equal(exceptionFor([ended, exception], "container-user", "omniai-prod-backend-2", now), exception);
   });
   it("that were not needed say so", () =>
-    assert.match(describeException(exception, 0, now), /not needed: take it out/));
-  it("from a rule that there is not are refused", () => {
+    assert.match(describeException(exception, 0, now), /not needed: remove it/));
+  it("from an unknown rule are refused", () => {
     assert.throws(
       () => judgeOf({ exceptions: [{ ...exception, rule: "container-users" }] }),
-      /container-users.*docs\/policies\.md/,
+      /names an unknown rule: container-users.*docs\/policies\.md/,
     );
   });
 });

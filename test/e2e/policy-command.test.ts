@@ -53,7 +53,7 @@ describe("the policy pack, named as the docs name it", function () {
 
   it("stops a run that violates a rule", () => {
     const { option = "" } = documented[0] ?? {};
-    // A stack that has to hold to the policies, and does not say how large its host is.
+    // A stack that has to hold to the policies, and does not set the size of its host.
     const { code, output } = shell(`
       export PULUMI_BACKEND_URL=file://$PWD/.state PULUMI_CONFIG_PASSPHRASE_FILE=$PWD/.state/passphrase
       pulumi config set omniai:environment staging --stack dev

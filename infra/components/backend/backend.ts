@@ -24,7 +24,7 @@ export interface BackendArgs {
   readonly repository: string;
   /** The image of Node 24 that the service is built on. */
   readonly nodeImage: string;
-  /** A build whose image is on the engine, to deploy in place of the sources. */
+  /** A build whose image is on the engine, to deploy instead of the sources. */
   readonly build?: string;
   readonly networks: readonly pulumi.Input<string>[];
   readonly database: DatabaseConnection;
@@ -36,7 +36,7 @@ export interface BackendArgs {
   readonly cpus: string;
   /** How long a replica may take to become ready before failed health checks count, in seconds. */
   readonly startSeconds: number;
-  /** How many reports of pages a replica takes in a minute. */
+  /** How many reports from pages a replica takes in a minute. */
   readonly clientReportsPerMinute: number;
   readonly corsOrigins: readonly string[];
   /** The AI providers; a key becomes a file that only the service can read. */
@@ -45,7 +45,7 @@ export interface BackendArgs {
   readonly auth: AuthConfig;
   /** How many events the log keeps. */
   readonly eventRetention: number;
-  /** For how many days reports of pages are kept, and how many at most. */
+  /** For how many days reports from pages are kept, and how many at most. */
   readonly clientReportDays: number;
   readonly clientReportsMax: number;
   /** How long a replica answers requests on after SIGTERM, in seconds. */
@@ -73,7 +73,7 @@ export class Backend extends pulumi.ComponentResource {
     const providers = planProviders(args.providers, SECRETS);
     const { build, imageId } = this.createImage(args);
     this.imageId = imageId;
-    // Random, and of nobody else: a value out of a workload that is deleted first would take the replicas down with it.
+    // A random value of its own. A value from a workload that is deleted first would take the replicas down with it.
     const authSecret = createPassword("auth-secret", this, false);
     const files = new FileSet(
       `omniai-${stack}-backend-files`,
@@ -93,7 +93,7 @@ export class Backend extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    // Of a build that is there already nobody knows it here.
+    // An existing image does not say which commit it was built from.
     const commit = args.build ? undefined : commitOf(args.repository);
     const environment = {
       OMNIAI_HOST: "0.0.0.0",
@@ -182,14 +182,14 @@ export class Backend extends pulumi.ComponentResource {
           FILES: files.volumeName,
           IMAGE: this.imageId,
         },
-        // Its log names what was applied, or why not.
+        // Its log says what was applied, or why nothing was.
         logging: "stdoutAndStderr",
       },
       { parent: this, dependsOn: [...args.database.ready] },
     );
   }
 
-  /** The image of the sources, or one that is there. Its name is the hash of its sources, so it is built once. */
+  /** The image of the sources, or an existing one. An image is named by the hash of its sources, so it is built once. */
   private createImage(args: BackendArgs): { build: string; imageId: pulumi.Output<string> } {
     const { repository, nodeImage } = args;
     const context = args.build
@@ -217,8 +217,8 @@ export class Backend extends pulumi.ComponentResource {
 }
 
 /**
- * How long a replica waits before it starts, in seconds: one after the other, so that they do not take every core at once
- * from those that serve. Never so long that the first health check would come too early.
+ * How long a replica waits before it starts, in seconds. Replicas start one after the other, so that they do not take
+ * every core at once from those that serve. The wait is never so long that the first health check would come too early.
  */
 const startDelay = (index: number): number => ((index - 1) % START_TURNS) * START_TURN;
 const START_TURNS = 3;

@@ -1,12 +1,12 @@
-/** Which commit the service is of, for people who read its diagnostics. */
+/** The commit that the service was built from, for people who read its diagnostics. */
 import { execFileSync } from "node:child_process";
 
-/** What the image is made from, as far as git is asked. */
+/** What the image is made from, as git knows it. */
 const SOURCES = ["service", "package.json", "package-lock.json"];
 
 /**
- * The last commit that changed the service's sources: others must not replace its replicas. Undefined where that cannot
- * be said: outside of a repository, in a shallow clone, and with changes that are in no commit.
+ * The last commit that changed the service's sources; other commits must not replace its replicas. Undefined where it is
+ * not known: outside of a repository, in a shallow clone, and with changes that are in no commit.
  */
 export function commitOf(repository: string): string | undefined {
   const git = (...args: string[]): string =>

@@ -1,4 +1,4 @@
-/** The build context of the service's image: exactly what the image is made from, named by its content. */
+/** The build context of the service's image: exactly the files that it is made from, in a folder named by their content. */
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -16,21 +16,21 @@ import { dirname, join, relative, sep } from "node:path";
 import { pruneLockfile, type Lockfile } from "./lockfile.ts";
 
 export interface BuildContext {
-  /** The folder that is handed to the engine. */
+  /** The folder that the engine gets. */
   readonly folder: string;
   /** 16 hex digits over every file of the folder and its base image's name. */
   readonly hash: string;
 }
 
-/** What of the service's folder does not go into its image. */
+/** The files of the service's folder that do not go into its image. */
 const LEFT_OUT = /^(test|dev|node_modules|coverage)(\/|$)|(^|\/)\.|\.(md|log|tsbuildinfo)$/;
 
-/** How many contexts stay; older ones belong to no running deploy. */
+/** How many contexts are kept; older ones belong to no running deploy. */
 const KEPT = 5;
 
 /**
- * Stages the context: the service's own files, a package.json and a lockfile that know only the service.
- * The same sources give the same folder, so it is written once.
+ * Writes the context: the service's own files, and a package.json and a lockfile for the service alone. The same sources
+ * give the same folder, so it is written once.
  * @param repository the folder with package-lock.json.
  * @param staging where contexts lie; made when missing.
  * @param baseImage part of the hash, because another base is another image.
@@ -43,7 +43,7 @@ export function stageContext(repository: string, staging: string, baseImage: str
   const folder = join(staging, `service-${hash}`);
   if (!existsSync(folder)) {
     mkdirSync(staging, { recursive: true });
-    // Beside it and then renamed: an interrupted run leaves no half context under a good name.
+    // Written beside it and then renamed, so that an interrupted run leaves no half context under a good name.
     const partial = mkdtempSync(join(staging, ".partial-"));
     for (const [path, content] of files) {
       const target = join(partial, path);

@@ -30,11 +30,11 @@ export interface DatabaseConnection {
   readonly user: string;
   readonly database: string;
   readonly password: pulumi.Output<string>;
-  /** The network that it is reached on. */
+  /** The network on which it is reached. */
   readonly network: pulumi.Input<string>;
   /**
-   * What to depend on before connecting. Kept apart from the password: a value that comes out of this singleton would
-   * take the service's containers down before each replacement of it.
+   * What to depend on before connecting. It is not part of the password: a value that comes from this singleton would
+   * take the service's containers down before each replacement of the singleton.
    */
   readonly ready: readonly pulumi.Resource[];
 }
@@ -43,17 +43,17 @@ const USER = { uid: 999, gid: 999 };
 const DATA = "/var/lib/postgresql/data";
 const SECRETS = "/run/secrets";
 
-/** The server's settings for a given memory limit: pure, so that a test can read them. */
+/** Pure: the server's settings for a memory limit in MiB. */
 export function planSettings(memory: number): Readonly<Record<string, string>> {
   return {
     shared_preload_libraries: "pg_stat_statements",
     "pg_stat_statements.track": "top",
-    // The manual's advice for a dedicated server; the limit stands for the server's memory.
+    // The manual's advice for a dedicated server, with the limit as the server's memory.
     shared_buffers: `${Math.floor(memory / 4)}MB`,
     effective_cache_size: `${Math.floor((memory * 5) / 8)}MB`,
     maintenance_work_mem: `${Math.max(16, Math.floor(memory / 16))}MB`,
     max_connections: "100",
-    // A client that is gone must not hold a lock until TCP notices.
+    // A client that has gone must not hold its locks until TCP notices.
     idle_in_transaction_session_timeout: "60s",
     client_connection_check_interval: "10s",
     password_encryption: "scram-sha-256",
@@ -129,7 +129,7 @@ export class Database extends pulumi.ComponentResource {
           "/var/run/postgresql": `size=1m,mode=0775,uid=${USER.uid},gid=${USER.gid}`,
           "/tmp": "size=64m,mode=1777",
         },
-        // Over TCP: the server that prepares a new data folder listens on its socket only, and is not the one.
+        // Over TCP, because the server that prepares a new data folder is not ready yet and listens on its socket only.
         health: {
           command: ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres", "-d", "postgres"],
           startPeriod: 60,
@@ -138,7 +138,7 @@ export class Database extends pulumi.ComponentResource {
         cpus: args.cpus,
         pids: 256,
         sharedMemory: 128,
-        // Shorter than this, a busy server may be killed in its last checkpoint.
+        // With less time, a busy server may be killed during its last checkpoint.
         stopGrace: 60,
         configHash: secrets.hash,
       },

@@ -1,4 +1,4 @@
-/** The SQL that brings a server to what the service needs, however often it is run. */
+/** The SQL that gives a server what the service needs. It can be run any number of times. */
 
 /** The service's role and database. */
 export interface Provision {
@@ -13,8 +13,8 @@ const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
- * Renders a psql script: the role with its password, its database, pg_stat_statements there, and the right to read
- * its statistics. Every statement can be repeated, so a new password or a restored volume needs nothing else.
+ * Renders a psql script: the role with its password, its database, pg_stat_statements in it, and the right to read the
+ * statistics. Every statement can be repeated, so a new password or a restored volume needs nothing else.
  */
 export function renderProvision({ role, database, verifier }: Provision): string {
   return `\\set ON_ERROR_STOP on

@@ -1,4 +1,4 @@
-/** Password verifiers for PostgreSQL, so that no statement ever carries a password. */
+/** Password verifiers for PostgreSQL, so that no statement ever contains a password. */
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 
 const ITERATIONS = 4096;
@@ -17,6 +17,6 @@ export function scramVerifier(password: string, salt: Buffer): string {
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString("base64")}$${storedKey}:${serverKey}`;
 }
 
-/** A salt that is the same on every run, because another one would be a change. It is as random as the password. */
+/** A salt that is the same in every run, because another salt would be a change. It is as random as the password. */
 export const stableSalt = (role: string, password: string): Buffer =>
   createHmac("sha256", password).update(`salt of ${role}`).digest().subarray(0, 16);

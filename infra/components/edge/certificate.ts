@@ -1,6 +1,6 @@
 /**
- * A self-signed certificate for the edge, printed as JSON {certificate, key}. Run by the program through a command,
- * so that the pair is made once and then lives in the stack's state as a secret:
+ * Makes a self-signed certificate for the edge and prints it as JSON {certificate, key}. The program runs this file
+ * through a command, so that the pair is made once and is then kept in the stack's state as a secret:
  *   node certificate.ts HOST…
  */
 import "reflect-metadata";
@@ -22,7 +22,7 @@ export interface CertificatePair {
 /**
  * Makes an ECDSA P-256 key and a certificate for it.
  * @param hosts DNS names and IP addresses; the first is also the common name.
- * @param now the start of its validity, less a day for clocks that are behind.
+ * @param now a day after the start of its validity: the clocks of some clients are behind.
  */
 export async function createCertificate(
   hosts: readonly string[],

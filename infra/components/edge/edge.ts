@@ -1,4 +1,4 @@
-/** nginx: the one way in. Its container is never replaced for a change of configuration. */
+/** The edge: nginx, the one way in. A change of configuration never replaces its container. */
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -36,7 +36,7 @@ export interface EdgeArgs {
   readonly upstreams: readonly Replica[];
   readonly upstreamNetwork: pulumi.Input<string>;
   readonly upstreamPort: number;
-  /** How long a replica serves on after it was told to stop, in seconds. */
+  /** How long a replica goes on serving after it was told to stop, in seconds. */
   readonly switchSeconds: number;
   /** How long a replica may take to begin its answer, in seconds; then it counts as hung. */
   readonly responseSeconds: number;
@@ -46,11 +46,11 @@ export interface EdgeArgs {
   readonly resourcePolicy: HeaderConfig["resourcePolicy"];
   /** The hosts that are served, without a port; empty: any. */
   readonly hosts: readonly string[];
-  /** What one client address may take. */
+  /** The limits of one client address. */
   readonly limits: EdgeLimits;
   /**
-   * Whose word on the client's address counts: a tunnel's, by the CIDRs of a network that only it and the edge are on,
-   * and the header that it sets (CF-Connecting-IP). Default: nobody's.
+   * Who is trusted about the client's address: a tunnel, by the CIDRs of a network that only the tunnel and the edge are
+   * on, and the header that the tunnel sets (CF-Connecting-IP). Default: nobody.
    */
   readonly realIp?: { readonly from: readonly pulumi.Input<string>[]; readonly header: string };
   /** The memory limit in MiB. */
@@ -134,9 +134,9 @@ export class Edge extends pulumi.ComponentResource {
         memory: args.memory,
         cpus: args.cpus,
         pids: 64,
-        // Two of it cannot have the same port, so the old one goes first, and nobody is answered until its successor is
-        // there. SIGQUIT would close the port at once as well and then wait for streams that end by themselves only after
-        // hours: what it gives to a few requests under way, it takes from all that come meanwhile.
+        // Two containers cannot have the same port, so the old one goes first, and until the new one runs nobody is
+        // answered. SIGQUIT would also close the port at once, and would then wait for streams that may last for hours.
+        // It would help a few requests under way, and fail all requests that come meanwhile.
         stopGrace: 5,
         stopSignal: "SIGTERM",
         dependsOn: [firstRelease],
@@ -162,8 +162,8 @@ export class Edge extends pulumi.ComponentResource {
   }
 
   /**
-   * Sends requests to the given replicas and to no others. It comes after every replica is healthy, and Pulumi
-   * deletes old ones last: that order is what drops nothing.
+   * Sends requests to the given replicas and to no others. This happens after every replica is healthy, and Pulumi
+   * deletes the old replicas last. That order is why no request is dropped.
    */
   private switchTo(
     args: EdgeArgs,
@@ -189,7 +189,7 @@ export class Edge extends pulumi.ComponentResource {
       const release = contentHash(render("") + pair.certificate);
       return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
     });
-    // The name of a release is a hash over public parts and a certificate: not a secret.
+    // The name of a release is a hash of public parts and a certificate, so it is not a secret.
     const release = pulumi.unsecret(files.apply((planned) => planned.release));
     const switched = dockerCommand(
       `omniai-${pulumi.getStack()}-edge-switch`,

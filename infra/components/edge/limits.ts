@@ -1,6 +1,6 @@
-/** What one client may take, and how slow it may be. */
+/** The limits of one client address: requests, streams, and how fast they may come. */
 
-/** Per client address: IPv4 as it is, IPv6 by /56, which is what a home gets and may choose from (RFC 6177). */
+/** For each client address. IPv4 counts as it is, IPv6 by /56, because a home gets a whole /56 (RFC 6177). */
 export interface EdgeLimits {
   /** Requests and streams under way at once. */
   readonly connections: number;
@@ -8,11 +8,11 @@ export interface EdgeLimits {
   readonly requestRate: number;
   /** Open streams. */
   readonly streams: number;
-  /** Streams opened a second; five times as many at once, because all come back together when the edge restarts. */
+  /** Streams opened a second; five times as many may come at once, because all return together after a restart of the edge. */
   readonly streamRate: number;
 }
 
-/** Memory for each limit: at 128 bytes an address, room for some 80,000. The oldest make room for new ones. */
+/** Memory for each limit: at 128 bytes an address, room for some 80,000. New addresses replace the oldest. */
 const ZONE = "10m";
 
 /** The http level. */

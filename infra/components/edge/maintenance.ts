@@ -1,6 +1,6 @@
 /**
- * Maintenance: while this file lies in the edge's volume, the API is answered with it. nginx looks for it at every
- * request, so neither a reload nor a deploy is needed, and it outlives both and a restart.
+ * Maintenance: while this file is in the edge's volume, the edge answers the API with it. nginx looks for it at every
+ * request, so it needs neither a reload nor a deploy, and it survives both and a restart.
  */
 import { EDGE_FOLDER } from "./switch.ts";
 

@@ -1,11 +1,11 @@
-/** What the edge answers itself: problem+json as the service has it, readable by the pages that may call. */
+/** What the edge answers itself: problem+json like the service's, readable by the pages that may call the API. */
 import { STATUS_CODES } from "node:http";
 import { basename, dirname } from "node:path/posix";
 import { MAINTENANCE_FILE, MAINTENANCE_RETRY_SECONDS } from "./maintenance.ts";
 
 interface Problem {
   readonly status: number;
-  /** The last part of `type`, as the service has it. */
+  /** The last part of `type`, as in the service's catalogue. */
   readonly slug: string;
   readonly detail: string;
   /** Which of nginx' codes it stands for; default: its own status. */
@@ -66,7 +66,7 @@ const PROBLEMS: readonly Problem[] = [
   },
 ];
 
-/** The http level. Spread, so that clients that lose their streams together do not come back together. */
+/** For the http level: spread waits, so that clients that lose their streams together do not come back together. */
 export const RETRY_MAPS = `
   split_clients $request_id $retry_soon {
     20% 1000; 20% 1700; 20% 2400; 20% 3100; * 3800;
@@ -84,7 +84,7 @@ export const renderErrorPages = (): string =>
     (problem) => `    error_page ${(problem.codes ?? [problem.status]).join(" ")} = ${target(problem)};`,
   ).join("\n");
 
-/** Before a page may send what the edge has to turn away, it asks; it learns why only if that is answered. */
+/** Before a page may send a request, its browser asks. The page learns why the edge refuses only if that is answered. */
 const preflight = "if ($is_preflight) { rewrite ^ /_preflight last; }";
 
 const streamLater = (retry: string): string =>
@@ -130,7 +130,7 @@ export const renderProblems = (): string =>
       ${preflight}
       set $own_cache no-store;
       set $own_retry_after ${MAINTENANCE_RETRY_SECONDS};
-      # One of its own takes away the server's: this is the answer to who asks for this path by itself.
+      # An error_page of its own replaces all of the server's: this one answers a client that asks for this very path.
       error_page 404 = @problem_404;
       error_page 503 /_maintenance.json;
       return 503;
@@ -140,7 +140,7 @@ export const renderProblems = (): string =>
       default_type application/problem+json;
       etag off;
       root ${dirname(MAINTENANCE_FILE)};
-      # It may have been taken away since it was looked for.
+      # The file may have been removed since it was found.
       try_files /${basename(MAINTENANCE_FILE)} @problem_503;
     }`,
   ].join("\n");

@@ -1,6 +1,6 @@
 /**
- * The scripts that bring a configuration to the edge. They are handed over in a variable (`sh -c "$SCRIPT"`), so that
- * no character of theirs can mean something to the host's shell.
+ * The scripts that bring a configuration to the edge. They are passed in a variable (`sh -c "$SCRIPT"`), so that the
+ * host's shell does not interpret any of their characters.
  */
 
 /** Where the edge's volume is mounted. `current` is a link to one of `releases/`. */
@@ -47,8 +47,8 @@ done
 `;
 
 /**
- * Runs in a short-lived container with the edge's volume at /files: the first release of a new volume, so that the
- * edge has something to start with. A volume that has a release keeps it.
+ * Runs in a short-lived container with the edge's volume at /files. It writes the first release into a new volume, so
+ * that the edge can start. A volume that has a release keeps it.
  */
 export const FIRST_RELEASE_SCRIPT = `set -e
 if [ -e /files/current ]; then exit 0; fi

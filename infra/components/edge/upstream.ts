@@ -1,4 +1,4 @@
-/** The way from the edge to the replicas. */
+/** How the edge reaches the replicas: the list of upstreams, and the locations that use it. */
 import * as pulumi from "@pulumi/pulumi";
 import type { KeepAliveLadder } from "./ladder.ts";
 import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
@@ -34,7 +34,7 @@ export function planUpstream(name: string, network: string, attachments: readonl
 }
 
 export interface UpstreamConfig {
-  /** The replicas that are healthy now. Empty: nothing is deployed yet, and every request is told so. */
+  /** The replicas that are healthy now. Empty: nothing is deployed yet, and every request is answered with 503. */
   readonly upstreams: readonly Upstream[];
   /** The port that replicas serve on. */
   readonly upstreamPort: number;
@@ -44,10 +44,10 @@ export interface UpstreamConfig {
   readonly limits: EdgeLimits;
 }
 
-/** How long a replica that failed is left alone, in seconds: it may be back sooner than that. */
+/** How long a replica that failed gets no requests, in seconds. */
 const EJECTED_SECONDS = 5;
 
-/** How long a stream may be silent, in seconds: two heartbeats of the service (15 s), and some. */
+/** How long a stream may be silent, in seconds: two heartbeats of the service (15 s) and a margin. */
 const STREAM_SILENCE_SECONDS = 35;
 
 /** The longest wait of `GET /api/events/poll`, in seconds: service/src/events/http/poll-route.ts. */
@@ -55,8 +55,8 @@ const POLL_SECONDS = 25;
 
 export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamConfig): string {
   if (upstreams.length === 0) return "";
-  // By address, so that the list is whole from the first moment after a reload; and by name, so that a replica that
-  // comes back with another address is found within seconds. Neither stops nginx from starting before its replicas.
+  // By address, so that the list is complete from the first moment after a reload; and by name, so that a replica that
+  // comes back with another address is found within seconds. With both, nginx can start before its replicas.
   const servers = (flags: string): string[] =>
     upstreams.flatMap(({ name, address }) => [
       `server ${address}:${upstreamPort} ${flags};`,
@@ -81,7 +81,7 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
 `;
 }
 
-/** What a client claims about itself and its way here counts for nothing: the service hears it from the edge. */
+/** Headers in which clients make claims about themselves. The edge clears them: the service trusts the edge alone. */
 const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
 
 const proxy = `if ($unknown_host) { return 421; }

@@ -12,7 +12,7 @@ export interface HostArgs extends HostSettings {
   readonly privateKey?: pulumi.Input<string>;
 }
 
-/** One command per step: a preview names each with the beginning of its script, and a changed one runs again. */
+/** One command for each step: a preview shows each of them, and a changed step runs again. */
 export class Host extends pulumi.ComponentResource {
   /** What to depend on before using the host. */
   readonly ready: readonly pulumi.CustomResource[];
@@ -37,12 +37,12 @@ export class Host extends pulumi.ComponentResource {
               dialErrorLimit: 5,
             },
             create: run,
-            // Written out: without it a change would replace the command.
+            // Without an update, a change would replace the command.
             update: run,
             stdin: renderStep(step, args),
             addPreviousOutputInEnv: false,
           },
-          // One after the other: they share apt's lock.
+          // One after the other, because they share apt's lock.
           {
             parent: this,
             dependsOn: previous === undefined ? [] : [previous],

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** In their order: the firewall comes last, when everything is there that may want the network. */
+/** In their order. The firewall comes last, when everything that needs the network is installed. */
 export const STEPS = ["engine", "logs", "updates", "time", "firewall"] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -19,8 +19,8 @@ const read = (name: string): string => readFileSync(join(import.meta.dirname, "s
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**
- * One step as a whole shell script: settings, what the steps share, the step. sshd takes no variables that it was not
- * told to take, so they are written in front.
+ * One step as a whole shell script: the settings, what the steps share, and the step itself. sshd refuses variables that
+ * it was not configured to accept, so the settings are written at the beginning.
  */
 export function renderStep(step: Step, settings: HostSettings): string {
   const variables: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** The stack's networks: who can reach whom is decided here, not by firewalls inside containers. */
+/** The stack's networks. They decide which container can reach which, instead of firewalls inside the containers. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../../resources/engine.ts";
@@ -16,11 +16,11 @@ export interface TunnelNetworks {
   /** The connectors and the edge; no way out. */
   readonly tunnel: pulumi.Output<string>;
   /**
-   * The connectors' way out, which nobody shares. On a network with the edge, its name would lead there as well, and
-   * requests would come from addresses that the edge must not believe.
+   * The connectors' way out; no other container is on it. If the edge were, its name would lead there as well, and
+   * requests would come from addresses that the edge must not trust.
    */
   readonly egress: pulumi.Output<string>;
-  /** Who is believed about the visitor's address, and by which header: Cloudflare sets it, and drops a visitor's own. */
+  /** Who is trusted about the visitor's address, and in which header: Cloudflare sets it and drops a visitor's own. */
   readonly realIp: { readonly from: readonly string[]; readonly header: "CF-Connecting-IP" };
 }
 
@@ -32,7 +32,7 @@ export class Networks extends pulumi.ComponentResource {
   readonly app: pulumi.Output<string>;
   /** The service, PostgreSQL, Redis and backups; no way out. */
   readonly data: pulumi.Output<string>;
-  /** Only with a tunnel. */
+  /** Present only with a tunnel. */
   readonly tunnel?: TunnelNetworks;
 
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {

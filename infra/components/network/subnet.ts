@@ -1,4 +1,4 @@
-/** Private IPv4 subnets that the program chooses, so that others can be told which addresses to believe. */
+/** Private IPv4 subnets that the program chooses, so that the edge can be told which addresses to trust. */
 import { createHash } from "node:crypto";
 
 /** The private ranges of RFC 1918, as first address and prefix length. */
@@ -29,12 +29,12 @@ const parts = (subnet: string): { readonly first: number; readonly length: numbe
   return { first: toNumber(address), length: Number(length) };
 };
 
-/** How many addresses a subnet has, with its own, its gateway's and its broadcast's. */
+/** How many addresses a subnet has, including its own, its gateway's and its broadcast address. */
 export const sizeOf = (subnet: string): number => 2 ** (32 - parts(subnet).length);
 
 /**
- * The gateway of a subnet: its first address, as the engine itself would choose. Said rather than left to the engine,
- * which tells its own choice only after its next start; the network would then be another one, to be replaced.
+ * The gateway of a subnet: its first address, which the engine would choose as well. The program sets it, because the
+ * engine reports its own choice only after its next start, and the network would then differ and be replaced.
  */
 export function gatewayOf(subnet: string): string {
   const address = parts(subnet).first + 1;

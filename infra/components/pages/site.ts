@@ -10,7 +10,7 @@ export interface SiteFile {
   readonly content: string;
 }
 
-/** What a browser asks for. Everything else in frontend/ is for those who write it. */
+/** The files that a browser asks for. Everything else in frontend/ is for its developers. */
 const PUBLISHED = /\.(html|css|js|svg)$/;
 
 /** The files that are the same for every stack, in a stable order. */
@@ -24,11 +24,11 @@ export function staticFiles(frontend: string): SiteFile[] {
   }));
 }
 
-/** What a stack adds: which backend the page belongs to, and the page's own name where it has one. */
+/** The files that a stack adds: which backend the page belongs to, and the page's own name where it has one. */
 export const stackFiles = (runtimeConfig: RuntimeConfig, domain: string): SiteFile[] => [
-  // Sorted: the state gives the members back in another order, and the same config has to be the same file.
+  // Sorted, because the state returns the members in another order, and the same config has to be the same file.
   { path: "runtime-config.json", content: `${JSON.stringify(sorted(runtimeConfig), null, 2)}\n` },
-  // GitHub keeps the name of a page in such a file of its branch; without it a publication drops the name.
+  // GitHub keeps the name of a page in this file of its branch; a publication without the file drops the name.
   ...(domain === "" ? [] : [{ path: "CNAME", content: `${domain}\n` }]),
 ];
 

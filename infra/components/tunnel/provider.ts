@@ -3,8 +3,8 @@ import type { ProviderArgs } from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A provider of one's own knows nothing of the stack's `cloudflare:` config, where people look for the token and for
- * another address of the API. So both are handed on. @param apiToken the stack's own, which goes before that one
+ * A provider that the program makes does not read the stack's `cloudflare:` config, where people set the token and
+ * another address of the API. So both are passed on. @param apiToken the stack's own token, which has precedence
  */
 export function planProvider(apiToken: pulumi.Output<string> | undefined): ProviderArgs {
   const config = new pulumi.Config("cloudflare");

@@ -1,3 +1,4 @@
+/** The cases of rule command-secrets. */
 import { commandSecrets } from "../../rules/command-secrets.ts";
 import { command, testRule } from "../support/cases.ts";
 

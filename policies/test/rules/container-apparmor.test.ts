@@ -1,3 +1,4 @@
+/** The cases of rule container-apparmor. */
 import { containerApparmor } from "../../rules/container-apparmor.ts";
 import { container, testRule } from "../support/cases.ts";
 

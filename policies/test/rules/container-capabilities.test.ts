@@ -1,3 +1,4 @@
+/** The cases of rule container-capabilities. */
 import { containerCapabilities } from "../../rules/container-capabilities.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-cgroup. */
 import { containerCgroup } from "../../rules/container-cgroup.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-cpu. */
 import { containerCpu } from "../../rules/container-cpu.ts";
 import { container, testRule } from "../support/cases.ts";
 

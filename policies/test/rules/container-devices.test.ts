@@ -1,3 +1,4 @@
+/** The cases of rule container-devices. */
 import { containerDevices } from "../../rules/container-devices.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-engine-socket. */
 import { containerEngineSocket } from "../../rules/container-engine-socket.ts";
 import { container, testRule, volume } from "../support/cases.ts";
 

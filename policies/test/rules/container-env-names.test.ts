@@ -1,3 +1,4 @@
+/** The cases of rule container-env-names. */
 import { containerEnvNames } from "../../rules/container-env-names.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-health. */
 import { containerHealth } from "../../rules/container-health.ts";
 import { container, testRule } from "../support/cases.ts";
 

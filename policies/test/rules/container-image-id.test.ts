@@ -1,3 +1,4 @@
+/** The cases of rule container-image-id. */
 import { containerImageId } from "../../rules/container-image-id.ts";
 import { container, DIGEST, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-init. */
 import { containerInit } from "../../rules/container-init.ts";
 import { container, testRule } from "../support/cases.ts";
 

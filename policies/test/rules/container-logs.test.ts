@@ -1,3 +1,4 @@
+/** The cases of rule container-logs. */
 import { containerLogs } from "../../rules/container-logs.ts";
 import { container, testRule } from "../support/cases.ts";
 

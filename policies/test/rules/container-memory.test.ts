@@ -1,3 +1,4 @@
+/** The cases of rule container-memory. */
 import { containerMemory } from "../../rules/container-memory.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-mounts. */
 import { containerMounts } from "../../rules/container-mounts.ts";
 import { container, testRule, volume } from "../support/cases.ts";
 

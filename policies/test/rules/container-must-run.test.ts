@@ -1,3 +1,4 @@
+/** The cases of rule container-must-run. */
 import { containerMustRun } from "../../rules/container-must-run.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-namespaces. */
 import { containerNamespaces } from "../../rules/container-namespaces.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-network-mode. */
 import { containerNetworkMode } from "../../rules/container-network-mode.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-networks. */
 import { containerNetworks } from "../../rules/container-networks.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-no-new-privileges. */
 import { containerNoNewPrivileges } from "../../rules/container-no-new-privileges.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-pids. */
 import { containerPids } from "../../rules/container-pids.ts";
 import { command, container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-port-address. */
 import { containerPortAddress } from "../../rules/container-port-address.ts";
 import { container, testRule, type Case } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-port-numbers. */
 import { containerPortNumbers } from "../../rules/container-port-numbers.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-privileged. */
 import { containerPrivileged } from "../../rules/container-privileged.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-propagation. */
 import { containerPropagation } from "../../rules/container-propagation.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-publish-all. */
 import { containerPublishAll } from "../../rules/container-publish-all.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-read-only. */
 import { containerReadOnly } from "../../rules/container-read-only.ts";
 import { container, testRule } from "../support/cases.ts";
 

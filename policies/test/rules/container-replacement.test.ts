@@ -1,3 +1,4 @@
+/** The cases of rule container-replacement. */
 import { containerReplacement } from "../../rules/container-replacement.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-restart. */
 import { containerRestart } from "../../rules/container-restart.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-seccomp. */
 import { containerSeccomp } from "../../rules/container-seccomp.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-secrets. */
 import { containerSecrets } from "../../rules/container-secrets.ts";
 import { container, testRule } from "../support/cases.ts";
 

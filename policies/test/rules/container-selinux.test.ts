@@ -1,3 +1,4 @@
+/** The cases of rule container-selinux. */
 import { containerSelinux } from "../../rules/container-selinux.ts";
 import { container, testRule } from "../support/cases.ts";
 

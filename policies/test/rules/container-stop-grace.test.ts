@@ -1,3 +1,4 @@
+/** The cases of rule container-stop-grace. */
 import { containerStopGrace } from "../../rules/container-stop-grace.ts";
 import { container, testRule } from "../support/cases.ts";
 

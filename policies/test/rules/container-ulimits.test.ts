@@ -1,3 +1,4 @@
+/** The cases of rule container-ulimits. */
 import { containerUlimits } from "../../rules/container-ulimits.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-user. */
 import { containerUser } from "../../rules/container-user.ts";
 import { container, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule container-wait. */
 import { containerWait } from "../../rules/container-wait.ts";
 import { container, testRule } from "../support/cases.ts";
 

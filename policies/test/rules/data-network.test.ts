@@ -1,3 +1,4 @@
+/** The cases of rule data-network. */
 import { dataNetwork } from "../../rules/data-network.ts";
 import { container, network, volume, testRule } from "../support/cases.ts";
 

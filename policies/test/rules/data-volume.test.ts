@@ -1,3 +1,4 @@
+/** The cases of rule data-volume. */
 import { dataVolume } from "../../rules/data-volume.ts";
 import { volume, testRule } from "../support/cases.ts";
 

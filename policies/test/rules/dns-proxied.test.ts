@@ -1,3 +1,4 @@
+/** The cases of rule dns-proxied. */
 import { dnsProxied } from "../../rules/dns-proxied.ts";
 import { resource, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule host-capacity. */
 import { hostCapacity } from "../../rules/host-capacity.ts";
 import { container, testRule } from "../support/cases.ts";
 
@@ -12,7 +13,7 @@ testRule(hostCapacity, {
     "too much memory during a deploy": [[container({ memory: 1500 })], /1500 MiB, 3000 MiB while a deploy/],
     "shares instead of a limit": [
       [container(), container({ cpus: undefined, cpuShares: 512 })],
-      /no cpus, so nobody knows/,
+      /no cpus, so it is not known/,
     ],
     "too many cores": [[container({ cpus: "3" }), container({ cpus: "1.5" })], /4\.5 cores; the host has 4/],
   },

@@ -1,3 +1,4 @@
+/** The cases of rule image-digest. */
 import { imageDigest } from "../../rules/image-digest.ts";
 import { DIGEST, image, testRule } from "../support/cases.ts";
 

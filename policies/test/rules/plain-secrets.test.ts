@@ -1,3 +1,4 @@
+/** The cases of rule plain-secrets. */
 import { runtime } from "@pulumi/pulumi";
 import { plainSecrets } from "../../rules/plain-secrets.ts";
 import { resource, testRule } from "../support/cases.ts";

@@ -1,3 +1,4 @@
+/** The cases of rule tunnel-ports. */
 import { tunnelPorts } from "../../rules/tunnel-ports.ts";
 import { container, resource, testRule } from "../support/cases.ts";
 

@@ -1,3 +1,4 @@
+/** The cases of rule zone-tls-complete. */
 import assert from "node:assert/strict";
 import { zoneTlsComplete } from "../../rules/zone-tls-complete.ts";
 import { judge, resource, testRule, type Case } from "../support/cases.ts";

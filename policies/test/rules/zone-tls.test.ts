@@ -1,3 +1,4 @@
+/** The cases of rule zone-tls. */
 import { zoneTls } from "../../rules/zone-tls.ts";
 import { resource, testRule } from "../support/cases.ts";
 
