@@ -23,7 +23,6 @@ import { planCacheMemory } from "../components/cache/memory.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
 import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
-import type { PublicAccess } from "../config/public-access.ts";
 import { defaults } from "./defaults.ts";
 import { stackFile } from "./support/stack-file.ts";
 
@@ -88,7 +87,7 @@ describe("service, edge and page", () => {
   });
 
   it("agree on what the page is told of its stack", async () => {
-    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" } as PublicAccess);
+    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" });
     const config = await withAnswer(rendered, async () => {
       const { loadConfig: load } = (await import(join(repository, "frontend/js/config.js"))) as {
         loadConfig: () => Promise<Record<string, unknown>>;

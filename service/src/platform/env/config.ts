@@ -39,11 +39,15 @@ const { version } = z
   .object({ version: z.string() })
   .parse(JSON.parse(readFileSync(join(import.meta.dirname, "../../../package.json"), "utf8")));
 
+/** The parts of a group; undefined for any other schema. */
+const shapeOf = (schema: z.core.$ZodType): z.core.$ZodShape | undefined =>
+  schema instanceof z.ZodObject ? schema.shape : undefined;
+
 /** Every variable that a schema reads, in its order. */
 function variablesOf(schema: z.core.$ZodType): Variable[] {
   const variable = variables.get(schema);
   if (variable) return [variable];
-  return schema instanceof z.ZodObject ? Object.values(schema.shape).flatMap(variablesOf) : [];
+  return Object.values(shapeOf(schema) ?? {}).flatMap(variablesOf);
 }
 
 /** The names of all variables that the service reads. */
@@ -73,10 +77,8 @@ function unknownNames(environment: Environment): string[] {
 function inputOf(schema: z.core.$ZodType, environment: Environment): unknown {
   const variable = variables.get(schema);
   if (variable) return environment[variable.name] || undefined;
-  if (!(schema instanceof z.ZodObject)) return undefined;
-  return Object.fromEntries(
-    Object.entries(schema.shape).map(([key, part]) => [key, inputOf(part, environment)]),
-  );
+  const parts = Object.entries(shapeOf(schema) ?? {});
+  return Object.fromEntries(parts.map(([key, part]) => [key, inputOf(part, environment)]));
 }
 
 /** One sentence for each variable with a wrong value. */
@@ -98,7 +100,7 @@ function find(path: readonly PropertyKey[]): { variable: Variable; inside: reado
   for (let depth = 0; schema; depth++) {
     const variable = variables.get(schema);
     if (variable) return { variable, inside: path.slice(depth) };
-    schema = schema instanceof z.ZodObject ? schema.shape[path[depth] as string] : undefined;
+    schema = shapeOf(schema)?.[path[depth] as string];
   }
   throw new Error(`No variable is read for ${path.join(".")}.`);
 }
