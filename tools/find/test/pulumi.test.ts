@@ -66,7 +66,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     await ok(up());
     const [container] = JSON.parse(await docker("inspect", (await containers())[0] ?? "")) as [Inspected];
     const { HostConfig: host, Config: config } = container;
-    assert.equal(config.User, "1000:1000");
+    assert.equal(config.User, "52525:52525");
     assert.equal(container.State.Health.Status, "healthy");
     assert.deepEqual(
       {

@@ -44,7 +44,8 @@ const container = new docker.Container(
     image: image.imageId,
     command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
     envs: [`VERSION=${version}`, `HEALTHY=${healthy}`],
-    user: "1000:1000",
+    // The engine counts the processes of a user over all containers, so no other container may run as this one.
+    user: "52525:52525",
     labels: [{ label: "omniai.test.app", value: run }],
     readOnly: true,
     capabilities: { drops: ["ALL"] },
@@ -95,7 +96,7 @@ new docker.Container("complete", {
   image: image.imageId,
   entrypoints: ["sh", "-c"],
   command: ["trap 'exit 0' TERM; while :; do sleep 0.1; done"],
-  user: "1000:1000",
+  user: "52525:52525",
   envs: ["B=2", "A=1"],
   labels: [
     { label: "omniai.test.complete", value: run },

@@ -30,7 +30,7 @@ export const readBack = ({ run, ports, imageId, network }: Made): Readonly<Recor
     image: imageId,
     entrypoints: ["sh", "-c"],
     command: ["trap 'exit 0' TERM; while :; do sleep 0.1; done"],
-    user: "1000:1000",
+    user: "52525:52525",
     // Not read back: they stay as they were given, sorted.
     envs: ["A=1", "B=2"],
     labels: [
