@@ -1,6 +1,6 @@
 /** The edge's own problem documents, held against the service's catalogue, which clients are told about. */
 import assert from "node:assert/strict";
-import { maintenanceProblem } from "../../ops/commands/maintenance.ts";
+import { maintenanceProblem } from "../../ops/engine/maintenance.ts";
 import { allProblemTypes, edgeProblemTypes, PROBLEM_URN } from "../../service/src/platform/problem-types.ts";
 import { renderProblems } from "../components/edge/problems.ts";
 
