@@ -86,7 +86,7 @@ describe("service, edge and page", () => {
   });
 
   it("agree on what the page is told of its stack", async () => {
-    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" } as PublicAccess);
+    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" });
     const config = await withAnswer(rendered, async () => {
       const { loadConfig: load } = (await import(join(repository, "frontend/js/config.js"))) as {
         loadConfig: () => Promise<Record<string, unknown>>;
