@@ -21,7 +21,6 @@ import { isBaseUrl } from "../components/backend/providers.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
 import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
-import type { PublicAccess } from "../config/public-access.ts";
 import { defaults } from "./defaults.ts";
 import { stackFile } from "./support/stack-file.ts";
 
