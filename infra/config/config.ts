@@ -18,7 +18,7 @@ export const environmentWith = (config: Readonly<Record<string, string>>): NodeJ
  * Whether a key is encrypted in the stack's file, as a whole or in part. The SDK knows, but marks the function as
  * internal and leaves it out of its types; infra/test/private-interfaces.test.ts notices when it is gone.
  */
-const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean };
 
 /** @throws ConfigError */
 export function loadConfig(): LoadedConfig {
