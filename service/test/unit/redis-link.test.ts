@@ -37,7 +37,7 @@ describe("a link to Redis", () => {
 
   it("stays when an answer comes too late for the one who asked", async () => {
     server.stall();
-    const patient = ping(150);
+    const patient = ping(2000);
     await assert.rejects(ping(50), DeadlineError);
     server.release();
     await patient;
@@ -49,7 +49,7 @@ describe("a link to Redis", () => {
   it("is reopened when nothing was answered until the last waiting command gave up", async () => {
     server.stall();
     const began = performance.now();
-    const patient = ping(300);
+    const patient = ping(2000);
     await assert.rejects(ping(50), DeadlineError);
     // Whoever comes later does not put it off.
     await sleep(50);
@@ -57,7 +57,8 @@ describe("a link to Redis", () => {
     await assert.rejects(patient, DeadlineError);
     await assert.rejects(late);
     const ms = performance.now() - began;
-    assert.ok(ms > 290 && ms < 1000, `${ms} ms`);
+    // Far from the minute of the last one, however busy the machine is.
+    assert.ok(ms > 1990 && ms < 20_000, `${ms} ms`);
     server.release();
     await eventually("connected again", () => link.isReady);
     assert.equal(await ping(500), "OK");
@@ -66,6 +67,6 @@ describe("a link to Redis", () => {
   it("is reopened at once when nobody else waits", async () => {
     server.stall();
     await assert.rejects(ping(50), DeadlineError);
-    assert.equal(link.isReady, false);
+    await eventually("another connection", () => server.connections === 2, 5000);
   });
 });
