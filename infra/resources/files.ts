@@ -59,7 +59,8 @@ export class FileSet extends pulumi.ComponentResource {
         environment: { SCRIPT: UNPACK_SCRIPT, VOLUME: volume.name, IMAGE: args.image },
         stdin: archive,
       },
-      { parent: this },
+      // Like every command with a secret on its standard input: what it prints would be in plain state otherwise.
+      { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
     );
     this.volumeName = pulumi.all([volume.name, written.id]).apply(([volumeName]) => volumeName);
     this.registerOutputs({ volumeName: this.volumeName, hash: this.hash });

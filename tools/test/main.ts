@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepare } from "./prepare.ts";
 import { runSuite, type Counts, type Failure, type SuiteResult } from "./run-suite.ts";
-import { GROUPS, suites, type Suite } from "./suites.ts";
+import { GROUPS, ONLY_NAMED, suites, type Suite } from "./suites.ts";
 import { keepTimes, listing, readTimes } from "./times.ts";
 import { Turns, twoAtATime } from "./two-at-a-time.ts";
 
@@ -28,7 +28,7 @@ function tell({ title, error }: Failure): void {
 const summary = ({ passed, skipped, failures }: Pick<Counts, "passed" | "skipped" | "failures">): string =>
   `${passed} passed, ${failures.length} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
-/** @returns the suites that the arguments name, in their order in the list; all of them where none is named. */
+/** @returns the suites that the arguments name, in their order in the list; where none is named, all that need no name. */
 function choose(names: readonly string[]): Suite[] {
   const known = [...GROUPS, ...suites.map(({ name }) => name)];
   const unknown = names.filter((name) => !known.includes(name));
@@ -36,8 +36,8 @@ function choose(names: readonly string[]): Suite[] {
     console.error(`There is no suite or group ${unknown.join(", ")}; there are: ${known.join(", ")}.`);
     process.exit(2);
   }
-  return suites.filter(
-    ({ name, group }) => names.length === 0 || names.includes(name) || names.includes(group),
+  return suites.filter(({ name, group }) =>
+    names.length === 0 ? group !== ONLY_NAMED : names.includes(name) || names.includes(group),
   );
 }
 

@@ -1,6 +1,8 @@
 /** What `npm test` runs, in order: every suite, the group that it belongs to and what it needs. */
 
-export const GROUPS = ["lint", "unit", "whole", "e2e"] as const;
+export const GROUPS = ["lint", "unit", "whole", "e2e", "official"] as const;
+/** Runs only where it is named: what it tries is in the others already, with the plugins that this machine has. */
+export const ONLY_NAMED: Suite["group"] = "official";
 
 export interface Suite {
   readonly name: string;
@@ -78,5 +80,7 @@ export const suites: readonly Suite[] = [
   tests("whole", "api", "test/api/**/*.test.ts", { needs: "engine", seconds: 400 }),
   tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: "browser", seconds: 60 }),
 
-  ...["deploy", "stack", "attacks", "edge", "host", "input", "policy"].map(e2e),
+  ...["deploy", "stack", "attacks", "memory", "edge", "host", "input", "policy", "policy-command"].map(e2e),
+
+  tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: "stack", seconds: 900 }),
 ];

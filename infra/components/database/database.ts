@@ -167,7 +167,7 @@ export class Database extends pulumi.ComponentResource {
         stdin: script,
         logging: "stderr",
       },
-      { parent: this, dependsOn: [server] },
+      { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
     );
   }
 }

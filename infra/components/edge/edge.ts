@@ -205,7 +205,7 @@ export class Edge extends pulumi.ComponentResource {
         stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, USER))),
         logging: "stderr",
       },
-      { parent: this, dependsOn: [server] },
+      { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
     );
     return pulumi.all([release, switched.id]).apply(([name]) => name);
   }

@@ -23,6 +23,8 @@ export interface Declared {
   readonly parent: string;
   /** The provider that it is on, as "type::name"; empty where the engine takes its default one. */
   readonly provider: string;
+  /** Outputs that are kept as secrets whatever the provider says of them. */
+  readonly secretOutputs: readonly string[];
 }
 
 /** A call of a provider's function. */
@@ -117,6 +119,7 @@ const describe = (
   parent: typeAndName(request.getParent()),
   // A reference to a provider ends with its id.
   provider: typeAndName(request.getProvider().split("::").slice(0, -1).join("::")),
+  secretOutputs: request.getAdditionalsecretoutputsList(),
 });
 
 const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>

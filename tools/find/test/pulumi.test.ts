@@ -89,7 +89,7 @@ describe("the toolchain deploys a real stack @engine", function () {
         log: { Type: "json-file", Config: { "max-file": "2", "max-size": "1m" } },
         memory: [64 * 1024 ** 2, 64 * 1024 ** 2],
         cpu: [500_000_000, 256],
-        ulimits: [{ Name: "nproc", Hard: 64, Soft: 64 }],
+        ulimits: [{ Name: "nofile", Hard: 64, Soft: 64 }],
       },
     );
     const [network] = Object.values(container.NetworkSettings.Networks);
@@ -213,15 +213,16 @@ describe("the toolchain deploys a real stack @engine", function () {
   });
 });
 
-/** What the table names, and of a build only what it names there: the official plugin has more that nobody sets. */
-function pick(found: Record<string, unknown>, table: Table): Table {
+/**
+ * What the table names. Of a build, a network and a volume it may have less than the official plugin, which has more there that
+ * nobody sets and this one does not have.
+ */
+function pick(found: unknown, table: unknown, property = ""): unknown {
+  if (Array.isArray(table) && Array.isArray(found) && ["networksAdvanced", "volumes"].includes(property))
+    return found.map((one, index) => pick(one, (table as unknown[])[index] ?? {}));
+  if (property !== "" && property !== "build") return found;
   return Object.fromEntries(
-    Object.entries(table).map(([property, value]) => [
-      property,
-      property === "build"
-        ? pick(found[property] as Record<string, unknown>, value as Table)
-        : found[property],
-    ]),
+    Object.entries(table as Table).map(([name, value]) => [name, pick((found as Table)[name], value, name)]),
   );
 }
 

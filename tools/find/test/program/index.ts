@@ -19,6 +19,8 @@ const image = new docker.RemoteImage("image", {
     context: "image",
     tags: [`omniai-toolchain-test:${run}`],
     buildArgs: { GREETING: "hello" },
+    // The official plugin hands on the one with a builder of its own, the other with the engine's.
+    label: { "omniai.test": run },
     labels: { "omniai.test": run },
   },
   triggers: { content: "1" },
@@ -60,7 +62,8 @@ const container = new docker.Container(
     cpus: "0.5",
     // Not in the stand-in: given only by the test that it is refused.
     ...(cpuPeriod > 0 ? { cpuPeriod } : {}),
-    ulimits: [{ name: "nproc", soft: 64, hard: 64 }],
+    // Not nproc: that counts what the same user runs in all containers of the host.
+    ulimits: [{ name: "nofile", soft: 64, hard: 64 }],
     healthcheck: {
       tests: ["CMD-SHELL", 'test "$HEALTHY" = true'],
       interval: "1s",
@@ -149,7 +152,8 @@ const told = new command.local.Command(
     triggers: [version],
     logging: "none",
   },
-  { dependsOn: [container] },
+  // As infra does it: the official plugin keeps what a command prints in plain state.
+  { dependsOn: [container], additionalSecretOutputs: ["stdout", "stderr"] },
 );
 
 export const name = container.name;

@@ -80,10 +80,6 @@ func Provider() tfbridge.ProviderInfo {
 	}
 	provider.Resources["docker_image"].Fields = map[string]*tfbridge.SchemaInfo{
 		"name": {Name: "name"}, // what is pulled or built, never a generated name
-		"build": {Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
-			"path":      {Name: "context"},
-			"build_arg": {Name: "buildArgs"},
-		}}},
 	}
 
 	provider.SetAutonaming(255, "-")

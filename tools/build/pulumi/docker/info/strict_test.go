@@ -19,7 +19,7 @@ func check(t *testing.T, resourceName string, inputs map[string]any) error {
 func TestWhatTheStandInLacksIsRefusedByName(t *testing.T) {
 	err := check(t, "docker_container", map[string]any{
 		"image": "i", "cpuPeriod": 5.0,
-		"healthcheck":      map[string]any{"tests": []any{"CMD"}, "startInterval": "1s"},
+		"healthcheck":      map[string]any{"tests": []any{"CMD"}, "startDelay": "1s"},
 		"networksAdvanced": []any{map[string]any{"name": "n", "driverOpts": []any{"x"}}},
 		"mounts": []any{map[string]any{"target": "/", "type": "volume",
 			"volumeOptions": map[string]any{"subpath": "s"}}},
@@ -29,7 +29,7 @@ func TestWhatTheStandInLacksIsRefusedByName(t *testing.T) {
 		t.Fatal("it was accepted")
 	}
 	for _, name := range []string{
-		"cpuPeriod", "healthcheck.startInterval", "networksAdvanced.driverOpts", "mounts.volumeOptions.subpath",
+		"cpuPeriod", "healthcheck.startDelay", "networksAdvanced.driverOpts", "mounts.volumeOptions.subpath",
 		"uploads.permissions", "official docker plugin",
 	} {
 		if !strings.Contains(err.Error(), name) {

@@ -16,12 +16,12 @@ import (
 // reads back and takes for its defaults, and with a container that is gone already counting as deleted.
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
+	nameLikeTheNewer(p.ResourcesMap["docker_image"])
 	addDefaults(p.ResourcesMap["docker_container"], p.ResourcesMap["docker_image"])
 	addCPUs(p.ResourcesMap["docker_container"])
 	waitHere(p.ResourcesMap["docker_container"])
 	readBackLikeTheNewer(p.ResourcesMap["docker_container"])
 	tolerateAbsence(p.ResourcesMap["docker_container"])
-	addBuildLabels(p.ResourcesMap["docker_image"])
 
 	configure := p.ConfigureContextFunc
 	p.ConfigureContextFunc = func(ctx context.Context, d *schema.ResourceData) (any, diag.Diagnostics) {
