@@ -1,4 +1,4 @@
-/** What stands on every answer of the edge, its own errors included. */
+/** The headers of every answer of the edge, also of its own errors. */
 
 export interface HeaderConfig {
   /** The exact origins of pages that may read the edge's own answers; the service says so for its own. */
@@ -12,8 +12,8 @@ const HSTS = "max-age=63072000; includeSubDomains";
 
 /**
  * OWASP's set, as far as it fits an API that a page of another site calls: nothing of an answer may be shown, framed
- * or run as a document. Its COOP and COEP are about documents. The edge speaks for all: what the service sends of
- * these is dropped, so none stands there twice.
+ * or run as a document. Its COOP and COEP are about documents. The edge sets these headers for every answer and drops
+ * those of the service, so that none is sent twice.
  */
 const securityHeaders = ({ resourcePolicy }: HeaderConfig): Readonly<Record<string, string>> => ({
   "Content-Security-Policy":
@@ -26,9 +26,9 @@ const securityHeaders = ({ resourcePolicy }: HeaderConfig): Readonly<Record<stri
   "X-Permitted-Cross-Domain-Policies": "none",
 });
 
-/** The http level: who asks, and what depends on it. */
+/** For the http level: which page asks, and what depends on it. */
 export function renderHeaderMaps({ corsOrigins }: HeaderConfig): string {
-  // As expressions, because nginx compares plain texts without their case; and what is answered is ours.
+  // Regular expressions, because nginx ignores the case of plain texts. The answer is our own text, not the client's.
   const origins = corsOrigins
     .map((origin) => `    "~^${origin.replace(/[^A-Za-z0-9:/-]/g, "\\$&")}$" "${origin}";\n`)
     .join("");
@@ -51,7 +51,7 @@ ${origins}  }
 `;
 }
 
-/** The server level. An empty value is no header, so one list serves all; a location must not have any of its own. */
+/** For the server level. nginx sends no header without a value, so one list is for all; a location must not add its own. */
 export function renderHeaders(config: HeaderConfig): string {
   const fixed = Object.entries(securityHeaders(config));
   return [
