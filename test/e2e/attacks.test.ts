@@ -8,7 +8,7 @@ import { injection, pollution, regexes } from "./attacks/input.ts";
 import { cookies, corsMisconfiguration, csrf } from "./attacks/pages.ts";
 import { exhaustion, follow, throughProxy, type Bystander } from "./attacks/streams.ts";
 import { Target } from "./attacks/target.ts";
-import { users } from "./attacks/users.ts";
+import { loginLimit, users } from "./attacks/users.ts";
 import { sensitivePaths, smuggling, splitting, traversal } from "./attacks/wire.ts";
 
 describe("attacks", function () {
@@ -35,6 +35,7 @@ describe("attacks", function () {
     await target?.remove();
   });
 
+  describe("users, before anything is attacked", () => users(get));
   describe("CSRF", () => csrf(get));
   describe("CORS misconfiguration", () => corsMisconfiguration(get));
   describe("cookie theft and fixation", () => cookies(get));
@@ -53,5 +54,5 @@ describe("attacks", function () {
   describe("direct access", () => directAccess(get));
   describe("secrets that leak", () => secrets(get));
   describe("TLS", () => transport(get));
-  describe("users, on the same stack", () => users(get));
+  describe("logins of one address", () => loginLimit(get));
 });

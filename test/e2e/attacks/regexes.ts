@@ -16,6 +16,8 @@ const sources = join(import.meta.dirname, "../../../service/src");
 export const composed: Readonly<Record<string, RegExp>> = {
   topicPattern,
   topicsPattern,
+  // With the names that health/dependencies.ts gives it.
+  memberOfInfo: /^used_memory:(\d+)/m,
 };
 
 /** The literals, and the places where `new RegExp` makes one. */

@@ -46,8 +46,8 @@ put() {
 
 has_systemd() { [ -d /run/systemd/system ]; }
 
-# enable UNIT: now and at every start. Said where there is no systemd to do it.
-enable() {
+# enable_unit UNIT: now and at every start. Said where there is no systemd to do it.
+enable_unit() {
   if ! has_systemd; then
     echo "left out: there is no systemd here, so that nothing starts $1"
   elif ! systemctl -q is-enabled "$1" 2>/dev/null || ! systemctl -q is-active "$1"; then

@@ -57,4 +57,4 @@ if [ "$LOADS" = yes ] && { [ "$FRESH" = yes ] || ! nft list table inet omniai >/
   changed "loaded the rules: open are $ports"
 fi
 if has_systemd; then systemctl daemon-reload; fi
-enable omniai-firewall.service
+enable_unit omniai-firewall.service

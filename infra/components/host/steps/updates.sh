@@ -9,4 +9,4 @@ put /etc/apt/apt.conf.d/52omniai 644 <<'CONF' || true
 Unattended-Upgrade::Automatic-Reboot "false";
 Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";
 CONF
-enable apt-daily-upgrade.timer
+enable_unit apt-daily-upgrade.timer
