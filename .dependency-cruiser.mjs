@@ -21,7 +21,7 @@ const mayImport = (from, allowed, comment) => ({
   to: { path: outside(from, ...allowed) },
 });
 
-const upward = [
+const UPWARD = [
   mayImport("tools", [], "tools/ is at the bottom: it imports no other room."),
   {
     name: "tools-host-imports",
@@ -121,7 +121,7 @@ export default {
       from: { path: "^service/src" },
       to: { circular: true },
     },
-    ...upward,
+    ...UPWARD,
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -15,7 +15,7 @@ import { prepare } from "../tools/test/prepare.ts";
 import { writeReport, type Row } from "./report.ts";
 
 const RUNS = 3;
-const repository = join(import.meta.dirname, "..");
+const REPOSITORY = join(import.meta.dirname, "..");
 
 const machine = (): string =>
   `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, engine ${
@@ -116,11 +116,11 @@ function measureFirst(): Row[] {
     engine: spawnSync("docker", ["info"], { stdio: "ignore" }).status === 0,
     images: spawnSync("docker", ["image", "ls", "-q"], { encoding: "utf8" }).stdout.trim() !== "",
     toolchain:
-      spawnSync("npm", ["run", "-s", "doctor", "--", "--no-install"], { cwd: repository }).status === 0,
+      spawnSync("npm", ["run", "-s", "doctor", "--", "--no-install"], { cwd: REPOSITORY }).status === 0,
   };
   try {
     const clone = join(folder, "clone");
-    execFileSync("git", ["clone", "-q", repository, clone]);
+    execFileSync("git", ["clone", "-q", REPOSITORY, clone]);
     const started = performance.now();
     const { status } = spawnSync("npm", ["run", "up"], { cwd: clone, stdio: "inherit" });
     const seconds = (performance.now() - started) / 1000;
@@ -141,11 +141,11 @@ function measureFirst(): Row[] {
   }
 }
 
-const first = process.argv.includes("--first");
-const rows = first ? measureFirst() : await measureStack();
-for (const { what, values, unit, limit } of rows) {
+const FIRST = process.argv.includes("--first");
+const ROWS = FIRST ? measureFirst() : await measureStack();
+for (const { what, values, unit, limit } of ROWS) {
   console.log(
     `${what}: ${median(values).toFixed(1)} ${unit}${limit === undefined ? "" : ` (at most ${limit})`}`,
   );
 }
-writeReport(join(repository, "docs/bench"), first ? "deploy-first" : "deploy", machine(), rows);
+writeReport(join(REPOSITORY, "docs/bench"), FIRST ? "deploy-first" : "deploy", machine(), ROWS);

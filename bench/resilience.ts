@@ -20,12 +20,12 @@ import {
   type Result,
   type Scenario,
 } from "./resilience/scenario.ts";
-import { scenarios } from "./resilience/scenarios/index.ts";
-import { peerScenarios } from "./resilience/scenarios/peers.ts";
+import { SCENARIOS } from "./resilience/scenarios/index.ts";
+import { PEER_SCENARIOS } from "./resilience/scenarios/peers.ts";
 import { createStackEnvironment } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
-const repository = join(import.meta.dirname, "..");
+const REPOSITORY = join(import.meta.dirname, "..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -34,33 +34,33 @@ const { values, positionals } = parseArgs({
     events: { type: "string", default: "20" },
   },
 });
-const names = [...scenarios, ...peerScenarios].map(({ name }) => name);
-const unknown = positionals.filter((name) => !names.includes(name));
-if (unknown.length > 0) {
-  console.error(`There is no scenario ${unknown.join(", ")}; there are: ${names.join(", ")}.`);
+const NAMES = [...SCENARIOS, ...PEER_SCENARIOS].map(({ name }) => name);
+const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
+if (UNKNOWN.length > 0) {
+  console.error(`There is no scenario ${UNKNOWN.join(", ")}; there are: ${NAMES.join(", ")}.`);
   process.exit(2);
 }
 const choose = <E extends Environment>(all: readonly Scenario<E>[]): readonly Scenario<E>[] =>
   all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
 /** One address makes all of the load, so the limits for one address have to be above it. */
-const CONFIG = { clientReportsPerMinute: 60_000 };
+const config = { clientReportsPerMinute: 60_000 };
 
 Object.assign(process.env, await prepare(new Set(["stack"]), true));
-const folder = mkdtempSync(join(tmpdir(), "omniai-resilience-"));
+const FOLDER = mkdtempSync(join(tmpdir(), "omniai-resilience-"));
 const engine = spawnSync("docker", ["version", "-f", "{{.Server.Version}}"], { encoding: "utf8" });
 const conditions: Conditions = {
-  program: buildTraffic(folder),
+  program: buildTraffic(FOLDER),
   load: { rate: Number(values.rate), streams: Number(values.streams), events: Number(values.events) },
   date: new Date().toISOString().slice(0, 10),
   commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
   machine: `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, engine ${engine.stdout.trim()}`,
 };
 
-const done: Result[] = [];
-const toRemove: (() => Promise<void>)[] = [];
+const DONE: Result[] = [];
+const TO_REMOVE: (() => Promise<void>)[] = [];
 const clear = async (): Promise<void> => {
-  for (const remove of toRemove.splice(0)) await remove();
+  for (const remove of TO_REMOVE.splice(0)) await remove();
 };
 const leave = (): void => void clear().finally(() => process.exit(130));
 process.once("SIGINT", leave).once("SIGTERM", leave);
@@ -73,33 +73,33 @@ async function runAll<E extends Environment>(
   const environment = await create();
   for (const scenario of chosen) {
     const result = await runScenario(scenario, environment, conditions);
-    done.push(result);
+    DONE.push(result);
     const { recovery, notRun, error, verdicts, figures } = result;
     console.log(`\n${scenario.name}: ${notRun ?? error ?? `${recovery?.toFixed(1) ?? ""} s`}`);
     for (const { what, holds } of verdicts) console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
     for (const reason of figures?.reasons ?? []) console.log(`  ${reason}`);
     // Written at once, so that a later scenario that breaks the machine takes nothing away.
-    writeResults(join(repository, "docs"), done, names);
+    writeResults(join(REPOSITORY, "docs"), DONE, NAMES);
   }
   await clear();
 }
 
 try {
-  await runAll(choose(scenarios), async () => {
-    const environment = await createStackEnvironment(`resil-${process.pid}`, CONFIG);
-    toRemove.push(() => environment.remove());
+  await runAll(choose(SCENARIOS), async () => {
+    const environment = await createStackEnvironment(`resil-${process.pid}`, config);
+    TO_REMOVE.push(() => environment.remove());
     await environment.succeed("up", "--yes");
     return environment;
   });
-  await runAll(choose(peerScenarios), async () => {
+  await runAll(choose(PEER_SCENARIOS), async () => {
     const environment = await createPeerEnvironment();
-    toRemove.push(() => Promise.resolve(environment.remove()));
+    TO_REMOVE.push(() => Promise.resolve(environment.remove()));
     return environment;
   });
 } finally {
   await clear();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(FOLDER, { recursive: true, force: true });
 }
 const isGood = ({ error, notRun, verdicts }: Result): boolean =>
   !error && !notRun && verdicts.every(({ holds }) => holds);
-process.exitCode = done.every(isGood) ? 0 : 1;
+process.exitCode = DONE.every(isGood) ? 0 : 1;

@@ -9,7 +9,7 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { writeReport, type Row } from "./report.ts";
 import { renderChart, type Bar } from "./service/chart.ts";
-import { betterSse, clientCore, nchan, omniai, type Target } from "./service/servers.ts";
+import { betterSse, CLIENT_CORE, nchan, omniai, type Target } from "./service/servers.ts";
 
 interface Load {
   readonly opened: number;
@@ -27,12 +27,12 @@ interface Load {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const folder = mkdtempSync(join(tmpdir(), "omniai-bench-"));
-const client = join(folder, "sse-load");
+const FOLDER = mkdtempSync(join(tmpdir(), "omniai-bench-"));
+const CLIENT = join(FOLDER, "sse-load");
 
 function build(): void {
   const source = join(import.meta.dirname, "service/sse-load");
-  const { status, stderr } = spawnSync("go", ["build", "-o", client, "."], { cwd: source, encoding: "utf8" });
+  const { status, stderr } = spawnSync("go", ["build", "-o", CLIENT, "."], { cwd: source, encoding: "utf8" });
   if (status !== 0) throw new Error(`sse-load cannot be built: ${stderr}`);
 }
 
@@ -47,7 +47,7 @@ function load(
     ...options,
   };
   const args = Object.entries(all).flatMap(([name, value]) => [`-${name}`, String(value)]);
-  const child = spawn("taskset", ["-c", clientCore, client, ...args], {
+  const child = spawn("taskset", ["-c", CLIENT_CORE, CLIENT, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";
@@ -75,9 +75,9 @@ function openAt(target: Target): number {
 }
 
 /** Rounds of the calm and the full load: all servers take turns, so that a busy machine is busy for all of them. */
-const rounds = 3;
+const ROUNDS = 3;
 /** Events a second that are published, up to where a server neither delivers nine tenths of them nor more than before. */
-const steps = [50, 100, 200, 300, 450, 700];
+const STEPS = [50, 100, 200, 300, 450, 700];
 
 class Run {
   readonly target: Target;
@@ -87,7 +87,7 @@ class Run {
   readonly latency: number[] = [];
   kibPerStream = NaN;
   resumeSeconds: number | undefined;
-  #rates = steps;
+  #rates = STEPS;
 
   constructor(target: Target) {
     this.target = target;
@@ -134,8 +134,8 @@ class Run {
     const best = reached.reduce((most, one) => (one.delivered > most.delivered ? one : most));
     this.delivered.push(best.delivered);
     this.notes.push(`most at ${best.rate} events/s`);
-    const at = steps.indexOf(best.rate);
-    this.#rates = steps.slice(at, at + 2);
+    const at = STEPS.indexOf(best.rate);
+    this.#rates = STEPS.slice(at, at + 2);
   }
 
   /** Kills the server under 10,000 clients while events come; from its answering again until all are back. */
@@ -157,31 +157,31 @@ class Run {
   }
 }
 
-const [loadBefore = 0] = loadavg();
+const [LOAD_BEFORE = 0] = loadavg();
 build();
-const runs: Run[] = [];
+const RUNS: Run[] = [];
 try {
   for (const start of [omniai, betterSse, nchan]) {
     const run = new Run(await start());
-    runs.push(run);
+    RUNS.push(run);
     await run.memory();
   }
-  for (let round = 0; round < rounds; round++) {
-    for (const run of runs) await run.calm();
-    for (const run of runs) await run.full();
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const run of RUNS) await run.calm();
+    for (const run of RUNS) await run.full();
   }
-  await runs[0]?.resume();
+  await RUNS[0]?.resume();
 } finally {
-  for (const { target } of runs) target.stop();
-  rmSync(folder, { recursive: true, force: true });
+  for (const { target } of RUNS) target.stop();
+  rmSync(FOLDER, { recursive: true, force: true });
 }
 
 const median = (values: readonly number[]): number =>
   [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
-const [ours, sse, pushModule] = runs as [Run, Run, Run];
+const [ours, sse, pushModule] = RUNS as [Run, Run, Run];
 const ratio = (peer: Run): number => median(ours.delivered) / median(peer.delivered);
-const rows: Row[] = [
-  ...runs.flatMap(({ target: { name }, delivered, latency, kibPerStream, notes }): Row[] => [
+const ROWS: Row[] = [
+  ...RUNS.flatMap(({ target: { name }, delivered, latency, kibPerStream, notes }): Row[] => [
     {
       what: `${name}: delivered, 1,000 clients`,
       unit: "events/s",
@@ -206,15 +206,15 @@ const rows: Row[] = [
   },
   { what: "10,000 clients resumed after a kill", unit: "s", values: [ours.resumeSeconds ?? NaN], limit: 5 },
 ];
-const docs = join(import.meta.dirname, "../docs/bench");
-const page = join(docs, "service.md");
-const notesTitle = "\n## Reading the numbers\n";
-const written = existsSync(page) ? readFileSync(page, "utf8") : "";
-const machine = `${cpus().length} cores (server on one, clients and Redis on the other), ${Math.round(totalmem() / 2 ** 30)} GiB, of which others took their part: load average ${loadBefore.toFixed(1)} before the first server started`;
-writeReport(docs, "service", machine, rows);
+const DOCS = join(import.meta.dirname, "../docs/bench");
+const PAGE = join(DOCS, "service.md");
+const NOTES_TITLE = "\n## Reading the numbers\n";
+const WRITTEN = existsSync(PAGE) ? readFileSync(PAGE, "utf8") : "";
+const MACHINE = `${cpus().length} cores (server on one, clients and Redis on the other), ${Math.round(totalmem() / 2 ** 30)} GiB, of which others took their part: load average ${LOAD_BEFORE.toFixed(1)} before the first server started`;
+writeReport(DOCS, "service", MACHINE, ROWS);
 const bars = (value: (run: Run) => number): Bar[] =>
-  runs.map((run) => ({ label: run.target.name, value: value(run) }));
-const chart = renderChart([
+  RUNS.map((run) => ({ label: run.target.name, value: value(run) }));
+const CHART = renderChart([
   {
     title: "Delivered events a second, 1,000 clients",
     bars: bars(({ delivered }) => median(delivered)),
@@ -225,9 +225,9 @@ const chart = renderChart([
   },
   { title: "KiB a stream, 5,000 streams", bars: bars(({ kibPerStream }) => kibPerStream) },
 ]);
-writeFileSync(join(docs, "service.svg"), chart);
-appendFileSync(page, "\n![The three servers side by side](service.svg)\n");
+writeFileSync(join(DOCS, "service.svg"), CHART);
+appendFileSync(PAGE, "\n![The three servers side by side](service.svg)\n");
 // Written by hand: stays.
-if (written.includes(notesTitle)) appendFileSync(page, written.slice(written.indexOf(notesTitle)));
-for (const { what, unit, values } of rows)
+if (WRITTEN.includes(NOTES_TITLE)) appendFileSync(PAGE, WRITTEN.slice(WRITTEN.indexOf(NOTES_TITLE)));
+for (const { what, unit, values } of ROWS)
   console.log(`${what}: ${values.map((value) => value.toFixed(1)).join(", ")} ${unit}`);

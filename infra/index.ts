@@ -27,10 +27,10 @@ import { createEngine } from "./resources/engine.ts";
 // there is nothing to map, and the stack that serves beside this program can use the time.
 Reflect.deleteProperty(Error, "prepareStackTrace");
 
-const repository = dirname(import.meta.dirname);
+const REPOSITORY = dirname(import.meta.dirname);
 const config = loadConfig();
-const prepared = config.hostPrepare ? new Host(hostArgs(config)).ready : [];
-const engine = createEngine(config.dockerHost, prepared);
+const PREPARED = config.hostPrepare ? new Host(hostArgs(config)).ready : [];
+const engine = createEngine(config.dockerHost, PREPARED);
 const access = planPublicAccess(config);
 const networks = new Networks({
   engine,
@@ -43,7 +43,7 @@ const cache = new Cache({ engine, network: networks.data, ...cacheArgs(config) }
 
 const backend = new Backend({
   engine,
-  repository,
+  repository: REPOSITORY,
   build: process.env[BUILD_VARIABLE],
   networks: [networks.app, networks.data],
   database: database.connection,
@@ -110,7 +110,7 @@ export const runtimeConfig = urls.apply(() => renderRuntimeConfig(pulumi.getStac
 
 const pages = config.pagesEnabled
   ? new (await import("./components/pages/pages.ts")).Pages({
-      frontend: join(repository, "frontend"),
+      frontend: join(REPOSITORY, "frontend"),
       runtimeConfig,
       dependsOn: tunnel ? [tunnel] : [],
       ...pagesArgs(config),

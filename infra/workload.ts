@@ -216,12 +216,12 @@ export class Workload extends pulumi.ComponentResource {
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:workload:Workload", `${pulumi.getStack()}-${name}`, {}, opts);
     const indexes = Array.from({ length: args.replicas ?? 1 }, (_, index) => index + 1);
-    this.replicas = indexes.map((index) => this.createReplica(name, index, args));
+    this.replicas = indexes.map((index) => this.#createReplica(name, index, args));
     this.names = pulumi.all(this.replicas.map((replica) => replica.name));
     this.registerOutputs({ names: this.names });
   }
 
-  private createReplica(name: string, index: number, args: WorkloadArgs): Replica {
+  #createReplica(name: string, index: number, args: WorkloadArgs): Replica {
     const stack = pulumi.getStack();
     const { pidsLimit, ...container } = planContainer(stack, name, index, args);
     const logicalName =

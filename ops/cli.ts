@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError } from "commander";
 import { QUESTIONS } from "./commands/stack/questions.ts";
 import { endAudit, signals } from "./stack/this-process.ts";
-import { EXIT, explain } from "./terminal/errors.ts";
+import { exit, explain } from "./terminal/errors.ts";
 import { json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
 import { note, paint } from "./terminal/output.ts";
 
@@ -182,7 +182,7 @@ add("pin", "Writes the digest that each image's tag stands for now into the stac
 /** The one place where an error becomes words and an exit code. */
 function fail(error: unknown): number {
   // Commander has printed its own errors already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exit.ok : exit.usage;
   if (process.env["OMNIAI_DEBUG"])
     note(error instanceof Error ? (error.stack ?? error.message) : String(error));
   const { what, remedy, exitCode } = explain(error);
@@ -196,13 +196,13 @@ function fail(error: unknown): number {
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 signals.listen();
-let exitCode: number = EXIT.ok;
+let exitCode: number = exit.ok;
 try {
   await program.parseAsync();
   endAudit("succeeded");
 } catch (error) {
   exitCode = fail(error);
-  endAudit(exitCode === EXIT.interrupted ? "interrupted" : "failed", explain(error).what);
+  endAudit(exitCode === exit.interrupted ? "interrupted" : "failed", explain(error).what);
 }
 signals.leave();
 // The engine's connections would keep the process alive for some seconds more.

@@ -1,7 +1,7 @@
 /** docs/policies.md, from the rules themselves. `npm run policy:docs` writes it; a test compares. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { rules } from "./pack.ts";
+import { RULES } from "./pack.ts";
 import type { Rule } from "./rule.ts";
 
 export const DOCUMENT = join(import.meta.dirname, "..", "docs", "policies.md");
@@ -57,4 +57,4 @@ ${of("stack")}
 `;
 }
 
-if (process.argv[1] === import.meta.filename) writeFileSync(DOCUMENT, renderDocument(rules));
+if (process.argv[1] === import.meta.filename) writeFileSync(DOCUMENT, renderDocument(RULES));

@@ -32,25 +32,27 @@ export interface Run extends StackContext {
 export const REMARKS = "remarks";
 
 export class Judge {
-  private run: Run | undefined;
-  private readonly used = new Map<PolicyException, number>();
+  #run: Run | undefined;
+  readonly #used = new Map<PolicyException, number>();
   /** Checks that wait for the update: the names of resources, by rule. */
-  private readonly waiting = new Map<string, Set<string>>();
+  readonly #waiting = new Map<string, Set<string>>();
   readonly policies: (ResourceValidationPolicy | StackValidationPolicy)[];
-  private readonly rules: readonly Rule[];
+  readonly #rules: readonly Rule[];
 
   constructor(rules: readonly Rule[]) {
-    this.rules = rules;
+    this.#rules = rules;
     this.policies = [
-      ...rules.map((rule) => (rule.kind === "resource" ? this.resourcePolicy(rule) : this.stackPolicy(rule))),
+      ...rules.map((rule) =>
+        rule.kind === "resource" ? this.#resourcePolicy(rule) : this.#stackPolicy(rule),
+      ),
       // Last, because it tells what the others found.
-      this.remarks(),
+      this.#remarks(),
     ];
   }
 
   /** Takes what the engine says about the run. @throws Error when an exception names an unknown rule */
   begin(run: Run): void {
-    const names = new Set(this.rules.map(({ name }) => name));
+    const names = new Set(this.#rules.map(({ name }) => name));
     const unknown = run.exceptions.filter(({ rule }) => !names.has(rule)).map(({ rule }) => rule);
     if (unknown.length > 0) {
       throw new Error(
@@ -58,31 +60,31 @@ export class Judge {
           "docs/policies.md lists all rules.",
       );
     }
-    this.run = run;
+    this.#run = run;
     const level: EnforcementLevel = isMandatory(run.environment) ? "mandatory" : "advisory";
     for (const policy of this.policies) {
-      const rule = this.rules.find(({ name }) => name === policy.name);
+      const rule = this.#rules.find(({ name }) => name === policy.name);
       const holds = rule?.environments?.includes(run.environment) ?? true;
       policy.enforcementLevel = rule === undefined ? "advisory" : holds ? level : "disabled";
     }
   }
 
-  private get running(): Run {
+  get #running(): Run {
     // Without a run neither the level nor the exceptions are known, so nothing may pass.
-    if (this.run === undefined) {
+    if (this.#run === undefined) {
       throw new Error(
         "The Pulumi CLI is too old: it did not say which stack this is. `npm run doctor` says which version is needed.",
       );
     }
-    return this.run;
+    return this.#run;
   }
 
-  private resourcePolicy(rule: ResourceRule): ResourceValidationPolicy {
+  #resourcePolicy(rule: ResourceRule): ResourceValidationPolicy {
     const validate: ResourceValidation = (args, report) => {
       if (!rule.types.includes(args.type)) return;
       const resource = inspect(args, currentTexts());
-      const found = this.collect(rule, resource.name, () => rule.check(resource, this.running));
-      for (const what of found) this.report(rule, resource, what, report);
+      const found = this.#collect(rule, resource.name, () => rule.check(resource, this.#running));
+      for (const what of found) this.#report(rule, resource, what, report);
     };
     const [type, another] = rule.types;
     // The mark that validateResourceOfType sets, so that the properties of other types are not even read.
@@ -91,61 +93,61 @@ export class Judge {
     return { ...describe(rule), validateResource };
   }
 
-  private stackPolicy(rule: StackRule): StackValidationPolicy {
+  #stackPolicy(rule: StackRule): StackValidationPolicy {
     return {
       ...describe(rule),
       validateStack: ({ resources }, report) => {
         const declared = declare(resources);
         const root = declared.find(({ type }) => type === STACK);
-        const found = this.collect(rule, this.running.stack, () => rule.check(declared, this.running));
+        const found = this.#collect(rule, this.#running.stack, () => rule.check(declared, this.#running));
         for (const { what, resource } of found) {
           const about = resource ?? root;
-          this.report(rule, { urn: about?.urn, name: about?.name ?? this.running.stack }, what, report);
+          this.#report(rule, { urn: about?.urn, name: about?.name ?? this.#running.stack }, what, report);
         }
       },
     };
   }
 
   /** What a rule finds until it reads a value that is not known yet; the rest waits for the update. */
-  private collect<T>(rule: Rule, name: string, check: () => Iterable<T>): T[] {
+  #collect<T>(rule: Rule, name: string, check: () => Iterable<T>): T[] {
     const found: T[] = [];
     try {
       for (const finding of check()) found.push(finding);
     } catch (error) {
       if (!isUnknownValue(error)) throw error;
-      if (!this.running.preview) {
+      if (!this.#running.preview) {
         throw new Error(`${rule.name} could not be checked for ${name}: ${error.message}`, { cause: error });
       }
-      this.waiting.set(rule.name, (this.waiting.get(rule.name) ?? new Set()).add(name));
+      this.#waiting.set(rule.name, (this.#waiting.get(rule.name) ?? new Set()).add(name));
     }
     return found;
   }
 
-  private report(
+  #report(
     rule: Rule,
     { urn, name }: { urn?: string; name: string },
     what: string,
     report: ReportViolation,
   ): void {
-    const { exceptions, now } = this.running;
+    const { exceptions, now } = this.#running;
     const exception = exceptionFor(exceptions, rule.name, name, now);
-    if (exception !== undefined) this.used.set(exception, (this.used.get(exception) ?? 0) + 1);
+    if (exception !== undefined) this.#used.set(exception, (this.#used.get(exception) ?? 0) + 1);
     if (exception !== undefined && !isExpired(exception, now)) return;
     const expired = exception === undefined ? "" : ` Its exception ended with ${exception.until}.`;
     report(`${name}: ${what}${expired} ${rule.remedy}`, urn);
   }
 
-  private remarks(): StackValidationPolicy {
+  #remarks(): StackValidationPolicy {
     return {
       name: REMARKS,
       description:
         "What a person should know about this run: its exceptions, and the checks that wait for the update.",
       enforcementLevel: "advisory",
       validateStack: (_args, report) => {
-        const { exceptions, now } = this.running;
+        const { exceptions, now } = this.#running;
         for (const exception of exceptions)
-          report(describeException(exception, this.used.get(exception) ?? 0, now));
-        const line = describeWaiting(this.waiting);
+          report(describeException(exception, this.#used.get(exception) ?? 0, now));
+        const line = describeWaiting(this.#waiting);
         if (line !== undefined) report(line);
       },
     };

@@ -6,7 +6,7 @@
 import { PolicyPack } from "@pulumi/policy";
 import { environmentOf, policySettings } from "../infra/config/policy-settings.ts";
 import { Judge, type Run } from "./judge.ts";
-import { rules } from "./pack.ts";
+import { RULES } from "./pack.ts";
 import { listenToEngine, type StackConfigured } from "./wire.ts";
 
 /** @throws Error that names the key with a wrong value */
@@ -31,7 +31,7 @@ function readRun({ stack, project, preview, config }: StackConfigured): Run {
   };
 }
 
-const judge = new Judge(rules);
+const judge = new Judge(RULES);
 listenToEngine((configured) => judge.begin(readRun(configured)));
 // @pulumi/policy reads its version from the package.json of the working folder, which is the program's.
 process.chdir(import.meta.dirname);

@@ -45,7 +45,7 @@ import { tunnelPorts } from "./rules/tunnel-ports.ts";
 import { zoneTlsComplete } from "./rules/zone-tls-complete.ts";
 import { zoneTls } from "./rules/zone-tls.ts";
 
-export const rules: readonly Rule[] = [
+export const RULES: readonly Rule[] = [
   commandSecrets,
   containerApparmor,
   containerCapabilities,

@@ -24,14 +24,13 @@ const oneOf =
     allowed.includes(String(value));
 
 /** The allowed values of each setting, by Cloudflare's id of it, and words for them. */
-export const TLS_SETTINGS: Readonly<Record<string, { good: (value: unknown) => boolean; allowed: string }>> =
-  {
-    min_tls_version: { good: oneOf("1.2", "1.3"), allowed: "1.2 or 1.3" },
-    ssl: { good: oneOf("strict"), allowed: "strict" },
-    always_use_https: { good: oneOf("on"), allowed: "on" },
-    tls_1_3: { good: oneOf("on", "zrt"), allowed: "on or zrt" },
-    security_header: { good: hasHsts, allowed: `HSTS for at least ${LEAST_HSTS} s` },
-  };
+export const tlsSettings: Readonly<Record<string, { good: (value: unknown) => boolean; allowed: string }>> = {
+  min_tls_version: { good: oneOf("1.2", "1.3"), allowed: "1.2 or 1.3" },
+  ssl: { good: oneOf("strict"), allowed: "strict" },
+  always_use_https: { good: oneOf("on"), allowed: "on" },
+  tls_1_3: { good: oneOf("on", "zrt"), allowed: "on or zrt" },
+  security_header: { good: hasHsts, allowed: `HSTS for at least ${LEAST_HSTS} s` },
+};
 
 /** Without one of these a zone answers unencrypted, or in a way that browsers refuse, or gets a first request unencrypted. */
 export const NEEDED_SETTINGS = ["min_tls_version", "ssl", "always_use_https", "security_header"] as const;

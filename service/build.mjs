@@ -6,15 +6,15 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join } from "node:path";
 
-const from = join(import.meta.dirname, "src");
-const to = join(import.meta.dirname, "dist");
-for (const file of readdirSync(from, { recursive: true })) {
-  const target = join(to, file.replace(/\.ts$/, ".js"));
+const FROM = join(import.meta.dirname, "src");
+const TO = join(import.meta.dirname, "dist");
+for (const file of readdirSync(FROM, { recursive: true })) {
+  const target = join(TO, file.replace(/\.ts$/, ".js"));
   if (!/\.(ts|mjs)$/.test(file)) continue;
   mkdirSync(dirname(target), { recursive: true });
-  if (file.endsWith(".mjs")) copyFileSync(join(from, file), target);
+  if (file.endsWith(".mjs")) copyFileSync(join(FROM, file), target);
   else {
-    const source = stripTypeScriptTypes(readFileSync(join(from, file), "utf8"));
+    const source = stripTypeScriptTypes(readFileSync(join(FROM, file), "utf8"));
     writeFileSync(target, source.replace(/((?:\bfrom\s+|\bimport\s*\(\s*)"\.[^"]*)\.ts"/g, '$1.js"'));
   }
 }

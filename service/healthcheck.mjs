@@ -10,12 +10,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findService, judge } from "./healing.mjs";
 
-const port = Number(process.env.OMNIAI_INTERNAL_PORT || 9000);
+const PORT = Number(process.env.OMNIAI_INTERNAL_PORT || 9000);
 /** Two probes, and the start of this program on a busy machine, fit into the engine's time for a check. */
-const probeMs = 1500;
-const probes = 2;
+const PROBE_MS = 1500;
+const PROBES = 2;
 // A tmpfs that ends with the container: a restarted replica starts with no misses.
-const stateFile = join(tmpdir(), "omniai-healthcheck.json");
+const STATE_FILE = join(tmpdir(), "omniai-healthcheck.json");
 
 const finish = (code, line) => {
   console.log(line);
@@ -27,14 +27,14 @@ function note(hasAnswered) {
   try {
     let last;
     try {
-      last = JSON.parse(readFileSync(stateFile, "utf8"));
+      last = JSON.parse(readFileSync(STATE_FILE, "utf8"));
     } catch {
       // The first check of this container.
     }
     const service = findService();
     if (hasAnswered && last?.misses === 0 && last.start === service?.start) return "";
     const { next, why } = judge(last, service, hasAnswered);
-    if (next) writeFileSync(stateFile, JSON.stringify(next));
+    if (next) writeFileSync(STATE_FILE, JSON.stringify(next));
     if (why === undefined) return "";
     tellLog(why);
     process.kill(service.pid, "SIGKILL");
@@ -56,36 +56,39 @@ function tellLog(reason) {
 
 function ask(probesLeft) {
   const path = "/readyz";
-  const request = get({ host: "127.0.0.1", port, path, timeout: probeMs, agent: false }, (response) => {
-    let body = "";
-    response.setEncoding("utf8");
-    response.on("data", (part) => (body += part));
-    response.on("end", () => {
-      let verdict = body.slice(0, 200);
-      try {
-        const { status, notes = [], checks = {} } = JSON.parse(body);
-        const bad = Object.entries(checks).flatMap(([name, [result]]) =>
-          result?.status === "pass"
-            ? []
-            : [`${name} ${result?.status ?? "not run yet"} ${result?.output ?? ""}`.trim()],
-        );
-        verdict = [status, ...notes, ...bad].join("; ");
-      } catch {
-        // Not JSON: the start of the body says more than nothing.
-      }
-      finish(response.statusCode === 200 ? 0 : 1, `${response.statusCode} ${verdict}${note(true)}`);
-    });
-  });
+  const request = get(
+    { host: "127.0.0.1", port: PORT, path, timeout: PROBE_MS, agent: false },
+    (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (part) => (body += part));
+      response.on("end", () => {
+        let verdict = body.slice(0, 200);
+        try {
+          const { status, notes = [], checks = {} } = JSON.parse(body);
+          const bad = Object.entries(checks).flatMap(([name, [result]]) =>
+            result?.status === "pass"
+              ? []
+              : [`${name} ${result?.status ?? "not run yet"} ${result?.output ?? ""}`.trim()],
+          );
+          verdict = [status, ...notes, ...bad].join("; ");
+        } catch {
+          // Not JSON: the start of the body says more than nothing.
+        }
+        finish(response.statusCode === 200 ? 0 : 1, `${response.statusCode} ${verdict}${note(true)}`);
+      });
+    },
+  );
   request.on("timeout", () => {
     const said = note(false);
     // It asks again at once, so that a replica that hangs is ended before the next check.
     if (said === "" && probesLeft > 1) ask(probesLeft - 1);
-    else finish(1, `no answer from port ${port} within ${probeMs} ms${said}`);
+    else finish(1, `no answer from port ${PORT} within ${PROBE_MS} ms${said}`);
   });
   // Refused: it does not listen yet, or no longer listens. It starts or ends by itself.
-  request.on("error", (error) => finish(1, `port ${port}: ${error.message}`));
+  request.on("error", (error) => finish(1, `port ${PORT}: ${error.message}`));
 }
-const missed = Number(process.argv[2] ?? 0);
-const said = missed > 0 ? note(false) : "";
-if (said !== "") finish(1, `no answer from port ${port}${said}`);
-ask(probes - missed);
+const MISSED = Number(process.argv[2] ?? 0);
+const SAID = MISSED > 0 ? note(false) : "";
+if (SAID !== "") finish(1, `no answer from port ${PORT}${SAID}`);
+ask(PROBES - MISSED);

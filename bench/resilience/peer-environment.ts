@@ -21,7 +21,7 @@ export interface PeerEnvironment extends Environment {
   remove(): void;
 }
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 export const run = (program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): string =>
   execFileSync(program, args, {
@@ -33,7 +33,7 @@ export const run = (program: string, args: readonly string[], env: NodeJS.Proces
 
 export async function createPeerEnvironment(): Promise<PeerEnvironment> {
   const name = `resil-peers-${process.pid}`;
-  const { config } = readSettings(repository, "dev");
+  const { config } = readSettings(REPOSITORY, "dev");
   const wanted = imageNames(config);
   const image = (part: string): string => {
     const found = wanted.find((candidate) => candidate.startsWith(`${part}:`));
@@ -41,7 +41,7 @@ export async function createPeerEnvironment(): Promise<PeerEnvironment> {
     return found;
   };
   const folder = mkdtempSync(join(tmpdir(), "omniai-environment-"));
-  const { folder: context } = stageContext(repository, folder, image("node"));
+  const { folder: context } = stageContext(REPOSITORY, folder, image("node"));
   const images = ["1", "2"].map((version) => {
     const tag = `${name}:${version}`;
     const options = ["--build-arg", `NODE_IMAGE=${image("node")}`, "--label", `version=${version}`];

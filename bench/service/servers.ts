@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Where the server runs, and where everything else does. */
-export const serverCore = "0";
-export const clientCore = "1";
+export const SERVER_CORE = "0";
+export const CLIENT_CORE = "1";
 
 export interface Target {
   readonly name: string;
@@ -20,8 +20,8 @@ export interface Target {
   readonly stop: () => void;
 }
 
-const here = import.meta.dirname;
-const debianState = "/var/lib/nginx";
+const HERE = import.meta.dirname;
+const DEBIAN_STATE = "/var/lib/nginx";
 
 function run(program: string, args: readonly string[], cwd?: string): string {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", cwd });
@@ -30,7 +30,7 @@ function run(program: string, args: readonly string[], cwd?: string): string {
 }
 
 function pinned(command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
-  return spawn("taskset", ["-c", serverCore, ...command], {
+  return spawn("taskset", ["-c", SERVER_CORE, ...command], {
     // Not the whole environment: the service refuses OMNIAI_* names that are not its own.
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "ignore", "inherit"],
@@ -69,7 +69,7 @@ function restartable(
 /** This service as its image runs it (types stripped, the same flags), with a Redis of its own that fsyncs always. */
 export async function omniai(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), "omniai-bench-"));
-  const repository = join(here, "../..");
+  const repository = join(HERE, "../..");
   run("cp", ["-r", join(repository, "service"), folder]);
   run("ln", ["-s", join(repository, "node_modules"), join(folder, "node_modules")]);
   run(process.execPath, ["--disable-warning=ExperimentalWarning", join(folder, "service/build.mjs")]);
@@ -79,7 +79,7 @@ export async function omniai(): Promise<Target> {
       "--detach",
       "--rm",
       "--cpuset-cpus",
-      clientCore,
+      CLIENT_CORE,
       "--publish",
       "127.0.0.1:21279:6379",
       "redis:8",
@@ -131,7 +131,7 @@ export async function omniai(): Promise<Target> {
 }
 
 export async function betterSse(): Promise<Target> {
-  const { again, ...rest } = restartable(() => pinned([process.execPath, join(here, "better-sse.ts")], {}));
+  const { again, ...rest } = restartable(() => pinned([process.execPath, join(HERE, "better-sse.ts")], {}));
   await answers("http://127.0.0.1:21203/");
   return {
     ...rest,
@@ -174,7 +174,7 @@ http {
   );
   const nginx = join(folder, "root/usr/sbin/nginx");
   // nchan has nginx make Debian's folder for request bodies, whatever the configuration says.
-  const made = existsSync(debianState) ? undefined : mkdirSync(debianState, { recursive: true });
+  const made = existsSync(DEBIAN_STATE) ? undefined : mkdirSync(DEBIAN_STATE, { recursive: true });
   const { again, ...rest } = restartable(() =>
     pinned([nginx, "-p", folder, "-c", config, "-e", join(folder, "logs/error.log")], {}),
   );

@@ -1,5 +1,5 @@
 /** Proves that the figures of a load are right, and that a scenario which breaks a promise is seen to. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { nothingDropped } from "../resilience/judge.ts";
 import { measure, parseRows, timeline } from "../resilience/measure.ts";
 import { merge, renderTable } from "../resilience/report.ts";
@@ -28,7 +28,7 @@ function account(failures: readonly Failure[] = [], streams: Partial<Account["st
 
 const stored = (numbers: readonly number[]) =>
   parseRows(numbers.map((number) => `run-${String(number).padStart(8, "0")}`).join("\n"), "run");
-const all = Array.from({ length: 20 }, (_, number) => number);
+const ALL = Array.from({ length: 20 }, (_, number) => number);
 const figuresOf = (given: Account, numbers: readonly number[]) =>
   measure(given, stored(numbers), BEGAN, BEGAN + 10_000);
 const broken = (given: Account, numbers: readonly number[]): string[] =>
@@ -45,26 +45,26 @@ const refused = (number: number): Failure => ({
 
 describe("the account of a scenario", () => {
   it("finds nothing where nothing was lost", () => {
-    assert.deepEqual(broken(account(), all), []);
+    assert.deepEqual(broken(account(), ALL), []);
   });
 
   it("misses an acknowledged row that the database has not, and no other", () => {
-    assert.deepEqual(broken(account(), all.slice(1)), ["acknowledged rows missing: 1"]);
+    assert.deepEqual(broken(account(), ALL.slice(1)), ["acknowledged rows missing: 1"]);
     assert.equal(
       figuresOf(
         account([refused(3)]),
-        all.filter((number) => number !== 3),
+        ALL.filter((number) => number !== 3),
       ).rowsMissing,
       0,
     );
   });
 
   it("sees a row that was written twice", () => {
-    assert.deepEqual(broken(account(), [...all, 7]), ["rows doubled: 1"]);
+    assert.deepEqual(broken(account(), [...ALL, 7]), ["rows doubled: 1"]);
   });
 
   it("counts failures by kind, tells polite ones from others, and when the last was", () => {
-    const figures = figuresOf(account([refused(3), { ...refused(4), retryAfter: undefined }]), all);
+    const figures = figuresOf(account([refused(3), { ...refused(4), retryAfter: undefined }]), ALL);
     assert.deepEqual(figures.failed, [0, 2, 0]);
     assert.equal(figures.brusque, 1);
     assert.equal(figures.slowest503Ms, 1700);
@@ -75,9 +75,9 @@ describe("the account of a scenario", () => {
   it("counts silences that reach into the thing, and not those before it", () => {
     const silence = (from: number, to: number) => ({ from: BEGAN + from, to: BEGAN + to, stream: 0 });
     const before = account([], { silences: [silence(-9000, -1000)] });
-    assert.equal(figuresOf(before, all).longestSilence, 0);
+    assert.equal(figuresOf(before, ALL).longestSilence, 0);
     const into = account([], { silences: [silence(-1000, 5000)] });
-    assert.deepEqual(broken(into, all), ["longest silence of a stream: 6.0 s, at most 5 s"]);
+    assert.deepEqual(broken(into, ALL), ["longest silence of a stream: 6.0 s, at most 5 s"]);
   });
 
   it("has a value for each second of the chart", () => {
@@ -124,7 +124,7 @@ describe("the table", () => {
   });
 
   it("says of each scenario whether it holds, was not run, or failed", () => {
-    const figures = figuresOf(account(), all);
+    const figures = figuresOf(account(), ALL);
     const rows = renderTable([
       result("good", "d", { figures, verdicts: [{ what: "x", holds: true }] }),
       result("bad", "d", { figures, verdicts: [{ what: "y: 3", holds: false }] }),

@@ -11,11 +11,11 @@ import { ApiError } from "./api.js";
  */
 
 /** @type {AuthState} */
-const OPEN = { mode: "none", authenticated: false, scopes: [] };
+const open = { mode: "none", authenticated: false, scopes: [] };
 
 export class Auth {
   /** @type {AuthState} */
-  state = OPEN;
+  state = open;
   #api;
 
   /** @param {import("./api.js").Api} api */
@@ -47,7 +47,7 @@ export class Auth {
       };
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
-      this.state = OPEN;
+      this.state = open;
     }
     const wantsCsrf = this.state.authenticated && !this.#api.credentials.accessToken;
     if (wantsCsrf && !this.#api.credentials.csrfToken) await this.#fetchCsrf();

@@ -37,7 +37,7 @@ export function showStack(stack) {
 }
 
 /** @type {Record<import("./stream.js").State, string>} */
-const CONNECTION = {
+const connection = {
   connecting: "Connecting",
   live: "Live",
   polling: "Live, by polling",
@@ -49,7 +49,7 @@ const CONNECTION = {
 /** @param {import("./stream.js").State} state */
 export function showConnection(state) {
   at("connection").dataset["state"] = state === "polling" ? "live" : state;
-  write("connection-text", CONNECTION[state]);
+  write("connection-text", connection[state]);
 }
 
 /**
@@ -101,8 +101,8 @@ export function showUnreachable(verdict = "The service does not answer.") {
 }
 
 /** `npm run dev` has no Redis. */
-const WORDS = { pass: "Good", fail: "Away", absent: "Not used" };
-/** @typedef {keyof typeof WORDS} Status */
+const words = { pass: "Good", fail: "Away", absent: "Not used" };
+/** @typedef {keyof typeof words} Status */
 
 /** @param {any} diag the answer of /api/diag. */
 export function showDiag({ database, redis, events, replica, build, version, uptimeSeconds }) {
@@ -110,9 +110,9 @@ export function showDiag({ database, redis, events, replica, build, version, upt
     [number, latencyMs === undefined ? undefined : `${Math.max(1, Math.round(latencyMs))} ms`]
       .filter(Boolean)
       .join(" · ");
-  writeStatus("database", WORDS[/** @type {Status} */ (database.status)], database.status);
+  writeStatus("database", words[/** @type {Status} */ (database.status)], database.status);
   write("database-more", latency(database));
-  writeStatus("redis", WORDS[/** @type {Status} */ (redis.status)], redis.status);
+  writeStatus("redis", words[/** @type {Status} */ (redis.status)], redis.status);
   write("redis-more", latency(redis));
   const following = events.reader === "following";
   writeStatus("log", following ? "Following" : `Log is ${events.reader}`, following ? "pass" : "warn");

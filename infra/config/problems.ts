@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import type { ConfigProblem } from "./keys.ts";
 import { isWeaker } from "./policy-settings.ts";
-import { contradictions } from "./rules.ts";
+import { CONTRADICTIONS } from "./rules.ts";
 import { configSchema, schemaOf, type StackConfig } from "./schema.ts";
 import { holdsSecret, isSecretName, secretsIn } from "./secrets.ts";
 
@@ -91,7 +91,7 @@ export function findProblems(
       return Reflect.get(target, key, receiver) as unknown;
     },
   });
-  for (const rule of contradictions) {
+  for (const rule of CONTRADICTIONS) {
     try {
       problems.push(...rule(config, environment));
     } catch (error) {

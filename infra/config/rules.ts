@@ -1,10 +1,10 @@
 /** What contradicts what in a stack's config: the rooms' own rules, and those that are about several rooms. */
 import { parse as parseDomain } from "tldts";
-import { backendProblems } from "../components/backend/config.ts";
+import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
 import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
-import { pagesProblems } from "../components/pages/config.ts";
-import { tunnelProblems } from "../components/tunnel/config.ts";
+import { PAGES_PROBLEMS } from "../components/pages/config.ts";
+import { TUNNEL_PROBLEMS } from "../components/tunnel/config.ts";
 import type { ConfigProblem } from "./keys.ts";
 import { planPublicAccess } from "./public-access.ts";
 import type { StackConfig } from "./schema.ts";
@@ -41,13 +41,13 @@ const sameSitePages: Rule = (config) => {
   ];
 };
 
-export const contradictions: readonly Rule[] = [
+export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
   edgeProblems,
   someWayIn,
-  ...tunnelProblems,
-  ...pagesProblems,
-  ...backendProblems,
+  ...TUNNEL_PROBLEMS,
+  ...PAGES_PROBLEMS,
+  ...BACKEND_PROBLEMS,
   sameSitePages,
 ];
 

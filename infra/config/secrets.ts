@@ -90,12 +90,12 @@ export const load = <S extends z.ZodType>(schema: S, value: z.infer<S>): Loaded<
   mapSecrets(schema, value, (text) => (isSet(text) ? pulumi.secret(text) : undefined)) as Loaded<z.infer<S>>;
 
 /** The words that promise a secret: anywhere in a name, "key" only as its last word. */
-const SECRET_NAME = /PASS|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$/;
+const secretName = /PASS|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$/;
 /** A name that ends like this is of a public key, of the place of a secret, or of how long one lasts. */
-const HARMLESS_NAME = /(^|_)(PUBLIC|HOST)_KEY$|_(FILE|SECONDS|MINUTES|HOURS|DAYS)$/;
+const harmlessName = /(^|_)(PUBLIC|HOST)_KEY$|_(FILE|SECONDS|MINUTES|HOURS|DAYS)$/;
 
 /** True for a name that promises a secret, in capitals or in camel case: API_KEY, apiKey, PGPASSWORD. */
 export function isSecretName(name: string): boolean {
   const words = name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
-  return SECRET_NAME.test(words) && !HARMLESS_NAME.test(words);
+  return secretName.test(words) && !harmlessName.test(words);
 }

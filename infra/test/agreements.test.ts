@@ -2,16 +2,16 @@
  * What two rooms must agree on, where neither can import the other: the service, the edge in front of it, the page, and
  * the operator's commands. Each agreement is one test that reads both sides.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { corsHeaders } from "../../service/src/app.ts";
-import { patienceMs } from "../../service/src/auth/credentials/passwords.ts";
-import { defaultScopes, scopes } from "../../service/src/auth/principal.ts";
+import { PATIENCE_MS } from "../../service/src/auth/credentials/passwords.ts";
+import { DEFAULT_SCOPES, SCOPES } from "../../service/src/auth/principal.ts";
 import { pollQuerySchema } from "../../service/src/events/http/schema.ts";
-import { healthOperations } from "../../service/src/health/openapi.ts";
-import { operations } from "../../service/src/openapi.ts";
+import { HEALTH_OPERATIONS } from "../../service/src/health/openapi.ts";
+import { OPERATIONS } from "../../service/src/openapi.ts";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
 import { wellFormedId } from "../../service/src/platform/request-id.ts";
 import { securityHeaders } from "../../service/src/platform/security-headers.ts";
@@ -26,8 +26,8 @@ import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
 import { defaults } from "./defaults.ts";
 import { stackFile } from "./support/stack-file.ts";
 
-const repository = join(import.meta.dirname, "../..");
-const textOf = (path: string): string => readFileSync(join(repository, path), "utf8");
+const REPOSITORY = join(import.meta.dirname, "../..");
+const textOf = (path: string): string => readFileSync(join(REPOSITORY, path), "utf8");
 const number = (pattern: RegExp, text: string): number => {
   const found = pattern.exec(text)?.[1];
   assert.ok(found, `${pattern} is not found any more`);
@@ -47,19 +47,19 @@ const edge: EdgeConfig = {
   hosts: [],
   limits: { connections: 2000, requestRate: 1000, streams: 1000, streamRate: 200 },
 };
-const nginx = renderNginx(edge);
-const dockerfile = textOf("service/Dockerfile");
-const stream = textOf("frontend/js/stream.js");
-const pageSources = [
+const NGINX = renderNginx(edge);
+const DOCKERFILE = textOf("service/Dockerfile");
+const STREAM = textOf("frontend/js/stream.js");
+const PAGE_SOURCES = [
   "frontend/app.js",
-  ...readdirSync(join(repository, "frontend/js")).map((file) => `frontend/js/${file}`),
+  ...readdirSync(join(REPOSITORY, "frontend/js")).map((file) => `frontend/js/${file}`),
 ]
   .map(textOf)
   .join("\n");
 
 /** The directives of one location of nginx.conf. */
 function location(name: string): string {
-  const [, body] = new RegExp(`\\n    location ${name} \\{([\\s\\S]*?)\\n    \\}`).exec(nginx) ?? [];
+  const [, body] = new RegExp(`\\n    location ${name} \\{([\\s\\S]*?)\\n    \\}`).exec(NGINX) ?? [];
   return body ?? assert.fail(`nginx.conf has no location ${name}`);
 }
 
@@ -71,10 +71,10 @@ describe("service, edge and page", () => {
     );
     const longest = Math.max(...ofService);
     const ofEdge = number(/proxy_read_timeout (\d+)s/, location("= /api/events/poll"));
-    const ofPage = number(/const POLL_SECONDS = (\d+);/, stream);
+    const ofPage = number(/const POLL_SECONDS = (\d+);/, STREAM);
     assert.equal(ofPage, longest, "the page asks for as long as the service waits");
     assert.equal(ofEdge, longest + edge.responseSeconds, "the edge waits for that and for an answer");
-    const patience = number(/AbortSignal\.timeout\((\d+_?\d*)\)/, stream) / 1000;
+    const patience = number(/AbortSignal\.timeout\((\d+_?\d*)\)/, STREAM) / 1000;
     assert.ok(patience > ofEdge, "the page hears of the edge's error instead of giving up before");
   });
 
@@ -82,14 +82,14 @@ describe("service, edge and page", () => {
     const heartbeat = service.events.heartbeatMs / 1000;
     const ofEdge = number(/proxy_read_timeout (\d+)s/, location("= /_stream"));
     assert.ok(ofEdge > 2 * heartbeat, "one heartbeat may be lost");
-    const silence = number(/const SILENCE = ([\d.]+);/, stream);
+    const silence = number(/const SILENCE = ([\d.]+);/, STREAM);
     assert.ok(silence > 2, "the page leaves room for one lost heartbeat, too");
   });
 
   it("agree on what the page is told of its stack", async () => {
     const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" });
     const config = await withAnswer(rendered, async () => {
-      const { loadConfig: load } = (await import(join(repository, "frontend/js/config.js"))) as {
+      const { loadConfig: load } = (await import(join(REPOSITORY, "frontend/js/config.js"))) as {
         loadConfig: () => Promise<Record<string, unknown>>;
       };
       return load();
@@ -98,7 +98,7 @@ describe("service, edge and page", () => {
   });
 
   it("agree on the longest report of a page", async () => {
-    const { Reporter } = (await import(join(repository, "frontend/js/reporter.js"))) as {
+    const { Reporter } = (await import(join(REPOSITORY, "frontend/js/reporter.js"))) as {
       Reporter: new (api: { post: (path: string, body: unknown) => Promise<void> }) => {
         arrived(id: string): void;
         answered(ms: number): void;
@@ -123,7 +123,7 @@ describe("service, edge and page", () => {
     assert.equal(sent.length, 1);
     const [path, body] = sent[0] ?? [];
     assert.ok(
-      operations.some((operation) => operation.path === path && operation.method === "post"),
+      OPERATIONS.some((operation) => operation.path === path && operation.method === "post"),
       path,
     );
     const parsed = clientReportSchema.safeParse(body);
@@ -131,15 +131,15 @@ describe("service, edge and page", () => {
   });
 
   it("agree on the headers that a page sends and reads", () => {
-    const read = [...pageSources.matchAll(/headers\.get\("([a-z-]+)"\)/g)].map(([, name = ""]) => name);
+    const read = [...PAGE_SOURCES.matchAll(/headers\.get\("([a-z-]+)"\)/g)].map(([, name = ""]) => name);
     assert.ok(read.includes("retry-after"));
-    const exposedByEdge = /\$own_cors_exposed \{[^}]*"([a-z, -]+)"/.exec(nginx)?.[1]?.split(", ") ?? [];
+    const exposedByEdge = /\$own_cors_exposed \{[^}]*"([a-z, -]+)"/.exec(NGINX)?.[1]?.split(", ") ?? [];
     for (const name of read) {
       assert.ok(corsHeaders.exposed.includes(name), `the service does not expose ${name}`);
       assert.ok(exposedByEdge.includes(name), `the edge does not expose ${name}`);
     }
     for (const name of exposedByEdge) assert.ok(corsHeaders.exposed.includes(name), name);
-    const lines = pageSources.split("\n").filter((line) => line.includes("headers"));
+    const lines = PAGE_SOURCES.split("\n").filter((line) => line.includes("headers"));
     const sent = [...lines.join("\n").matchAll(/headers\["([a-z-]+)"\]|"([a-z]+-[a-z-]+)": /g)].map(
       ([, assigned, listed]) => assigned ?? listed ?? "",
     );
@@ -151,42 +151,42 @@ describe("service, edge and page", () => {
 
   it("agree on which scopes there are", () => {
     const named = (text: string): string[] => text.match(/\b(events|diag):\w+/g) ?? [];
-    for (const scope of named(pageSources)) assert.ok((scopes as readonly string[]).includes(scope), scope);
+    for (const scope of named(PAGE_SOURCES)) assert.ok((SCOPES as readonly string[]).includes(scope), scope);
     const help = /--scopes <list>",\s+"([^"]+)"/.exec(textOf("ops/cli.ts"))?.[1] ?? "";
-    assert.deepEqual(named(help), [...scopes]);
+    assert.deepEqual(named(help), [...SCOPES]);
     assert.match(help, /the first two/);
-    assert.deepEqual([...defaultScopes], scopes.slice(0, 2));
+    assert.deepEqual([...DEFAULT_SCOPES], SCOPES.slice(0, 2));
   });
 });
 
 describe("service and edge", () => {
   it("agree on the ports", () => {
     assert.deepEqual([service.port, service.internalPort], [PUBLIC_PORT, INTERNAL_PORT]);
-    assert.equal(number(/OMNIAI_PORT=(\d+)/, dockerfile), PUBLIC_PORT);
-    assert.equal(number(/OMNIAI_INTERNAL_PORT=(\d+)/, dockerfile), INTERNAL_PORT);
-    assert.match(dockerfile, new RegExp(`^EXPOSE ${PUBLIC_PORT} ${INTERNAL_PORT}$`, "m"));
+    assert.equal(number(/OMNIAI_PORT=(\d+)/, DOCKERFILE), PUBLIC_PORT);
+    assert.equal(number(/OMNIAI_INTERNAL_PORT=(\d+)/, DOCKERFILE), INTERNAL_PORT);
+    assert.match(DOCKERFILE, new RegExp(`^EXPOSE ${PUBLIC_PORT} ${INTERNAL_PORT}$`, "m"));
   });
 
   it("agree on the paths that have a rule of their own", () => {
-    const paths = operations.filter(({ ports }) => ports.includes("public")).map(({ path }) => path);
-    for (const [, path = ""] of nginx.matchAll(/location = (\/api\/\S+) /g))
+    const paths = OPERATIONS.filter(({ ports }) => ports.includes("public")).map(({ path }) => path);
+    for (const [, path = ""] of NGINX.matchAll(/location = (\/api\/\S+) /g))
       assert.ok(paths.includes(path), path);
-    const probes = /location ~ \^\/\(([a-z|]+)\)\$/.exec(nginx)?.[1]?.split("|") ?? [];
+    const probes = /location ~ \^\/\(([a-z|]+)\)\$/.exec(NGINX)?.[1]?.split("|") ?? [];
     assert.deepEqual(
       probes.map((probe) => `/${probe}`),
-      healthOperations.map(({ path }) => path),
+      HEALTH_OPERATIONS.map(({ path }) => path),
     );
     for (const path of paths) assert.ok(path.startsWith("/api/") || probes.includes(path.slice(1)), path);
   });
 
   it("agree on who the client is: the edge names one address, and the service counts one hop", () => {
-    const named = nginx.match(/proxy_set_header X-Forwarded-For .*/g) ?? [];
+    const named = NGINX.match(/proxy_set_header X-Forwarded-For .*/g) ?? [];
     assert.ok(named.length > 0);
     for (const line of named) assert.equal(line, "proxy_set_header X-Forwarded-For $remote_addr;");
   });
 
   it("agree on which request ids are kept", () => {
-    const [, pattern = ""] = /map \$http_x_request_id \$trace \{[^}]*"~([^"]+)"/.exec(nginx) ?? [];
+    const [, pattern = ""] = /map \$http_x_request_id \$trace \{[^}]*"~([^"]+)"/.exec(NGINX) ?? [];
     const ofEdge = new RegExp(pattern);
     const text = fc.oneof(
       fc.string(),
@@ -206,13 +206,13 @@ describe("service and edge", () => {
     securityHeaders({} as never, response as never, () => undefined);
     assert.ok(ofService.size >= 5);
     for (const [name, value] of ofService) {
-      const ofEdge = new RegExp(`add_header ${name} "([^"]*)" always;`, "i").exec(nginx)?.[1];
+      const ofEdge = new RegExp(`add_header ${name} "([^"]*)" always;`, "i").exec(NGINX)?.[1];
       assert.equal(ofEdge, value.replaceAll(";  ", "; "), name);
     }
   });
 
   it("agree on how long a body may be: the service's own limit is below the edge's", () => {
-    const ofEdge = number(/client_max_body_size (\d+)m;/, nginx) * 1024 * 1024;
+    const ofEdge = number(/client_max_body_size (\d+)m;/, NGINX) * 1024 * 1024;
     assert.ok(service.bodyLimitBytes < ofEdge);
     assert.ok(service.events.maxEventBytes < service.bodyLimitBytes);
   });
@@ -221,7 +221,7 @@ describe("service and edge", () => {
     const ms = edge.responseSeconds * 1000;
     for (const [what, limit] of Object.entries({
       "an append": service.events.appendDeadlineMs,
-      "a login in its turn": patienceMs,
+      "a login in its turn": PATIENCE_MS,
       "a check": service.health.deadlineMs,
     }))
       assert.ok(limit < ms, `${what}: ${limit} ms`);
@@ -233,13 +233,13 @@ describe("service and infra", () => {
     const run = [
       ...textOf("infra/components/backend/backend.ts").matchAll(/service\/[\w/.-]+\.m?js\b/g),
       ...textOf("ops/commands/user.ts").matchAll(/service\/[\w/.-]+\.m?js\b/g),
-      ...dockerfile.matchAll(/service\/[\w/.-]+\.m?js\b/g),
+      ...DOCKERFILE.matchAll(/service\/[\w/.-]+\.m?js\b/g),
     ].map(([file]) => file);
     assert.ok(run.length >= 5, run.join(" "));
     for (const file of run) {
       // build.mjs makes dist/ of src/.
       const source = file.replace("/dist/", "/src/").replace(/\.js$/, ".ts");
-      assert.ok(existsSync(join(repository, source)), file);
+      assert.ok(existsSync(join(REPOSITORY, source)), file);
     }
   });
 
@@ -297,7 +297,7 @@ describe("service and infra", () => {
   });
 
   it("agree on the memory of a replica: its heap takes at most half of the least that config allows", () => {
-    const flags = [...dockerfile.matchAll(/--max-semi-space-size=(\d+)"?,? "?--max-old-space-size=(\d+)/g)];
+    const flags = [...DOCKERFILE.matchAll(/--max-semi-space-size=(\d+)"?,? "?--max-old-space-size=(\d+)/g)];
     assert.equal(flags.length, 2, "the warm-up and the command");
     for (const [, semi, old] of flags) assert.ok(3 * Number(semi) + Number(old) <= 192 / 2);
     assert.ok(

@@ -1,5 +1,5 @@
 /** The commit that the service is said to be built from. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

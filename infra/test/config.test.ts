@@ -1,5 +1,5 @@
 /** The config: what each key may be, and how problems are told. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { typedValue } from "../config/config.ts";
 import { ConfigError, parseConfig } from "../config/problems.ts";
 import { isSameSite } from "../config/rules.ts";

@@ -1,5 +1,5 @@
 /** The build context of the service's image. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

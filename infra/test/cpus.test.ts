@@ -1,5 +1,5 @@
 /** How CPU limits are spelled. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spellCpus } from "../config/cpus.ts";
 import { configSchema } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
@@ -26,7 +26,7 @@ const kept: Readonly<Record<string, string>> = {
   "10.5": "10.5",
   "10.25": "10.25",
 };
-const changed = ["10", "20", "100", "101", "0.05", "0.01", "0.001", "0.005", "10.05", "100.25", "10.001"];
+const CHANGED = ["10", "20", "100", "101", "0.05", "0.01", "0.001", "0.005", "10.05", "100.25", "10.001"];
 
 describe("spellCpus", () => {
   for (const [cores, spelling] of Object.entries(kept)) {
@@ -34,7 +34,7 @@ describe("spellCpus", () => {
       assert.equal(spellCpus(cores), spelling));
   }
 
-  for (const cores of [...changed, "0", "-1", "NaN", ""]) {
+  for (const cores of [...CHANGED, "0", "-1", "NaN", ""]) {
     it(`has no spelling for "${cores}"`, () => assert.equal(spellCpus(cores), undefined));
   }
 

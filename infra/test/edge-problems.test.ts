@@ -1,5 +1,5 @@
 /** The edge's own problem documents, held against the service's catalogue, which clients are told about. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { maintenanceProblem } from "../../ops/engine/maintenance.ts";
 import { allProblemTypes, edgeProblemTypes, PROBLEM_URN } from "../../service/src/platform/problem-types.ts";
 import { renderProblems } from "../components/edge/problems.ts";
@@ -11,15 +11,15 @@ interface ProblemDocument {
 }
 
 /** What the edge answers, as a client reads it. */
-const documents = [...renderProblems().matchAll(/return (\d+) '(\{.*\})\\n';/g)].map(
+const DOCUMENTS = [...renderProblems().matchAll(/return (\d+) '(\{.*\})\\n';/g)].map(
   ([, status, body = ""]) => ({ code: Number(status), ...(JSON.parse(body) as ProblemDocument) }),
 );
 const slugOf = ({ type }: { readonly type: string }): string => type.slice(PROBLEM_URN.length);
 
 describe("the edge's problem documents", () => {
   it("have a type of the catalogue, with its status and title", () => {
-    assert.ok(documents.length >= 10, `${documents.length} documents are read`);
-    for (const { code, type, title, status } of documents) {
+    assert.ok(DOCUMENTS.length >= 10, `${DOCUMENTS.length} documents are read`);
+    for (const { code, type, title, status } of DOCUMENTS) {
       assert.ok(type.startsWith(PROBLEM_URN), type);
       const known = allProblemTypes[slugOf({ type })];
       assert.deepEqual({ title, status }, { title: known?.title, status: known?.status }, type);
@@ -29,7 +29,7 @@ describe("the edge's problem documents", () => {
 
   it("are all that the catalogue has of the edge, together with the one of a maintenance", () => {
     const maintenance = maintenanceProblem("text", new Date()) as unknown as ProblemDocument;
-    const answered = [...documents, maintenance].map(slugOf);
+    const answered = [...DOCUMENTS, maintenance].map(slugOf);
     assert.deepEqual(
       Object.keys(edgeProblemTypes).filter((slug) => !answered.includes(slug)),
       [],

@@ -1,5 +1,5 @@
 /** The edge's configuration as text; test/e2e/edge.test.ts tries it on a real nginx. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";

@@ -1,12 +1,12 @@
 /** The steps themselves, in a folder that stands for the machine; what they would start is stood in for. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { renderStep, type Step } from "../components/host/plan.ts";
 
-const hasJq = spawnSync("jq", ["--version"]).status === 0;
+const HAS_JQ = spawnSync("jq", ["--version"]).status === 0;
 
 describe("the host's steps, run", () => {
   let machine: string;
@@ -50,7 +50,7 @@ describe("the host's steps, run", () => {
     const file = "etc/docker/daemon.json";
     const daemon = (): unknown => JSON.parse(read(file));
     before(function () {
-      if (!hasJq) this.skip(); // the step installs it; here nothing is installed
+      if (!HAS_JQ) this.skip(); // the step installs it; here nothing is installed
     });
 
     it("bounds the logs of an engine that nobody set up", () => {

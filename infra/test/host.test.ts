@@ -1,5 +1,5 @@
 /** The host's steps as text, and its config. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { hostProblems } from "../components/host/config.ts";
 import { renderStep, runAs, STEPS } from "../components/host/plan.ts";

@@ -1,5 +1,5 @@
 /** The service's own part of the lockfile. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pruneLockfile, type Lockfile } from "../components/backend/lockfile.ts";

@@ -1,5 +1,5 @@
 /** The whole program for a stack with a page. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackFiles, staticFiles } from "../components/pages/site.ts";
@@ -8,7 +8,7 @@ import { pagesConfig, SECRETS } from "./support/tunnel-config.ts";
 
 const PAGES = "github:index/repositoryPages:RepositoryPages";
 const FILE = "github:index/repositoryFile:RepositoryFile";
-const frontend = join(import.meta.dirname, "../../frontend");
+const FRONTEND = join(import.meta.dirname, "../../frontend");
 
 describe("the program, with a page", () => {
   let program: Recording;
@@ -26,7 +26,7 @@ describe("the program, with a page", () => {
       paths.filter((path) => /tsconfig|test/.test(path)),
       [],
     );
-    assert.equal(contentOf("app.js"), readFileSync(join(frontend, "app.js"), "utf8"));
+    assert.equal(contentOf("app.js"), readFileSync(join(FRONTEND, "app.js"), "utf8"));
   });
 
   it("tells the page the same API as the stack's own outputs", () => {
@@ -133,7 +133,7 @@ describe("the page's files", () => {
     );
   });
 
-  const files = new Map(staticFiles(frontend).map(({ path, content }) => [path, content]));
+  const files = new Map(staticFiles(FRONTEND).map(({ path, content }) => [path, content]));
 
   it("are all there that they name", () => {
     for (const [path, content] of files) {

@@ -1,5 +1,5 @@
 /** The environment of a stack, and exceptions from its policies. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { ConfigError, parseConfig } from "../config/problems.ts";
 import { environmentOf, isMandatory } from "../config/policy-settings.ts";
 import { defaults } from "./defaults.ts";

@@ -2,7 +2,7 @@
  * What infra/ uses of its packages although they do not promise it. Each test says at an upgrade which use broke, and
  * what to do about it.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

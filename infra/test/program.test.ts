@@ -1,5 +1,5 @@
 /** The whole program under mocks: what a stack declares. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { COMMAND, CONTAINER, isSecret, record, secretValue, type Recording } from "./support/recorder.ts";
 
 describe("the program, for the dev stack", () => {

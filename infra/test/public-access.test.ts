@@ -1,5 +1,5 @@
 /** How the world reaches a stack, and what contradicts it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { ConfigError, findProblems, parseConfig } from "../config/problems.ts";
 import type { StackConfig } from "../config/schema.ts";
 import { planPublicAccess } from "../config/public-access.ts";

@@ -1,5 +1,5 @@
 /** What Redis, PostgreSQL and the edge are told, as text. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
 import fc from "fast-check";

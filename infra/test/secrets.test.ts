@@ -1,5 +1,5 @@
 /** The one rule for what is a secret: the schema's marks, the names, and what follows from both. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
 import { ConfigError, findProblems, foreignProblems, type Known } from "../config/problems.ts";
 import { configSchema } from "../config/schema.ts";
@@ -8,7 +8,7 @@ import { defaults } from "./defaults.ts";
 import { record } from "./support/recorder.ts";
 
 const PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ncanary\n-----END OPENSSH PRIVATE KEY-----\n";
-const SECRETS: Readonly<Record<string, unknown>> = {
+const secrets: Readonly<Record<string, unknown>> = {
   hostPrivateKey: PRIVATE_KEY,
   cloudflareApiToken: "canary-cloudflare",
   githubToken: "canary-github",
@@ -48,7 +48,7 @@ describe("what is a secret", () => {
 
 describe("secrets of a config", () => {
   it("are refused in the clear, each with its place and what to do, and not shown", () => {
-    const problems = problemsOf(SECRETS);
+    const problems = problemsOf(secrets);
     assert.deepEqual(problems.map(({ key, path = [] }) => [key, ...path].join(".")).sort(), PATHS);
     const { message } = new ConfigError("prod", problems);
     assert.doesNotMatch(message, /canary/);
@@ -58,8 +58,8 @@ describe("secrets of a config", () => {
   });
 
   it("are right when each of them is encrypted, and refused when one is not", () => {
-    assert.deepEqual(problemsOf(SECRETS, { isEncrypted: () => true }), []);
-    const { length } = problemsOf(SECRETS, {
+    assert.deepEqual(problemsOf(secrets, { isEncrypted: () => true }), []);
+    const { length } = problemsOf(secrets, {
       isEncrypted: (path) => path.join(".") !== "providers.0.apiKey",
     });
     assert.equal(length, 1);
@@ -99,7 +99,7 @@ describe("secrets of a config", () => {
   });
 
   it("are outputs for the program, kept secret, and undefined where none is set", async () => {
-    const { config } = findProblems({ ...defaults, ...SECRETS }, { isEncrypted: () => true });
+    const { config } = findProblems({ ...defaults, ...secrets }, { isEncrypted: () => true });
     const loaded = load(configSchema, config);
     const outputs = [
       loaded.hostPrivateKey,
@@ -116,7 +116,7 @@ describe("secrets of a config", () => {
   });
 
   it("end the program where Pulumi hands one over that is in the clear", async () => {
-    const { providers } = SECRETS;
+    const { providers } = secrets;
     await assert.rejects(record("dev", { providers }), /omniai:providers\[0\]\.apiKey is \[not shown\]/);
     await assert.rejects(
       record("dev", { "cloudflare:apiToken": "canary" }),

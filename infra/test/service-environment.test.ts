@@ -2,7 +2,7 @@
  * What the program plans for the service, read by the service's own reader: a name that it does not know, a value that
  * it refuses, or a secret's file that nobody writes would otherwise show at a deploy.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import { SECRETS } from "./support/tunnel-config.ts";
 type Environment = Record<string, string>;
 
 const SECRETS_FOLDER = "/run/secrets";
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /** Every number of the config at one end of what it may be. Two ports must not be the same. */
 const ends = (end: "minValue" | "maxValue"): Record<string, number> => ({
@@ -59,7 +59,7 @@ const plans: Readonly<Record<string, { stack: string; config: Record<string, unk
 
 /** What the image itself sets (service/Dockerfile). */
 function imageEnvironment(): Environment {
-  const text = readFileSync(join(repository, "service/Dockerfile"), "utf8").replaceAll("\\\n", " ");
+  const text = readFileSync(join(REPOSITORY, "service/Dockerfile"), "utf8").replaceAll("\\\n", " ");
   const lines = [...text.matchAll(/^ENV (.*)$/gm)].flatMap(([, line = ""]) => line.trim().split(/\s+/));
   return Object.fromEntries(lines.map((line) => line.split("=") as [string, string]));
 }
@@ -141,7 +141,7 @@ describe("the environment that is planned for the service", function () {
       OMNIAI_PAGE_SITE: configSchema.shape.pageSite.options,
       OMNIAI_LOG_LEVEL: configSchema.shape.logLevel.options,
     };
-    const secret = { OMNIAI_AUTH_SECRET_FILE: join(repository, "service/test/support/auth-secret.txt") };
+    const secret = { OMNIAI_AUTH_SECRET_FILE: join(REPOSITORY, "service/test/support/auth-secret.txt") };
     for (const [name, options] of Object.entries(choices))
       for (const option of options) read({ ...secret, [name]: option });
   });

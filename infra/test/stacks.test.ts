@@ -1,5 +1,5 @@
 /** The same program for each stack of this repository: its own file, and what an owner adds to it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { unpack } from "./support/archive.ts";

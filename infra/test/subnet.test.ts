@@ -1,5 +1,5 @@
 /** Private subnets that the program chooses. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import {
   gatewayOf,

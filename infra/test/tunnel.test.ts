@@ -2,7 +2,7 @@
  * The whole program for a stack with a tunnel. B1 to B8 are the traps of the Cloudflare provider that
  * docs/decisions/0022-tunnel.md lists.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { planIngress, UNUSED } from "../components/tunnel/ingress.ts";
@@ -27,7 +27,7 @@ const NETWORK = "docker:index/network:Network";
 
 const BUCKET = "cloudflare:index/r2Bucket:R2Bucket";
 
-const CATCH_ALL = { service: "http_status:404" };
+const catchAll = { service: "http_status:404" };
 const TUNNEL_SECRET = Buffer.from("canary-omniai-prod-tunnel-secret".padEnd(40, "-")).toString("base64");
 
 type Rules = { ingresses: Record<string, unknown>[] };
@@ -97,7 +97,7 @@ describe("the program, with a tunnel", () => {
     assert.equal(config.protect, true);
     assert.equal(config.deletedWith, "omniai-prod");
     const closing = await record("prod", { ...tunnelConfig, tunnelClosing: true }, SECRETS);
-    assert.deepEqual(ingressOf(closing), [CATCH_ALL]);
+    assert.deepEqual(ingressOf(closing), [catchAll]);
     assert.equal(closing.named(TUNNEL_CONFIG, "omniai-prod").protect, false);
     assert.equal(closing.named(TUNNEL, "omniai-prod").protect, false);
   });
@@ -112,7 +112,7 @@ describe("the program, with a tunnel", () => {
   });
 
   it("B3: ends with the catch-all and leaves no field to a default", () => {
-    assert.deepEqual(ingressOf(program).at(-1), CATCH_ALL);
+    assert.deepEqual(ingressOf(program).at(-1), catchAll);
     const { originRequest, ...rule } = ingressOf(program)[0] ?? {};
     assert.deepEqual(rule, { hostname: "api.example.org", service: "http://edge:8080" });
     const { connectTimeout, keepAliveTimeout } = originRequest as Record<string, number>;

@@ -1,5 +1,5 @@
 /** What a container of a workload is. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { duration, planContainer, type WorkloadArgs } from "../workload.ts";

@@ -3,7 +3,7 @@ import type { CommonOptions } from "../stack/place.ts";
 import { runPreview, runPulumi } from "../stack/run.ts";
 import { openStackAlone } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
-import { EXIT, InterruptedError, OpsError } from "../terminal/errors.ts";
+import { exit, InterruptedError, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { print } from "../terminal/output.ts";
 import { confirm, requireTerminal } from "../terminal/prompt.ts";
@@ -24,7 +24,7 @@ export async function host(options: HostOptions): Promise<void> {
     throw new OpsError(
       `Stack ${stack} prepares no host: omniai:hostPrepare is false.`,
       'Set it, and the other host keys ("A remote host" in docs/environments.md).',
-      EXIT.usage,
+      exit.usage,
     );
   }
   const target = hostTargets(stack, settings.project);

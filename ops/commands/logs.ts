@@ -6,7 +6,7 @@ import { identityOf, type Identity, listContainers, type ContainerView } from ".
 import { byStack } from "../engine/stack-filter.ts";
 import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
 import { signals } from "../stack/this-process.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { paint, print } from "../terminal/output.ts";
 
@@ -16,19 +16,19 @@ export interface LogsOptions extends CommonOptions {
   readonly since?: string;
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
 
 /** Pure: "10m", "2h" or a date, as seconds since 1970. @throws OpsError for anything else */
 export function sinceSeconds(text: string, now: Date = new Date()): number {
   const relative = /^(\d+)\s*(s|m|min|h|d)$/.exec(text.trim());
   if (relative !== null)
-    return Math.floor(now.getTime() / 1000) - Number(relative[1]) * (UNITS[relative[2] ?? "s"] ?? 1);
+    return Math.floor(now.getTime() / 1000) - Number(relative[1]) * (units[relative[2] ?? "s"] ?? 1);
   const date = new Date(text);
   if (Number.isNaN(date.getTime())) {
     throw new OpsError(
       `--since ${text} is not a time.`,
       'Give a span such as "10m", "2h" or "1d", or a date such as "2026-11-23T10:00".',
-      EXIT.usage,
+      exit.usage,
     );
   }
   return Math.floor(date.getTime() / 1000);
@@ -63,7 +63,7 @@ export async function logs(workload: string | undefined, options: LogsOptions): 
         ? `Stack ${place.stack} has no container on this engine.`
         : `Stack ${place.stack} has no container of a workload "${workload}". It has: ${known}.`,
       all.length === 0 ? `Deploy it: ${npmRun("up", place.stack)}` : "Name one of them.",
-      EXIT.usage,
+      exit.usage,
     );
   }
   const since = options.since === undefined ? undefined : sinceSeconds(options.since);
@@ -96,7 +96,7 @@ async function follow(
   tail: number,
   since: number | undefined,
 ): Promise<void> {
-  signals.begin({ title: "following the logs", cancel: () => process.exit(EXIT.ok) });
+  signals.begin({ title: "following the logs", cancel: () => process.exit(exit.ok) });
   // A container that starts again ends its log and begins another one, which is followed from there on.
   const followed = new Set<string>();
   const attach = async (

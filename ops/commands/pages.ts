@@ -1,11 +1,11 @@
 /** `npm run pages -- build`: writes the page of a stack as files, for whoever serves or deploys it. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { RuntimeConfig } from "../../infra/components/pages/runtime-config.ts";
 import { stackFiles, staticFiles, type SiteFile } from "../../infra/components/pages/site.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
 import { openSession } from "../stack/session.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { print } from "../terminal/output.ts";
 
@@ -19,12 +19,12 @@ export function writeSite(folder: string, files: readonly SiteFile[]): void {
     throw new OpsError(
       `${folder} is not empty; the files in it would be published with the page.`,
       "Name a folder that is empty or does not exist yet: --out DIR",
-      EXIT.usage,
+      exit.usage,
     );
   }
   for (const file of files) {
-    const target = path.join(folder, file.path);
-    mkdirSync(path.dirname(target), { recursive: true });
+    const target = join(folder, file.path);
+    mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, file.content);
   }
 }
@@ -46,8 +46,8 @@ export async function pages(_action: string, options: PagesOptions): Promise<voi
   const { handle, stack } = await openSession(options, { create: false, onlyLooking: true });
   const config = runtimeConfigOf(await handle.state.outputs(), stack);
   const domain = handle.settings.config.pagesDomain ?? "";
-  const folder = path.resolve(options.out);
-  const files = [...staticFiles(path.join(ROOT, "frontend")), ...stackFiles(config, domain)];
+  const folder = resolve(options.out);
+  const files = [...staticFiles(join(ROOT, "frontend")), ...stackFiles(config, domain)];
   writeSite(folder, files);
   print(
     `The page of stack ${stack} is written to ${folder} (${files.length} files); it calls ${config.apiBaseUrl}.`,

@@ -6,7 +6,7 @@ import { RunFailed, runPreview } from "../stack/run.ts";
 import { openSession } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
 import type { Violation } from "../stack/violations.ts";
-import { EXIT, explain, OpsError } from "../terminal/errors.ts";
+import { exit, explain, OpsError } from "../terminal/errors.ts";
 import { paint, print, printJson } from "../terminal/output.ts";
 
 export interface PolicyOptions extends Omit<CommonOptions, "stack"> {
@@ -41,7 +41,7 @@ export async function policy(options: PolicyOptions): Promise<void> {
     throw new OpsError(
       `Mandatory policies do not hold for stack ${violated.join(", ")}.`,
       "Correct what is listed above, or give it an exception with a reason and an end (docs/policies.md).",
-      EXIT.policy,
+      exit.policy,
     );
   }
   if (failed.length > 0)

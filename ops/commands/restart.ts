@@ -10,10 +10,10 @@ import type { StackHandle } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
 import { runPreview, type Change } from "../stack/run.ts";
 import { openSession, type Session } from "../stack/session.ts";
-import { labelsOf, nameOf, resourcesOf, TYPES, type State } from "../stack/state.ts";
+import { labelsOf, nameOf, resourcesOf, types, type State } from "../stack/state.ts";
 import { say } from "../stack/this-process.ts";
 import { currentOptions } from "../stack/versions.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { paint, print } from "../terminal/output.ts";
 
@@ -23,7 +23,7 @@ export interface RestartOptions extends CommonOptions {
 
 /** Pure: the replicas of a workload, in order and without those that wait for their deletion. */
 export function replicaUrns(state: State, workload: string): string[] {
-  return resourcesOf(state, TYPES.container)
+  return resourcesOf(state, types.container)
     .filter((resource) => resource.delete !== true && labelsOf(resource)[WORKLOAD_LABEL] === workload)
     .sort((left, right) => Number(labelsOf(left)[REPLICA_LABEL]) - Number(labelsOf(right)[REPLICA_LABEL]))
     .map(({ urn }) => urn);
@@ -33,7 +33,7 @@ export function replicaUrns(state: State, workload: string): string[] {
 export const workloadsOf = (state: State): string[] =>
   [
     ...new Set(
-      resourcesOf(state, TYPES.container)
+      resourcesOf(state, types.container)
         .map((resource) => labelsOf(resource)[WORKLOAD_LABEL])
         .filter((workload) => workload !== undefined),
     ),
@@ -48,7 +48,7 @@ export async function restart(options: RestartOptions): Promise<void> {
     throw new OpsError(
       `Stack ${stack} has no workload "${options.workload}". It has: ${workloadsOf(state).join(", ") || "none"}.`,
       `Name one of them with --workload, or deploy the stack: ${npmRun("up", stack)}`,
-      EXIT.usage,
+      exit.usage,
     );
   }
   const pulumiOptions = currentOptions(session);

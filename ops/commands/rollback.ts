@@ -22,7 +22,7 @@ import {
   removeObsolete,
   type GoodVersion,
 } from "../stack/versions.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, paint, print, printJson, table } from "../terminal/output.ts";
 
@@ -70,7 +70,7 @@ async function choose(to: string | undefined, place: Place, docker: Docker): Pro
         ? `Stack ${place.stack} has no version to go back to. Good versions: ${known}.`
         : `Stack ${place.stack} has never had a good version "${to}". Good versions: ${known}.`,
       `\`${list}\` shows them with their times.`,
-      EXIT.usage,
+      exit.usage,
     );
   }
   if (await hasImage(docker, found.build)) return found;

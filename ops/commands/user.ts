@@ -5,7 +5,7 @@
 import { isGood, listContainers } from "../engine/containers.ts";
 import { execIn } from "../engine/exec.ts";
 import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { note, paint, print } from "../terminal/output.ts";
 
@@ -60,7 +60,7 @@ export async function user(command: string, name: string | undefined, options: U
       `The replica may be of another version than this checkout. Deploy this one: ${npmRun("up", stack)}`,
     );
   }
-  if (!answer.ok) throw new OpsError(answer.what, answer.remedy, exitCode === 2 ? EXIT.usage : EXIT.failed);
+  if (!answer.ok) throw new OpsError(answer.what, answer.remedy, exitCode === 2 ? exit.usage : exit.failed);
   if (options.json) return print(JSON.stringify(answer, undefined, 2));
   printAnswer(command, answer, stack);
 }
@@ -95,12 +95,12 @@ function printAnswer(command: string, answer: Extract<Answer, { ok: true }>, sta
     return;
   }
   const { user: one, password, note: more } = answer;
-  print(`${PAST[command] ?? command} ${paint("bold", one.name)} (${one.id}), ${one.scopes.join(" ")}`);
+  print(`${past[command] ?? command} ${paint("bold", one.name)} (${one.id}), ${one.scopes.join(" ")}`);
   if (password !== undefined) print(`Password, shown this once: ${paint("bold", password)}`);
   if (more !== undefined) print(more);
 }
 
-const PAST: Readonly<Record<string, string>> = {
+const past: Readonly<Record<string, string>> = {
   add: "Added",
   passwd: "New password for",
   disable: "Disabled, logged out and cut off everywhere:",

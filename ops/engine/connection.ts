@@ -1,8 +1,8 @@
 /** The connection to a Docker engine, by its address alone: DOCKER_HOST of this process does not count. */
 import { readFileSync } from "node:fs";
-import path from "node:path";
+import { join } from "node:path";
 import Docker from "dockerode";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 
 /** Pure but for the certificates: an address as DOCKER_HOST writes it, as the client's options. @throws OpsError */
 export function connectionOptions(address: string, env: NodeJS.ProcessEnv): Docker.DockerOptions {
@@ -15,14 +15,14 @@ export function connectionOptions(address: string, env: NodeJS.ProcessEnv): Dock
     throw new OpsError(
       `"${address}" is not the address of a Docker engine.`,
       "Write it like unix:///var/run/docker.sock, ssh://user@host or tcp://host:2376, in omniai:dockerHost or DOCKER_HOST.",
-      EXIT.usage,
+      exit.usage,
     );
   }
   const { protocol, hostname: host, port, username } = new URL(url);
   if (protocol === "ssh:")
     return { protocol: "ssh", host, port, username, sshOptions: { agent: env["SSH_AUTH_SOCK"] } };
   const folder = env["DOCKER_CERT_PATH"];
-  const file = (name: string): Buffer => readFileSync(path.join(folder ?? "", name));
+  const file = (name: string): Buffer => readFileSync(join(folder ?? "", name));
   return {
     protocol: env["DOCKER_TLS_VERIFY"] === "1" || port === "2376" ? "https" : "http",
     host,
@@ -43,7 +43,7 @@ export async function checkEngine(docker: Docker, address: string): Promise<void
     throw new OpsError(
       `The Docker engine at ${address} does not answer: ${(error as Error).message}`,
       "Start it (Docker Desktop, or `systemctl start docker`), or run `npm run up`, which starts one where it may. `npm run doctor` says more.",
-      EXIT.failed,
+      exit.failed,
       { cause: error },
     );
   }

@@ -3,9 +3,20 @@
  * The file belongs to this machine: a change that was made elsewhere is in the file of that machine.
  */
 import { randomBytes } from "node:crypto";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimes,
+  writeFileSync,
+} from "node:fs";
+import { hostname, userInfo } from "node:os";
+import { join } from "node:path";
 import { isAlive } from "../../tools/host/process.mjs";
 import type { Values } from "./config-files.ts";
 
@@ -41,16 +52,15 @@ export interface Change {
 /** In bytes. A longer file is renamed to `.1`, and replaces the one that was renamed before. */
 const LONGEST = 1024 * 1024;
 
-const folderOf = (stateDir: string): string => path.join(stateDir, "audit");
-const fileOf = (stateDir: string, stack: string): string => path.join(folderOf(stateDir), `${stack}.jsonl`);
+const folderOf = (stateDir: string): string => join(stateDir, "audit");
+const fileOf = (stateDir: string, stack: string): string => join(folderOf(stateDir), `${stack}.jsonl`);
 
 /** The changes of a stack, oldest first. A line that a kill cut off is left out. */
 export function readChanges(stateDir: string, stack: string): Change[] {
   const file = fileOf(stateDir, stack);
   return [`${file}.1`, file].flatMap((one) => {
-    if (!fs.existsSync(one)) return [];
-    return fs
-      .readFileSync(one, "utf8")
+    if (!existsSync(one)) return [];
+    return readFileSync(one, "utf8")
       .split("\n")
       .flatMap((line) => {
         try {
@@ -72,20 +82,19 @@ export function servingBuild(changes: readonly Change[]): string | undefined {
 
 /** Every stack that has changes here. */
 export function auditedStacks(stateDir: string): string[] {
-  if (!fs.existsSync(folderOf(stateDir))) return [];
-  return fs
-    .readdirSync(folderOf(stateDir))
+  if (!existsSync(folderOf(stateDir))) return [];
+  return readdirSync(folderOf(stateDir))
     .map((name) => /^([^.]+)\.jsonl$/.exec(name)?.[1])
     .filter((name) => name !== undefined);
 }
 
 function append(stateDir: string, stack: string, change: Change): void {
   const file = fileOf(stateDir, stack);
-  if ((fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LONGEST) fs.renameSync(file, `${file}.1`);
-  fs.appendFileSync(file, `${JSON.stringify(change)}\n`, { mode: 0o600 });
+  if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LONGEST) renameSync(file, `${file}.1`);
+  appendFileSync(file, `${JSON.stringify(change)}\n`, { mode: 0o600 });
 }
 
-const who = (): string => `${process.env["SUDO_USER"] ?? os.userInfo().username}@${os.hostname()}`;
+const who = (): string => `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`;
 
 /** A change that is under way. Until it ends it has a file of its own, from which a later run records it after a kill. */
 export class Audit {
@@ -99,23 +108,23 @@ export class Audit {
   constructor(stateDir: string, stack: string, action: string) {
     this.#stateDir = stateDir;
     this.#stack = stack;
-    fs.mkdirSync(folderOf(stateDir), { recursive: true, mode: 0o700 });
+    mkdirSync(folderOf(stateDir), { recursive: true, mode: 0o700 });
     closeKilled(stateDir, stack);
     const id = `${process.pid}-${randomBytes(3).toString("hex")}`;
-    this.#open = path.join(folderOf(stateDir), `${stack}.${id}.open`);
+    this.#open = join(folderOf(stateDir), `${stack}.${id}.open`);
     this.#change = { time: new Date().toISOString(), action, who: who(), result: "killed", seconds: 0 };
     this.note({});
     // The file's modification time says later how long the change had gone on when its process was killed.
     this.#beat = setInterval(() => {
       const now = new Date();
-      fs.utimes(this.#open, now, now, () => undefined);
+      utimes(this.#open, now, now, () => undefined);
     }, 1000).unref();
   }
 
   /** Adds what is known by now. */
   note(facts: Pick<Change, "from" | "to" | "version">): void {
     this.#change = { ...this.#change, ...facts };
-    fs.writeFileSync(this.#open, JSON.stringify(this.#change), { mode: 0o600 });
+    writeFileSync(this.#open, JSON.stringify(this.#change), { mode: 0o600 });
   }
 
   /** Writes the line; only the first call counts. */
@@ -131,7 +140,7 @@ export class Audit {
       ...(reason === undefined ? {} : { reason: reason.split("\n")[0] }),
       ...(result === "succeeded" && version !== undefined ? { version } : {}),
     });
-    fs.rmSync(this.#open, { force: true });
+    rmSync(this.#open, { force: true });
   }
 }
 
@@ -140,18 +149,18 @@ const secondsSince = (time: string, now: number): number =>
 
 /** Writes the lines of changes whose process died before it could. */
 export function closeKilled(stateDir: string, stack: string): void {
-  if (!fs.existsSync(folderOf(stateDir))) return;
-  for (const name of fs.readdirSync(folderOf(stateDir))) {
+  if (!existsSync(folderOf(stateDir))) return;
+  for (const name of readdirSync(folderOf(stateDir))) {
     const [, owner, pid] = /^([^.]+)\.(\d+)-[0-9a-f]+\.open$/.exec(name) ?? [];
     if (owner !== stack || isAlive(Number(pid))) continue;
-    const file = path.join(folderOf(stateDir), name);
+    const file = join(folderOf(stateDir), name);
     try {
-      const { version: _, ...change } = JSON.parse(fs.readFileSync(file, "utf8")) as Change;
-      const seconds = secondsSince(change.time, fs.statSync(file).mtimeMs);
+      const { version: _, ...change } = JSON.parse(readFileSync(file, "utf8")) as Change;
+      const seconds = secondsSince(change.time, statSync(file).mtimeMs);
       append(stateDir, stack, { ...change, seconds, reason: "its process was killed" });
     } catch {
       // It was killed while it wrote the file, so nothing is known about the change.
     }
-    fs.rmSync(file, { force: true });
+    rmSync(file, { force: true });
   }
 }

@@ -1,7 +1,7 @@
 /** Where the state of the stacks lies and how their secrets are kept (docs/decisions/0006). */
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { join, resolve } from "node:path";
 import { OpsError } from "../terminal/errors.ts";
 
 /** Where state and secrets are, as far as ops decides it. */
@@ -17,10 +17,10 @@ export interface Backend {
 
 /** Pure: the backend that the environment asks for, else this checkout's own. */
 export function planBackend(root: string, env: NodeJS.ProcessEnv): Backend {
-  const stateDir = path.join(root, ".state");
+  const stateDir = join(root, ".state");
   const url = env["PULUMI_BACKEND_URL"];
   if (url !== undefined && url !== "") {
-    const folder = url.startsWith("file://") ? path.resolve(root, url.slice("file://".length)) : undefined;
+    const folder = url.startsWith("file://") ? resolve(root, url.slice("file://".length)) : undefined;
     return { own: false, stateDir, folder, env: {} };
   }
   const hasPassphrase =
@@ -31,7 +31,7 @@ export function planBackend(root: string, env: NodeJS.ProcessEnv): Backend {
     folder: stateDir,
     env: {
       PULUMI_BACKEND_URL: `file://${stateDir}`,
-      ...(hasPassphrase ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: path.join(stateDir, "passphrase") }),
+      ...(hasPassphrase ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: join(stateDir, "passphrase") }),
     },
   };
 }
@@ -41,7 +41,7 @@ export function prepareBackend(backend: Backend): void {
   mkdirSync(backend.stateDir, { recursive: true, mode: 0o700 });
   const file = backend.env["PULUMI_CONFIG_PASSPHRASE_FILE"];
   if (file === undefined || existsSync(file)) return;
-  const stacks = path.join(backend.stateDir, ".pulumi", "stacks");
+  const stacks = join(backend.stateDir, ".pulumi", "stacks");
   if (
     existsSync(stacks) &&
     readdirSync(stacks, { recursive: true }).some((name) => String(name).endsWith(".json"))

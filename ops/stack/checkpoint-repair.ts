@@ -4,7 +4,7 @@
  * when that write is cut off, every command of the stack ends with "failed to load checkpoint: EOF".
  */
 import { existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import path from "node:path";
+import { basename, join } from "node:path";
 import { writeWhole } from "../../tools/host/file.mjs";
 import { OpsError } from "../terminal/errors.ts";
 
@@ -28,23 +28,21 @@ export function repairCheckpoint(
   stack: string,
   say: (line: string) => void,
 ): void {
-  const stacks = path.join(folder, ".pulumi", "stacks", project);
-  const checkpoint = path.join(stacks, `${stack}.json`);
+  const stacks = join(folder, ".pulumi", "stacks", project);
+  const checkpoint = join(stacks, `${stack}.json`);
   for (const file of [checkpoint, `${checkpoint}.bak`]) {
     const attributes = `${file}.attrs`;
     if (!existsSync(attributes) || isJson(attributes)) continue;
     // Nothing is lost with it: without the file Pulumi takes the defaults.
     rmSync(attributes);
-    say(
-      `An earlier run was cut off while it wrote ${path.basename(attributes)}; the broken file is removed.`,
-    );
+    say(`An earlier run was cut off while it wrote ${basename(attributes)}; the broken file is removed.`);
   }
   if (!existsSync(checkpoint) || isJson(checkpoint)) return;
   const backup = `${checkpoint}.bak`;
   if (!isJson(backup)) {
     throw new OpsError(
       `The state of stack ${stack} cannot be read: ${checkpoint} is broken, and so is its backup.`,
-      `Bring the file back from a copy, or take the newest *.checkpoint.json of ${path.join(folder, ".pulumi", "history", project, stack)}.`,
+      `Bring the file back from a copy, or take the newest *.checkpoint.json of ${join(folder, ".pulumi", "history", project, stack)}.`,
     );
   }
   const broken = `${checkpoint}.broken-${Date.now()}`;
@@ -52,6 +50,6 @@ export function repairCheckpoint(
   rmSync(`${checkpoint}.attrs`, { force: true });
   writeWhole(checkpoint, readFileSync(backup, "utf8"), { mode: statSync(backup).mode });
   say(
-    `The state of stack ${stack} was broken and is replaced by its backup; the broken file is kept as ${path.basename(broken)}.`,
+    `The state of stack ${stack} was broken and is replaced by its backup; the broken file is kept as ${basename(broken)}.`,
   );
 }

@@ -1,8 +1,8 @@
 /** Reads Pulumi.yaml and Pulumi.<stack>.yaml as they are, before anybody has checked the values. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
+import { basename, join } from "node:path";
 import { parse } from "yaml";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { isMapping } from "./json.ts";
 
 /** Unchecked values by key. */
@@ -20,7 +20,7 @@ export interface ConfigFiles {
 
 /** A mapping out of a YAML file. @throws OpsError that names the file */
 export function readYaml(file: string): Values {
-  const name = path.basename(file);
+  const name = basename(file);
   let value: unknown;
   try {
     value = parse(readFileSync(file, "utf8")) ?? {};
@@ -28,7 +28,7 @@ export function readYaml(file: string): Values {
     throw new OpsError(
       `${name} cannot be read: ${(error as Error).message.split("\n")[0]}`,
       "Correct the file; `git diff` shows what changed in it.",
-      EXIT.usage,
+      exit.usage,
       { cause: error },
     );
   }
@@ -36,7 +36,7 @@ export function readYaml(file: string): Values {
   throw new OpsError(
     `${name} is not a mapping of keys to values.`,
     "Correct the file; `git diff` shows what changed in it.",
-    EXIT.usage,
+    exit.usage,
   );
 }
 
@@ -69,14 +69,14 @@ export function mergeValues(projectFile: Values, stackFile: Values | undefined, 
   return values;
 }
 
-export const stackFilePath = (root: string, stack: string): string => path.join(root, `Pulumi.${stack}.yaml`);
+export const stackFilePath = (root: string, stack: string): string => join(root, `Pulumi.${stack}.yaml`);
 
 /** @throws OpsError when a file cannot be read */
 export function readConfigFiles(root: string, stack: string): ConfigFiles {
-  const projectFile = readYaml(path.join(root, "Pulumi.yaml"));
+  const projectFile = readYaml(join(root, "Pulumi.yaml"));
   const project = projectFile["name"];
   if (typeof project !== "string") {
-    throw new OpsError("Pulumi.yaml does not name the project.", "Restore the file from git.", EXIT.usage);
+    throw new OpsError("Pulumi.yaml does not name the project.", "Restore the file from git.", exit.usage);
   }
   const file = stackFilePath(root, stack);
   const stackFile = existsSync(file) ? readYaml(file) : undefined;
@@ -86,7 +86,7 @@ export function readConfigFiles(root: string, stack: string): ConfigFiles {
 /** Every default of Pulumi.yaml, for a stack that has no file yet. */
 export function readDefaults(root: string): ConfigFiles {
   const { project } = readConfigFiles(root, "");
-  return { project, values: mergeValues(readYaml(path.join(root, "Pulumi.yaml")), undefined, project) };
+  return { project, values: mergeValues(readYaml(join(root, "Pulumi.yaml")), undefined, project) };
 }
 
 /** The stacks that have a file here. */

@@ -1,7 +1,7 @@
 /** The stacks that this checkout knows, without asking Pulumi. */
 import { readdirSync } from "node:fs";
-import path from "node:path";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { join } from "node:path";
+import { exit, OpsError } from "../terminal/errors.ts";
 import type { Backend } from "./backend.ts";
 import { stackFiles } from "./config-files.ts";
 
@@ -9,7 +9,7 @@ import { stackFiles } from "./config-files.ts";
 export function savedStacks(backend: Backend, project: string): string[] {
   if (backend.folder === undefined) return [];
   try {
-    return readdirSync(path.join(backend.folder, ".pulumi", "stacks", project))
+    return readdirSync(join(backend.folder, ".pulumi", "stacks", project))
       .map((name) => /^([^.]+)\.json$/.exec(name)?.[1])
       .filter((name) => name !== undefined);
   } catch {
@@ -25,6 +25,6 @@ export function unknownStack(name: string, known: readonly string[]): OpsError {
   return new OpsError(
     `There is no stack "${name}". Known stacks: ${known.length > 0 ? known.join(", ") : "none"}.`,
     `Name one of them with --stack, or make a new one: npm run stack -- init ${name}`,
-    EXIT.usage,
+    exit.usage,
   );
 }

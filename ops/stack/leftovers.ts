@@ -7,7 +7,7 @@ import type { NetworkView } from "../engine/networks.ts";
 import {
   nameOf,
   resourcesOf,
-  TYPES,
+  types,
   type PendingOperation,
   type State,
   type StateResource,
@@ -36,7 +36,7 @@ export function planRecovery(
 ): Leftovers {
   const known = new Set(resourcesOf(state).map((resource) => resource.id));
   const knownNetworks = new Set(
-    resourcesOf(state, TYPES.network).flatMap((network) => [network.id, network.outputs?.["networkId"]]),
+    resourcesOf(state, types.network).flatMap((network) => [network.id, network.outputs?.["networkId"]]),
   );
   return {
     containers: containers.filter(({ id, created }) => !known.has(id) && Date.parse(created) < since),
@@ -51,7 +51,7 @@ export function planRecovery(
  */
 export const goneContainers = (state: State, containers: readonly ContainerView[]): StateResource[] => {
   const there = new Set<string | undefined>(containers.map(({ id }) => id));
-  return resourcesOf(state, TYPES.container).filter(({ id }) => !there.has(id));
+  return resourcesOf(state, types.container).filter(({ id }) => !there.has(id));
 };
 
 /**

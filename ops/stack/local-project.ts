@@ -3,7 +3,7 @@
  * The Pulumi CLI writes the salt into the stack's file, and in the committed one it would be of use to nobody else.
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import path from "node:path";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { writeWhole } from "../../tools/host/file.mjs";
 import type { Backend } from "./backend.ts";
@@ -31,12 +31,12 @@ export function writeLocalProject(
   stack: string,
   settings: Settings,
 ): { readonly folder: string; readonly file: string } {
-  const folder = path.join(backend.stateDir, "project");
+  const folder = join(backend.stateDir, "project");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const mode = 0o600;
   const project = { name: settings.project, runtime: "nodejs" };
-  writeWhole(path.join(folder, "Pulumi.yaml"), `${JSON.stringify(project)}\n`, { mode });
-  const file = path.join(folder, `Pulumi.${stack}.yaml`);
+  writeWhole(join(folder, "Pulumi.yaml"), `${JSON.stringify(project)}\n`, { mode });
+  const file = join(folder, `Pulumi.${stack}.yaml`);
   const local = readLocal(file);
   const wanted = localStackFile(settings.stackFile, local, savedState(backend, settings.project, stack));
   // Left alone while it is right: another run's CLI may be about to read it, or to add the salt.
@@ -57,7 +57,7 @@ function readLocal(file: string): Values | undefined {
 function savedState(backend: Backend, project: string, stack: string): State | undefined {
   if (backend.folder === undefined) return undefined;
   try {
-    const file = path.join(backend.folder, ".pulumi", "stacks", project, `${stack}.json`);
+    const file = join(backend.folder, ".pulumi", "stacks", project, `${stack}.json`);
     const saved = JSON.parse(readFileSync(file, "utf8")) as { checkpoint?: { latest?: State } };
     return saved.checkpoint?.latest;
   } catch {

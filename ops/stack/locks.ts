@@ -13,7 +13,7 @@ import {
   type Waiting as HostWaiting,
 } from "../../tools/host/lock.mjs";
 import { commandOf } from "../engine/processes.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { ago } from "../terminal/output.ts";
 
 /** "pid 17 (pulumi up --yes) of root on host, since 3 min ago". */
@@ -67,7 +67,7 @@ async function orSayWho<T>(stack: string, { seconds }: Waiting, work: () => Prom
         ? `If that run is over (it was on another machine, so nothing here can tell), remove its lock: rm ${holder.file}`
         : "Wait for that run to end and run the command again.") +
         `\n  Waited ${seconds} s; --lock-wait SECONDS says how long.`,
-      EXIT.locked,
+      exit.locked,
     );
   }
 }

@@ -1,5 +1,5 @@
 /** Which stack a command is about, from this checkout's files alone: nothing is installed and no tool is asked. */
-import path from "node:path";
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { checkEngine, connect } from "../engine/connection.ts";
 import { planBackend, type Backend } from "./backend.ts";
@@ -7,7 +7,7 @@ import { knownStacks, unknownStack } from "./known-stacks.ts";
 import { checkStackName, configuredEngine, readSettings, type Settings } from "./settings.ts";
 import { dockerHostOf, toolchainContext, type ToolchainContext } from "./toolchain.ts";
 
-export const ROOT = path.join(import.meta.dirname, "../..");
+export const ROOT = join(import.meta.dirname, "../..");
 
 /** The options that every command has. */
 export interface CommonOptions {

@@ -4,9 +4,9 @@ import type Docker from "dockerode";
 import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { listenerOn, type PortHolder } from "../engine/processes.ts";
 import { listVolumes, type VolumeView } from "../engine/volumes.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { wantedPorts, type KnownConfig } from "./settings.ts";
-import { engineNameOf, resourcesOf, TYPES, type State } from "./state.ts";
+import { engineNameOf, resourcesOf, types, type State } from "./state.ts";
 
 /** A container that publishes ports, as the engine lists it. */
 export interface Publisher {
@@ -88,7 +88,7 @@ export async function checkPorts(
       throw new OpsError(
         `omniai:bindAddress is ${address}, which is no address of this machine.`,
         "Use 127.0.0.1, 0.0.0.0, or an address that `ip addr` lists.",
-        EXIT.usage,
+        exit.usage,
       );
     }
   }
@@ -98,7 +98,7 @@ export async function checkPorts(
 export function unknownVolumes(volumes: readonly VolumeView[], state: State): VolumeView[] {
   const pending = (state.pending_operations ?? []).map(({ resource }) => resource);
   const known = new Set(
-    [...resourcesOf(state, TYPES.volume), ...pending.filter(({ type }) => type === TYPES.volume)].map(
+    [...resourcesOf(state, types.volume), ...pending.filter(({ type }) => type === types.volume)].map(
       engineNameOf,
     ),
   );

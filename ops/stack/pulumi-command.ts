@@ -6,7 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import path from "node:path";
+import { delimiter, dirname, isAbsolute } from "node:path";
 import {
   CommandError,
   ConcurrentUpdateError,
@@ -97,9 +97,7 @@ export function inOwnProcessGroup(
     new Promise((resolve, reject) => {
       const all = args.includes("--non-interactive") ? args : [...args, "--non-interactive"];
       const inherited = env["PATH"] ?? environment["PATH"] ?? "";
-      const PATH = path.isAbsolute(command)
-        ? `${path.dirname(command)}${path.delimiter}${inherited}`
-        : inherited;
+      const PATH = isAbsolute(command) ? `${dirname(command)}${delimiter}${inherited}` : inherited;
       const child = spawn(...(isUrgent ? ([command, all] as const) : withLowPriority(command, all)), {
         cwd,
         env: { ...environment, ...env, PATH, PULUMI_AUTOMATION_API: "true" },

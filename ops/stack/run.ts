@@ -1,6 +1,6 @@
 /** One run of Pulumi: its progress is shown, a person can cancel it, and a failure says why. */
 import type { EngineEvent, GlobalOpts, PreviewOptions } from "@pulumi/pulumi/automation/index.js";
-import { EXIT, explain, OpsError } from "../terminal/errors.ts";
+import { exit, explain, OpsError } from "../terminal/errors.ts";
 import { colourful } from "../terminal/output.ts";
 import type { StackHandle } from "./open-stack.ts";
 import { killRunning } from "./pulumi-command.ts";
@@ -26,7 +26,7 @@ export interface RunEvents {
 }
 
 /** Operations that change nothing. */
-const UNCHANGING = new Set(["same", "read", "refresh", "read-discard", "discard-replaced"]);
+const unchanging = new Set(["same", "read", "refresh", "read-discard", "discard-replaced"]);
 
 /**
  * Pure: the reason in an error of the engine, without colours and without what providers wrap around it:
@@ -46,7 +46,7 @@ export const plainReason = (message: string): string =>
 /** Pure: adds what one event of the engine says. */
 export function recordEvent(events: RunEvents, event: EngineEvent): void {
   const step = event.resourcePreEvent?.metadata;
-  if (step !== undefined && !UNCHANGING.has(step.op)) {
+  if (step !== undefined && !unchanging.has(step.op)) {
     events.changes.push({ op: step.op, urn: step.urn, type: step.type, properties: step.diffs ?? [] });
   }
   if (event.policyEvent !== undefined) events.violations.push(readViolation(event.policyEvent));
@@ -92,7 +92,7 @@ export class RunFailed extends OpsError {
       super(
         `Stopped while ${title}: ${describeViolations(violated)}${reasons.map((reason) => `\n${reason}`).join("")}`,
         "Correct what is listed, or give it an exception with a reason and an end (omniai:policyExceptions, docs/policies.md); then run the command again.",
-        EXIT.policy,
+        exit.policy,
         { cause },
       );
       this.events = events;

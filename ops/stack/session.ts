@@ -1,5 +1,5 @@
 /** What a command works with once everything is ready: the tools, the engine, the stack, and its lock. */
-import path from "node:path";
+import { join } from "node:path";
 import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
 import { Audit, readChanges, servingBuild } from "./audit.ts";
 import { repairCheckpoint } from "./checkpoint-repair.ts";
@@ -11,7 +11,7 @@ import { recordAudit, say, signals } from "./this-process.ts";
 import { prepareTools, type PartStatus, type Toolchain } from "./toolchain.ts";
 
 /** Policy packs that every preview and update runs with. A pack is started as a program, so its path is absolute. */
-const POLICY_PACKS: readonly string[] = [path.join(ROOT, "policies", "main.ts")];
+const POLICY_PACKS: readonly string[] = [join(ROOT, "policies", "main.ts")];
 
 export interface Session extends Place, Engine {
   readonly engineIsLocal: boolean;

@@ -13,7 +13,7 @@ import {
 import { publishesPorts } from "../../infra/config/public-access.ts";
 import { configSchema, type StackConfig } from "../../infra/config/schema.ts";
 import type { SecretText } from "../../infra/config/secrets.ts";
-import { EXIT, OpsError } from "../terminal/errors.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 import { isEncrypted, ownKeys, readConfigFiles, type ConfigFiles, type Values } from "./config-files.ts";
 import { isMapping } from "./json.ts";
 
@@ -84,7 +84,7 @@ export function checkConfig(stack: string, { problems }: Settings): void {
   throw new OpsError(
     new ConfigError(stack, problems).message,
     `Correct Pulumi.${stack}.yaml; Pulumi.yaml says what each key means.`,
-    EXIT.usage,
+    exit.usage,
   );
 }
 
@@ -97,7 +97,7 @@ export function configuredEngine(stack: string, { config }: Settings): string {
   throw new OpsError(
     `omniai:dockerHost of stack ${stack} is encrypted or is no address, so the engine of this stack is not known.`,
     `Write it into Pulumi.${stack}.yaml in the clear, for example ssh://deploy@HOST; leave it out for this machine's engine.`,
-    EXIT.usage,
+    exit.usage,
   );
 }
 
@@ -144,6 +144,6 @@ export function checkStackName(stack: string): void {
   throw new OpsError(
     `"${stack}" cannot be the name of a stack.`,
     "Use 1 to 30 lower-case letters, digits and hyphens; begin with a letter and do not end with a hyphen.",
-    EXIT.usage,
+    exit.usage,
   );
 }

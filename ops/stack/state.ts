@@ -29,7 +29,7 @@ export interface State {
   readonly secrets_providers?: { readonly type?: string; readonly state?: { readonly salt?: string } };
 }
 
-export const TYPES = {
+export const types = {
   container: "docker:index/container:Container",
   network: "docker:index/network:Network",
   volume: "docker:index/volume:Volume",

@@ -1,6 +1,6 @@
 /** The versions of the service that a stack can go back to: what the audit knows of them, and what the engine has. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";
 import { stageContext } from "../../infra/components/backend/context.ts";
@@ -33,7 +33,7 @@ export function goodVersions(changes: readonly Change[]): GoodVersion[] {
   return versions;
 }
 
-const DEPLOYS = new Set(["up", "rollback", "restart"]);
+const deploys = new Set(["up", "rollback", "restart"]);
 
 /**
  * Pure: where a rollback goes that names no version. After a deploy that went wrong: to the version that still serves,
@@ -43,7 +43,7 @@ export function lastGood(changes: readonly Change[]): GoodVersion | undefined {
   const [current, before] = goodVersions(changes);
   // A change that ended before it deployed anything has no `to`.
   const last = changes.findLast(
-    ({ action, to }) => action === "down" || (DEPLOYS.has(action) && to !== undefined),
+    ({ action, to }) => action === "down" || (deploys.has(action) && to !== undefined),
   );
   return last?.action === "down" || last?.result !== "succeeded" ? current : before;
 }
@@ -58,7 +58,7 @@ export function obsoleteBuilds(own: readonly Change[], all: readonly (readonly C
     ),
   );
   const known = own.flatMap(({ action, to, version }) => [
-    ...(DEPLOYS.has(action) && to !== undefined ? [to] : []),
+    ...(deploys.has(action) && to !== undefined ? [to] : []),
     ...(version === undefined ? [] : [version.build]),
   ]);
   return [...new Set(known)].filter((build) => !kept.has(build));
@@ -66,7 +66,7 @@ export function obsoleteBuilds(own: readonly Change[], all: readonly (readonly C
 
 /** The build that the sources make. */
 export const sourceBuild = (root: string, config: KnownConfig): string =>
-  stageContext(root, path.join(root, ".state", "build"), config.nodeImage ?? "").hash;
+  stageContext(root, join(root, ".state", "build"), config.nodeImage ?? "").hash;
 
 /** True when the engine still has the version's image. */
 export const hasImage = async (docker: Docker, build: string): Promise<boolean> =>
@@ -109,9 +109,9 @@ export function useVersion(
   handle.program.workspace.envVars[BUILD_VARIABLE] = version.build;
   const { configFile } = handle.options;
   const present = configFile === undefined ? settings.stackFile : readYaml(configFile);
-  const folder = path.join(backend.stateDir, "project", "rollback");
+  const folder = join(backend.stateDir, "project", "rollback");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = path.join(folder, `Pulumi.${stack}.yaml`);
+  const file = join(folder, `Pulumi.${stack}.yaml`);
   // JSON is YAML too.
   writeFileSync(file, `${JSON.stringify({ ...present, config: version.config }, null, 2)}\n`, {
     mode: 0o600,

@@ -2,7 +2,7 @@
 import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/index.js";
 
 /** Exit codes of every command. */
-export const EXIT = {
+export const exit = {
   ok: 0,
   /** Something failed: a container is unhealthy, an update did not go through, a part is missing. */
   failed: 1,
@@ -23,7 +23,7 @@ export class OpsError extends Error {
   override readonly name = "OpsError";
   readonly remedy: string;
   readonly exitCode: number;
-  constructor(what: string, remedy: string, exitCode: number = EXIT.failed, options?: ErrorOptions) {
+  constructor(what: string, remedy: string, exitCode: number = exit.failed, options?: ErrorOptions) {
     super(what, options);
     this.remedy = remedy;
     this.exitCode = exitCode;
@@ -33,7 +33,7 @@ export class OpsError extends Error {
 /** A run that a person stopped. */
 export class InterruptedError extends OpsError {
   constructor(what: string, remedy: string) {
-    super(what, remedy, EXIT.interrupted);
+    super(what, remedy, exit.interrupted);
   }
 }
 
@@ -65,7 +65,7 @@ interface KnownFailure {
   readonly remedy: string;
 }
 
-const DISK_IS_FULL: KnownFailure = {
+const diskIsFull: KnownFailure = {
   pattern: /no space left on device/i,
   what: "The disk is full.",
   remedy:
@@ -92,7 +92,7 @@ const KNOWN_FAILURES: readonly KnownFailure[] = [
     remedy:
       "Run `pulumi login`, or set PULUMI_ACCESS_TOKEN, or unset PULUMI_BACKEND_URL to use the local state in .state.",
   },
-  DISK_IS_FULL,
+  diskIsFull,
 ];
 
 /** Pure: any error in words. */
@@ -102,32 +102,32 @@ export function explain(error: unknown): Explanation {
   if (error instanceof Error && error.name === "ToolchainError") {
     const remedy = (error as Error & { remedy?: string }).remedy;
     const what = error.message.split("\n  ")[0] ?? error.message;
-    return { what: remedy === undefined ? error.message : what, remedy, exitCode: EXIT.failed };
+    return { what: remedy === undefined ? error.message : what, remedy, exitCode: exit.failed };
   }
   if (error instanceof CommandError) {
     const { stdout, stderr } = commandStreams(error.message);
     const text = `${stdout}\n${stderr}`;
     const known = KNOWN_FAILURES.find(({ pattern }) => pattern.test(text));
-    if (known) return { what: known.what, remedy: known.remedy, exitCode: EXIT.failed };
+    if (known) return { what: known.what, remedy: known.remedy, exitCode: exit.failed };
     if (error instanceof ConcurrentUpdateError) {
       return {
         what: lastLines(stderr),
         remedy: "Wait until the other run has ended, and run the command again.",
-        exitCode: EXIT.locked,
+        exitCode: exit.locked,
       };
     }
     const words = lastLines(stderr.trim() === "" ? stdout : stderr);
-    return { what: `Pulumi failed:\n${words}`, exitCode: EXIT.failed };
+    return { what: `Pulumi failed:\n${words}`, exitCode: exit.failed };
   }
   if (error instanceof Error) {
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
-      return { what: DISK_IS_FULL.what, remedy: DISK_IS_FULL.remedy, exitCode: EXIT.failed };
+      return { what: diskIsFull.what, remedy: diskIsFull.remedy, exitCode: exit.failed };
     return {
       what: error.message,
       remedy:
         "This error was not foreseen. Run the command again with OMNIAI_DEBUG=1 to see where it happened.",
-      exitCode: EXIT.failed,
+      exitCode: exit.failed,
     };
   }
-  return { what: String(error), exitCode: EXIT.failed };
+  return { what: String(error), exitCode: exit.failed };
 }

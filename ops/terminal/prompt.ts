@@ -1,7 +1,7 @@
 /** Asks the person at the terminal. */
-import readline from "node:readline/promises";
+import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import { EXIT, InterruptedError, OpsError } from "./errors.ts";
+import { exit, InterruptedError, OpsError } from "./errors.ts";
 
 /** To be called before the work that leads to a question, so that nobody waits for nothing. @throws OpsError without a terminal */
 export function requireTerminal(): void {
@@ -9,7 +9,7 @@ export function requireTerminal(): void {
   throw new OpsError(
     "This command asks before it goes on, and standard input is no terminal.",
     "Pass --yes if you are sure.",
-    EXIT.usage,
+    exit.usage,
   );
 }
 
@@ -24,7 +24,7 @@ async function answer(question: string, { echo }: Asking = { echo: true }): Prom
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   // The question goes to standard error: standard output is for results.
   const output = echo ? process.stderr : nowhere;
-  const ask = readline.createInterface({ input: process.stdin, output, terminal: true });
+  const ask = createInterface({ input: process.stdin, output, terminal: true });
   try {
     return await new Promise<string>((resolve, reject) => {
       const stop = (): void =>

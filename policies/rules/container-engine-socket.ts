@@ -7,11 +7,11 @@ import { CONTAINER, knownFirst, resourceRule, type ContainerProps, type Props } 
 
 /** Where engines listen; /var/run is /run. */
 const FOLDERS = ["/run", "/run/docker", "/run/containerd", "/run/podman"];
-const SOCKET = /(docker|containerd|podman|crio)[\w-]*\.sock/;
+const socket = /(docker|containerd|podman|crio)[\w-]*\.sock/;
 
 const isEngine = (path: string): boolean => {
   const short = path.replace(/^\/var\/run(?=\/|$)/, "/run");
-  return SOCKET.test(path) || FOLDERS.some((folder) => contains(short, folder)) || short === "/var";
+  return socket.test(path) || FOLDERS.some((folder) => contains(short, folder)) || short === "/var";
 };
 
 export const containerEngineSocket = resourceRule<Props>(MOUNTING, {
@@ -24,7 +24,7 @@ export const containerEngineSocket = resourceRule<Props>(MOUNTING, {
     const { type, props } = resource;
     const volumes = type === CONTAINER ? (props as unknown as ContainerProps).volumes : undefined;
     const inside = [...knownFirst(volumes)].map(({ containerPath }) => containerPath ?? "");
-    for (const path of [...hostPaths(resource), ...inside.filter((path) => SOCKET.test(path))]) {
+    for (const path of [...hostPaths(resource), ...inside.filter((path) => socket.test(path))]) {
       if (isEngine(path)) yield `it mounts ${path}, where the engine listens.`;
     }
   },

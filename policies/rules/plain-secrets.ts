@@ -6,7 +6,7 @@ import { stackRule, type Text } from "../rule.ts";
 const SHORTEST = 12;
 
 /** What is not known yet comes as one of these (pulumi, sdk/go/common/resource/plugin/rpc.go), in a preview, by type. */
-const UNKNOWN: ReadonlySet<string> = new Set([
+const unknown: ReadonlySet<string> = new Set([
   "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
   "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
   "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -18,7 +18,7 @@ const UNKNOWN: ReadonlySet<string> = new Set([
 
 /** A text in a property whose name promises a secret, for example connection.privateKey. Lists have no names. */
 const isNamedLikeOne = ({ path, value }: Text): boolean =>
-  value !== "" && !UNKNOWN.has(value) && isSecretName(path.slice(path.lastIndexOf(".") + 1));
+  value !== "" && !unknown.has(value) && isSecretName(path.slice(path.lastIndexOf(".") + 1));
 
 export const plainSecrets = stackRule({
   name: "plain-secrets",
@@ -31,7 +31,7 @@ export const plainSecrets = stackRule({
     const secrets = new Set(
       resources
         .flatMap(({ texts }) => texts)
-        .filter(({ secret, value }) => secret && value.length >= SHORTEST && !UNKNOWN.has(value))
+        .filter(({ secret, value }) => secret && value.length >= SHORTEST && !unknown.has(value))
         .map(({ value }) => value),
     );
     for (const resource of resources) {

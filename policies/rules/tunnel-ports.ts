@@ -1,8 +1,8 @@
 /** Rule tunnel-ports. A port beside the tunnel is a way around its rate limits, firewall and certificate. */
 import { CONTAINER, stackRule, type ContainerProps } from "../rule.ts";
 
-const TUNNEL = /^cloudflare:index\/zeroTrustTunnelCloudflared:/;
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1)$/;
+const tunnel = /^cloudflare:index\/zeroTrustTunnelCloudflared:/;
+const loopback = /^(127\.\d+\.\d+\.\d+|::1)$/;
 
 export const tunnelPorts = stackRule({
   name: "tunnel-ports",
@@ -10,10 +10,10 @@ export const tunnelPorts = stackRule({
   source: "CIS Docker 5.8, 5.14",
   remedy: "Set omniai:bindAddress to 127.0.0.1.",
   *check(resources) {
-    if (!resources.some(({ type }) => TUNNEL.test(type))) return;
+    if (!resources.some(({ type }) => tunnel.test(type))) return;
     for (const resource of resources.filter(({ type }) => type === CONTAINER)) {
       for (const { ip, external } of (resource.props as unknown as ContainerProps).ports ?? []) {
-        if (!LOOPBACK.test(ip ?? ""))
+        if (!loopback.test(ip ?? ""))
           yield {
             what: `it publishes port ${external} on ${ip ?? "every address"} beside the tunnel.`,
             resource,

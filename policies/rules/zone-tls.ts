@@ -1,6 +1,6 @@
 /** Rule zone-tls. A setting of the zone holds for every name in it. */
 import { resourceRule } from "../rule.ts";
-import { TLS_SETTINGS, ZONE_SETTING, type SettingProps } from "../tls.ts";
+import { tlsSettings, ZONE_SETTING, type SettingProps } from "../tls.ts";
 
 export const zoneTls = resourceRule<SettingProps>([ZONE_SETTING], {
   name: "zone-tls",
@@ -8,7 +8,7 @@ export const zoneTls = resourceRule<SettingProps>([ZONE_SETTING], {
   source: "Mozilla Server Side TLS, intermediate; Cloudflare zone settings",
   remedy: "Set it to one of the allowed values.",
   *check({ props }) {
-    const setting = TLS_SETTINGS[props.settingId];
+    const setting = tlsSettings[props.settingId];
     if (setting !== undefined && !setting.good(props.value)) {
       yield `${props.settingId} is ${JSON.stringify(props.value)}; allowed: ${setting.allowed}.`;
     }

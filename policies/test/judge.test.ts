@@ -1,5 +1,5 @@
 /** From rules to verdicts: levels, exceptions, unknown values. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type {
   PolicyResource,
   ResourceValidation,
@@ -12,10 +12,10 @@ import { Judge, REMARKS, type Run } from "../judge.ts";
 import { containerUser } from "../rules/container-user.ts";
 import { hostCapacity } from "../rules/host-capacity.ts";
 import { imageDigest } from "../rules/image-digest.ts";
-import { container, STACK_CONTEXT } from "./support/cases.ts";
+import { container, stackContext } from "./support/cases.ts";
 
 const now = new Date("2026-11-24T12:00:00Z");
-const run: Run = { ...STACK_CONTEXT, preview: true, exceptions: [], now };
+const run: Run = { ...stackContext, preview: true, exceptions: [], now };
 const exception: PolicyException = {
   rule: "container-user",
   resource: "omniai-prod-backend-*",

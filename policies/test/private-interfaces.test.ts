@@ -2,7 +2,7 @@
  * What the pack uses of @pulumi/policy although it does not promise it. The pack is started as the engine starts it and
  * asked as the engine asks, so each test says at an upgrade which use broke.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";

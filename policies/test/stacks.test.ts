@@ -1,12 +1,12 @@
 /** Every rule over what the program declares for staging and prod, with their own files. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { runtime } from "@pulumi/pulumi";
 import { defaults } from "../../infra/test/defaults.ts";
 import { record, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
 import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
 import type { Environment } from "../../infra/config/policy-settings.ts";
-import { rules } from "../pack.ts";
+import { RULES } from "../pack.ts";
 import { type Declared, type StackContext } from "../rule.ts";
 import { textsOf } from "../wire.ts";
 
@@ -47,19 +47,17 @@ async function judge(stack: Environment, change: Readonly<Record<string, unknown
   };
   const declared = resources.map(asDeclared);
   assert.ok(declared.length >= 40, `${stack} declares ${declared.length} resources`);
-  return rules
-    .filter(({ environments }) => environments?.includes(stack) ?? true)
-    .flatMap((rule) =>
-      rule.kind === "stack"
-        ? [...rule.check(declared, context)].map(
-            ({ what, resource }) => `${rule.name}: ${resource?.name ?? stack}: ${what}`,
-          )
-        : declared
-            .filter(({ type }) => rule.types.includes(type))
-            .flatMap((one) =>
-              [...rule.check(one, context)].map((what) => `${rule.name}: ${one.name}: ${what}`),
-            ),
-    );
+  return RULES.filter(({ environments }) => environments?.includes(stack) ?? true).flatMap((rule) =>
+    rule.kind === "stack"
+      ? [...rule.check(declared, context)].map(
+          ({ what, resource }) => `${rule.name}: ${resource?.name ?? stack}: ${what}`,
+        )
+      : declared
+          .filter(({ type }) => rule.types.includes(type))
+          .flatMap((one) =>
+            [...rule.check(one, context)].map((what) => `${rule.name}: ${one.name}: ${what}`),
+          ),
+  );
 }
 
 describe("the policies, over what the stacks of this repository declare", () => {

@@ -1,5 +1,5 @@
 /** Reading what comes over the wire. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { runtime } from "@pulumi/pulumi";
 import { isUnknownValue, knownFirst } from "../rule.ts";
 import { textsOf } from "../wire.ts";

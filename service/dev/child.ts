@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { readySchema, type Ready } from "./ready.ts";
 
-const program = fileURLToPath(new URL("./replica.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("./replica.ts", import.meta.url));
 
 /** A process of its own, so that a changed source gets a new process. */
 export class Child {
@@ -15,7 +15,7 @@ export class Child {
   readonly #process: ChildProcess;
 
   constructor(folder: string, env: NodeJS.ProcessEnv) {
-    this.#process = spawn(process.execPath, [program, folder], {
+    this.#process = spawn(process.execPath, [PROGRAM, folder], {
       env,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

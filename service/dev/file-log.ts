@@ -5,8 +5,8 @@ import {
   costOf,
   LogUnavailableError,
   IdempotencyKeyReusedError,
-  idempotencySeconds,
-  pageBytes,
+  IDEMPOTENCY_SECONDS,
+  PAGE_BYTES,
   type EventLog,
   type LogEntry,
   type LogPage,
@@ -145,7 +145,7 @@ export class FileEventLog implements EventLog {
       if (compareIds(this.#records[middle]?.id ?? id, id) <= 0) low = middle + 1;
       else high = middle;
     }
-    return within(this.#records.slice(low, low + limit), pageBytes).map((record) => this.#entry(record));
+    return within(this.#records.slice(low, low + limit), PAGE_BYTES).map((record) => this.#entry(record));
   }
 
   #entry({ n, id, t, y, d }: Record): LogEntry {
@@ -203,7 +203,7 @@ export class FileEventLog implements EventLog {
 
   #known(key: string): Record | undefined {
     const record = this.#once.get(key);
-    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > idempotencySeconds * 1000;
+    const isOld = record && Date.now() - Number(record.id.split("-")[0]) > IDEMPOTENCY_SECONDS * 1000;
     return isOld ? undefined : record;
   }
 

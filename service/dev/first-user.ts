@@ -2,13 +2,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generatePassword, hashPassword } from "../src/auth/credentials/passwords.ts";
-import { scopes } from "../src/auth/principal.ts";
+import { SCOPES } from "../src/auth/principal.ts";
 import { Users } from "../src/auth/stores/users.ts";
 import { createLogger } from "../src/platform/logging.ts";
 import { createPool } from "../src/platform/postgres.ts";
 import type { Preparation } from "./supervisor.ts";
 
-const name = "dev";
+const NAME = "dev";
 
 /** A user with every scope, made before the first start. Its password is kept in a file that only its owner can read. */
 export function firstUser(folder: string): Preparation {
@@ -21,11 +21,11 @@ export function firstUser(folder: string): Preparation {
     );
     try {
       const users = new Users(pool);
-      if (!(await users.findByName(name))) await users.add(name, await hashPassword(password), scopes);
+      if (!(await users.findByName(NAME))) await users.add(NAME, await hashPassword(password), SCOPES);
     } finally {
       await pool.end();
     }
-    return [`log in as ${name} with the password ${password}`];
+    return [`log in as ${NAME} with the password ${password}`];
   };
 }
 

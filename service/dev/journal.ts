@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { beginning } from "../src/events/log/cursor.ts";
+import { BEGINNING } from "../src/events/log/cursor.ts";
 
 const idSchema = z.string().regex(/^\d{1,15}-\d{1,15}$/);
 
@@ -29,7 +29,7 @@ export interface Contents {
 }
 
 /** The head of a new log. Ids of another epoch never match it. */
-export const newHead = (): Head => ({ epoch: randomBytes(5).toString("hex"), count: 0, last: beginning });
+export const newHead = (): Head => ({ epoch: randomBytes(5).toString("hex"), count: 0, last: BEGINNING });
 
 /**
  * What `append` promised is on disk. Half a line at the end of the file, which was promised to nobody, is cut off when the

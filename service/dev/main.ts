@@ -13,19 +13,19 @@ import { replicaEnvironment } from "./environment.ts";
 import { firstUser, secretFile } from "./first-user.ts";
 import { Supervisor, type Preparation } from "./supervisor.ts";
 
-const service = join(import.meta.dirname, "..");
-const folder = process.env.OMNIAI_DEV_FOLDER || join(service, "../.state/dev");
+const SERVICE = join(import.meta.dirname, "..");
+const FOLDER = process.env.OMNIAI_DEV_FOLDER || join(SERVICE, "../.state/dev");
 const say = (line: string): void => console.error(`dev: ${line}`);
 
 /** In this order, before each start. */
-const preparations: readonly Preparation[] = [
+const PREPARATIONS: readonly Preparation[] = [
   async (postgres) => {
     const logger = createLogger({ level: "warn", replica: "migrate", build: "dev" });
     const applied = await migrate(postgres, loadMigrations(), logger);
     return applied.map((label) => `migration ${label} applied`);
   },
 ];
-const mode = process.env.OMNIAI_AUTH_MODE || "both";
+const MODE = process.env.OMNIAI_AUTH_MODE || "both";
 
 const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
 let isRunning = false;
@@ -38,11 +38,11 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-mkdirSync(folder, { recursive: true, mode: 0o700 });
+mkdirSync(FOLDER, { recursive: true, mode: 0o700 });
 try {
-  await withLock(join(folder, "lock"), run, {
+  await withLock(join(FOLDER, "lock"), run, {
     onWait: ({ pid }) =>
-      say(`pid ${pid} already runs on ${folder}; waiting for it to end (or set OMNIAI_DEV_FOLDER)`),
+      say(`pid ${pid} already runs on ${FOLDER}; waiting for it to end (or set OMNIAI_DEV_FOLDER)`),
   });
 } catch (error) {
   say(`could not start: ${reasonOf(error)}`);
@@ -54,17 +54,17 @@ process.exit();
 async function run(): Promise<void> {
   isRunning = true;
   say("starting PostgreSQL (PGlite) and the service");
-  const sources = ["src", "migrations", "dev"].map((name) => join(service, name));
-  const isOpen = mode === "none";
+  const sources = ["src", "migrations", "dev"].map((name) => join(SERVICE, name));
+  const isOpen = MODE === "none";
   const environment = {
     ...replicaEnvironment(process.env),
-    OMNIAI_AUTH_MODE: mode,
-    ...(isOpen ? {} : { OMNIAI_AUTH_SECRET_FILE: secretFile(folder) }),
+    OMNIAI_AUTH_MODE: MODE,
+    ...(isOpen ? {} : { OMNIAI_AUTH_SECRET_FILE: secretFile(FOLDER) }),
   };
   const supervisor = await Supervisor.start({
-    folder,
+    folder: FOLDER,
     sources,
-    preparations: isOpen ? preparations : [...preparations, firstUser(folder)],
+    preparations: isOpen ? PREPARATIONS : [...PREPARATIONS, firstUser(FOLDER)],
     environment,
     say,
   });
@@ -72,7 +72,7 @@ async function run(): Promise<void> {
     process.exitCode = isAsked ? 0 : 1;
     return;
   }
-  say(`the data is in ${folder}; a changed source restarts the service; Ctrl-C ends it`);
+  say(`the data is in ${FOLDER}; a changed source restarts the service; Ctrl-C ends it`);
   await asked;
   await supervisor.stop();
 }

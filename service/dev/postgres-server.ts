@@ -6,7 +6,7 @@ import { transactionAfter, UnitReader, type Unit } from "./postgres-wire.ts";
 
 const rollback = new Uint8Array(Buffer.from("Q\0\0\0\rROLLBACK\0"));
 /** How many connections there may be; each is only a socket here. */
-const maxConnections = 20;
+const MAX_CONNECTIONS = 20;
 
 /**
  * PostgreSQL in this process (PGlite), on a port of 127.0.0.1, for the driver that the service uses anyway.
@@ -45,7 +45,7 @@ export class PostgresServer {
   static async start(folder: string): Promise<PostgresServer> {
     const database = await PGlite.create(folder);
     const server = createServer({ noDelay: true });
-    server.maxConnections = maxConnections;
+    server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(0, "127.0.0.1", resolve);

@@ -1,11 +1,11 @@
 /** The part of PostgreSQL's wire protocol that the server needs (PostgreSQL documentation, "Message Formats"). */
 
-const sslRequest = 80877103;
-const gssRequest = 80877104;
-const cancelRequest = 80877102;
+const SSL_REQUEST = 80877103;
+const GSS_REQUEST = 80877104;
+const CANCEL_REQUEST = 80877102;
 
 /** The longest message that is accepted, in bytes: a longer one is not PostgreSQL's protocol. */
-const maxMessageBytes = 16 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 export type Unit =
   /** "May this be encrypted?" */
@@ -37,7 +37,7 @@ export class UnitReader {
     const at = this.#hasStarted ? 1 : 0;
     if (this.#rest.length < at + 4) return undefined;
     const length = this.#rest.readInt32BE(at) + at;
-    if (length < at + 4 || length > maxMessageBytes) throw new RangeError("not PostgreSQL's protocol");
+    if (length < at + 4 || length > MAX_MESSAGE_BYTES) throw new RangeError("not PostgreSQL's protocol");
     if (this.#rest.length < length) return undefined;
     const message = this.#rest.subarray(0, length);
     this.#rest = this.#rest.subarray(length);
@@ -46,8 +46,8 @@ export class UnitReader {
 
   #first(message: Buffer): Unit {
     const code = message.length >= 8 ? message.readInt32BE(4) : 0;
-    if (code === sslRequest || code === gssRequest) return { kind: "encryption" };
-    if (code === cancelRequest) return { kind: "cancel" };
+    if (code === SSL_REQUEST || code === GSS_REQUEST) return { kind: "encryption" };
+    if (code === CANCEL_REQUEST) return { kind: "cancel" };
     this.#hasStarted = true;
     return { kind: "work", bytes: new Uint8Array(message) };
   }

@@ -4,11 +4,11 @@ import type { Ready } from "./ready.ts";
 import { devStores } from "./stores.ts";
 
 /** `node replica.ts FOLDER`: the service of `npm run dev`, a child of main.ts and never longer there than it. */
-const [folder] = process.argv.slice(2);
-if (!folder || !process.send) throw new Error("This is started by npm run dev.");
+const [FOLDER] = process.argv.slice(2);
+if (!FOLDER || !process.send) throw new Error("This is started by npm run dev.");
 process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
 // There is no edge and no other replica, so a person may see what a service answers that is not ready.
-const { port, internalPort } = await runProcess((config, logger) => devStores(config, logger, folder), {
+const { port, internalPort } = await runProcess((config, logger) => devStores(config, logger, FOLDER), {
   opensAtOnce: true,
 });
 process.send({ port, internalPort } satisfies Ready);

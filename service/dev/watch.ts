@@ -2,7 +2,7 @@
 import { watch, type FSWatcher } from "node:fs";
 
 /** An editor writes a file in several steps. Those within this time, in ms, count as one change. */
-const quietMs = 150;
+const QUIET_MS = 150;
 
 /** Calls `onChange` after a source of the service changed below `folders`. @returns a function that stops it */
 export function watchSources(folders: readonly string[], onChange: (file: string) => void): () => void {
@@ -11,7 +11,7 @@ export function watchSources(folders: readonly string[], onChange: (file: string
     watch(folder, { recursive: true }, (_event, file) => {
       if (!file || !/\.(ts|mjs|sql)$/.test(file)) return;
       clearTimeout(timer);
-      timer = setTimeout(() => onChange(file), quietMs);
+      timer = setTimeout(() => onChange(file), QUIET_MS);
     }),
   );
   return () => {

@@ -23,7 +23,7 @@ import {
 } from "./health/dependencies.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
-import { routeTemplates } from "./openapi.ts";
+import { ROUTE_TEMPLATES } from "./openapi.ts";
 import { ByteBudget } from "./platform/byte-budget.ts";
 import type { Cleanable } from "./platform/cleanup.ts";
 import type { Config } from "./platform/env/config.ts";
@@ -72,7 +72,7 @@ const PRELOAD_LIMIT = 512;
 
 export function compose(config: Config, logger: Logger, options: CompositionOptions): Composition {
   const { version, build, replica, bodyLimitBytes, bodyBytes } = config;
-  const metrics = new Metrics(routeTemplates, { version, build, replica });
+  const metrics = new Metrics(ROUTE_TEMPLATES, { version, build, replica });
   const counts = options.eventsMetrics ?? metrics.streams;
   const stores = options.stores ?? connectedStores(config, logger);
   const { pool, redis } = stores;

@@ -2,19 +2,19 @@
 import { Router } from "express";
 import { z } from "zod";
 import type { AuthMode } from "./platform/env/schema.ts";
-import { cookieName } from "./auth/credentials/cookies.ts";
-import { authOperations } from "./auth/http/openapi.ts";
-import { diagOperations } from "./diag/openapi.ts";
-import { healthOperations } from "./health/openapi.ts";
+import { COOKIE_NAME } from "./auth/credentials/cookies.ts";
+import { AUTH_OPERATIONS } from "./auth/http/openapi.ts";
+import { DIAG_OPERATIONS } from "./diag/openapi.ts";
+import { HEALTH_OPERATIONS } from "./health/openapi.ts";
 import { methodNotAllowed } from "./platform/problems.ts";
-import { reportOperations } from "./reports/openapi.ts";
-import { eventOperations } from "./events/http/openapi.ts";
+import { REPORT_OPERATIONS } from "./reports/openapi.ts";
+import { EVENT_OPERATIONS } from "./events/http/openapi.ts";
 import { jsonAnswer, problem, retryAfter, type Answer, type Operation } from "./platform/operation.ts";
 
 export type Port = "public" | "internal";
 type Json = Record<string, unknown>;
 
-const metaOperations: readonly Operation[] = [
+const META_OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/api/openapi.json",
@@ -41,17 +41,17 @@ const withLimit = (operation: Operation): Operation =>
     : operation;
 
 /** Everything that the service serves. A test compares it with the routes. */
-export const operations: readonly Operation[] = [
-  ...healthOperations,
-  ...authOperations,
-  ...diagOperations,
-  ...reportOperations,
-  ...eventOperations,
-  ...metaOperations,
+export const OPERATIONS: readonly Operation[] = [
+  ...HEALTH_OPERATIONS,
+  ...AUTH_OPERATIONS,
+  ...DIAG_OPERATIONS,
+  ...REPORT_OPERATIONS,
+  ...EVENT_OPERATIONS,
+  ...META_OPERATIONS,
 ].map(withLimit);
 
 /** The paths that exist. They are the values of the metrics' label `route`. */
-export const routeTemplates: readonly string[] = [...new Set(operations.map(({ path }) => path))];
+export const ROUTE_TEMPLATES: readonly string[] = [...new Set(OPERATIONS.map(({ path }) => path))];
 
 const onEveryAnswer = { "X-Request-Id": "The request's id: the one that was sent, if it was well-formed." };
 
@@ -66,7 +66,7 @@ const sessionScheme = {
   session: {
     type: "apiKey",
     in: "cookie",
-    name: cookieName,
+    name: COOKIE_NAME,
     description:
       "Set by /api/auth/login. A request that changes something also needs an origin and the header X-CSRF-Token.",
   },
@@ -91,7 +91,7 @@ function securityOf({ login }: Operation, mode: AuthMode): Json[] {
 export function openApiDocument(port: Port, version: string, mode: AuthMode = "both"): Json {
   const paths: Record<string, Json> = {};
   const schemas: Json = {};
-  for (const operation of operations) {
+  for (const operation of OPERATIONS) {
     if (!operation.ports.includes(port)) continue;
     const path = (paths[operation.path] ??= {});
     const described = { ...describe(operation, schemas), security: securityOf(operation, mode) };

@@ -7,7 +7,7 @@ import { startService, type Service, type ServiceOptions } from "./service.ts";
 import type { Stores } from "./stores.ts";
 
 /** EX_CONFIG of sysexits.h: a restart does not help before somebody changes the environment. */
-export const exitConfig = 78;
+export const EXIT_CONFIG = 78;
 
 /**
  * Runs one replica, configured by the environment. SIGTERM or SIGINT ends the process with 0, an uncaught error with 1. It
@@ -64,6 +64,6 @@ function configOrExit(): Config {
       { problems: error.problems },
       "wrong configuration",
     );
-    process.exit(exitConfig);
+    process.exit(EXIT_CONFIG);
   }
 }

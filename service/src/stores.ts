@@ -25,7 +25,7 @@ export interface Stores {
 }
 
 /** Each replica tells the others how many streams it has after a random 0.7 to 1.3 of this, in ms. */
-const announceMs = 3000;
+const ANNOUNCE_MS = 3000;
 
 /** PostgreSQL and Redis, as the configuration names them. Both may still be away. */
 export function connectedStores(config: Config, logger: Logger): Stores {
@@ -45,6 +45,6 @@ export function connectedStores(config: Config, logger: Logger): Stores {
       revocations: new RedisRevocations(redis, revocationLink, config.auth.accessTokenMs, logger),
       redis,
     },
-    registry: (local) => new RedisReplicaRegistry(redis, local, announceMs, logger),
+    registry: (local) => new RedisReplicaRegistry(redis, local, ANNOUNCE_MS, logger),
   };
 }

@@ -18,14 +18,14 @@ import { RedisLink, RedisUnavailableError } from "./platform/redis.ts";
  * JSON, and exits with 0, with 1 when something failed, or with 2 when it was used wrongly. A password comes on standard
  * input, never as an argument.
  */
-const maxInputBytes = 4096;
-const redisWaitMs = 5000;
+const MAX_INPUT_BYTES = 4096;
+const REDIS_WAIT_MS = 5000;
 
 async function readPassword(): Promise<string> {
   let text = "";
   for await (const chunk of process.stdin) {
     text += String(chunk);
-    if (text.length > maxInputBytes) break;
+    if (text.length > MAX_INPUT_BYTES) break;
   }
   return text.replace(/\r?\n$/, "");
 }
@@ -54,8 +54,8 @@ async function revoke(config: Config, logger: Logger, revoked: Revoked): Promise
   const unused = new RedisLink(config.redis, "omniai-user-reader", logger, options);
   link.open();
   try {
-    for (const end = Date.now() + redisWaitMs; !link.isReady; await pause(20)) {
-      if (Date.now() > end) throw new RedisUnavailableError(`no connection within ${redisWaitMs} ms`);
+    for (const end = Date.now() + REDIS_WAIT_MS; !link.isReady; await pause(20)) {
+      if (Date.now() > end) throw new RedisUnavailableError(`no connection within ${REDIS_WAIT_MS} ms`);
     }
     // The sessions first: a stream that comes back right after its end must not find its session.
     await new RedisSessionStore(link, config.auth.sessionMaxMs).removeOf(revoked.userId);

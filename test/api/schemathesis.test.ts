@@ -1,5 +1,5 @@
 /** Lets schemathesis try every operation of openapi.json against a service that runs. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,11 +10,11 @@ import { testServers } from "../../service/test/support/servers.ts";
 import { pythonWith, requirements } from "../../tools/find/venv.ts";
 
 /** How long it may try, s, and how many examples an operation gets; more of both for a longer look. */
-const seconds = Number(process.env.OMNIAI_TEST_API_SECONDS ?? 60);
-const examples = Number(process.env.OMNIAI_TEST_API_EXAMPLES ?? 30);
+const SECONDS = Number(process.env.OMNIAI_TEST_API_SECONDS ?? 60);
+const EXAMPLES = Number(process.env.OMNIAI_TEST_API_EXAMPLES ?? 30);
 
 describe("openapi.json, as schemathesis sees it", function () {
-  this.timeout((seconds + 400) * 1000);
+  this.timeout((SECONDS + 400) * 1000);
   let service: Process;
   let closed: Process;
   /** It leaves its database of examples where it runs. */
@@ -36,7 +36,7 @@ describe("openapi.json, as schemathesis sees it", function () {
     const bin = await pythonWith(requirements.schemathesis);
     // Counted as skipped, and only where there is no Python at all.
     if (!bin) return this.skip();
-    const output = await run(bin, service, seconds, ["getApiEvents"]);
+    const output = await run(bin, service, SECONDS, ["getApiEvents"]);
     assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
   });
 
@@ -48,7 +48,7 @@ describe("openapi.json, as schemathesis sees it", function () {
     // A logout would end the login that the rest is tried with.
     const left = ["getApiEvents", "postApiAuthLogout"];
     const header = ["--header", `Authorization: Bearer ${accessToken}`];
-    const output = await run(bin, closed, Math.ceil(seconds / 2), left, header);
+    const output = await run(bin, closed, Math.ceil(SECONDS / 2), left, header);
     assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
     const check = await ask(closed, "GET", "/api/auth/check", { headers: bearer(accessToken) });
     assert.equal(check.body.authenticated, true, "it was tried as somebody to the end");
@@ -66,7 +66,7 @@ describe("openapi.json, as schemathesis sees it", function () {
       ...["--config-file", new URL("./schemathesis.toml", import.meta.url).pathname, "run"],
       ...[`${url}/api/openapi.json`, "--checks", "all", ...more],
       ...left.flatMap((operation) => ["--exclude-operation-id", operation]),
-      ...["--max-examples", String(examples), "--max-time", String(maxSeconds), "--request-timeout", "10"],
+      ...["--max-examples", String(EXAMPLES), "--max-time", String(maxSeconds), "--request-timeout", "10"],
       ...["--no-color", "--warnings", "off"],
     ];
     const child = spawn(join(bin, "schemathesis"), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });

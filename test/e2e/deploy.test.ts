@@ -1,11 +1,11 @@
 /** What happens to a stack in use when its service is changed, its processes are killed or its settings are wrong. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runScenario } from "../../bench/resilience/scenario.ts";
-import { scenarios } from "../../bench/resilience/scenarios/index.ts";
+import { SCENARIOS } from "../../bench/resilience/scenarios/index.ts";
 import { createStackEnvironment, type StackEnvironment } from "../../bench/resilience/stack-environment.ts";
 import { buildTraffic } from "../../bench/resilience/traffic.ts";
 import { call, eventually } from "../support/http.ts";
@@ -298,7 +298,7 @@ describe("a stack in use", function () {
 
     for (const name of names) {
       const scenario =
-        scenarios.find((one) => one.name === name) ?? assert.fail(`there is no scenario ${name}`);
+        SCENARIOS.find((one) => one.name === name) ?? assert.fail(`there is no scenario ${name}`);
       it(`${scenario.what}: what the table promises holds`, async () => {
         const load = { rate: 40, streams: 40, events: 10 };
         const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };

@@ -1,11 +1,10 @@
 /** The edge's own promises, on a real nginx: each limit can be met, and what the edge answers can be read. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { rmSync, writeFileSync } from "node:fs";
-import http from "node:http";
-import http2 from "node:http2";
+import { get, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from "node:http";
+import { connect as http2Connect } from "node:http2";
 import { connect } from "node:net";
 import { join } from "node:path";
-import type { RequestListener, ServerResponse } from "node:http";
 import { startEdge, type TestEdge } from "../support/edge.ts";
 import { call, eventually, type Answer } from "../support/http.ts";
 
@@ -15,7 +14,7 @@ describe("the edge", function () {
   this.timeout(60_000);
   let edge: TestEdge;
   /** What reached the replicas: "GET /api/x", and what they do with a path of their own. */
-  const seen: { replica: number; line: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
+  const seen: { replica: number; line: string; headers: IncomingHttpHeaders; body: string }[] = [];
   const behave = new Map<string, (replica: number) => RequestListener>();
 
   const replica =
@@ -70,7 +69,7 @@ describe("the edge", function () {
   /** Opens a stream and keeps it. @returns its status and first bytes, and what closes it */
   const hold = (url: string): Promise<{ status: number; first: string; close: () => void }> =>
     new Promise((resolve, reject) => {
-      const request = http.get(url, { agent: false, ...stream }, (response) => {
+      const request = get(url, { agent: false, ...stream }, (response) => {
         response.once("data", (part: Buffer) =>
           resolve({
             status: response.statusCode ?? 0,
@@ -380,7 +379,7 @@ describe("the edge", function () {
 
     it("streams over HTTP/2 like others", async () => {
       await edge.configure({ limits: { ...limits, streams: 2 } });
-      const session = http2.connect(edge.https, { rejectUnauthorized: false });
+      const session = http2Connect(edge.https, { rejectUnauthorized: false });
       try {
         const first = () =>
           new Promise<string>((resolve, reject) => {

@@ -1,5 +1,5 @@
 /** A bare machine, reached by nothing but SSH, becomes one that a stack can be deployed to. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

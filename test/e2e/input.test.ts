@@ -1,5 +1,5 @@
 /** Bad input, interruptions, and two at once: a clear word, and nothing lost. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:net";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call } from "../support/http.ts";

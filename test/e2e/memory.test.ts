@@ -1,6 +1,6 @@
 /** One address that publishes as much as it can, on a stack as it comes: nothing is killed, and all of it comes up again. */
-import assert from "node:assert/strict";
-import http from "node:http";
+import { strict as assert } from "node:assert";
+import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
@@ -30,7 +30,7 @@ describe("a stack that one address fills with the largest events", function () {
 
   /** Posts on so many connections at once, each its next event when the last is answered. @returns answers by status. */
   async function flood(bytes: number): Promise<Map<number, number>> {
-    const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+    const agent = new Agent({ keepAlive: true, maxSockets: connections });
     const body = JSON.stringify({ type: "flood", data: "x".repeat(bytes - 2) });
     const answers = new Map<number, number>();
     const end = performance.now() + seconds * 1000;
@@ -40,7 +40,7 @@ describe("a stack that one address fills with the largest events", function () {
       performance.now() > end && (acknowledged.length > enough || performance.now() > end + 120_000);
     const one = (): Promise<{ status: number; id?: string; retryAfter?: number }> =>
       new Promise((resolve) => {
-        const request = http.request(
+        const request = httpRequest(
           `${stack.http}/api/events`,
           { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } },
           (response) => {

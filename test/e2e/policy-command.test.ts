@@ -1,15 +1,15 @@
 /** The command lines of the docs with a Pulumi CLI of one's own: run as they are written, in a checkout. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /** Every option of the docs that names the policy pack, with its value as a shell reads it. */
-const documented = ["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"].flatMap((file) =>
-  [...readFileSync(join(repository, file), "utf8").matchAll(/--policy-pack [^\s`]+/g)].map(([option]) => ({
+const DOCUMENTED = ["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"].flatMap((file) =>
+  [...readFileSync(join(REPOSITORY, file), "utf8").matchAll(/--policy-pack [^\s`]+/g)].map(([option]) => ({
     file,
     option,
   })),
@@ -32,14 +32,14 @@ describe("the policy pack, named as the docs name it", function () {
 
   it("is the same everywhere, so one run proves it", () => {
     assert.deepEqual(
-      documented.map(({ file }) => file),
+      DOCUMENTED.map(({ file }) => file),
       [...["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"]],
     );
-    assert.equal(new Set(documented.map(({ option }) => option)).size, 1);
+    assert.equal(new Set(DOCUMENTED.map(({ option }) => option)).size, 1);
   });
 
   it("is found and judges the whole program, by the lines of the README as they are", () => {
-    const readme = readFileSync(join(repository, "README.md"), "utf8");
+    const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
     const block = /```\n(export PULUMI_BACKEND_URL=[\s\S]*?)```/.exec(readme)?.[1] ?? "";
     assert.match(block, /^pulumi preview .*--policy-pack/m);
     const [exported = ""] = block.split("\n");
@@ -52,7 +52,7 @@ describe("the policy pack, named as the docs name it", function () {
   });
 
   it("stops a run that violates a rule", () => {
-    const { option = "" } = documented[0] ?? {};
+    const { option = "" } = DOCUMENTED[0] ?? {};
     // A stack that has to hold to the policies, and does not set the size of its host.
     const { code, output } = shell(`
       export PULUMI_BACKEND_URL=file://$PWD/.state PULUMI_CONFIG_PASSPHRASE_FILE=$PWD/.state/passphrase

@@ -1,5 +1,5 @@
 /** The policy pack in the engine: what is against a rule is stopped before anything is touched. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";

@@ -1,5 +1,5 @@
 /** A real stack on the real engine, from nothing to nothing, as its operator has it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /** The page in a real Chromium, against the real service with real PostgreSQL and Redis, from another origin. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { post, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { launchBrowser } from "./support/browser.ts";

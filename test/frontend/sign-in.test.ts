@@ -1,8 +1,8 @@
 /** Signing in with a real user, in a real Chromium, against the real service with real PostgreSQL and Redis. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { User } from "../../service/src/auth/stores/users.ts";
-import { addUser, bearer, loginTokens, password, startAuth } from "../../service/test/support/auth.ts";
+import { addUser, bearer, loginTokens, PASSWORD, startAuth } from "../../service/test/support/auth.ts";
 import { runEntry } from "../../service/test/support/entry.ts";
 import { post, type Instance } from "../../service/test/support/instance.ts";
 import { launchBrowser } from "./support/browser.ts";
@@ -66,7 +66,7 @@ describe("signing in on the page", () => {
 
   it("lets a user send, shows the events for this user alone, and is no outage", async () => {
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
-    await signIn(password);
+    await signIn(PASSWORD);
     await isSignedIn();
     assert.equal(await page.locator("#login").isVisible(), false);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
@@ -78,7 +78,7 @@ describe("signing in on the page", () => {
   });
 
   it("ends when the user signs out: nothing of the user's comes any more", async () => {
-    await signIn(password);
+    await signIn(PASSWORD);
     await isSignedIn();
     await event(await ownEvent()).waitFor();
     const reopened = page.waitForResponse((response) => {
@@ -98,7 +98,7 @@ describe("signing in on the page", () => {
   it("asks again when the user may not log in any more, and goes on with what is for everybody", async () => {
     const other = await addUser();
     const { accessToken } = await loginTokens(service, other);
-    await signIn(password);
+    await signIn(PASSWORD);
     await isSignedIn();
     await event(await ownEvent()).waitFor();
     assert.equal((await runEntry("user.ts", ["disable", user.name])).code, 0);

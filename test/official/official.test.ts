@@ -2,13 +2,13 @@
  * A stack with the official plugins, whatever of them lies in PULUMI_HOME/plugins or on PATH. Where the others come from
  * is said; without the docker plugin there is nothing to try, because it makes all that runs.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createContext, inspectToolchain } from "../../tools/find/index.ts";
-import { pluginParts } from "../../tools/find/pulumi/plugin.ts";
+import { PLUGIN_PARTS } from "../../tools/find/pulumi/plugin.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
@@ -31,7 +31,7 @@ describe("with the official plugins, a stack", function () {
   let emptyHome: string;
 
   before(async function () {
-    const parts = new Set(pluginParts.map(({ name }) => name));
+    const parts = new Set(PLUGIN_PARTS.map(({ name }) => name));
     const found = (await inspectToolchain(createContext())).filter(({ name }) => parts.has(name));
     const isOfficial = (way: string): boolean => way === "downloaded" || way === "path";
     for (const { name, way, version, location } of found) {

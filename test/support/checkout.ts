@@ -4,20 +4,20 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /** Copies what git tracks and what it would, with the same installed packages. @returns the folder. */
 export function createCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), "omniai-checkout-"));
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: repository,
+    cwd: REPOSITORY,
     encoding: "utf8",
   });
   for (const path of new Set(listed.split("\0").filter((name) => name !== ""))) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
-    cpSync(join(repository, path), join(folder, path), { force: true });
+    cpSync(join(REPOSITORY, path), join(folder, path), { force: true });
   }
-  symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"));
+  symlinkSync(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
   return folder;
 }
 

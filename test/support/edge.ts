@@ -14,7 +14,7 @@ import { readSettings } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
 import { freePort } from "./stack.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 export interface TestEdge {
   readonly http: string;
@@ -109,7 +109,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
         return docker("exec", name, "sh", "-c", ask) === release;
       });
     const first = write({});
-    const image = readSettings(repository, "dev").config.nginxImage ?? "";
+    const image = readSettings(REPOSITORY, "dev").config.nginxImage ?? "";
     docker(
       ...["run", "-d", "--name", name, "--network", networks[0] ?? "", "--user", "101:101"],
       ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],

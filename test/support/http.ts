@@ -1,14 +1,14 @@
 /** Small HTTP and SSE clients for tests. The certificate of a test stack is its own, so nobody vouches for it. */
-import http from "node:http";
-import https from "node:https";
+import { type ClientRequest, type IncomingHttpHeaders, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 
 export interface Answer {
   readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
-const requesterOf = (url: string) => (url.startsWith("https:") ? https.request : http.request);
+const requesterOf = (url: string) => (url.startsWith("https:") ? httpsRequest : httpRequest);
 
 export const call = (
   url: string,
@@ -62,7 +62,7 @@ export function openSse(url: string, lastId = ""): SseClient {
   const events: SseEvent[] = [];
   const refusals: number[] = [];
   let [id, connects, joins, closed, isFollowing, retry] = [lastId, 0, 0, false, false, 1000];
-  let current: http.ClientRequest | undefined;
+  let current: ClientRequest | undefined;
   const again = (): void => {
     if (!closed) setTimeout(connect, retry);
   };

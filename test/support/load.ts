@@ -1,6 +1,6 @@
 /** A constant load on an address, and an exact account of what became of every request. */
-import http from "node:http";
-import https from "node:https";
+import { Agent, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 
 export interface LoadOptions {
   /** Where the requests go; https certificates are not checked, because a dev stack has its own. */
@@ -39,9 +39,9 @@ const TIMEOUT_MS = 15_000;
 export function startLoad({ url, rate, connections = 32, request, accept }: LoadOptions): Load {
   const secure = url.startsWith("https:");
   const agent = secure
-    ? new https.Agent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
-    : new http.Agent({ keepAlive: true, maxSockets: connections });
-  const send = secure ? https.request : http.request;
+    ? new HttpsAgent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
+    : new Agent({ keepAlive: true, maxSockets: connections });
+  const send = secure ? httpsRequest : httpRequest;
   const failures: string[] = [];
   const latencies: number[] = [];
   const pending = new Set<Promise<void>>();

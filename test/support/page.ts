@@ -2,7 +2,7 @@
  * A page as a browser keeps it: its stream and its requests share one HTTP/2 connection, until the edge says on it that
  * no more are taken (GOAWAY, RFC 9113 6.8).
  */
-import http2 from "node:http2";
+import { type ClientHttp2Session, connect, constants } from "node:http2";
 
 /** Between two requests, ms. */
 const PAUSE = 50;
@@ -27,12 +27,12 @@ export interface Page {
 export function openPage(url: string): Page {
   const failures: string[] = [];
   let [answered, streams, refusals, connections, turn, underWay, isStopping] = [0, 0, 0, 0, 0, 0, false];
-  let current: http2.ClientHttp2Session | undefined;
-  const sessions = new Set<http2.ClientHttp2Session>();
+  let current: ClientHttp2Session | undefined;
+  const sessions = new Set<ClientHttp2Session>();
 
-  const session = (): http2.ClientHttp2Session => {
+  const session = (): ClientHttp2Session => {
     if (current && !current.closed && !current.destroyed) return current;
-    const made = http2.connect(url, { rejectUnauthorized: false });
+    const made = connect(url, { rejectUnauthorized: false });
     connections += 1;
     sessions.add(made);
     const leave = (): void => void (current = current === made ? undefined : current);
@@ -75,7 +75,7 @@ export function openPage(url: string): Page {
       underWay -= 1;
       if (status >= 200 && status < 300 && why === "") answered += 1;
       // The edge has not begun it, and says so: every client may send it again, a POST too.
-      else if (status === 0 && stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) ask(method);
+      else if (status === 0 && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) ask(method);
       else failures.push(`${method} ${status} ${why}`);
     });
     stream.resume();

@@ -1,5 +1,5 @@
 /** What a stack has to carry while something happens to it: requests of both kinds, and streams with numbered events. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { startLoad, type LoadResult } from "./load.ts";
 import { eventually, openSse } from "./http.ts";

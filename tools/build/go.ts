@@ -6,20 +6,20 @@ import { indent, run } from "../host/run.ts";
 import { compareVersions, findVersion } from "../host/versions.ts";
 
 /** Since this version Go itself fetches the newer Go that a module needs. */
-const minimumGo = "1.21.0";
-const howToGetGo =
+const MINIMUM_GO = "1.21.0";
+const HOW_TO_GET_GO =
   "Install Go 1.25 or newer and put it on PATH (on macOS `brew install go`; else the archive of the Go project), " +
   "or run where the official Pulumi CLI can be downloaded.";
 
 /** Looks for Go, which is needed only when something has to be built. */
 export async function inspectGo(context: ToolchainContext): Promise<PartStatus> {
   const [location] = findOnPath("go", context.env);
-  if (!location) return { name: "go", way: "missing", remedy: howToGetGo };
+  if (!location) return { name: "go", way: "missing", remedy: HOW_TO_GET_GO };
   const { stdout } = await run(location, ["env", "GOVERSION"], { env: context.env, timeoutMs: 5_000 });
   const version = findVersion(stdout);
-  if (!version || compareVersions(version, minimumGo) < 0) {
+  if (!version || compareVersions(version, MINIMUM_GO) < 0) {
     const found = version ?? "of an unknown version, older than 1.21";
-    return { name: "go", version, way: "missing", location, remedy: `Go here is ${found}. ${howToGetGo}` };
+    return { name: "go", version, way: "missing", location, remedy: `Go here is ${found}. ${HOW_TO_GET_GO}` };
   }
   return { name: "go", version, way: "path", location };
 }
@@ -68,7 +68,7 @@ export async function runGo(
 ): Promise<void> {
   const go = await inspectGo(context);
   if (go.way === "missing" || !go.location) {
-    throw new ToolchainError(`${part} has to be built here, and Go is missing.`, go.remedy ?? howToGetGo);
+    throw new ToolchainError(`${part} has to be built here, and Go is missing.`, go.remedy ?? HOW_TO_GET_GO);
   }
   await requireSpace(context, part);
   let compiled = 0;
@@ -99,15 +99,15 @@ function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 /** A build needs this much also when Go has compiled most of it before. Without that, Go's own caches take twice as much. */
-const neededBytes = 3 * 1024 ** 3;
+const NEEDED_BYTES = 3 * 1024 ** 3;
 
 async function requireSpace(context: ToolchainContext, part: string): Promise<void> {
   await mkdir(context.cacheDir, { recursive: true });
   const { bavail, bsize } = await statfs(context.cacheDir);
-  if (bavail * bsize >= neededBytes) return;
+  if (bavail * bsize >= NEEDED_BYTES) return;
   const free = ((bavail * bsize) / 1024 ** 3).toFixed(1);
   throw new ToolchainError(
     `${part} has to be built here, and only ${free} GiB are free at ${context.cacheDir}.`,
-    `Free ${neededBytes / 1024 ** 3} GiB, or set OMNIAI_CACHE (and Go's GOCACHE and GOMODCACHE) to a larger disk.`,
+    `Free ${NEEDED_BYTES / 1024 ** 3} GiB, or set OMNIAI_CACHE (and Go's GOCACHE and GOMODCACHE) to a larger disk.`,
   );
 }

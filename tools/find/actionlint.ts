@@ -4,15 +4,15 @@ import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../bui
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../host/part.ts";
 import { findOnPath } from "../host/path.mjs";
 
-const module = "github.com/rhysd/actionlint";
-const folder = "../actionlint";
+const MODULE = "github.com/rhysd/actionlint";
+const FOLDER = "../actionlint";
 
 const recipe: Recipe = {
   program: "actionlint",
-  folder,
-  package: `${module}/cmd/actionlint`,
-  version: () => requiredVersion(folder, module),
-  versionVariable: `${module}.version`,
+  folder: FOLDER,
+  package: `${MODULE}/cmd/actionlint`,
+  version: () => requiredVersion(FOLDER, MODULE),
+  versionVariable: `${MODULE}.version`,
 };
 
 /** Only the tests need it, so `ensureToolchain` does not provide it. */

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
-import { repositoryRoot } from "../host/context.ts";
+import { REPOSITORY_ROOT } from "../host/context.ts";
 import { ToolchainError, type Part, type PartStatus, type ToolchainContext, type Way } from "../host/part.ts";
 import { binFolder } from "./bin-folder.ts";
 import { enginePart } from "./engine/index.ts";
@@ -13,7 +13,7 @@ import { nodePart } from "./node.ts";
 import { installationRoot, pulumiPart } from "./pulumi/cli.ts";
 import { languagePart } from "./pulumi/language.ts";
 import type { Plan, PulumiPart } from "./pulumi/part.ts";
-import { pluginParts } from "./pulumi/plugin.ts";
+import { PLUGIN_PARTS } from "./pulumi/plugin.ts";
 
 export { createContext } from "../host/context.ts";
 export { createReporter } from "../host/report.ts";
@@ -39,7 +39,7 @@ export interface ToolchainParts {
 }
 
 const allParts: ToolchainParts = {
-  pulumi: [pulumiPart, languagePart, ...pluginParts],
+  pulumi: [pulumiPart, languagePart, ...PLUGIN_PARTS],
   others: [nodePart, enginePart],
 };
 
@@ -134,7 +134,7 @@ async function assemble(context: ToolchainContext, statuses: PartStatus[]): Prom
   }
   const standIns = await binFolder(context, statuses);
   const path = [
-    join(repositoryRoot, "node_modules", ".bin"),
+    join(REPOSITORY_ROOT, "node_modules", ".bin"),
     standIns,
     // A downloaded CLI is not on PATH. Its language host is beside it.
     cli.way === "downloaded" ? join(cli.location, "..") : undefined,

@@ -5,7 +5,7 @@ import type { Reporter, ToolchainContext } from "./part.ts";
 import { createReporter } from "./report.ts";
 
 /** The repository's root, with node_modules and the recipes. */
-export const repositoryRoot = resolve(import.meta.dirname, "../..");
+export const REPOSITORY_ROOT = resolve(import.meta.dirname, "../..");
 
 export interface ContextOptions {
   /** False with `--no-install`. Default: true. */

@@ -18,7 +18,7 @@ export interface ReporterOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-const terminalInterval = 200;
+const TERMINAL_INTERVAL = 200;
 
 /** A reporter that rewrites one line on a terminal, and prints whole lines elsewhere. */
 export function createReporter(options: ReporterOptions = {}): Reporter {
@@ -49,7 +49,7 @@ export function createReporter(options: ReporterOptions = {}): Reporter {
       open = progress;
       const timer = setInterval(
         () => progress.show(),
-        inPlace ? terminalInterval : (options.interval ?? 15_000),
+        inPlace ? TERMINAL_INTERVAL : (options.interval ?? 15_000),
       );
       const end = (mark: string): void => {
         clearInterval(timer);

@@ -1,12 +1,12 @@
 /** Proves that `npm run lint` fails on an import circle and on an import that goes up, by the rules as they are. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { suites } from "./suites.ts";
+import { SUITES } from "./suites.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 describe("the check of imports", function () {
   this.timeout(60_000);
@@ -105,14 +105,14 @@ function check(
       mkdirSync(dirname(join(house, path)), { recursive: true });
       writeFileSync(join(house, path), `${lines.join("")}export const value = 1;\nexport type Value = 1;\n`);
     }
-    const [program = "", ...args] = suites.find(({ name }) => name === "imports")?.command ?? [];
+    const [program = "", ...args] = SUITES.find(({ name }) => name === "imports")?.command ?? [];
     const { status, stdout, stderr } = spawnSync(
-      join(repository, "node_modules/.bin", program),
+      join(REPOSITORY, "node_modules/.bin", program),
       [
         // The violations that are known in the repository do not count for these files.
         ...args.filter((argument) => argument !== "--ignore-known"),
         "--config",
-        join(repository, ".dependency-cruiser.mjs"),
+        join(REPOSITORY, ".dependency-cruiser.mjs"),
       ],
       { cwd: house, encoding: "utf8" },
     );

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepare } from "./prepare.ts";
 import { runSuite, type Counts, type Failure, type SuiteResult } from "./run-suite.ts";
-import { GROUPS, ONLY_NAMED, suites, type Suite } from "./suites.ts";
+import { GROUPS, ONLY_NAMED, SUITES, type Suite } from "./suites.ts";
 import { keepTimes, listing, readTimes } from "./times.ts";
 import { Turns, twoAtATime } from "./two-at-a-time.ts";
 
@@ -17,7 +17,7 @@ const TOLD_LINES = 12;
 /** How many of the slowest tests are told at the end. */
 const SLOWEST = 10;
 /** A suite that says it needs nothing gets no engine, so that it cannot come to need one unnoticed. */
-const NO_ENGINE = { DOCKER_HOST: "unix:///this-suite-needs-no-engine.sock" };
+const noEngine = { DOCKER_HOST: "unix:///this-suite-needs-no-engine.sock" };
 const KNOWN_OPTIONS = ["--list", "--no-install"];
 
 function tell({ title, error }: Failure): void {
@@ -30,13 +30,13 @@ const summary = ({ passed, skipped, failures }: Pick<Counts, "passed" | "skipped
 
 /** @returns the suites that the arguments name, in their order in the list; where none is named, all that need no name. */
 function choose(names: readonly string[]): Suite[] {
-  const known = [...GROUPS, ...suites.map(({ name }) => name)];
+  const known = [...GROUPS, ...SUITES.map(({ name }) => name)];
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     console.error(`There is no suite or group ${unknown.join(", ")}; there are: ${known.join(", ")}.`);
     process.exit(2);
   }
-  return suites.filter(({ name, group }) =>
+  return SUITES.filter(({ name, group }) =>
     names.length === 0 ? group !== ONLY_NAMED : names.includes(name) || names.includes(group),
   );
 }
@@ -52,7 +52,7 @@ async function runAll(chosen: readonly Suite[], env: NodeJS.ProcessEnv): Promise
       write(`\n── ${suite.name} ──\n`);
       const result = await runSuite(
         suite,
-        suite.needs === "nothing" ? { ...process.env, ...NO_ENGINE } : env,
+        suite.needs === "nothing" ? { ...process.env, ...noEngine } : env,
         folder,
         write,
       );
@@ -88,38 +88,38 @@ function tellSlowest(results: readonly SuiteResult[]): void {
     console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${suite}: ${title}`);
 }
 
-const options = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
-const unknown = options.filter((option) => !KNOWN_OPTIONS.includes(option));
-if (unknown.length > 0) {
-  console.error(`There is no option ${unknown.join(", ")}; there are: ${KNOWN_OPTIONS.join(", ")}.`);
+const OPTIONS = process.argv.slice(2).filter((argument) => argument.startsWith("-"));
+const UNKNOWN = OPTIONS.filter((option) => !KNOWN_OPTIONS.includes(option));
+if (UNKNOWN.length > 0) {
+  console.error(`There is no option ${UNKNOWN.join(", ")}; there are: ${KNOWN_OPTIONS.join(", ")}.`);
   process.exit(2);
 }
-const chosen = choose(process.argv.slice(2).filter((argument) => !argument.startsWith("-")));
-if (options.includes("--list")) {
-  for (const line of listing(chosen, readTimes())) console.log(line);
+const CHOSEN = choose(process.argv.slice(2).filter((argument) => !argument.startsWith("-")));
+if (OPTIONS.includes("--list")) {
+  for (const line of listing(CHOSEN, readTimes())) console.log(line);
   process.exit(0);
 }
 
-const started = performance.now();
+const STARTED = performance.now();
 let results: SuiteResult[] = [];
-const failures: Failure[] = [];
+const FAILURES: Failure[] = [];
 try {
-  const needs = new Set(chosen.map(({ needs }) => needs));
-  results = await runAll(chosen, await prepare(needs, !options.includes("--no-install")));
+  const needs = new Set(CHOSEN.map(({ needs }) => needs));
+  results = await runAll(CHOSEN, await prepare(needs, !OPTIONS.includes("--no-install")));
   keep(results);
 } catch (error) {
   // What the tests need could not be had: that is a failure, never a skip.
   console.error(error instanceof Error ? error.message : error);
-  failures.push({
+  FAILURES.push({
     title: "what the tests need",
     error: "could not be had, or a suite not run; it says above why",
   });
 }
-failures.push(...results.flatMap((result) => result.failures));
+FAILURES.push(...results.flatMap((result) => result.failures));
 tellSlowest(results);
-failures.forEach(tell);
-const passed = results.reduce((sum, result) => sum + result.passed, 0);
-const skipped = results.reduce((sum, result) => sum + result.skipped, 0);
-console.log(`\nin ${Math.round((performance.now() - started) / 1000)} s`);
-console.log(summary({ passed, skipped, failures }));
-process.exitCode = failures.length > 0 || passed === 0 ? 1 : 0;
+FAILURES.forEach(tell);
+const PASSED = results.reduce((sum, result) => sum + result.passed, 0);
+const SKIPPED = results.reduce((sum, result) => sum + result.skipped, 0);
+console.log(`\nin ${Math.round((performance.now() - STARTED) / 1000)} s`);
+console.log(summary({ passed: PASSED, skipped: SKIPPED, failures: FAILURES }));
+process.exitCode = FAILURES.length > 0 || PASSED === 0 ? 1 : 0;

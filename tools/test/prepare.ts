@@ -7,7 +7,7 @@ import { ensureImages } from "../find/images/index.ts";
 import { createContext, ensureToolchain } from "../find/index.ts";
 import type { Suite } from "./suites.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /**
  * @param needs what the chosen suites need.
@@ -23,7 +23,7 @@ export async function prepare(
   const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;
   if (!needs.has("stack")) await enginePart.ensure(context);
   const host = await resolveDockerHost(context.env);
-  await ensureImages(context, imageNames(readSettings(repository, "dev").config), host);
+  await ensureImages(context, imageNames(readSettings(REPOSITORY, "dev").config), host);
   const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
   return { ...env, ...browser, DOCKER_HOST: host };
 }

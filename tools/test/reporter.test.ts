@@ -1,12 +1,12 @@
 /** Proves what the runner is told about a suite. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Counts } from "./run-suite.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 describe("the reporter of the runner", () => {
   let folder: string;
@@ -27,7 +27,7 @@ describe("the reporter of the runner", () => {
     const { status } = spawnSync(
       process.execPath,
       ["node_modules/mocha/bin/mocha.js", "--no-config", "--reporter", "tools/test/reporter.cjs", spec],
-      { cwd: repository, env: { ...process.env, OMNIAI_TEST_COUNTS: counts } },
+      { cwd: REPOSITORY, env: { ...process.env, OMNIAI_TEST_COUNTS: counts } },
     );
     assert.notEqual(status, 0);
     const { failures, slowest, ...sums } = JSON.parse(readFileSync(counts, "utf8")) as Counts;

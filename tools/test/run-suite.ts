@@ -27,7 +27,7 @@ export interface SuiteResult extends Counts {
   readonly seconds: number;
 }
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /**
  * @param folder where the suite's process leaves its counts.
@@ -43,8 +43,8 @@ export async function runSuite(
   const [program = "", ...args] = suite.command;
   const started = performance.now();
   const code = await new Promise<number>((resolve) => {
-    const child = spawn(join(repository, "node_modules/.bin", program), args, {
-      cwd: repository,
+    const child = spawn(join(REPOSITORY, "node_modules/.bin", program), args, {
+      cwd: REPOSITORY,
       env: { ...env, OMNIAI_TEST_COUNTS: file },
       stdio: ["ignore", "pipe", "pipe"],
     });

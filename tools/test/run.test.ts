@@ -1,5 +1,5 @@
 /** Proves when the first step of every npm script installs packages, and on which Node. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

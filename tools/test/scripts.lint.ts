@@ -2,18 +2,18 @@
  * Runs the linters that come from PyPI: shellcheck over the shell scripts, hadolint over the Dockerfiles and zizmor over
  * the workflows. What they are told to overlook stands with its reason in `.hadolint.yaml` or beside the line.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pythonWith, requirements } from "../find/venv.ts";
 
-const repository = join(import.meta.dirname, "../..");
+const REPOSITORY = join(import.meta.dirname, "../..");
 
 /** What git tracks and what it would track. */
-const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-  cwd: repository,
+const FILES = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+  cwd: REPOSITORY,
   encoding: "utf8",
 })
   .split("\0")
@@ -21,7 +21,7 @@ const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--
 
 const shellPattern = /^#!.*\b(?:ba|da)?sh\b/;
 const isShell = (path: string): boolean =>
-  path.endsWith(".sh") || shellPattern.test(readFileSync(join(repository, path), "utf8").slice(0, 80));
+  path.endsWith(".sh") || shellPattern.test(readFileSync(join(REPOSITORY, path), "utf8").slice(0, 80));
 
 describe("the linters from PyPI", function () {
   this.timeout(360_000);
@@ -38,7 +38,7 @@ describe("the linters from PyPI", function () {
 
   const lint = (program: string, ...args: string[]): { code: number | null; output: string } => {
     const { status, stdout, stderr } = spawnSync(join(bin, program), args, {
-      cwd: repository,
+      cwd: REPOSITORY,
       encoding: "utf8",
       env: { ...process.env, NO_COLOR: "1" },
     });
@@ -51,10 +51,10 @@ describe("the linters from PyPI", function () {
   const zizmor = (folder: string) => lint("zizmor", "--offline", "--no-progress", "--quiet", folder);
 
   it("shellcheck finds nothing in the scripts", () => {
-    const scripts = files.filter(isShell);
+    const scripts = FILES.filter(isShell);
     assert.ok(scripts.length > 0);
     // The host's steps have no first line of their own: they are joined and read by `sh -s`.
-    const parts = scripts.filter((path) => !shellPattern.test(readFileSync(join(repository, path), "utf8")));
+    const parts = scripts.filter((path) => !shellPattern.test(readFileSync(join(REPOSITORY, path), "utf8")));
     const { code, output } = shellcheck(scripts.filter((path) => !parts.includes(path)));
     assert.equal(code, 0, output);
     const joined = shellcheck(parts, "--shell=sh");
@@ -62,7 +62,7 @@ describe("the linters from PyPI", function () {
   });
 
   it("hadolint finds nothing in the Dockerfiles", () => {
-    const dockerfiles = files.filter((path) => /(^|\/)Dockerfile$/.test(path));
+    const dockerfiles = FILES.filter((path) => /(^|\/)Dockerfile$/.test(path));
     assert.ok(dockerfiles.length > 0);
     const { code, output } = hadolint(dockerfiles);
     assert.equal(code, 0, output);

@@ -52,13 +52,13 @@ function tests(
   return { name, group, command: ["mocha", ...reporter, ...options, pattern], counted: true, needs };
 }
 
-const withoutEngine = ["--grep", ENGINE_TAG, "--invert"];
-const withEngine = ["--grep", ENGINE_TAG];
+const WITHOUT_ENGINE = ["--grep", ENGINE_TAG, "--invert"];
+const WITH_ENGINE = ["--grep", ENGINE_TAG];
 
 const e2e = (file: string): Suite =>
   tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, { needs: "stack", seconds: 300 });
 
-export const suites: readonly Suite[] = [
+export const SUITES: readonly Suite[] = [
   // The longest first.
   lint("eslint", "eslint", ".", ...cached("eslint")),
   lint("types", "tsc", "--project", ".", "--incremental", "--tsBuildInfoFile", `${CACHE}/types.tsbuildinfo`),
@@ -70,12 +70,16 @@ export const suites: readonly Suite[] = [
   tests("unit", "infra", "infra/**/*.test.ts", { seconds: 20 }),
   tests("unit", "policies", "policies/**/*.test.ts", { seconds: 20 }),
   tests("unit", "bench", "bench/**/*.test.ts", { seconds: 20 }),
-  tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: withoutEngine }),
-  tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: withoutEngine }),
+  tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: WITHOUT_ENGINE }),
+  tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: WITHOUT_ENGINE }),
   tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
 
-  tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: "stack", seconds: 120, options: withEngine }),
-  tests("whole", "tools-engine", "tools/**/*.test.ts", { needs: "stack", seconds: 300, options: withEngine }),
+  tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: "stack", seconds: 120, options: WITH_ENGINE }),
+  tests("whole", "tools-engine", "tools/**/*.test.ts", {
+    needs: "stack",
+    seconds: 300,
+    options: WITH_ENGINE,
+  }),
   tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: "engine", seconds: 60 }),
   tests("whole", "api", "test/api/**/*.test.ts", { needs: "engine", seconds: 400 }),
   tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: "browser", seconds: 60 }),

@@ -1,5 +1,5 @@
 /** Proves that suites run two at a time without mixing what they say. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { Turns, twoAtATime } from "./two-at-a-time.ts";
 
 describe("two suites at a time", () => {

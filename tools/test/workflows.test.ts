@@ -1,5 +1,5 @@
 /** The workflows: what no run here can show is at least checked for what makes workflows unsafe. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import { parse } from "yaml";
 import { inspectGo } from "../build/go.ts";
 import { actionlintPart } from "../find/actionlint.ts";
 import { pythonWith, requirements } from "../find/venv.ts";
-import { createContext, repositoryRoot } from "../host/context.ts";
+import { createContext, REPOSITORY_ROOT } from "../host/context.ts";
 
 interface Job {
   readonly uses?: string;
@@ -48,10 +48,10 @@ interface Workflow {
   readonly jobs: Readonly<Record<string, Job>>;
 }
 
-const github = join(repositoryRoot, ".github");
-const read = (path: string): string => readFileSync(join(github, path), "utf8");
-const files = readdirSync(join(github, "workflows")).map((name) => `workflows/${name}`);
-const actions = readdirSync(join(github, "actions")).map((name) => `actions/${name}/action.yml`);
+const GITHUB = join(REPOSITORY_ROOT, ".github");
+const read = (path: string): string => readFileSync(join(GITHUB, path), "utf8");
+const FILES = readdirSync(join(GITHUB, "workflows")).map((name) => `workflows/${name}`);
+const ACTIONS = readdirSync(join(GITHUB, "actions")).map((name) => `actions/${name}/action.yml`);
 const workflow = (path: string): Workflow => parse(read(path)) as Workflow;
 
 /** Pure: the `uses:` of a file that could change under us. */
@@ -65,13 +65,13 @@ const loose = (text: string): string[] =>
 describe("the workflows", () => {
   it("are those of the design", () => {
     assert.deepEqual(
-      files.sort(),
+      FILES.sort(),
       ["ci", "deploy", "drift", "preview"].map((name) => `workflows/${name}.yml`),
     );
   });
 
   it("pin every action by commit, and say which version that is", () => {
-    for (const path of [...files, ...actions]) assert.deepEqual(loose(read(path)), [], path);
+    for (const path of [...FILES, ...ACTIONS]) assert.deepEqual(loose(read(path)), [], path);
     assert.deepEqual(
       loose(
         `- uses: a/b@v4\n  uses: a/b@${"0".repeat(40)}\n- uses: a/b@main # v1.0.0\n- uses: a/b/c@${"0".repeat(40)} # v1.2.3\n`,
@@ -83,7 +83,7 @@ describe("the workflows", () => {
 
   it("name one commit for one action everywhere", () => {
     const pins = new Map<string, Set<string>>();
-    for (const path of [...files, ...actions]) {
+    for (const path of [...FILES, ...ACTIONS]) {
       for (const [, name = "", commit = ""] of read(path).matchAll(/uses:\s*([\w/.-]+)@(\w{40})/g)) {
         pins.set(name, (pins.get(name) ?? new Set()).add(commit));
       }
@@ -91,7 +91,7 @@ describe("the workflows", () => {
     for (const [name, commits] of pins) assert.equal(commits.size, 1, name);
   });
 
-  for (const path of files) {
+  for (const path of FILES) {
     describe(path, () => {
       const { on, permissions, concurrency, jobs } = workflow(path);
 
@@ -141,10 +141,12 @@ describe("the workflows", () => {
   }
 
   it("deploy and preview with the Pulumi CLI of the lockfile's SDK", () => {
-    const { dependencies } = JSON.parse(readFileSync(join(repositoryRoot, "infra/package.json"), "utf8")) as {
+    const { dependencies } = JSON.parse(
+      readFileSync(join(REPOSITORY_ROOT, "infra/package.json"), "utf8"),
+    ) as {
       dependencies: Record<string, string>;
     };
-    const versions = [...files, ...actions].flatMap((path) =>
+    const versions = [...FILES, ...ACTIONS].flatMap((path) =>
       [...read(path).matchAll(/pulumi-version: (\S+)/g)].map(([, version]) => version),
     );
     assert.ok(versions.length >= 2);
@@ -155,16 +157,16 @@ describe("the workflows", () => {
     const text = read("actions/stack/action.yml");
     assert.doesNotMatch(text, /GITHUB_(ENV|PATH)/);
     const [, key = ""] = /jq -r '\.packages\["([^"]+)"\]\.version' package-lock\.json/.exec(text) ?? [];
-    const { packages } = JSON.parse(readFileSync(join(repositoryRoot, "package-lock.json"), "utf8")) as {
+    const { packages } = JSON.parse(readFileSync(join(REPOSITORY_ROOT, "package-lock.json"), "utf8")) as {
       packages: Record<string, { version?: string }>;
     };
     assert.equal(`v${packages[key]?.version}`, process.version);
   });
 
   it("give the agent that has the key to each step that reaches a host", () => {
-    const reaching = files
-      .flatMap((path) => Object.values(workflow(path).jobs))
-      .flatMap(({ steps = [] }) => steps.filter(({ env }) => env?.["PULUMI_ACCESS_TOKEN"] !== undefined));
+    const reaching = FILES.flatMap((path) => Object.values(workflow(path).jobs)).flatMap(({ steps = [] }) =>
+      steps.filter(({ env }) => env?.["PULUMI_ACCESS_TOKEN"] !== undefined),
+    );
     assert.ok(reaching.length >= 4);
     for (const { run, uses, env } of reaching) {
       assert.equal(env?.["SSH_AUTH_SOCK"], "${{ steps.stack.outputs.ssh-auth-sock }}", run ?? uses);
@@ -178,9 +180,9 @@ describe("the workflows", () => {
     const [, pack = ""] =
       /^\$\{\{ github\.workspace \}\}\/(.+)$/.exec(String(step?.with?.["policyPacks"])) ??
       assert.fail("the pack's path is whole, wherever the CLI is started");
-    const { mode } = statSync(join(repositoryRoot, pack));
+    const { mode } = statSync(join(REPOSITORY_ROOT, pack));
     assert.equal(mode & 0o111, 0o111, `${pack} can be started`);
-    assert.match(readFileSync(join(repositoryRoot, pack), "utf8"), /^#!/);
+    assert.match(readFileSync(join(REPOSITORY_ROOT, pack), "utf8"), /^#!/);
   });
 
   const stepsOf = (path: string, job: string): readonly Step[] => workflow(path).jobs[job]?.steps ?? [];
@@ -245,7 +247,7 @@ describe("the workflows", () => {
   });
 
   it("publish the page only from what was deployed to prod, and leave it alone where the program does", () => {
-    for (const path of files.filter((name) => name !== "workflows/deploy.yml"))
+    for (const path of FILES.filter((name) => name !== "workflows/deploy.yml"))
       assert.doesNotMatch(read(path), /deploy-pages/, path);
     const { jobs } = workflow("workflows/deploy.yml");
     assert.equal(jobs["page"]?.needs, "deploy");
@@ -273,7 +275,7 @@ describe("the workflows", () => {
       assert.equal(steps[index ?? -1]?.if, "steps.page.outputs.source == 'workflow'");
     const [, script = ""] = /node (\S+)/.exec(steps[source ?? -1]?.run ?? "") ?? [];
     const { status, stdout } = spawnSync(process.execPath, [script, "prod"], {
-      cwd: repositoryRoot,
+      cwd: REPOSITORY_ROOT,
       encoding: "utf8",
     });
     assert.equal(status, 0);
@@ -328,10 +330,10 @@ describe("the workflows", () => {
   });
 
   it("call only scripts that package.json has", () => {
-    const { scripts } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
+    const { scripts } = JSON.parse(readFileSync(join(REPOSITORY_ROOT, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };
-    const called = files.flatMap((path) =>
+    const called = FILES.flatMap((path) =>
       [...read(path).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? ""),
     );
     assert.ok(called.length >= 3);
@@ -345,7 +347,7 @@ describe("the workflows", () => {
     for (const path of ["workflows/preview.yml", "workflows/drift.yml"]) {
       const stacks = /stack: \[(.*)\]/.exec(read(path))?.[1]?.split(", ") ?? [];
       assert.deepEqual(stacks, ["staging", "prod"], path);
-      for (const stack of stacks) assert.ok(existsSync(join(repositoryRoot, `Pulumi.${stack}.yaml`)), stack);
+      for (const stack of stacks) assert.ok(existsSync(join(REPOSITORY_ROOT, `Pulumi.${stack}.yaml`)), stack);
     }
   });
 
@@ -363,7 +365,7 @@ describe("the workflows", () => {
     const shellcheck = `-shellcheck=${bin === undefined ? "" : join(bin, "shellcheck")}`;
     const lint = (cwd: string, ...args: string[]) =>
       spawnSync(program, [shellcheck, "-pyflakes=", "-no-color", ...args], { cwd, encoding: "utf8" });
-    const { status, stdout, stderr } = lint(repositoryRoot, ...files.map((path) => join(github, path)));
+    const { status, stdout, stderr } = lint(REPOSITORY_ROOT, ...FILES.map((path) => join(GITHUB, path)));
     assert.equal(status, 0, stdout + stderr);
     const wrong = read("workflows/ci.yml").replace("runs-on: ubuntu-24.04", "runs-on: ${{ nothing.such }}");
     const folder = mkdtempSync(join(tmpdir(), "omniai-workflows-"));
@@ -394,7 +396,7 @@ while [ $# -gt 0 ]; do [ "$1" != --body-file ] || cat "$2" >> ${folder}/body; sh
 
   const run = (outcome: string, openIssue: string): string => {
     const { status, stderr } = spawnSync(
-      join(github, "drift-issue.sh"),
+      join(GITHUB, "drift-issue.sh"),
       [outcome, join(folder, "drift.txt")],
       {
         encoding: "utf8",

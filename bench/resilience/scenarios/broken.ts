@@ -61,7 +61,7 @@ const broken = (
 
 const MAIN = "service/src/main.ts";
 
-export const brokenVersions: readonly Scenario<StackEnvironment>[] = [
+export const BROKEN_VERSIONS: readonly Scenario<StackEnvironment>[] = [
   broken(
     "crash",
     "deploy of a version that crashes",

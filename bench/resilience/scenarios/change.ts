@@ -33,7 +33,7 @@ const lastAnswerOf = ({ account, began }: Evidence, hosts: readonly string[]): n
   return (answers.reduce((last, [at, , ms]) => Math.max(last, at + ms), 0) - began) / 1000;
 };
 
-export const changes: readonly Scenario<StackEnvironment>[] = [
+export const CHANGES: readonly Scenario<StackEnvironment>[] = [
   {
     name: "deploy",
     what: "deploy of a changed service",

@@ -1,16 +1,16 @@
 /** Every scenario, in the order of the table. */
 import type { Scenario } from "../scenario.ts";
 import type { StackEnvironment } from "../stack-environment.ts";
-import { brokenVersions } from "./broken.ts";
-import { changes } from "./change.ts";
-import { machineFaults } from "./machine.ts";
-import { replicaFaults } from "./replicas.ts";
-import { storeFaults } from "./stores.ts";
+import { BROKEN_VERSIONS } from "./broken.ts";
+import { CHANGES } from "./change.ts";
+import { MACHINE_FAULTS } from "./machine.ts";
+import { REPLICA_FAULTS } from "./replicas.ts";
+import { STORE_FAULTS } from "./stores.ts";
 
-export const scenarios: readonly Scenario<StackEnvironment>[] = [
-  ...changes,
-  ...brokenVersions,
-  ...replicaFaults,
-  ...storeFaults,
-  ...machineFaults,
+export const SCENARIOS: readonly Scenario<StackEnvironment>[] = [
+  ...CHANGES,
+  ...BROKEN_VERSIONS,
+  ...REPLICA_FAULTS,
+  ...STORE_FAULTS,
+  ...MACHINE_FAULTS,
 ];

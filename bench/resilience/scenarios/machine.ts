@@ -132,7 +132,7 @@ const edgeReplaced: Scenario<StackEnvironment> = {
   judge: nothingLost,
 };
 
-export const machineFaults: readonly Scenario<StackEnvironment>[] = [
+export const MACHINE_FAULTS: readonly Scenario<StackEnvironment>[] = [
   interrupted,
   edgeReplaced,
   disorder,

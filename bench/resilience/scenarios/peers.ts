@@ -7,7 +7,7 @@ import { run, type PeerEnvironment } from "../peer-environment.ts";
 import { nothingDropped, quickEnough } from "../judge.ts";
 import type { Scenario } from "../scenario.ts";
 
-const peers = join(import.meta.dirname, "../../peers");
+const PEERS = join(import.meta.dirname, "../../peers");
 
 /** Deploys a version of the service, and takes it away again. */
 interface Deployer {
@@ -23,7 +23,7 @@ const compose: Deployer = {
 };
 
 function composeCommand(environment: PeerEnvironment, version: "1" | "2", ...args: string[]): void {
-  const project = ["-f", join(peers, "compose.yaml"), "-p", environment.network];
+  const project = ["-f", join(PEERS, "compose.yaml"), "-p", environment.network];
   run("docker-compose", [...project, ...args], {
     IMAGE: imageOf(environment, version),
     BUILD: version,
@@ -37,8 +37,8 @@ let copied: string | undefined;
 function program(): string {
   if (copied !== undefined) return copied;
   copied = mkdtempSync(join(tmpdir(), "omniai-peer-"));
-  cpSync(join(peers, "pulumi"), copied, { recursive: true });
-  symlinkSync(join(peers, "../../node_modules"), join(copied, "node_modules"));
+  cpSync(join(PEERS, "pulumi"), copied, { recursive: true });
+  symlinkSync(join(PEERS, "../../node_modules"), join(copied, "node_modules"));
   mkdirSync(join(copied, "state"));
   return copied;
 }
@@ -95,7 +95,7 @@ function ensureCompose(): { notRun: string } | undefined {
 
 const byCompose = peer("peer-compose", "the same deploy by Compose (recreate)", compose);
 
-export const peerScenarios: readonly Scenario<PeerEnvironment>[] = [
+export const PEER_SCENARIOS: readonly Scenario<PeerEnvironment>[] = [
   {
     ...byCompose,
     before: (environment) =>

@@ -210,4 +210,4 @@ const logs: Scenario<StackEnvironment> = {
   judge: nothingDropped,
 };
 
-export const replicaFaults: readonly Scenario<StackEnvironment>[] = [kill, hang, memory, logs];
+export const REPLICA_FAULTS: readonly Scenario<StackEnvironment>[] = [kill, hang, memory, logs];

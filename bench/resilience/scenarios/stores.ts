@@ -200,4 +200,4 @@ const full: Scenario<StackEnvironment> = {
   },
 };
 
-export const storeFaults: readonly Scenario<StackEnvironment>[] = [redis, paused, killed, full];
+export const STORE_FAULTS: readonly Scenario<StackEnvironment>[] = [redis, paused, killed, full];

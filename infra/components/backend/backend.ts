@@ -59,7 +59,7 @@ export interface BackendArgs {
 export const PUBLIC_PORT = 8000;
 export const INTERNAL_PORT = 9000;
 
-const USER = { uid: 1000, gid: 1000 };
+const user = { uid: 1000, gid: 1000 };
 const SECRETS = "/run/secrets";
 
 export class Backend extends pulumi.ComponentResource {
@@ -71,7 +71,7 @@ export class Backend extends pulumi.ComponentResource {
     const stack = pulumi.getStack();
     super("omniai:backend:Backend", `${stack}-backend`, {}, opts);
     const providers = planProviders(args.providers, SECRETS);
-    const { build, imageId } = this.createImage(args);
+    const { build, imageId } = this.#createImage(args);
     this.imageId = imageId;
     // A random value of its own. A value from a workload that is deleted first would take the replicas down with it.
     const authSecret = createPassword("auth-secret", this, false);
@@ -81,7 +81,7 @@ export class Backend extends pulumi.ComponentResource {
         engine: args.engine,
         workload: "backend",
         image: this.imageId,
-        owner: USER,
+        owner: user,
         files: pulumi
           .all([args.database.password, args.cache.password, authSecret, pulumi.all(providers.keys)])
           .apply(([postgres, redis, auth, keys]) => ({
@@ -125,7 +125,7 @@ export class Backend extends pulumi.ComponentResource {
       OMNIAI_REDIS_USERNAME: args.cache.user,
       OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
     };
-    const migrated = this.migrate(args, environment, files);
+    const migrated = this.#migrate(args, environment, files);
     this.workload = new Workload(
       "backend",
       {
@@ -133,7 +133,7 @@ export class Backend extends pulumi.ComponentResource {
         kind: "replaceable",
         replicas: args.replicas,
         image: this.imageId,
-        user: `${USER.uid}:${USER.gid}`,
+        user: `${user.uid}:${user.gid}`,
         environment,
         ownEnvironment: (index) => ({ OMNIAI_START_DELAY_SECONDS: String(startDelay(index)) }),
         networks: args.networks,
@@ -158,7 +158,7 @@ export class Backend extends pulumi.ComponentResource {
    * Brings the database to what this image needs, once, before any of its replicas starts and while the old ones serve.
    * A migration that fails leaves the database as it was and ends the deploy here.
    */
-  private migrate(
+  #migrate(
     args: BackendArgs,
     environment: Readonly<Record<string, string>>,
     files: FileSet,
@@ -173,7 +173,7 @@ export class Backend extends pulumi.ComponentResource {
         engine: args.engine,
         script:
           `docker run --rm --init --read-only --cap-drop ALL --security-opt no-new-privileges ` +
-          `--user ${USER.uid}:${USER.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
+          `--user ${user.uid}:${user.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
           `--label ${STACK_LABEL}=${stack} --label ${WORKLOAD_LABEL}=migrate ` +
           `-v "$FILES:${SECRETS}:ro"${variables} "$IMAGE" node service/dist/migrate.js`,
         environment: {
@@ -190,7 +190,7 @@ export class Backend extends pulumi.ComponentResource {
   }
 
   /** The image of the sources, or an existing one. An image is named by the hash of its sources, so it is built once. */
-  private createImage(args: BackendArgs): { build: string; imageId: pulumi.Output<string> } {
+  #createImage(args: BackendArgs): { build: string; imageId: pulumi.Output<string> } {
     const { repository, nodeImage } = args;
     const context = args.build
       ? undefined

@@ -27,7 +27,7 @@ export const backendKeys = {
 
 export type BackendConfig = Values<typeof backendKeys>;
 
-export const backendProblems: readonly ((config: BackendConfig) => ConfigProblem[])[] = [
+export const BACKEND_PROBLEMS: readonly ((config: BackendConfig) => ConfigProblem[])[] = [
   authProblems,
   providerProblems,
 ];

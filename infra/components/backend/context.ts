@@ -23,7 +23,7 @@ export interface BuildContext {
 }
 
 /** The files of the service's folder that do not go into its image. */
-const LEFT_OUT = /^(test|dev|node_modules|coverage)(\/|$)|(^|\/)\.|\.(md|log|tsbuildinfo)$/;
+const leftOut = /^(test|dev|node_modules|coverage)(\/|$)|(^|\/)\.|\.(md|log|tsbuildinfo)$/;
 
 /** How many contexts are kept; older ones belong to no running deploy. */
 const KEPT = 5;
@@ -67,7 +67,7 @@ function collect(repository: string): [string, Buffer][] {
   const own = readdirSync(service, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(service, join(entry.parentPath, entry.name)).split(sep).join("/"))
-    .filter((path) => !LEFT_OUT.test(path));
+    .filter((path) => !leftOut.test(path));
   const lockfile = JSON.parse(readFileSync(join(repository, "package-lock.json"), "utf8")) as Lockfile;
   const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
   const manifest = JSON.parse(readFileSync(join(service, "package.json"), "utf8")) as Record<string, unknown>;

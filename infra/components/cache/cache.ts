@@ -33,7 +33,7 @@ export interface CacheConnection {
   readonly ready: readonly pulumi.Resource[];
 }
 
-const USER = { uid: 999, gid: 999 };
+const user = { uid: 999, gid: 999 };
 const SECRETS = "/run/secrets";
 
 export class Cache extends pulumi.ComponentResource {
@@ -53,7 +53,7 @@ export class Cache extends pulumi.ComponentResource {
         engine: args.engine,
         workload: "redis",
         image: this.imageId,
-        owner: USER,
+        owner: user,
         files: password.apply((value) => ({
           "redis.conf": { content: renderRedisConfig(args.memory) },
           "users.acl": { content: renderUsers(value) },
@@ -67,7 +67,7 @@ export class Cache extends pulumi.ComponentResource {
         engine: args.engine,
         kind: "singleton",
         image: this.imageId,
-        user: `${USER.uid}:${USER.gid}`,
+        user: `${user.uid}:${user.gid}`,
         command: ["redis-server", `${SECRETS}/redis.conf`],
         networks: [args.network],
         volumes: [

@@ -39,7 +39,7 @@ export interface DatabaseConnection {
   readonly ready: readonly pulumi.Resource[];
 }
 
-const USER = { uid: 999, gid: 999 };
+const user = { uid: 999, gid: 999 };
 const DATA = "/var/lib/postgresql/data";
 const SECRETS = "/run/secrets";
 
@@ -76,8 +76,8 @@ export class Database extends pulumi.ComponentResource {
     const superuser = createPassword("postgres-superuser", this, true);
     const password = createPassword("postgres-service", this, false);
     const data = createDataVolume(args.engine, "postgres", this);
-    const server = this.createServer(args, data.name, superuser);
-    const provisioned = this.provision(args, server, password);
+    const server = this.#createServer(args, data.name, superuser);
+    const provisioned = this.#provision(args, server, password);
 
     this.names = server.names;
     this.connection = {
@@ -92,7 +92,7 @@ export class Database extends pulumi.ComponentResource {
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }
 
-  private createServer(
+  #createServer(
     args: DatabaseArgs,
     volume: pulumi.Input<string>,
     superuser: pulumi.Output<string>,
@@ -103,7 +103,7 @@ export class Database extends pulumi.ComponentResource {
         engine: args.engine,
         workload: "postgres",
         image: this.imageId,
-        owner: USER,
+        owner: user,
         files: superuser.apply((content) => ({ "superuser-password": { content } })),
       },
       { parent: this },
@@ -114,7 +114,7 @@ export class Database extends pulumi.ComponentResource {
         engine: args.engine,
         kind: "singleton",
         image: this.imageId,
-        user: `${USER.uid}:${USER.gid}`,
+        user: `${user.uid}:${user.gid}`,
         command: [
           "postgres",
           ...Object.entries(planSettings(args.memory)).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
@@ -126,7 +126,7 @@ export class Database extends pulumi.ComponentResource {
           { volume: secrets.volumeName, path: SECRETS },
         ],
         tmpfs: {
-          "/var/run/postgresql": `size=1m,mode=0775,uid=${USER.uid},gid=${USER.gid}`,
+          "/var/run/postgresql": `size=1m,mode=0775,uid=${user.uid},gid=${user.gid}`,
           "/tmp": "size=64m,mode=1777",
         },
         // Over TCP, because the server that prepares a new data folder is not ready yet and listens on its socket only.
@@ -146,11 +146,7 @@ export class Database extends pulumi.ComponentResource {
     );
   }
 
-  private provision(
-    args: DatabaseArgs,
-    server: Workload,
-    password: pulumi.Output<string>,
-  ): command.local.Command {
+  #provision(args: DatabaseArgs, server: Workload, password: pulumi.Output<string>): command.local.Command {
     const script = password.apply((value) =>
       renderProvision({
         role: ROLE,

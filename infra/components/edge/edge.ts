@@ -59,7 +59,7 @@ export interface EdgeArgs {
   readonly cpus: string;
 }
 
-const USER = { uid: 101, gid: 101 };
+const user = { uid: 101, gid: 101 };
 
 export class Edge extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
@@ -71,16 +71,16 @@ export class Edge extends pulumi.ComponentResource {
     const stack = pulumi.getStack();
     super("omniai:edge:Edge", `${stack}-edge`, {}, opts);
     this.imageId = useImage(args.engine, "edge", args.image, this);
-    const { volume, firstRelease } = this.createVolume(args);
-    const server = this.createServer(args, volume, firstRelease);
-    const certificate = this.createCertificate(args);
+    const { volume, firstRelease } = this.#createVolume(args);
+    const server = this.#createServer(args, volume, firstRelease);
+    const certificate = this.#createCertificate(args);
     this.names = server.names;
-    this.release = this.switchTo(args, server, certificate);
+    this.release = this.#switchTo(args, server, certificate);
     this.registerOutputs({ names: this.names, imageId: this.imageId, release: this.release });
   }
 
   /** A volume for releases, with a first one that answers every request with 503. */
-  private createVolume(args: EdgeArgs): { volume: docker.Volume; firstRelease: command.local.Command } {
+  #createVolume(args: EdgeArgs): { volume: docker.Volume; firstRelease: command.local.Command } {
     const stack = pulumi.getStack();
     const name = `omniai-${stack}-edge-releases`;
     const volume = new docker.Volume(
@@ -88,7 +88,7 @@ export class Edge extends pulumi.ComponentResource {
       { name, labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "edge" }) },
       { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
     );
-    const first = renderNginx({ ...this.settings(args), upstreams: [], release: "first", tls: false });
+    const first = renderNginx({ ...this.#settings(args), upstreams: [], release: "first", tls: false });
     const firstRelease = dockerCommand(
       name,
       {
@@ -98,9 +98,9 @@ export class Edge extends pulumi.ComponentResource {
           SCRIPT: FIRST_RELEASE_SCRIPT,
           VOLUME: volume.name,
           IMAGE: this.imageId,
-          OWNER: `${USER.uid}:${USER.gid}`,
+          OWNER: `${user.uid}:${user.gid}`,
         },
-        stdin: packFiles({ "releases/first/nginx.conf": { content: first, mode: 0o444 } }, USER),
+        stdin: packFiles({ "releases/first/nginx.conf": { content: first, mode: 0o444 } }, user),
         logging: "stderr",
       },
       { parent: this },
@@ -108,14 +108,14 @@ export class Edge extends pulumi.ComponentResource {
     return { volume, firstRelease };
   }
 
-  private createServer(args: EdgeArgs, volume: docker.Volume, firstRelease: pulumi.Resource): Workload {
+  #createServer(args: EdgeArgs, volume: docker.Volume, firstRelease: pulumi.Resource): Workload {
     return new Workload(
       "edge",
       {
         engine: args.engine,
         kind: "singleton",
         image: this.imageId,
-        user: `${USER.uid}:${USER.gid}`,
+        user: `${user.uid}:${user.gid}`,
         entrypoint: ["nginx"],
         command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
         networks: args.networks,
@@ -145,7 +145,7 @@ export class Edge extends pulumi.ComponentResource {
     );
   }
 
-  private createCertificate(args: EdgeArgs): pulumi.Output<CertificatePair> {
+  #createCertificate(args: EdgeArgs): pulumi.Output<CertificatePair> {
     const made = localCommand(
       `omniai-${pulumi.getStack()}-edge-certificate`,
       {
@@ -165,7 +165,7 @@ export class Edge extends pulumi.ComponentResource {
    * Sends requests to the given replicas and to no others. This happens after every replica is healthy, and Pulumi
    * deletes the old replicas last. That order is why no request is dropped.
    */
-  private switchTo(
+  #switchTo(
     args: EdgeArgs,
     server: Workload,
     certificate: pulumi.Output<CertificatePair>,
@@ -185,7 +185,7 @@ export class Edge extends pulumi.ComponentResource {
       };
       const realIp = args.realIp && { from, header: args.realIp.header };
       const render = (release: string) =>
-        renderNginx({ ...this.settings(args), upstreams: replicas, release, tls: true, realIp });
+        renderNginx({ ...this.#settings(args), upstreams: replicas, release, tls: true, realIp });
       const release = contentHash(render("") + pair.certificate);
       return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
     });
@@ -202,7 +202,7 @@ export class Edge extends pulumi.ComponentResource {
           STATUS_PORT: String(STATUS_PORT),
           CONTAINER: server.names.apply(([name]) => name ?? ""),
         },
-        stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, USER))),
+        stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, user))),
         logging: "stderr",
       },
       { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
@@ -210,7 +210,7 @@ export class Edge extends pulumi.ComponentResource {
     return pulumi.all([release, switched.id]).apply(([name]) => name);
   }
 
-  private settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
+  #settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
     const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits } = args;
     const keepAlive = keepAliveLadder(args.switchSeconds);
     return { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, keepAlive };

@@ -85,7 +85,7 @@ export const renderErrorPages = (): string =>
   ).join("\n");
 
 /** Before a page may send a request, its browser asks. The page learns why the edge refuses only if that is answered. */
-const preflight = "if ($is_preflight) { rewrite ^ /_preflight last; }";
+const PREFLIGHT = "if ($is_preflight) { rewrite ^ /_preflight last; }";
 
 const streamLater = (retry: string): string =>
   `set $own_stream_retry ${retry};
@@ -100,7 +100,7 @@ function renderProblem(problem: Problem): string {
     "set $own 1;",
     "set $own_cache no-store;",
     ...(allow === undefined ? [] : [`set $own_allow "${allow}";`]),
-    ...(streamRetry === undefined ? [] : [streamLater(streamRetry), preflight]),
+    ...(streamRetry === undefined ? [] : [streamLater(streamRetry), PREFLIGHT]),
     ...(retryAfter === undefined ? [] : [`set $own_retry_after ${retryAfter};`]),
     // JSON.stringify leaves no single quote in any of these.
     `return ${status} '${JSON.stringify(body).replace(/\}$/, ',"requestId":"$trace"}')}\\n';`,
@@ -127,7 +127,7 @@ export const renderProblems = (): string =>
       internal;
       set $own 1;
       ${streamLater("$retry_later")}
-      ${preflight}
+      ${PREFLIGHT}
       set $own_cache no-store;
       set $own_retry_after ${MAINTENANCE_RETRY_SECONDS};
       # An error_page of its own replaces all of the server's: this one answers a client that asks for this very path.

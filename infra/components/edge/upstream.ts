@@ -84,7 +84,7 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
 /** Headers in which clients make claims about themselves. The edge clears them: the service trusts the edge alone. */
 const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
 
-const proxy = `if ($unknown_host) { return 421; }
+const PROXY = `if ($unknown_host) { return 421; }
       proxy_pass http://backend;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
@@ -117,13 +117,13 @@ export function renderLocations(config: UpstreamConfig): string {
       ${MAINTENANCE_CHECK}
       # Whatever is no stream must not wait for as long as one may be silent, and keeps its connection.
       if ($method ~ "^(GET|HEAD)$") { rewrite ^ /_stream last; }
-      ${proxy}
+      ${PROXY}
       ${elsewhere(responseSeconds, config)}
     }
     location = /_stream {
       internal;
       rewrite ^ /api/events break;
-      ${proxy}
+      ${PROXY}
       ${renderStreamLimits(limits).replaceAll("\n    ", "\n      ")}
       ${elsewhere(STREAM_SILENCE_SECONDS, config)}
       # A client that comes back on the connection of its stream would be with a worker of the configuration before, and
@@ -135,17 +135,17 @@ export function renderLocations(config: UpstreamConfig): string {
     }
     location = /api/events/poll {
       ${MAINTENANCE_CHECK}
-      ${proxy}
+      ${PROXY}
       ${elsewhere(POLL_SECONDS + responseSeconds, config)}
     }
     location /api/ {
       ${MAINTENANCE_CHECK}
-      ${proxy}
+      ${PROXY}
       ${elsewhere(responseSeconds, config)}
     }
     # Their 503 is the answer, not a reason to ask another replica.
     location ~ ^/(healthz|readyz|startupz)$ {
-      ${proxy}
+      ${PROXY}
       proxy_next_upstream error timeout;
       proxy_read_timeout ${responseSeconds}s;
     }

@@ -63,7 +63,7 @@ const tokenRule = (
       ]
     : [];
 
-export const pagesProblems = [pagesRules, tokenRule] as const;
+export const PAGES_PROBLEMS = [pagesRules, tokenRule] as const;
 
 /** What the stack gives a page beside its config. */
 type FromTheStack = "frontend" | "runtimeConfig" | "dependsOn";

@@ -34,7 +34,7 @@ export class Pages extends pulumi.ComponentResource {
     const [owner = "", repository = ""] = args.repository.split("/");
     const provider = new github.Provider("github", { owner, token: args.token }, { parent: this });
     const options = { parent: this, provider };
-    const last = args.source === "branch" ? this.createFiles(args, repository, options) : undefined;
+    const last = args.source === "branch" ? this.#createFiles(args, repository, options) : undefined;
     const pages = new github.RepositoryPages(
       `omniai-${pulumi.getStack()}`,
       {
@@ -55,7 +55,7 @@ export class Pages extends pulumi.ComponentResource {
    * A resource for each file: one that did not change makes no commit. One after the other, because each is a commit
    * on top of the former. @returns the last one.
    */
-  private createFiles(
+  #createFiles(
     args: PagesArgs,
     repository: string,
     options: pulumi.CustomResourceOptions,

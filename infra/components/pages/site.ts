@@ -11,12 +11,12 @@ export interface SiteFile {
 }
 
 /** The files that a browser asks for. Everything else in frontend/ is for its developers. */
-const PUBLISHED = /\.(html|css|js|svg)$/;
+const published = /\.(html|css|js|svg)$/;
 
 /** The files that are the same for every stack, in a stable order. */
 export function staticFiles(frontend: string): SiteFile[] {
   const files = readdirSync(frontend, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && (PUBLISHED.test(entry.name) || entry.name === ".nojekyll"))
+    .filter((entry) => entry.isFile() && (published.test(entry.name) || entry.name === ".nojekyll"))
     .map((entry) => join(entry.parentPath, entry.name));
   return files.sort().map((file) => ({
     path: relative(frontend, file).split(sep).join("/"),

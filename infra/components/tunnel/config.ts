@@ -103,7 +103,7 @@ const tokenRule = (
       ]
     : [];
 
-export const tunnelProblems = [tunnelRules, tokenRule] as const;
+export const TUNNEL_PROBLEMS = [tunnelRules, tokenRule] as const;
 
 /** What the stack gives a tunnel beside its config. */
 type FromTheStack =

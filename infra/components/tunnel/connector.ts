@@ -20,7 +20,7 @@ export interface ConnectorArgs {
 }
 
 /** The image's own user "nonroot". */
-export const CONNECTOR_USER = { uid: 65532, gid: 65532 };
+export const connectorUser = { uid: 65532, gid: 65532 };
 export const TOKEN_FILE = "token";
 
 const SECRETS = "/run/secrets";
@@ -42,7 +42,7 @@ export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
   kind: "replaceable",
   replicas: args.replicas,
   image: args.image,
-  user: `${CONNECTOR_USER.uid}:${CONNECTOR_USER.gid}`,
+  user: `${connectorUser.uid}:${connectorUser.gid}`,
   // The image's entry point is cloudflared.
   command: [
     ...["tunnel", "--no-autoupdate", "--metrics", METRICS, "--grace-period", `${GRACE_SECONDS}s`],

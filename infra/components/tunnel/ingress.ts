@@ -22,7 +22,7 @@ export const UNUSED = ["access", "caPool", "httpHostHeader", "originServerName",
 type Written = Required<Omit<OriginRequest, (typeof UNUSED)[number]>>;
 
 /** What is none of ours. Cloudflare wants such a last rule, without a host name. */
-const CATCH_ALL = { service: "http_status:404" };
+const catchAll = { service: "http_status:404" };
 
 /**
  * The whole document, because Cloudflare replaces the whole document: what is not in it is gone. Every number and flag is
@@ -30,7 +30,7 @@ const CATCH_ALL = { service: "http_status:404" };
  * (developers.cloudflare.com, "Origin parameters"), but for the two times.
  */
 export function planIngress(args: IngressArgs): TunnelConfig {
-  if (args.closing) return { ingresses: [CATCH_ALL] };
+  if (args.closing) return { ingresses: [catchAll] };
   const originRequest: Written = {
     // The edge is on the same host: what takes longer does not come.
     connectTimeout: 5,
@@ -48,7 +48,7 @@ export function planIngress(args: IngressArgs): TunnelConfig {
   return {
     ingresses: [
       ...args.hostnames.map((hostname) => ({ hostname, service: args.service, originRequest })),
-      CATCH_ALL,
+      catchAll,
     ],
   };
 }

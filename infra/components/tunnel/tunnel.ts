@@ -12,10 +12,10 @@ import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
 import { Workload } from "../../workload.ts";
 import type { TunnelNetworks } from "../network/network.ts";
-import { CONNECTOR_USER, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
+import { connectorUser, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
 import { planIngress } from "./ingress.ts";
 import { planProvider } from "./provider.ts";
-import { planFirewall, planRateLimit, ZONE_SETTINGS } from "./zone.ts";
+import { planFirewall, planRateLimit, zoneSettings } from "./zone.ts";
 
 export interface TunnelArgs {
   readonly engine: Engine;
@@ -69,35 +69,35 @@ export class Tunnel extends pulumi.ComponentResource {
   /** The first host name, known once a visitor gets through. */
   readonly hostname: pulumi.Output<string>;
   readonly bucket?: BackupBucket;
-  private readonly provider: cloudflare.Provider;
+  readonly #provider: cloudflare.Provider;
 
   constructor(args: TunnelArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:tunnel:Tunnel", `${pulumi.getStack()}-tunnel`, {}, opts);
-    this.provider = new cloudflare.Provider("cloudflare", planProvider(args.apiToken), { parent: this });
+    this.#provider = new cloudflare.Provider("cloudflare", planProvider(args.apiToken), { parent: this });
     this.imageId = useImage(args.engine, "cloudflared", args.image, this);
-    const secret = this.createSecret();
-    const tunnel = this.createTunnel(args, secret);
-    const config = this.createConfig(args, tunnel);
-    const connectors = this.createConnectors(args, tunnel, config, secret);
-    const records = this.createRecords(args, tunnel, connectors);
-    if (args.manageZone) this.setUpZone(args);
-    this.createAlert(args, tunnel);
-    if (args.backups) this.bucket = this.createBucket(args);
+    const secret = this.#createSecret();
+    const tunnel = this.#createTunnel(args, secret);
+    const config = this.#createConfig(args, tunnel);
+    const connectors = this.#createConnectors(args, tunnel, config, secret);
+    const records = this.#createRecords(args, tunnel, connectors);
+    if (args.manageZone) this.#setUpZone(args);
+    this.#createAlert(args, tunnel);
+    if (args.backups) this.bucket = this.#createBucket(args);
     this.id = tunnel.id;
     this.names = connectors.names;
     this.hostname = pulumi.all(records.map(({ id }) => id)).apply(() => args.hostnames[0] ?? "");
     this.registerOutputs({ id: this.id, names: this.names, imageId: this.imageId, hostname: this.hostname });
   }
 
-  private get options(): pulumi.CustomResourceOptions {
-    return { parent: this, provider: this.provider };
+  get #options(): pulumi.CustomResourceOptions {
+    return { parent: this, provider: this.#provider };
   }
 
   /**
    * For names that Cloudflare gives once: a deleted tunnel keeps its own for a while, and a bucket outlives the stack. So
    * another one has another name, and can stand beside the old one.
    */
-  private createSuffix(args: TunnelArgs, name: string): pulumi.Output<string> {
+  #createSuffix(args: TunnelArgs, name: string): pulumi.Output<string> {
     const id = new random.RandomId(
       name,
       { byteLength: 3, keepers: { account: args.accountId } },
@@ -111,17 +111,14 @@ export class Tunnel extends pulumi.ComponentResource {
    * token: that takes the right to write, in every preview as well. A password, because random bytes have themselves as
    * id, which previews show.
    */
-  private createSecret(): pulumi.Output<string> {
+  #createSecret(): pulumi.Output<string> {
     const password = createPassword("tunnel-secret", this, false);
     return password.apply((text) => Buffer.from(text).toString("base64"));
   }
 
-  private createTunnel(
-    args: TunnelArgs,
-    secret: pulumi.Output<string>,
-  ): cloudflare.ZeroTrustTunnelCloudflared {
+  #createTunnel(args: TunnelArgs, secret: pulumi.Output<string>): cloudflare.ZeroTrustTunnelCloudflared {
     const name = `omniai-${pulumi.getStack()}`;
-    const suffix = this.createSuffix(args, `${name}-tunnel`);
+    const suffix = this.#createSuffix(args, `${name}-tunnel`);
     return new cloudflare.ZeroTrustTunnelCloudflared(
       name,
       {
@@ -131,11 +128,11 @@ export class Tunnel extends pulumi.ComponentResource {
         configSrc: "cloudflare",
         tunnelSecret: secret,
       },
-      { ...this.options, protect: !args.closing, deleteBeforeReplace: false },
+      { ...this.#options, protect: !args.closing, deleteBeforeReplace: false },
     );
   }
 
-  private createConfig(
+  #createConfig(
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
   ): cloudflare.ZeroTrustTunnelCloudflaredConfig {
@@ -148,11 +145,11 @@ export class Tunnel extends pulumi.ComponentResource {
         config: planIngress(args),
       },
       // Deleting it does nothing at Cloudflare: it goes only with its tunnel.
-      { ...this.options, protect: !args.closing, deletedWith: tunnel },
+      { ...this.#options, protect: !args.closing, deletedWith: tunnel },
     );
   }
 
-  private createConnectors(
+  #createConnectors(
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
     config: pulumi.Resource,
@@ -167,7 +164,7 @@ export class Tunnel extends pulumi.ComponentResource {
         engine: args.engine,
         workload: "cloudflared",
         image: args.filesImage,
-        owner: CONNECTOR_USER,
+        owner: connectorUser,
         files: token.apply((content) => ({ [TOKEN_FILE]: { content } })),
       },
       { parent: this },
@@ -187,7 +184,7 @@ export class Tunnel extends pulumi.ComponentResource {
   }
 
   /** Names lead to the tunnel only while somebody answers there: made after the connectors, gone before them. */
-  private createRecords(
+  #createRecords(
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
     connectors: Workload,
@@ -198,7 +195,7 @@ export class Tunnel extends pulumi.ComponentResource {
         // 1 is "automatic", the only one for a proxied record. The name is whole, as Cloudflare gives it back.
         { zoneId: args.zoneId, name, type: "CNAME", content, proxied, ttl: 1 },
         // A record of another type is a replacement, and the new one clashes with the old one's name.
-        { ...this.options, deleteBeforeReplace: true, dependsOn: [connectors] },
+        { ...this.#options, deleteBeforeReplace: true, dependsOn: [connectors] },
       );
     // GitHub asks the DNS for its own name before it gets a certificate for the page, and again when it renews it.
     if (args.page) create(args.page.domain, args.page.target, false);
@@ -207,21 +204,21 @@ export class Tunnel extends pulumi.ComponentResource {
     );
   }
 
-  private setUpZone(args: TunnelArgs): void {
+  #setUpZone(args: TunnelArgs): void {
     const name = `omniai-${pulumi.getStack()}`;
-    for (const [settingId, value] of Object.entries(ZONE_SETTINGS)) {
+    for (const [settingId, value] of Object.entries(zoneSettings)) {
       new cloudflare.ZoneSetting(
         `${name}-${settingId}`,
         { zoneId: args.zoneId, settingId, value },
-        this.options,
+        this.#options,
       );
     }
     const { zoneId } = args;
-    new cloudflare.Ruleset(`${name}-rate-limit`, { zoneId, ...planRateLimit(args.rateLimit) }, this.options);
-    new cloudflare.Ruleset(`${name}-firewall`, { zoneId, ...planFirewall(args.hostnames) }, this.options);
+    new cloudflare.Ruleset(`${name}-rate-limit`, { zoneId, ...planRateLimit(args.rateLimit) }, this.#options);
+    new cloudflare.Ruleset(`${name}-firewall`, { zoneId, ...planFirewall(args.hostnames) }, this.#options);
   }
 
-  private createAlert(args: TunnelArgs, tunnel: cloudflare.ZeroTrustTunnelCloudflared): void {
+  #createAlert(args: TunnelArgs, tunnel: cloudflare.ZeroTrustTunnelCloudflared): void {
     const name = `omniai-${pulumi.getStack()}-tunnel-down`;
     new cloudflare.NotificationPolicy(
       name,
@@ -237,13 +234,13 @@ export class Tunnel extends pulumi.ComponentResource {
         },
         mechanisms: { emails: args.alertEmails.map((id) => ({ id })) },
       },
-      this.options,
+      this.#options,
     );
   }
 
-  private createBucket(args: TunnelArgs): BackupBucket {
+  #createBucket(args: TunnelArgs): BackupBucket {
     const name = `omniai-${pulumi.getStack()}-backups`;
-    const suffix = this.createSuffix(args, name);
+    const suffix = this.#createSuffix(args, name);
     const bucket = new cloudflare.R2Bucket(
       name,
       {
@@ -253,7 +250,7 @@ export class Tunnel extends pulumi.ComponentResource {
         storageClass: "Standard",
       },
       // Like a data volume it outlives the stack; the protection goes with the tunnel's, or the stack could not let go.
-      { ...this.options, protect: !args.closing, retainOnDelete: true },
+      { ...this.#options, protect: !args.closing, retainOnDelete: true },
     );
     return { name: bucket.name, endpoint: `https://${args.accountId}.r2.cloudflarestorage.com` };
   }

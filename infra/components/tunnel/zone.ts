@@ -2,7 +2,7 @@
 import type { RulesetArgs } from "@pulumi/cloudflare";
 
 /** Zone settings by id, as the API names them. */
-export const ZONE_SETTINGS: Readonly<Record<string, unknown>> = {
+export const zoneSettings: Readonly<Record<string, unknown>> = {
   min_tls_version: "1.2",
   // Cloudflare's way to other origins of the zone; the tunnel is encrypted by itself.
   ssl: "strict",

@@ -9,11 +9,11 @@ import { checkGithub } from "./github.ts";
 export type ReadSecret = (key: string) => Promise<string | undefined>;
 
 /** The same variables as the providers read. */
-const CLOUDFLARE = { key: "cloudflareApiToken", token: "CLOUDFLARE_API_TOKEN", url: "CLOUDFLARE_BASE_URL" };
-const GITHUB = { key: "githubToken", token: "GITHUB_TOKEN", url: "GITHUB_BASE_URL" };
+const cloudflare = { key: "cloudflareApiToken", token: "CLOUDFLARE_API_TOKEN", url: "CLOUDFLARE_BASE_URL" };
+const github = { key: "githubToken", token: "GITHUB_TOKEN", url: "GITHUB_BASE_URL" };
 
 async function endpointOf(
-  names: typeof CLOUDFLARE,
+  names: typeof cloudflare,
   standard: string,
   environment: NodeJS.ProcessEnv,
   read: ReadSecret,
@@ -23,7 +23,7 @@ async function endpointOf(
   return { token, url: (environment[names.url] ?? standard).replace(/\/$/, "") };
 }
 
-const noToken = ({ key, token }: typeof CLOUDFLARE): Finding => ({
+const noToken = ({ key, token }: typeof cloudflare): Finding => ({
   name: `omniai:${key}`,
   good: false,
   detail: "not set, or it cannot be decrypted here",
@@ -39,16 +39,16 @@ export async function inspectClouds(
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (config.tunnelEnabled) {
-    const api = await endpointOf(CLOUDFLARE, "https://api.cloudflare.com/client/v4", environment, read);
+    const api = await endpointOf(cloudflare, "https://api.cloudflare.com/client/v4", environment, read);
     findings.push(
       ...(api
         ? [...(await checkCloudflare(api, config)), ...(await checkRules(api, config, stack))]
-        : [noToken(CLOUDFLARE)]),
+        : [noToken(cloudflare)]),
     );
   }
   if (config.pagesEnabled) {
-    const api = await endpointOf(GITHUB, "https://api.github.com", environment, read);
-    findings.push(...(api ? await checkGithub(api, config) : [noToken(GITHUB)]));
+    const api = await endpointOf(github, "https://api.github.com", environment, read);
+    findings.push(...(api ? await checkGithub(api, config) : [noToken(github)]));
   }
   return findings;
 }

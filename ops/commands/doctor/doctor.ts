@@ -1,6 +1,6 @@
 /** `npm run doctor`: what the project needs on this machine, what is there, and what to do about the rest. */
 import { existsSync, statfsSync } from "node:fs";
-import path from "node:path";
+import { dirname } from "node:path";
 import type Docker from "dockerode";
 import { connect } from "../../engine/connection.ts";
 import { engineOf, findPlace, ROOT, type CommonOptions } from "../../stack/place.ts";
@@ -8,7 +8,7 @@ import { checkPorts } from "../../stack/prechecks.ts";
 import { secretReader } from "../../stack/session.ts";
 import { imageNames, type KnownConfig } from "../../stack/settings.ts";
 import { inspectStackImages, inspectTools, type PartStatus } from "../../stack/toolchain.ts";
-import { EXIT, explain, OpsError } from "../../terminal/errors.ts";
+import { exit, explain, OpsError } from "../../terminal/errors.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
 import type { Finding } from "./cloud-api.ts";
 import { inspectClouds } from "./clouds.ts";
@@ -47,13 +47,13 @@ export async function doctor(options: CommonOptions): Promise<void> {
     missing.length > 0
       ? "`npm run up` installs what is missing; with --no-install it says what to install and stops."
       : "The remedies are above.",
-    EXIT.failed,
+    exit.failed,
   );
 }
 
 /** The folder itself or the first one above it that exists: the cache may not be there yet. */
 function existingFolder(folder: string): string {
-  const above = path.dirname(folder);
+  const above = dirname(folder);
   return existsSync(folder) || above === folder ? folder : existingFolder(above);
 }
 
@@ -90,7 +90,7 @@ async function portsOf(
   }
 }
 
-const WAYS: Readonly<Record<PartStatus["way"], string>> = {
+const ways: Readonly<Record<PartStatus["way"], string>> = {
   path: "was here",
   downloaded: "downloaded",
   built: "built here",
@@ -104,7 +104,7 @@ function printDoctor(parts: readonly PartStatus[], findings: readonly Finding[])
       mark(way !== "missing"),
       name,
       version ?? "",
-      WAYS[way],
+      ways[way],
       location ?? "",
     ]),
     ...findings.map(({ name, good, detail }) => [mark(good), name, "", "", detail]),

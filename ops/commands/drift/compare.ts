@@ -9,7 +9,7 @@ import {
   labelsOf,
   nameOf,
   resourcesOf,
-  TYPES,
+  types,
   type State,
   type StateResource,
 } from "../../stack/state.ts";
@@ -18,7 +18,7 @@ import { declaredFacts, differences, liveFacts, type Difference, type ImageDefau
 /** Pure: the pids limit that the command beside a container sets, by the container's logical name. */
 export function pidsLimits(state: State): Map<string, number> {
   return new Map(
-    resourcesOf(state, TYPES.command).flatMap((resource) => {
+    resourcesOf(state, types.command).flatMap((resource) => {
       const pids = (resource.inputs?.["environment"] as Record<string, unknown> | undefined)?.["PIDS"];
       return pids === undefined ? [] : [[nameOf(resource.urn), Number(pids)] as const];
     }),
@@ -30,7 +30,7 @@ const present = (state: State, type: string): StateResource[] =>
 
 export async function compareWithEngine(docker: Docker, stack: string, state: State): Promise<Difference[]> {
   const limits = pidsLimits(state);
-  const declared = present(state, TYPES.container);
+  const declared = present(state, types.container);
   const found = await Promise.all(
     declared.map((resource) => compareContainer(docker, resource, limits.get(nameOf(resource.urn)))),
   );
@@ -86,7 +86,7 @@ async function compareNetworks(
   declared: readonly StateResource[],
 ): Promise<Difference[]> {
   const known = new Set(declared.map(({ id }) => id));
-  const compared = present(state, TYPES.network).map(async (resource): Promise<Difference[]> => {
+  const compared = present(state, types.network).map(async (resource): Promise<Difference[]> => {
     const name = engineNameOf(resource) ?? nameOf(resource.urn);
     const info = await unlessGone(docker.getNetwork(resource.id ?? name).inspect());
     if (info === undefined) return [{ of: name, fact: "network", declared: "there", live: "(not there)" }];

@@ -8,7 +8,7 @@ import { runPreview, type Change } from "../../stack/run.ts";
 import { openSession } from "../../stack/session.ts";
 import { failedResources, nameOf } from "../../stack/state.ts";
 import { signals } from "../../stack/this-process.ts";
-import { EXIT, OpsError } from "../../terminal/errors.ts";
+import { exit, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note, paint, print, printJson, table } from "../../terminal/output.ts";
 import { compareWithEngine } from "./compare.ts";
@@ -53,7 +53,7 @@ export async function drift(options: CommonOptions): Promise<void> {
     changes.length > 0
       ? `\`${npmRun("up", stack)}\` brings back what is declared.`
       : `Pulumi does not see these differences. \`${npmRun("restart", stack, "--workload", "NAME")}\` makes new containers.`,
-    EXIT.drift,
+    exit.drift,
   );
 }
 

@@ -1,6 +1,6 @@
 /** `npm run stack -- init NAME`: asks what has no default and writes the stack's file. It deploys nothing. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { basename } from "node:path";
 import { planBackend } from "../../stack/backend.ts";
 import { readDefaults, stackFilePath, stackFiles, type Values } from "../../stack/config-files.ts";
 import { ROOT } from "../../stack/place.ts";
@@ -13,7 +13,7 @@ import {
 } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
 import { prepareTools, toolchainContext } from "../../stack/toolchain.ts";
-import { EXIT, OpsError } from "../../terminal/errors.ts";
+import { exit, OpsError } from "../../terminal/errors.ts";
 import { note, print } from "../../terminal/output.ts";
 import { ask, askSecret, requireTerminal } from "../../terminal/prompt.ts";
 import { objection, QUESTIONS, renderStackFile, type Question } from "./questions.ts";
@@ -36,9 +36,9 @@ export async function init(name: string, options: InitOptions): Promise<void> {
   const file = stackFilePath(ROOT, name);
   if (existsSync(file)) {
     throw new OpsError(
-      `${path.basename(file)} is there already and was not changed.`,
+      `${basename(file)} is there already and was not changed.`,
       "Edit it, or remove it first. `npm run stack -- list` shows all stacks.",
-      EXIT.usage,
+      exit.usage,
     );
   }
   signals.begin({ title: "asking" });
@@ -65,7 +65,7 @@ export async function init(name: string, options: InitOptions): Promise<void> {
     rmSync(file);
     throw error;
   }
-  print(`${path.basename(file)} is written.`);
+  print(`${basename(file)} is written.`);
   print(`Look at it, then: npm run preview -- --stack ${name}, and npm run up -- --stack ${name}`);
 }
 
@@ -83,7 +83,7 @@ async function answerTo(
     if (typed === "") return undefined;
     const wrong = objection(key, parse(typed), defaults);
     if (wrong !== undefined)
-      throw new OpsError(`--${flag} ${typed} cannot be: ${wrong}.`, "Nothing was written.", EXIT.usage);
+      throw new OpsError(`--${flag} ${typed} cannot be: ${wrong}.`, "Nothing was written.", exit.usage);
     return parse(typed);
   }
   requireTerminal();
@@ -111,7 +111,7 @@ async function askKeys(providers: unknown, options: InitOptions): Promise<Secret
     throw new OpsError(
       `--provider-key ${options.providerKey} does not name a provider and a file.`,
       `Write NAME=FILE, where NAME is one of: ${names.join(", ") || "(there is no provider)"}.`,
-      EXIT.usage,
+      exit.usage,
     );
   const secrets: Secret[] = [];
   for (const [index, name] of names.entries()) {

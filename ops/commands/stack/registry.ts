@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import type Docker from "dockerode";
 import type { ImageName } from "../../stack/toolchain.ts";
 
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** An index is asked for before a single manifest, because it is the same for every platform (OCI distribution spec). */
 const MANIFESTS = [
   "application/vnd.oci.image.index.v1+json",
@@ -49,7 +49,8 @@ export function registry({ base = hub, timeoutMs = 15_000 }: RegistryOptions = {
     let response = await head();
     if (response.status === 401) response = await head(await anonymousToken(response, timeoutMs));
     const digest = response.headers.get("docker-content-digest") ?? "";
-    if (!response.ok || !DIGEST.test(digest)) throw new Error(`the registry answered ${response.status}`);
+    if (!response.ok || !digestPattern.test(digest))
+      throw new Error(`the registry answered ${response.status}`);
     return digest;
   };
 }
@@ -73,7 +74,7 @@ export const buildx: Way = (image) => {
   const args = ["buildx", "imagetools", "inspect", name, "--format", "{{.Manifest.Digest}}"];
   const { status, stdout, stderr } = spawnSync("docker", args, { encoding: "utf8", timeout: 30_000 });
   const digest = (stdout ?? "").trim();
-  return status === 0 && DIGEST.test(digest)
+  return status === 0 && digestPattern.test(digest)
     ? Promise.resolve(digest)
     : Promise.reject(new Error((stderr ?? "").trim().split("\n")[0] || "the docker CLI is not installed"));
 };
@@ -83,7 +84,9 @@ export const engine =
   (docker: Docker): Way =>
   async (image) => {
     const { RepoDigests } = await docker.getImage(image.written.split("@")[0] ?? image.written).inspect();
-    const digest = (RepoDigests ?? []).map((one) => one.split("@")[1] ?? "").find((one) => DIGEST.test(one));
+    const digest = (RepoDigests ?? [])
+      .map((one) => one.split("@")[1] ?? "")
+      .find((one) => digestPattern.test(one));
     if (digest === undefined) throw new Error("the image on the engine was not pulled from a registry");
     return digest;
   };

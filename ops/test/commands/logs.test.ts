@@ -1,5 +1,5 @@
 /** What `npm run logs` makes of options, streams and events. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { eachLine, parseStart, sinceSeconds } from "../../commands/logs.ts";
 import { OpsError } from "../../terminal/errors.ts";
 

@@ -1,5 +1,5 @@
 /** What `npm run outputs` shows. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { visibleValues } from "../../commands/outputs.ts";
 
 describe("the outputs of a stack", () => {

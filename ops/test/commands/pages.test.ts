@@ -1,5 +1,5 @@
 /** How `npm run pages` writes the page of a stack. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

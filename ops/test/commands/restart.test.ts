@@ -1,7 +1,7 @@
 /** What `npm run restart` replaces, and what it says about other changes. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { describeChanges, replicaUrns, workloadsOf } from "../../commands/restart.ts";
-import { TYPES, type State } from "../../stack/state.ts";
+import { types, type State } from "../../stack/state.ts";
 import { container, urn } from "../support/state.ts";
 
 describe("restart", () => {
@@ -20,7 +20,7 @@ describe("restart", () => {
   });
 
   it("names a replacement once, not each of its steps", () => {
-    const type = TYPES.container;
+    const type = types.container;
     const changes = ["create-replacement", "replace", "delete-replaced"].map((op) => ({
       op,
       urn: urn("b1"),

@@ -1,5 +1,5 @@
 /** When `npm run up` asks the engine for drift first. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { refreshes } from "../../commands/up.ts";
 import { failedResources, type State } from "../../stack/state.ts";
 import { container } from "../support/state.ts";

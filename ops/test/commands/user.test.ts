@@ -1,5 +1,5 @@
 /** What `npm run user` reads and shows. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { describeUser, parseAnswer } from "../../commands/user.ts";
 
 describe("npm run user", () => {

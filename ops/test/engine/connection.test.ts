@@ -1,9 +1,9 @@
 /** How an engine's address becomes a connection. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path from "node:path";
+import { join } from "node:path";
 import type Docker from "dockerode";
 import { connect, connectionOptions } from "../../engine/connection.ts";
 import { OpsError } from "../../terminal/errors.ts";
@@ -44,9 +44,9 @@ function clientsOwn(env: Record<string, string>): Connection {
 }
 
 describe("the connection to an engine", () => {
-  const folder = mkdtempSync(path.join(tmpdir(), "omniai-connection-"));
+  const folder = mkdtempSync(join(tmpdir(), "omniai-connection-"));
   const pem = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n";
-  for (const name of ["ca.pem", "cert.pem", "key.pem"]) writeFileSync(path.join(folder, name), pem);
+  for (const name of ["ca.pem", "cert.pem", "key.pem"]) writeFileSync(join(folder, name), pem);
   after(() => rmSync(folder, { recursive: true }));
 
   const cases: [string, Record<string, string>][] = [

@@ -1,5 +1,5 @@
 /** What the engine hands over of a container's log. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { unframe } from "../../engine/container-log.ts";
 
 describe("the log of a container", () => {

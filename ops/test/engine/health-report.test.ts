@@ -1,5 +1,5 @@
 /** What people are told about the containers of a stack. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { isGood } from "../../engine/containers.ts";
 import { advice, condition, urlsOf } from "../../engine/health-report.ts";
 import { usageOf } from "../../engine/usage.ts";

@@ -1,5 +1,5 @@
 /** What the edge answers during maintenance. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { userInfo } from "node:os";
 import { maintenanceProblem } from "../../engine/maintenance.ts";
 

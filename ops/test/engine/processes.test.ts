@@ -1,5 +1,5 @@
 /** Who listens on a port. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { listeningInodes } from "../../engine/processes.ts";
 
 describe("/proc/net/tcp", () => {

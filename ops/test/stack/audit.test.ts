@@ -1,18 +1,18 @@
 /** The record of who changed what. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Audit, readChanges, servingBuild } from "../../stack/audit.ts";
 import { change } from "../support/changes.ts";
 
 describe("the audit", () => {
   let folder: string;
   beforeEach(() => {
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "omniai-audit-"));
+    folder = mkdtempSync(join(tmpdir(), "omniai-audit-"));
   });
-  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it("records a change in one line: who, what, from, to, result and seconds, and a version only if it is good", () => {
     const audit = new Audit(folder, "dev", "up");
@@ -32,13 +32,13 @@ describe("the audit", () => {
     });
     assert.ok(Math.abs(Date.now() - new Date(time).getTime()) < 5000 && seconds >= 0 && seconds < 5);
     assert.match(who, /^.+@.+$/);
-    assert.deepEqual(fs.readdirSync(path.join(folder, "audit")), ["dev.jsonl"]);
-    assert.equal(fs.statSync(path.join(folder, "audit/dev.jsonl")).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(join(folder, "audit")), ["dev.jsonl"]);
+    assert.equal(statSync(join(folder, "audit/dev.jsonl")).mode & 0o777, 0o600);
   });
 
   it("records a change whose process was killed once, and leaves a running one alone", () => {
     const script =
-      `const { Audit } = await import(${JSON.stringify(path.join(import.meta.dirname, "../../stack/audit.ts"))});` +
+      `const { Audit } = await import(${JSON.stringify(join(import.meta.dirname, "../../stack/audit.ts"))});` +
       `new Audit(${JSON.stringify(folder)}, "dev", "up").note({ from: "a", to: "b" }); setTimeout(() => process.kill(process.pid, "SIGKILL"), 1500);`;
     assert.equal(spawnSync(process.execPath, ["--input-type=module", "-e", script]).signal, "SIGKILL");
     const running = new Audit(folder, "dev", "restart");
@@ -57,12 +57,12 @@ describe("the audit", () => {
 
   it("does not grow for ever, and survives a line that was cut off", () => {
     new Audit(folder, "dev", "up").end("succeeded");
-    const file = path.join(folder, "audit/dev.jsonl");
-    fs.appendFileSync(file, '{"time":"20');
+    const file = join(folder, "audit/dev.jsonl");
+    appendFileSync(file, '{"time":"20');
     assert.equal(readChanges(folder, "dev").length, 1);
-    fs.appendFileSync(file, `\n${"x".repeat(1024 * 1024)}\n`);
+    appendFileSync(file, `\n${"x".repeat(1024 * 1024)}\n`);
     new Audit(folder, "dev", "up").end("succeeded");
-    assert.ok(fs.statSync(file).size < 1000);
+    assert.ok(statSync(file).size < 1000);
     assert.equal(readChanges(folder, "dev").length, 2);
   });
 

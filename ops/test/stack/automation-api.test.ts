@@ -2,7 +2,7 @@
  * Holds the installed Automation API against what ops takes for granted about its private parts. A test that fails here
  * after an upgrade of @pulumi/pulumi names the part that changed; ops/stack/pulumi-command.ts has to follow it.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

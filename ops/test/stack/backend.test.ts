@@ -1,8 +1,8 @@
 /** Where state and secrets lie. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path from "node:path";
+import { join } from "node:path";
 import { planBackend, prepareBackend } from "../../stack/backend.ts";
 
 describe("the backend of the state", () => {
@@ -25,10 +25,10 @@ describe("the backend of the state", () => {
   });
 
   it("gets a passphrase once, and never a new one beside stacks that need the old one", () => {
-    const root = mkdtempSync(path.join(tmpdir(), "omniai-backend-"));
+    const root = mkdtempSync(join(tmpdir(), "omniai-backend-"));
     try {
       const backend = planBackend(root, {});
-      const passphrase = path.join(root, ".state/passphrase");
+      const passphrase = join(root, ".state/passphrase");
       prepareBackend(backend);
       const first = readFileSync(passphrase, "utf8");
       assert.ok(first.length >= 40);
@@ -36,8 +36,8 @@ describe("the backend of the state", () => {
       prepareBackend(backend);
       assert.equal(readFileSync(passphrase, "utf8"), first);
 
-      mkdirSync(path.join(root, ".state/.pulumi/stacks/omniai"), { recursive: true });
-      writeFileSync(path.join(root, ".state/.pulumi/stacks/omniai/dev.json"), "{}");
+      mkdirSync(join(root, ".state/.pulumi/stacks/omniai"), { recursive: true });
+      writeFileSync(join(root, ".state/.pulumi/stacks/omniai/dev.json"), "{}");
       rmSync(passphrase);
       assert.throws(() => prepareBackend(backend), /passphrase is gone/);
       assert.ok(!existsSync(passphrase));

@@ -1,8 +1,16 @@
 /** Repairing the state after a kill. */
-import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import { strict as assert } from "node:assert";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { repairCheckpoint } from "../../stack/checkpoint-repair.ts";
 
 describe("a state that a kill cut off", () => {
@@ -10,15 +18,15 @@ describe("a state that a kill cut off", () => {
   let file: string;
   let said: string[];
   const mend = (): void => repairCheckpoint(folder, "omniai", "dev", (line) => said.push(line));
-  const write = (name: string, text: string): void => fs.writeFileSync(`${file}${name}`, text);
+  const write = (name: string, text: string): void => writeFileSync(`${file}${name}`, text);
 
   beforeEach(() => {
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "omniai-mend-"));
-    file = path.join(folder, ".pulumi/stacks/omniai/dev.json");
-    fs.mkdirSync(path.dirname(file), { recursive: true });
+    folder = mkdtempSync(join(tmpdir(), "omniai-mend-"));
+    file = join(folder, ".pulumi/stacks/omniai/dev.json");
+    mkdirSync(dirname(file), { recursive: true });
     said = [];
   });
-  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it("is left alone when nothing is wrong, or nothing is there", () => {
     mend();
@@ -26,7 +34,7 @@ describe("a state that a kill cut off", () => {
     write(".attrs", "{}");
     mend();
     assert.deepEqual(said, []);
-    assert.ok(fs.existsSync(`${file}.attrs`));
+    assert.ok(existsSync(`${file}.attrs`));
   });
 
   it("loses a broken attributes file, and nothing else", () => {
@@ -34,23 +42,23 @@ describe("a state that a kill cut off", () => {
     write(".attrs", "");
     mend();
     assert.equal(said.length, 1);
-    assert.ok(!fs.existsSync(`${file}.attrs`));
-    assert.equal(fs.readFileSync(file, "utf8"), '{"version":3}');
+    assert.ok(!existsSync(`${file}.attrs`));
+    assert.equal(readFileSync(file, "utf8"), '{"version":3}');
   });
 
   it("goes back to its backup when the checkpoint itself is broken, and keeps what was there", () => {
     write("", '{"versi');
     write(".bak", '{"version":2}');
     mend();
-    assert.equal(fs.readFileSync(file, "utf8"), '{"version":2}');
-    const kept = fs.readdirSync(path.dirname(file)).find((name) => name.includes("broken")) ?? "";
-    assert.equal(fs.readFileSync(path.join(path.dirname(file), kept), "utf8"), '{"versi');
+    assert.equal(readFileSync(file, "utf8"), '{"version":2}');
+    const kept = readdirSync(dirname(file)).find((name) => name.includes("broken")) ?? "";
+    assert.equal(readFileSync(join(dirname(file), kept), "utf8"), '{"versi');
   });
 
   it("says where else to look when the backup is broken too", () => {
     write("", "");
     write(".bak", "");
     assert.throws(mend, /cannot be read/);
-    assert.equal(fs.readFileSync(file, "utf8"), "", "nothing was touched");
+    assert.equal(readFileSync(file, "utf8"), "", "nothing was touched");
   });
 });

@@ -1,5 +1,5 @@
 /** The stack files of this repository. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackFiles } from "../../stack/config-files.ts";

@@ -1,8 +1,8 @@
 /** Reading the config files of a stack. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path from "node:path";
+import { join } from "node:path";
 import { mergeValues, readConfigFiles } from "../../stack/config-files.ts";
 
 describe("the config files of a stack", () => {
@@ -26,17 +26,17 @@ describe("the config files of a stack", () => {
   });
 
   it("are named when they cannot be read", () => {
-    const root = mkdtempSync(path.join(tmpdir(), "ops-config-"));
+    const root = mkdtempSync(join(tmpdir(), "ops-config-"));
     try {
-      writeFileSync(path.join(root, "Pulumi.yaml"), "name: omniai\n");
+      writeFileSync(join(root, "Pulumi.yaml"), "name: omniai\n");
       for (const text of ["config: [\n", "- a list\n"]) {
-        writeFileSync(path.join(root, "Pulumi.dev.yaml"), text);
+        writeFileSync(join(root, "Pulumi.dev.yaml"), text);
         assert.throws(
           () => readConfigFiles(root, "dev"),
           /^OpsError: Pulumi\.dev\.yaml (cannot be read|is not a mapping)/,
         );
       }
-      writeFileSync(path.join(root, "Pulumi.yaml"), "config: {}\n");
+      writeFileSync(join(root, "Pulumi.yaml"), "config: {}\n");
       assert.throws(() => readConfigFiles(root, "dev"), /Pulumi\.yaml does not name the project/);
     } finally {
       rmSync(root, { recursive: true });

@@ -1,13 +1,13 @@
 /** What people will notice of a run. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { describeDowntime } from "../../stack/downtime.ts";
-import { TYPES } from "../../stack/state.ts";
+import { types } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";
 
 describe("the downtime of a run", () => {
   it("names each workload that is gone for a moment once, and none that runs beside its successor", () => {
     const change = (op: string, name: string) => ({
-      ...{ op, type: TYPES.container, urn: urn(`omniai-dev-${name}`, TYPES.container) },
+      ...{ op, type: types.container, urn: urn(`omniai-dev-${name}`, types.container) },
     });
     const changes = [
       change("delete-replaced", "edge"),

@@ -1,7 +1,7 @@
 /** What an interrupted run leaves behind, and how it is cleared. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { goneContainers, planRecovery, readyForRefresh, withoutPending } from "../../stack/leftovers.ts";
-import { TYPES, type State } from "../../stack/state.ts";
+import { types, type State } from "../../stack/state.ts";
 import { containerView } from "../support/container.ts";
 import { container, urn } from "../support/state.ts";
 
@@ -12,7 +12,7 @@ describe("what an interrupted run left behind", () => {
     resources: [
       container("backend-1", "new", "backend", 1),
       container("backend-1", "old", "backend", 1, { delete: true }),
-      { urn: urn("app", TYPES.network), type: TYPES.network, id: "net" },
+      { urn: urn("app", types.network), type: types.network, id: "net" },
     ],
     pending_operations: [{ type: "creating", resource: container("backend-2", "", "backend", 2) }],
   };

@@ -1,5 +1,5 @@
 /** The copy of a stack's file that has this machine's encryption salt. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { hasOwnSecrets, localStackFile } from "../../stack/local-project.ts";
 
 describe("the local stack file", () => {

@@ -1,8 +1,8 @@
 /** Who works on a stack: Pulumi's locks and ours. */
-import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
+import { strict as assert } from "node:assert";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { Holder } from "../../../tools/host/lock-file.mjs";
 import { clearPulumiLocks, holderOf, ownLock, takeOwnLock } from "../../stack/locks.ts";
 import { OpsError } from "../../terminal/errors.ts";
@@ -17,15 +17,15 @@ const DEAD = 2 ** 22 + 1;
 describe("locks", () => {
   let folder = "";
   beforeEach(() => {
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "ops-locks-"));
+    folder = mkdtempSync(join(tmpdir(), "ops-locks-"));
   });
-  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const pulumiLock = (content: object): string => {
-    const file = path.join(folder, ".pulumi", "locks", "organization", "omniai", "dev", "a.json");
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(file, JSON.stringify(content));
-    fs.writeFileSync(`${file}.attrs`, "{}");
+    const file = join(folder, ".pulumi", "locks", "organization", "omniai", "dev", "a.json");
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(content));
+    writeFileSync(`${file}.attrs`, "{}");
     return file;
   };
 
@@ -37,14 +37,14 @@ describe("locks", () => {
   });
 
   it("removes Pulumi's lock of a dead process, with a line that says so", async () => {
-    const file = pulumiLock({ pid: DEAD, username: "root", hostname: os.hostname(), timestamp: since });
+    const file = pulumiLock({ pid: DEAD, username: "root", hostname: hostname(), timestamp: since });
     const said: string[] = [];
     const removed = await clearPulumiLocks(folder, "omniai", "dev", {
       seconds: 0,
       say: (line) => void said.push(line),
     });
     assert.equal(removed.length, 1);
-    assert.equal(fs.existsSync(file) || fs.existsSync(`${file}.attrs`), false);
+    assert.equal(existsSync(file) || existsSync(`${file}.attrs`), false);
     assert.match(said[0] ?? "", /ended without removing its lock/);
   });
 
@@ -52,7 +52,7 @@ describe("locks", () => {
     const file = pulumiLock({
       pid: process.pid,
       username: "me",
-      hostname: os.hostname(),
+      hostname: hostname(),
       timestamp: new Date(),
     });
     await assert.rejects(
@@ -60,7 +60,7 @@ describe("locks", () => {
       (error: unknown) =>
         error instanceof OpsError && error.exitCode === 3 && error.message.includes(`pid ${process.pid}`),
     );
-    assert.equal(fs.existsSync(file), true);
+    assert.equal(existsSync(file), true);
   });
 
   it("keeps a lock of another machine and says how to remove it", async () => {
@@ -85,14 +85,14 @@ describe("locks", () => {
     release();
     (await next)();
     assert.equal(ownLock(folder, "dev"), undefined);
-    assert.deepEqual(fs.readdirSync(path.join(folder, "locks")), []);
+    assert.deepEqual(readdirSync(join(folder, "locks")), []);
   });
 
   it("takes over the lock of an interrupted run", async () => {
-    fs.mkdirSync(path.join(folder, "locks"));
-    fs.writeFileSync(
-      path.join(folder, "locks", "dev.json"),
-      JSON.stringify({ pid: DEAD, hostname: os.hostname(), timestamp: since, command: "up" }),
+    mkdirSync(join(folder, "locks"));
+    writeFileSync(
+      join(folder, "locks", "dev.json"),
+      JSON.stringify({ pid: DEAD, hostname: hostname(), timestamp: since, command: "up" }),
     );
     const said: string[] = [];
     const release = await takeOwnLock(folder, "dev", "up", {

@@ -1,21 +1,21 @@
 /** What would make an update fail half-way. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createServer, type AddressInfo } from "node:net";
 import type { VolumeView } from "../../engine/volumes.ts";
 import { publisherOf, tryPort, unknownVolumes } from "../../stack/prechecks.ts";
-import { TYPES, type State } from "../../stack/state.ts";
+import { types, type State } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";
 
 describe("data volumes", () => {
   const volume = (name: string, data = true): VolumeView => ({ name, data, mountpoint: "/" });
   const known: State = {
     resources: [
-      { urn: urn("v", TYPES.volume), type: TYPES.volume, inputs: { name: "a" }, outputs: { name: "a" } },
+      { urn: urn("v", types.volume), type: types.volume, inputs: { name: "a" }, outputs: { name: "a" } },
     ],
     pending_operations: [
       {
         type: "creating",
-        resource: { urn: urn("w", TYPES.volume), type: TYPES.volume, inputs: { name: "b" } },
+        resource: { urn: urn("w", types.volume), type: types.volume, inputs: { name: "b" } },
       },
     ],
   };

@@ -1,5 +1,5 @@
 /** How the Pulumi CLI is run: its environment, its priority, its process group. A shell script stands in the CLI's place. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,13 +1,13 @@
 /** What a run of Pulumi has said. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { plainReason, recordEvent, type RunEvents } from "../../stack/run.ts";
-import { TYPES } from "../../stack/state.ts";
+import { types } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";
 
 describe("the events of a run", () => {
   const events = (): RunEvents => ({ changes: [], errors: [], violations: [] });
   const step = (op: string) =>
-    ({ resourcePreEvent: { metadata: { op, urn: urn("b1"), type: TYPES.container } } }) as never;
+    ({ resourcePreEvent: { metadata: { op, urn: urn("b1"), type: types.container } } }) as never;
   const diagnostic = (message: string, more = {}) =>
     ({ diagnosticEvent: { message, severity: "error", urn: urn("b1"), ...more } }) as never;
 

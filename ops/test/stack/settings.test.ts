@@ -1,6 +1,6 @@
 /** The typed config that ops works with, and its refusal of one that cannot stand. */
-import assert from "node:assert/strict";
-import path from "node:path";
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
 import { readConfigFiles, type Values } from "../../stack/config-files.ts";
 import {
   checkConfig,
@@ -12,10 +12,10 @@ import {
 } from "../../stack/settings.ts";
 import { OpsError } from "../../terminal/errors.ts";
 
-const root = path.join(import.meta.dirname, "../../..");
+const ROOT = join(import.meta.dirname, "../../..");
 
 describe("the config that ops reads", () => {
-  const { values, project } = readConfigFiles(root, "dev");
+  const { values, project } = readConfigFiles(ROOT, "dev");
   const settings = (change: Values, stackFile: Values = {}) =>
     checkedSettings("dev", { project, stackFile, values: { ...values, ...change } });
   const encrypted = (key: string) => {
@@ -93,7 +93,7 @@ describe("the name of a stack", () => {
 });
 
 describe("a config that the program would refuse", () => {
-  const { values, project } = readConfigFiles(root, "dev");
+  const { values, project } = readConfigFiles(ROOT, "dev");
   const check =
     (change: Record<string, unknown>, stackFile = {}, stack = "dev") =>
     () =>

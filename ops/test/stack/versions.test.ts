@@ -1,8 +1,8 @@
 /** The versions that a rollback can go back to. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import path from "node:path";
+import { join } from "node:path";
 import fc from "fast-check";
 import { BUILD_VARIABLE } from "../../../infra/components/backend/image.ts";
 import type { Change, Result } from "../../stack/audit.ts";
@@ -76,7 +76,7 @@ describe("versions to go back to", () => {
 
 describe("a version that is deployed in place of the sources", () => {
   it("is named to the program by the session's own variables and a stack file, not by this process's", () => {
-    const stateDir = mkdtempSync(path.join(tmpdir(), "omniai-version-"));
+    const stateDir = mkdtempSync(join(tmpdir(), "omniai-version-"));
     const envVars: Record<string, string> = {};
     const session = {
       stack: "dev",

@@ -1,9 +1,9 @@
 /** What the policy pack reports in a run. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type { PolicyEvent } from "@pulumi/pulumi/automation/index.js";
 import { RunFailed, recordEvent, type RunEvents } from "../../stack/run.ts";
 import { describeViolations, readViolation } from "../../stack/violations.ts";
-import { EXIT } from "../../terminal/errors.ts";
+import { exit } from "../../terminal/errors.ts";
 
 const event = (change: Partial<PolicyEvent> = {}): PolicyEvent => ({
   message:
@@ -42,9 +42,9 @@ describe("what the policy pack says", () => {
       recordEvent(events, { sequence: 1, timestamp: 1, policyEvent: event(change) });
       return new RunFailed("previewing stack prod", events, new Error("preview failed"));
     };
-    assert.equal(failed({}).exitCode, EXIT.policy);
+    assert.equal(failed({}).exitCode, exit.policy);
     assert.match(failed({}).message, /^Stopped while previewing stack prod: 1 policy does not hold\./);
     assert.match(failed({}).remedy, /omniai:policyExceptions/);
-    assert.equal(failed({ enforcementLevel: "warning" }).exitCode, EXIT.failed);
+    assert.equal(failed({ enforcementLevel: "warning" }).exitCode, exit.failed);
   });
 });

@@ -1,7 +1,7 @@
 /** Resources as a stack's state has them, for tests. */
-import { TYPES, type StateResource } from "../../stack/state.ts";
+import { types, type StateResource } from "../../stack/state.ts";
 
-export const urn = (name: string, type: string = TYPES.container): string =>
+export const urn = (name: string, type: string = types.container): string =>
   `urn:pulumi:dev::omniai::${type}::${name}`;
 
 export const container = (
@@ -12,7 +12,7 @@ export const container = (
   more = {},
 ): StateResource => ({
   urn: urn(name),
-  type: TYPES.container,
+  type: types.container,
   id,
   inputs: {
     labels: [

@@ -1,11 +1,11 @@
 /** How errors become words and exit codes. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { commandError, CommandResult } from "../../stack/pulumi-command.ts";
-import { commandStreams, EXIT, explain, lastLines, OpsError } from "../../terminal/errors.ts";
+import { commandStreams, exit, explain, lastLines, OpsError } from "../../terminal/errors.ts";
 
 describe("errors", () => {
   it("keep what, remedy and exit code", () => {
-    assert.deepEqual(explain(new OpsError("a", "b", EXIT.usage)), { what: "a", remedy: "b", exitCode: 2 });
+    assert.deepEqual(explain(new OpsError("a", "b", exit.usage)), { what: "a", remedy: "b", exitCode: 2 });
   });
 
   it("of the CLI are split into its streams, and its last lines are kept", () => {
@@ -27,17 +27,17 @@ describe("errors", () => {
     [
       "error: incorrect passphrase",
       /encrypted with another passphrase[\s\S]*\.state\/passphrase/,
-      EXIT.failed,
+      exit.failed,
     ],
-    ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", /backend of your own/, EXIT.failed],
-    ["error: PULUMI_ACCESS_TOKEN must be set for login", /asks for a login[\s\S]*pulumi login/, EXIT.failed],
-    ["error: write /x: no space left on device", /disk is full[\s\S]*docker system df/, EXIT.failed],
+    ["error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", /backend of your own/, exit.failed],
+    ["error: PULUMI_ACCESS_TOKEN must be set for login", /asks for a login[\s\S]*pulumi login/, exit.failed],
+    ["error: write /x: no space left on device", /disk is full[\s\S]*docker system df/, exit.failed],
     [
       "error: the stack is currently locked by 1 lock(s)",
       /locked by[\s\S]*Wait until the other run/,
-      EXIT.locked,
+      exit.locked,
     ],
-    ["error: something new", /Pulumi failed:\nerror: something new/, EXIT.failed],
+    ["error: something new", /Pulumi failed:\nerror: something new/, exit.failed],
   ];
   for (const [stderr, words, code] of known) {
     it(`of the CLI become words: ${stderr}`, () => {

@@ -1,5 +1,5 @@
 /** The command lines in messages. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { npmRun } from "../../terminal/npm-run.ts";
 
 describe("a command line in a message", () => {

@@ -1,5 +1,5 @@
 /** How text is laid out on the terminal. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { bytes, duration, table } from "../../terminal/output.ts";
 
 describe("text on the terminal", () => {

@@ -1,5 +1,5 @@
 /** What Ctrl-C and SIGTERM do. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { InterruptedError } from "../../terminal/errors.ts";
 import { SignalHandler } from "../../terminal/signals.ts";
 

@@ -2,8 +2,8 @@
 import { dataNetwork } from "../../rules/data-network.ts";
 import { container, network, volume, testRule } from "../support/cases.ts";
 
-const volumes = [{ volumeName: "omniai-prod-redis-data", containerPath: "/data" }];
-const stack = [
+const VOLUMES = [{ volumeName: "omniai-prod-redis-data", containerPath: "/data" }];
+const STACK = [
   network("omniai-prod-data", true),
   network("omniai-prod-app", false),
   volume("omniai-prod-redis-data", {
@@ -14,12 +14,15 @@ const stack = [
 
 testRule(dataNetwork, {
   passes: {
-    "an internal one": [...stack, container({ volumes, networksAdvanced: [{ name: "omniai-prod-data" }] })],
-    "no data": [...stack, container()],
+    "an internal one": [
+      ...STACK,
+      container({ volumes: VOLUMES, networksAdvanced: [{ name: "omniai-prod-data" }] }),
+    ],
+    "no data": [...STACK, container()],
   },
   fails: {
     "one with a way out": [
-      [...stack, container({ volumes, networksAdvanced: [{ name: "omniai-prod-app" }] })],
+      [...STACK, container({ volumes: VOLUMES, networksAdvanced: [{ name: "omniai-prod-app" }] })],
       /omniai-prod-app is not internal/,
     ],
   },

@@ -1,5 +1,5 @@
 /** The cases of rule zone-tls-complete. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { zoneTlsComplete } from "../../rules/zone-tls-complete.ts";
 import { judge, resource, testRule, type Case } from "../support/cases.ts";
 

@@ -1,5 +1,5 @@
 /** What a rule's test is made of: resources as the engine would hand them over, and what the rule says about them. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import {
   COMMAND,
   CONTAINER,
@@ -12,7 +12,7 @@ import {
   type StackContext,
 } from "../../rule.ts";
 
-export const STACK_CONTEXT: StackContext = {
+export const stackContext: StackContext = {
   stack: "prod",
   environment: "prod",
   hostMemory: 2048,
@@ -102,7 +102,7 @@ export type Case = Declared | readonly Declared[];
 /** What the rule says. */
 export function judge(rule: Rule, given: Case, context: Partial<StackContext> = {}): string[] {
   const resources = Array.isArray(given) ? (given as readonly Declared[]) : [given as Declared];
-  const stack = { ...STACK_CONTEXT, ...context };
+  const stack = { ...stackContext, ...context };
   if (rule.kind === "stack") return [...rule.check(resources, stack)].map(({ what }) => what);
   const looked = resources.filter(({ type }) => rule.types.includes(type));
   assert.ok(

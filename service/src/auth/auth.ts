@@ -20,7 +20,7 @@ import { Sessions } from "./stores/sessions.ts";
 import { Users } from "./stores/users.ts";
 
 /** How many requests of one key are counted before Redis is told. */
-const requestBatch = 20;
+const REQUEST_BATCH = 20;
 
 /** One for each process. */
 export class Auth {
@@ -45,7 +45,7 @@ export class Auth {
     const limit = (name: string, points: number, windowSeconds: number, batch = 1): RateLimit =>
       new RateLimit({ name, points, windowSeconds, batch }, redis);
     const { limits } = auth;
-    this.requests = limit("requests", limits.requestsPerMinute, 60, requestBatch);
+    this.requests = limit("requests", limits.requestsPerMinute, 60, REQUEST_BATCH);
     this.#parts = {
       config: auth,
       users: new Users(pool),

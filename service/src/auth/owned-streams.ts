@@ -4,7 +4,7 @@ import type { Credential, KnownPrincipal } from "./principal.ts";
 import type { RevocationListener, Revoked } from "./stores/revocations.ts";
 
 /** How many credentials a sweep checks at the same time. */
-const batch = 20;
+const BATCH = 20;
 
 /** What stays open for a credential: a stream, or a waiting poll. */
 export interface Owned {
@@ -91,9 +91,9 @@ export class OwnedStreams implements RevocationListener {
           (group) => ({ userId, group }),
         ),
       );
-      for (let at = 0; at < groups.length; at += batch) {
+      for (let at = 0; at < groups.length; at += BATCH) {
         await Promise.all(
-          groups.slice(at, at + batch).map(async ({ userId, group }) => {
+          groups.slice(at, at + BATCH).map(async ({ userId, group }) => {
             const credential = group[0]?.[1];
             const streams = group.map(([stream]) => stream);
             if (credential) await this.#check(userId, credential, streams);

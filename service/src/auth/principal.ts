@@ -3,11 +3,11 @@ import type { Response } from "express";
 import { Problem } from "../platform/problems.ts";
 
 /** What a credential may be used for. A user has some of them, a personal API token some of its user's. */
-export const scopes = ["events:read", "events:write", "diag:read"] as const;
-export type Scope = (typeof scopes)[number];
+export const SCOPES = ["events:read", "events:write", "diag:read"] as const;
+export type Scope = (typeof SCOPES)[number];
 
 /** What a new user may do. diag:read shows addresses, statements and what others do: for administrators. */
-export const defaultScopes: readonly Scope[] = ["events:read", "events:write"];
+export const DEFAULT_SCOPES: readonly Scope[] = ["events:read", "events:write"];
 
 /** The credential of a request, in a form that is no secret. A revocation finds its streams by it. */
 export type Credential =

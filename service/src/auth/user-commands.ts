@@ -3,10 +3,10 @@ import type { AuditEntry } from "./stores/audit.ts";
 import {
   generatePassword,
   hashPassword,
-  maxPasswordLength,
-  minPasswordLength,
+  MAX_PASSWORD_LENGTH,
+  MIN_PASSWORD_LENGTH,
 } from "./credentials/passwords.ts";
-import { defaultScopes, scopes, type Scope } from "./principal.ts";
+import { DEFAULT_SCOPES, SCOPES, type Scope } from "./principal.ts";
 import type { Revoked } from "./stores/revocations.ts";
 import { normalName, userNamePattern, type User, type Users } from "./stores/users.ts";
 
@@ -119,23 +119,23 @@ function checkedName(given: string | undefined): string {
 }
 
 function checkedScopes(given: string | undefined): readonly Scope[] {
-  if (given === undefined) return defaultScopes;
+  if (given === undefined) return DEFAULT_SCOPES;
   const asked = given.split(",").map((scope) => scope.trim());
-  const wanted = scopes.filter((scope) => asked.includes(scope));
+  const wanted = SCOPES.filter((scope) => asked.includes(scope));
   if (asked.every((scope) => wanted.some((one) => one === scope))) return wanted;
   throw new UserCommandError(
     `${JSON.stringify(given)} is not a list of scopes.`,
-    `Name some of ${scopes.join(", ")}, separated by commas.`,
+    `Name some of ${SCOPES.join(", ")}, separated by commas.`,
   );
 }
 
 function checkedPassword(name: string, given: string | undefined): string {
   if (given === undefined) return generatePassword();
-  const isLong = given.length >= minPasswordLength && given.length <= maxPasswordLength;
+  const isLong = given.length >= MIN_PASSWORD_LENGTH && given.length <= MAX_PASSWORD_LENGTH;
   if (isLong && new Set(given).size >= 5 && !given.toLowerCase().includes(name)) return given;
   throw new UserCommandError(
     "The password is too easy to guess, or too long.",
-    `It has ${minPasswordLength} to ${maxPasswordLength} characters, 5 of them different, and does not contain the user's name. Leave it out to have one generated.`,
+    `It has ${MIN_PASSWORD_LENGTH} to ${MAX_PASSWORD_LENGTH} characters, 5 of them different, and does not contain the user's name. Leave it out to have one generated.`,
   );
 }
 

@@ -6,8 +6,8 @@ import { queryWithin } from "../platform/postgres.ts";
 import type { RedisLink } from "../platform/redis.ts";
 
 /** How long a part of the answer may take, and how long it is kept, in ms: anybody may ask, at any rate. */
-const deadlineMs = 800;
-const keepMs = 2000;
+const DEADLINE_MS = 800;
+const KEEP_MS = 2000;
 
 export interface DatabaseDiag {
   readonly status: "pass" | "fail";
@@ -37,7 +37,7 @@ export interface RedisDiag {
 }
 
 /** Gives everybody who asks within `ms` the same answer, and never asks twice at the same time. */
-export function remembered<T>(ask: () => Promise<T>, ms: number = keepMs): () => Promise<T> {
+export function remembered<T>(ask: () => Promise<T>, ms: number = KEEP_MS): () => Promise<T> {
   let last: { readonly answer: Promise<T>; until: number } | undefined;
   return () => {
     if (last && performance.now() < last.until) return last.answer;
@@ -59,7 +59,7 @@ export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration
     max: pool.options.max,
   });
   const ask = <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> =>
-    queryWithin<Row>(pool, deadlineMs, text);
+    queryWithin<Row>(pool, DEADLINE_MS, text);
   try {
     const started = performance.now();
     const [row] = await ask<{ version: string }>("SELECT current_setting('server_version') AS version");
@@ -69,7 +69,7 @@ export async function databaseDiag(pool: pg.Pool, migrations: readonly Migration
         () => true,
         () => false,
       ),
-      migrationState(pool, migrations, deadlineMs).catch(() => undefined),
+      migrationState(pool, migrations, DEADLINE_MS).catch(() => undefined),
     ]);
     return {
       status: "pass",
@@ -89,9 +89,9 @@ export async function redisDiag(link: RedisLink | undefined): Promise<RedisDiag>
   if (!link) return { status: "absent" };
   try {
     const started = performance.now();
-    await link.run(deadlineMs, (client) => client.ping());
+    await link.run(DEADLINE_MS, (client) => client.ping());
     const latencyMs = roundedSince(started);
-    const info = parseInfo(await link.run(deadlineMs, (client) => client.info()));
+    const info = parseInfo(await link.run(DEADLINE_MS, (client) => client.info()));
     return {
       status: "pass",
       version: info.get("redis_version"),
@@ -126,7 +126,7 @@ export interface RedisDetails {
 export async function redisDetails(link: RedisLink | undefined): Promise<RedisDetails> {
   if (!link) return {};
   try {
-    const info = parseInfo(await link.run(deadlineMs, (client) => client.info()));
+    const info = parseInfo(await link.run(DEADLINE_MS, (client) => client.info()));
     const number = (key: string): number => Number(info.get(key) ?? 0);
     const savedAt = number("rdb_last_save_time");
     return {

@@ -2,7 +2,7 @@
 import { badToken, jsonAnswer, problem, type Operation } from "../platform/operation.ts";
 import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
 
-export const diagOperations: readonly Operation[] = [
+export const DIAG_OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/api/diag",

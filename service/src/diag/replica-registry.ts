@@ -43,8 +43,8 @@ export const registryKeys = {
 } as const;
 
 /** After so many missed beats a replica counts as gone. */
-const missedBeats = 4;
-const deadlineMs = 800;
+const MISSED_BEATS = 4;
+const DEADLINE_MS = 800;
 
 /**
  * The registry in Redis. Each replica reports how many streams it has at every beat, and its streams one by one only while
@@ -79,14 +79,14 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
 
   async counts(): Promise<readonly ReplicaCount[] | undefined> {
     try {
-      const all = await this.#redis.run(deadlineMs, (client) => client.hGetAll(registryKeys.replicas));
+      const all = await this.#redis.run(DEADLINE_MS, (client) => client.hGetAll(registryKeys.replicas));
       const others = Object.entries(all)
         .filter(([replica]) => replica !== this.#local.replica)
         .map(([replica, text]) => countOf(replica, text))
         .filter((count) => count !== undefined);
       const gone = others.filter(({ ageMs }) => ageMs > this.#goneMs).map(({ replica }) => replica);
       if (gone.length > 0) {
-        await this.#redis.run(deadlineMs, (client) => client.hDel(registryKeys.replicas, gone));
+        await this.#redis.run(DEADLINE_MS, (client) => client.hDel(registryKeys.replicas, gone));
       }
       return [this.own, ...others.filter(({ ageMs }) => ageMs <= this.#goneMs)];
     } catch {
@@ -106,7 +106,7 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
     const others = replicas.filter((replica) => replica !== this.#local.replica);
     if (others.length === 0) return { connections: own, missing: [] };
     try {
-      const texts = await this.#redis.run(deadlineMs, async (client) => {
+      const texts = await this.#redis.run(DEADLINE_MS, async (client) => {
         const [, streams] = await Promise.all([
           client.set(registryKeys.wanted, "1", { expiration: { type: "PX", value: 10 * this.#beatMs } }),
           client.mGet(others.map((replica) => registryKeys.streams + replica)),
@@ -122,7 +122,7 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
   }
 
   get #goneMs(): number {
-    return missedBeats * this.#beatMs;
+    return MISSED_BEATS * this.#beatMs;
   }
 
   async #run(): Promise<void> {
@@ -143,7 +143,7 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
     const { replica, list } = this.#local;
     const { streams, max } = this.own;
     const count = JSON.stringify({ streams, max, at: Date.now() });
-    const isWanted = await this.#redis.run(deadlineMs, async (client) => {
+    const isWanted = await this.#redis.run(DEADLINE_MS, async (client) => {
       const [, wanted] = await Promise.all([
         client.hSet(registryKeys.replicas, replica, count),
         client.exists(registryKeys.wanted),
@@ -151,7 +151,7 @@ export class RedisReplicaRegistry implements ReplicaRegistry {
       return wanted === 1;
     });
     if (!isWanted || this.#stop.signal.aborted) return;
-    await this.#redis.run(deadlineMs, (client) =>
+    await this.#redis.run(DEADLINE_MS, (client) =>
       client.set(registryKeys.streams + replica, JSON.stringify(list()), {
         expiration: { type: "PX", value: this.#goneMs },
       }),

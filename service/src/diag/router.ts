@@ -36,10 +36,10 @@ export interface DiagSource {
 }
 
 /** The longest that an answer waits for the providers, in ms. */
-const providerWaitMs = 300;
-const detailDeadlineMs = 800;
+const PROVIDER_WAIT_MS = 300;
+const DETAIL_DEADLINE_MS = 800;
 /** Sizes and statements change slowly and cost more to find out, so they are kept for longer, in ms. */
-const keepDetailsMs = 10_000;
+const KEEP_DETAILS_MS = 10_000;
 
 /** Everybody may see the state. Addresses, messages of errors and single streams are for authorised users. */
 export function diagRouter(source: DiagSource): Router {
@@ -55,9 +55,12 @@ export function diagRouter(source: DiagSource): Router {
 function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>): RequestHandler {
   const { config, pool, reader, streams, checks, isDraining, migrations, reports, providers } = source;
   const database = remembered(() => databaseDiag(pool, migrations));
-  const databaseMore = remembered(() => databaseDetails(pool, detailDeadlineMs), keepDetailsMs);
-  const redisMore = remembered(() => redisDetails(source.redis), keepDetailsMs);
-  const quality = remembered(() => reports.quality(detailDeadlineMs).catch(() => undefined), keepDetailsMs);
+  const databaseMore = remembered(() => databaseDetails(pool, DETAIL_DEADLINE_MS), KEEP_DETAILS_MS);
+  const redisMore = remembered(() => redisDetails(source.redis), KEEP_DETAILS_MS);
+  const quality = remembered(
+    () => reports.quality(DETAIL_DEADLINE_MS).catch(() => undefined),
+    KEEP_DETAILS_MS,
+  );
   return async (_request, response) => {
     const isAll = source.maySeeAll(response);
     const [databasePart, redisPart, databaseAll, redisAll, providerStates, qualityPart] = await Promise.all([
@@ -65,7 +68,7 @@ function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>):
       redis(),
       isAll ? databaseMore() : {},
       isAll ? redisMore() : {},
-      providers.states(providerWaitMs),
+      providers.states(PROVIDER_WAIT_MS),
       quality(),
     ]);
     const body: Diag = {
@@ -105,7 +108,7 @@ function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag
       results: checks.results,
       optional: config.health.optional,
       redis: redisPart,
-      providers: await providers.states(providerWaitMs),
+      providers: await providers.states(PROVIDER_WAIT_MS),
     });
     const isAll = source.maySeeAll(response);
     response.set("Cache-Control", "no-store").json({
@@ -122,7 +125,7 @@ function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag
 async function withReports(connections: readonly Connection[], reports: ReportStore): Promise<Connection[]> {
   const clients = [...new Set(connections.flatMap(({ client }) => client ?? []))];
   const latest =
-    clients.length > 0 ? await reports.latest(clients, detailDeadlineMs).catch(() => undefined) : undefined;
+    clients.length > 0 ? await reports.latest(clients, DETAIL_DEADLINE_MS).catch(() => undefined) : undefined;
   return connections.map((connection) => ({
     ...connection,
     reported: connection.client === undefined ? undefined : latest?.get(connection.client),

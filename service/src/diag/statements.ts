@@ -20,7 +20,7 @@ export interface DatabaseDetails {
  * Only statements that read or write data, of the service's own role. In these, constants are replaced by $1. In utility
  * statements they are kept, and `ALTER ROLE … PASSWORD` is one.
  */
-const topStatements = `
+const TOP_STATEMENTS = `
   SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 300) AS query, calls::float8 AS calls,
     round(total_exec_time::numeric, 2)::float8 AS "totalMs", round(mean_exec_time::numeric, 3)::float8 AS "meanMs",
     rows::float8 AS rows
@@ -35,7 +35,7 @@ export async function databaseDetails(pool: pg.Pool, deadlineMs: number): Promis
     queryWithin<Row>(pool, deadlineMs, text).catch(() => undefined);
   const [size, statements] = await Promise.all([
     ask<{ bytes: number }>("SELECT pg_database_size(current_database())::float8 AS bytes"),
-    ask<Statement & pg.QueryResultRow>(topStatements),
+    ask<Statement & pg.QueryResultRow>(TOP_STATEMENTS),
   ]);
   return { sizeBytes: size?.[0]?.bytes, topStatements: statements };
 }

@@ -30,7 +30,7 @@ interface Watched {
 }
 
 /** How many failures in a row make a check fail that passed before: one slow answer is not an outage. */
-const tolerance = 2;
+const TOLERANCE = 2;
 
 /**
  * Runs each check by itself, again and again, and keeps its latest result, which is all that a probe reads. So probes are
@@ -115,7 +115,7 @@ export class Checks {
     const failure = (): Status => {
       watched.failures++;
       const isTolerated =
-        watched.failures < tolerance && watched.result !== undefined && watched.result.status !== "fail";
+        watched.failures < TOLERANCE && watched.result !== undefined && watched.result.status !== "fail";
       return isTolerated ? "warn" : "fail";
     };
     try {

@@ -10,7 +10,7 @@ import type { RedisLink } from "../platform/redis.ts";
 import type { Check } from "./checks.ts";
 
 /** A full pool out of which nothing has come for so long, ms, is not busy but stuck: far above what a query may take. */
-const stuckMs = 4000;
+const STUCK_MS = 4000;
 
 /**
  * A round trip through the pool. When all its connections are in use, that is load and not an outage: "warn", for as long
@@ -33,7 +33,7 @@ export function databaseCheck(
     run: async () => {
       const isFull = pool.waitingCount > 0 && pool.idleCount === 0 && pool.totalCount >= pool.options.max;
       const silentMs = now() - succeededAt;
-      if (isFull && silentMs > stuckMs)
+      if (isFull && silentMs > STUCK_MS)
         throw new Error(`all connections are in use, and none has answered for ${Math.round(silentMs)} ms`);
       if (isFull)
         return {
@@ -62,7 +62,7 @@ export function redisCheck(link: RedisLink, deadlineMs: number): Check {
 }
 
 /** From so much of its memory in use on, percent, an operator should look. */
-const fullPercent = 90;
+const FULL_PERCENT = 90;
 
 /** How full Redis is: when it is, it refuses sessions and events, and nothing here can make room for sessions. */
 export function redisMemoryCheck(link: Pick<RedisLink, "run">, deadlineMs: number): Check {
@@ -74,7 +74,7 @@ export function redisMemoryCheck(link: Pick<RedisLink, "run">, deadlineMs: numbe
       const info = await link.run(deadlineMs, (client) => client.info("memory"));
       const [used, max] = [memberOf(info, "used_memory"), memberOf(info, "maxmemory")];
       const value = max > 0 ? Math.round((used / max) * 1000) / 10 : 0;
-      if (value < fullPercent) return { value, unit: "percent" };
+      if (value < FULL_PERCENT) return { value, unit: "percent" };
       const note =
         `Redis uses ${value} percent of the memory that it may use; when that is full, logins and events are refused. ` +
         "Raise redisMemory, or look for what fills it";

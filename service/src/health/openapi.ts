@@ -45,7 +45,7 @@ function probe(path: string, summary: string, good: string, bad?: string): Opera
   };
 }
 
-export const healthOperations: readonly Operation[] = [
+export const HEALTH_OPERATIONS: readonly Operation[] = [
   probe("/healthz", "Liveness: the process answers", "It is alive."),
   probe(
     "/readyz",

@@ -14,7 +14,7 @@ export interface MigrationState {
 }
 
 /** PostgreSQL's code for a table that does not exist. */
-const undefinedTable = "42P01";
+const UNDEFINED_TABLE = "42P01";
 
 /** @throws MigrationError when an applied migration was changed, or the error of the database. */
 export async function migrationState(
@@ -27,7 +27,7 @@ export async function migrationState(
     deadlineMs,
     "SELECT version, checksum FROM schema_migrations",
   ).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === undefinedTable) return [];
+    if (error instanceof Error && "code" in error && error.code === UNDEFINED_TABLE) return [];
     throw error;
   });
   return {

@@ -20,10 +20,10 @@ export class MigrationError extends Error {
 }
 
 /** It is beside src/ and dist/, so the path is the same from both. */
-export const migrationsFolder = join(import.meta.dirname, "../../migrations");
+export const MIGRATIONS_FOLDER = join(import.meta.dirname, "../../migrations");
 
 /** The migrations that this build knows, in order. @throws MigrationError for a wrong name or number. */
-export function loadMigrations(folder: string = migrationsFolder): readonly Migration[] {
+export function loadMigrations(folder: string = MIGRATIONS_FOLDER): readonly Migration[] {
   const files = readdirSync(folder)
     .filter((file) => file.endsWith(".sql"))
     .sort();

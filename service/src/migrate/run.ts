@@ -27,9 +27,9 @@ export const migrateLimits: MigrateLimits = {
 };
 
 /** A number that nothing else here uses for an advisory lock ("omniai" in ASCII). */
-const advisoryLock = 0x6f6d_6e69_6169n.toString();
+const ADVISORY_LOCK = 0x6f6d_6e69_6169n.toString();
 
-const lockNotAvailable = "55P03";
+const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
  * Applies what is missing. Each migration runs in its own transaction together with its record, so it is applied as a
@@ -108,7 +108,7 @@ async function withRetries(
       return await attempt();
     } catch (error) {
       await client.query("ROLLBACK").catch(() => undefined);
-      if (codeOf(error) !== lockNotAvailable || retries >= limits.lockRetries) throw error;
+      if (codeOf(error) !== LOCK_NOT_AVAILABLE || retries >= limits.lockRetries) throw error;
       logger.warn({ retries }, "no lock in time, giving way to the queries that wait");
       await pause(between(0.5, 1.5) * limits.lockMs);
     }
@@ -124,9 +124,9 @@ async function applyNext(
   await client.query("BEGIN");
   await client.query(`SET LOCAL lock_timeout = ${limits.waitMs}; SET LOCAL statement_timeout = 0`);
   try {
-    await client.query(`SELECT pg_advisory_xact_lock(${advisoryLock})`);
+    await client.query(`SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})`);
   } catch (error) {
-    if (codeOf(error) !== lockNotAvailable) throw error;
+    if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error;
     throw new MigrationError(`another runner is still migrating after ${limits.waitMs} ms`, { cause: error });
   }
   await client.query(
@@ -155,7 +155,7 @@ async function applyNext(
     );
     await client.query("COMMIT");
   } catch (error) {
-    if (codeOf(error) === lockNotAvailable) throw error;
+    if (codeOf(error) === LOCK_NOT_AVAILABLE) throw error;
     throw new MigrationError(`migration ${labelOf(next)} failed: ${describe(error)}`, { cause: error });
   }
   return labelOf(next);

@@ -7,9 +7,9 @@ export interface Cleanable {
   removeSome(limit: number): Promise<number>;
 }
 
-const batch = 500;
+const BATCH = 500;
 /** How many batches one round has at most; what is left waits for the next round. */
-const maxBatches = 20;
+const MAX_BATCHES = 20;
 
 /**
  * Removes what is too old or too many, in small portions, every now and then. The replicas' rounds are not in step.
@@ -19,10 +19,10 @@ export function startCleanup(what: string, store: Cleanable, intervalMs: number,
   const stop = new AbortController();
   const round = async (): Promise<void> => {
     let removed = 0;
-    for (let batches = 0; batches < maxBatches && !stop.signal.aborted; batches++) {
-      const count = await store.removeSome(batch);
+    for (let batches = 0; batches < MAX_BATCHES && !stop.signal.aborted; batches++) {
+      const count = await store.removeSome(BATCH);
       removed += count;
-      if (count < batch) break;
+      if (count < BATCH) break;
       await pause(50, stop.signal);
     }
     if (removed > 0) logger.info({ removed }, `old ${what} removed`);

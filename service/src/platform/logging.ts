@@ -6,7 +6,7 @@ import { namesOf } from "./trace.ts";
 export type { Logger };
 
 /** Fields that hold secrets or tickets: at the top of a line, one level down, and among headers. */
-const secretPaths = [
+const SECRET_PATHS = [
   "authorization",
   "cookie",
   '["set-cookie"]',
@@ -33,7 +33,7 @@ export function createLogger(
       base: { replica: options.replica, build: options.build },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: secretPaths, censor: "[redacted]" },
+      redact: { paths: SECRET_PATHS, censor: "[redacted]" },
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   );
@@ -52,7 +52,7 @@ export function knownFields(logger: Logger): Logger {
 }
 
 /** The engine and the monitoring ask for these every few seconds. */
-const probes: readonly string[] = ["/healthz", "/readyz", "/startupz"];
+const PROBES: readonly string[] = ["/healthz", "/readyz", "/startupz"];
 
 /**
  * Writes one line per request, also for a request whose client left before its answer was out. Streams write lines of their
@@ -73,7 +73,7 @@ export function requestLog(logger: Logger): RequestHandler {
         ...(response.writableFinished ? { status: response.statusCode } : { aborted: true }),
         ms: Math.round((performance.now() - started) * 10) / 10,
       };
-      if (probes.includes(path)) quick.debug(line, "request");
+      if (PROBES.includes(path)) quick.debug(line, "request");
       else if (response.statusCode >= 500) quick.warn(line, "request");
       else quick.info(line, "request");
     });

@@ -72,7 +72,7 @@ function asProblem(error: unknown): Problem | undefined {
 }
 
 /** How long the rest of a refused body may come in after the answer, in ms. */
-const lingerMs = 3000;
+const LINGER_MS = 3000;
 
 /**
  * Throws away for a moment what is still sent of a refused body, so that the client can read the answer: closing at once
@@ -82,7 +82,7 @@ const lingerMs = 3000;
 function discardRest(request: Request): void {
   if (request.complete || request.destroyed) return;
   request.resume();
-  const cut = setTimeout(() => request.socket.destroy(), lingerMs);
+  const cut = setTimeout(() => request.socket.destroy(), LINGER_MS);
   // The request's end, not the socket's: the socket may serve many requests.
   request.once("close", () => clearTimeout(cut));
 }

@@ -27,10 +27,10 @@ interface Standing {
   isOver: boolean;
 }
 
-/** The longest that a request waits for Redis, in ms. Then this process counts alone, for `aloneMs` without asking. */
-const patienceMs = 250;
-const aloneMs = 1000;
-const maxKeys = 20_000;
+/** The longest that a request waits for Redis, in ms. Then this process counts alone, for `ALONE_MS` without asking. */
+const PATIENCE_MS = 250;
+const ALONE_MS = 1000;
+const MAX_KEYS = 20_000;
 
 /**
  * A limit that the replicas share through Redis, in fixed windows, with one atomic step for each count. While Redis is
@@ -96,7 +96,7 @@ export class RateLimit {
     const known = this.#standings.get(key);
     if (known && (known.resetAt === 0 || known.resetAt > performance.now())) return known;
     this.#standings.delete(key);
-    if (this.#standings.size >= maxKeys) this.#makeRoom();
+    if (this.#standings.size >= MAX_KEYS) this.#makeRoom();
     const standing = { unsent: 0, remaining: this.#options.points, resetAt: 0, isOver: false };
     this.#standings.set(key, standing);
     return standing;
@@ -106,7 +106,7 @@ export class RateLimit {
     const now = performance.now();
     for (const [key, { resetAt }] of this.#standings) if (resetAt <= now) this.#standings.delete(key);
     for (const key of this.#standings.keys()) {
-      if (this.#standings.size < maxKeys) return;
+      if (this.#standings.size < MAX_KEYS) return;
       this.#standings.delete(key);
     }
   }
@@ -152,9 +152,9 @@ function storeOf(redis: RedisLink): object {
   const run = async <T>(work: () => Promise<T>): Promise<T> => {
     if (performance.now() < aloneUntil) throw new RedisUnavailableError("it was a moment ago");
     try {
-      return await withDeadline("Redis", patienceMs, work());
+      return await withDeadline("Redis", PATIENCE_MS, work());
     } catch (error) {
-      aloneUntil = performance.now() + aloneMs;
+      aloneUntil = performance.now() + ALONE_MS;
       throw error;
     }
   };

@@ -4,7 +4,7 @@ import type { ProblemSlug } from "./problem-types.ts";
 import { Problem } from "./problems.ts";
 
 /** More of them would help nobody. */
-const maxErrors = 20;
+const MAX_ERRORS = 20;
 
 /**
  * Parses `input` by `schema`.
@@ -22,7 +22,7 @@ export function validated<T>(
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues
-    .slice(0, maxErrors)
+    .slice(0, MAX_ERRORS)
     .map((issue) => ({ path: issue.path.join("."), message: issue[says] ?? "invalid" }));
   throw new Problem(slug, detail, { members: { errors } });
 }

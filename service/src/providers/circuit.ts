@@ -2,8 +2,8 @@
 import { between } from "../platform/deadline.ts";
 
 /** How many failures in a row open it. */
-const tolerance = 3;
-const maxOpenMs = 300_000;
+const TOLERANCE = 3;
+const MAX_OPEN_MS = 300_000;
 
 /**
  * After some failures in a row nobody tries for a while. Then one trial decides. When that fails too, the pause is twice as
@@ -21,7 +21,7 @@ export class Circuit {
   }
 
   get state(): "closed" | "open" | "half-open" {
-    if (this.#failures < tolerance) return "closed";
+    if (this.#failures < TOLERANCE) return "closed";
     return this.mayTry() ? "half-open" : "open";
   }
 
@@ -36,8 +36,8 @@ export class Circuit {
 
   failed(): void {
     this.#failures++;
-    if (this.#failures < tolerance) return;
-    const ms = Math.min(maxOpenMs, this.#openMs * 2 ** Math.min(10, this.#failures - tolerance));
+    if (this.#failures < TOLERANCE) return;
+    const ms = Math.min(MAX_OPEN_MS, this.#openMs * 2 ** Math.min(10, this.#failures - TOLERANCE));
     this.#openUntil = this.#now() + between(0.8, 1.2) * ms;
   }
 }

@@ -27,8 +27,8 @@ export interface MonitorOptions {
 
 export const monitorOptions: MonitorOptions = { deadlineMs: 5000, freshMs: 30_000, openMs: 15_000 };
 
-const maxBodyBytes = 1_048_576;
-const maxModels = 200;
+const MAX_BODY_BYTES = 1_048_576;
+const MAX_MODELS = 200;
 
 /** Asks each provider for its models, only when somebody wants to know, and not more often than answers are fresh. */
 export class ProviderMonitor {
@@ -140,7 +140,7 @@ async function boundedText(response: Response): Promise<string> {
   let bytes = 0;
   for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += part.length;
-    if (bytes > maxBodyBytes) throw new ProviderError("answers with too much");
+    if (bytes > MAX_BODY_BYTES) throw new ProviderError("answers with too much");
     parts.push(part);
   }
   return Buffer.concat(parts).toString("utf8");
@@ -158,6 +158,6 @@ function modelsOf(text: string): readonly string[] {
   return data
     .map((item: unknown) => (item as { id?: unknown } | null)?.id)
     .filter((id): id is string => typeof id === "string")
-    .slice(0, maxModels)
+    .slice(0, MAX_MODELS)
     .map((id) => id.slice(0, 200));
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { jsonAnswer, problem, retryAfter, type Operation } from "../platform/operation.ts";
 import { clientReportSchema } from "./schema.ts";
 
-export const reportOperations: readonly Operation[] = [
+export const REPORT_OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/api/diag/client-reports",

@@ -25,11 +25,11 @@ export interface ReportsRouterOptions {
 }
 
 /** The longest that a report may take until it is committed, in ms: the page has its answer within 2 s. */
-const deadlineMs = 1500;
+const DEADLINE_MS = 1500;
 /** How many reports use the pool at once: they share it with what matters more. */
-const maxAtOnce = 4;
+const MAX_AT_ONCE = 4;
 /** How many may wait for their turn. When PostgreSQL hesitates for a moment they wait, in an outage they are refused. */
-const maxWaiting = 200;
+const MAX_WAITING = 200;
 
 /** The part of it that one address gets: enough for the pages of an office, and less than the burst, so others get in, too. */
 export const reportsPerAddress = (perMinute: number): number => Math.max(1, Math.ceil(perMinute / 8));
@@ -69,11 +69,11 @@ function limitRate(perMinute: number): RequestHandler {
 }
 
 function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
-  const semaphore = new Semaphore(maxAtOnce, maxWaiting);
+  const semaphore = new Semaphore(MAX_AT_ONCE, MAX_WAITING);
   return async (request, response) => {
     const report = parseReport(request.body);
-    const end = performance.now() + deadlineMs;
-    if (!(await semaphore.acquire(deadlineMs))) throw unavailable();
+    const end = performance.now() + DEADLINE_MS;
+    if (!(await semaphore.acquire(DEADLINE_MS))) throw unavailable();
     try {
       await store.add(report, Math.max(1, end - performance.now()));
     } catch (error) {

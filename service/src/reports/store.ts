@@ -38,7 +38,7 @@ export interface ReportStore {
   quality(deadlineMs: number): Promise<ConnectionQuality>;
 }
 
-const qualityMinutes = 15;
+const QUALITY_MINUTES = 15;
 
 /** PostgreSQL refuses numbers that are too small for a column of type real. */
 const rounded = (ms: number | undefined): number | null =>
@@ -100,7 +100,7 @@ export class PostgresReportStore implements ReportStore {
       `SELECT DISTINCT ON (client) client, received_at AS at, reconnects,
          (body->>'roundTripMs')::float8 AS trip
        FROM client_reports
-       WHERE client = ANY($1) AND received_at > now() - make_interval(mins => ${qualityMinutes})
+       WHERE client = ANY($1) AND received_at > now() - make_interval(mins => ${QUALITY_MINUTES})
        ORDER BY client, received_at DESC`,
       [clients],
     );
@@ -127,13 +127,13 @@ export class PostgresReportStore implements ReportStore {
          percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_p50_ms) AS p50,
          percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_p95_ms) AS p95,
          coalesce(sum(reconnects), 0)::float8 AS reconnects, coalesce(sum(errors), 0)::float8 AS errors
-       FROM (SELECT * FROM client_reports WHERE received_at > now() - make_interval(mins => ${qualityMinutes})
+       FROM (SELECT * FROM client_reports WHERE received_at > now() - make_interval(mins => ${QUALITY_MINUTES})
              ORDER BY received_at DESC LIMIT 5000) AS recent`,
     );
     if (!row) throw new Error("no row");
     const { reports, clients, p50, p95, reconnects, errors } = row;
     return {
-      minutes: qualityMinutes,
+      minutes: QUALITY_MINUTES,
       reports,
       clients,
       latencyP50Ms: p50,

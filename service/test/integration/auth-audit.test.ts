@@ -1,5 +1,5 @@
 /** The audit log: what is written down, and that no secret is. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { Writable } from "node:stream";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
@@ -11,14 +11,14 @@ import {
   bearer,
   loginTokens,
   Page,
-  password,
+  PASSWORD,
   startAuth,
   testPool,
 } from "../support/auth.ts";
 import { runEntry } from "../support/entry.ts";
 import { eventually, testEnvironment } from "../support/instance.ts";
 
-const wrong = "not the password";
+const WRONG = "not the password";
 
 describe("the audit log", function () {
   this.timeout(40_000);
@@ -60,12 +60,12 @@ describe("the audit log", function () {
       const added = await runEntry(
         "user.ts",
         ["add", `audited-${process.pid}`, "--password-stdin"],
-        `${password}\n`,
+        `${PASSWORD}\n`,
       );
       assert.equal(added.code, 0, added.output);
       const { user } = JSON.parse(added.output) as { user: { id: string; name: string } };
       const page = await Page.loggedIn(instance, user);
-      await page.login(user.name, wrong);
+      await page.login(user.name, WRONG);
       await page.ask("POST", "/api/events", { type: "t", data: 1 }, { "x-csrf-token": "forged" });
       const { body: api } = await page.ask<{ id: string; token: string }>("POST", "/api/auth/tokens", {
         name: "CI",
@@ -118,8 +118,8 @@ describe("the audit log", function () {
         (await (await testPool()).query("SELECT to_json(a) FROM audit_log a")).rows,
       );
       const secrets = [
-        password,
-        wrong,
+        PASSWORD,
+        WRONG,
         page.cookie.split("=")[1],
         page.csrfToken,
         api.token,
@@ -163,8 +163,8 @@ describe("the audit log", function () {
         ["POST", "/api/events", event, bearer(accessToken)],
         ["GET", "/api/events?topics=user.somebody.*", undefined, bearer(accessToken)],
         ["POST", "/api/auth/login", { username: "x", password: "y" }, { origin: "https://evil.example" }],
-        ["POST", "/api/auth/login", { username: "nobody-1", password: wrong, kind: "token" }, {}],
-        ["POST", "/api/auth/login", { username: "nobody-2", password: wrong, kind: "token" }, {}],
+        ["POST", "/api/auth/login", { username: "nobody-1", password: WRONG, kind: "token" }, {}],
+        ["POST", "/api/auth/login", { username: "nobody-2", password: WRONG, kind: "token" }, {}],
       ];
       for (const [n, [method, path, body, headers]] of asks.entries()) {
         await ask(instance, method, path, { body, headers: { ...headers, ...from } });
@@ -200,7 +200,7 @@ describe("the audit log", function () {
     const instance = await startAuth("session");
     try {
       const typed = "my secret typed into the wrong field";
-      assert.equal((await new Page(instance).login(typed, wrong)).status, 401);
+      assert.equal((await new Page(instance).login(typed, WRONG)).status, 401);
       const { rows } = await (
         await testPool()
       ).query("SELECT 1 FROM audit_log a WHERE to_json(a)::text LIKE $1", [`%${typed}%`]);

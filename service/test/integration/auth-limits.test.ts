@@ -1,12 +1,12 @@
 /** Limits on requests and logins, over replicas. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import {
   addUser,
   ask,
   bearer,
   loginTokens,
-  pageOrigin,
-  password,
+  PAGE_ORIGIN,
+  PASSWORD,
   slugOf,
   startAuth,
   type Answer,
@@ -15,7 +15,7 @@ import { startInstance, type Instance } from "../support/instance.ts";
 import { SseClient } from "../support/sse.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 
-const wrong = "not the password";
+const WRONG = "not the password";
 
 describe("limits", function () {
   this.timeout(40_000);
@@ -28,11 +28,11 @@ describe("limits", function () {
     at: Instance,
     name: string,
     headers: Record<string, string>,
-    secret = wrong,
+    secret = WRONG,
   ): Promise<Answer> =>
     ask(at, "POST", "/api/auth/login", {
       body: { username: name, password: secret },
-      headers: { origin: pageOrigin, ...headers },
+      headers: { origin: PAGE_ORIGIN, ...headers },
     });
 
   before(async function () {
@@ -115,16 +115,16 @@ describe("limits", function () {
     });
     try {
       const user = await addUser();
-      const attempt = async (name: string, secret = wrong): Promise<number> =>
+      const attempt = async (name: string, secret = WRONG): Promise<number> =>
         (await login(instance, name, from(ownAddress()), secret)).status;
       assert.deepEqual([await attempt(user.name), await attempt(user.name)], [401, 401]);
-      assert.equal(await attempt(user.name, password), 200);
+      assert.equal(await attempt(user.name, PASSWORD), 200);
       assert.deepEqual(
         [await attempt(user.name), await attempt(user.name.toUpperCase()), await attempt(` ${user.name}`)],
         [401, 401, 401],
       );
       assert.equal(
-        await attempt(user.name, password),
+        await attempt(user.name, PASSWORD),
         429,
         "the right one too: nobody learns that it is right",
       );

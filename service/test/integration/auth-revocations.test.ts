@@ -1,5 +1,5 @@
 /** Revocations that are interrupted or race. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { hashToken, sessionKeyOf } from "../../src/auth/credentials/secrets.ts";

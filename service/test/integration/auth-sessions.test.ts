@@ -1,5 +1,5 @@
 /** Sessions over HTTP, with real Redis and PostgreSQL. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   addUser,
@@ -7,8 +7,8 @@ import {
   type Answer,
   cookieOf,
   Page,
-  pageOrigin,
-  password,
+  PAGE_ORIGIN,
+  PASSWORD,
   slugOf,
   startAuth,
 } from "../support/auth.ts";
@@ -200,11 +200,11 @@ describe("sessions", function () {
     const bad = [
       "https://evil.example",
       "null",
-      `${pageOrigin}.evil`,
+      `${PAGE_ORIGIN}.evil`,
       "https://xpage.example",
       "http://page.example",
     ];
-    for (const origin of [...bad, `${pageOrigin}:8443`]) {
+    for (const origin of [...bad, `${PAGE_ORIGIN}:8443`]) {
       const answer = await post({ origin });
       assert.deepEqual([answer.status, slugOf(answer)], [403, "origin-not-allowed"], origin);
       assert.equal(answer.headers.get("access-control-allow-origin"), null);
@@ -216,16 +216,16 @@ describe("sessions", function () {
     assert.equal((await post({})).status, 403);
     assert.equal((await post({ "sec-fetch-site": "same-origin" })).status, 201);
     assert.equal((await post({ origin: instance.url })).status, 201, "its own host");
-    const good = await post({ origin: pageOrigin, "sec-fetch-site": "cross-site" });
+    const good = await post({ origin: PAGE_ORIGIN, "sec-fetch-site": "cross-site" });
     assert.equal(good.status, 201);
-    assert.equal(good.headers.get("access-control-allow-origin"), pageOrigin);
+    assert.equal(good.headers.get("access-control-allow-origin"), PAGE_ORIGIN);
     assert.match(good.headers.get("vary") ?? "", /Origin/);
     assert.match(good.headers.get("vary") ?? "", /Sec-Fetch-Site/);
   });
 
   it("cannot be started by a page of another site", async () => {
     const user = await addUser();
-    const body = { username: user.name, password };
+    const body = { username: user.name, password: PASSWORD };
     const elsewhere: Record<string, string>[] = [
       { origin: "https://evil.example" },
       { "sec-fetch-site": "cross-site" },
@@ -238,7 +238,7 @@ describe("sessions", function () {
     }
     const text = await ask(instance, "POST", "/api/auth/login", {
       body: JSON.stringify(body),
-      headers: { "content-type": "text/plain", origin: pageOrigin },
+      headers: { "content-type": "text/plain", origin: PAGE_ORIGIN },
     });
     assert.equal(text.status, 415);
   });

@@ -1,5 +1,5 @@
 /** Streams of known users: who may follow what, and when they end. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";
 import {

@@ -1,5 +1,5 @@
 /** Access tokens, refresh tokens and API tokens over HTTP. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt, SignJWT } from "jose";
@@ -10,7 +10,7 @@ import {
   bearer,
   loginTokens,
   Page,
-  password,
+  PASSWORD,
   slugOf,
   startAuth,
   testPool,
@@ -314,7 +314,7 @@ describe("tokens", function () {
       const { accessToken } = await loginTokens(token, user);
       assert.equal((await post(accessToken, session)).status, 401);
       const asked = await ask(session, "POST", "/api/auth/login", {
-        body: { username: user.name, password, kind: "token" },
+        body: { username: user.name, password: PASSWORD, kind: "token" },
       });
       assert.deepEqual([asked.status, slugOf(asked)], [400, "login-kind-off"]);
       const page = new Page(token);

@@ -1,5 +1,5 @@
 /** The program behind `npm run user`. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { runUserCommand, type UserCommand } from "../../src/auth/user-commands.ts";
 import { Users } from "../../src/auth/stores/users.ts";
 import { addUser, Page, startAuth, testPool } from "../support/auth.ts";

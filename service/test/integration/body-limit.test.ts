@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { eventually, startInstance, type Instance } from "../support/instance.ts";

@@ -1,5 +1,5 @@
 /** What streams do to the connections that they take over, seen from the wire, and what they tell the metrics. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { pino } from "pino";

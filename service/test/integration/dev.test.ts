@@ -1,5 +1,5 @@
 /** `npm run dev` as a person runs it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
@@ -9,7 +9,7 @@ import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/sch
 import { eventually, post, statusOf } from "../support/instance.ts";
 import { SseClient } from "../support/sse.ts";
 
-const root = new URL("../../", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
 
 interface Dev {
   readonly child: ChildProcess;
@@ -33,7 +33,7 @@ describe("npm run dev", function () {
       OMNIAI_INTERNAL_PORT: "0",
       OMNIAI_AUTH_MODE: mode,
     };
-    const child = spawn(process.execPath, [join(root, "dev/main.ts")], { env, stdio: "pipe" });
+    const child = spawn(process.execPath, [join(ROOT, "dev/main.ts")], { env, stdio: "pipe" });
     children.add(child);
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
@@ -83,7 +83,7 @@ describe("npm run dev", function () {
     assert.equal(first.status, 201);
     await client.until("the event", ({ published }) => published.at(-1)?.id === first.id);
     // As an editor that saves a file without a change.
-    utimesSync(join(root, "src/main.ts"), new Date(), new Date());
+    utimesSync(join(ROOT, "src/main.ts"), new Date(), new Date());
     assert.equal(await client.ended, "end", "a farewell, not a cut");
     assert.equal(client.parser.events.at(-1)?.event, "bye");
     await eventually("started anew", () => output().split("dev: http").length === 3, 30_000);
@@ -150,7 +150,7 @@ describe("npm run dev", function () {
 
   it("says why it cannot start, and leaves nothing behind", async () => {
     const env = { PATH: "", OMNIAI_DEV_FOLDER: folder, OMNIAI_PORT: "http" };
-    const child = spawn(process.execPath, [join(root, "dev/main.ts")], { env, stdio: "pipe" });
+    const child = spawn(process.execPath, [join(ROOT, "dev/main.ts")], { env, stdio: "pipe" });
     children.add(child);
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

@@ -1,5 +1,5 @@
 /** /api/diag, over two replicas. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type { z } from "zod";
 import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";

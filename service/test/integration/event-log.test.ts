@@ -1,5 +1,5 @@
 /** The promises of the event log, held by both kinds of it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { Hub } from "../../src/events/stream/hub.ts";
 import {
   LogUnavailableError,
   IdempotencyKeyReusedError,
-  pageBytes,
+  PAGE_BYTES,
   type EventLog,
   type LogEntry,
 } from "../../src/events/log/log.ts";
@@ -205,10 +205,10 @@ for (const [name, make] of [
       const bytesOf = (entries: readonly LogEntry[]): number =>
         entries.reduce((sum, { data }) => sum + data.length, 0);
       const page = await log.page(state.first ?? "", 1000);
-      assert.ok(bytesOf(page.entries) <= pageBytes + 16 * 33_000, String(bytesOf(page.entries)));
+      assert.ok(bytesOf(page.entries) <= PAGE_BYTES + 16 * 33_000, String(bytesOf(page.entries)));
       assert.ok(page.entries.length > 10);
       const tail = await log.tail(1000, 1_500_000);
-      assert.ok(bytesOf(tail.entries) >= 1_400_000 && bytesOf(tail.entries) <= 1_500_000 + pageBytes);
+      assert.ok(bytesOf(tail.entries) >= 1_400_000 && bytesOf(tail.entries) <= 1_500_000 + PAGE_BYTES);
       assert.deepEqual(
         tail.entries.map(({ number }) => number),
         tail.entries.map((_, index) => state.count - tail.entries.length + 1 + index),
@@ -217,7 +217,7 @@ for (const [name, make] of [
       for (let reads = 0; after !== state.last; reads++) {
         const entries = await log.wait(after, 100, 100);
         // How long they are is not known before the first time.
-        if (reads > 0) assert.ok(bytesOf(entries) <= pageBytes + 33_000, String(bytesOf(entries)));
+        if (reads > 0) assert.ok(bytesOf(entries) <= PAGE_BYTES + 33_000, String(bytesOf(entries)));
         assert.ok(entries.length > 0 && reads < 100);
         after = String(entries.at(-1)?.id);
       }

@@ -1,5 +1,5 @@
 /** Events over HTTP, with real Redis and PostgreSQL. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";

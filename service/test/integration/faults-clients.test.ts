@@ -1,5 +1,5 @@
 /** Clients that read slowly or send too much. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect as connectSocket, type Socket } from "node:net";
@@ -9,9 +9,9 @@ import { memoryOf, startProcess, type Process } from "../support/process.ts";
 import { testServers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
-const mebibyte = 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
 /** What an idle process' memory goes up and down by, and what the garbage collector leaves until it has to run. */
-const slackBytes = 80 * mebibyte;
+const SLACK_BYTES = 80 * MEBIBYTE;
 
 /** A stream whose client takes `bytesASecond`, like a phone at the edge of its network. */
 function slowStream(port: number, bytesASecond: number): Socket {
@@ -65,7 +65,7 @@ describe("clients that misbehave", function () {
     assert.equal(closedLines(), 1, `dropped after ${sent} events`);
     const [closed] = service.lines.filter(({ msg }) => msg === "stream closed");
     assert.match((closed as { reason?: string }).reason ?? "", /^(slow|stalled)$/);
-    assert.ok(peak < slackBytes, `${Math.round(peak / mebibyte)} MiB more`);
+    assert.ok(peak < SLACK_BYTES, `${Math.round(peak / MEBIBYTE)} MiB more`);
     await reader.until("the other one has all", ({ published }) => published.length === sent);
     assert.equal(reader.endedAt, 0);
     reader.close();
@@ -74,7 +74,7 @@ describe("clients that misbehave", function () {
 
   it("answers 413 at the beginning of a body of 1 GB, with flat memory, with and without Content-Length", async () => {
     const total = 1_000_000_000;
-    const part = Buffer.alloc(mebibyte, "x");
+    const part = Buffer.alloc(MEBIBYTE, "x");
     for (const isTold of [true, false]) {
       const before = await memoryOf(service);
       const headers = { "content-type": "application/json", ...(isTold ? { "content-length": total } : {}) };
@@ -101,7 +101,7 @@ describe("clients that misbehave", function () {
         goOn = resolve;
         if (!asked.write(part)) await promise;
         sent += part.length;
-        if (sent % (64 * mebibyte) === 0) peak = Math.max(peak, (await memoryOf(service)) - before);
+        if (sent % (64 * MEBIBYTE) === 0) peak = Math.max(peak, (await memoryOf(service)) - before);
       }
       const response = await answered;
       peak = Math.max(peak, (await memoryOf(service)) - before);
@@ -110,8 +110,8 @@ describe("clients that misbehave", function () {
       assert.equal(response.statusCode, 413);
       assert.match(response.headers["content-type"] ?? "", /^application\/problem\+json/);
       // What the kernels' buffers took before the answer could come.
-      assert.ok(sentAtAnswer >= 0 && sentAtAnswer < 64 * mebibyte, `after ${sentAtAnswer} bytes`);
-      assert.ok(peak < slackBytes, `${Math.round(peak / mebibyte)} MiB more`);
+      assert.ok(sentAtAnswer >= 0 && sentAtAnswer < 64 * MEBIBYTE, `after ${sentAtAnswer} bytes`);
+      assert.ok(peak < SLACK_BYTES, `${Math.round(peak / MEBIBYTE)} MiB more`);
       assert.equal(await statusOf(`${service.url}/readyz`), 200);
       assert.equal((await post(service, { type: "after", data: 1 })).status, 201);
     }

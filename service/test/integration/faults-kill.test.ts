@@ -1,5 +1,5 @@
 /** Servers and replicas that are killed under load. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, post, startInstance, statusOf, type Instance } from "../support/instance.ts";

@@ -1,5 +1,5 @@
 /** PostgreSQL that is paused, killed, full or away. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { diagSchema } from "../../src/diag/schema.ts";
 import { eventually, post, startInstance, statusOf, type Instance } from "../support/instance.ts";
@@ -11,9 +11,9 @@ import { SseClient } from "../support/sse.ts";
  * Longer than every deadline that the service has for PostgreSQL (the longest is 10 s, for an idle transaction), so that
  * a longer pause shows nothing else.
  */
-const pauseSeconds = Number(process.env.OMNIAI_TEST_PAUSE_SECONDS ?? 15);
+const PAUSE_SECONDS = Number(process.env.OMNIAI_TEST_PAUSE_SECONDS ?? 15);
 /** Longer than any probe takes to give a container up; minutes show no more of it, but can be had. */
-const awaySeconds = Number(process.env.OMNIAI_TEST_AWAY_SECONDS ?? 60);
+const AWAY_SECONDS = Number(process.env.OMNIAI_TEST_AWAY_SECONDS ?? 60);
 
 interface Answer {
   readonly status: number;
@@ -74,10 +74,10 @@ describe("PostgreSQL that fails", function () {
     await postgres?.remove();
   });
 
-  it(`is survived when it is paused for ${pauseSeconds} s`, async function () {
-    this.timeout((pauseSeconds + 40) * 1000);
+  it(`is survived when it is paused for ${PAUSE_SECONDS} s`, async function () {
+    this.timeout((PAUSE_SECONDS + 40) * 1000);
     const client = await new SseClient(`${instance.url}/api/events`).joined();
-    const end = Date.now() + pauseSeconds * 1000;
+    const end = Date.now() + PAUSE_SECONDS * 1000;
     await postgres.pause();
     try {
       do await isAway(client);
@@ -136,8 +136,8 @@ describe("PostgreSQL that fails", function () {
     }
   });
 
-  it(`restarts nobody when it is away for ${awaySeconds} s: liveness is 200 all the time, and streams stay open`, async function () {
-    this.timeout((awaySeconds + 60) * 1000);
+  it(`restarts nobody when it is away for ${AWAY_SECONDS} s: liveness is 200 all the time, and streams stay open`, async function () {
+    this.timeout((AWAY_SECONDS + 60) * 1000);
     const replicas = await Promise.all(
       [1, 2].map(() => startProcess({ ...environmentOf(postgres), OMNIAI_STREAM_MAX_AGE_SECONDS: "3600" })),
     );
@@ -148,7 +148,7 @@ describe("PostgreSQL that fails", function () {
     let posted = 0;
     await postgres.kill();
     try {
-      const end = Date.now() + awaySeconds * 1000;
+      const end = Date.now() + AWAY_SECONDS * 1000;
       while (Date.now() < end) {
         for (const { internalUrl, url } of replicas) {
           liveness.add(await statusOf(`${internalUrl}/healthz`));

@@ -1,5 +1,5 @@
 /** Redis and PostgreSQL that are silent, gone or full. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, post, startInstance, statusOf, type Instance } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";

@@ -1,11 +1,11 @@
 /** Idempotency keys, over replicas and crashes. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { eventually, post, startInstance, type Instance, type Posted } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
-const idempotencyKeys = "omniai:events:once:*";
+const IDEMPOTENCY_KEYS = "omniai:events:once:*";
 
 describe("Idempotency-Key", function () {
   this.timeout(30_000);
@@ -57,7 +57,7 @@ describe("Idempotency-Key", function () {
 
   it("is kept for a day", async () => {
     await postOnce(one, randomUUID(), "ttl");
-    const names = await servers.admin.keys(idempotencyKeys);
+    const names = await servers.admin.keys(IDEMPOTENCY_KEYS);
     assert.ok(names.length > 0);
     for (const name of names) {
       const ttl = await servers.admin.ttl(name);
@@ -70,12 +70,12 @@ describe("Idempotency-Key", function () {
     await admin.configSet("appendfsync", "always");
     const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100" });
     try {
-      await admin.del([...(await admin.keys(idempotencyKeys)), "omniai:events:once-ring"]);
+      await admin.del([...(await admin.keys(IDEMPOTENCY_KEYS)), "omniai:events:once-ring"]);
       const given = Array.from({ length: 250 }, () => randomUUID());
       for (let from = 0; from < given.length; from += 25) {
         await Promise.all(given.slice(from, from + 25).map((key) => postOnce(small, key, key)));
       }
-      assert.equal((await admin.keys(idempotencyKeys)).length, 100);
+      assert.equal((await admin.keys(IDEMPOTENCY_KEYS)).length, 100);
       const count = (await loggedIds(servers)).length;
       const newest = String(given.at(-1));
       assert.equal((await postOnce(small, newest, newest)).status, 201);

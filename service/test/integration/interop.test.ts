@@ -1,5 +1,5 @@
 /** Clients that others wrote, on connections that are cut. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";

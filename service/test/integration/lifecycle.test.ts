@@ -1,5 +1,5 @@
 /** The life of the process: start, drain, stop, and a blocked event loop. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";

@@ -1,5 +1,5 @@
 /** /metrics, and the security headers. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { connect as connectSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Metrics } from "../../src/platform/prometheus.ts";

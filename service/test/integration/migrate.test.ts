@@ -1,5 +1,5 @@
 /** Migrations on a real PostgreSQL. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ import { createLogger } from "../../src/platform/logging.ts";
 import { eventually, startInstance, statusOf, testEnvironment } from "../support/instance.ts";
 import { testServers } from "../support/servers.ts";
 
-const entry = new URL("../../src/migrate.ts", import.meta.url).pathname;
+const ENTRY = new URL("../../src/migrate.ts", import.meta.url).pathname;
 const logger = createLogger({ level: "silent", replica: "", build: "" });
 
 function migration(version: number, sql: string): Migration {
@@ -70,7 +70,7 @@ describe("migrate", function () {
     extra: Record<string, string>,
   ): Promise<{ code: number; lines: Record<string, unknown>[] }> => {
     const env = { PATH: process.env.PATH ?? "", ...(await testEnvironment(extra)) };
-    const child = spawn(process.execPath, [entry], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [ENTRY], { env, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
     const [code] = (await once(child, "close")) as [number];

@@ -1,8 +1,8 @@
 /** openapi.json against what the service does. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { Router } from "express";
 import { internalApp, publicApp, type AppParts } from "../../src/app.ts";
-import { openApiDocument, operations } from "../../src/openapi.ts";
+import { openApiDocument, OPERATIONS } from "../../src/openapi.ts";
 import { addUser, bearer, loginTokens, startAuth } from "../support/auth.ts";
 import type { Instance } from "../support/instance.ts";
 import { routesOf } from "../support/routes.ts";
@@ -117,7 +117,7 @@ describe("openapi.json", function () {
   });
 
   it("is true: what needs a login is refused without one", async () => {
-    for (const { path, method, login } of operations.filter((operation) => operation.login === "required")) {
+    for (const { path, method, login } of OPERATIONS.filter((operation) => operation.login === "required")) {
       const response = await fetch(`${instance.url}${path}`, { method });
       assert.deepEqual([response.status, login], [401, "required"], `${method} ${path}`);
       await response.arrayBuffer();
@@ -140,7 +140,7 @@ describe("openapi.json", function () {
     for (const query of ["limit=0", "limit=501", "wait=26", "limit=1&limit=2", "limit[a]=1&wait=x"]) {
       assert.equal((await fetch(`${instance.url}/api/events/poll?${query}`)).status, 400, query);
     }
-    const operation = operations.find(({ path }) => path === "/api/events/poll");
+    const operation = OPERATIONS.find(({ path }) => path === "/api/events/poll");
     for (const query of ["limit=500&wait=0", "after=nonsense", "after=x&after=y", "after=aaaa-1-0"]) {
       const response = await fetch(`${instance.url}/api/events/poll?${query}`);
       assert.equal(response.status, 200, query);
@@ -149,7 +149,7 @@ describe("openapi.json", function () {
   });
 
   it("is true: each GET answers a status, a type and a body as described", async () => {
-    for (const { path, method, ports, responses } of operations) {
+    for (const { path, method, ports, responses } of OPERATIONS) {
       if (method !== "get" || path === "/api/events") continue;
       for (const port of ports) {
         const url = `${port === "public" ? instance.url : instance.internalUrl}${path}`;
@@ -175,7 +175,7 @@ describe("openapi.json", function () {
         body,
         headers: { "content-type": type, ...bearer(accessToken) },
       });
-    for (const operation of operations.filter(({ method, body }) => method === "post" && body)) {
+    for (const operation of OPERATIONS.filter(({ method, body }) => method === "post" && body)) {
       const { path, responses } = operation;
       const answers = [
         await ask(path, "{"),

@@ -1,5 +1,5 @@
 /** When the public port opens. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

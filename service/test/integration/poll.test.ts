@@ -1,5 +1,5 @@
 /** The poll, and the limits that it shares with streams. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PollPage } from "../../src/events/stream/poll.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";

@@ -1,5 +1,5 @@
 /** The memory of Redis, and of a replica, under the largest events. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createClient } from "redis";
 import { planCacheMemory } from "../../../infra/components/cache/memory.ts";
 import { renderRedisConfig, SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
@@ -15,12 +15,12 @@ import { eventually } from "../support/wait.ts";
 
 const logger = createLogger({ level: "silent", replica: "", build: "" });
 /** The least that config allows: what fits here fits everywhere. */
-const memory = 64;
-const budget = planCacheMemory(memory).eventLog;
+const MEMORY = 64;
+const BUDGET = planCacheMemory(MEMORY).eventLog;
 
 /** Redis with the deployed settings and the deployed memory limit. */
 function startRedis(): Promise<TestServer> {
-  const settings = renderRedisConfig(memory)
+  const settings = renderRedisConfig(MEMORY)
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#") && !/^(aclfile|dir|logfile) /.test(line))
     .flatMap((line) => {
@@ -32,9 +32,9 @@ function startRedis(): Promise<TestServer> {
     6379,
     [
       "--memory",
-      `${memory}m`,
+      `${MEMORY}m`,
       "--memory-swap",
-      `${memory}m`,
+      `${MEMORY}m`,
       process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8",
     ],
     ["redis-server", ...settings, "--user", "service", "on", ">test", ...SERVICE_RULES],
@@ -53,7 +53,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
       OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
       OMNIAI_REDIS_USERNAME: "service",
       OMNIAI_REDIS_PASSWORD_FILE: new URL("../support/password.txt", import.meta.url).pathname,
-      OMNIAI_EVENT_LOG_BYTES: String(budget),
+      OMNIAI_EVENT_LOG_BYTES: String(BUDGET),
     });
     const link = new RedisLink(config.redis, "small", logger, { idleMs: 3000, isPinging: true });
     const log = new RedisEventLog(config.events, config.redis, link, logger);
@@ -116,13 +116,13 @@ describe("the event log in a Redis with as little memory as there may be", funct
           () => refused++,
         );
       }, 5);
-      const ids = await fill(log, 3 * budget, size);
+      const ids = await fill(log, 3 * BUDGET, size);
       clearInterval(sessions);
       assert.equal(refused, 0, "a session was refused");
       assert.ok(written > 20);
       const { first, length, bytes } = await log.state();
-      assert.ok(bytes <= budget && bytes > budget / 2, String(bytes));
-      assert.ok(length * size < budget);
+      assert.ok(bytes <= BUDGET && bytes > BUDGET / 2, String(bytes));
+      assert.ok(length * size < BUDGET);
       await admin.bgRewriteAof().catch(() => undefined);
       await redis.crash();
       // All that have a part in it at once: two replicas begin to follow, and somebody appends.
@@ -177,7 +177,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
     await eventually("an append", () => hasAnswered(log), 10_000);
     const { bytes, length, count, last } = await log.state();
     assert.equal(count, n + 1);
-    assert.ok(bytes <= budget && bytes > budget / 2, `${bytes} bytes`);
+    assert.ok(bytes <= BUDGET && bytes > BUDGET / 2, `${bytes} bytes`);
     assert.ok(length > 300 && length < 560, `${length} kept`);
     const { entries } = await log.tail(10, 1_000_000);
     assert.deepEqual(
@@ -185,9 +185,9 @@ describe("the event log in a Redis with as little memory as there may be", funct
       Array.from({ length: 10 }, (_, index) => n - 8 + index),
     );
     assert.equal(entries.at(-1)?.id, last);
-    await fill(log, budget, 30_000);
+    await fill(log, BUDGET, 30_000);
     const taken = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? Infinity;
-    assert.ok(taken < 1.4 * budget, `${taken} bytes`);
+    assert.ok(taken < 1.4 * BUDGET, `${taken} bytes`);
     assert.equal(await isKilled(), "false");
   });
 });

@@ -1,5 +1,5 @@
 /** Reports of pages: stored, refused, limited and removed. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { eventually, startInstance, statusOf, type Instance } from "../support/instance.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import pg from "pg";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";
-import { defaultScopes, type Scope } from "../../src/auth/principal.ts";
+import { DEFAULT_SCOPES, type Scope } from "../../src/auth/principal.ts";
 import { Users, type User } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
 import { startInstance, type Instance } from "./instance.ts";
@@ -10,13 +10,13 @@ import { testServers } from "./servers.ts";
 import { SseClient } from "./sse.ts";
 
 /** The page's origin in these tests, on the API's list. */
-export const pageOrigin = "https://page.example";
-export const password = "correct horse battery staple";
+export const PAGE_ORIGIN = "https://page.example";
+export const PASSWORD = "correct horse battery staple";
 
 /** Authentication on, and the shortest useful times. */
 export const authEnvironment = {
   OMNIAI_AUTH_SECRET_FILE: new URL("./auth-secret.txt", import.meta.url).pathname,
-  OMNIAI_CORS_ORIGINS: pageOrigin,
+  OMNIAI_CORS_ORIGINS: PAGE_ORIGIN,
   OMNIAI_AUTH_SWEEP_SECONDS: "600",
   OMNIAI_LIMIT_LOGINS_PER_ADDRESS: "0",
 };
@@ -50,10 +50,10 @@ after(() => pool?.then((open) => open.end()));
 let users = 0;
 let passwordHash: Promise<string> | undefined;
 
-/** A user of one's own, with `password`. */
-export async function addUser(scopes: readonly Scope[] = defaultScopes): Promise<User> {
+/** A user of one's own, with `PASSWORD`. */
+export async function addUser(scopes: readonly Scope[] = DEFAULT_SCOPES): Promise<User> {
   const name = `user-${process.pid}-${++users}`;
-  const hash = await (passwordHash ??= hashPassword(password));
+  const hash = await (passwordHash ??= hashPassword(PASSWORD));
   const user = await new Users(await testPool()).add(name, hash, scopes);
   if (!user) throw new Error(`there is a ${name} already`);
   return user;
@@ -95,7 +95,7 @@ export const cookieOf = ({ headers }: Answer): string =>
     .map((cookie) => cookie.split(";")[0] ?? "")
     .join("; ");
 
-/** What a page of `pageOrigin` sends: the cookie by itself, the CSRF token because its code does. */
+/** What a page of `PAGE_ORIGIN` sends: the cookie by itself, the CSRF token because its code does. */
 export class Page {
   readonly instance: { url: string };
   cookie = "";
@@ -114,7 +114,7 @@ export class Page {
 
   get headers(): Record<string, string> {
     return {
-      origin: pageOrigin,
+      origin: PAGE_ORIGIN,
       ...(this.cookie === "" ? {} : { cookie: this.cookie }),
       ...(this.csrfToken === "" ? {} : { "x-csrf-token": this.csrfToken }),
     };
@@ -134,7 +134,7 @@ export class Page {
     return ask<T>(this.instance, method, path, { body, headers: { ...this.headers, ...headers } });
   }
 
-  async login(username: string, secret = password): Promise<Answer> {
+  async login(username: string, secret = PASSWORD): Promise<Answer> {
     const answer = await this.ask("POST", "/api/auth/login", { username, password: secret });
     if (answer.status === 200) {
       this.cookie = cookieOf(answer);
@@ -178,7 +178,7 @@ export interface Tokens {
 
 export async function loginTokens(instance: { url: string }, user: { name: string }): Promise<Tokens> {
   const { status, body } = await ask<Tokens & Record<string, unknown>>(instance, "POST", "/api/auth/login", {
-    body: { username: user.name, password, kind: "token" },
+    body: { username: user.name, password: PASSWORD, kind: "token" },
   });
   if (status !== 200) throw new Error(`login: ${status}`);
   return body;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { eventually, statusOf, testEnvironment } from "./instance.ts";
 
-const main = new URL("../../src/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 interface Line {
   readonly msg?: string;
@@ -32,7 +32,7 @@ after(() => {
 
 export function spawnMain(environment: Record<string, string>): Spawned {
   const env = { PATH: process.env.PATH ?? "", OMNIAI_LOG_LEVEL: "info", ...environment };
-  const child = spawn(process.execPath, [main], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "inherit"] });
   children.add(child);
   const lines: Line[] = [];
   // Every line has to be JSON: parse throws, and the test fails, for one that is not.

@@ -18,8 +18,8 @@ function newAdmin(port: number) {
 
 /** Throwaway PostgreSQL and Redis in containers, for tests that want the real ones. No engine is an error, not a skip. */
 const run = promisify(execFile);
-const postgresImage = process.env.OMNIAI_TEST_POSTGRES_IMAGE ?? "postgres:17-trixie";
-const redisImage = process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8";
+const POSTGRES_IMAGE = process.env.OMNIAI_TEST_POSTGRES_IMAGE ?? "postgres:17-trixie";
+const REDIS_IMAGE = process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8";
 
 export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run("docker", args, { timeout: 60_000 });
@@ -36,14 +36,14 @@ export async function freePort(): Promise<number> {
 
 const started = new Set<string>();
 /** A network of this run's own: the engine's default one is everybody's. */
-const network = `omniai-test-${randomBytes(4).toString("hex")}`;
+const NETWORK = `omniai-test-${randomBytes(4).toString("hex")}`;
 
 let networked: Promise<string> | undefined;
 
 function removeAll(): void {
   if (started.size === 0) return;
   execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
-  execFileSync("docker", ["network", "rm", network], { stdio: "ignore" });
+  execFileSync("docker", ["network", "rm", NETWORK], { stdio: "ignore" });
   started.clear();
 }
 
@@ -65,11 +65,11 @@ export class TestServer {
   ): Promise<TestServer> {
     const name = `omniai-test-${kind}-${randomBytes(4).toString("hex")}`;
     const port = await freePort();
-    networked ??= docker("network", "create", "--label", "io.omniai.test=service", network);
+    networked ??= docker("network", "create", "--label", "io.omniai.test=service", NETWORK);
     await networked;
     started.add(name);
     const publish = ["--publish", `127.0.0.1:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
-    await docker("run", "--detach", "--name", name, "--network", network, ...publish, ...options, ...command);
+    await docker("run", "--detach", "--name", name, "--network", NETWORK, ...publish, ...options, ...command);
     return new TestServer(name, port);
   }
 
@@ -143,7 +143,7 @@ async function startServers(): Promise<Servers> {
     TestServer.start(
       "redis",
       6379,
-      [redisImage],
+      [REDIS_IMAGE],
       [
         ..."redis-server --appendonly yes --appendfsync everysec --maxmemory-policy noeviction --maxmemory 512mb".split(
           " ",
@@ -180,7 +180,7 @@ export async function startPostgres(options: readonly string[] = []): Promise<Te
   const server = await TestServer.start(
     "postgres",
     5432,
-    [...options, ...environment.flatMap((each) => ["-e", each]), postgresImage],
+    [...options, ...environment.flatMap((each) => ["-e", each]), POSTGRES_IMAGE],
     ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "fsync=off"],
   );
   const sql = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";

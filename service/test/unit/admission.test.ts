@@ -1,5 +1,5 @@
 /** Who may hold a connection open, and under which address it is counted. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import fc from "fast-check";

@@ -1,5 +1,5 @@
 /** Passwords, cookies, CSRF tokens, sessions in memory, and the configuration of authentication. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { clearedCookie, sessionCookie, sessionIds } from "../../src/auth/credentials/cookies.ts";
 import { CsrfTokens } from "../../src/auth/credentials/csrf.ts";

@@ -1,5 +1,5 @@
 /** The budget of bytes. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { ByteBudget, type GiveBack } from "../../src/platform/byte-budget.ts";
 

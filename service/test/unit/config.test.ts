@@ -1,9 +1,9 @@
 /** The service's environment: what is taken, refused and kept from it. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isToolName, replicaEnvironment, TOOL_NAMES } from "../../dev/environment.ts";
-import { ConfigError, loadConfig, variableNames } from "../../src/platform/env/config.ts";
+import { ConfigError, loadConfig, VARIABLE_NAMES } from "../../src/platform/env/config.ts";
 import {
   MAX_START_DELAY_SECONDS,
   START_DELAY_NAME,
@@ -129,8 +129,8 @@ describe("loadConfig", () => {
   });
 
   it("has one variable for each value", () => {
-    assert.equal(new Set(variableNames).size, variableNames.length);
-    assert.ok(variableNames.length > 50);
+    assert.equal(new Set(VARIABLE_NAMES).size, VARIABLE_NAMES.length);
+    assert.ok(VARIABLE_NAMES.length > 50);
   });
 
   it("waits for a turn as long as main.ts does, and refuses what main.ts does not wait for", () => {
@@ -148,7 +148,7 @@ describe("loadConfig", () => {
   it("has the defaults that healthcheck.mjs, which loads nothing, has written down again", () => {
     const source = readFileSync(new URL("../../healthcheck.mjs", import.meta.url), "utf8");
     const [, name = "", port] = /process\.env\.(\w+) \|\| (\d+)/.exec(source) ?? [];
-    assert.ok(variableNames.includes(name));
+    assert.ok(VARIABLE_NAMES.includes(name));
     assert.equal(loadConfig({}).internalPort, Number(port));
   });
 });
@@ -185,13 +185,13 @@ describe("replicaEnvironment", () => {
   it("keeps every name from the replica that belongs to another part of the project, and no other", () => {
     const names = [...namesOutside()];
     assert.ok(names.length > 40, `only ${names.length} names found`);
-    for (const name of names) assert.ok(isToolName(name) !== variableNames.includes(name), name);
+    for (const name of names) assert.ok(isToolName(name) !== VARIABLE_NAMES.includes(name), name);
     for (const name of TOOL_NAMES) assert.ok(names.includes(name), `${name} is read nowhere`);
     const kept = replicaEnvironment(
       Object.fromEntries([...names, "PATH", "OMNIAI_PROT"].map((name) => [name, "1"])),
     );
     assert.deepEqual(
-      Object.keys(kept).filter((name) => !variableNames.includes(name)),
+      Object.keys(kept).filter((name) => !VARIABLE_NAMES.includes(name)),
       ["PATH", "OMNIAI_PROT"],
     );
   });

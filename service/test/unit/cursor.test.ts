@@ -1,5 +1,5 @@
 /** Cursors: their text, their order, and what can still be served. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { compareIds, formatPosition, parsePosition } from "../../src/events/log/cursor.ts";
 import { lossOf } from "../../src/events/stream/join.ts";

@@ -1,5 +1,5 @@
 /** The health checks of dependencies, without the dependencies. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { EventEmitter } from "node:events";
 import type { LogState } from "../../src/events/log/log.ts";
 import { pino } from "pino";

@@ -1,5 +1,5 @@
 /** Pages of connections, and the verdict. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { pageOf } from "../../src/diag/connections.ts";
 import { connectionsQuerySchema, type Connection } from "../../src/diag/schema.ts";
 import { summarise } from "../../src/diag/summary.ts";

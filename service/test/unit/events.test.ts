@@ -1,8 +1,8 @@
 /** Recent events, topics, and what is an event. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { RecentEvents } from "../../src/events/stream/recent.ts";
-import { isWithinDepth, parseEvent, reservedTypes } from "../../src/events/http/schema.ts";
+import { isWithinDepth, parseEvent, RESERVED_TYPES } from "../../src/events/http/schema.ts";
 import { Shared } from "../../src/events/stream/shared.ts";
 import { isAllowedTopic, parseFilter } from "../../src/events/stream/topics.ts";
 import { Problem } from "../../src/platform/problems.ts";
@@ -93,7 +93,7 @@ describe("parseEvent", () => {
       refused(body);
     refused({ type: "t", data: 1, more: 1 });
     refused({ type: "t", data: 1, topic: "no spaces" });
-    for (const type of reservedTypes) refused({ type, data: 1 });
+    for (const type of RESERVED_TYPES) refused({ type, data: 1 });
     refused({ type: "t", data: "x".repeat(101) }, 413);
   });
 

@@ -1,5 +1,5 @@
 /** The file that the event log of `npm run dev` is kept in. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

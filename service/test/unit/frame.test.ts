@@ -1,5 +1,5 @@
 /** The text of event streams. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { decodeBlock, encodeBlock } from "../../src/events/stream/frame.ts";
 import { SpecParser } from "../support/sse.ts";

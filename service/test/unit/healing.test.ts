@@ -1,5 +1,5 @@
 /** When the health check ends a replica. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const script = new URL("../../healthcheck.sh", import.meta.url).pathname;
+const SCRIPT = new URL("../../healthcheck.sh", import.meta.url).pathname;
 
 describe("the shell that most health checks end in", function () {
   this.timeout(10_000);
@@ -30,7 +30,7 @@ describe("the shell that most health checks end in", function () {
         TMPDIR: folder,
         OMNIAI_INTERNAL_PORT: String(port),
       };
-      const child = execFile("bash", [script], { env }, (_error, stdout, stderr) =>
+      const child = execFile("bash", [SCRIPT], { env }, (_error, stdout, stderr) =>
         resolve({ said: stdout + stderr, code: child.exitCode ?? -1 }),
       );
     });

@@ -1,5 +1,5 @@
 /** What is in a line of the log, and what is not. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import express from "express";

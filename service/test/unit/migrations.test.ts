@@ -1,5 +1,5 @@
 /** The files of migrations: names, checksums, and rules for those that are shipped. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

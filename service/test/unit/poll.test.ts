@@ -1,5 +1,5 @@
 /** What a poll leaves behind. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { getEventListeners } from "node:events";
 import { Hub } from "../../src/events/stream/hub.ts";
 import type { EventLog, LogEntry } from "../../src/events/log/log.ts";

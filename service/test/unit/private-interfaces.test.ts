@@ -2,7 +2,7 @@
  * The canary of decision 27: what open streams use of Node's http beside its documented interface. It fails at an upgrade
  * of Node that changes this, and says what is lost. The service itself goes on: then each stream keeps its request.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,5 +1,5 @@
 /** The catalogue of problems: nothing in it that is not answered, and openapi.json says the same. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openApiDocument } from "../../src/openapi.ts";
@@ -11,17 +11,17 @@ import {
 } from "../../src/platform/problem-types.ts";
 import { Problem } from "../../src/platform/problems.ts";
 
-const sources = join(import.meta.dirname, "../../src");
+const SOURCES = join(import.meta.dirname, "../../src");
 
 /** All sources but the catalogue. */
-const code = readdirSync(sources, { recursive: true, encoding: "utf8" })
+const CODE = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && !file.endsWith("problem-types.ts"))
-  .map((file) => readFileSync(join(sources, file), "utf8"))
+  .map((file) => readFileSync(join(SOURCES, file), "utf8"))
   .join("\n");
 
 describe("the catalogue of problems", () => {
   it("has no type that the code never uses", () => {
-    const unused = Object.keys(problemTypes).filter((slug) => !code.includes(`"${slug}"`));
+    const unused = Object.keys(problemTypes).filter((slug) => !CODE.includes(`"${slug}"`));
     assert.deepEqual(unused, []);
   });
 

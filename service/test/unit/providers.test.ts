@@ -1,5 +1,5 @@
 /** The circuit breaker, and the monitor of AI providers. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Circuit } from "../../src/providers/circuit.ts";
 import { ProviderMonitor } from "../../src/providers/monitor.ts";

@@ -1,5 +1,5 @@
 /** The log's reader and joining streams, on a log that misbehaves. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";

@@ -1,5 +1,5 @@
 /** When a connection to Redis is given up. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { DeadlineError } from "../../src/platform/deadline.ts";

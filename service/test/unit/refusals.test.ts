@@ -1,5 +1,5 @@
 /** How many refusals are written down. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { RefusalBudget } from "../../src/auth/http/refusals.ts";
 
 describe("the budget for refusals in the audit log", () => {

@@ -1,5 +1,5 @@
 /** Streams that are rejected, and streams that end at a time. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Writable } from "node:stream";
 import { noMetrics } from "../../src/events/stream/metrics.ts";

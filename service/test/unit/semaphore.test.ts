@@ -1,5 +1,5 @@
 /** The semaphore. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Semaphore } from "../../src/platform/semaphore.ts";
 

@@ -1,5 +1,5 @@
 /** The token bucket. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { TokenBucket } from "../../src/platform/token-bucket.ts";
 
 describe("TokenBucket", () => {

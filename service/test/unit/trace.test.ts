@@ -1,5 +1,5 @@
 /** Which trace id is taken over. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { traceIdOf } from "../../src/platform/trace.ts";
 
 describe("a trace's id", () => {

@@ -1,12 +1,12 @@
 /** What can be had around the edge, what the stack lets slip, and how good its TLS is. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as tlsConnect, type ConnectionOptions, getCiphers, type TLSSocket } from "node:tls";
 import { call } from "../../support/http.ts";
 import { docker } from "../../support/stack.ts";
 import { exec, script, type Target } from "./target.ts";
@@ -175,7 +175,7 @@ export function transport(get: () => Target): void {
   const handshake = (options: ConnectionOptions = {}): Promise<TLSSocket> =>
     new Promise((resolve, reject) => {
       const { httpsPort: port } = get().stack;
-      const socket = tls.connect(
+      const socket = tlsConnect(
         { host: "127.0.0.1", port, rejectUnauthorized: false, servername: "localhost", ...options },
         () => resolve(socket),
       );
@@ -208,8 +208,7 @@ export function transport(get: () => Target): void {
       const name = `ECDHE-ECDSA-${suite}`;
       assert.equal(await use(only(name), (socket) => socket.getCipher().name), name);
     }
-    const weak = tls
-      .getCiphers()
+    const weak = getCiphers()
       .map((name) => name.toUpperCase())
       .filter((name) => !name.startsWith("TLS_") && !/^ECDHE-(ECDSA|RSA)-.*(GCM|POLY1305)/.test(name));
     assert.ok(weak.length > 20);

@@ -1,5 +1,5 @@
 /** Values that are not what they look like. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { check } from "recheck";
 import { call, eventually } from "../../support/http.ts";
 import { composed, findRegexes } from "./regexes.ts";

@@ -1,5 +1,5 @@
 /** Too many, too slow, too large. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { connect } from "node:net";
 import type { Response } from "express";
 import { normalAddress } from "../../../service/src/platform/address.ts";
@@ -10,7 +10,7 @@ import { docker } from "../../support/stack.ts";
 import {
   exec,
   forgetPeaks,
-  LIMITS,
+  limits,
   PAGE,
   peakMemory,
   script,
@@ -71,7 +71,7 @@ export function rateLimits(get: () => Target): void {
     );
 
   it("guesses are counted for one client, whatever it claims; another client is not meant", async () => {
-    const { failedLogins } = LIMITS;
+    const { failedLogins } = limits;
     const statuses = await guess(one, failedLogins + 4);
     assert.deepEqual(statuses, [
       ...Array.from({ length: failedLogins }, () => 401),
@@ -84,8 +84,8 @@ export function rateLimits(get: () => Target): void {
   });
 
   it("requests too; two behind one edge do not share", async () => {
-    const [many, few] = await Promise.all([flood(one, 4 * LIMITS.requestRate), flood(other, 40)]);
-    assert.ok(countOf(many, 429) > LIMITS.requestRate / 2, `${countOf(many, 429)} refused`);
+    const [many, few] = await Promise.all([flood(one, 4 * limits.requestRate), flood(other, 40)]);
+    assert.ok(countOf(many, 429) > limits.requestRate / 2, `${countOf(many, 429)} refused`);
     assert.equal(countOf(few, 200), 40);
   });
 

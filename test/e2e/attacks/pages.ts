@@ -1,5 +1,5 @@
 /** What a page of somebody else's can do with a visitor's browser, and what a thief can do with a cookie. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { eventually } from "../../support/http.ts";
 import { PAGE, type Login, type Target } from "./target.ts";
 

@@ -10,7 +10,7 @@ export interface FoundRegex {
   readonly regex: RegExp;
 }
 
-const sources = join(import.meta.dirname, "../../../service/src");
+const SOURCES = join(import.meta.dirname, "../../../service/src");
 
 /** What is put together at run time, by its name: a new one has to be added here, or the test that counts them fails. */
 export const composed: Readonly<Record<string, RegExp>> = {
@@ -24,11 +24,11 @@ export const composed: Readonly<Record<string, RegExp>> = {
 export function findRegexes(): { literals: FoundRegex[]; made: string[] } {
   const literals: FoundRegex[] = [];
   const made: string[] = [];
-  for (const file of readdirSync(sources, { recursive: true, encoding: "utf8" })) {
+  for (const file of readdirSync(SOURCES, { recursive: true, encoding: "utf8" })) {
     if (!file.endsWith(".ts")) continue;
     const source = ts.createSourceFile(
       file,
-      readFileSync(join(sources, file), "utf8"),
+      readFileSync(join(SOURCES, file), "utf8"),
       ts.ScriptTarget.Latest,
     );
     const visit = (node: ts.Node): void => {

@@ -1,10 +1,10 @@
 /** Attacks by streams, and on them. */
-import assert from "node:assert/strict";
-import https from "node:https";
-import http from "node:http";
-import http2 from "node:http2";
+import { strict as assert } from "node:assert";
+import { get as httpsGet } from "node:https";
+import { get as httpGet, type IncomingHttpHeaders } from "node:http";
+import { connect } from "node:http2";
 import { call, eventually } from "../../support/http.ts";
-import { exec, forgetPeaks, LIMITS, openFiles, peakMemory, type Login, type Target } from "./target.ts";
+import { exec, forgetPeaks, limits, openFiles, peakMemory, type Login, type Target } from "./target.ts";
 
 /** One who follows the events from before the first attack to after the last. */
 export interface Bystander {
@@ -16,7 +16,7 @@ export interface Bystander {
 export function follow(target: Target): Bystander {
   const heartbeats: number[] = [];
   let hasEnded = false;
-  const request = https.get(
+  const request = httpsGet(
     `${target.stack.https}/api/events`,
     { rejectUnauthorized: false, agent: false, headers: { accept: "text/event-stream" } },
     (response) => {
@@ -37,7 +37,7 @@ export function follow(target: Target): Bystander {
 }
 
 /** Opens streams and stays; writes how many were let in, and how many answers were not 200. */
-const OPEN = (count: number, reads: boolean): string => `
+const open = (count: number, reads: boolean): string => `
   import http from "node:http";
   let held = 0, turned = 0, refused = 0, answered = 0;
   const open = () => new Promise((resolve) => {
@@ -67,7 +67,7 @@ interface Opened {
 
 /** Starts it in the client's container, and leaves it running there. */
 async function openMany(client: string, count: number, reads: boolean): Promise<Opened> {
-  const source = OPEN(count, reads).replaceAll("'", `'"'"'`);
+  const source = open(count, reads).replaceAll("'", `'"'"'`);
   await exec(client, "sh", "-c", `node --input-type=module -e '${source}' > /tmp/opened 2>&1 &`);
   return eventually("the streams are open", 30, async () => {
     const text = await exec(client, "cat", "/tmp/opened");
@@ -112,9 +112,9 @@ export function exhaustion(get: () => Target): void {
     try {
       const { held, turned, refused } = await openMany(client, 2000, true);
       assert.equal(refused, 0);
-      assert.ok(held <= LIMITS.streams && held > LIMITS.streams / 2, `${held} were let in`);
+      assert.ok(held <= limits.streams && held > limits.streams / 2, `${held} were let in`);
       assert.equal(turned, 2000 - held);
-      assert.ok((await get().metric("omniai_streams_open")) <= base.streams + LIMITS.streams);
+      assert.ok((await get().metric("omniai_streams_open")) <= base.streams + limits.streams);
       const p99 = await get().p99();
       assert.ok(p99 < 500, `p99 was ${p99} ms`);
       await withStream(get(), "http", ({ first }) =>
@@ -155,7 +155,7 @@ export function exhaustion(get: () => Target): void {
 
 interface Held {
   readonly first: string;
-  readonly headers: http.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
   readonly milliseconds: number;
   readonly text: () => string;
 }
@@ -167,7 +167,7 @@ async function withStream(
 ): Promise<void> {
   const begun = performance.now();
   let text = "";
-  const get = scheme === "https" ? https.get : http.get;
+  const get = scheme === "https" ? httpsGet : httpGet;
   await new Promise<void>((resolve, reject) => {
     const options = { agent: false, rejectUnauthorized: false, headers: { accept: "text/event-stream" } };
     const request = get(`${target.stack[scheme]}/api/events`, options, (response) => {
@@ -208,7 +208,7 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
   }
 
   it("over HTTP/2 too", async () => {
-    const session = http2.connect(get().stack.https, { rejectUnauthorized: false });
+    const session = connect(get().stack.https, { rejectUnauthorized: false });
     try {
       const request = session.request({ ":path": "/api/events", accept: "text/event-stream" });
       let text = "";

@@ -1,5 +1,5 @@
 /** What the attacks are aimed at: one whole stack, people on it, and clients with addresses of their own. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
@@ -12,7 +12,7 @@ import { createStack, docker, type TestStack } from "../../support/stack.ts";
 export const PAGE = "https://page.example";
 
 /** Low enough to be met by one client within a test, far above what one does that means well. */
-export const LIMITS = { failedLogins: 8, requestRate: 200, streams: 300 };
+export const limits = { failedLogins: 8, requestRate: 200, streams: 300 };
 
 const run = promisify(execFile);
 
@@ -68,10 +68,10 @@ export class Target {
       await createStack(checkout, {
         authMode: "both",
         corsOrigins: [PAGE],
-        failedLoginsPerAddress: LIMITS.failedLogins,
+        failedLoginsPerAddress: limits.failedLogins,
         edgeHosts: ["127.0.0.1", "localhost"],
-        edgeRequestRate: LIMITS.requestRate,
-        edgeStreams: LIMITS.streams,
+        edgeRequestRate: limits.requestRate,
+        edgeStreams: limits.streams,
       }),
     );
     try {

@@ -1,8 +1,8 @@
 /** What the operator's users can do on a stack with authentication, through the edge and across a kill of Redis. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { call, eventually, type Answer } from "../../support/http.ts";
 import { docker, type TestStack } from "../../support/stack.ts";
-import { exec, LIMITS, PAGE, type Target } from "./target.ts";
+import { exec, limits, PAGE, type Target } from "./target.ts";
 
 const login = (
   stack: TestStack,
@@ -85,7 +85,7 @@ export function users(get: () => Target): void {
 export function loginLimit(get: () => Target): void {
   it("limits logins by the address that the edge saw, whatever is claimed", async () => {
     const statuses: number[] = [];
-    for (let i = 0; i < LIMITS.failedLogins + 2; i++) {
+    for (let i = 0; i < limits.failedLogins + 2; i++) {
       const spoofed = { "x-forwarded-for": `198.51.100.${i}`, "x-real-ip": `198.51.100.${i}` };
       statuses.push((await login(get().stack, `nobody-${i}`, "not the password", spoofed)).status);
     }

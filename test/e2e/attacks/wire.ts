@@ -1,5 +1,5 @@
 /** What can be done with the bytes of a request, and with its path. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { docker } from "../../support/stack.ts";
 import { exec, type Target } from "./target.ts";
@@ -9,7 +9,7 @@ const SMUGGLED = "GET /api/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 const post = (headers: string, body: string): string =>
   `POST /api/auth/logout HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}\r\n\r\n${body}`;
 
-const AMBIGUOUS: Readonly<Record<string, string>> = {
+const ambiguous: Readonly<Record<string, string>> = {
   "CL.TE": post(
     `Content-Length: ${SMUGGLED.length + 5}\r\nTransfer-Encoding: chunked`,
     `0\r\n\r\n${SMUGGLED}`,
@@ -27,7 +27,7 @@ const AMBIGUOUS: Readonly<Record<string, string>> = {
  * These are one request each, however they look; what follows in them is its body. The edge reads a line that ends in LF
  * alone as a line (RFC 9112 2.2 allows it) and leaves out a chunk's extension; what it hands on has neither.
  */
-const ODD: Readonly<Record<string, string>> = {
+const odd: Readonly<Record<string, string>> = {
   "a request in a body": post(`Content-Length: ${SMUGGLED.length}`, SMUGGLED),
   "junk behind a chunk's size": post(
     "Transfer-Encoding: chunked",
@@ -53,7 +53,7 @@ export function smuggling(get: () => Target): void {
     }
   };
 
-  for (const [name, bytes] of Object.entries(AMBIGUOUS)) {
+  for (const [name, bytes] of Object.entries(ambiguous)) {
     it(`${name}: one refusal, closed, and no victim`, async () => {
       const { text, closed } = await get().raw(bytes);
       assert.ok(closed, `still open after:\n${text}`);
@@ -63,7 +63,7 @@ export function smuggling(get: () => Target): void {
     });
   }
 
-  for (const [name, bytes] of Object.entries(ODD)) {
+  for (const [name, bytes] of Object.entries(odd)) {
     it(`${name}: one request, one answer, and no victim`, async () => {
       const { text } = await get().raw(bytes, { ms: 1000 });
       assert.match(text, /^HTTP\/1\.1 204 /);
@@ -75,12 +75,12 @@ export function smuggling(get: () => Target): void {
   it("a replica by itself is not taken in either: one answer each, then it closes", async () => {
     const { NetworkSettings } = await docker.getContainer(get().backends[0] ?? "").inspect();
     const host = NetworkSettings.Networks[`omniai-${get().stack.name}-app`]?.IPAddress;
-    for (const [name, bytes] of Object.entries(AMBIGUOUS)) {
+    for (const [name, bytes] of Object.entries(ambiguous)) {
       const { text, closed } = await get().raw(bytes, { host, port: 8000 });
       assert.ok(closed, `${name}: still open after:\n${text}`);
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, `${name}: ${text}`);
     }
-    for (const [name, bytes] of Object.entries(ODD)) {
+    for (const [name, bytes] of Object.entries(odd)) {
       const { text, closed } = await get().raw(bytes, { host, port: 8000, ms: 1000 });
       const isRefused = name === "lines that end in LF alone";
       assert.match(text, isRefused ? /^HTTP\/1\.1 400 / : /^HTTP\/1\.1 204 /, name);

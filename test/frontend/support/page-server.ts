@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { stackFiles, staticFiles } from "../../../infra/components/pages/site.ts";
 import type { RuntimeConfig } from "../../../infra/components/pages/runtime-config.ts";
 
-const TYPES: Readonly<Record<string, string>> = {
+const types: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   js: "text/javascript",
   css: "text/css",
@@ -28,7 +28,7 @@ export async function servePage(): Promise<PageServer> {
   const server: Server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://page").pathname.slice(1) || "index.html";
     const content = files.get(path);
-    const type = TYPES[path.slice(path.lastIndexOf(".") + 1)] ?? "text/plain";
+    const type = types[path.slice(path.lastIndexOf(".") + 1)] ?? "text/plain";
     response.writeHead(content === undefined ? 404 : 200, { "content-type": type }).end(content ?? "");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

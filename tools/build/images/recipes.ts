@@ -29,7 +29,7 @@ export interface Recipe {
 }
 
 /** A recipe on trixie fits Debian's variants. Alpine's variants have other paths, other ids and another C library. */
-const VARIANTS = new Set(["", "trixie", "slim", "trixie-slim", "bookworm", "bookworm-slim"]);
+const variants = new Set(["", "trixie", "slim", "trixie-slim", "bookworm", "bookworm-slim"]);
 
 /** Node's version where the tag is only "24": the one that this repository runs on. */
 const NODE_VERSION = "24.21.0";
@@ -117,7 +117,7 @@ export function findRecipe(image: ImageName): Found {
     image.registry === undefined ? RECIPES.find((one) => one.repository === image.repository) : undefined;
   if (recipe === undefined) return { reason: `there is no stand-in for ${image.written}` };
   const { version, variant } = splitTag(image.tag);
-  if (!VARIANTS.has(variant)) {
+  if (!variants.has(variant)) {
     return { reason: `there is no stand-in for the variant "${variant}" of ${image.repository}` };
   }
   if (!recipe.takes(version)) {

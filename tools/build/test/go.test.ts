@@ -1,5 +1,5 @@
 /** The Go tests of the plugins that are built here. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { createContext } from "../../host/context.ts";
 import { recorder } from "../../host/test/support/reporter.ts";

@@ -1,5 +1,5 @@
 /** What a recipe's hash follows, and what it does not. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withFolder } from "../../host/test/support/folder.ts";

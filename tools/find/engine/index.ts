@@ -5,7 +5,7 @@ import { findProgram } from "../../host/path.mjs";
 import { askEngine, type EngineAnswer, type EngineVersion } from "./api.ts";
 import { bringUp, ensureCli, howToGetIt } from "./bring-up.ts";
 import { diskSpace } from "./disk.ts";
-import { isNewEnough, MINIMUM } from "./version.ts";
+import { isNewEnough, oldestEngine } from "./version.ts";
 
 export { diskSpace, judgeDiskSpace, type DiskSpace } from "./disk.ts";
 export { resolveDockerHost } from "../../host/docker-host.ts";
@@ -59,8 +59,8 @@ function whatIsWrong(context: ToolchainContext, host: string, engine: EngineVers
 
 function tooOld(host: string, engine: EngineVersion): ToolchainError {
   return new ToolchainError(
-    `The Docker engine at ${host} is ${engine.version} (API ${engine.api}); ${MINIMUM.engine} (API ${MINIMUM.api}) or newer is needed.`,
-    `Update the engine to ${MINIMUM.engine} or newer, or set DOCKER_HOST to one that is.`,
+    `The Docker engine at ${host} is ${engine.version} (API ${engine.api}); ${oldestEngine.engine} (API ${oldestEngine.api}) or newer is needed.`,
+    `Update the engine to ${oldestEngine.engine} or newer, or set DOCKER_HOST to one that is.`,
   );
 }
 

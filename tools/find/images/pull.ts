@@ -16,7 +16,7 @@ export interface PullLimits {
   readonly stallMs: number;
 }
 
-const LIMITS: PullLimits = { firstAnswerMs: 10_000, stallMs: 120_000 };
+const stallLimits: PullLimits = { firstAnswerMs: 10_000, stallMs: 120_000 };
 
 /**
  * Pulls by the engine's API, whose progress tells a slow line from a dead one. Where only the CLI reaches the engine,
@@ -26,7 +26,7 @@ export async function pull(
   docker: DockerCli,
   image: ImageName,
   progress: (line: string) => void,
-  limits: PullLimits = LIMITS,
+  limits: PullLimits = stallLimits,
 ): Promise<PullResult> {
   const client = await engineClient(docker.host, docker.env);
   if (client === undefined) return await pullByCli(docker, image, progress);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { inspectGo } from "../../build/go.ts";
 import { buildProgram, builtProgram, requiredVersion, type Recipe } from "../../build/pulumi/recipe.ts";
 import { cachedFolder, ensureCached, type CacheKey } from "../../host/cache.ts";
-import { repositoryRoot } from "../../host/context.ts";
+import { REPOSITORY_ROOT } from "../../host/context.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
@@ -13,16 +13,16 @@ import { canDownload } from "../network.ts";
 import type { PulumiPart } from "./part.ts";
 
 /** The version that the stack was written against. It is also the one that is built where none can be downloaded. */
-const minimumPulumi = "3.259.0";
-const remedy = `Install Pulumi ${minimumPulumi} or newer (https://www.pulumi.com/docs/install/).`;
+const MINIMUM_PULUMI = "3.259.0";
+const REMEDY = `Install Pulumi ${MINIMUM_PULUMI} or newer (https://www.pulumi.com/docs/install/).`;
 
-const cliModule = "github.com/pulumi/pulumi/pkg/v3";
+const CLI_MODULE = "github.com/pulumi/pulumi/pkg/v3";
 
 const recipe: Recipe = {
   program: "pulumi",
   folder: "cli",
-  package: `${cliModule}/cmd/pulumi`,
-  version: () => requiredVersion("cli", cliModule),
+  package: `${CLI_MODULE}/cmd/pulumi`,
+  version: () => requiredVersion("cli", CLI_MODULE),
   versionVariable: "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
 };
 
@@ -35,7 +35,7 @@ export const pulumiPart: PulumiPart = {
     for (const location of findOnPath("pulumi", context.env, [context.cacheDir])) {
       const { stdout } = await run(location, ["version"], { env: quiet(context), timeoutMs: 10_000 });
       const version = findVersion(stdout);
-      if (version && compareVersions(version, minimumPulumi) >= 0) return found("path", version, location);
+      if (version && compareVersions(version, MINIMUM_PULUMI) >= 0) return found("path", version, location);
       tooOld.push(`${location} is ${version ?? "of an unknown version"}`);
     }
     const downloaded = join(cachedFolder(context.cacheDir, officialKey()), "bin", "pulumi");
@@ -45,7 +45,7 @@ export const pulumiPart: PulumiPart = {
     return {
       name: "pulumi",
       way: "missing",
-      remedy: tooOld.length ? `${remedy} Too old: ${tooOld.join(", ")}.` : remedy,
+      remedy: tooOld.length ? `${REMEDY} Too old: ${tooOld.join(", ")}.` : REMEDY,
     };
   },
   plan: async (context, status, official) => {
@@ -58,7 +58,7 @@ export const pulumiPart: PulumiPart = {
     const status = await pulumiPart.inspect(context);
     if (status.way !== "missing") return status;
     if (!context.install)
-      throw new ToolchainError("The Pulumi CLI is missing or too old.", status.remedy ?? remedy);
+      throw new ToolchainError("The Pulumi CLI is missing or too old.", status.remedy ?? REMEDY);
     if (await canDownload(context.env)) {
       try {
         return found("downloaded", officialKey().version, await download(context));
@@ -100,7 +100,7 @@ export function besideCli(cli: PartStatus, program: string): string | undefined 
 
 /** The CLI that belongs to the SDK in node_modules. */
 function officialKey(): CacheKey {
-  const path = join(repositoryRoot, "node_modules", "@pulumi", "pulumi", "package.json");
+  const path = join(REPOSITORY_ROOT, "node_modules", "@pulumi", "pulumi", "package.json");
   const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
   return { part: "pulumi", version, recipe: `official-${process.platform}-${process.arch}` };
 }

@@ -5,34 +5,34 @@ import { findOnPath } from "../../host/path.mjs";
 import { besideCli, pulumiPart, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
 
-const program = "pulumi-language-nodejs";
-const sdkModule = "github.com/pulumi/pulumi/sdk/v3";
+const PROGRAM = "pulumi-language-nodejs";
+const SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3";
 
 const recipe: Recipe = {
-  program,
+  program: PROGRAM,
   folder: "language-nodejs",
-  package: `${sdkModule}/nodejs/cmd/${program}`,
-  version: () => requiredVersion("language-nodejs", sdkModule),
-  versionVariable: `${sdkModule}/go/common/version.Version`,
+  package: `${SDK_MODULE}/nodejs/cmd/${PROGRAM}`,
+  version: () => requiredVersion("language-nodejs", SDK_MODULE),
+  versionVariable: `${SDK_MODULE}/go/common/version.Version`,
 };
 
-const limits = [
+const LIMITS = [
   "it is older than the CLI: it cannot start policy packs that are a folder (ours is a program), and ignores newer runtime options",
 ];
 
 /** The language host runs a Node.js program for the CLI. It comes with the official CLI. */
 export const languagePart: PulumiPart = {
-  name: program,
+  name: PROGRAM,
   inspect: async (context) => {
     const cli = await pulumiPart.inspect(context);
-    const beside = besideCli(cli, program);
-    if (beside) return { name: program, version: cli.version, way: cli.way, location: beside };
-    const [onPath] = findOnPath(program, context.env, [context.cacheDir]);
-    if (onPath) return { name: program, way: "path", location: onPath };
+    const beside = besideCli(cli, PROGRAM);
+    if (beside) return { name: PROGRAM, version: cli.version, way: cli.way, location: beside };
+    const [onPath] = findOnPath(PROGRAM, context.env, [context.cacheDir]);
+    if (onPath) return { name: PROGRAM, way: "path", location: onPath };
     const built = await builtProgram(context, recipe);
     return built
       ? builtStatus(await recipe.version(), built)
-      : { name: program, way: "missing", remedy: "It comes with the official Pulumi CLI. Install that." };
+      : { name: PROGRAM, way: "missing", remedy: "It comes with the official Pulumi CLI. Install that." };
   },
   plan: async (context, status, official) => {
     // A CLI that is downloaded brings its own language host.
@@ -44,11 +44,11 @@ export const languagePart: PulumiPart = {
   ensure: async (context) => {
     const status = await languagePart.inspect(context);
     if (status.way !== "missing") return status;
-    if (!context.install) throw new ToolchainError(`${program} is missing.`, status.remedy ?? "");
+    if (!context.install) throw new ToolchainError(`${PROGRAM} is missing.`, status.remedy ?? "");
     return builtStatus(await recipe.version(), await buildProgram(context, recipe));
   },
 };
 
 function builtStatus(version: string, location: string): PartStatus {
-  return { name: program, version, way: "built", location, limits };
+  return { name: PROGRAM, version, way: "built", location, limits: LIMITS };
 }

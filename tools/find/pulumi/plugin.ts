@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { buildProgram, builtProgram, versionConstant, type Recipe } from "../../build/pulumi/recipe.ts";
-import { repositoryRoot } from "../../host/context.ts";
+import { REPOSITORY_ROOT } from "../../host/context.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { indent, run } from "../../host/run.ts";
@@ -82,7 +82,7 @@ function pluginPart(source: PluginSource): PulumiPart {
 }
 
 /** The plugins that the stack uses. */
-export const pluginParts: readonly PulumiPart[] = [
+export const PLUGIN_PARTS: readonly PulumiPart[] = [
   pluginPart({
     name: "command",
     versionFile: "main.go",
@@ -112,7 +112,7 @@ export const pluginParts: readonly PulumiPart[] = [
 
 /** The version that the npm package asks for. */
 function wantedVersion(name: string): string {
-  const path = join(repositoryRoot, "node_modules", "@pulumi", name, "package.json");
+  const path = join(REPOSITORY_ROOT, "node_modules", "@pulumi", name, "package.json");
   const { pulumi } = JSON.parse(readFileSync(path, "utf8")) as { pulumi: { version: string } };
   return pulumi.version;
 }

@@ -1,8 +1,8 @@
 /** All parts together: what is said before anything is done, and the environment that comes out. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { repositoryRoot } from "../../host/context.ts";
+import { REPOSITORY_ROOT } from "../../host/context.ts";
 import { ToolchainError, type Part } from "../../host/part.ts";
 import { withFolder } from "../../host/test/support/folder.ts";
 import { programThatSays } from "../../host/test/support/programs.ts";
@@ -10,9 +10,9 @@ import { emptyMachine, recorder } from "../../host/test/support/reporter.ts";
 import { ensureToolchain, inspectToolchain } from "../index.ts";
 import { pulumiPart } from "../pulumi/cli.ts";
 import { languagePart } from "../pulumi/language.ts";
-import { pluginParts } from "../pulumi/plugin.ts";
+import { PLUGIN_PARTS } from "../pulumi/plugin.ts";
 
-const withoutEngine = { pulumi: [pulumiPart, languagePart, ...pluginParts], others: [] as Part[] };
+const withoutEngine = { pulumi: [pulumiPart, languagePart, ...PLUGIN_PARTS], others: [] as Part[] };
 
 describe("ensureToolchain", () => {
   it("with --no-install lists all that is missing, each with a remedy, and changes nothing", () =>
@@ -79,7 +79,7 @@ describe("ensureToolchain", () => {
         version: "3.300.1",
         way: "path",
       });
-      assert.equal(chain.env.PATH, `${join(repositoryRoot, "node_modules/.bin")}:${folder}/bin`);
+      assert.equal(chain.env.PATH, `${join(REPOSITORY_ROOT, "node_modules/.bin")}:${folder}/bin`);
       assert.equal(chain.env.PULUMI_SKIP_UPDATE_CHECK, "true");
       const statuses = await inspectToolchain(emptyMachine(folder), withoutEngine);
       assert.deepEqual(statuses, [...chain.statuses]);

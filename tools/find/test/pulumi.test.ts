@@ -1,10 +1,10 @@
 /** The toolchain of this machine deploys a real stack. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../test/support/stack.ts";
-import { createContext, repositoryRoot } from "../../host/context.ts";
+import { createContext, REPOSITORY_ROOT } from "../../host/context.ts";
 import { type RunResult, run } from "../../host/run.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
@@ -25,7 +25,7 @@ describe("the toolchain deploys a real stack @engine", function () {
     await ensureImages(createContext(), ["debian:trixie-slim"], engine?.location ?? "");
     folder = await mkdtemp(join(tmpdir(), "omniai-toolchain-stack-"));
     await cp(join(import.meta.dirname, "program"), folder, { recursive: true });
-    await symlink(join(repositoryRoot, "node_modules"), join(folder, "node_modules"));
+    await symlink(join(REPOSITORY_ROOT, "node_modules"), join(folder, "node_modules"));
     await mkdir(join(folder, "state"));
     const own = {
       PULUMI_BACKEND_URL: `file://${folder}/state`,

@@ -1,5 +1,5 @@
 /** What the plugins read back is known for every property that a workload sets. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { planContainer } from "../../../infra/workload.ts";
 import { readBack } from "./support/read-back.ts";
 

@@ -1,5 +1,5 @@
 /** Which distributions have apt. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { isDebianLike } from "../apt.ts";
 
 describe("a distribution with apt", () => {

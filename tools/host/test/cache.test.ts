@@ -1,5 +1,5 @@
 /** A folder of the cache is complete or not there, also after a kill. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -13,7 +13,7 @@ const key = { part: "thing", version: "1.0.0", recipe: "abc" };
 const { report } = recorder();
 
 /** A process that begins to fill the folder, says so, and waits to be killed. */
-const halfBuild = `
+const HALF_BUILD = `
   import { ensureCached } from ${JSON.stringify(join(import.meta.dirname, "../cache.ts"))};
   import { writeFileSync } from "node:fs";
   const report = { say() {}, warn() {}, step: (title, run) => run(() => {}) };
@@ -26,7 +26,7 @@ const halfBuild = `
 `;
 
 async function startHalfBuild(cacheDir: string): Promise<ReturnType<typeof spawn>> {
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", halfBuild, cacheDir], {
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", HALF_BUILD, cacheDir], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   assert.ok(child.stdout);

@@ -1,5 +1,5 @@
 /** Where the cache is. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createContext } from "../context.ts";
 
 describe("createContext", () => {

@@ -1,5 +1,5 @@
 /** Which engine is asked: the same as by the docker CLI. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";

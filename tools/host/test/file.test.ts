@@ -1,5 +1,5 @@
 /** A file that is written whole. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { writeWhole } from "../file.mjs";

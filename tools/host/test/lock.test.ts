@@ -1,5 +1,5 @@
 /** One process at a time: who gets a lock, whose lock is taken over, and whose never is. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

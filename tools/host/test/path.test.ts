@@ -1,5 +1,5 @@
 /** Where programs are found, and where not. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { findOnPath, findProgram, systemPath } from "../path.mjs";

@@ -1,5 +1,5 @@
 /** Which processes run: a pid that was used again, and a zombie, are not taken for one that does. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { isAlive, parseStartTime, startedAt, startTimeOf, thisProcess } from "../process.mjs";

@@ -1,5 +1,5 @@
 /** What a step shows, on a terminal and elsewhere. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createReporter } from "../report.ts";
 

@@ -1,5 +1,5 @@
 /** Programs are run to their end, and never longer than they may. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { Readable } from "node:stream";
 import { run } from "../run.ts";
 

@@ -1,5 +1,5 @@
 /** Versions are compared as semver does, and found in what programs print. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { compareVersions, findVersion } from "../versions.ts";
 
 describe("compareVersions", () => {

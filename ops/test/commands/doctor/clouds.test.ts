@@ -1,5 +1,5 @@
 /** What `npm run doctor` finds out about Cloudflare and GitHub, from servers that answer as they do. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { record } from "../../../../infra/test/support/recorder.ts";

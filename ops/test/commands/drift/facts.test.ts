@@ -1,5 +1,5 @@
 /** How a container on the engine is compared with its declaration. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import type { ContainerInspectInfo } from "dockerode";
 import { pidsLimits } from "../../../commands/drift/compare.ts";
 import { declaredFacts, differences, liveFacts, seconds } from "../../../commands/drift/facts.ts";

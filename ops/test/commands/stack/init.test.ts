@@ -1,5 +1,5 @@
 /** `npm run stack`, on a terminal of its own and without one. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

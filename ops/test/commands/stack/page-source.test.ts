@@ -1,5 +1,5 @@
 /** Who publishes the page of a stack. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { pageSource } from "../../../commands/stack/page-source.ts";
 
 describe("who publishes the page of a stack", () => {

@@ -1,5 +1,5 @@
 /** Pinning images by digest, with a registry that speaks the distribution protocol. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { findPins, withPins } from "../../../commands/stack/pin.ts";

@@ -1,5 +1,5 @@
 /** The questions for a new stack, and the file that the answers become. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { objection, QUESTIONS, renderStackFile } from "../../../commands/stack/questions.ts";

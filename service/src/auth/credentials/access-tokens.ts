@@ -2,12 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
-import { scopes, type KnownPrincipal, type Scope } from "../principal.ts";
+import { SCOPES, type KnownPrincipal, type Scope } from "../principal.ts";
 import { deriveKey } from "./secrets.ts";
 
-const audience = "omniai";
+const AUDIENCE = "omniai";
 /** The type of RFC 9068, so that no other JWT is taken for an access token. */
-const type = "at+jwt";
+const TYPE = "at+jwt";
 
 const claimsSchema = z.object({
   sub: z.uuid(),
@@ -47,9 +47,9 @@ export class AccessTokens {
     const now = issuedAt / 1000;
     return (
       new SignJWT({ sid: familyId, name: user.name, scope: user.scopes.join(" ") })
-        .setProtectedHeader({ alg: "HS256", typ: type })
+        .setProtectedHeader({ alg: "HS256", typ: TYPE })
         .setIssuer(this.#issuer)
-        .setAudience(audience)
+        .setAudience(AUDIENCE)
         .setSubject(user.id)
         .setJti(randomUUID())
         // With a fraction, which a NumericDate may have, to tell what was revoked earlier in the same second.
@@ -64,9 +64,9 @@ export class AccessTokens {
     try {
       const { payload } = await jwtVerify(token, this.#key, {
         algorithms: ["HS256"],
-        typ: type,
+        typ: TYPE,
         issuer: this.#issuer,
-        audience,
+        audience: AUDIENCE,
       });
       const { sub, sid, name, scope, iat, exp } = claimsSchema.parse(payload);
       // The library compares whole seconds only.
@@ -74,7 +74,7 @@ export class AccessTokens {
       return {
         userId: sub,
         name,
-        scopes: scopes.filter((known) => scope.split(" ").includes(known)),
+        scopes: SCOPES.filter((known) => scope.split(" ").includes(known)),
         credential: { kind: "access", id: sid, issuedAt: iat * 1000 },
         expiresAt: exp * 1000,
       };

@@ -5,7 +5,7 @@ import type { AuthConfig } from "../../platform/env/config.ts";
  * With this prefix the browser insists on Secure, on Path=/ and on no Domain (RFC 6265bis 4.1.3.2), so that no
  * neighbouring host can set the cookie.
  */
-export const cookieName = "__Host-sid";
+export const COOKIE_NAME = "__Host-sid";
 
 /**
  * A page of the same site gets its cookie with Lax. To a page of another site (github.io is on the Public Suffix List)
@@ -18,23 +18,23 @@ const attributes: Readonly<Record<AuthConfig["pageSite"], string>> = {
 };
 
 export const sessionCookie = (id: string, pageSite: AuthConfig["pageSite"]): string =>
-  `${cookieName}=${id}; ${attributes[pageSite]}`;
+  `${COOKIE_NAME}=${id}; ${attributes[pageSite]}`;
 
 /** Removes the cookie: a browser removes a partitioned one only when it is told with the same attributes. */
 export const clearedCookie = (pageSite: AuthConfig["pageSite"]): string =>
-  `${cookieName}=; ${attributes[pageSite]}; Max-Age=0`;
+  `${COOKIE_NAME}=; ${attributes[pageSite]}; Max-Age=0`;
 
 const idPattern = /^[A-Za-z0-9_-]{43}$/;
 /** A partitioned and an unpartitioned cookie of the same name may come together. */
-const maxIds = 2;
+const MAX_IDS = 2;
 
 /** The session ids that a request carries, without anything that does not look like one. */
 export function sessionIds(header: string | undefined): readonly string[] {
   return (header ?? "")
     .split(";")
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${cookieName}=`))
-    .map((pair) => pair.slice(cookieName.length + 1))
+    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`))
+    .map((pair) => pair.slice(COOKIE_NAME.length + 1))
     .filter((id) => idPattern.test(id))
-    .slice(0, maxIds);
+    .slice(0, MAX_IDS);
 }

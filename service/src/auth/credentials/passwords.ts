@@ -12,21 +12,21 @@ import { Problem } from "../../platform/problems.ts";
 export const argon2Options = { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
 /** Lengths in characters (ASVS 6.2.1, 6.2.9). There is an upper limit, because the whole password is hashed. */
-export const minPasswordLength = 12;
-export const maxPasswordLength = 256;
+export const MIN_PASSWORD_LENGTH = 12;
+export const MAX_PASSWORD_LENGTH = 256;
 
 /** How many hashes run at once: each takes 19 MiB of the replica's little memory, and a core for some time. */
-const maxRunning = 2;
+const MAX_RUNNING = 2;
 /** How many may wait for their turn; further ones are told to come again. */
-const maxWaiting = 30;
+const MAX_WAITING = 30;
 
 /** The longest wait, in ms. The edge takes a replica for hung after a longer time without an answer. */
-export const patienceMs = 4000;
+export const PATIENCE_MS = 4000;
 
-const semaphore = new Semaphore(maxRunning, maxWaiting);
+const semaphore = new Semaphore(MAX_RUNNING, MAX_WAITING);
 
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (!(await semaphore.acquire(patienceMs))) {
+  if (!(await semaphore.acquire(PATIENCE_MS))) {
     throw new Problem("login-busy", "Too many logins at the moment.", {
       headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
     });

@@ -27,7 +27,7 @@ const body413 = problem("The body is longer than allowed.");
 const body415 = problem("The body is not JSON, or not in an encoding that is understood.");
 const setCookie = { "Set-Cookie": "The session's id, or its removal." };
 
-export const authOperations: readonly Operation[] = [
+export const AUTH_OPERATIONS: readonly Operation[] = [
   {
     ...common,
     method: "get",

@@ -9,7 +9,7 @@ import type { FoundSession } from "./identify.ts";
 import { principalOf } from "../principal.ts";
 
 /** The refusals that an operator may want to see. Somebody who only forgot to log in is not among them. */
-const audited: readonly ProblemSlug[] = [
+const AUDITED: readonly ProblemSlug[] = [
   "invalid-token",
   "insufficient-scope",
   "topic-not-allowed",
@@ -21,15 +21,15 @@ const audited: readonly ProblemSlug[] = [
 ];
 
 /** How many are written down in a minute, of one address and of all: enough to be seen, too few to fill a disk. */
-const perAddress = 10;
-const perMinute = 200;
-const windowMs = 60_000;
+const PER_ADDRESS = 10;
+const PER_MINUTE = 200;
+const WINDOW_MS = 60_000;
 
 /** Bounds how much is written down, because anybody can be refused at any rate. */
 export class RefusalBudget {
   readonly #now: () => number;
   readonly #seen = new Map<string, number>();
-  #left = perMinute;
+  #left = PER_MINUTE;
   #endsAt = -Infinity;
   #skipped = 0;
 
@@ -41,11 +41,11 @@ export class RefusalBudget {
   take(address: string): number | undefined {
     if (this.#now() >= this.#endsAt) {
       this.#seen.clear();
-      this.#left = perMinute;
-      this.#endsAt = this.#now() + windowMs;
+      this.#left = PER_MINUTE;
+      this.#endsAt = this.#now() + WINDOW_MS;
     }
     const seen = this.#seen.get(address) ?? 0;
-    if (seen >= perAddress || this.#left <= 0) {
+    if (seen >= PER_ADDRESS || this.#left <= 0) {
       this.#skipped++;
       return undefined;
     }
@@ -69,7 +69,7 @@ export function auditRefusals(
   budget = new RefusalBudget(),
 ): ErrorRequestHandler {
   return (error: unknown, request, response: Response, next) => {
-    if (error instanceof Problem && audited.includes(error.slug)) {
+    if (error instanceof Problem && AUDITED.includes(error.slug)) {
       const address = clientAddress(request, trustProxyHops);
       const skipped = budget.take(address);
       if (skipped !== undefined) {

@@ -9,7 +9,7 @@ import { isKnown, principalOf, unauthenticated } from "../principal.ts";
 import { deleteToken, getTokens, postToken, requireLogin } from "./tokens-route.ts";
 
 /** In bytes: far above every valid body, far below what would be a burden. */
-const bodyLimit = 8192;
+const BODY_LIMIT = 8192;
 
 /** With authentication turned off, `check` says so, and every other route answers 404. */
 export function authRouter(parts: AuthParts): Router {
@@ -19,7 +19,7 @@ export function authRouter(parts: AuthParts): Router {
   const look = identify(parts.identify, { renews: false });
   const needs = (...modes: string[]): RequestHandler => needsMode(modes.includes(mode));
   const on = needs("session", "token", "both");
-  const body = jsonBody(bodyLimit);
+  const body = jsonBody(BODY_LIMIT);
 
   router.use((_request, response, next) => {
     response.set("Cache-Control", "no-store");

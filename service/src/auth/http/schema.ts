@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { validated } from "../../platform/validate.ts";
 import { AUTH_MODES } from "../../platform/env/schema.ts";
-import { maxPasswordLength } from "../credentials/passwords.ts";
-import { scopes } from "../principal.ts";
+import { MAX_PASSWORD_LENGTH } from "../credentials/passwords.ts";
+import { SCOPES } from "../principal.ts";
 import { refreshTokenPattern } from "../stores/refresh-tokens.ts";
 
 /**
@@ -15,16 +15,16 @@ const showable =
   /^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,100}$/u;
 
 const scopeList = z
-  .array(z.enum(scopes))
+  .array(z.enum(SCOPES))
   .min(1)
-  .max(scopes.length)
+  .max(SCOPES.length)
   .refine((list) => new Set(list).size === list.length, "each once")
   // What openapi.json says of it: a refinement is code.
   .meta({ uniqueItems: true });
 
 export const loginSchema = z.strictObject({
   username: z.string().min(1).max(64),
-  password: z.string().min(1).max(maxPasswordLength),
+  password: z.string().min(1).max(MAX_PASSWORD_LENGTH),
   kind: z
     .enum(["session", "token"])
     .optional()
@@ -55,7 +55,7 @@ export const checkSchema = z.discriminatedUnion("authenticated", [
     mode: z.enum(AUTH_MODES),
     via: z.enum(["session", "access", "token"]),
     user: userSchema,
-    scopes: z.array(z.enum(scopes)),
+    scopes: z.array(z.enum(SCOPES)),
     expiresAt: time.describe("When the credential ends, however much it is used."),
     idleExpiresAt: time.optional().describe("When the session ends without further use."),
   }),
@@ -70,13 +70,13 @@ export const tokensSchema = z.strictObject({
   refreshToken: z.string().describe("Good once; the answer to it has the next."),
   refreshExpiresAt: time,
   user: userSchema,
-  scopes: z.array(z.enum(scopes)),
+  scopes: z.array(z.enum(SCOPES)),
 });
 
 export const loggedInSchema = z.union([
   z.strictObject({
     user: userSchema,
-    scopes: z.array(z.enum(scopes)),
+    scopes: z.array(z.enum(SCOPES)),
     csrfToken: z.string(),
     expiresAt: time,
     idleExpiresAt: time,
@@ -87,7 +87,7 @@ export const loggedInSchema = z.union([
 export const apiTokenSchema = z.strictObject({
   id: z.uuid(),
   name: z.string(),
-  scopes: z.array(z.enum(scopes)),
+  scopes: z.array(z.enum(SCOPES)),
   createdAt: time,
   expiresAt: time,
   lastUsedAt: time.nullable().describe("To the minute."),

@@ -4,7 +4,7 @@ import type { KnownPrincipal, Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";
 import { ask } from "./users.ts";
 
-const prefix = "omniai_pat_";
+const PREFIX = "omniai_pat_";
 export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;
 
 /** What its owner sees of a token; the token itself is shown once, when it is made. */
@@ -18,19 +18,19 @@ export interface ApiToken {
 }
 
 /** How long a replica remembers a token's owner, in ms. A revocation is announced, and makes it forget at once. */
-const rememberMs = 5000;
-const maxRemembered = 1000;
+const REMEMBER_MS = 5000;
+const MAX_REMEMBERED = 1000;
 /** How many valid tokens one user may have. */
-const maxPerUser = 50;
+const MAX_PER_USER = 50;
 
-const columns = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
+const COLUMNS = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
   last_used_at AS "lastUsedAt"`;
 
 /** Remembers a value; the oldest one goes when there are too many. */
 function remember<T>(known: Map<string, T>, key: string, value: T): void {
   known.delete(key);
   const [oldest] = known.keys();
-  if (known.size >= maxRemembered && oldest !== undefined) known.delete(oldest);
+  if (known.size >= MAX_REMEMBERED && oldest !== undefined) known.delete(oldest);
   known.set(key, value);
 }
 
@@ -53,14 +53,14 @@ export class ApiTokens {
     userId: string,
     token: { name: string; scopes: readonly Scope[]; days: number },
   ): Promise<{ token: string; stored: ApiToken } | undefined> {
-    const secret = prefix + randomToken();
+    const secret = PREFIX + randomToken();
     const [stored] = await ask<ApiToken & pg.QueryResultRow>(
       this.#pool,
       `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
        SELECT $1, $2, $3, $4, now() + make_interval(days => $5)
        WHERE (SELECT count(*) FROM api_tokens
-              WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()) < ${maxPerUser}
-       RETURNING ${columns}`,
+              WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()) < ${MAX_PER_USER}
+       RETURNING ${COLUMNS}`,
       [userId, token.name, hashToken(secret), token.scopes, token.days],
     );
     return stored && { token: secret, stored };
@@ -69,7 +69,7 @@ export class ApiTokens {
   list(userId: string): Promise<readonly ApiToken[]> {
     return ask<ApiToken & pg.QueryResultRow>(
       this.#pool,
-      `SELECT ${columns} FROM api_tokens
+      `SELECT ${COLUMNS} FROM api_tokens
        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY created_at DESC, id`,
       [userId],
     );
@@ -118,7 +118,7 @@ export class ApiTokens {
        FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`,
       [hash],
     );
-    const until = performance.now() + rememberMs;
+    const until = performance.now() + REMEMBER_MS;
     // Only for what never was a token: the token of a disabled user is valid again when the user is enabled.
     if (!row) remember(this.#unknown, key, until);
     if (!row?.is_good) return undefined;
@@ -155,7 +155,7 @@ export class ApiTokens {
     );
     const isGood = rows.length > 0;
     if (isGood && generation === this.#generation)
-      remember(this.#goodUntil, id, performance.now() + rememberMs);
+      remember(this.#goodUntil, id, performance.now() + REMEMBER_MS);
     return isGood;
   }
 

@@ -30,7 +30,7 @@ export interface AuditEntry {
 }
 
 /** How many rows may be under way at once: a flood of refusals must not use up the pool. Each has its log line anyway. */
-const maxPending = 4;
+const MAX_PENDING = 4;
 
 /** Notes who logged in, was refused or changed something: one row and one log line each. */
 export class Audit {
@@ -56,7 +56,7 @@ export class Audit {
   async record(entry: AuditEntry): Promise<void> {
     const { detail = {}, traceId, ...rest } = entry;
     this.#logger.info({ trace_id: traceId, audit: { ...rest, ...detail } }, "audit");
-    if (entry.outcome === "refused" && this.#pending >= maxPending) return;
+    if (entry.outcome === "refused" && this.#pending >= MAX_PENDING) return;
     this.#pending++;
     try {
       await ask(

@@ -12,10 +12,10 @@ import {
 } from "./revocations.ts";
 
 const keys = { feed: "omniai:auth:revocations", revoked: "omniai:auth:revoked:" };
-const deadlineMs = 1000;
-const blockMs = 2000;
+const DEADLINE_MS = 1000;
+const BLOCK_MS = 2000;
 /** How many revocations are kept for replicas that were away. One that was away for longer checks all its streams. */
-const keep = 1000;
+const KEEP = 1000;
 
 const entrySchema = z.object({
   kind: z.enum(["user", "logins", "session", "family", "token"]),
@@ -55,7 +55,7 @@ export class RedisRevocations implements Revocations {
 
   async tell(revoked: Revoked): Promise<void> {
     // All in one go, because a token that is noted as revoked cannot be used to try again when its streams were not told.
-    await this.#shared.run(deadlineMs, (client) =>
+    await this.#shared.run(DEADLINE_MS, (client) =>
       Promise.all([
         ...revocationNames(revoked).map((name) =>
           client.set(keys.revoked + name, String(Date.now()), {
@@ -66,7 +66,7 @@ export class RedisRevocations implements Revocations {
           keys.feed,
           "*",
           { ...revoked },
-          { TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: keep } },
+          { TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: KEEP } },
         ),
       ]),
     );
@@ -75,7 +75,7 @@ export class RedisRevocations implements Revocations {
 
   async isRevoked(userId: string, familyId: string, issuedAt: number): Promise<boolean> {
     const names = [`user:${userId}`, `family:${familyId}`];
-    const times = await this.#shared.run(deadlineMs, (client) =>
+    const times = await this.#shared.run(DEADLINE_MS, (client) =>
       client.mGet(names.map((name) => keys.revoked + name)),
     );
     const [userAt, familyAt] = times.map((at) => (at === null ? undefined : Number(at)));
@@ -111,15 +111,15 @@ export class RedisRevocations implements Revocations {
   }
 
   async #newest(): Promise<string> {
-    const [entry] = (await this.#reader.run(deadlineMs, (client) =>
+    const [entry] = (await this.#reader.run(DEADLINE_MS, (client) =>
       client.xRevRange(keys.feed, "+", "-", { COUNT: 1 }),
     )) as { id: string }[];
     return entry?.id ?? "0-0";
   }
 
   async #read(after: string): Promise<string> {
-    const reply = (await this.#reader.run(blockMs + 1500, (client) =>
-      client.xRead({ key: keys.feed, id: after }, { BLOCK: blockMs, COUNT: 100 }),
+    const reply = (await this.#reader.run(BLOCK_MS + 1500, (client) =>
+      client.xRead({ key: keys.feed, id: after }, { BLOCK: BLOCK_MS, COUNT: 100 }),
     )) as { messages: { id: string; message: Record<string, string> }[] }[] | null;
     const messages = reply?.[0]?.messages ?? [];
     for (const { message } of messages) {

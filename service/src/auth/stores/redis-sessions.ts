@@ -1,16 +1,16 @@
 /** Sessions in Redis. */
 import { z } from "zod";
 import type { RedisClient, RedisLink } from "../../platform/redis.ts";
-import { scopes } from "../principal.ts";
+import { SCOPES } from "../principal.ts";
 import type { Session, SessionStore } from "./sessions.ts";
 
-const deadlineMs = 1000;
+const DEADLINE_MS = 1000;
 const keys = { session: "omniai:session:", user: "omniai:user-sessions:" };
 
 const sessionSchema = z.object({
   userId: z.string(),
   name: z.string(),
-  scopes: z.array(z.enum(scopes)),
+  scopes: z.array(z.enum(SCOPES)),
   createdAt: z.number(),
   usedAt: z.number(),
 });
@@ -28,7 +28,7 @@ export class RedisSessionStore implements SessionStore {
 
   async put(key: string, session: Session, ttlMs: number): Promise<void> {
     const set = keys.user + session.userId;
-    await this.#redis.run(deadlineMs, async (client) => {
+    await this.#redis.run(DEADLINE_MS, async (client) => {
       // The session first: a key in the set without a session is one that has ended. Nobody knows the session's id before
       // both are written, and the login checks afterwards whether the user was disabled in the meantime.
       await client.set(keys.session + key, JSON.stringify(session), {
@@ -41,12 +41,12 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async get(key: string): Promise<Session | undefined> {
-    const text = await this.#redis.run(deadlineMs, (client) => client.get(keys.session + key));
+    const text = await this.#redis.run(DEADLINE_MS, (client) => client.get(keys.session + key));
     return parse(text);
   }
 
   async renew(key: string, session: Session, ttlMs: number): Promise<void> {
-    await this.#redis.run(deadlineMs, (client) =>
+    await this.#redis.run(DEADLINE_MS, (client) =>
       client.set(keys.session + key, JSON.stringify(session), {
         condition: "XX",
         expiration: { type: "PX", value: Math.max(1, Math.ceil(ttlMs)) },
@@ -55,7 +55,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async remove(key: string): Promise<Session | undefined> {
-    return this.#redis.run(deadlineMs, async (client) => {
+    return this.#redis.run(DEADLINE_MS, async (client) => {
       const session = parse(await client.get(keys.session + key));
       await client.del(keys.session + key);
       if (session) await client.sRem(keys.user + session.userId, key);
@@ -65,7 +65,7 @@ export class RedisSessionStore implements SessionStore {
 
   async removeOf(userId: string): Promise<void> {
     const set = keys.user + userId;
-    await this.#redis.run(deadlineMs, async (client) => {
+    await this.#redis.run(DEADLINE_MS, async (client) => {
       const known = await client.sMembers(set);
       if (known.length === 0) return;
       await client.del(known.map((key) => keys.session + key));

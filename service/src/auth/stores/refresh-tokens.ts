@@ -2,9 +2,9 @@
 import type pg from "pg";
 import type { Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";
-import { ask, toUser, userColumns, type User } from "./users.ts";
+import { ask, toUser, USER_COLUMNS, type User } from "./users.ts";
 
-const prefix = "omniai_rt_";
+const PREFIX = "omniai_rt_";
 export const refreshTokenPattern = /^omniai_rt_[A-Za-z0-9_-]{43}$/;
 
 export interface Refreshed {
@@ -45,7 +45,7 @@ export class RefreshTokens {
   }
 
   async createFamily(userId: string): Promise<{ token: string; familyId: string; expiresAt: Date }> {
-    const token = prefix + randomToken();
+    const token = PREFIX + randomToken();
     const [row] = await ask<{ id: string; expires_at: Date }>(
       this.#pool,
       `WITH f AS (INSERT INTO token_families (user_id, expires_at)
@@ -60,7 +60,7 @@ export class RefreshTokens {
 
   /** Undefined for an unknown token, or when it, its family or its user has ended. */
   async use(token: string): Promise<Refreshed | Reused | undefined> {
-    const next = prefix + randomToken();
+    const next = PREFIX + randomToken();
     // In one statement, so that only one of several clients with the same token gets the next one.
     const [row] = await ask<Row>(
       this.#pool,
@@ -69,7 +69,7 @@ export class RefreshTokens {
              AND f.revoked_at IS NULL AND f.expires_at > now() AND u.disabled_at IS NULL
            RETURNING t.family_id, f.expires_at, f.user_id),
          n AS (INSERT INTO refresh_tokens (hash, family_id) SELECT $2, family_id FROM t)
-       SELECT ${userColumns}, t.family_id, t.expires_at FROM t JOIN users u ON u.id = t.user_id`,
+       SELECT ${USER_COLUMNS}, t.family_id, t.expires_at FROM t JOIN users u ON u.id = t.user_id`,
       [hashToken(token), hashToken(next)],
     );
     if (row) {

@@ -34,7 +34,7 @@ interface UserRow {
   readonly disabled: boolean;
 }
 
-export const userColumns = "u.id, u.name, u.scopes, u.disabled_at IS NOT NULL AS disabled";
+export const USER_COLUMNS = "u.id, u.name, u.scopes, u.disabled_at IS NOT NULL AS disabled";
 export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
   id,
   name,
@@ -42,7 +42,7 @@ export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
   isDisabled: disabled,
 });
 
-const deadlineMs = 2000;
+const DEADLINE_MS = 2000;
 
 /** Asks within the deadline of all questions about users and tokens. */
 export function ask<Row extends pg.QueryResultRow>(
@@ -50,7 +50,7 @@ export function ask<Row extends pg.QueryResultRow>(
   text: string,
   values: unknown[],
 ): Promise<Row[]> {
-  return queryWithin<Row>(pool, deadlineMs, text, values);
+  return queryWithin<Row>(pool, DEADLINE_MS, text, values);
 }
 
 /** Every method is one statement, so it is done as a whole or not at all. */
@@ -64,7 +64,7 @@ export class Users {
   async findByName(name: string): Promise<UserWithHash | undefined> {
     const [row] = await ask<UserRow & { hash: string; since: string }>(
       this.#pool,
-      `SELECT ${userColumns}, u.password_hash AS hash, u.logins_since::text AS since
+      `SELECT ${USER_COLUMNS}, u.password_hash AS hash, u.logins_since::text AS since
        FROM users u WHERE u.name = $1`,
       [normalName(name)],
     );
@@ -86,7 +86,7 @@ export class Users {
     const [row] = await ask<UserRow>(
       this.#pool,
       `INSERT INTO users AS u (name, password_hash, scopes) VALUES ($1, $2, $3)
-       ON CONFLICT (name) DO NOTHING RETURNING ${userColumns}`,
+       ON CONFLICT (name) DO NOTHING RETURNING ${USER_COLUMNS}`,
       [normalName(name), passwordHash, scopes],
     );
     return row && toUser(row);
@@ -95,7 +95,7 @@ export class Users {
   async list(): Promise<readonly UserListing[]> {
     const rows = await ask<UserRow & { created_at: Date; api_tokens: number }>(
       this.#pool,
-      `SELECT ${userColumns}, u.created_at, (SELECT count(*)::int FROM api_tokens t
+      `SELECT ${USER_COLUMNS}, u.created_at, (SELECT count(*)::int FROM api_tokens t
          WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS api_tokens
        FROM users u ORDER BY u.name`,
       [],
@@ -110,7 +110,7 @@ export class Users {
       `WITH u AS (UPDATE users SET password_hash = $2, logins_since = now() WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
                WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
-       SELECT ${userColumns} FROM u`,
+       SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name), passwordHash],
     );
     return row && toUser(row);
@@ -124,7 +124,7 @@ export class Users {
                   WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
                WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
-       SELECT ${userColumns} FROM u`,
+       SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name)],
     );
     return row && toUser(row);
@@ -133,7 +133,7 @@ export class Users {
   async enable(name: string): Promise<User | undefined> {
     const [row] = await ask<UserRow>(
       this.#pool,
-      `UPDATE users AS u SET disabled_at = NULL WHERE name = $1 RETURNING ${userColumns}`,
+      `UPDATE users AS u SET disabled_at = NULL WHERE name = $1 RETURNING ${USER_COLUMNS}`,
       [normalName(name)],
     );
     return row && toUser(row);

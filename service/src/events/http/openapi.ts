@@ -5,7 +5,7 @@ import {
   pollAnswerSchema,
   pollQuerySchema,
   postSchema,
-  reservedTypes,
+  RESERVED_TYPES,
 } from "./schema.ts";
 import { clientPattern } from "../../reports/schema.ts";
 import { topicsPattern } from "../stream/topics.ts";
@@ -13,10 +13,10 @@ import { jsonAnswer, problem, retryAfter, type Operation } from "../../platform/
 
 /** A refinement is code; this says the same to a reader of the schema. */
 const described = postSchema.extend({
-  type: postSchema.shape.type.meta({ not: { enum: [...reservedTypes] } }),
+  type: postSchema.shape.type.meta({ not: { enum: [...RESERVED_TYPES] } }),
 });
 
-export const eventOperations: readonly Operation[] = [
+export const EVENT_OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/api/events",

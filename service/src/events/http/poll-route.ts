@@ -14,7 +14,7 @@ import { pollNumbersSchema } from "./schema.ts";
 import type { TopicFilter } from "../stream/topics.ts";
 
 /** How long a poll without `wait` may take while the log was not reached yet, or moves, in ms. */
-const patienceMs = 1000;
+const PATIENCE_MS = 1000;
 
 /**
  * `GET /poll?after=&limit=&wait=&topics=`: the log for clients that cannot stream. It always answers 200 with a page while
@@ -51,7 +51,7 @@ export function getPoll({
     const waiting = new WaitingPoll(abort);
     // Before the first look at the log: it hears of every revocation from now on.
     if (held && isKnown(principal)) auth.streams.add(waiting, principal);
-    const patience = held ? waitMs(wait * 1000, principal) : hub.position ? 0 : patienceMs;
+    const patience = held ? waitMs(wait * 1000, principal) : hub.position ? 0 : PATIENCE_MS;
     const timer = setTimeout(abort, patience);
     if (patience === 0) abort();
     streams.draining.addEventListener("abort", abort);

@@ -5,38 +5,38 @@ import { wholeNumber } from "../../platform/query.ts";
 import { validated } from "../../platform/validate.ts";
 import type { ResetReason } from "../stream/hub.ts";
 import type { NewEvent } from "../log/log.ts";
-import { defaultTopic, topicPattern, topicsPattern } from "../stream/topics.ts";
+import { DEFAULT_TOPIC, topicPattern, topicsPattern } from "../stream/topics.ts";
 
 /** Types that mean something to EventSource itself (open, error) or to this service's own control events. */
-export const reservedTypes: readonly string[] = ["open", "error", "reset", "hb", "bye"];
+export const RESERVED_TYPES: readonly string[] = ["open", "error", "reset", "hb", "bye"];
 
-const maxDepth = 32;
+const MAX_DEPTH = 32;
 
 export const postSchema = z.strictObject({
   topic: z
     .string()
     .regex(topicPattern, "words of letters, digits, _ and -, joined by dots")
-    .default(defaultTopic),
+    .default(DEFAULT_TOPIC),
   type: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/, "a letter, then letters, digits, dot, _ and -, at most 64")
-    .refine((type) => !reservedTypes.includes(type), `none of ${reservedTypes.join(", ")}`),
+    .refine((type) => !RESERVED_TYPES.includes(type), `none of ${RESERVED_TYPES.join(", ")}`),
   data: z.unknown().refine((data) => data !== undefined, "any JSON value, required"),
 });
 
 /** The longest wait of a poll, in seconds: shorter than proxies wait for an answer (nginx 60 s, Cloudflare 100 s). */
-const maxWaitSeconds = 25;
+const MAX_WAIT_SECONDS = 25;
 
 /** Topics and cursor are read as those of the stream (request.ts). This schema checks the numbers only. */
 export const pollQuerySchema = z.object({
   topics: z.string().regex(topicsPattern).optional().describe("As for the stream."),
   after: z.string().optional().describe("A cursor; when left out, the answer has only the present position."),
   limit: wholeNumber(1, 500).default(100),
-  wait: wholeNumber(0, maxWaitSeconds).default(0).describe("Seconds to wait for an event."),
+  wait: wholeNumber(0, MAX_WAIT_SECONDS).default(0).describe("Seconds to wait for an event."),
 });
 export const pollNumbersSchema = pollQuerySchema.pick({ limit: true, wait: true });
 
-const resetReasons = [
+const RESET_REASONS = [
   "trimmed",
   "epoch",
   "rollback",
@@ -50,7 +50,7 @@ export const pollAnswerSchema = z.strictObject({
   more: z.boolean().describe("There may be more already."),
   reset: z
     .strictObject({
-      reason: z.enum(resetReasons),
+      reason: z.enum(RESET_REASONS),
       requested: z.string(),
       earliest: z.string().optional().describe("The oldest event that is kept, if known."),
       latest: z.string(),
@@ -91,8 +91,8 @@ export function isWithinDepth(value: unknown, depth: number): boolean {
 
 /** @throws Problem 400 that names what is wrong, or 413 for data longer than `maxBytes` as JSON. */
 export function parseEvent(body: unknown, maxBytes: number): NewEvent {
-  if (!isWithinDepth(body, maxDepth)) {
-    throw new Problem("invalid-event", `The event is nested deeper than ${maxDepth} levels.`);
+  if (!isWithinDepth(body, MAX_DEPTH)) {
+    throw new Problem("invalid-event", `The event is nested deeper than ${MAX_DEPTH} levels.`);
   }
   const { topic, type, data } = validated(postSchema, body, "invalid-event", "The event is not valid.");
   const text = JSON.stringify(data);

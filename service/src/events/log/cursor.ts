@@ -13,7 +13,7 @@ export interface Position {
 }
 
 /** Before the first entry of an epoch. */
-export const beginning = "0-0";
+export const BEGINNING = "0-0";
 
 /** 15 digits are exact in a double, and Redis takes them. No leading zeros, so that equal ids are equal texts. */
 const wire = /^([0-9a-z]{4,32})-((?:0|[1-9]\d{0,14})-(?:0|[1-9]\d{0,14}))$/;

@@ -10,14 +10,14 @@ export interface NewEvent {
 
 /** How much of the log's budget an event takes: its texts, and about what is kept beside them. */
 export const costOf = ({ topic, type, data }: NewEvent): number =>
-  Buffer.byteLength(topic) + Buffer.byteLength(type) + Buffer.byteLength(data) + entryOverhead;
-export const entryOverhead = 64;
+  Buffer.byteLength(topic) + Buffer.byteLength(type) + Buffer.byteLength(data) + ENTRY_OVERHEAD;
+export const ENTRY_OVERHEAD = 64;
 
 /** How long an idempotency key is remembered, in seconds. */
-export const idempotencySeconds = 86_400;
+export const IDEMPOTENCY_SECONDS = 86_400;
 
 /** About the most that one read of the log returns, in bytes: a hundred of the longest entries would be too much. */
-export const pageBytes = 524_288;
+export const PAGE_BYTES = 524_288;
 
 /** An event in the log. */
 export interface LogEntry extends NewEvent {
@@ -61,11 +61,11 @@ export interface EventLog {
   append(event: NewEvent, idempotencyKey?: string): Promise<Position>;
   /** The state. A log without an epoch gets one. */
   state(): Promise<LogState>;
-  /** Up to `limit` entries after `after`, and about `pageBytes` of them, oldest first. */
+  /** Up to `limit` entries after `after`, and about `PAGE_BYTES` of them, oldest first. */
   page(after: string, limit: number): Promise<LogPage>;
   /** The newest `limit` entries, and about `maxBytes` of them, oldest first. */
   tail(limit: number, maxBytes: number): Promise<LogPage>;
-  /** Waits up to `blockMs` for entries after `after`: up to `limit`, and about `pageBytes` of them. For one caller at a time. */
+  /** Waits up to `blockMs` for entries after `after`: up to `limit`, and about `PAGE_BYTES` of them. For one caller at a time. */
   wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]>;
   /** Starts to connect and returns at once. Calls reject until the log is reached. */
   open(): void;

@@ -11,8 +11,8 @@ import {
   costOf,
   LogUnavailableError,
   IdempotencyKeyReusedError,
-  idempotencySeconds,
-  pageBytes,
+  IDEMPOTENCY_SECONDS,
+  PAGE_BYTES,
   type EventLog,
   type LogEntry,
   type LogPage,
@@ -34,12 +34,12 @@ export const keys = {
 } as const;
 
 /** How much of the log's budget there is for each idempotency key that is kept. */
-const bytesPerIdempotencyKey = 2048;
-const readDeadlineMs = 1500;
+const BYTES_PER_IDEMPOTENCY_KEY = 2048;
+const READ_DEADLINE_MS = 1500;
 /** How many pages are read at once: bounds the memory that a crowd of resuming clients takes. */
-const maxPages = 4;
+const MAX_PAGES = 4;
 /** The longest that a reader waits for its turn, in ms; streams try again. */
-const pagePatienceMs = 10_000;
+const PAGE_PATIENCE_MS = 10_000;
 
 /** A random epoch for a log that has none: 40 bits, so that two of them are not equal by chance. */
 const newEpoch = (): string => randomBytes(5).toString("hex");
@@ -58,7 +58,7 @@ export class RedisEventLog implements EventLog {
   #pendingAppends = 0;
   /** The length of the longest entry that was read lately, in bytes. */
   #longest = 1;
-  readonly #pages = new Semaphore(maxPages, Infinity);
+  readonly #pages = new Semaphore(MAX_PAGES, Infinity);
 
   /** @param shared a connection that is used for other commands too, and that its owner closes. */
   constructor(config: EventsConfig, redis: RedisConfig, shared: RedisLink, logger: Logger) {
@@ -109,7 +109,7 @@ export class RedisEventLog implements EventLog {
     const args = [newEpoch(), String(retention), topic, type, data, String(logBytes)];
     if (idempotencyKey !== undefined) {
       names.push(keys.idempotency + digest(idempotencyKey), keys.idempotencyRing);
-      args.push(fingerprint(event), String(idempotencySeconds), String(idempotencyKeysOf(this.#config)));
+      args.push(fingerprint(event), String(IDEMPOTENCY_SECONDS), String(idempotencyKeysOf(this.#config)));
     }
     const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
     let reply: unknown;
@@ -157,7 +157,7 @@ export class RedisEventLog implements EventLog {
   }
 
   async page(after: string, limit: number): Promise<LogPage> {
-    if (!(await this.#pages.acquire(pagePatienceMs)))
+    if (!(await this.#pages.acquire(PAGE_PATIENCE_MS)))
       throw new LogUnavailableError("too many pages are read");
     try {
       return await this.#read("page", after, limit);
@@ -167,9 +167,9 @@ export class RedisEventLog implements EventLog {
   }
 
   async #read(mode: "state" | "page" | "tail", from: string, limit: number): Promise<LogPage> {
-    const few = atOnce(pageBytes, this.#config.maxEventBytes);
-    const args = [newEpoch(), mode, from, String(limit), String(pageBytes), String(few)];
-    const reply = await this.#shared.run(readDeadlineMs, (client) =>
+    const few = atOnce(PAGE_BYTES, this.#config.maxEventBytes);
+    const args = [newEpoch(), mode, from, String(limit), String(PAGE_BYTES), String(few)];
+    const reply = await this.#shared.run(READ_DEADLINE_MS, (client) =>
       evaluate(client, readScript, [keys.meta, keys.stream], args),
     );
     if (!Array.isArray(reply)) throw new Error("unexpected reply to a read");
@@ -193,7 +193,7 @@ export class RedisEventLog implements EventLog {
 
   async wait(after: string, limit: number, blockMs: number): Promise<readonly LogEntry[]> {
     // By count only, see readScript: as many as would fit if all were as long as the longest of those before.
-    const count = Math.max(1, Math.min(limit, Math.floor(pageBytes / this.#longest)));
+    const count = Math.max(1, Math.min(limit, Math.floor(PAGE_BYTES / this.#longest)));
     const reply = await this.#reader.run(blockMs + 1500, (client) =>
       client.xRead({ key: keys.stream, id: after }, { BLOCK: blockMs, COUNT: count }),
     );
@@ -219,7 +219,7 @@ export const idempotencyKeysOf = ({
   retention,
   logBytes,
 }: Pick<EventsConfig, "retention" | "logBytes">): number =>
-  Math.max(100, Math.min(retention, Math.floor(logBytes / bytesPerIdempotencyKey)));
+  Math.max(100, Math.min(retention, Math.floor(logBytes / BYTES_PER_IDEMPOTENCY_KEY)));
 
 /** An entry without our fields was written by somebody else. It gets an epoch that never matches, and so is noticed. */
 function toEntry(id: string, fields: Readonly<Record<string, string>>): LogEntry {

@@ -1,12 +1,12 @@
 /** The Lua scripts of the event log in Redis. */
 import { createHash } from "node:crypto";
 import type { RedisClient } from "../../platform/redis.ts";
-import { entryOverhead } from "./log.ts";
+import { ENTRY_OVERHEAD } from "./log.ts";
 
 /** So much of the budget is freed at once when it is used up: whole stretches, seldom. */
-const slackShare = 1 / 8;
+const SLACK_SHARE = 1 / 8;
 /** How many marks a full budget has: how long the stretches are. */
-const marks = 64;
+const MARKS = 64;
 
 /**
  * The log needs scripts because epoch, counter and entry have to change in one step: with single commands, a flush in
@@ -24,7 +24,7 @@ function script(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
-const openEpoch = `
+const OPEN_EPOCH = `
 local epoch, count = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'count'))
 local kept = redis.call('EXISTS', KEYS[2]) == 1
 if not epoch or not count or (not kept and count ~= '0') then
@@ -43,14 +43,14 @@ end
  * (another version of this service, a log from before there was a budget): then the memory itself is measured once, and
  * counting goes on from there.
  */
-const recount = `
+const RECOUNT = `
 local function recount(len)
   redis.call('DEL', KEYS[3])
   bytes, floor, mark = 0, 0, false
   if len == 0 then return end
   bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
   if bytes <= budget then return end
-  redis.call('XTRIM', KEYS[2], 'MAXLEN', math.floor(len * budget * ${1 - slackShare} / bytes))
+  redis.call('XTRIM', KEYS[2], 'MAXLEN', math.floor(len * budget * ${1 - SLACK_SHARE} / bytes))
   bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
 end
 `;
@@ -67,7 +67,7 @@ end
  * seconds to keep it, length of the ring.
  * @returns [epoch, id], or ["", ""] when the key was used for another event.
  */
-export const appendScript = script(`${openEpoch}
+export const appendScript = script(`${OPEN_EPOCH}
 local known
 if KEYS[4] then
   known = redis.call('GET', KEYS[4])
@@ -79,15 +79,15 @@ if KEYS[4] then
 end
 local budget = tonumber(ARGV[6])
 local bytes, floor, mark, counted = unpack(redis.call('HMGET', KEYS[1], 'bytes', 'floor', 'mark', 'counted'))
-${recount}
+${RECOUNT}
 if counted == count then
   bytes, floor, mark = tonumber(bytes), tonumber(floor), tonumber(mark)
 else
   recount(kept and redis.call('XLEN', KEYS[2]) or 0)
 end
-local size = #ARGV[3] + #ARGV[4] + #ARGV[5] + ${entryOverhead}
+local size = #ARGV[3] + #ARGV[4] + #ARGV[5] + ${ENTRY_OVERHEAD}
 if bytes - floor + size > budget then
-  local goal, before = budget * ${1 - slackShare} - size
+  local goal, before = budget * ${1 - SLACK_SHARE} - size
   while bytes - floor > goal do
     local oldest = redis.call('LPOP', KEYS[3])
     if not oldest then break end
@@ -104,7 +104,7 @@ end
 local n = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*',
   'e', epoch, 'n', n, 't', ARGV[3], 'y', ARGV[4], 'd', ARGV[5])
-if not mark or bytes - mark >= budget / ${marks} then
+if not mark or bytes - mark >= budget / ${MARKS} then
   redis.call('RPUSH', KEYS[3], id .. ' ' .. string.format('%.0f', bytes))
   mark = bytes
 end
@@ -128,7 +128,7 @@ return {epoch, id}
  * as their publishers like: so it is asked for a few at a time, and what is over the bytes is at most that few.
  * @returns [epoch, count, first id or "", last id, length, bytes, entries oldest first (tail: newest first)]
  */
-export const readScript = script(`${openEpoch}
+export const readScript = script(`${OPEN_EPOCH}
 local first, last, length, bytes = '', '0-0', 0, 0
 local entries = {}
 if kept then

@@ -1,15 +1,15 @@
 /** Brings a stream from its cursor to the present. */
 import { between, pause } from "../../platform/deadline.ts";
-import { beginning, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
+import { BEGINNING, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
 import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
 import type { EventLog, LogPage, LogState } from "../log/log.ts";
 import type { Delivery } from "./recent.ts";
 import type { EventStream } from "./stream.ts";
 
 /** How much is sent before it waits for the client to read, in bytes. */
-const portionBytes = 65_536;
+const PORTION_BYTES = 65_536;
 /** How many entries a page of the log has. */
-export const pageLimit = 100;
+export const PAGE_LIMIT = 100;
 
 /**
  * Brings a stream from its cursor to the live fan-out, without a hole and without a duplicate.
@@ -57,7 +57,7 @@ async function resume(
   let replayed = 0;
   for (;;) {
     if (stream.isOver) return { kind: "gone" };
-    const deliveries = fromMemory(hub, from.epoch, after, portionBytes);
+    const deliveries = fromMemory(hub, from.epoch, after, PORTION_BYTES);
     if (deliveries) {
       replayed += sendWanted(stream, deliveries);
       after = deliveries.at(-1)?.id ?? after;
@@ -105,7 +105,7 @@ export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: num
 }
 
 function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefined> {
-  return log.page(after, pageLimit).catch(() => undefined);
+  return log.page(after, PAGE_LIMIT).catch(() => undefined);
 }
 
 /** Why the log cannot serve everything after `after`; undefined when it can. */
@@ -113,7 +113,7 @@ export function lossOf(epoch: string, after: string, state: LogState): ResetReas
   if (state.epoch !== epoch) return "epoch";
   if (compareIds(after, state.last) > 0) return "unknown";
   if (after === state.last) return undefined;
-  if (after === beginning) return state.count === state.length ? undefined : "trimmed";
+  if (after === BEGINNING) return state.count === state.length ? undefined : "trimmed";
   // After the last trimmed id itself nothing is lost, but nobody can tell; one reset too many does no harm.
   return state.first === undefined || compareIds(after, state.first) < 0 ? "trimmed" : undefined;
 }
@@ -124,7 +124,7 @@ function* portions(deliveries: readonly Delivery[]): Generator<Delivery[]> {
   for (const delivery of deliveries) {
     portion.push(delivery);
     bytes += delivery.frame.length;
-    if (bytes < portionBytes) continue;
+    if (bytes < PORTION_BYTES) continue;
     yield portion;
     portion = [];
     bytes = 0;

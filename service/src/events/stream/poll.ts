@@ -2,7 +2,7 @@
 import { compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
 import { decodeBlock } from "./frame.ts";
 import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
-import { earliestOf, fromMemory, lossOf, pageLimit } from "./join.ts";
+import { earliestOf, fromMemory, lossOf, PAGE_LIMIT } from "./join.ts";
 import type { EventLog } from "../log/log.ts";
 import type { Delivery } from "./recent.ts";
 import type { TopicFilter } from "./topics.ts";
@@ -38,9 +38,9 @@ export interface PollRequest {
 }
 
 /** A page ends before it is longer than this, in bytes of frames; one event always fits. */
-const maxBytes = 262_144;
+const MAX_BYTES = 262_144;
 /** How often one page reads the log or the memory: a client with quiet topics must not read the whole log. */
-const maxReads = 10;
+const MAX_READS = 10;
 
 /**
  * The page after a cursor. It waits for the first event until `signal` aborts. It has the same ids, in the same order, and
@@ -103,13 +103,13 @@ async function readPage(
     next: formatPosition({ epoch: from.epoch, id: after }),
     more,
   });
-  for (let reads = 0; reads < maxReads; reads++) {
+  for (let reads = 0; reads < MAX_READS; reads++) {
     const part = await partAfter(from.epoch, after, hub, log);
     if ("reset" in part) return resetPage(part.reset, formatPosition(from), part.latest, part.earliest);
     for (const delivery of part.deliveries) {
       if (filter.matches(delivery.topic)) {
         bytes += delivery.frame.length;
-        if (events.length > 0 && (events.length >= limit || bytes > maxBytes)) return page(true);
+        if (events.length > 0 && (events.length >= limit || bytes > MAX_BYTES)) return page(true);
         events.push(toPolled(delivery));
       }
       after = delivery.id;
@@ -126,10 +126,10 @@ type Part =
 
 /** The next events, up to which id they were read, and where the log ended then. */
 async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog): Promise<Part> {
-  const deliveries = fromMemory(hub, epoch, after, maxBytes);
+  const deliveries = fromMemory(hub, epoch, after, MAX_BYTES);
   const end = hub.position?.id ?? after;
   if (deliveries) return { deliveries, through: deliveries.at(-1)?.id ?? end, end };
-  const { state, entries } = await log.page(after, pageLimit);
+  const { state, entries } = await log.page(after, PAGE_LIMIT);
   const reset = lossOf(epoch, after, state);
   if (reset) return { reset, latest: { epoch: state.epoch, id: state.last }, earliest: earliestOf(state) };
   return {

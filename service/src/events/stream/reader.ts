@@ -1,7 +1,7 @@
 /** Follows the event log. */
 import { between, pause, reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
-import { beginning, compareIds } from "../log/cursor.ts";
+import { BEGINNING, compareIds } from "../log/cursor.ts";
 import type { Hub, ResetReason } from "./hub.ts";
 import type { EventLog, LogEntry, LogState } from "../log/log.ts";
 
@@ -24,9 +24,9 @@ export interface ReaderStatus {
 }
 
 /** How many entries one read gets: bounds what one fan-out writes to a client. */
-const readLimit = 100;
+const READ_LIMIT = 100;
 /** The longest rest after a fan-out, in ms, however long that took. */
-const maxRestMs = 50;
+const MAX_REST_MS = 50;
 
 /**
  * Follows the log with one blocking read at a time and hands its entries to the hub.
@@ -95,7 +95,7 @@ export class LogReader {
       this.#compare(await this.#log.state());
       return this.#answered();
     }
-    const entries = await this.#log.wait(position.id, readLimit, this.#options.blockMs);
+    const entries = await this.#log.wait(position.id, READ_LIMIT, this.#options.blockMs);
     if (entries.length === 0) this.#compare(await this.#log.state());
     else await this.#accept(entries, position.epoch);
     this.#answered();
@@ -128,7 +128,7 @@ export class LogReader {
       // At most half of the time goes into fan-outs, so that publishing and connecting get their turn. The longer a
       // fan-out takes, the more events the next one carries in the same number of writes. Time without events before it
       // counts as rest, so an event that comes seldom does not wait.
-      const owed = Math.min(ended - began, maxRestMs) - (began - this.#restUntil);
+      const owed = Math.min(ended - began, MAX_REST_MS) - (began - this.#restUntil);
       this.#restUntil = ended + Math.max(this.#options.coalesceMs, owed);
     }
     if (good === entries.length) return;
@@ -149,6 +149,6 @@ export class LogReader {
     const isWhole = reason === "epoch" && state.count === state.length;
     this.#number = isWhole ? 0 : state.count;
     this.#logger.warn({ reason, epoch: state.epoch }, "event log continues elsewhere: all streams are reset");
-    this.#hub.reset({ epoch: state.epoch, id: isWhole ? beginning : state.last }, reason);
+    this.#hub.reset({ epoch: state.epoch, id: isWhole ? BEGINNING : state.last }, reason);
   }
 }

@@ -28,7 +28,7 @@ export type Sink = Pick<
 > & { on(event: "drain" | "error" | "close", listener: () => void): unknown };
 
 /** How long an ended stream may take to send its last bytes, in ms. */
-const lingerMs = 10_000;
+const LINGER_MS = 10_000;
 
 /**
  * One SSE connection: its writes, and its bounds. It has no timer of its own; `Streams` calls `check`.
@@ -139,7 +139,7 @@ export class EventStream {
   /** Enforces age and progress. @returns whether a heartbeat may follow. */
   check(now: number): boolean {
     if (this.#endedAt > 0) {
-      if (now - this.#endedAt > lingerMs) this.#sink.destroy();
+      if (now - this.#endedAt > LINGER_MS) this.#sink.destroy();
       return false;
     }
     if (this.isOver) return false;

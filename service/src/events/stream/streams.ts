@@ -3,9 +3,9 @@ import { between, pause } from "../../platform/deadline.ts";
 import type { EventsMetrics } from "./metrics.ts";
 import type { EventStream } from "./stream.ts";
 
-const maxTickMs = 500;
+const MAX_TICK_MS = 500;
 /** Streams whose ends are less than this apart, in ms, end together, well within a second of their time. */
-const endStepMs = 250;
+const END_STEP_MS = 250;
 
 /**
  * All open streams of the process, with one timer for all of them. The timer turns a wheel of slots and visits each slot
@@ -28,7 +28,7 @@ export class Streams {
    */
   constructor(heartbeatMs: number, heartbeat: (stream: EventStream) => void, metrics: EventsMetrics) {
     this.#metrics = metrics;
-    const tickMs = Math.min(maxTickMs, Math.max(20, Math.round(heartbeatMs / 30)));
+    const tickMs = Math.min(MAX_TICK_MS, Math.max(20, Math.round(heartbeatMs / 30)));
     this.#slots = Array.from(
       { length: Math.max(1, Math.round(heartbeatMs / tickMs)) },
       () => new Set<EventStream>(),
@@ -56,7 +56,7 @@ export class Streams {
   }
 
   #endInTime(stream: EventStream, endsAt: number): void {
-    const at = Math.ceil(endsAt / endStepMs) * endStepMs;
+    const at = Math.ceil(endsAt / END_STEP_MS) * END_STEP_MS;
     let streams = this.#ending.get(at);
     if (!streams) this.#ending.set(at, (streams = new Set()));
     const together = streams;

@@ -51,7 +51,7 @@ function variablesOf(schema: z.core.$ZodType): Variable[] {
 }
 
 /** The names of all variables that the service reads. */
-export const variableNames: readonly string[] = variablesOf(configSchema).map(({ name }) => name);
+export const VARIABLE_NAMES: readonly string[] = variablesOf(configSchema).map(({ name }) => name);
 
 /** Reads the environment. @throws ConfigError with every problem found. */
 export function loadConfig(environment: Environment): Config {
@@ -65,10 +65,10 @@ export function loadConfig(environment: Environment): Config {
 /** A typing error would otherwise leave the default in force, and nobody would notice. */
 function unknownNames(environment: Environment): string[] {
   return Object.keys(environment)
-    .filter((name) => name.startsWith("OMNIAI_") && !variableNames.includes(name))
+    .filter((name) => name.startsWith("OMNIAI_") && !VARIABLE_NAMES.includes(name))
     .map(
       (name) =>
-        `${name}: the service does not know this name; did you mean ${nearestTo(name, variableNames)}? ` +
+        `${name}: the service does not know this name; did you mean ${nearestTo(name, VARIABLE_NAMES)}? ` +
         "Correct the name, or remove the variable",
     );
 }

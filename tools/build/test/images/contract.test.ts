@@ -2,7 +2,7 @@
  * What the stack relies on in the official images, tried on the images that the engine has: the official ones where a
  * registry answers, the stand-ins where none does. Both must pass.
  */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /** Image names, read by docker's rules. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { parseImageName, splitTag, tagCovers } from "../../images/names.ts";
 
 describe("images: names", () => {

@@ -1,5 +1,5 @@
 /** Stand-ins of two checkouts on one engine. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { tmpdir } from "node:os";
 import { dockerAt } from "../../../host/docker-cli.ts";
 import { run } from "../../../host/run.ts";

@@ -1,5 +1,5 @@
 /** Which images can be stood in for, and what their stand-ins are made from. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /** The engine that is asked is the one that was named. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";

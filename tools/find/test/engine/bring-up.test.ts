@@ -1,5 +1,5 @@
 /** What is done, or said, when no engine answers. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { plan, type Situation } from "../../engine/bring-up.ts";
 
 describe("engine: what is done when none answers", () => {

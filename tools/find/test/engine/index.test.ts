@@ -1,5 +1,5 @@
 /** What the toolchain says about an engine that it found or did not find. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
 /** Who starts the engine on a machine. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { chooseStarter, type InitFacts } from "../../engine/init-system.ts";
 
 describe("engine: who starts it", () => {

@@ -1,5 +1,5 @@
 /** The record of an engine that was started here, which alone is ever stopped. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /** What a killed engine leaves behind, and what of it is removed. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";

@@ -1,5 +1,5 @@
 /** A second engine with its own folders, started and stopped for real. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import {
   existsSync,

@@ -1,5 +1,5 @@
 /** Which engines are new enough. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { isNewEnough } from "../../engine/version.ts";
 
 describe("engine: new enough", () => {

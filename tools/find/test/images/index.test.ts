@@ -1,5 +1,5 @@
 /** Images that can neither be pulled nor be stood in for, on the real engine. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { tmpdir } from "node:os";
 import { testContext } from "../../../host/test/support/engine.ts";
 import { ensureImages } from "../../images/index.ts";

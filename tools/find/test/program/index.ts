@@ -5,38 +5,38 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 const config = new pulumi.Config();
-const run = config.require("run");
-const version = config.require("version");
-const healthy = config.requireBoolean("healthy");
-const cpuPeriod = config.requireNumber("cpuPeriod");
-const httpPort = config.requireNumber("httpPort");
-const httpsPort = config.requireNumber("httpsPort");
-const cpus = config.require("cpus");
+const RUN = config.require("run");
+const VERSION = config.require("version");
+const HEALTHY = config.requireBoolean("healthy");
+const CPU_PERIOD = config.requireNumber("cpuPeriod");
+const HTTP_PORT = config.requireNumber("httpPort");
+const HTTPS_PORT = config.requireNumber("httpsPort");
+const CPUS = config.require("cpus");
 
 const image = new docker.RemoteImage("image", {
-  name: `omniai-toolchain-test:${run}`,
+  name: `omniai-toolchain-test:${RUN}`,
   build: {
     context: "image",
-    tags: [`omniai-toolchain-test:${run}`],
+    tags: [`omniai-toolchain-test:${RUN}`],
     buildArgs: { GREETING: "hello" },
     // The official plugin hands on the one with a builder of its own, the other with the engine's.
-    label: { "omniai.test": run },
-    labels: { "omniai.test": run },
+    label: { "omniai.test": RUN },
+    labels: { "omniai.test": RUN },
   },
   triggers: { content: "1" },
   keepLocally: false,
 });
 const network = new docker.Network("network", { internal: true });
 const subnet = new docker.Network("subnet", {
-  name: `omniai-toolchain-test-${run}`,
+  name: `omniai-toolchain-test-${RUN}`,
   driver: "bridge",
   internal: false,
-  ipamConfigs: [{ subnet: `10.251.${httpPort % 256}.0/28`, gateway: `10.251.${httpPort % 256}.1` }],
-  labels: [{ label: "omniai.test", value: run }],
+  ipamConfigs: [{ subnet: `10.251.${HTTP_PORT % 256}.0/28`, gateway: `10.251.${HTTP_PORT % 256}.1` }],
+  labels: [{ label: "omniai.test", value: RUN }],
 });
 const volume = new docker.Volume("volume", {
-  name: `omniai-toolchain-test-${run}`,
-  labels: [{ label: "omniai.test", value: run }],
+  name: `omniai-toolchain-test-${RUN}`,
+  labels: [{ label: "omniai.test", value: RUN }],
 });
 const password = new random.RandomPassword("password", { length: 24, special: false });
 
@@ -45,10 +45,10 @@ const container = new docker.Container(
   {
     image: image.imageId,
     command: ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
-    envs: [`VERSION=${version}`, `HEALTHY=${healthy}`],
+    envs: [`VERSION=${VERSION}`, `HEALTHY=${HEALTHY}`],
     // The engine counts the processes of a user over all containers, so no other container may run as this one.
     user: "52525:52525",
-    labels: [{ label: "omniai.test.app", value: run }],
+    labels: [{ label: "omniai.test.app", value: RUN }],
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],
@@ -61,7 +61,7 @@ const container = new docker.Container(
     cpuShares: 256,
     cpus: "0.5",
     // Not in the stand-in: given only by the test that it is refused.
-    ...(cpuPeriod > 0 ? { cpuPeriod } : {}),
+    ...(CPU_PERIOD > 0 ? { cpuPeriod: CPU_PERIOD } : {}),
     // Not nproc: that counts what the same user runs in all containers of the host.
     ulimits: [{ name: "nofile", soft: 64, hard: 64 }],
     healthcheck: {
@@ -72,7 +72,7 @@ const container = new docker.Container(
     },
     wait: true,
     // Long on a busy machine, where it will be healthy; short where it never will.
-    waitTimeout: healthy ? 60 : 6,
+    waitTimeout: HEALTHY ? 60 : 6,
     destroyGraceSeconds: 5,
     networkMode: "bridge",
     networksAdvanced: [{ name: network.id, aliases: ["app"] }],
@@ -88,21 +88,21 @@ new docker.Container("carrier", {
   start: false,
   mustRun: false,
   networkMode: "none",
-  labels: [{ label: "omniai.test.carrier", value: run }],
+  labels: [{ label: "omniai.test.carrier", value: RUN }],
   volumes: [{ volumeName: volume.name, containerPath: "/data" }],
-  uploads: [{ file: "/data/version", content: version }],
+  uploads: [{ file: "/data/version", content: VERSION }],
 });
 
 // Everything that a container of the stack is given: helpers/read-back.ts says what each comes back as.
 new docker.Container("complete", {
-  name: `omniai-toolchain-test-${run}`,
+  name: `omniai-toolchain-test-${RUN}`,
   image: image.imageId,
   entrypoints: ["sh", "-c"],
   command: ["trap 'exit 0' TERM; while :; do sleep 0.1; done"],
   user: "52525:52525",
   envs: ["B=2", "A=1"],
   labels: [
-    { label: "omniai.test.complete", value: run },
+    { label: "omniai.test.complete", value: RUN },
     { label: "omniai.test.another", value: "" },
   ],
   readOnly: true,
@@ -117,8 +117,8 @@ new docker.Container("complete", {
     { name: network.name, aliases: ["complete"] },
   ],
   ports: [
-    { internal: 8080, external: httpPort, ip: "127.0.0.1", protocol: "tcp" },
-    { internal: 443, external: httpsPort, ip: "127.0.0.1", protocol: "tcp" },
+    { internal: 8080, external: HTTP_PORT, ip: "127.0.0.1", protocol: "tcp" },
+    { internal: 443, external: HTTPS_PORT, ip: "127.0.0.1", protocol: "tcp" },
   ],
   healthcheck: {
     tests: ["CMD", "true"],
@@ -129,7 +129,7 @@ new docker.Container("complete", {
   },
   memory: 32,
   memorySwap: 32,
-  cpus,
+  cpus: CPUS,
   shmSize: 16,
   restart: "unless-stopped",
   mustRun: true,
@@ -148,8 +148,8 @@ const told = new command.local.Command(
     create: 'cat; echo " $GREETING $VERSION"',
     delete: "true",
     stdin: password.result,
-    environment: { GREETING: "hello", VERSION: version },
-    triggers: [version],
+    environment: { GREETING: "hello", VERSION: VERSION },
+    triggers: [VERSION],
     logging: "none",
   },
   // As infra does it: the official plugin keeps what a command prints in plain state.

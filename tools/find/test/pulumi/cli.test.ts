@@ -1,8 +1,8 @@
 /** Which Pulumi CLI is taken. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { repositoryRoot } from "../../../host/context.ts";
+import { REPOSITORY_ROOT } from "../../../host/context.ts";
 import { withFolder } from "../../../host/test/support/folder.ts";
 import { programThatSays } from "../../../host/test/support/programs.ts";
 import { emptyMachine } from "../../../host/test/support/reporter.ts";
@@ -32,7 +32,7 @@ describe("the Pulumi CLI", () => {
     withFolder(async (folder) => {
       const context = emptyMachine(folder);
       const { version } = JSON.parse(
-        await readFile(join(repositoryRoot, "node_modules/@pulumi/pulumi/package.json"), "utf8"),
+        await readFile(join(REPOSITORY_ROOT, "node_modules/@pulumi/pulumi/package.json"), "utf8"),
       ) as { version: string };
       const name = `${version}-official-${process.platform}-${process.arch}`;
       await programThatSays(join(context.cacheDir, "pulumi", name, "bin/pulumi"), "");

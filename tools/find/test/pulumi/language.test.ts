@@ -1,5 +1,5 @@
 /** Which language host is taken. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { withFolder } from "../../../host/test/support/folder.ts";
 import { programThatSays } from "../../../host/test/support/programs.ts";

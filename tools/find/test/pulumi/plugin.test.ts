@@ -1,14 +1,14 @@
 /** Which plugin is taken. */
-import assert from "node:assert/strict";
+import { strict as assert } from "node:assert";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { repositoryRoot } from "../../../host/context.ts";
+import { REPOSITORY_ROOT } from "../../../host/context.ts";
 import { withFolder } from "../../../host/test/support/folder.ts";
 import { programThatSays } from "../../../host/test/support/programs.ts";
 import { emptyMachine } from "../../../host/test/support/reporter.ts";
-import { pluginParts } from "../../pulumi/plugin.ts";
+import { PLUGIN_PARTS } from "../../pulumi/plugin.ts";
 
-const dockerPlugin = pluginParts.find((part) => part.name === "pulumi-resource-docker");
+const dockerPlugin = PLUGIN_PARTS.find((part) => part.name === "pulumi-resource-docker");
 
 describe("a plugin", () => {
   it("is the one on PATH when that is new enough, else the one that Pulumi installed", () =>
@@ -21,7 +21,7 @@ describe("a plugin", () => {
 
       const wanted = (
         JSON.parse(
-          await readFile(join(repositoryRoot, "node_modules/@pulumi/docker/package.json"), "utf8"),
+          await readFile(join(REPOSITORY_ROOT, "node_modules/@pulumi/docker/package.json"), "utf8"),
         ) as {
           pulumi: { version: string };
         }
