@@ -1,6 +1,6 @@
+/** Where this machine gets Debian's packages, as apt's configuration says. */
 import { findProgram } from "../../host/path.mjs";
 import { run } from "../../host/run.ts";
-/** Where this machine gets Debian's packages, as apt's configuration says. */
 
 export interface Mirrors {
   readonly main?: string;
