@@ -307,7 +307,7 @@ describe("service and infra", () => {
 
   it("agree on the health check: two probes and the program's start fit into the engine's time for one", () => {
     const probe = number(/const PROBE_MS = (\d+);/, textOf("service/healthcheck.mjs"));
-    const probes = number(/^const probes = (\d+);/m, textOf("service/healthcheck.mjs"));
+    const probes = number(/^const PROBES = (\d+);/m, textOf("service/healthcheck.mjs"));
     const timeout = number(
       /healthcheck\.sh"\], timeout: (\d+)/,
       textOf("infra/components/backend/backend.ts"),

@@ -1,3 +1,4 @@
+/** Bodies that are under way together: what one address may hold, and all of them. */
 import { strict as assert } from "node:assert";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";

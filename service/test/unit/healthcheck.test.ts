@@ -1,3 +1,4 @@
+/** The health check as the engine runs it: a shell that hands over to Node where something is wrong. */
 import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
