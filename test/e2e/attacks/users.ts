@@ -66,7 +66,7 @@ export function users(get: () => Target): void {
 
     const again = await stack.run("user", "add", "grace");
     assert.equal(again.code, 2, again.output);
-    assert.match(again.output, /There is already a user ada/);
+    assert.match(again.output, /There is already a user grace/);
     const disabled = await stack.run("user", "disable", "grace");
     assert.equal(disabled.code, 0, disabled.output);
     assert.equal((await post()).status, 401);
