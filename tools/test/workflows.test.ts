@@ -164,12 +164,18 @@ describe("the workflows", () => {
   });
 
   it("give the agent that has the key to each step that reaches a host", () => {
-    const reaching = FILES.flatMap((path) => Object.values(workflow(path).jobs)).flatMap(({ steps = [] }) =>
-      steps.filter(({ env }) => env?.["PULUMI_ACCESS_TOKEN"] !== undefined),
+    const reaching = FILES.flatMap((path) =>
+      Object.values(workflow(path).jobs)
+        .flatMap(({ steps = [] }) => steps)
+        .filter(({ env }) => env?.["PULUMI_ACCESS_TOKEN"] !== undefined)
+        .map(({ env, run, uses }) => ({ path, env, what: run ?? uses })),
     );
     assert.ok(reaching.length >= 4);
-    for (const { run, uses, env } of reaching) {
-      assert.equal(env?.["SSH_AUTH_SOCK"], "${{ steps.stack.outputs.ssh-auth-sock }}", run ?? uses);
+    for (const { path, env, what } of reaching) {
+      // drift.yml runs on main with the action of the last release, and an earlier one sets the variable for all steps.
+      const earlier = path === "workflows/drift.yml" ? " || env.SSH_AUTH_SOCK" : "";
+      const wanted = `\${{ steps.stack.outputs.ssh-auth-sock${earlier} }}`;
+      assert.equal(env?.["SSH_AUTH_SOCK"], wanted, what);
     }
   });
 

@@ -70,7 +70,7 @@ export const SERVICE_RULES: readonly string[] = [
   ...["+eval", "+evalsha", "+exists", "+hmget", "+hset", "+hincrby", "+set"],
   ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
   // Its budget: what was appended where, and what it takes when nobody has counted.
-  ...["+rpush", "+lpop", "+memory|usage"],
+  ...["+rpush", "+lpop", "+lindex", "+memory|usage"],
   // What was posted under an idempotency key, and which replica has which streams.
   ...["+get", "+mget", "+hgetall", "+hdel"],
   // Sessions, and which of them are a user's.

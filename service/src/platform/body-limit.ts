@@ -26,6 +26,9 @@ export function limitBodies({ budget, limitBytes, trustProxyHops }: BodyLimitOpt
     const isSent = headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
     // Nobody reads the body of a GET.
     if (!isSent || method === "GET" || method === "HEAD") return next();
+    // The client left while its request waited for the rate limit. "close" does not come again, so nothing would give the
+    // bytes back, and nobody reads an answer.
+    if (response.closed) return;
     const bytes = Math.min(limitBytes, Number(headers["content-length"] ?? limitBytes));
     const taken = budget.take(clientAddress(request, trustProxyHops), bytes);
     if (typeof taken === "string") throw refusal(taken);

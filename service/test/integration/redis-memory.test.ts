@@ -48,12 +48,13 @@ describe("the event log in a Redis with as little memory as there may be", funct
   const links: RedisLink[] = [];
   const logs: RedisEventLog[] = [];
 
-  const openLog = (): RedisEventLog => {
+  const openLog = (extra: Record<string, string> = {}): RedisEventLog => {
     const config = loadConfig({
       OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
       OMNIAI_REDIS_USERNAME: "service",
       OMNIAI_REDIS_PASSWORD_FILE: new URL("../support/password.txt", import.meta.url).pathname,
       OMNIAI_EVENT_LOG_BYTES: String(BUDGET),
+      ...extra,
     });
     const link = new RedisLink(config.redis, "small", logger, { idleMs: 3000, isPinging: true });
     const log = new RedisEventLog(config.events, config.redis, link, logger);
@@ -189,5 +190,40 @@ describe("the event log in a Redis with as little memory as there may be", funct
     const taken = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? Infinity;
     assert.ok(taken < 1.4 * BUDGET, `${taken} bytes`);
     assert.equal(await isKilled(), "false");
+  });
+
+  it("never drops all at once what another version has left, be its newest entries the largest", async () => {
+    await admin.flushAll();
+    const epoch = "bbbbbbbbbb";
+    const put = async (n: number, size: number): Promise<void> => {
+      const fields = { e: epoch, n: String(n), t: "public.x", y: "t", d: "x".repeat(size) };
+      await admin.xAdd(keys.stream, "*", fields);
+    };
+    let n = 0;
+    // Over the budget, and most of it in the last quarter of the entries.
+    while (n < 900) await put(++n, 3000);
+    while (n < 1200) await put(++n, Math.floor((1.2 * BUDGET) / 300));
+    await admin.hSet(keys.meta, { epoch, count: String(n) });
+    const log = openLog();
+    await eventually("an append", () => hasAnswered(log), 10_000);
+    let least = (await log.state()).bytes;
+    for (let round = 0; round < 20; round++) {
+      await fill(log, BUDGET / 10, 10_000);
+      const { bytes } = await log.state();
+      assert.ok(bytes <= BUDGET, `${bytes} bytes`);
+      least = Math.min(least, bytes);
+    }
+    assert.ok(least > BUDGET / 2, `at one time only ${least} of ${BUDGET} bytes were left`);
+  });
+
+  it("says how much it takes where the retention trims and not the budget", async () => {
+    await admin.flushAll();
+    const log = openLog({ OMNIAI_EVENT_RETENTION: "100" });
+    await eventually("an append", () => hasAnswered(log), 10_000);
+    await fill(log, BUDGET / 2, 10_000);
+    const { bytes, length } = await log.state();
+    const real = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? 0;
+    assert.ok(bytes >= length * 10_000, `${bytes} bytes of ${length} entries`);
+    assert.ok(bytes < real + BUDGET / 16, `${bytes} bytes counted, ${real} taken`);
   });
 });

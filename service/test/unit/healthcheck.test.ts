@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -73,6 +73,15 @@ describe("the shell that most health checks end in", function () {
     const port = await answering(200, { status: "pass" });
     servers.splice(0).forEach((server) => server.close().closeAllConnections());
     assert.deepEqual(await check(port), handedOver());
+  });
+
+  it("leaves to it a connection that is closed without an answer, which is no miss", async () => {
+    assert.deepEqual(await check(await serve((_request, response) => response.destroy())), handedOver());
+    assert.deepEqual(await check(await serve((request) => request.socket.resetAndDestroy())), handedOver());
+    const server = createTcpServer((socket) => socket.resetAndDestroy()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    assert.deepEqual(await check((server.address() as AddressInfo).port), handedOver());
+    server.close();
   });
 
   it("tells it of a probe that was not answered, early enough for one more", async () => {

@@ -40,18 +40,29 @@ end
  * counted before the oldest entry that is kept.
  *
  * `counted` is the number of the last entry that was counted. Where it is not the one before, something else has appended
- * (another version of this service, a log from before there was a budget): then the memory itself is measured once, and
- * counting goes on from there.
+ * (another version of this service, a log from before there was a budget): then the memory itself is measured, and
+ * counting goes on from there. What was there before has no marks. Of such a stretch as many entries are trimmed as its
+ * share of the memory says, and the memory is measured again: never the whole of it at once.
+ *
+ * The retention trims too. So whenever a mark is left, those whose entries it has trimmed go, and `floor` follows.
  */
-const RECOUNT = `
-local function recount(len)
-  redis.call('DEL', KEYS[3])
-  bytes, floor, mark = 0, 0, false
-  if len == 0 then return end
-  bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
-  if bytes <= budget then return end
-  redis.call('XTRIM', KEYS[2], 'MAXLEN', math.floor(len * budget * ${1 - SLACK_SHARE} / bytes))
-  bytes = tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
+const COUNTING = `
+local function measured()
+  return tonumber(redis.call('MEMORY', 'USAGE', KEYS[2], 'SAMPLES', '0') or 0)
+end
+local function oldest_mark()
+  local id, at = string.match(redis.call('LINDEX', KEYS[3], 0) or '', '^(%S+) (%S+)$')
+  return id, tonumber(at)
+end
+local function is_before(left, right)
+  local ms, seq = string.match(left, '^(%d+)-(%d+)$')
+  local right_ms, right_seq = string.match(right, '^(%d+)-(%d+)$')
+  if ms == right_ms then return tonumber(seq) < tonumber(right_seq) end
+  return tonumber(ms) < tonumber(right_ms)
+end
+local function drop_oldest_mark(at)
+  redis.call('LPOP', KEYS[3])
+  floor = math.max(floor, at)
 end
 `;
 
@@ -79,32 +90,40 @@ if KEYS[4] then
 end
 local budget = tonumber(ARGV[6])
 local bytes, floor, mark, counted = unpack(redis.call('HMGET', KEYS[1], 'bytes', 'floor', 'mark', 'counted'))
-${RECOUNT}
+${COUNTING}
 if counted == count then
   bytes, floor, mark = tonumber(bytes), tonumber(floor), tonumber(mark)
 else
-  recount(kept and redis.call('XLEN', KEYS[2]) or 0)
+  redis.call('DEL', KEYS[3])
+  bytes, floor, mark = kept and redis.call('XLEN', KEYS[2]) > 0 and measured() or 0, 0, nil
 end
 local size = #ARGV[3] + #ARGV[4] + #ARGV[5] + ${ENTRY_OVERHEAD}
 if bytes - floor + size > budget then
-  local goal, before = budget * ${1 - SLACK_SHARE} - size
-  while bytes - floor > goal do
-    local oldest = redis.call('LPOP', KEYS[3])
-    if not oldest then break end
-    local id, at = string.match(oldest, '^(%S+) (%S+)$')
-    before, floor = id, tonumber(at)
+  local goal, before = math.max(0, budget * ${1 - SLACK_SHARE} - size)
+  local id, at = oldest_mark()
+  while at and bytes - floor > goal and at - floor <= budget * ${SLACK_SHARE} do
+    drop_oldest_mark(at)
+    before = id
+    id, at = oldest_mark()
   end
   if before then redis.call('XTRIM', KEYS[2], 'MINID', before) end
-  if bytes - floor + size > budget then
-    redis.call('XTRIM', KEYS[2], 'MAXLEN', '0')
-    redis.call('DEL', KEYS[3])
-    floor, mark = bytes, false
+  local length = redis.call('XLEN', KEYS[2])
+  while bytes - floor > goal and length > 0 do
+    length = math.floor(length * goal / (bytes - floor))
+    redis.call('XTRIM', KEYS[2], 'MAXLEN', length)
+    floor = bytes - (length > 0 and measured() or 0)
   end
 end
 local n = redis.call('HINCRBY', KEYS[1], 'count', 1)
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*',
   'e', epoch, 'n', n, 't', ARGV[3], 'y', ARGV[4], 'd', ARGV[5])
 if not mark or bytes - mark >= budget / ${MARKS} then
+  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
+  local oldest, at = oldest_mark()
+  while oldest and is_before(oldest, first) do
+    drop_oldest_mark(at)
+    oldest, at = oldest_mark()
+  end
   redis.call('RPUSH', KEYS[3], id .. ' ' .. string.format('%.0f', bytes))
   mark = bytes
 end
