@@ -24,11 +24,13 @@ export const prepareTools = (context: ToolchainContext): Promise<Toolchain> => e
 /** The address of the engine that is used when the stack's config names none. */
 export const dockerHostOf = (context: ToolchainContext): Promise<string> => resolveDockerHost(context.env);
 
+/** @param standIns false where an image that cannot be pulled is an error */
 export const prepareImages = (
   context: ToolchainContext,
   names: readonly string[],
   host: string,
-): Promise<PartStatus[]> => ensureImages(context, names, host);
+  standIns: boolean,
+): Promise<PartStatus[]> => ensureImages(context, names, host, standIns);
 
 /** One line that names every part and image that is a stand-in; undefined when there is none. */
 export function standInsLine(statuses: readonly PartStatus[]): string | undefined {
