@@ -11,6 +11,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { createCheckout, removeCheckout } from "../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../test/support/stack.ts";
+import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeReport, type Row } from "./report.ts";
 
@@ -141,6 +142,7 @@ function measureFirst(): Row[] {
   }
 }
 
+exitIfKept("bench:deploy", [{ name: "first" }]);
 const FIRST = process.argv.includes("--first");
 const ROWS = FIRST ? measureFirst() : await measureStack();
 for (const { what, values, unit, limit } of ROWS) {

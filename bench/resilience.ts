@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeResults } from "./resilience/report.ts";
 import { createPeerEnvironment } from "./resilience/peer-environment.ts";
@@ -26,14 +27,16 @@ import { createStackEnvironment } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rate: { type: "string", default: "200" },
-    streams: { type: "string", default: "500" },
-    events: { type: "string", default: "20" },
-  },
-});
+const options = {
+  rate: { type: "string", default: "200" },
+  streams: { type: "string", default: "500" },
+  events: { type: "string", default: "20" },
+} as const;
+const { values, positionals } = parseArgs({ allowPositionals: true, options });
+exitIfKept(
+  "bench:resilience",
+  Object.keys(options).map((name) => ({ name, value: "number" })),
+);
 const NAMES = [...SCENARIOS, ...PEER_SCENARIOS].map(({ name }) => name);
 const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
 if (UNKNOWN.length > 0) {

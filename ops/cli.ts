@@ -1,8 +1,9 @@
 /** What the operator types: the list of all commands. Each has a file of its own, which is loaded when it is asked for. */
 import { Argument, Command, CommanderError } from "commander";
+import { explainKept, npmsOwn, type Flag } from "../tools/host/npm-flags.ts";
 import { QUESTIONS } from "./commands/stack/questions.ts";
 import { endAudit, signals } from "./stack/this-process.ts";
-import { exit, explain } from "./terminal/errors.ts";
+import { exit, explain, OpsError } from "./terminal/errors.ts";
 import { json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
 import { note, paint } from "./terminal/output.ts";
 
@@ -179,6 +180,25 @@ add("pin", "Writes the digest that each image's tag stands for now into the stac
   .argument("<name>", "the stack")
   .action(from(async () => (await import("./commands/stack/pin.ts")).pinImages));
 
+/** The flags of a command and of those below it. */
+const flagsOf = (command: Command): Flag[] => [
+  ...command.options.flatMap(({ long, required, flags }) =>
+    long == null ? [] : [{ name: long.slice(2), ...(required ? { value: /<(.+)>/.exec(flags)?.[1] } : {}) }],
+  ),
+  ...command.commands.flatMap(flagsOf),
+];
+
+/** Without its flags a command does something else: `npm run down --stack=staging` would take down dev. @throws OpsError */
+function refuseLostFlags([script, ...args]: readonly string[]): void {
+  const called = program.commands.find((command) => command.name() === script);
+  if (script === undefined || called === undefined) return;
+  const own = new Set(flagsOf(called).map(({ name }) => name));
+  // npm has settings of these names itself. Where the command has no such flag, they cannot be meant for it.
+  const flags = flagsOf(program).filter(({ name }) => own.has(name) || !npmsOwn.has(name));
+  const lost = explainKept(script, flags, args, process.env);
+  if (lost !== undefined) throw new OpsError(lost.what, lost.remedy, exit.usage);
+}
+
 /** The one place where an error becomes words and an exit code. */
 function fail(error: unknown): number {
   // Commander has printed its own errors already.
@@ -198,6 +218,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 signals.listen();
 let exitCode: number = exit.ok;
 try {
+  refuseLostFlags(process.argv.slice(2));
   await program.parseAsync();
   endAudit("succeeded");
 } catch (error) {

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, indented, note, paint, print, table } from "../terminal/output.ts";
 import { lastLog } from "./container-log.ts";
+import { tellingLines } from "./log-lines.ts";
 import { isGood, listContainers, type ContainerView } from "./containers.ts";
 
 /** Pure: "healthy", "unhealthy", "restarting (3 restarts)", "exited (code 1, out of memory)". */
@@ -49,6 +50,31 @@ export const healthTable = (views: readonly ContainerView[]): string[] =>
     ]),
   );
 
+/** So many lines of a log are searched for errors: a replica that never got ready writes far fewer. */
+const LOOKED_AT = 2000;
+const MOST_BAD = 10;
+const MOST_LAST = 5;
+
+/** Pure: what a container says about itself, what is wrong first. */
+export function explanation({ lastProbe }: ContainerView, log: string): string[] {
+  const { bad, last } = tellingLines(log, { bad: MOST_BAD, last: MOST_LAST });
+  const section = (title: string, lines: readonly string[], none: string): string[] => [
+    `  ${title}:`,
+    ...(lines.length > 0 ? lines : [none]).flatMap((line) => indented(line)),
+  ];
+  return [
+    ...(bad.length > 0 ? section("Its errors and warnings", bad, "") : []),
+    ...(lastProbe === undefined
+      ? []
+      : section(
+          `Last health check (exit ${lastProbe.exitCode})`,
+          tellingLines(lastProbe.output, { bad: MOST_BAD, last: MOST_BAD }).last,
+          "(no output)",
+        )),
+    ...section("Last log lines", last, "(none)"),
+  ];
+}
+
 /** Prints on standard error everything that helps to find out why containers are not healthy. */
 export async function explainContainers(
   docker: Docker,
@@ -64,14 +90,8 @@ export async function explainContainers(
         process.stderr,
       ),
     );
-    if (view.lastProbe !== undefined) {
-      note(`  Last health check (exit ${view.lastProbe.exitCode}):`);
-      for (const line of indented(view.lastProbe.output === "" ? "(no output)" : view.lastProbe.output))
-        note(line);
-    }
-    const log = await lastLog(docker, view.id, 20).catch(() => "");
-    note("  Last log lines:");
-    for (const line of indented(log.trim() === "" ? "(none)" : log)) note(line);
+    const log = await lastLog(docker, view.id, LOOKED_AT).catch(() => "");
+    for (const line of explanation(view, log)) note(line);
     note(`  ${advice(view, all, stack)}`);
   }
 }

@@ -1,5 +1,6 @@
 /** What up, restart and rollback have in common: the checks before an update, the update, and how it ended. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import { environmentOf } from "../../infra/config/policy-settings.ts";
 import { isGood } from "../engine/containers.ts";
 import {
   explainContainers,
@@ -32,9 +33,11 @@ export async function prepare(session: Session): Promise<State> {
 }
 
 /** Puts the images on the engine, and names every stand-in among them and among the tools. */
-export async function prepareStackImages({ context, settings, dockerHost, parts }: Session): Promise<void> {
+export async function prepareStackImages(session: Session): Promise<void> {
+  const { context, stack, settings, dockerHost, parts } = session;
   signals.begin({ title: "making the images ready" });
-  const images = await prepareImages(context, imageNames(settings.config), dockerHost);
+  const standIns = environmentOf(stack, settings.config.environment ?? "") === "dev";
+  const images = await prepareImages(context, imageNames(settings.config), dockerHost, standIns);
   const line = standInsLine([...parts, ...images]);
   if (line !== undefined) say(line);
 }

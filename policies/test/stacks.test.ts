@@ -2,9 +2,10 @@
 import { strict as assert } from "node:assert";
 import { runtime } from "@pulumi/pulumi";
 import { defaults } from "../../infra/test/defaults.ts";
-import { record, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
+import { record, recordAnew, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
 import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
+import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
 import type { Environment } from "../../infra/config/policy-settings.ts";
 import { RULES } from "../pack.ts";
 import { type Declared, type StackContext } from "../rule.ts";
@@ -35,9 +36,13 @@ function asDeclared(recorded: Recorded): Declared {
 }
 
 /** Every violation as "rule: resource: what". */
-async function judge(stack: Environment, change: Readonly<Record<string, unknown>>): Promise<string[]> {
+async function judge(
+  stack: Environment,
+  change: Readonly<Record<string, unknown>>,
+  declare = record,
+): Promise<string[]> {
   const values: Readonly<Record<string, unknown>> = { ...defaults, ...stackFile(stack), ...change };
-  const { resources } = await record(stack, values, SECRETS);
+  const { resources } = await declare(stack, values, SECRETS);
   const context: StackContext = {
     stack,
     environment: stack,
@@ -75,6 +80,15 @@ describe("the policies, over what the stacks of this repository declare", () => 
   it("hold for prod with images by digest, as its file is and with an owner's tunnel and page", async () => {
     assert.deepEqual(await judge("prod", images), []);
     assert.deepEqual(await judge("prod", { ...ownerValues["prod"], ...images }), []);
+  });
+
+  it("hold for prod where a rollback, or a restart after it, takes an image that was kept", async () => {
+    process.env[BUILD_VARIABLE] = "0123456789abcdef";
+    try {
+      assert.deepEqual(await judge("prod", images, recordAnew), []);
+    } finally {
+      Reflect.deleteProperty(process.env, BUILD_VARIABLE);
+    }
   });
 
   it("refuse prod until every image is pinned, and for nothing else", async () => {

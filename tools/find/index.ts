@@ -144,7 +144,7 @@ async function assemble(context: ToolchainContext, statuses: PartStatus[]): Prom
   for (const [name, value] of Object.entries(context.env)) if (value !== undefined) env[name] = value;
   env.PATH = path.filter((entry) => entry).join(delimiter);
   env.PULUMI_SKIP_UPDATE_CHECK = "true";
-  // The plugins that were built here are only found on PATH, so a user's setting against that is dropped.
+  // The plugins of that folder are only found on PATH, so a user's setting against that is dropped.
   if (standIns) delete env.PULUMI_IGNORE_AMBIENT_PLUGINS;
   return {
     env,

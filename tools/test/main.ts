@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { exitIfKept } from "../host/npm-flags.ts";
 import { prepare } from "./prepare.ts";
 import { runSuite, type Counts, type Failure, type SuiteResult } from "./run-suite.ts";
 import { GROUPS, ONLY_NAMED, SUITES, type Suite } from "./suites.ts";
@@ -94,6 +95,11 @@ if (UNKNOWN.length > 0) {
   console.error(`There is no option ${UNKNOWN.join(", ")}; there are: ${KNOWN_OPTIONS.join(", ")}.`);
   process.exit(2);
 }
+// Without its flag `npm test --list` would run every test.
+exitIfKept(
+  process.env["npm_lifecycle_event"] ?? "test",
+  KNOWN_OPTIONS.map((option) => ({ name: option.slice(2) })),
+);
 const CHOSEN = choose(process.argv.slice(2).filter((argument) => !argument.startsWith("-")));
 if (OPTIONS.includes("--list")) {
   for (const line of listing(CHOSEN, readTimes())) console.log(line);

@@ -7,7 +7,12 @@ import { engineOf, findPlace, ROOT, type CommonOptions } from "../../stack/place
 import { checkPorts } from "../../stack/prechecks.ts";
 import { secretReader } from "../../stack/session.ts";
 import { imageNames, type KnownConfig } from "../../stack/settings.ts";
-import { inspectStackImages, inspectTools, type PartStatus } from "../../stack/toolchain.ts";
+import {
+  inspectStackImages,
+  inspectTools,
+  type CloudPlugin,
+  type PartStatus,
+} from "../../stack/toolchain.ts";
 import { exit, explain, OpsError } from "../../terminal/errors.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
 import type { Finding } from "./cloud-api.ts";
@@ -23,7 +28,7 @@ export async function doctor(options: CommonOptions): Promise<void> {
   const place = findPlace(options, true);
   const { context, stack, settings } = place;
   const { config } = settings;
-  const tools = await inspectTools(context);
+  const tools = await inspectTools(context, cloudPlugins(config));
   const host = await engineOf(place);
   const docker = connect(host, context.env);
   const engineIsThere = await docker.ping().then(
@@ -50,6 +55,12 @@ export async function doctor(options: CommonOptions): Promise<void> {
     exit.failed,
   );
 }
+
+/** Pure: the plugins that this stack needs and others do not. */
+export const cloudPlugins = ({ tunnelEnabled, pagesEnabled }: KnownConfig): CloudPlugin[] => [
+  ...(tunnelEnabled ? (["cloudflare"] as const) : []),
+  ...(pagesEnabled ? (["github"] as const) : []),
+];
 
 /** The folder itself or the first one above it that exists: the cache may not be there yet. */
 function existingFolder(folder: string): string {

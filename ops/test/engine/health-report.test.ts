@@ -1,7 +1,7 @@
 /** What people are told about the containers of a stack. */
 import { strict as assert } from "node:assert";
 import { isGood } from "../../engine/containers.ts";
-import { advice, condition, urlsOf } from "../../engine/health-report.ts";
+import { advice, condition, explanation, urlsOf } from "../../engine/health-report.ts";
 import { usageOf } from "../../engine/usage.ts";
 import { containerView as view } from "../support/container.ts";
 
@@ -26,6 +26,21 @@ describe("containers", () => {
     const bad = view({ id: "2", name: "new", health: "unhealthy" });
     assert.match(advice(bad, [bad, view()], "prod"), /--stack prod.* Meanwhile c goes on serving\.$/);
     assert.match(advice(view({ oomKilled: true, state: "exited" }), [], "dev"), /omniai:backendMemory/);
+  });
+
+  it("that failed show their errors first, then the last health check, then the last lines", () => {
+    const lastProbe = { end: "", exitCode: 1, output: "not ready: redis" };
+    const routine = Array.from({ length: 30 }, (_, at) => `{"level":"info","msg":"r${at}"}`).join("\n");
+    const log = `{"level":"error","msg":"redis is away"}\n${routine}`;
+    assert.deepEqual(explanation(view({ lastProbe }), log), [
+      "  Its errors and warnings:",
+      "    error redis is away",
+      "  Last health check (exit 1):",
+      "    not ready: redis",
+      "  Last log lines:",
+      ...[25, 26, 27, 28, 29].map((at) => `    info r${at}`),
+    ]);
+    assert.deepEqual(explanation(view(), ""), ["  Last log lines:", "    (none)"]);
   });
 
   it("are shown with the memory that they use without the page cache", () => {

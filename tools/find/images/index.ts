@@ -37,23 +37,31 @@ export async function inspectImages(
 }
 
 /**
- * Provides each image on the engine. One that is not there is pulled. Where no registry answers, a stand-in with the same
- * name and contract is built, and a warning says so.
+ * Provides each image on the engine. One that is not there is pulled. Where no registry hands it out, a stand-in with the
+ * same name and contract is built, and a warning says so.
+ * @param standIns false for a stack that others rely on: what cannot be pulled is then an error.
  */
 export async function ensureImages(
   context: ToolchainContext,
   names: readonly string[],
   dockerHost: string,
+  standIns = true,
 ): Promise<PartStatus[]> {
   const docker = await dockerAt(context, dockerHost);
   const wanted = unique(names).map(describe);
   const settled = await Promise.all(wanted.map((one) => statusIfCurrent(docker, one)));
   const lacking = settled.some((status) => status === undefined);
   const statuses = lacking
-    ? await withLock(join(context.cacheDir, "images", "lock"), () => obtainAll(context, docker, wanted), {
-        onWait: ({ pid }) =>
-          context.report.say(`Another run (pid ${pid}) is getting images for this machine; waiting for it.`),
-      })
+    ? await withLock(
+        join(context.cacheDir, "images", "lock"),
+        () => obtainAll(context, docker, wanted, standIns),
+        {
+          onWait: ({ pid }) =>
+            context.report.say(
+              `Another run (pid ${pid}) is getting images for this machine; waiting for it.`,
+            ),
+        },
+      )
     : settled.filter((status) => status !== undefined);
   // Said only when one is built. Later `npm run up` names the stand-ins, and `npm run doctor` says what each lacks.
   for (const limit of lacking ? statuses.flatMap((status) => status.limits ?? []) : []) {
@@ -67,13 +75,16 @@ async function obtainAll(
   context: ToolchainContext,
   docker: DockerCli,
   wanted: readonly Wanted[],
+  standIns: boolean,
 ): Promise<PartStatus[]> {
   // Registries that did not answer, and why. They are not asked again for the next images.
   const silent = new Map<string, string>();
   const statuses: PartStatus[] = [];
   for (const one of wanted) {
     // Checked again, because the run that held the lock may have got the image.
-    statuses.push((await statusIfCurrent(docker, one)) ?? (await obtain(context, docker, one, silent)));
+    statuses.push(
+      (await statusIfCurrent(docker, one)) ?? (await obtain(context, docker, one, silent, standIns)),
+    );
   }
   return statuses;
 }
@@ -125,11 +136,12 @@ async function obtain(
   docker: DockerCli,
   wanted: Wanted,
   silent: Map<string, string>,
+  standIns: boolean,
 ): Promise<PartStatus> {
   const { name } = wanted;
   const outdated = (await lookUp(docker, name.written)) !== undefined;
   // The name belongs to the stand-in of another checkout's recipe. Where ours is still here, nothing is installed.
-  if (outdated && (await takeOwn(docker, wanted))) {
+  if (standIns && outdated && (await takeOwn(docker, wanted))) {
     const own = await lookUp(docker, name.written);
     if (own !== undefined) return describePresent(wanted, own);
   }
@@ -152,6 +164,7 @@ async function obtain(
         })
       : { pulled: false, why: "unreachable", detail: known };
   if (!result.pulled) {
+    if (!standIns && result.why !== "unknown") throw notPulled(name, result);
     await standIn(context, docker, wanted, result);
     if (result.why === "unreachable") silent.set(registry, result.detail);
   }
@@ -167,11 +180,36 @@ async function obtain(
     : describePresent(wanted, image);
 }
 
+type Failure = Exclude<PullResult, { pulled: true }>;
+
+const whys: Readonly<Record<Failure["why"], string>> = {
+  refused: "The registry refuses it",
+  unreachable: "No container registry answers",
+  unknown: "The registry does not have it",
+};
+
+/** A registry that is over its limit or away for a minute is no reason to run something else in production. */
+function notPulled(
+  { written, registry, repository, tag }: ImageName,
+  { why, detail }: Failure,
+): ToolchainError {
+  const host = registry ?? "docker.io";
+  const mirror = `mirror.example.org/${registry === undefined && !repository.includes("/") ? "library/" : ""}${repository}:${tag}`;
+  return new ToolchainError(
+    `The image ${written} is not on the engine and cannot be pulled. ${whys[why]} (${detail}). Stand-ins are built only for stacks of the environment dev.`,
+    `${
+      why === "refused"
+        ? `Log in (docker login${registry === undefined ? "" : ` ${registry}`}) or wait until ${host} lets this address pull again`
+        : `Try again when ${host} can be reached`
+    }; or name a mirror's copy in the stack's config (such as ${mirror}); or load the image on the engine (docker load).`,
+  );
+}
+
 async function standIn(
   context: ToolchainContext,
   docker: DockerCli,
   wanted: Wanted,
-  failure: Exclude<PullResult, { pulled: true }>,
+  failure: Failure,
 ): Promise<void> {
   const { name, found } = wanted;
   if (failure.why === "unknown") {
@@ -180,8 +218,10 @@ async function standIn(
       "Correct the image's name in the stack's config.",
     );
   }
-  const why = failure.why === "refused" ? "The registry refuses it" : "No container registry answers";
-  context.report.say(`${why} (${name.written}: ${failure.detail}).`);
+  const line = `${whys[failure.why]} (${name.written}: ${failure.detail}).`;
+  // Who is over a limit wants to know it; that there is no registry is how some machines are.
+  if (failure.why === "refused") context.report.warn(`${line} A stand-in takes its place.`);
+  else context.report.say(line);
   if (wanted.isBase) {
     await ensureBase(context, docker);
     return;

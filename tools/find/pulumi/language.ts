@@ -4,6 +4,7 @@ import { ToolchainError, type PartStatus } from "../../host/part.ts";
 import { findOnPath } from "../../host/path.mjs";
 import { besideCli, pulumiPart, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
+import { pluginVersion } from "./plugin-version.ts";
 
 const PROGRAM = "pulumi-language-nodejs";
 const SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3";
@@ -25,10 +26,12 @@ export const languagePart: PulumiPart = {
   name: PROGRAM,
   inspect: async (context) => {
     const cli = await pulumiPart.inspect(context);
+    const version = (location: string): Promise<string | undefined> =>
+      pluginVersion(location, "LanguageRuntime", context.env);
     const beside = besideCli(cli, PROGRAM);
-    if (beside) return { name: PROGRAM, version: cli.version, way: cli.way, location: beside };
+    if (beside) return { name: PROGRAM, version: await version(beside), way: cli.way, location: beside };
     const [onPath] = findOnPath(PROGRAM, context.env, [context.cacheDir]);
-    if (onPath) return { name: PROGRAM, way: "path", location: onPath };
+    if (onPath) return { name: PROGRAM, version: await version(onPath), way: "path", location: onPath };
     const built = await builtProgram(context, recipe);
     return built
       ? builtStatus(await recipe.version(), built)

@@ -7,10 +7,11 @@ import { REPOSITORY_ROOT } from "../../host/context.ts";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findOnPath, isExecutable } from "../../host/path.mjs";
 import { indent, run } from "../../host/run.ts";
-import { compareVersions, findVersion } from "../../host/versions.ts";
+import { compareVersions } from "../../host/versions.ts";
 import { canDownload } from "../network.ts";
 import { pulumiPart, quiet, requireGo } from "./cli.ts";
 import type { PulumiPart } from "./part.ts";
+import { pluginVersion } from "./plugin-version.ts";
 
 interface PluginSource {
   /** The plugin's name, and that of its npm package below @pulumi. */
@@ -33,30 +34,21 @@ function pluginPart(source: PluginSource): PulumiPart {
     version: () => versionConstant(source.name, source.versionFile),
     generator: source.generator,
   };
-  const status = (way: PartStatus["way"], version: string | undefined, location: string): PartStatus => ({
+  const builtStatus = async (location: string): Promise<PartStatus> => ({
     name: program,
-    version,
-    way,
+    version: await recipe.version(),
+    way: "built",
     location,
-    ...(way === "built" ? { limits: source.limits } : {}),
+    limits: source.limits,
   });
 
   const part: PulumiPart = {
     name: program,
     inspect: async (context) => {
-      const wanted = wantedVersion(source.name);
-      for (const location of findOnPath(program, context.env, [context.cacheDir])) {
-        // The CLI prefers a plugin on PATH to any other, so one that does not tell its version is used too.
-        const { code, stdout } = await run(location, ["-version"], { env: context.env, timeoutMs: 3_000 });
-        const version = code === 0 ? findVersion(stdout) : undefined;
-        if (!version || compareVersions(version, wanted) >= 0) return status("path", version, location);
-      }
-      const downloaded = installedPlugin(context, source.name, wanted);
-      if (downloaded) return status("downloaded", wanted, downloaded);
+      const found = await inspectOfficial(context, source.name);
+      if (found.way !== "missing") return found;
       const built = await builtProgram(context, recipe);
-      if (built) return status("built", await recipe.version(), built);
-      const remedy = `Run \`pulumi plugin install resource ${source.name} ${wanted}\`.`;
-      return { name: program, way: "missing", remedy };
+      return built ? await builtStatus(built) : found;
     },
     plan: async (context, found, official) => {
       if (found.way !== "missing") return undefined;
@@ -75,13 +67,39 @@ function pluginPart(source: PluginSource): PulumiPart {
         throw new ToolchainError(`The Pulumi plugin ${source.name} is missing.`, found.remedy ?? "");
       if ((await canDownload(context.env)) && (await download(context, source.name)))
         return await part.inspect(context);
-      return status("built", await recipe.version(), await buildProgram(context, recipe));
+      return await builtStatus(await buildProgram(context, recipe));
     },
   };
   return part;
 }
 
-/** The plugins that the stack uses. */
+/** A plugin that somebody else made: on PATH and new enough, or installed by the CLI. */
+async function inspectOfficial(context: ToolchainContext, name: string): Promise<PartStatus> {
+  const program = `pulumi-resource-${name}`;
+  const wanted = wantedVersion(name);
+  const unfit: string[] = [];
+  for (const location of findOnPath(program, context.env, [context.cacheDir])) {
+    const version = await pluginVersion(location, "ResourceProvider", context.env);
+    if (version !== undefined && compareVersions(version, wanted) >= 0)
+      return { name: program, version, way: "path", location };
+    unfit.push(`${location} is ${version ?? "of an unknown version"}`);
+  }
+  const downloaded = installedPlugin(context, name, wanted);
+  if (downloaded) return { name: program, version: wanted, way: "downloaded", location: downloaded };
+  const tooOld = unfit.length > 0 ? ` Too old: ${unfit.join(", ")}.` : "";
+  const remedy = `Run \`pulumi plugin install resource ${name} ${wanted}\`.${tooOld}`;
+  return { name: program, way: "missing", remedy };
+}
+
+/** Plugins that only some stacks need, and that have no stand-in: the CLI downloads them when such a stack is deployed. */
+export type CloudPlugin = "cloudflare" | "github";
+
+export const inspectCloudPlugins = async (
+  context: ToolchainContext,
+  names: readonly CloudPlugin[],
+): Promise<PartStatus[]> => await Promise.all(names.map((name) => inspectOfficial(context, name)));
+
+/** The plugins that every stack uses. */
 export const PLUGIN_PARTS: readonly PulumiPart[] = [
   pluginPart({
     name: "command",

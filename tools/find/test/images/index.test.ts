@@ -1,7 +1,9 @@
 /** Images that can neither be pulled nor be stood in for, on the real engine. */
 import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { testContext } from "../../../host/test/support/engine.ts";
+import { join } from "node:path";
+import { close, fakeEngine, testContext } from "../../../host/test/support/engine.ts";
 import { ensureImages } from "../../images/index.ts";
 
 describe("images: what is refused, on the real engine @engine", function () {
@@ -30,4 +32,48 @@ describe("images: what is refused, on the real engine @engine", function () {
     );
     assert.deepEqual(context.said, []);
   });
+
+  for (const [what, message, says] of [
+    [
+      "over its limit",
+      "toomanyrequests: You have reached your pull rate limit",
+      /The registry refuses it \(.*toomanyrequests.*docker login.*mirror\.example\.org\/library\/redis:8-trixie/s,
+    ],
+    [
+      "away",
+      "dial tcp: lookup registry-1.docker.io: no such host",
+      /No container registry answers \(.*dial tcp.*Try again/s,
+    ],
+  ] as const) {
+    it(`a stand-in outside dev, where the registry is ${what}`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), "omniai-images-"));
+      const asked: string[] = [];
+      // The docker CLI is real, and its engine has no image and gets none.
+      const server = await fakeEngine(join(folder, "docker.sock"), (path) => {
+        asked.push(path);
+        if (path.endsWith("/_ping")) return { status: 200, body: "OK" };
+        return path.includes("/images/create")
+          ? { status: 500, body: { message } }
+          : { status: 404, body: { message: "No such image" } };
+      });
+      try {
+        const context = testContext(folder);
+        const given = ensureImages(
+          context,
+          ["redis:8-trixie"],
+          `unix://${join(folder, "docker.sock")}`,
+          false,
+        );
+        await assert.rejects(given, says);
+        assert.ok(asked.some((path) => path.includes("/images/create")));
+        assert.ok(
+          !asked.some((path) => path.includes("/build") || path.includes("/images/json")),
+          asked.join(" "),
+        );
+      } finally {
+        await close(server);
+        rmSync(folder, { recursive: true });
+      }
+    });
+  }
 });

@@ -7,11 +7,11 @@ import { emptyMachine } from "../../../host/test/support/reporter.ts";
 import { languagePart } from "../../pulumi/language.ts";
 
 describe("the language host", () => {
-  it("is the one beside the CLI", () =>
+  it("is the one beside the CLI, with a version of its own", () =>
     withFolder(async (folder) => {
       await programThatSays(join(folder, "bin/pulumi"), "v3.300.1");
-      await programThatSays(join(folder, "bin/pulumi-language-nodejs"), "");
+      await programThatSays(join(folder, "bin/pulumi-language-nodejs"), "v3.301.0");
       const status = await languagePart.inspect(emptyMachine(folder));
-      assert.deepEqual([status.way, status.version], ["path", "3.300.1"]);
+      assert.deepEqual([status.way, status.version], ["path", "3.301.0"]);
     }));
 });
