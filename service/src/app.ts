@@ -78,7 +78,8 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
 function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
   const take: RequestHandler = async (request, response, next) => {
     await auth.requests.take(clientAddress(request, config.trustProxyHops), response);
-    next();
+    // The client left meanwhile. What comes next would wait for a "close" that has been, and hold what it takes.
+    if (!response.destroyed) next();
   };
   return (request, response, next) =>
     request.path === "/events" && request.method !== "POST" ? next() : take(request, response, next);
