@@ -74,6 +74,9 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   };
 }
 
+/** As Express matches it: in any case, with or without a slash at the end. */
+const streamPath = /^\/events\/?$/i;
+
 /** Streams have limits of their own, because a native EventSource that gets 429 never comes back. */
 function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
   const take: RequestHandler = async (request, response, next) => {
@@ -82,7 +85,7 @@ function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
     if (!response.destroyed) next();
   };
   return (request, response, next) =>
-    request.path === "/events" && request.method !== "POST" ? next() : take(request, response, next);
+    request.method === "GET" && streamPath.test(request.path) ? next() : take(request, response, next);
 }
 
 /** What the public port serves. */
