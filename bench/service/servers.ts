@@ -96,7 +96,8 @@ export async function omniai(): Promise<Target> {
     OMNIAI_OPTIONAL_CHECKS: "database,migrations",
     OMNIAI_MAX_STREAMS: many,
     OMNIAI_MAX_STREAMS_PER_ADDRESS: many,
-    OMNIAI_STREAM_CONNECT_BURST: many,
+    // One address gets half of it.
+    OMNIAI_STREAM_CONNECT_BURST: String(2 * Number(many)),
     // One address publishes for all: counted as always, and never refused.
     OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "10000000",
   };

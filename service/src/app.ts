@@ -74,14 +74,18 @@ function closeWhileDraining(isDraining: () => boolean): RequestHandler {
   };
 }
 
+/** As Express matches it: in any case, with or without a slash at the end. */
+const streamPath = /^\/events\/?$/i;
+
 /** Streams have limits of their own, because a native EventSource that gets 429 never comes back. */
 function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
   const take: RequestHandler = async (request, response, next) => {
     await auth.requests.take(clientAddress(request, config.trustProxyHops), response);
-    next();
+    // The client left meanwhile. What comes next would wait for a "close" that has been, and hold what it takes.
+    if (!response.destroyed) next();
   };
   return (request, response, next) =>
-    request.path === "/events" && request.method !== "POST" ? next() : take(request, response, next);
+    request.method === "GET" && streamPath.test(request.path) ? next() : take(request, response, next);
 }
 
 /** What the public port serves. */

@@ -178,6 +178,9 @@ function composeEvents(config: Config, { log }: Stores, counts: EventsMetrics, l
       perUser: config.auth.maxStreamsPerUser,
       rate: config.events.connectRate,
       burst: config.events.connectBurst,
+      // Half of it for one address: whoever comes too often leaves room for the others.
+      ratePerAddress: config.events.connectRate / 2,
+      burstPerAddress: Math.ceil(config.events.connectBurst / 2),
     }),
   };
 }

@@ -52,7 +52,7 @@ export class Auth {
       sessions,
       csrf,
       accessTokens,
-      refreshTokens: new RefreshTokens(pool, auth.refreshTokenMs),
+      refreshTokens: new RefreshTokens(pool, secret, auth.refreshTokenMs),
       apiTokens,
       revocations,
       audit,

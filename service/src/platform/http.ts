@@ -1,6 +1,7 @@
 /** HTTP servers: how they are made, opened and closed. */
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { noteWaiting } from "./pipelined.ts";
 
 /**
  * A server whose timeouts fit behind nginx. It has to keep an idle connection longer than nginx does (60 s). Otherwise
@@ -9,7 +10,10 @@ import type { AddressInfo } from "node:net";
 export function newServer(listener: RequestListener): Server {
   const server = createServer(
     { keepAliveTimeout: 75_000, headersTimeout: 80_000, requestTimeout: 120_000 },
-    listener,
+    (request, response) => {
+      noteWaiting(request, response);
+      listener(request, response);
+    },
   );
   // A stream may be silent between two heartbeats for as long as it likes.
   server.timeout = 0;

@@ -88,7 +88,7 @@ export const problemTypes = {
   "invalid-refresh-token": {
     status: 401,
     title: "Invalid refresh token",
-    when: "The refresh token is unknown, expired, revoked or used already.",
+    when: "The refresh token is unknown, expired or revoked, or was used more than 30 seconds ago.",
   },
   "invalid-report": {
     status: 400,

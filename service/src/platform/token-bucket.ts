@@ -23,4 +23,9 @@ export class TokenBucket {
     this.#tokens--;
     return 0;
   }
+
+  /** Takes back one that passed for nothing. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
 }

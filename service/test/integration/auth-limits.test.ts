@@ -179,11 +179,17 @@ describe("limits", function () {
         const post = await ask(replica, "POST", "/api/events", { body: { type: "t", data: 1 }, headers });
         assert.deepEqual([post.status, slugOf(post)], [429, "rate-limited"]);
         assert.equal((await ask(replica, "GET", "/api/events/poll", { headers })).status, 429);
+        for (const method of ["HEAD", "PUT", "DELETE", "PATCH"]) {
+          const answer = await fetch(`${replica.url}/api/events`, { method, headers });
+          assert.equal(answer.status, 429, method);
+        }
         assert.equal((await ask(replica, "GET", "/healthz")).status, 200);
-        const stream = new SseClient(`${replica.url}/api/events`, headers);
-        await stream.joined();
-        assert.equal(stream.response?.statusCode, 200, "a native EventSource would never come back");
-        stream.close();
+        for (const path of ["/api/events", "/API/Events/"]) {
+          const stream = new SseClient(`${replica.url}${path}`, headers);
+          await stream.joined();
+          assert.equal(stream.response?.statusCode, 200, "a native EventSource would never come back");
+          stream.close();
+        }
         assert.equal(
           (await ask(replica, "GET", "/api/openapi.json", { headers: from(ownAddress()) })).status,
           200,

@@ -133,6 +133,27 @@ describe("connections of streams", function () {
     await eventually("all given back", () => service.streams.size === 0, 5000);
   });
 
+  it("gives back the places and the bytes of everything that waits behind a stream on its connection", async () => {
+    const few = await startInstance({
+      OMNIAI_MAX_STREAMS_PER_ADDRESS: "20",
+    });
+    try {
+      const ask = "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n";
+      const unsent = "POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+      const pipelined = raw(`${ask.repeat(20)}${unsent}Content-Length: 1000\r\n\r\n{`, few);
+      await eventually("joined", () => pipelined.got().includes("event: hb"));
+      const all = Array.from({ length: 19 }, () => raw(ask, few));
+      await eventually("as many as there are places beside it", () => few.streams.size === 20);
+      await eventually("joined, too", () => all.every(({ got }) => got().includes("event: hb")));
+      const metrics = await (await fetch(`${few.internalUrl}/metrics`)).text();
+      assert.equal(/^omniai_request_body_bytes (\d+)$/m.exec(metrics)?.[1], "0");
+      assert.equal(pipelined.got().match(/HTTP\/1\.1 /g)?.length, 1, "nothing else is answered there");
+      assert.equal(pipelined.socket.destroyed, false);
+    } finally {
+      await few.stop();
+    }
+  });
+
   it("drops a client that takes nothing, and counts it", async () => {
     const { socket, got } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n");
     await eventually("joined", () => got().includes("event: hb"));

@@ -210,7 +210,7 @@ describe("limits of streams", function () {
     const instance = await startInstance({
       OMNIAI_MAX_STREAMS_PER_ADDRESS: "2",
       OMNIAI_TRUST_PROXY_HOPS: "1",
-      OMNIAI_STREAM_CONNECT_BURST: "4",
+      OMNIAI_STREAM_CONNECT_BURST: "6",
       OMNIAI_STREAM_CONNECT_RATE: "0.1",
     });
     const connect = (address: string): SseClient =>
@@ -227,9 +227,21 @@ describe("limits of streams", function () {
     mine[0]?.close();
     await eventually("given back", () => instance.streams.size === 2);
     const again = await connect("2001:db8:0:100::4").joined();
-    // The fourth token is spent.
-    await rejected(connect("192.0.2.1"));
-    for (const client of [...mine, other, again]) client.close();
+    again.close();
+    await eventually("given back again", () => instance.streams.size === 2);
+    // Half of the tokens are for one address.
+    await rejected(connect("2001:db8:0:100::5"));
+    const refused = (address: string): Promise<Response> =>
+      fetch(`${instance.url}/api/events?topics=!`, { headers: { "x-forwarded-for": address } });
+    // A request that is refused uses up what its own address has, and nothing of the others.
+    for (let i = 0; i < 10; i++) {
+      const { status } = await refused("192.0.2.9");
+      assert.equal(status, i < 3 ? 400 : 200, "rejected within a stream when it comes too often");
+    }
+    const newcomers = [await connect("192.0.2.1").joined(), await connect("192.0.2.2").joined()];
+    // The sixth token is spent.
+    await rejected(connect("192.0.2.3"));
+    for (const client of [...mine, other, ...newcomers]) client.close();
     await eventually("all gone", () => instance.streams.size === 0);
     await instance.stop();
   });

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import pg from "pg";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";
+import { hashToken } from "../../src/auth/credentials/secrets.ts";
 import { DEFAULT_SCOPES, type Scope } from "../../src/auth/principal.ts";
 import { Users, type User } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
@@ -182,6 +183,16 @@ export async function loginTokens(instance: { url: string }, user: { name: strin
   });
   if (status !== 200) throw new Error(`login: ${status}`);
   return body;
+}
+
+/** As if the token had been used longer ago than it may come again. */
+export async function endLeeway(refreshToken: string): Promise<void> {
+  const { rowCount } = await (
+    await testPool()
+  ).query("UPDATE refresh_tokens SET used_at = used_at - interval '31 seconds' WHERE hash = $1", [
+    hashToken(refreshToken),
+  ]);
+  if (rowCount !== 1) throw new Error("no such refresh token");
 }
 
 export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });

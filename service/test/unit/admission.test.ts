@@ -7,7 +7,8 @@ import { clientAddress, normalAddress } from "../../src/platform/address.ts";
 import { Admission, type Admitted } from "../../src/events/http/admission.ts";
 
 describe("Admission", () => {
-  const limits = { perProcess: 5, perAddress: 2, perUser: 2, rate: 10, burst: 3 };
+  const anyRate = { ratePerAddress: 1e9, burstPerAddress: 1e9 };
+  const limits = { perProcess: 5, perAddress: 2, perUser: 2, rate: 10, burst: 3, ...anyRate };
 
   it("bounds streams per address and per process", () => {
     const admission = new Admission({ ...limits, burst: 100 });
@@ -37,6 +38,39 @@ describe("Admission", () => {
     assert.ok(admission.enter("b"));
   });
 
+  it("bounds how fast the streams of one address come, and leaves the rest to the others", () => {
+    let now = 0;
+    const own = { ratePerAddress: 5, burstPerAddress: 2 };
+    const admission = new Admission({ ...limits, ...own, perAddress: 100, rate: 0 }, () => now);
+    const enter = (address: string): boolean => admission.enter(address) !== undefined;
+    assert.deepEqual([enter("a"), enter("a"), enter("a")], [true, true, false]);
+    assert.deepEqual([enter("b"), enter("b")], [true, false], "the third token of all was the last one");
+    const recovering = new Admission({ ...limits, ...own, perAddress: 100 }, () => now);
+    assert.ok(recovering.enter("a") && recovering.enter("a"));
+    now += 200;
+    assert.ok(recovering.enter("a"));
+    assert.equal(recovering.enter("a"), undefined);
+  });
+
+  it("gives the token of all back for what became no stream, and never that of its address", () => {
+    const own = { ratePerAddress: 0, burstPerAddress: 10 };
+    const admission = new Admission({ ...limits, ...own, rate: 0 }, () => 0);
+    for (let i = 0; i < 10; i++) {
+      const admitted = admission.enter("a");
+      assert.ok(admitted, String(i));
+      admission.leave(admitted);
+      admission.leave(admitted);
+    }
+    assert.equal(admission.enter("a"), undefined);
+    for (let i = 0; i < 3; i++) {
+      const admitted = admission.enter("b");
+      assert.ok(admitted, String(i));
+      admission.open(admitted);
+      admission.leave(admitted);
+    }
+    assert.equal(admission.enter("b"), undefined, "a stream has used its token for good");
+  });
+
   it("bounds the streams of a user wherever they come from, and never mistakes a user for an address", () => {
     const admission = new Admission({ ...limits, burst: 100 });
     const first = admission.enter("a", "u");
@@ -57,6 +91,7 @@ describe("Admission", () => {
     assert.equal(admission.size, 2);
     admission.leave(third);
     assert.equal(admission.size, 2, "once");
+    admission.open(first);
     admission.leave(first);
     const again = admission.enter("c");
     assert.ok(again && admission.claim(again, "u"), "the user has a place again, and the rate its token");
@@ -67,7 +102,8 @@ describe("Admission", () => {
   it("gives back exactly what was taken, however often it is asked to", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(3), fc.boolean(), fc.nat(20))), (steps) => {
-        const admission = new Admission({ perProcess: 8, perAddress: 3, perUser: 9, rate: 1e9, burst: 1e9 });
+        const many = { perProcess: 8, perAddress: 3, perUser: 9, rate: 1e9, burst: 1e9 };
+        const admission = new Admission({ ...many, ...anyRate });
         const all: Admitted[] = [];
         for (const [address, isEntering, which] of steps) {
           const some = all[which % Math.max(1, all.length)];

@@ -56,7 +56,8 @@ export function identify(parts: IdentifyParts, options: IdentifyOptions): Reques
       if (!(options.isLenient && error instanceof AuthUnavailable)) throw error;
       response.locals.authUnavailable = true;
     }
-    next();
+    // The client left meanwhile. What comes next would wait for a "close" that has been, and hold what it takes.
+    if (!response.destroyed) next();
   };
 }
 

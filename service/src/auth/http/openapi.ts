@@ -92,7 +92,9 @@ export const AUTH_OPERATIONS: readonly Operation[] = [
     method: "post",
     path: "/api/auth/refresh",
     summary: "The next pair of tokens",
-    description: "A refresh token can be used once. Using it again ends the whole login.",
+    description:
+      "A refresh token is used once. When no answer came, the same token can be sent again for 30 seconds after its " +
+      "first use, and gives the newest refresh token of its login. Using it later ends the whole login.",
     body: { schema: refreshSchema },
     responses: {
       200: jsonAnswer("The next pair.", tokensSchema),

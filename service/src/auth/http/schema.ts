@@ -67,7 +67,7 @@ export const tokensSchema = z.strictObject({
   tokenType: z.literal("Bearer"),
   accessToken: z.string(),
   expiresIn: z.int().describe("Seconds."),
-  refreshToken: z.string().describe("Good once; the answer to it has the next."),
+  refreshToken: z.string().describe("Good for one refresh; the answer to that has the next."),
   refreshExpiresAt: time,
   user: userSchema,
   scopes: z.array(z.enum(SCOPES)),

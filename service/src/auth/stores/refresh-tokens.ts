@@ -1,7 +1,8 @@
 /** Refresh tokens and their families, in PostgreSQL. */
+import { createHmac } from "node:crypto";
 import type pg from "pg";
 import type { Scope } from "../principal.ts";
-import { hashToken, randomToken } from "../credentials/secrets.ts";
+import { deriveKey, hashToken, isSame, randomToken } from "../credentials/secrets.ts";
 import { ask, toUser, USER_COLUMNS, type User } from "./users.ts";
 
 const PREFIX = "omniai_rt_";
@@ -14,7 +15,7 @@ export interface Refreshed {
   readonly expiresAt: Date;
   readonly user: User;
 }
-/** A token that was used before: its family is revoked by the time this is returned. */
+/** A token that came again after its leeway: its family is revoked by the time this is returned. */
 export interface Reused {
   readonly kind: "reused";
   readonly familyId: string;
@@ -30,18 +31,40 @@ interface Row {
   readonly expires_at: Date;
 }
 
+const LIVING_FAMILY = `SELECT ${USER_COLUMNS}, f.id AS family_id, f.expires_at
+  FROM refresh_tokens t JOIN token_families f ON f.id = t.family_id JOIN users u ON u.id = f.user_id`;
+const IS_ALIVE = "f.revoked_at IS NULL AND f.expires_at > now() AND u.disabled_at IS NULL";
+
+function refreshed(row: Row, token: string): Refreshed {
+  const { family_id: familyId, expires_at: expiresAt } = row;
+  return { kind: "refreshed", token, familyId, expiresAt, user: toUser(row) };
+}
+
 /**
- * Each refresh token can be used once, and gives the next one of its family. A token that comes a second time was copied,
- * and nobody knows by whom, so the family ends (RFC 9700 4.14.2). That also hits a client that lost an answer and asks
- * again: it has to log in.
+ * How long after its first use a token may come again, in seconds: its client got no answer, or two tabs share it. Longer
+ * than a client waits until it tries again after a 503.
+ */
+const LEEWAY_SECONDS = 30;
+/** More successors than a family can get within the leeway, unless a client refreshes many times a second. */
+const MAX_STEPS = 100;
+
+/**
+ * Each refresh token can be used once, and gives the next one of its family. For some seconds it gives the newest token of
+ * its family again, so that a lost answer logs nobody out. A token that comes later was copied, and nobody knows by whom,
+ * so the family ends (RFC 9700 4.14.2).
+ *
+ * The database has hashes only, so a successor that was given out could not be read there a second time. It is made of
+ * its predecessor and a key instead, and every replica makes the same one.
  */
 export class RefreshTokens {
   readonly #pool: pg.Pool;
   readonly #lifetimeMs: number;
+  readonly #key: Buffer;
 
-  constructor(pool: pg.Pool, lifetimeMs: number) {
+  constructor(pool: pg.Pool, secret: string, lifetimeMs: number) {
     this.#pool = pool;
     this.#lifetimeMs = lifetimeMs;
+    this.#key = deriveKey(secret, "refresh tokens");
   }
 
   async createFamily(userId: string): Promise<{ token: string; familyId: string; expiresAt: Date }> {
@@ -60,22 +83,49 @@ export class RefreshTokens {
 
   /** Undefined for an unknown token, or when it, its family or its user has ended. */
   async use(token: string): Promise<Refreshed | Reused | undefined> {
-    const next = PREFIX + randomToken();
-    // In one statement, so that only one of several clients with the same token gets the next one.
+    return (await this.#rotate(token)) ?? (await this.#repeat(token)) ?? (await this.#revokeReused(token));
+  }
+
+  #successorOf(token: string): string {
+    return PREFIX + createHmac("sha256", this.#key).update(token).digest("base64url");
+  }
+
+  async #rotate(token: string): Promise<Refreshed | undefined> {
+    const next = this.#successorOf(token);
+    // In one statement, so that only one of several clients with the same token makes the next one. It locks the family
+    // first, so that a family whose end was written before gives none.
     const [row] = await ask<Row>(
       this.#pool,
-      `WITH t AS (UPDATE refresh_tokens t SET used_at = now() FROM token_families f, users u
-           WHERE t.hash = $1 AND t.used_at IS NULL AND f.id = t.family_id AND u.id = f.user_id
-             AND f.revoked_at IS NULL AND f.expires_at > now() AND u.disabled_at IS NULL
-           RETURNING t.family_id, f.expires_at, f.user_id),
+      `WITH f AS (${LIVING_FAMILY} WHERE t.hash = $1 AND ${IS_ALIVE} FOR UPDATE OF f),
+         t AS (UPDATE refresh_tokens t SET used_at = now() FROM f
+           WHERE t.hash = $1 AND t.used_at IS NULL AND f.family_id = t.family_id RETURNING t.family_id),
          n AS (INSERT INTO refresh_tokens (hash, family_id) SELECT $2, family_id FROM t)
-       SELECT ${USER_COLUMNS}, t.family_id, t.expires_at FROM t JOIN users u ON u.id = t.user_id`,
+       SELECT f.* FROM f JOIN t USING (family_id)`,
       [hashToken(token), hashToken(next)],
     );
-    if (row) {
-      const { family_id: familyId, expires_at: expiresAt } = row;
-      return { kind: "refreshed", token: next, familyId, expiresAt, user: toUser(row) };
+    return row && refreshed(row, next);
+  }
+
+  /** The newest token of the family again, while the leeway of this one lasts. */
+  async #repeat(token: string): Promise<Refreshed | undefined> {
+    const [row] = await ask<Row & { newest: Buffer }>(
+      this.#pool,
+      `WITH f AS (${LIVING_FAMILY}
+           WHERE t.hash = $1 AND t.used_at > now() - make_interval(secs => $2) AND ${IS_ALIVE} FOR SHARE OF f)
+       SELECT f.*, n.hash AS newest FROM f JOIN refresh_tokens n USING (family_id) WHERE n.used_at IS NULL`,
+      [hashToken(token), LEEWAY_SECONDS],
+    );
+    if (!row) return undefined;
+    let next = token;
+    for (let step = 0; step < MAX_STEPS; step++) {
+      next = this.#successorOf(next);
+      if (isSame(hashToken(next), row.newest)) return refreshed(row, next);
     }
+    // The stack's secret was changed in between, so the newest token cannot be made again.
+    return undefined;
+  }
+
+  async #revokeReused(token: string): Promise<Reused | undefined> {
     // Also one that was revoked already: whoever asks again may do so because the replicas could not be told. For as long
     // as its access tokens may live; later there is nothing to tell, and not every copy that comes by is worth it.
     const [reused] = await ask<{ family_id: string; user_id: string }>(

@@ -136,7 +136,10 @@ function start(request: Request, response: Response, opening: Opening, options: 
   stream.client = opening.client;
   options.streams.add(stream);
   if (opening.owner) options.auth.streams.add(stream, opening.owner);
-  if (admitted) stream.onClose(() => options.admission.leave(admitted));
+  if (admitted) {
+    options.admission.open(admitted);
+    stream.onClose(() => options.admission.leave(admitted));
+  }
   if (refusal) {
     options.rejectedStreams.add(
       stream,

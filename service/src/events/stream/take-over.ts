@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
+import { closeWaiting } from "../../platform/pipelined.ts";
 
 type FreeParser = (parser: unknown, request: IncomingMessage, socket: Socket) => void;
 /** What http keeps on its sockets without saying so in the types. */
@@ -21,7 +22,8 @@ const freeParser = ((): FreeParser | undefined => {
 /**
  * Takes the connection of a response whose headers are out away from `http`, as it does itself for an upgrade. The request,
  * the response, their parser and what Express keeps are a good part of what an open stream costs, and none of it is used
- * again. From then on the caller owns the socket, frames the chunks of the body, and ends the connection.
+ * again. From then on the caller owns the socket, frames the chunks of the body, and ends the connection. Requests that
+ * wait behind it on the connection are closed without an answer.
  *
  * Do not call it from within the request's own handler, where the parser still works.
  *
@@ -34,6 +36,7 @@ export function takeOver(request: IncomingMessage, response: ServerResponse): So
   response.detachSocket(socket);
   for (const event of ["data", "end", "close", "drain", "error", "timeout"]) socket.removeAllListeners(event);
   freeParser(socket.parser, request, socket);
+  closeWaiting(socket);
   socket.setTimeout(0);
   // Whatever else the client sends is read and dropped, or the end of its side would not be seen.
   socket.on("end", hangUp);

@@ -94,7 +94,7 @@ const events = z.object({
   maxStreams: whole("OMNIAI_MAX_STREAMS", 2500, 1, 1_000_000),
   /** Open streams of one address (IPv6: of one /56). */
   maxStreamsPerAddress: whole("OMNIAI_MAX_STREAMS_PER_ADDRESS", 500, 1, 1_000_000),
-  /** New streams a second of this process, over time and at once. */
+  /** New streams a second of this process, over time and at once. One address gets half of them. */
   connectRate: decimalNumber("OMNIAI_STREAM_CONNECT_RATE", 500, 0.1, 1_000_000),
   connectBurst: whole("OMNIAI_STREAM_CONNECT_BURST", 2500, 1, 1_000_000),
   /** Proxies in front that append to X-Forwarded-For: 1 behind the edge; 0 takes the socket's address. */
