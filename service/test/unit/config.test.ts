@@ -114,6 +114,15 @@ describe("loadConfig", () => {
     assert.ok(both.includes(problem));
   });
 
+  it("refuses a budget of bodies in which the longest body of one address never fits", () => {
+    const longest = { OMNIAI_BODY_LIMIT_BYTES: "4000000" };
+    assert.deepEqual(problemsOf({ ...longest, OMNIAI_PORT: "eighty" }), [
+      'OMNIAI_PORT: "eighty" is not allowed; allowed is a whole number from 0 to 65535',
+      "OMNIAI_BODY_BYTES: the value is not allowed; allowed is at least twice OMNIAI_BODY_LIMIT_BYTES, because one address gets half of it",
+    ]);
+    assert.equal(loadConfig({ ...longest, OMNIAI_BODY_BYTES: "8000000" }).bodyBytes, 8_000_000);
+  });
+
   it("refuses names that it does not know, with the nearest that it does, beside all wrong values", () => {
     const problems = problemsOf({
       OMNIAI_CORS_ORIGNS: "https://a.github.io",

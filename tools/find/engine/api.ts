@@ -60,9 +60,9 @@ function addressOf(
 
 /** Asks the engine who it is. */
 export async function askEngine(host: string, env: NodeJS.ProcessEnv): Promise<EngineAnswer> {
-  const client = await engineClient(host, env);
-  if (client === undefined) return await askByCli(host, env);
   try {
+    const client = await engineClient(host, env);
+    if (client === undefined) return await askByCli(host, env);
     const engine = readVersion(await client.version({ abortSignal: AbortSignal.timeout(ANSWER_MS) }));
     if (engine) return { reached: true, engine };
     return { reached: false, why: "refused", detail: "its answer names no version" };

@@ -249,6 +249,7 @@ const lifecycle = z.object({
   wedgedMs: seconds("OMNIAI_WEDGED_SECONDS", 10, 0, 600),
 });
 
+const bodyLimits = z.object({ bodyLimitBytes: z.number(), bodyBytes: z.number() });
 const ports = z.object({ port: z.number(), internalPort: z.number() });
 
 export const configSchema = z
@@ -282,6 +283,13 @@ export const configSchema = z
     reports,
     providers,
     lifecycle,
+  })
+  .refine(({ bodyLimitBytes, bodyBytes }) => bodyLimitBytes * 2 <= bodyBytes, {
+    ...sentence(
+      "the value is not allowed; allowed is at least twice OMNIAI_BODY_LIMIT_BYTES, because one address gets half of it",
+    ),
+    path: ["bodyBytes"],
+    when: ({ value }) => bodyLimits.safeParse(value).success,
   })
   .refine(({ port, internalPort }) => port === 0 || port !== internalPort, {
     ...sentence("OMNIAI_PORT's value is not allowed; allowed is another port"),

@@ -52,6 +52,19 @@ describe("engine: asking it", () => {
     assert.ok(!gone.reached && gone.why === "absent", JSON.stringify(gone));
   });
 
+  it("names what is wrong with DOCKER_HOST's companions, which the client reads by itself", async () => {
+    const certificates = process.env["DOCKER_CERT_PATH"];
+    process.env["DOCKER_HOST"] = "tcp://127.0.0.1:1";
+    process.env["DOCKER_CERT_PATH"] = "/there/are/none";
+    try {
+      const answer = await askEngine("tcp://127.0.0.1:1", process.env);
+      assert.ok(!answer.reached && answer.detail.includes("/there/are/none/ca.pem"), JSON.stringify(answer));
+    } finally {
+      if (certificates === undefined) delete process.env["DOCKER_CERT_PATH"];
+      else process.env["DOCKER_CERT_PATH"] = certificates;
+    }
+  });
+
   it("treats a refusal and nonsense as no answer, and says why", () =>
     withFolder(async (folder) => {
       for (const [name, status, body, why] of [
