@@ -231,10 +231,11 @@ export class Workload extends pulumi.ComponentResource {
       provider: args.engine.provider,
       dependsOn: [...(args.dependsOn ?? [])],
       deleteBeforeReplace: args.kind === "singleton",
-      // The provider silently ignores a changed health check, init or tmpfs. "#initerror" is the engine's mark of a
-      // container that never became healthy: without it the next run would accept that container and delete the old
-      // one.
-      replaceOnChanges: ["healthcheck", "init", "tmpfs", "#initerror"],
+      // The provider silently ignores a changed health check, init or tmpfs. It starts a stopped container in place
+      // ("mustRun"), without waiting for its health, and before the program can know its new address. "#initerror" is
+      // the engine's mark of a container that never became healthy: without it the next run would accept that container
+      // and delete the old one.
+      replaceOnChanges: ["healthcheck", "init", "tmpfs", "mustRun", "#initerror"],
     });
     const limits = dockerCommand(
       logicalName,

@@ -90,6 +90,11 @@ describe("the program, for the stacks of this repository", () => {
     }
   });
 
+  it("has a container that was stopped made anew, so that its health is waited for and its address is known", () => {
+    for (const { name, replaceOnChanges } of STACKS.flatMap((stack) => program(stack).of(CONTAINER)))
+      assert.ok(replaceOnChanges.includes("mustRun"), name);
+  });
+
   it("publishes ports in dev, on the loopback, and none where there is a tunnel", () => {
     const ports = (stack: Stack) =>
       program(stack)

@@ -25,6 +25,8 @@ export interface Declared {
   readonly provider: string;
   /** Outputs that are kept as secrets whatever the provider says of them. */
   readonly secretOutputs: readonly string[];
+  /** What replaces it where the provider would change it in place. */
+  readonly replaceOnChanges: readonly string[];
 }
 
 /** A call of a provider's function. */
@@ -120,6 +122,7 @@ const describe = (
   // A reference to a provider ends with its id.
   provider: typeAndName(request.getProvider().split("::").slice(0, -1).join("::")),
   secretOutputs: request.getAdditionalsecretoutputsList(),
+  replaceOnChanges: request.getReplaceonchangesList(),
 });
 
 const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>
