@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { dockerCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
+import { fromProgram } from "../../resources/program-folder.ts";
 import { createPassword } from "../../resources/password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { Workload } from "../../workload.ts";
@@ -199,7 +200,7 @@ export class Backend extends pulumi.ComponentResource {
     const name = imageOf(build);
     const fromSources = context && {
       build: {
-        context: context.folder,
+        context: fromProgram(context.folder),
         dockerfile: "service/Dockerfile",
         tags: [name],
         buildArgs: { NODE_IMAGE: nodeImage },

@@ -2,6 +2,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { fromProgram } from "../../resources/program-folder.ts";
 import { contentHash, packFiles } from "../../resources/archive.ts";
 import { dockerCommand, localCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
@@ -151,7 +152,7 @@ export class Edge extends pulumi.ComponentResource {
       {
         script: 'node "$SCRIPT" $HOSTS',
         environment: {
-          SCRIPT: `${import.meta.dirname}/certificate.ts`,
+          SCRIPT: fromProgram(`${import.meta.dirname}/certificate.ts`),
           HOSTS: args.certificateHosts.join(" "),
         },
         triggers: [args.certificateHosts.join(" "), args.certificateSerial],
