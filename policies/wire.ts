@@ -1,7 +1,7 @@
 /**
  * What the engine tells and @pulumi/policy (1.21.0) does not pass on: which stack this is, its config, which values are
  * secrets, and whether the run is a preview. The handlers are wrapped where the package gives them to the gRPC server;
- * test/private-interfaces.test.ts notices when that changes.
+ * policies/test/private-interfaces.test.ts notices when that changes.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { runtime } from "@pulumi/pulumi";

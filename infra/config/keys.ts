@@ -7,7 +7,8 @@ export interface ConfigProblem {
   /** A key of Pulumi.yaml, or one of a provider with its namespace, such as cloudflare:apiToken. */
   readonly key: string;
   readonly value: unknown;
-  readonly allowed: string;
+  /** Undefined for a key that does not exist: no value of it is right. */
+  readonly allowed?: string;
   /** The part of the value that is meant; default: all of it. */
   readonly path?: readonly string[];
 }

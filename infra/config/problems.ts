@@ -30,6 +30,12 @@ function shown({ key, value }: ConfigProblem): string {
 
 function describe(stack: string, problem: ConfigProblem): string {
   const place = placeOf(problem);
+  if (problem.allowed === undefined) {
+    return (
+      `  ${place} is not a key of this project; a typing error would leave the right key at its default.\n` +
+      `    Correct its name (Pulumi.yaml lists all keys), or remove it with: pulumi config rm ${place} --stack ${stack}`
+    );
+  }
   const flags = problem.path === undefined ? "" : " --path";
   const value = isHidden(problem.key) ? "--secret" : "VALUE";
   return (
@@ -72,8 +78,7 @@ export function findProblems(
   const problems: ConfigProblem[] = [];
   const values: Record<string, unknown> = {};
   for (const key of Object.keys(raw).filter((name) => schemaOf(name) === undefined)) {
-    const allowed = `the keys of Pulumi.yaml: ${Object.keys(configSchema.shape).join(", ")}`;
-    problems.push({ key, value: raw[key], allowed });
+    problems.push({ key, value: raw[key] });
   }
   for (const [key, schema] of Object.entries(configSchema.shape)) {
     if (hidden.has(key)) continue;

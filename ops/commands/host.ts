@@ -1,7 +1,7 @@
 /** `npm run host`: prepares the stack's machine and deploys nothing, because a bare machine has no engine to ask. */
-import type { CommonOptions } from "../stack/place.ts";
+import type { CommonOptions, Place } from "../stack/place.ts";
 import { runPreview, runPulumi } from "../stack/run.ts";
-import { openStackAlone } from "../stack/session.ts";
+import { deployablePlace, openStackAlone } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
 import { exit, InterruptedError, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -17,16 +17,20 @@ export const hostTargets = (stack: string, project: string): string[] => [
   `urn:pulumi:${stack}::${project}::omniai:host:Host$command:remote:Command::*`,
 ];
 
+/** @throws OpsError when there is nothing to prepare, before anybody is asked or waits for a tool. */
+function checkPreparesHost({ stack, settings }: Place): void {
+  if (settings.config.hostPrepare === true) return;
+  throw new OpsError(
+    `Stack ${stack} prepares no host: omniai:hostPrepare is false.`,
+    'Set it, and the other host keys ("A remote host" in docs/environments.md).',
+    exit.usage,
+  );
+}
+
 export async function host(options: HostOptions): Promise<void> {
+  checkPreparesHost(deployablePlace(options));
   if (!options.yes) requireTerminal();
   const { stack, settings, handle } = await openStackAlone(options, { create: true, lock: "host" });
-  if (settings.config.hostPrepare !== true) {
-    throw new OpsError(
-      `Stack ${stack} prepares no host: omniai:hostPrepare is false.`,
-      'Set it, and the other host keys ("A remote host" in docs/environments.md).',
-      exit.usage,
-    );
-  }
   const target = hostTargets(stack, settings.project);
   const title = `previewing the host of stack ${stack}`;
   await runPreview(handle, { title, show: true, target, diff: true });

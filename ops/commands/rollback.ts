@@ -2,7 +2,7 @@
  * `npm run rollback`: goes back to a version that was good, from its kept image, the same way as a deploy: new replicas
  * are healthy before the edge is switched to them and the old ones leave. It covers the service's image and the stack's
  * config. The program, the images of other workloads and the database stay as they are: migrations only go forward, and
- * are written so that the version before them works with them too (docs/decisions/0018).
+ * are written so that the version before them works with them too (docs/decisions/0018-rollback.md).
  */
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";

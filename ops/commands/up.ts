@@ -4,7 +4,7 @@ import { deploy, prepare, summarise } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
 import { runPreview } from "../stack/run.ts";
-import { openSession, type Session } from "../stack/session.ts";
+import { deployablePlace, openSession, type Session } from "../stack/session.ts";
 import { failedResources, nameOf, type State } from "../stack/state.ts";
 import { say, signals } from "../stack/this-process.ts";
 import { committedConfig, removeObsolete, sourceBuild } from "../stack/versions.ts";
@@ -27,7 +27,11 @@ export const refreshes = (state: State, asked: boolean): boolean =>
 
 export async function up(options: UpOptions): Promise<void> {
   const asks = options.stack !== "dev" && !options.yes;
-  if (asks) requireTerminal();
+  if (asks) {
+    // First, because --yes would not help an unknown stack or a wrong config.
+    deployablePlace(options);
+    requireTerminal();
+  }
   const session = await openSession(options, { create: true, lock: "up" });
   const { stack, handle, settings, audit } = session;
   const state = await prepare(session);

@@ -1,4 +1,4 @@
-/** Where the state of the stacks lies and how their secrets are kept (docs/decisions/0006). */
+/** Where the state of the stacks lies and how their secrets are kept (docs/decisions/0006-state-and-salt.md). */
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -18,6 +18,9 @@ export interface ConfigFiles {
   readonly stackFile?: Values;
 }
 
+/** A YAML error ends its first line with a colon, because the lines of the file follow. */
+const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/:$/, ".");
+
 /** A mapping out of a YAML file. @throws OpsError that names the file */
 export function readYaml(file: string): Values {
   const name = basename(file);
@@ -26,7 +29,7 @@ export function readYaml(file: string): Values {
     value = parse(readFileSync(file, "utf8")) ?? {};
   } catch (error) {
     throw new OpsError(
-      `${name} cannot be read: ${(error as Error).message.split("\n")[0]}`,
+      `${name} cannot be read: ${firstLine((error as Error).message)}`,
       "Correct the file; `git diff` shows what changed in it.",
       exit.usage,
       { cause: error },

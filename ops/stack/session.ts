@@ -64,9 +64,15 @@ interface Ready {
   readonly tools: Toolchain;
 }
 
+/** A stack that could be deployed, as far as its files say. A command that asks calls it before it asks. @throws OpsError */
+export function deployablePlace(options: CommonOptions, onlyLooking = false): Place {
+  const place = findPlace(options, onlyLooking);
+  checkConfig(place.stack, place.settings);
+  return place;
+}
+
 async function makeReady(options: CommonOptions, needs: Needs): Promise<Ready> {
-  const place = findPlace(options, needs.onlyLooking);
-  if (needs.create) checkConfig(place.stack, place.settings);
+  const place = (needs.create ? deployablePlace : findPlace)(options, needs.onlyLooking);
   signals.begin({ title: "making the tools ready" });
   return { place, tools: await prepareTools(place.context) };
 }

@@ -11,7 +11,7 @@ export interface KeepAliveLadder {
   readonly clientTold: number;
   /** When a tunnel in front has to let go (cloudflared's `proxy-keepalive-timeout`, 90 s by default). */
   readonly tunnel: number;
-  /** When the edge lets go of a client, and how long a reload keeps the connection (docs/decisions/0009). */
+  /** When the edge lets go of a client, and how long a reload keeps the connection (docs/decisions/0009-keepalive.md). */
   readonly edge: number;
   /** When the edge lets go of a replica. */
   readonly upstream: number;

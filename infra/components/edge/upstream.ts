@@ -22,7 +22,7 @@ interface Attachment {
  * Pure: a replica as an upstream.
  * @param network the network that the edge shares with the replicas.
  * @throws pulumi.RunError when the replica's address there is not known: by its name alone, the first requests after a
- *   reload of nginx would be lost (docs/decisions/0004).
+ *   reload of nginx would be lost (docs/decisions/0004-upstreams-by-address-and-name.md).
  */
 export function planUpstream(name: string, network: string, attachments: readonly Attachment[]): Upstream {
   const address = attachments.find(({ networkName }) => networkName === network)?.ipAddress;

@@ -1,6 +1,7 @@
 /**
  * `npm run drift`: whether what runs is what is declared. It compares the engine with the state, because the provider does
- * not read everything back, and then asks Pulumi for a preview after a refresh (docs/decisions/0024). It changes nothing.
+ * not read everything back, and then asks Pulumi for a preview after a refresh. It changes nothing
+ * (docs/decisions/0024-drift-looks-first.md).
  */
 import { exportState, type StackHandle } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";

@@ -33,7 +33,7 @@ describe("the config files of a stack", () => {
         writeFileSync(join(root, "Pulumi.dev.yaml"), text);
         assert.throws(
           () => readConfigFiles(root, "dev"),
-          /^OpsError: Pulumi\.dev\.yaml (cannot be read|is not a mapping)/,
+          /^OpsError: Pulumi\.dev\.yaml (cannot be read: .*|is not a mapping.*)\.$/,
         );
       }
       writeFileSync(join(root, "Pulumi.yaml"), "config: {}\n");

@@ -106,7 +106,9 @@ describe("a config that the program would refuse", () => {
       assert.match(error.message, /omniai:corsOrigins is "a"; allowed: a list of exact origins/);
       assert.match(error.message, /omniai:edgeMemory is 1;/);
       assert.match(error.message, /omniai:httpsPort is 8080; allowed: any port but omniai:httpPort/);
-      assert.match(error.message, /omniai:nosuch is 1; allowed: the keys of Pulumi.yaml/);
+      assert.match(error.message, /omniai:nosuch is not a key of this project/);
+      assert.match(error.message, /pulumi config rm omniai:nosuch --stack dev/);
+      assert.doesNotMatch(error.message, /config set omniai:nosuch/);
       assert.match(error.message, /pulumi config set omniai:edgeMemory VALUE --stack dev/);
       return true;
     });

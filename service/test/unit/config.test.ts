@@ -137,6 +137,14 @@ describe("loadConfig", () => {
     assert.match(problems[2] ?? "", /^OMNIAI_PORT: "eighty"/);
   });
 
+  it("suggests no name for one that is like none", () => {
+    for (const name of ["OMNIAI_CACHE", "OMNIAI_E2E", "OMNIAI_REPLICAS"])
+      assert.deepEqual(problemsOf({ [name]: "x" }), [
+        `${name}: the service does not know this name. Correct the name, or remove the variable`,
+      ]);
+    assert.match(problemsOf({ OMNIAI_PROT: "1" })[0] ?? "", /did you mean OMNIAI_PORT\?/);
+  });
+
   it("has one variable for each value", () => {
     assert.equal(new Set(VARIABLE_NAMES).size, VARIABLE_NAMES.length);
     assert.ok(VARIABLE_NAMES.length > 50);

@@ -50,6 +50,9 @@ function variablesOf(schema: z.core.$ZodType): Variable[] {
   return Object.values(shapeOf(schema) ?? {}).flatMap(variablesOf);
 }
 
+/** What the names of the service's own variables begin with. */
+const PREFIX = "OMNIAI_";
+
 /** The names of all variables that the service reads. */
 export const VARIABLE_NAMES: readonly string[] = variablesOf(configSchema).map(({ name }) => name);
 
@@ -65,12 +68,13 @@ export function loadConfig(environment: Environment): Config {
 /** A typing error would otherwise leave the default in force, and nobody would notice. */
 function unknownNames(environment: Environment): string[] {
   return Object.keys(environment)
-    .filter((name) => name.startsWith("OMNIAI_") && !VARIABLE_NAMES.includes(name))
-    .map(
-      (name) =>
-        `${name}: the service does not know this name; did you mean ${nearestTo(name, VARIABLE_NAMES)}? ` +
-        "Correct the name, or remove the variable",
-    );
+    .filter((name) => name.startsWith(PREFIX) && !VARIABLE_NAMES.includes(name))
+    .map((name) => {
+      const nearest = nearestTo(name, VARIABLE_NAMES, PREFIX);
+      const question = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+      const sentence = `${name}: the service does not know this name${question || "."}`;
+      return `${sentence} Correct the name, or remove the variable`;
+    });
 }
 
 /** The environment in the schema's groups. */
