@@ -15,6 +15,7 @@ import type { Metrics } from "./platform/prometheus.ts";
 import { requestId } from "./platform/request-id.ts";
 import { securityHeaders } from "./platform/security-headers.ts";
 import { trace } from "./platform/trace.ts";
+import { refuseUnreadable } from "./platform/unreadable-target.ts";
 import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
@@ -93,7 +94,7 @@ export function publicApp(parts: AppParts): Express {
   const app = newApp();
   app.use(requestId, trace, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
   app.use(closeWhileDraining(parts.health.isDraining));
-  app.use(exactCors(parts.corsOrigins));
+  app.use(exactCors(parts.corsOrigins), refuseUnreadable);
   app.use("/api", limitRequests(parts), limitBodies(parts.bodies));
   // First, because after a restart thousands of streams ask for it at once.
   app.use("/api/events", eventsRouter(parts.events));
@@ -109,7 +110,7 @@ export function publicApp(parts: AppParts): Express {
 /** What the internal port serves, to the engine and to monitoring. */
 export function internalApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, trace, requestLog(parts.logger), securityHeaders);
+  app.use(requestId, trace, requestLog(parts.logger), securityHeaders, refuseUnreadable);
   app.use(healthRouter(parts.health, true));
   app.use(parts.metrics.router());
   app.use(openApiRouter("internal", parts.health.version, parts.auth.config.mode));

@@ -8,6 +8,7 @@ import { pause, withDeadline } from "./platform/deadline.ts";
 import type { Config } from "./platform/env/config.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
+import { withUnreadable } from "./platform/unreadable-target.ts";
 
 export interface Service {
   /** The public port; 0 until it is open. */
@@ -48,8 +49,8 @@ export async function startService(
   const parts = compose(config, logger, options);
   options.onParts?.(parts.apps);
   const { readiness, streams } = parts;
-  const publicServer = newServer(publicApp(parts.apps));
-  const internalServer = newServer(internalApp(parts.apps));
+  const publicServer = newServer(withUnreadable(publicApp(parts.apps)));
+  const internalServer = newServer(withUnreadable(internalApp(parts.apps)));
   const internalPort = await listen(internalServer, config.internalPort, config.host);
   let port = 0;
   const open = async (): Promise<number> => {

@@ -103,6 +103,11 @@ export class Auth {
     return identify(this.#parts.identify, { renews: false, isLenient: true });
   }
 
+  /** The same for a stream, which is rejected within itself. */
+  get identifyStream(): RequestHandler {
+    return identify(this.#parts.identify, { renews: false, isLenient: true, isForStream: true });
+  }
+
   router(): Router {
     return authRouter(this.#parts);
   }

@@ -31,6 +31,31 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
 }
 
 /**
+ * Several queries as one transaction, with a deadline, in ms, that counts the wait for a connection too. A connection whose
+ * transaction did not end is thrown away, which ends it.
+ */
+export function transactionWithin<T>(
+  pool: Pick<pg.Pool, "connect">,
+  ms: number,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const run = async (): Promise<T> => {
+    const client = await pool.connect();
+    let isOver = false;
+    try {
+      await client.query("BEGIN");
+      const result = await work(client);
+      await client.query("COMMIT");
+      isOver = true;
+      return result;
+    } finally {
+      client.release(!isOver);
+    }
+  };
+  return withDeadline("PostgreSQL", ms, run());
+}
+
+/**
  * One query with a deadline, in ms, that counts the wait for a connection too. The pool throws a connection away that
  * missed it.
  */

@@ -314,6 +314,29 @@ describe("tokens", function () {
       }
     });
 
+    it("are guessed with streams as seldom, which are told within the stream to come back later", async () => {
+      const guarded = await startAuth("token", { OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE: "2" });
+      try {
+        const follow = async (): Promise<[number, string]> => {
+          const guess = `omniai_pat_${randomBytes(32).toString("base64url")}`;
+          const response = await fetch(`${guarded.url}/api/events`, { headers: bearer(guess) });
+          return [response.status, await response.text()];
+        };
+        assert.deepEqual([(await follow())[0], (await follow())[0]], [401, 401]);
+        for (let i = 0; i < 2; i++) {
+          const [status, text] = await follow();
+          assert.equal(status, 200, "a native EventSource never comes back from anything else");
+          assert.match(text, /event: bye\ndata: \{"reason":"busy"/);
+        }
+        const diag = await ask(guarded, "GET", "/api/diag", {
+          headers: bearer(`omniai_pat_${randomBytes(32).toString("base64url")}`),
+        });
+        assert.equal(diag.status, 429, "other requests hear of the limit");
+      } finally {
+        await guarded.stop();
+      }
+    });
+
     it("end", async () => {
       const page = await Page.loggedIn(instance, await addUser());
       const { body } = await create(page, { name: "x", scopes: ["events:write"], days: 1 });
@@ -334,6 +357,32 @@ describe("tokens", function () {
       assert.deepEqual((await theirs.ask("GET", "/api/auth/tokens")).body, { tokens: [] });
       assert.equal((await theirs.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 404);
       assert.equal((await post(body.token)).status, 201);
+    });
+
+    it("are never more than one user may have, however many are asked for at once", async () => {
+      const user = await addUser();
+      const pages = [await Page.loggedIn(instance, user), await Page.loggedIn(other, user)];
+      const wanted = { name: "x", scopes: ["events:write"] };
+      const pool = await testPool();
+      await pool.query(
+        `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
+         SELECT $1, 'x', sha256(gen_random_uuid()::text::bytea), '{events:write}', now() + interval '1 day'
+         FROM generate_series(1, 48)`,
+        [user.id],
+      );
+      const client = await pool.connect();
+      try {
+        // All have counted before the first is stored, if they count without waiting for each other.
+        await client.query("BEGIN");
+        await client.query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", [user.id]);
+        const asked = [...pages, ...pages, ...pages].map((page) => create(page, wanted));
+        await sleep(700);
+        await client.query("COMMIT");
+        const statuses = (await Promise.all(asked)).map(({ status }) => status).sort();
+        assert.deepEqual(statuses, [201, 201, 409, 409, 409, 409]);
+      } finally {
+        client.release();
+      }
     });
 
     it("are refused for an invalid request, and when there are too many", async () => {

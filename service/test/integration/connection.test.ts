@@ -121,6 +121,39 @@ describe("connections of streams", function () {
     assert.equal(got().match(/HTTP\/1\.1 /g)?.length, 2);
   });
 
+  it("answers a target that cannot be parsed with a problem, a log line and a metric, on both ports", async () => {
+    const lines: { msg: string; requestId?: string; status?: number }[] = [];
+    const logger = pino(
+      { level: "info" },
+      { write: (line) => lines.push(JSON.parse(line) as (typeof lines)[0]) },
+    );
+    const logged = await startService(loadConfig(await testEnvironment()), logger, { opensAtOnce: true });
+    try {
+      for (const port of [logged.port, logged.internalPort]) {
+        const { got, socket } = raw("GET http://[::1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", {
+          port,
+        });
+        await once(socket, "close");
+        const [head = "", body = ""] = got().split("\r\n\r\n");
+        assert.match(head, /^HTTP\/1\.1 400 /);
+        assert.match(head, /^content-type: application\/problem\+json/im);
+        const id = /^x-request-id: (\S+)$/im.exec(head)?.[1];
+        const problem = JSON.parse(body) as { type: string; requestId: string };
+        assert.deepEqual([problem.type, problem.requestId], ["urn:omniai:problem:bad-request", id]);
+        assert.ok(
+          lines.some(({ msg, requestId, status }) => msg === "request" && requestId === id && status === 400),
+        );
+      }
+      const metrics = await (await fetch(`http://127.0.0.1:${logged.internalPort}/metrics`)).text();
+      assert.match(
+        metrics,
+        /request_duration_seconds_count\{method="GET",route="unmatched",status="400"\} 1/,
+      );
+    } finally {
+      await logged.stop();
+    }
+  });
+
   it("holds nothing for streams that are pipelined", async () => {
     const ask = "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n";
     const first = raw(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n${ask}${ask}`);

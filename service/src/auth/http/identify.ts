@@ -33,6 +33,8 @@ export interface IdentifyOptions {
   readonly renews: boolean;
   /** While a store is away the request goes on as anonymous, with `authUnavailable` in `response.locals`. */
   readonly isLenient?: boolean;
+  /** The same when the address guessed too many tokens: a native EventSource never comes back from 429. */
+  readonly isForStream?: boolean;
 }
 
 /** The session that a request belongs to, with the secret id from the cookie. */
@@ -53,7 +55,10 @@ export function identify(parts: IdentifyParts, options: IdentifyOptions): Reques
     try {
       response.locals.principal = await available(principalFor(parts, options, request, response));
     } catch (error) {
-      if (!(options.isLenient && error instanceof AuthUnavailable)) throw error;
+      const isUnclear =
+        (options.isLenient && error instanceof AuthUnavailable) ||
+        (options.isForStream && error instanceof Problem && error.status === 429);
+      if (!isUnclear) throw error;
       response.locals.authUnavailable = true;
     }
     // The client left meanwhile. What comes next would wait for a "close" that has been, and hold what it takes.

@@ -2,7 +2,8 @@
 import type pg from "pg";
 import type { KnownPrincipal, Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";
-import { ask } from "./users.ts";
+import { transactionWithin } from "../../platform/postgres.ts";
+import { ask, DEADLINE_MS } from "./users.ts";
 
 const PREFIX = "omniai_pat_";
 export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;
@@ -54,15 +55,20 @@ export class ApiTokens {
     token: { name: string; scopes: readonly Scope[]; days: number },
   ): Promise<{ token: string; stored: ApiToken } | undefined> {
     const secret = PREFIX + randomToken();
-    const [stored] = await ask<ApiToken & pg.QueryResultRow>(
-      this.#pool,
-      `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
+    const [stored] = await transactionWithin(this.#pool, DEADLINE_MS, async (client) => {
+      // One after the other for each user, in statements of their own: a statement does not see what was committed while
+      // it waited for a lock, so that two at once would both count the same tokens.
+      await client.query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", [userId]);
+      const { rows } = await client.query<ApiToken & pg.QueryResultRow>(
+        `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
        SELECT $1, $2, $3, $4, now() + make_interval(days => $5)
        WHERE (SELECT count(*) FROM api_tokens
               WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()) < ${MAX_PER_USER}
        RETURNING ${COLUMNS}`,
-      [userId, token.name, hashToken(secret), token.scopes, token.days],
-    );
+        [userId, token.name, hashToken(secret), token.scopes, token.days],
+      );
+      return rows;
+    });
     return stored && { token: secret, stored };
   }
 

@@ -42,7 +42,8 @@ export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
   isDisabled: disabled,
 });
 
-const DEADLINE_MS = 2000;
+/** For all questions about users and tokens. */
+export const DEADLINE_MS = 2000;
 
 /** Asks within the deadline of all questions about users and tokens. */
 export function ask<Row extends pg.QueryResultRow>(

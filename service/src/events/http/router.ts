@@ -19,7 +19,7 @@ export function eventsRouter(options: EventsRouterOptions): Router {
   const router = Router();
   router
     .route("/")
-    .get(admit(options), options.auth.identifyOptionally, openStream(options))
+    .get(admit(options), options.auth.identifyStream, openStream(options))
     .post(
       options.auth.identify,
       mayPublish(options.auth),
