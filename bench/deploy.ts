@@ -1,9 +1,9 @@
 /**
- * `npm run bench:deploy`: how long deploys take and what an idle stack needs, measured on a stack of its own, written to
+ * `npm run bench:deploy`: measures on a stack of its own how long deploys take and what an idle stack needs, and writes
  * docs/bench/deploy.md and deploy.json.
  *
- * `npm run bench:deploy -- --first` measures the very first `npm run up` on this machine instead, in a fresh clone, with
- * whatever is cached here or not: run it first on a new machine. It says what was there before and what was not.
+ * `npm run bench:deploy -- --first` measures the very first `npm run up` instead, in a fresh clone. Run it on a new
+ * machine before anything else, because it uses whatever this machine has cached. It reports what was cached.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
@@ -24,7 +24,7 @@ const machine = (): string =>
     "none"
   }`;
 
-/** Runs a command of the stack and gives its seconds. @throws Error with its output when it fails. */
+/** Runs a command of the stack and returns how many seconds it took. @throws Error with its output when it fails. */
 async function time(
   stack: TestStack,
   command: string,
@@ -81,7 +81,7 @@ async function measureStack(): Promise<Row[]> {
     rows.push({ what: "unchanged `up`, 0 changes", unit: "s", limit: 15, values: unchanged });
     rows.push({ what: "unchanged `up --refresh`, 0 changes", unit: "s", limit: 15, values: refreshed });
 
-    // Idle: after what the deploy stirred up has settled.
+    // The stack is idle only after the work that the deploy caused has ended.
     await new Promise((resolve) => setTimeout(resolve, 30_000));
     const memory = await memoryOf(stack);
     const total = Object.values(memory).reduce((sum, value) => sum + value, 0);
@@ -110,7 +110,7 @@ async function measureStack(): Promise<Row[]> {
   return rows;
 }
 
-/** The very first run, as a person has it: a clone, and one command. */
+/** The very first run, as a new user does it: a clone and one command. */
 function measureFirst(): Row[] {
   const folder = mkdtempSync(join(tmpdir(), "omniai-first-"));
   const had = {

@@ -1,22 +1,22 @@
-/** What a benchmark leaves: a table for people and the same as JSON. */
+/** Writes the results of a benchmark: a table for people, and the same figures as JSON. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One thing that was measured. */
+/** One measured quantity. */
 export interface Row {
   readonly what: string;
   readonly unit: string;
-  /** One value a run. */
+  /** One value for each run. */
   readonly values: readonly number[];
-  /** At most this, where something was promised. */
+  /** The promised upper limit, if there is one. */
   readonly limit?: number;
-  /** At least this, where something was promised. */
+  /** The promised lower limit, if there is one. */
   readonly least?: number;
   readonly detail?: string;
 }
 
-/** Writes NAME.md and NAME.json. @param machine what it was measured on */
+/** Writes NAME.md and NAME.json. @param machine the machine on which it was measured */
 export function writeReport(folder: string, name: string, machine: string, rows: readonly Row[]): void {
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
   const date = new Date().toISOString().slice(0, 10);

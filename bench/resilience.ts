@@ -3,7 +3,8 @@
  * every request, row and event. Writes docs/resilience.md, .json and .svg; scenarios that did not run keep their figures.
  * Needs Go, and root for the scenarios that touch processes of the host.
  *
- * --rate, --streams, --events: another load than 200 requests a second, 500 streams and 20 events a second.
+ * --rate, --streams and --events change the load; the default is 200 requests a second, 500 streams and 20 events a
+ * second.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -46,7 +47,7 @@ if (UNKNOWN.length > 0) {
 const choose = <E extends Environment>(all: readonly Scenario<E>[]): readonly Scenario<E>[] =>
   all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
-/** One address makes all of the load, so the limits for one address have to be above it. */
+/** All load comes from one address, so the limits for one address have to be higher than the load. */
 const config = { clientReportsPerMinute: 60_000 };
 
 Object.assign(process.env, await prepare(new Set(["stack"]), true));
@@ -81,7 +82,7 @@ async function runAll<E extends Environment>(
     console.log(`\n${scenario.name}: ${notRun ?? error ?? `${recovery?.toFixed(1) ?? ""} s`}`);
     for (const { what, holds } of verdicts) console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
     for (const reason of figures?.reasons ?? []) console.log(`  ${reason}`);
-    // Written at once, so that a later scenario that breaks the machine takes nothing away.
+    // Written after each scenario, so that these results survive if a later scenario breaks the machine.
     writeResults(join(REPOSITORY, "docs"), DONE, NAMES);
   }
   await clear();

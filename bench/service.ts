@@ -1,7 +1,7 @@
 /**
- * `npm run bench:service`: streams of this service beside two peers, in one run: each server on one core, the clients on
- * the other, all on loopback. Writes docs/bench/service.md, .json and .svg. Needs two cores, Go, Docker and apt; takes
- * some five minutes.
+ * `npm run bench:service`: compares the streams of this service with two peers in one run. Each server has one core,
+ * the clients have the other, and all use the loopback. Writes docs/bench/service.md, .json and .svg. Needs two cores, Go,
+ * Docker and apt, and takes about five minutes.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,9 +20,9 @@ interface Load {
   readonly publish_failed: number;
   readonly published: number;
   readonly events_per_s: number;
-  /** From the POST to the last of the clients, ms. */
+  /** Time from the POST until the last client got the event, ms. */
   readonly last_latency_ms: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Unix time, ms, at which the last client that had lost its stream got its first event id again. */
+  /** When the last client that had lost its stream got an event id again (Unix ms). */
   readonly back_at_ms: number;
 }
 
@@ -65,7 +65,7 @@ function residentOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
-/** Connections that the server of this URL has open. */
+/** How many connections the server of this URL has open. */
 function openAt(target: Target): number {
   const { port } = new URL(target.streamUrl);
   const { stdout } = spawnSync("ss", ["-Htn", "state", "established", `( sport = :${port} )`], {
@@ -74,15 +74,15 @@ function openAt(target: Target): number {
   return stdout.split("\n").length - 1;
 }
 
-/** Rounds of the calm and the full load: all servers take turns, so that a busy machine is busy for all of them. */
+/** Rounds of the calm and the full load. The servers take turns, so that a busy machine slows all of them alike. */
 const ROUNDS = 3;
-/** Events a second that are published, up to where a server neither delivers nine tenths of them nor more than before. */
+/** Published events a second. The steps end where a server delivers under nine tenths and no more than before. */
 const STEPS = [50, 100, 200, 300, 450, 700];
 
 class Run {
   readonly target: Target;
   readonly notes: string[] = [];
-  /** One value a round. */
+  /** One value for each round. */
   readonly delivered: number[] = [];
   readonly latency: number[] = [];
   kibPerStream = NaN;
@@ -95,7 +95,7 @@ class Run {
 
   async memory(): Promise<void> {
     const { target } = this;
-    // Warm, so that neither the first compilation nor the first growth of the heap is counted.
+    // Warm up, so that neither the first compilation nor the first growth of the heap is counted.
     await load(target, { clients: 300, rate: 100, duration: "2s", drain: "500ms", ramp: "500ms" }, true);
     await pause(1500);
     const before = residentOf(target.pid());
@@ -117,8 +117,8 @@ class Run {
   }
 
   /**
-   * The most that is delivered at any step; only what arrives while publishing lasts counts. Later rounds try
-   * the step that was best in the first, and the next one.
+   * The highest delivery rate of all steps; only events that arrive while publishing lasts count. Later rounds try
+   * the best step of the first round and the one after it.
    */
   async full(): Promise<void> {
     const reached: { readonly rate: number; readonly delivered: number }[] = [];
@@ -138,7 +138,7 @@ class Run {
     this.#rates = STEPS.slice(at, at + 2);
   }
 
-  /** Kills the server under 10,000 clients while events come; from its answering again until all are back. */
+  /** Kills the server under 10,000 clients while events come, and times from its next answer until all are back. */
   async resume(): Promise<void> {
     const clients = 10_000;
     const running = load(this.target, { clients, rate: 2, duration: "14s", drain: "4s", ramp: "6s" }, true);
@@ -227,7 +227,7 @@ const CHART = renderChart([
 ]);
 writeFileSync(join(DOCS, "service.svg"), CHART);
 appendFileSync(PAGE, "\n![The three servers side by side](service.svg)\n");
-// Written by hand: stays.
+// This part is written by hand, so it is kept.
 if (WRITTEN.includes(NOTES_TITLE)) appendFileSync(PAGE, WRITTEN.slice(WRITTEN.indexOf(NOTES_TITLE)));
 for (const { what, unit, values } of ROWS)
   console.log(`${what}: ${values.map((value) => value.toFixed(1)).join(", ")} ${unit}`);

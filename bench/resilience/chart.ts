@@ -1,4 +1,4 @@
-/** One chart of all scenarios: a strip each, on one scale of time. Plain SVG. */
+/** Draws one SVG chart of all scenarios: each has its own strip, and all share one time scale. */
 import type { Result } from "./scenario.ts";
 
 const WIDTH = 980;

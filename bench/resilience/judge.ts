@@ -1,4 +1,4 @@
-/** What must hold, in words and figures that several scenarios share. */
+/** The checks that several scenarios share. */
 import type { Evidence, Verdict } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
@@ -12,7 +12,7 @@ export const atMost = (what: string, value: number, limit: number, unit: string)
   holds: value <= limit,
 });
 
-/** Nothing that was acknowledged is lost or doubled, in the database and in the log. */
+/** Neither the database nor the log lost or duplicated anything that was acknowledged. */
 export const nothingLost = ({ figures }: Evidence): Verdict[] => [
   count("acknowledged rows missing", figures.rowsMissing),
   count("rows doubled", figures.rowsDoubled),
@@ -22,7 +22,7 @@ export const nothingLost = ({ figures }: Evidence): Verdict[] => [
   count("streams told that history is gone", figures.resets),
 ];
 
-/** No request fails and no stream notices. */
+/** No request fails and no stream is disturbed. */
 export const nothingDropped = (evidence: Evidence): Verdict[] => {
   const { figures } = evidence;
   return [
@@ -34,7 +34,7 @@ export const nothingDropped = (evidence: Evidence): Verdict[] => {
   ];
 };
 
-/** @param hosts what the replicas call themselves that may answer. */
+/** @param hosts the host names of the replicas that may answer. */
 export const answeredOnlyBy = ({ account }: Evidence, hosts: readonly string[]): Verdict => {
   const others = account.requests.replicas.filter((name) => !hosts.includes(name));
   return { what: `requests were answered by ${others.length} others`, holds: others.length === 0 };

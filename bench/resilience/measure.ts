@@ -1,21 +1,21 @@
-/** From the account of a load to the figures of a scenario. Pure. */
+/** Pure functions that compute the figures of a scenario from the account of a load. */
 import { quantile } from "../../test/support/load.ts";
 import { EVENT, GET, ROW, type Account, type Failure } from "./traffic.ts";
 
-/** How many containers of the service ran, and how many of them were healthy. */
+/** How many containers of the service were running, and how many of those were healthy. */
 export interface ReplicaSample {
   readonly at: number;
   readonly running: number;
   readonly healthy: number;
 }
 
-/** What the database has of the numbered rows. */
+/** The numbered rows that are in the database. */
 export interface StoredRows {
-  /** How often each number is there. */
+  /** How often the database has each number. */
   readonly times: ReadonlyMap<number, number>;
 }
 
-/** @param lines the stored names, one a line. @param run what they begin with. */
+/** @param lines the stored names, one on each line. @param run the prefix of these names. */
 export function parseRows(lines: string, run: string): StoredRows {
   const times = new Map<number, number>();
   for (const line of lines.split("\n").filter((part) => part !== "")) {
@@ -29,11 +29,11 @@ export interface Figures {
   /** By kind: GET, POST of a row, POST of an event. */
   readonly sent: readonly number[];
   readonly failed: readonly number[];
-  /** Of the failed ones: those that were answered with something other than 503 with Retry-After. */
+  /** How many of the failed requests got an answer other than 503 with Retry-After. */
   readonly brusque: number;
-  /** The longest that a 503 took, ms. */
+  /** The time of the slowest 503, ms. */
   readonly slowest503Ms: number;
-  /** Acknowledged rows that the database does not have. */
+  /** Acknowledged rows that are missing from the database. */
   readonly rowsMissing: number;
   readonly rowsDoubled: number;
   readonly eventsLost: number;
@@ -46,28 +46,28 @@ export interface Figures {
   readonly longestSilence: number;
   readonly quietP99Ms: number;
   readonly p99Ms: number;
-  /** From the start of the thing to the last request that failed, s; 0 when none did. */
+  /** Time from the start of the act to the last failed request, s; 0 if no request failed. */
   readonly lastFailure: number;
-  /** Cores that the load itself used. */
+  /** CPU cores that the load generator itself used. */
   readonly generatorCpus: number;
-  /** The commonest reasons of failures: kind, status, why, how many, first at (s from the start of the thing). */
+  /** The most common failures: kind, status, reason, count, and the time of the first (s from the start of the act). */
   readonly reasons: readonly string[];
 }
 
 export interface Timeline {
-  /** The second of the first value, relative to the start of the thing. */
+  /** The second of the first value, counted from the start of the act. */
   readonly from: number;
-  /** When the thing was over. */
+  /** When the act was over. */
   readonly until: number;
   readonly answered: readonly number[];
   readonly failed: readonly number[];
   readonly streams: readonly number[];
   readonly replicas: readonly number[];
-  /** p99 of what was sent in the second and succeeded, ms; null when nothing was. Shows when in a scenario it was slow. */
+  /** p99 of the successful requests that were sent in each second, ms; null if there were none. */
   readonly p99Ms: readonly (number | null)[];
 }
 
-/** The streams are opened and the pools filled in the first seconds: they are not the quiet, ms. */
+/** The first part is not counted as quiet, because streams open and connection pools fill in it, ms. */
 const SETTLING = 5000;
 
 export const failuresOf = (account: Account): readonly Failure[] => account.requests.failures ?? [];
@@ -81,7 +81,7 @@ const p99Of = (samples: Account["requests"]["samples"]): number =>
     0.99,
   );
 
-/** @param began when the thing was done, after a quiet time (Unix ms). */
+/** @param began when the act began, after a quiet time (Unix ms). */
 export function measure(account: Account, stored: StoredRows, began: number, ended: number): Figures {
   const failures = failuresOf(account);
   const { samples, sent } = account.requests;
@@ -114,11 +114,11 @@ export function measure(account: Account, stored: StoredRows, began: number, end
   };
 }
 
-/** At most six: what a person looks at first when a scenario does not hold. */
+/** At most six failures: a person looks at these first when a scenario does not hold. */
 function reasonsOf(failures: readonly Failure[], began: number): string[] {
   const groups = new Map<string, number[]>();
   for (const { kind, status, why, at } of failures) {
-    // Without addresses, ports and ids, which are different each time.
+    // Addresses, ports and ids are removed, because they differ from failure to failure.
     const plain = why
       .replace(/"(instance|requestId)":"[^"]*",?/g, "")
       .replace(/\d+\.\d+\.\d+\.\d+:\d+/g, "…");
@@ -134,7 +134,7 @@ function reasonsOf(failures: readonly Failure[], began: number): string[] {
     );
 }
 
-/** A value a second, for the chart. */
+/** One value for each second, for the chart. */
 export function timeline(
   account: Account,
   replicas: readonly ReplicaSample[],
@@ -154,7 +154,7 @@ export function timeline(
     }
     return counts;
   };
-  /** The least of a second's values; a second without one has that of the second before. */
+  /** The lowest value in each second; a second without a value takes that of the second before. */
   const least = (values: readonly (readonly [number, number])[]): number[] => {
     const found = Array<number | undefined>(length).fill(undefined);
     for (const [at, value] of values) {

@@ -1,4 +1,4 @@
-/** What the peers' service runs on: PostgreSQL, Redis and two versions of the service's image. */
+/** Provides what the service of the peers needs: PostgreSQL, Redis and two versions of the service's image. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,13 +10,13 @@ import { freePort } from "../../test/support/stack.ts";
 import { parseRows } from "./measure.ts";
 import type { Environment } from "./scenario.ts";
 
-/** Everything that a peer is given; what it does with it is its own. */
+/** Everything that a peer is given. */
 export interface PeerEnvironment extends Environment {
   readonly port: number;
   readonly network: string;
-  /** The image of the service that is deployed first, and that of the one after it. */
+  /** The image that is deployed first, and the image that is deployed after it. */
   readonly images: readonly [string, string];
-  /** Waits until this version answers and is settled. */
+  /** Waits until this version answers steadily. */
   answers(version: string): Promise<void>;
   remove(): void;
 }
@@ -63,7 +63,7 @@ export async function createPeerEnvironment(): Promise<PeerEnvironment> {
       part,
       ...rest,
     ]);
-  // Reachable from this network alone, and gone with the run: no password guards anything here.
+  // No password is needed: it is reachable only from this network, and it is removed after the run.
   const database = ["POSTGRES_USER=omniai", "POSTGRES_HOST_AUTH_METHOD=trust"];
   start("postgres", ...database.flatMap((variable) => ["-e", variable]), image("postgres"));
   start("redis", image("redis"), "redis-server", "--appendonly", "yes");
@@ -78,7 +78,7 @@ export async function createPeerEnvironment(): Promise<PeerEnvironment> {
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
-    // What a peer replaces has another address each time.
+    // A peer's replacement container has another address each time.
     direct: () => Promise.resolve(url),
     port,
     network: name,

@@ -1,4 +1,4 @@
-/** docs/resilience.md, .json and .svg: one table and one chart over all scenarios, whenever each was measured. */
+/** Writes docs/resilience.md, .json and .svg: one table and one chart of all scenarios, whenever each was measured. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderChart } from "./chart.ts";
@@ -6,8 +6,8 @@ import type { Result } from "./scenario.ts";
 import { EVENT, GET, ROW } from "./traffic.ts";
 
 /**
- * Results by the order of `names`: those of this run, and those of earlier runs for scenarios that did not run now, or that
- * were tried and could not be measured.
+ * Results in the order of `names`. A scenario that did not run now, or could not be measured now, keeps its result from
+ * an earlier run.
  */
 export function merge(
   earlier: readonly Result[],
@@ -89,13 +89,13 @@ edge's own address; where that changes (nginx replaced, everything stopped) and 
 loopback. A scenario in which requests failed before anything was done proves nothing, and is not counted.
 `;
 
-/** Adds this run's results to those that are there, and writes all. */
+/** Merges the results of this run into the existing ones, and writes all of them. */
 export function writeResults(docs: string, now: readonly Result[], names: readonly string[]): Result[] {
   const path = join(docs, "resilience.json");
   const earlier = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Result[]) : [];
   const results = merge(earlier, now, names);
   mkdirSync(docs, { recursive: true });
-  // A scenario a line: a run changes only its own.
+  // One line for each scenario, so that a run changes only the lines of its own scenarios.
   writeFileSync(path, `[\n${results.map((result) => JSON.stringify(result)).join(",\n")}\n]\n`);
   writeFileSync(join(docs, "resilience.svg"), renderChart(results));
   const parts = [

@@ -1,4 +1,4 @@
-/** A scenario of the table: what happens, what must hold, and how both are found out. */
+/** A scenario of the table: what happens, what must hold, and how that is checked. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -12,30 +12,30 @@ import {
 } from "./measure.ts";
 import { startTraffic, type Account, type LoadSize } from "./traffic.ts";
 
-/** What the load is put on. */
+/** The target of the load. */
 export interface Environment {
-  /** Where it answers on the loopback, without a path. */
+  /** Its URL on the loopback, without a path. */
   readonly url: string;
   /**
-   * Where it answers without the engine's proxy for the loopback, which copies every byte once more and which nobody from
-   * outside meets. Another one when what answers is replaced.
+   * Its URL without the engine's loopback proxy, which copies every byte once more and which real clients do not pass.
+   * It changes when the container that answers is replaced.
    */
   direct(): Promise<string>;
-  /** What the database has of the rows whose names begin so. */
+  /** The rows in the database whose names begin with this prefix. */
   storedRows(run: string): Promise<StoredRows>;
-  /** Looks at the replicas until it is stopped. */
+  /** Watches the replicas until it is stopped. */
   watch(): { stop(): readonly ReplicaSample[] };
-  /** Brings the sources back to what is committed. */
+  /** Restores the sources to the committed state. */
   restore(): void;
 }
 
-/** One thing that must hold, and what was found. */
+/** One condition that must hold, and whether it did. */
 export interface Verdict {
   readonly what: string;
   readonly holds: boolean;
 }
 
-/** What a scenario's judge looks at. */
+/** What a scenario's judge gets. */
 export interface Evidence {
   readonly account: Account;
   readonly figures: Figures;
@@ -45,33 +45,33 @@ export interface Evidence {
   readonly ended: number;
 }
 
-/** What an act has to say beyond what the load shows. */
+/** What an act reports that the load cannot show. */
 export interface Outcome {
-  /** From the start of the thing until it was over, s; default: how long the act took. */
+  /** Time from the start of the act until its effect was over, s; default: how long the act took. */
   readonly recovery?: number;
   readonly verdicts?: readonly Verdict[];
-  /** What only the account can tell, of something that only the act knows. */
+  /** Checks that need both what the act knows and the account of the load. */
   readonly judge?: (evidence: Evidence) => readonly Verdict[];
-  /** For the table. */
+  /** Its title in the table. */
   readonly notes?: readonly string[];
 }
 
 export interface Scenario<E extends Environment> {
-  /** As on the command line. */
+  /** Its name on the command line. */
   readonly name: string;
   readonly what: string;
-  /** True where what answers is replaced or gets another address: the load goes to the loopback. */
+  /** True if the container that answers is replaced or gets another address: the load then goes to the loopback. */
   readonly byLoopback?: boolean;
-  /** Before the load begins. */
+  /** Runs before the load begins. */
   readonly before?: (environment: E) => Promise<{ readonly notRun: string } | undefined>;
-  /** Does the thing, under load, and resolves when it is over. */
+  /** Performs the act under load, and resolves when it is over. */
   readonly act: (environment: E, began: number) => Promise<Outcome>;
   readonly judge: (evidence: Evidence) => readonly Verdict[];
-  /** Brings the stack back to a good state, without load. */
+  /** Brings the stack back to a good state, after the load has ended. */
   readonly after?: (environment: E) => Promise<readonly Verdict[] | void>;
 }
 
-/** What a scenario that could be measured gave. */
+/** The result of a scenario that could be measured. */
 interface Measured {
   readonly seconds: number;
   readonly recovery?: number;
@@ -103,7 +103,7 @@ const BOUND = 420;
 export interface Conditions {
   readonly program: string;
   readonly load: LoadSize;
-  /** Before the thing, for the quiet figures, and after it, s; default 15 and 6. */
+  /** How long the load runs before the act (for the quiet figures) and after it, s; default 15 and 6. */
   readonly quiet?: number;
   readonly tail?: number;
   readonly date: string;
@@ -111,7 +111,7 @@ export interface Conditions {
   readonly machine: string;
 }
 
-/** Runs one scenario and brings the environment back to a good state. An error is a result as well: it says why. */
+/** Runs one scenario and brings the environment back to a good state. An error is a result as well, with its reason. */
 export async function runScenario<E extends Environment>(
   scenario: Scenario<E>,
   environment: E,

@@ -1,4 +1,4 @@
-/** Where the scenarios happen: a stack of its own in a checkout of its own, and what can be done to it. */
+/** The environment of the scenarios: a stack of its own in a checkout of its own, and what can be done to it. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,22 +11,22 @@ export interface StackEnvironment extends Environment {
   readonly stack: TestStack;
   /** Runs a command of the stack. @throws Error with its output when it fails. */
   succeed(command: string, ...args: string[]): Promise<CommandResult>;
-  /** Changes a source file; `restore` undoes it. @throws Error when the change changes nothing. */
+  /** Edits a source file; `restore` undoes it. @throws Error if the edit changes nothing. */
   edit(path: string, change: (text: string) => string): void;
   /** Adds a source file; `restore` removes it. */
   add(path: string, content: string): void;
-  /** A change of the service that changes nothing but its build. */
+  /** Changes the service so that its image is built anew but behaves as before. */
   newVersion(): void;
-  /** Of a container, on the host. */
+  /** The process id of a container, on the host. */
   pidOf(container: string): Promise<number>;
   exec(container: string, ...command: string[]): string;
-  /** Runs a statement as the superuser. @returns what it gives, a row a line. */
+  /** Runs a statement as the superuser. @returns its result, one row on each line. */
   sql(container: string, statement: string): string;
   /** The only container of a workload. */
   one(workload: string): Promise<string>;
-  /** What the replicas that run call themselves. */
+  /** The host names of the running replicas. */
   hosts(): Promise<string[]>;
-  /** All containers of the stack, also those that have ended. */
+  /** All containers of the stack, including those that have ended. */
   everyContainer(): Promise<string[]>;
   remove(): Promise<void>;
 }
@@ -117,7 +117,7 @@ export async function createStackEnvironment(
   return environment;
 }
 
-/** Looks at the replicas twice a second until it is stopped. */
+/** Checks the replicas twice a second until it is stopped. */
 function watchReplicas(stack: TestStack): { stop(): readonly ReplicaSample[] } {
   const samples: ReplicaSample[] = [];
   let isStopped = false;
@@ -129,7 +129,7 @@ function watchReplicas(stack: TestStack): { stop(): readonly ReplicaSample[] } {
           const healthy = found.filter(({ Status }) => Status.includes("(healthy)")).length;
           samples.push({ at: Date.now(), running: found.length, healthy });
         },
-        // The engine may be what this scenario stops.
+        // This scenario may be the one that stops the engine.
         () => samples.push({ at: Date.now(), running: 0, healthy: 0 }),
       );
       await new Promise((resolve) => setTimeout(resolve, 500));

@@ -1,13 +1,13 @@
-/** The load of every scenario: the Go program in traffic/, and the account that it leaves. */
+/** The load of every scenario: runs the Go program in traffic/ and reads the account that it writes. */
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-/** What a request was, as the program numbers it. */
+/** The kinds of requests, as the program numbers them. */
 export const GET = 0;
 export const ROW = 1;
 export const EVENT = 2;
 
-/** When it was due (Unix ms), kind, how long it took (ms), status (0: no answer), index of its replica or -1. */
+/** Due time (Unix ms), kind, duration (ms), status (0: no answer), and index of its replica or -1. */
 export type Sample = readonly [at: number, kind: number, ms: number, status: number, replica: number];
 
 export interface Failure {
@@ -25,7 +25,7 @@ export interface Account {
   readonly requests: {
     readonly samples: readonly Sample[];
     readonly failures: readonly Failure[] | null;
-    /** Names of the replicas that answered, by their index. */
+    /** The replicas that answered: their index points into this list. */
     readonly replicas: readonly string[];
     /** By kind. */
     readonly sent: readonly number[];
@@ -34,19 +34,19 @@ export interface Account {
     readonly count: number;
     readonly acknowledged: number;
     readonly delivered: number;
-    /** Acknowledged events that a stream did not get, over all streams. */
+    /** Acknowledged events that a stream did not get, summed over all streams. */
     readonly lost: number;
     readonly doubled: number;
     readonly disordered: number;
     readonly resets: number;
     readonly reconnects: number;
     readonly refusals: number;
-    /** Times of at least a second in which a stream got no event. */
+    /** Periods of at least a second in which a stream got no event. */
     readonly silences: readonly { readonly from: number; readonly to: number; readonly stream: number }[];
     /** Every quarter of a second: time, open streams, events so far. */
     readonly series: readonly (readonly [number, number, number])[];
   };
-  /** First and last showing of each certificate, by SHA-256. */
+  /** When each certificate was first and last seen, by its SHA-256. */
   readonly certificates: Readonly<Record<string, readonly [number, number]>>;
   /** CPU time that the program itself used. */
   readonly cpuSeconds: number;
@@ -59,11 +59,11 @@ export interface LoadSize {
 }
 
 export interface Traffic {
-  /** Stops sending, waits for what is under way, and accounts for it. */
+  /** Stops sending, waits for the requests in flight, and accounts for all. */
   stop(): Promise<Account>;
 }
 
-/** Builds the program. @throws Error when Go is missing or refuses. */
+/** Builds the program. @throws Error if Go is missing or the build fails. */
 export function buildTraffic(folder: string): string {
   const program = join(folder, "traffic");
   const source = join(import.meta.dirname, "traffic");
@@ -78,7 +78,7 @@ export function buildTraffic(folder: string): string {
   return program;
 }
 
-/** Starts the load and resolves once every stream is open. @param run begins the name of each row. */
+/** Starts the load and resolves once every stream is open. @param run the prefix of each row's name. */
 export function startTraffic(
   program: string,
   url: string,

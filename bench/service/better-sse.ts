@@ -1,4 +1,4 @@
-/** The peer: better-sse as its documentation shows it, on Express, with the same publish route as the others. */
+/** The peer better-sse on Express, set up as its documentation shows, with the same publish route as the others. */
 import { createChannel, createSession } from "better-sse";
 import express from "express";
 

@@ -1,4 +1,4 @@
-/** A bar a value, as a small SVG that needs nothing else. */
+/** Draws a small self-contained SVG with one bar for each value. */
 export interface Bar {
   readonly label: string;
   readonly value: number;
@@ -6,7 +6,7 @@ export interface Bar {
 
 const escape = (text: string): string => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
-/** @param panels a title with its unit, and its bars; each panel has a scale of its own. */
+/** @param panels each has a title with its unit, its bars, and a scale of its own. */
 export function renderChart(
   panels: readonly { readonly title: string; readonly bars: readonly Bar[] }[],
 ): string {

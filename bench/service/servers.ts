@@ -1,10 +1,10 @@
-/** The three servers that `npm run bench:service` compares, each pinned to one core and on loopback only. */
+/** The three servers that `npm run bench:service` compares, each pinned to one core and on the loopback only. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Where the server runs, and where everything else does. */
+/** The core for the server, and the core for everything else. */
 export const SERVER_CORE = "0";
 export const CLIENT_CORE = "1";
 
@@ -12,7 +12,7 @@ export interface Target {
   readonly name: string;
   readonly streamUrl: string;
   readonly publishUrl: string;
-  /** %s stands for the event. */
+  /** `%s` stands for the event. */
   readonly publishBody: string;
   /** The process that holds the streams. */
   readonly pid: () => number;
@@ -31,7 +31,7 @@ function run(program: string, args: readonly string[], cwd?: string): string {
 
 function pinned(command: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   return spawn("taskset", ["-c", SERVER_CORE, ...command], {
-    // Not the whole environment: the service refuses OMNIAI_* names that are not its own.
+    // The whole environment is not passed on, because the service refuses OMNIAI_* names that it does not know.
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -49,7 +49,7 @@ async function answers(url: string): Promise<void> {
   }
 }
 
-/** Kills at once and starts again: what a crash does to the streams. */
+/** Kills the server and starts it again, to see what a crash does to the streams. */
 function restartable(
   start: () => ChildProcess,
 ): Pick<Target, "pid" | "stop"> & { readonly again: () => Promise<void> } {
@@ -66,7 +66,7 @@ function restartable(
   };
 }
 
-/** This service as its image runs it (types stripped, the same flags), with a Redis of its own that fsyncs always. */
+/** This service, run as in its image (types stripped, the same flags), with its own Redis that always fsyncs. */
 export async function omniai(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), "omniai-bench-"));
   const repository = join(HERE, "../..");
@@ -91,14 +91,14 @@ export async function omniai(): Promise<Target> {
     OMNIAI_PORT: "21201",
     OMNIAI_INTERNAL_PORT: "21202",
     OMNIAI_REDIS_URL: "redis://127.0.0.1:21279",
-    // No database is needed for events; it must not keep this from being ready.
+    // Events need no database, so a missing one must not keep the service from being ready.
     PGPORT: "1",
     OMNIAI_OPTIONAL_CHECKS: "database,migrations",
     OMNIAI_MAX_STREAMS: many,
     OMNIAI_MAX_STREAMS_PER_ADDRESS: many,
-    // One address gets half of it.
+    // One address may use half of this limit.
     OMNIAI_STREAM_CONNECT_BURST: String(2 * Number(many)),
-    // One address publishes for all: counted as always, and never refused.
+    // One address publishes everything: its requests are counted as usual, and never refused.
     OMNIAI_LIMIT_REQUESTS_PER_MINUTE: "10000000",
   };
   const flags =
@@ -144,7 +144,7 @@ export async function betterSse(): Promise<Target> {
   };
 }
 
-/** Debian's nginx and its nchan module from their packages, unpacked into a folder: nothing is installed. */
+/** Debian's nginx and its nchan module, unpacked from their packages into a folder; nothing is installed. */
 export async function nchan(): Promise<Target> {
   const folder = mkdtempSync(join(tmpdir(), "omniai-bench-nchan-"));
   run("apt-get", ["download", "-q", "nginx", "libnginx-mod-nchan"], folder);
@@ -174,7 +174,7 @@ http {
 `,
   );
   const nginx = join(folder, "root/usr/sbin/nginx");
-  // nchan has nginx make Debian's folder for request bodies, whatever the configuration says.
+  // With nchan, nginx creates Debian's folder for request bodies, whatever the configuration says.
   const made = existsSync(DEBIAN_STATE) ? undefined : mkdirSync(DEBIAN_STATE, { recursive: true });
   const { again, ...rest } = restartable(() =>
     pinned([nginx, "-p", folder, "-c", config, "-e", join(folder, "logs/error.log")], {}),

@@ -1,4 +1,4 @@
-/** Proves that the figures of a load are right, and that a scenario which breaks a promise is seen to. */
+/** Proves that the figures of a load are right, and that a scenario which breaks a promise is reported. */
 import { strict as assert } from "node:assert";
 import { nothingDropped } from "../resilience/judge.ts";
 import { measure, parseRows, timeline } from "../resilience/measure.ts";
@@ -8,7 +8,7 @@ import { EVENT, GET, ROW, type Account, type Failure, type Sample } from "../res
 
 const BEGAN = 1_000_000;
 
-/** Ten seconds before and ten after: a GET and a row a second, each in 10 ms. */
+/** Ten seconds before the act and ten after it, with one GET and one row a second that take 10 ms each. */
 function account(failures: readonly Failure[] = [], streams: Partial<Account["streams"]> = {}): Account {
   const samples = Array.from({ length: 20 }, (_, second): Sample[] => [
     [BEGAN + (second - 10) * 1000, GET, 10, 200, 0],
@@ -48,7 +48,7 @@ describe("the account of a scenario", () => {
     assert.deepEqual(broken(account(), ALL), []);
   });
 
-  it("misses an acknowledged row that the database has not, and no other", () => {
+  it("reports an acknowledged row that is missing from the database, and no other row", () => {
     assert.deepEqual(broken(account(), ALL.slice(1)), ["acknowledged rows missing: 1"]);
     assert.equal(
       figuresOf(
@@ -59,11 +59,11 @@ describe("the account of a scenario", () => {
     );
   });
 
-  it("sees a row that was written twice", () => {
+  it("reports a row that was written twice", () => {
     assert.deepEqual(broken(account(), [...ALL, 7]), ["rows doubled: 1"]);
   });
 
-  it("counts failures by kind, tells polite ones from others, and when the last was", () => {
+  it("counts failures by kind, separates 503 with Retry-After from others, and times the last one", () => {
     const figures = figuresOf(account([refused(3), { ...refused(4), retryAfter: undefined }]), ALL);
     assert.deepEqual(figures.failed, [0, 2, 0]);
     assert.equal(figures.brusque, 1);
@@ -72,7 +72,7 @@ describe("the account of a scenario", () => {
     assert.equal(figures.sent[EVENT], 0);
   });
 
-  it("counts silences that reach into the thing, and not those before it", () => {
+  it("counts silences that reach into the act, and not those before it", () => {
     const silence = (from: number, to: number) => ({ from: BEGAN + from, to: BEGAN + to, stream: 0 });
     const before = account([], { silences: [silence(-9000, -1000)] });
     assert.equal(figuresOf(before, ALL).longestSilence, 0);
@@ -114,7 +114,7 @@ describe("the table", () => {
     );
   });
 
-  it("keeps what was measured of a scenario that could not be measured now, and says so of one that never was", () => {
+  it("keeps the earlier result of a scenario that could not be measured now, and says if there never was one", () => {
     const now = [result("a", "new", { notRun: "busy" }), result("b", "new", { notRun: "busy" })];
     const merged = merge([result("a", "old")], now, ["a", "b"]);
     assert.deepEqual(
@@ -123,7 +123,7 @@ describe("the table", () => {
     );
   });
 
-  it("says of each scenario whether it holds, was not run, or failed", () => {
+  it("says for each scenario whether it held, was not run, or failed", () => {
     const figures = figuresOf(account(), ALL);
     const rows = renderTable([
       result("good", "d", { figures, verdicts: [{ what: "x", holds: true }] }),

@@ -1,4 +1,4 @@
-/** The service alone, as @pulumi/docker deploys it with its defaults: what `npm run bench:resilience` compares with. */
+/** Deploys the service alone with the defaults of @pulumi/docker, for `npm run bench:resilience` to compare with. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
@@ -15,7 +15,7 @@ new docker.Container("service", {
     `OMNIAI_BUILD=${config.require("build")}`,
     "OMNIAI_CLIENT_REPORTS_PER_MINUTE=60000",
     "OMNIAI_REDIS_URL=redis://redis:6379",
-    // Nobody takes over meanwhile: serving on and a long farewell would only make its absence longer.
+    // No other replica takes over, so a slow shutdown would only make the outage longer.
     "OMNIAI_SWITCH_SECONDS=0",
     "OMNIAI_DRAIN_SECONDS=0",
     "PGHOST=postgres",

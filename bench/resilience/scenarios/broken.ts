@@ -1,4 +1,4 @@
-/** Deploys that cannot succeed: the old version goes on, `up` says why, and says it again. */
+/** Deploys that cannot succeed: the old version keeps running, and each run of `up` says why. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { call } from "../../../test/support/http.ts";
@@ -6,13 +6,13 @@ import { answeredOnlyBy, nothingDropped, quickEnough } from "../judge.ts";
 import type { Outcome, Scenario, Verdict } from "../scenario.ts";
 import type { StackEnvironment } from "../stack-environment.ts";
 
-/** As many as a stack has when nothing is left over: PostgreSQL, Redis, the edge and two replicas. */
+/** How many containers a stack has when nothing is left over: PostgreSQL, Redis, the edge and two replicas. */
 const CONTAINERS = 5;
 
 const build = async (environment: StackEnvironment): Promise<string> =>
   (JSON.parse((await call(`${environment.stack.http}/api/diag`)).text) as { build: string }).build;
 
-/** Runs `up` twice. @param reason what each has to say. */
+/** Runs `up` twice. @param reason what the output of each run has to match. */
 async function failTwice(environment: StackEnvironment, reason: RegExp, what: string): Promise<Outcome> {
   const [before, hosts] = [await build(environment), await environment.hosts()];
   const attempts = [await environment.stack.run("up", "--yes"), await environment.stack.run("up", "--yes")];
@@ -28,7 +28,7 @@ async function failTwice(environment: StackEnvironment, reason: RegExp, what: st
   };
 }
 
-/** A good version again, and nothing left of the bad one. */
+/** Deploys a good version again and checks that nothing of the bad one is left. */
 export async function recoverAndCount(environment: StackEnvironment): Promise<Verdict[]> {
   environment.restore();
   environment.newVersion();

@@ -1,4 +1,4 @@
-/** Changes that a person makes on purpose: nobody may notice. */
+/** Changes that an operator makes on purpose: no client may notice them. */
 import { createHash } from "node:crypto";
 import { docker, type CommandResult } from "../../../test/support/stack.ts";
 import { answeredOnlyBy, atMost, nothingDropped, quickEnough } from "../judge.ts";
@@ -15,7 +15,7 @@ const took = (...results: readonly CommandResult[]): Outcome => ({
 const idOf = async (environment: StackEnvironment): Promise<string> =>
   (await docker.getContainer(await environment.one("edge")).inspect()).Id;
 
-/** The certificate that the edge has: SHA-256 of its DER, as the load notes those it was shown. */
+/** The edge's certificate as the SHA-256 of its DER, which is also how the load records the certificates it saw. */
 async function certificateOf(environment: StackEnvironment): Promise<string> {
   const pem = environment.exec(
     await environment.one("edge"),
@@ -26,7 +26,7 @@ async function certificateOf(environment: StackEnvironment): Promise<string> {
   return createHash("sha256").update(Buffer.from(body, "base64")).digest("hex");
 }
 
-/** From the start of the thing to the last answer of one of these replicas, s. */
+/** Time from the start of the act to the last answer from one of these replicas, s. */
 const lastAnswerOf = ({ account, began }: Evidence, hosts: readonly string[]): number => {
   const { replicas, samples } = account.requests;
   const answers = samples.filter(([, , , , replica]) => hosts.includes(replicas[replica] ?? ""));
@@ -79,7 +79,7 @@ export const CHANGES: readonly Scenario<StackEnvironment>[] = [
       };
     },
     judge: smooth,
-    // Forward again: the next scenario's `up` must change what it says and nothing else.
+    // Go forward again, because the `up` of the next scenario must change only what that scenario is about.
     after: async (environment) => void (await environment.succeed("up", "--yes")),
   },
   {

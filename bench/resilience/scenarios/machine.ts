@@ -1,4 +1,4 @@
-/** The engine, and the deploy itself. */
+/** Scenarios that hit the engine, and the deploy itself. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { call, eventually } from "../../../test/support/http.ts";
@@ -37,7 +37,7 @@ const interrupted: Scenario<StackEnvironment> = {
   after: recoverAndCount,
 };
 
-/** The order in which nothing finds what it needs. */
+/** The worst order: each workload starts before those that it needs. */
 const WORST_ORDER = ["edge", "backend", "redis", "postgres"] as const;
 
 /** @returns seconds until every container is healthy and the edge answers. */
@@ -79,7 +79,7 @@ const disorder: Scenario<StackEnvironment> = {
   judge: nothingLost,
 };
 
-/** Stops every container of this machine for a while: not where there are others. */
+/** Stops every container of this machine for a while, so it must not run where there are other containers. */
 const engine: Scenario<StackEnvironment> = {
   name: "engine",
   what: "engine stopped and started",
@@ -103,7 +103,7 @@ const engine: Scenario<StackEnvironment> = {
   judge: nothingLost,
 };
 
-/** What cannot be hidden on one host; only a change of its image, ports or limits asks for it. */
+/** One host cannot hide this; only a change of the edge's image, ports or limits requires it. */
 const edgeReplaced: Scenario<StackEnvironment> = {
   name: "edge-replaced",
   what: "nginx itself replaced",
@@ -111,7 +111,7 @@ const edgeReplaced: Scenario<StackEnvironment> = {
   async act(environment) {
     const before = await environment.one("edge");
     const { Id } = await docker.getContainer(before).inspect();
-    // Limits change in place; a health check does not.
+    // Changed limits are applied in place; a changed health check replaces the container.
     environment.edit("infra/components/edge/edge.ts", (text) =>
       text.replace("startPeriod: 15", "startPeriod: 16"),
     );

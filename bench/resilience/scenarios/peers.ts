@@ -1,4 +1,4 @@
-/** The deploy scenario by what people would use otherwise, with the same service and the same load. */
+/** The deploy scenario with the tools that people would use instead, for the same service under the same load. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import type { Scenario } from "../scenario.ts";
 
 const PEERS = join(import.meta.dirname, "../../peers");
 
-/** Deploys a version of the service, and takes it away again. */
+/** Deploys a version of the service, and removes it again. */
 interface Deployer {
   deploy(environment: PeerEnvironment, version: "1" | "2"): void;
   remove(environment: PeerEnvironment): void;
@@ -32,7 +32,7 @@ function composeCommand(environment: PeerEnvironment, version: "1" | "2", ...arg
   });
 }
 
-/** A copy of the program, because Pulumi writes a salt into the stack's file beside it. Made when it is first needed. */
+/** A copy of the program, because Pulumi writes a salt into the stack's file beside it. Made at the first use. */
 let copied: string | undefined;
 function program(): string {
   if (copied !== undefined) return copied;
@@ -85,7 +85,7 @@ const peer = (name: string, what: string, deployer: Deployer): Scenario<PeerEnvi
   after: (environment) => Promise.resolve(deployer.remove(environment)),
 });
 
-/** Debian's own, which is what `apt-get install` gives there. */
+/** Debian's package, which is what `apt-get install` installs there. */
 function ensureCompose(): { notRun: string } | undefined {
   if (spawnSync("docker-compose", ["version"]).status === 0) return undefined;
   const install = ["install", "-q", "-y", "--no-install-recommends", "docker-compose"];

@@ -9,7 +9,7 @@ import type { Evidence, Outcome, Scenario, Verdict } from "../scenario.ts";
 import type { StackEnvironment } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
 
-/** A replica as it was before. `name` is its container's, `host` what it calls itself. */
+/** A replica before the act. `name` is the name of its container, `host` its host name. */
 interface Victim {
   readonly name: string;
   readonly host: string;
@@ -23,7 +23,7 @@ async function choose(environment: StackEnvironment): Promise<Victim> {
   return { name, host: Config.Hostname, restarts: RestartCount };
 }
 
-/** Waits until the engine has started it anew and finds it healthy. @returns seconds since `began`. */
+/** Waits until the engine has restarted it and reports it healthy. @returns seconds since `began`. */
 async function healed(victim: Victim, began: number): Promise<number> {
   await eventually(`${victim.name} healthy again`, 90, async () => {
     const { RestartCount, State } = await docker.getContainer(victim.name).inspect();
@@ -33,8 +33,8 @@ async function healed(victim: Victim, began: number): Promise<number> {
 }
 
 /**
- * From the end of a replica's process to the first answer of its next life, s; infinite when there was none.
- * @param killed Unix ms. What it answered before arrives within a second.
+ * Time from the end of a replica's process to the first answer after its restart, s; infinite if there was no answer.
+ * @param killed Unix ms. Answers that it sent before arrive within a second.
  */
 function backAfter({ account }: Evidence, host: string, killed: number): number {
   const index = account.requests.replicas.indexOf(host);
@@ -45,8 +45,9 @@ function backAfter({ account }: Evidence, host: string, killed: number): number 
 }
 
 /**
- * Only what was under way may fail with the process, and no GET.
- * @param gone when the kernel had closed its connections (Unix ms): until then they take what can never be answered.
+ * Only requests that were in flight when the process ended may fail, and none of them may be a GET.
+ * @param gone when the kernel had closed its connections (Unix ms). Until then they accept requests that are never
+ *   answered.
  */
 const onlyInFlight = (evidence: Evidence, killed: number, gone: number): Verdict[] => {
   const late = failuresOf(evidence.account).filter(
@@ -58,7 +59,7 @@ const onlyInFlight = (evidence: Evidence, killed: number, gone: number): Verdict
   ];
 };
 
-/** Waits until a process has ended, whoever is to collect it. @returns Unix ms. */
+/** Waits until a process has ended, even if its parent has not collected it yet. @returns Unix ms. */
 async function end(pid: number): Promise<number> {
   const isThere = (): boolean => {
     try {
@@ -100,7 +101,7 @@ const hang: Scenario<StackEnvironment> = {
     return { recovery, verdicts: [atMost("healed after", recovery, 30, "s")] };
   },
   judge: (evidence) => {
-    // Out of rotation: nothing that came later waited for it or failed.
+    // The edge has taken it out of rotation: no later request waited for it or failed.
     const limit = evidence.began + 10_000;
     const slow = evidence.account.requests.samples.filter(([at, , ms]) => at > limit && ms > 5000);
     const failed = failuresOf(evidence.account).filter(({ at }) => at > limit);
@@ -122,7 +123,7 @@ const memory: Scenario<StackEnvironment> = {
     const victim = await choose(environment);
     const others = await restartsOf(environment, victim);
     const since = Math.floor(Date.now() / 1000);
-    // The kernel ends the process with the highest score, which would be the one that allocates.
+    // The kernel kills the process with the highest score, and that would be the one that allocates.
     writeFileSync(`/proc/${await programOf(victim.name)}/oom_score_adj`, "1000");
     const allocate = "const kept = []; for (;;) kept.push(Buffer.alloc(2 ** 22, 1));";
     await run("docker", ["exec", victim.name, "node", "-e", allocate], 60_000);
@@ -169,13 +170,13 @@ const memory: Scenario<StackEnvironment> = {
   judge: nothingLost,
 };
 
-/** Runs a program to its end without holding up the rest. @returns its output, whatever its exit code. */
+/** Runs a program to its end without blocking the event loop. @returns its output, whatever its exit code. */
 const run = (program: string, args: readonly string[], timeout: number): Promise<string> =>
   new Promise((resolve) => {
     execFile(program, args, { timeout, maxBuffer: 2 ** 24 }, (_error, stdout) => resolve(stdout));
   });
 
-/** How often the engine started each container of the stack anew. */
+/** How often the engine restarted each container of the stack. */
 export async function restartsOf(
   environment: StackEnvironment,
   but?: Victim,
@@ -202,7 +203,7 @@ const logs: Scenario<StackEnvironment> = {
     return {
       verdicts: [
         { what: "all of it was written", holds: written === "all\n" },
-        // Three files of 10 MB; the engine turns over after the line that goes beyond.
+        // Three files of 10 MB; the engine rotates after the line that exceeds the limit.
         atMost("disk that its logs take", Number(sizes) / 1e6, 31, "MB"),
       ],
     };

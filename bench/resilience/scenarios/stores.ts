@@ -1,4 +1,4 @@
-/** PostgreSQL and Redis: away, killed, without room. */
+/** PostgreSQL and Redis are stopped, killed, or have no disk space. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { restartsOf } from "./replicas.ts";
 const isReady = async (environment: StackEnvironment): Promise<boolean> =>
   (await call(`${environment.stack.http}/readyz`)).status === 200;
 
-/** Every refusal is a 503 with Retry-After that came soon. */
+/** Every refusal is a 503 with Retry-After and comes quickly. */
 const politely = ({ figures }: Evidence): Verdict[] => [
   { what: `failures without 503 and Retry-After: ${figures.brusque}`, holds: figures.brusque === 0 },
   atMost("slowest 503", figures.slowest503Ms / 1000, 2, "s"),
@@ -24,7 +24,7 @@ const politely = ({ figures }: Evidence): Verdict[] => [
 const fullServiceAfter = ({ figures }: Evidence, seconds: number): Verdict =>
   atMost("last failed request after", figures.lastFailure, seconds, "s");
 
-/** @param before how often each container had been started anew by then. */
+/** @param before how often each container had been restarted by then. */
 async function onlyRestarted(
   environment: StackEnvironment,
   name: string,
@@ -103,7 +103,7 @@ const killed: Scenario<StackEnvironment> = {
 const run = (program: string, ...args: string[]): string =>
   execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-/** Where the engine keeps PostgreSQL's data. */
+/** The folder in which the engine keeps PostgreSQL's data. */
 const dataFolder = (environment: StackEnvironment): string =>
   run(
     "docker",
@@ -122,7 +122,7 @@ async function restartPostgres(environment: StackEnvironment, between: () => voi
   await eventually("readiness", 60, () => isReady(environment));
 }
 
-/** Does the work while the file takes all the room that there is. @returns false when the work fails. */
+/** Does the work while the file takes up all free space. @returns false if the work fails. */
 async function withFull(filler: string, work: () => Promise<boolean>): Promise<boolean> {
   spawnSync("dd", ["if=/dev/zero", `of=${filler}`, "bs=64k"], { stdio: "ignore" });
   const done = await work().catch(() => false);
@@ -139,7 +139,7 @@ const full: Scenario<StackEnvironment> = {
     let isMounted = false;
     await restartPostgres(environment, () => {
       run("cp", "-a", `${folder}/.`, copy);
-      // Memory of a fixed size in the place of the volume: with some room beyond what is there.
+      // A memory disk of a fixed size takes the place of the volume, with some space beyond the existing data.
       const size = Number(run("du", "-sm", folder).split("\t")[0]) + 64;
       isMounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}m`, "tmpfs", folder]).status === 0;
       if (isMounted) run("cp", "-a", `${copy}/.`, folder);
