@@ -21,8 +21,8 @@ export interface Lockfile {
 }
 
 /**
- * Prunes a lockfile to one workspace and what it needs in production, so that a new linter in the project is no new
- * image of the service. Packages keep their places, which is what `npm ci` checks.
+ * Prunes a lockfile to one workspace and what it needs in production, so that a new linter in the project does not
+ * cause a new image of the service. Packages keep their places, because `npm ci` checks them.
  * @param workspace the workspace's folder, for example "service".
  * @throws Error when the workspace or one of its dependencies is not in the lockfile.
  */
@@ -55,7 +55,7 @@ export function pruneLockfile(lockfile: Lockfile, workspace: string): Lockfile {
   return { name: lockfile.name, lockfileVersion: lockfile.lockfileVersion, packages };
 }
 
-/** Where Node finds a package from a folder: the nearest node_modules on the way up. */
+/** Finds a package as Node does from a folder: in the nearest node_modules on the way up. */
 function resolve(lockfile: Lockfile, from: string, name: string): string | undefined {
   let folder = from;
   for (;;) {

@@ -1,4 +1,4 @@
-/** What Redis is told: pure functions, so that a test can read and a real server can check them. */
+/** The configuration of Redis, made by pure functions, so that tests can read it and give it to a real server. */
 import { createHash } from "node:crypto";
 import { planCacheMemory } from "./memory.ts";
 
@@ -48,7 +48,7 @@ user ${REDIS_USER} on #${hash} ${SERVICE_RULES.join(" ")}
 
 const HEALTH_USER = "health";
 
-/** redis-cli exits with 0 for an error reply too, so the answer itself is looked at. A user without password takes any. */
+/** redis-cli exits with 0 even for an error reply, so the check reads the reply. This user accepts any password. */
 export const HEALTH_COMMAND = [
   "sh",
   "-c",
@@ -59,8 +59,8 @@ export const HEALTH_COMMAND = [
 export const REDIS_USER = "omniai";
 
 /**
- * What the service may do, and nothing else: its own keys, the event log's script and stream, durability, sessions and
- * limits, and the questions that its health and diagnostics ask. The service's tests run with these rules.
+ * The service may do only this: use its own keys, the event log's script and stream, durability, sessions and limits,
+ * and ask what its health and diagnostics need. The service's tests run with these rules.
  */
 export const SERVICE_RULES: readonly string[] = [
   ...["resetkeys", "resetchannels", "~omniai:*", "-@all"],
@@ -69,14 +69,14 @@ export const SERVICE_RULES: readonly string[] = [
   // The log: epoch, counter and entry change together in a script.
   ...["+eval", "+evalsha", "+exists", "+hmget", "+hset", "+hincrby", "+set"],
   ...["+xadd", "+xlen", "+xrange", "+xrevrange", "+xread", "+xtrim", "+xinfo|stream"],
-  // Its budget: what was appended where, and what it takes when nobody has counted.
+  // The log's memory budget: the size of what was appended, and the memory use where no size was recorded.
   ...["+rpush", "+lpop", "+lindex", "+memory|usage"],
-  // What was posted under an idempotency key, and which replica has which streams.
+  // Posts by idempotency key, and the streams of each replica.
   ...["+get", "+mget", "+hgetall", "+hdel"],
-  // Sessions, and which of them are a user's.
+  // Sessions, and the list of each user's sessions.
   ...["+del", "+pexpire", "+sadd", "+srem", "+smembers"],
   // Rate limits, in a script.
   ...["+incrby", "+pttl", "+expire"],
-  // On disk before it is acknowledged.
+  // An event is on disk before it is acknowledged.
   "+waitaof",
 ];

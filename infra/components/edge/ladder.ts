@@ -1,26 +1,26 @@
 /**
  * The keep-alive ladder: how long each hop keeps an idle connection, in seconds. On every hop the side that sends
- * requests has to let go first: a request that meets a closing connection is lost, and a POST may not be sent again.
+ * requests has to close first: a request on a closing connection is lost, and a POST may not be sent again.
  */
 
-/** By how much the edge lets go of an idle connection before an old replica stops to serve, in seconds. */
+/** How long before an old replica stops serving the edge closes an idle connection to it, in seconds. */
 const SWITCH_MARGIN = 2;
 
 export interface KeepAliveLadder {
-  /** What a client is told (`Keep-Alive: timeout`). */
+  /** The time that the edge tells its clients (`Keep-Alive: timeout`). */
   readonly clientTold: number;
-  /** When a tunnel in front has to let go (cloudflared's `proxy-keepalive-timeout`, 90 s by default). */
+  /** When a tunnel in front has to close (cloudflared's `proxy-keepalive-timeout`, 90 s by default). */
   readonly tunnel: number;
-  /** When the edge lets go of a client, and how long a reload keeps the connection (docs/decisions/0009-keepalive.md). */
+  /** When the edge closes to a client, and how long it stays open after a reload (docs/decisions/0009-keepalive.md). */
   readonly edge: number;
-  /** When the edge lets go of a replica. */
+  /** When the edge closes to a replica. */
   readonly upstream: number;
 }
 
 /**
- * The service's own rung is in service/src/platform/http.ts and above `upstream`; infra/test/edge.test.ts holds all of
- * them against each other.
- * @param switchSeconds how long a replica serves on after it was told to stop.
+ * The service's own time is in service/src/platform/http.ts and is longer than `upstream`; infra/test/edge.test.ts
+ * compares all of them.
+ * @param switchSeconds how long a replica continues to serve after it was told to stop.
  */
 export function keepAliveLadder(switchSeconds: number): KeepAliveLadder {
   const edge = Math.max(1, switchSeconds - SWITCH_MARGIN);

@@ -1,21 +1,21 @@
 /** The limits of one client address: requests, streams, and how fast they may come. */
 
-/** For each client address. IPv4 counts as it is, IPv6 by /56, because a home gets a whole /56 (RFC 6177). */
+/** Per client address: one IPv4 address, or one IPv6 /56, because a home gets a whole /56 (RFC 6177). */
 export interface EdgeLimits {
-  /** Requests and streams under way at once. */
+  /** Requests and streams that are open at once. */
   readonly connections: number;
-  /** Requests a second; as many again may come at once. */
+  /** Requests a second; a burst of as many is allowed on top. */
   readonly requestRate: number;
   /** Open streams. */
   readonly streams: number;
-  /** Streams opened a second; five times as many may come at once, because all return together after a restart of the edge. */
+  /** New streams a second; a burst of five times as many is allowed: all reconnect at once when the edge restarts. */
   readonly streamRate: number;
 }
 
-/** Memory for each limit: at 128 bytes an address, room for some 80,000. New addresses replace the oldest. */
+/** Memory for each limit: about 80,000 addresses of 128 bytes each. New addresses replace the oldest. */
 const ZONE = "10m";
 
-/** The http level. */
+/** The directives for nginx's http level. */
 export function renderLimitZones({ requestRate, streamRate }: EdgeLimits): string {
   return `
   map $binary_remote_addr $client {
@@ -40,7 +40,7 @@ export const renderLimits = ({ connections, requestRate }: EdgeLimits): string =
   `limit_conn connections ${connections};
     limit_req zone=requests burst=${requestRate} nodelay;`;
 
-/** For streams, on top. */
+/** The additional limits of streams. */
 export const renderStreamLimits = (limits: EdgeLimits): string =>
   `${renderLimits(limits)}
     limit_conn streams ${limits.streams};

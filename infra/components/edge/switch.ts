@@ -6,13 +6,13 @@
 /** Where the edge's volume is mounted. `current` is a link to one of `releases/`. */
 export const EDGE_FOLDER = "/etc/omniai/edge";
 
-/** How many releases stay in the volume, the current one included. */
+/** How many releases are kept in the volume, including the current one. */
 const KEPT = 3;
 
 /**
- * Runs inside the edge with a tar in base64 on standard input and RELEASE set: unpacks it aside, has nginx check it,
- * makes it current in one step, reloads, and waits until new workers answer with it. A configuration that nginx
- * refuses is never current, so neither this run nor a restart can stumble over it.
+ * Runs inside the edge with RELEASE set and a base64 tar on standard input. It unpacks the tar into its own folder, has
+ * nginx check it, makes it current in one step, reloads, and waits until new workers answer with it. A configuration
+ * that nginx refuses never becomes current, so it can break neither this run nor a restart.
  */
 export const SWITCH_SCRIPT = `set -eu
 cd ${EDGE_FOLDER}
@@ -48,7 +48,7 @@ done
 
 /**
  * Runs in a short-lived container with the edge's volume at /files. It writes the first release into a new volume, so
- * that the edge can start. A volume that has a release keeps it.
+ * that the edge can start. If the volume already has a release, the script changes nothing.
  */
 export const FIRST_RELEASE_SCRIPT = `set -e
 if [ -e /files/current ]; then exit 0; fi

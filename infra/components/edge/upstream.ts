@@ -4,22 +4,22 @@ import type { KeepAliveLadder } from "./ladder.ts";
 import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
 import { MAINTENANCE_CHECK } from "./problems.ts";
 
-/** One place that requests can go to. */
+/** One replica to which the edge can send requests. */
 export interface Upstream {
   /** The container's name, which the engine's DNS resolves. */
   readonly name: string;
-  /** Its address when it was made. */
+  /** Its address when it was created. */
   readonly address: string;
 }
 
-/** What the engine says about a container on one of its networks. */
+/** A container's data on one of its networks, as the engine reports it. */
 interface Attachment {
   readonly networkName?: string;
   readonly ipAddress?: string;
 }
 
 /**
- * Pure: a replica as an upstream.
+ * Describes a replica as an upstream. Pure.
  * @param network the network that the edge shares with the replicas.
  * @throws pulumi.RunError when the replica's address there is not known: by its name alone, the first requests after a
  *   reload of nginx would be lost (docs/decisions/0004-upstreams-by-address-and-name.md).
@@ -34,17 +34,17 @@ export function planUpstream(name: string, network: string, attachments: readonl
 }
 
 export interface UpstreamConfig {
-  /** The replicas that are healthy now. Empty: nothing is deployed yet, and every request is answered with 503. */
+  /** The replicas that are healthy now. While the list is empty, every request is answered with 503. */
   readonly upstreams: readonly Upstream[];
   /** The port that replicas serve on. */
   readonly upstreamPort: number;
   readonly keepAlive: KeepAliveLadder;
-  /** How long a replica may take to begin its answer, in seconds; then it counts as hung. */
+  /** How long a replica may take to begin its answer, in seconds; after that it counts as hung. */
   readonly responseSeconds: number;
   readonly limits: EdgeLimits;
 }
 
-/** How long a replica that failed gets no requests, in seconds. */
+/** How long a failed replica gets no requests, in seconds. */
 const EJECTED_SECONDS = 5;
 
 /** How long a stream may be silent, in seconds: two heartbeats of the service (15 s) and a margin. */
@@ -55,8 +55,8 @@ const POLL_SECONDS = 25;
 
 export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamConfig): string {
   if (upstreams.length === 0) return "";
-  // By address, so that the list is complete from the first moment after a reload; and by name, so that a replica that
-  // comes back with another address is found within seconds. With both, nginx can start before its replicas.
+  // The list has each replica by address, so that it is complete at once after a reload, and by name, so that a replica
+  // that comes back with another address is found within seconds. With both, nginx can start before its replicas.
   const servers = (flags: string): string[] =>
     upstreams.flatMap(({ name, address }) => [
       `server ${address}:${upstreamPort} ${flags};`,
@@ -81,7 +81,7 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
 `;
 }
 
-/** Headers in which clients make claims about themselves. The edge clears them: the service trusts the edge alone. */
+/** Headers in which clients make claims about themselves. The edge clears them: the service trusts only the edge. */
 const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
 
 const PROXY = `if ($unknown_host) { return 421; }
@@ -96,8 +96,8 @@ ${CLAIMS.map((name) => `      proxy_set_header ${name} "";`).join("\n")}
       proxy_connect_timeout 1s;`;
 
 /**
- * A GET is asked again elsewhere after an error, silence, or the 503 of a replica that is not ready. Whatever is not
- * idempotent is so only before it was sent (nginx' default), so no POST is ever done twice.
+ * A GET is sent to another replica after an error, a timeout, or the 503 of a replica that is not ready. A request that
+ * is not idempotent goes elsewhere only if it was not sent yet (nginx' default), so no POST is ever carried out twice.
  * @param seconds until a silent replica counts as failed.
  */
 const elsewhere = (
@@ -153,5 +153,5 @@ export function renderLocations(config: UpstreamConfig): string {
     location / { try_files /nothing =404; }`;
 }
 
-/** Limits of the server that locations without their own inherit. */
+/** The server's limits, which locations without limits of their own inherit. */
 export const renderServerLimits = ({ limits }: UpstreamConfig): string => `    ${renderLimits(limits)}`;

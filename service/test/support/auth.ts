@@ -1,4 +1,4 @@
-/** Users, logins and requests of the tests of authentication. */
+/** Users, logins and requests for the tests of authentication. */
 import { once } from "node:events";
 import pg from "pg";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";
@@ -10,11 +10,11 @@ import { startInstance, type Instance } from "./instance.ts";
 import { testServers } from "./servers.ts";
 import { SseClient } from "./sse.ts";
 
-/** The page's origin in these tests, on the API's list. */
+/** The page's origin in these tests; the API allows it. */
 export const PAGE_ORIGIN = "https://page.example";
 export const PASSWORD = "correct horse battery staple";
 
-/** Authentication on, and the shortest useful times. */
+/** Turns authentication on, with the shortest useful times. */
 export const authEnvironment = {
   OMNIAI_AUTH_SECRET_FILE: new URL("./auth-secret.txt", import.meta.url).pathname,
   OMNIAI_CORS_ORIGINS: PAGE_ORIGIN,
@@ -32,7 +32,7 @@ export function startAuth(
 
 let pool: Promise<pg.Pool> | undefined;
 
-/** A pool of the tests' own, to look behind the service. */
+/** A pool of the tests' own, to read the database directly. */
 export function testPool(): Promise<pg.Pool> {
   return (pool ??= testServers().then(({ postgres }) =>
     new pg.Pool({
@@ -51,7 +51,7 @@ after(() => pool?.then((open) => open.end()));
 let users = 0;
 let passwordHash: Promise<string> | undefined;
 
-/** A user of one's own, with `PASSWORD`. */
+/** Creates a new user with the password `PASSWORD`. */
 export async function addUser(scopes: readonly Scope[] = DEFAULT_SCOPES): Promise<User> {
   const name = `user-${process.pid}-${++users}`;
   const hash = await (passwordHash ??= hashPassword(PASSWORD));
@@ -96,7 +96,7 @@ export const cookieOf = ({ headers }: Answer): string =>
     .map((cookie) => cookie.split(";")[0] ?? "")
     .join("; ");
 
-/** What a page of `PAGE_ORIGIN` sends: the cookie by itself, the CSRF token because its code does. */
+/** The headers from a page of `PAGE_ORIGIN`: the browser adds the cookie, and the page's code adds the CSRF token. */
 export class Page {
   readonly instance: { url: string };
   cookie = "";
@@ -152,7 +152,7 @@ export class Page {
     return (await this.check()).authenticated === true;
   }
 
-  /** A stream of `topics`, when it has joined. */
+  /** Opens a stream of `topics` and waits until it gets events. */
   stream(topics: string): Promise<SseClient> {
     return openStream(this.instance, topics, this.headers);
   }
@@ -166,7 +166,7 @@ export function openStream(
   return new SseClient(`${instance.url}/api/events?topics=${topics}`, headers).joined();
 }
 
-/** How long after `since` the stream ended; waits for it. */
+/** Waits until the stream ends. @returns how long after `since` it ended. */
 export async function endedAfter(client: SseClient, since: number): Promise<number> {
   await client.ended;
   return client.endedAt - since;
@@ -185,7 +185,7 @@ export async function loginTokens(instance: { url: string }, user: { name: strin
   return body;
 }
 
-/** As if the token had been used longer ago than it may come again. */
+/** Dates the use of the token back, so that the grace period for its reuse is over. */
 export async function endLeeway(refreshToken: string): Promise<void> {
   const { rowCount } = await (
     await testPool()

@@ -1,12 +1,12 @@
 /** A proxy that cuts connections in the middle of an answer. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
-/** A way to the service that is cut when a test says so, in the middle of what is being sent. */
+/** A proxy to the service that cuts its connections in the middle of an answer when a test asks for it. */
 export class CuttingProxy {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Bytes that still go to clients until the cut; undefined for no limit. */
+  /** How many bytes still go to clients before the cut; undefined for no limit. */
   #left: number | undefined;
   cuts = 0;
 
@@ -22,7 +22,7 @@ export class CuttingProxy {
     return new CuttingProxy(server, target);
   }
 
-  /** Cuts after so many more bytes: with an odd number, most likely within an event. */
+  /** Cuts after this many more bytes. An odd number most likely cuts within an event. */
   cutAfter(bytes: number): void {
     this.#left = bytes;
   }
@@ -54,7 +54,7 @@ export class CuttingProxy {
       this.#left = undefined;
       this.cuts++;
       service.destroy();
-      // What was sent has to arrive: a cut that loses it would test less.
+      // The bytes that were sent have to arrive: a cut that loses them would test less.
       client.write(part, () => client.resetAndDestroy());
     });
   }

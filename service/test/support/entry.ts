@@ -8,7 +8,7 @@ export interface Ran {
   readonly code: number;
   readonly output: string;
   readonly errors: string;
-  /** When it ended, ms since 1970. */
+  /** When the process ended, ms since 1970. */
   readonly at: number;
 }
 

@@ -30,7 +30,7 @@ export class FakeRedis {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** From now on nothing is answered; after `release`, all of it, in order. */
+  /** Holds all answers back from now on; `release` sends them in order. */
   stall(): void {
     this.#held = [];
   }
@@ -52,7 +52,7 @@ export class FakeRedis {
   }
 }
 
-/** A command is `*<parts>`, and for each part `$<length>` and its text; none of these has a line end in it. */
+/** A command is `*<parts>`, and for each part `$<length>` and its text; no text here contains a line end. */
 function repliesTo(text: string): string[] {
   return text
     .split(/^\*\d+\r\n/m)

@@ -13,7 +13,7 @@ export interface Instance extends Service {
   readonly internalUrl: string;
 }
 
-/** Short times, so that tests need not wait; what a test is about it sets itself. */
+/** Short times, so that tests need not wait. Each test sets the values that it is about. */
 const quick = {
   OMNIAI_PORT: "0",
   OMNIAI_INTERNAL_PORT: "0",
@@ -32,7 +32,7 @@ export async function testEnvironment(extra: Record<string, string> = {}): Promi
 
 /**
  * The service within the test's process, on ports of its own.
- * @param waits false for a test of what it does before it is ready; its public port is open at once then.
+ * @param waits false if a test is about the time before the service is ready; its public port is then open at once.
  */
 export async function startInstance(
   extra: Record<string, string> = {},

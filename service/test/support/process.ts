@@ -24,7 +24,7 @@ export interface Process extends Spawned {
   readonly internalUrl: string;
 }
 
-/** Whatever a test leaves running ends with the run. */
+/** Processes that a test leaves running are ended with the run. */
 export const children = new Set<ChildProcess>();
 after(() => {
   for (const child of children) child.kill("SIGKILL");
@@ -35,12 +35,12 @@ export function spawnMain(environment: Record<string, string>): Spawned {
   const child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "inherit"] });
   children.add(child);
   const lines: Line[] = [];
-  // Every line has to be JSON: parse throws, and the test fails, for one that is not.
+  // Every line has to be JSON. For any other line, parse throws and the test fails.
   createInterface({ input: child.stdout }).on("line", (line) => lines.push(JSON.parse(line) as Line));
   return { child, lines, exit: once(child, "exit") };
 }
 
-/** The service as a process of its own, ready. */
+/** Starts the service as a process of its own and waits until it is ready. */
 export async function startProcess(extra: Record<string, string>): Promise<Process> {
   const started = spawnMain(await testEnvironment({ OMNIAI_LOG_LEVEL: "info", ...extra }));
   const { lines } = started;
@@ -51,7 +51,7 @@ export async function startProcess(extra: Record<string, string>): Promise<Proce
   return { ...started, ...urls };
 }
 
-/** Resident memory of a process, bytes, as it says itself. */
+/** Resident memory of a process in bytes, as the process itself reports it. */
 export async function memoryOf({ internalUrl }: Process): Promise<number> {
   const text = await (await fetch(`${internalUrl}/metrics`)).text();
   return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);

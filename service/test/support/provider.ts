@@ -1,11 +1,11 @@
-/** An AI provider that answers what a test wants. */
+/** An AI provider that answers as a test tells it to. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface TestProvider {
   readonly baseUrl: string;
   readonly requests: { readonly url: string; readonly authorization: string | undefined }[];
-  /** What it does from now on. */
+  /** How it behaves from now on. */
   answer: (request: IncomingMessage, response: ServerResponse) => void;
   close(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export const models: TestProvider["answer"] = (_request, response) => {
 };
 export const silence: TestProvider["answer"] = () => undefined;
 
-/** An OpenAI-compatible API that does what a test wants. */
+/** An OpenAI-compatible API that behaves as a test tells it to. */
 export async function startProvider(): Promise<TestProvider> {
   const server = createServer((request, response) => {
     provider.requests.push({ url: request.url ?? "", authorization: request.headers.authorization });

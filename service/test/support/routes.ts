@@ -1,7 +1,7 @@
-/** Which routes an Express app has. */
+/** Lists the routes of an Express app. */
 import express, { type Express } from "express";
 
-/** What Express keeps of a route and of a router (the package router, lib/route.js and lib/layer.js). */
+/** The data that Express keeps for a route and a router (in the package router, lib/route.js and lib/layer.js). */
 interface Layer {
   readonly method?: string;
   readonly route?: { readonly path: string; readonly stack: readonly Layer[] };
@@ -15,8 +15,8 @@ const isRouter = (value: unknown): value is RouterLike =>
   typeof value === "function" && Array.isArray((value as unknown as { stack?: unknown }).stack);
 
 /**
- * Every route of an app as `GET /api/diag`. Express does not keep the path that a router was mounted at, so the mounts
- * are written down while the app is made.
+ * Lists every route of an app in the form `GET /api/diag`. Express does not keep the path where a router was mounted,
+ * so the mounts are recorded while the app is created.
  */
 export function routesOf(make: () => Express): string[] {
   const mounts = new Map<unknown, string>();

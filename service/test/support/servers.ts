@@ -35,7 +35,7 @@ export async function freePort(): Promise<number> {
 }
 
 const started = new Set<string>();
-/** A network of this run's own: the engine's default one is everybody's. */
+/** A network of this run's own, because every container can be on the engine's default network. */
 const NETWORK = `omniai-test-${randomBytes(4).toString("hex")}`;
 
 let networked: Promise<string> | undefined;
@@ -47,7 +47,7 @@ function removeAll(): void {
   started.clear();
 }
 
-/** A container that answers on a fixed port of 127.0.0.1: the same one after a restart. */
+/** A container that answers on a port of 127.0.0.1; the port stays the same after a restart. */
 export class TestServer {
   readonly name: string;
   readonly port: number;
@@ -85,18 +85,18 @@ export class TestServer {
     return docker("unpause", this.name);
   }
 
-  /** SIGKILL, then up again with the same data. */
+  /** Kills it (SIGKILL), then starts it again with the same data. */
   async crash(): Promise<void> {
     await docker("kill", this.name);
     await docker("start", this.name);
   }
 
-  /** As an operator does it: it is told to stop, and comes up with the same data. */
+  /** Restarts it as an operator does: it is told to stop, and starts again with the same data. */
   async restart(): Promise<void> {
     await docker("restart", this.name);
   }
 
-  /** SIGKILL, and it stays away until `restart`. */
+  /** Kills it (SIGKILL); it stays down until `restart`. */
   async kill(): Promise<void> {
     await docker("kill", this.name);
   }
@@ -123,13 +123,13 @@ async function until(what: string, isUp: () => Promise<unknown>): Promise<void> 
 export interface Servers {
   readonly postgres: TestServer;
   readonly redis: TestServer;
-  /** Unlimited, for what an operator might do. */
+  /** A user without restrictions, for everything that an operator might do. */
   readonly admin: ReturnType<typeof newAdmin>;
   /** Variables that point a service at them. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** What the log holds, as wire ids: the truth that clients are compared with. */
+/** The wire ids of all events in the log. Tests compare what clients got with them. */
 export async function loggedIds({ admin }: Servers): Promise<string[]> {
   const entries = (await admin.xRange("omniai:events:log", "-", "+")) ?? [];
   return entries.map(({ id, message }) => `${message.e}-${id}`);
@@ -152,7 +152,7 @@ async function startServers(): Promise<Servers> {
         "service",
         "on",
         ">test",
-        // The deployed rules, so that they are known to be enough.
+        // The tests use the deployed access rules, which proves that these allow enough.
         ...SERVICE_RULES,
       ],
     ),
@@ -174,7 +174,7 @@ async function startServers(): Promise<Servers> {
   return started;
 }
 
-/** Up, and migrated as the deploy does it: before the first replica. @param options more for `docker run`. */
+/** Starts it and migrates it before the first replica, as the deploy does. @param options more for `docker run`. */
 export async function startPostgres(options: readonly string[] = []): Promise<TestServer> {
   const environment = ["POSTGRES_USER=omniai", "POSTGRES_DB=omniai", "POSTGRES_PASSWORD=test"];
   const server = await TestServer.start(
@@ -199,7 +199,7 @@ export const environmentOf = ({ port }: TestServer): Record<string, string> => (
   OMNIAI_POSTGRES_PASSWORD_FILE: new URL("./password.txt", import.meta.url).pathname,
 });
 
-/** The same pair for all suites of a run; removed after the last of them, also when some failed. */
+/** The same pair for all suites of a run. It is removed after the last suite, even if some failed. */
 export function testServers(): Promise<Servers> {
   return (servers ??= startServers());
 }

@@ -1,4 +1,4 @@
-/** A client and a parser of event streams, by the text of the specification. */
+/** A client and a parser of event streams that follow the text of the specification. */
 import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
 
 export interface Received {
@@ -45,7 +45,7 @@ export class SpecParser {
     else if (field === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
   }
 
-  /** The id counts from here on: a block that was cut off after its id line was not received. */
+  /** The id is valid only from here on, because a block that was cut off after its id line was not received. */
   #dispatch(): void {
     this.lastEventId = this.#id;
     if (this.#data.length > 0) {
@@ -59,7 +59,7 @@ export class SpecParser {
 
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 
-/** A client that keeps what it gets, for tests to look at. */
+/** A client that keeps the events it gets, so that tests can check them. */
 export class SseClient {
   readonly parser = new SpecParser();
   readonly ended: Promise<"end" | "cut">;
@@ -100,7 +100,7 @@ export class SseClient {
     for (const wake of waiting) wake();
   }
 
-  /** Events that a publisher sent: without the service's own. */
+  /** The events that publishers sent, without those of the service itself. */
   get published(): Received[] {
     return this.parser.events.filter(({ event }) => !["hb", "bye", "reset"].includes(event));
   }
@@ -109,7 +109,7 @@ export class SseClient {
     return this.parser.events.filter(({ event }) => event === "reset");
   }
 
-  /** Waits for `isTrue`, looked at whenever something came. */
+  /** Waits until `isTrue`, and checks it whenever something arrives. */
   async until(what: string, isTrue: (client: SseClient) => boolean, ms = 8000): Promise<this> {
     const end = Date.now() + ms;
     while (!isTrue(this)) {
@@ -127,7 +127,7 @@ export class SseClient {
     return this;
   }
 
-  /** Waits until the position came, so that events posted from now on are certain to arrive. */
+  /** Waits until the stream's position has arrived: all events that are posted from then on will arrive. */
   joined(): Promise<this> {
     return this.until("joined", ({ parser }) => parser.lastEventId !== "");
   }

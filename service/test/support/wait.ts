@@ -1,4 +1,4 @@
-/** Waits until something is so. */
+/** Waits until a condition is true. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export async function eventually(

@@ -2,12 +2,12 @@
 import { writeSync } from "node:fs";
 import { startWatchdog } from "../../src/platform/watchdog.ts";
 
-/** A process whose event loop blocks for ever after a while of normal life; with `full`, nobody takes its output either. */
+/** A process whose event loop blocks for ever after a normal start; with `full`, nobody reads its output either. */
 startWatchdog(600);
 setInterval(() => undefined, 1000);
 setTimeout(() => {
   console.log("blocking");
-  // What a pipe holds (pipe(7)), less the line before.
+  // The capacity of a pipe (pipe(7)), less the line before.
   if (process.argv.includes("full")) writeSync(1, "x".repeat(65_536 - "blocking\n".length));
   for (;;);
 }, 1500);
