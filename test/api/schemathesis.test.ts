@@ -9,7 +9,7 @@ import { startProcess, type Process } from "../../service/test/support/process.t
 import { testServers } from "../../service/test/support/servers.ts";
 import { pythonWith, requirements } from "../../tools/find/venv.ts";
 
-/** How long it may try, s, and how many examples an operation gets; more of both for a longer look. */
+/** How long it may run, s, and how many examples each operation gets; both can be raised for a longer run. */
 const SECONDS = Number(process.env.OMNIAI_TEST_API_SECONDS ?? 60);
 const EXAMPLES = Number(process.env.OMNIAI_TEST_API_EXAMPLES ?? 30);
 
@@ -17,7 +17,7 @@ describe("openapi.json, as schemathesis sees it", function () {
   this.timeout((SECONDS + 400) * 1000);
   let service: Process;
   let closed: Process;
-  /** It leaves its database of examples where it runs. */
+  /** Schemathesis writes its database of examples into the folder in which it runs. */
   const folder = mkdtempSync(join(tmpdir(), "omniai-api-"));
 
   before(async () => {
@@ -32,20 +32,20 @@ describe("openapi.json, as schemathesis sees it", function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it("is true of every operation but the stream, which has no end: all checks, and nothing found", async function () {
+  it("is true of every operation but the endless stream: all checks run and find nothing", async function () {
     const bin = await pythonWith(requirements.schemathesis);
-    // Counted as skipped, and only where there is no Python at all.
+    // The test is skipped only where there is no Python, and the skip is counted.
     if (!bin) return this.skip();
     const output = await run(bin, service, SECONDS, ["getApiEvents"]);
     assert.ok(Number(/(\d+) generated/.exec(output)?.[1]) > 50, output);
   });
 
-  it("is true where users have to log in, for one who did; and for nobody else", async function () {
+  it("is true for a logged-in user, and its protected operations refuse anybody else", async function () {
     const bin = await pythonWith(requirements.schemathesis);
     if (!bin) return this.skip();
     const user = await addUser(["events:read", "events:write", "diag:read"]);
     const { accessToken } = await loginTokens(closed, user);
-    // A logout would end the login that the rest is tried with.
+    // A logout would end the login that the other requests use.
     const left = ["getApiEvents", "postApiAuthLogout"];
     const header = ["--header", `Authorization: Bearer ${accessToken}`];
     const output = await run(bin, closed, Math.ceil(SECONDS / 2), left, header);
@@ -54,7 +54,7 @@ describe("openapi.json, as schemathesis sees it", function () {
     assert.equal(check.body.authenticated, true, "it was tried as somebody to the end");
   });
 
-  /** @returns what it says. @throws when it found anything. */
+  /** @returns its output. @throws if it found anything. */
   async function run(
     bin: string,
     { url }: Process,

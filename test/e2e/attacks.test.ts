@@ -1,6 +1,5 @@
 /**
- * Attacks on a whole stack, each line of the list with what it is made of. What the edge does alone with more of the same
- * is in edge.test.ts; here both are in the way, the edge and the service.
+ * Attacks on a whole stack, through the edge and the service. More attacks on the edge alone are in edge.test.ts.
  */
 import { bombs, rateLimits, slowness } from "./attacks/load.ts";
 import { directAccess, secrets, transport } from "./attacks/host.ts";
@@ -35,7 +34,7 @@ describe("attacks", function () {
     await target?.remove();
   });
 
-  describe("users, before anything is attacked", () => users(get));
+  describe("users, before any attack", () => users(get));
   describe("CSRF", () => csrf(get));
   describe("CORS misconfiguration", () => corsMisconfiguration(get));
   describe("cookie theft and fixation", () => cookies(get));
@@ -52,7 +51,7 @@ describe("attacks", function () {
   describe("prototype pollution", () => pollution(get));
   describe("injection into SQL and logs", () => injection(get));
   describe("direct access", () => directAccess(get));
-  describe("secrets that leak", () => secrets(get));
+  describe("leaked secrets", () => secrets(get));
   describe("TLS", () => transport(get));
   describe("logins of one address", () => loginLimit(get));
 });

@@ -1,4 +1,4 @@
-/** What happens to a stack in use when its service is changed, its processes are killed or its settings are wrong. */
+/** Checks a stack in use while its service is changed, its processes are killed or its settings are wrong. */
 import { strict as assert } from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ describe("a stack in use", function () {
 
   before(async () => {
     environment = await createStackEnvironment(`test-deploy-${process.pid}`, {
-      // Shorter than the defaults, so that the deploys fit into a test run; the edge's margin stays.
+      // Shorter than the defaults, so that the deploys fit into a test run; the edge's margin is the same.
       ...{ switchSeconds: 4, drainSeconds: 2, backendStartSeconds: 5 },
       // The scenarios' load comes from one address.
       clientReportsPerMinute: 60_000,
@@ -43,13 +43,13 @@ describe("a stack in use", function () {
   const build = async (): Promise<string> =>
     (JSON.parse((await call(`${stack.http}/api/diag`)).text) as { build: string }).build;
 
-  /** By the id of the container: another one of the same name is another. */
+  /** Keyed by container id, because a new container may have the same name. */
   const workloads = async (): Promise<Map<string, string>> => {
     const found = await docker.listContainers({ filters: { label: [`io.omniai.stack=${stack.name}`] } });
     return new Map(found.map(({ Id, Labels }) => [Id, Labels["io.omniai.workload"] ?? ""]));
   };
 
-  it("takes a changed service without a failed request or a lost event, and leaves nothing of the old one", async () => {
+  it("deploys a changed service without a failed request or a lost event, and leaves nothing of the old one", async () => {
     const [before, builtBefore] = [await workloads(), await build()];
     appendFileSync(main, "\n// another version\n");
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
@@ -68,7 +68,7 @@ describe("a stack in use", function () {
     assert.deepEqual(kept.sort(), ["edge", "postgres", "redis"], "only the replicas are new");
   });
 
-  it("replaces PostgreSQL without touching the replicas, which come back to it by themselves", async () => {
+  it("replaces PostgreSQL without touching the replicas, which reconnect by themselves", async () => {
     const before = await stack.containers("backend");
     const [old] = await docker.listContainers({
       filters: { label: [`io.omniai.stack=${stack.name}`, "io.omniai.workload=postgres"] },
@@ -84,7 +84,7 @@ describe("a stack in use", function () {
     await eventually("readiness", 15, async () => (await call(`${stack.http}/readyz`)).status === 200);
   });
 
-  it("keeps the old version serving while a new one never gets healthy, and says why", async () => {
+  it("keeps the old version serving when the new one never gets healthy, and says why", async () => {
     const [before, builtBefore] = [await stack.containers("backend"), await build()];
     writeFileSync(main, 'console.log("the new version leaves at once"); process.exit(3);\n');
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
@@ -100,7 +100,7 @@ describe("a stack in use", function () {
     );
   });
 
-  it("and does not change its mind when the run is interrupted, killed with all that it started, or done again", async () => {
+  it("and still does when the run is interrupted, killed with all that it started, or repeated", async () => {
     const [before, builtBefore] = [await stack.containers("backend"), await build()];
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
     for (const end of [(pid: number) => void process.kill(pid, "SIGINT"), killTree]) {
@@ -121,7 +121,7 @@ describe("a stack in use", function () {
     );
   });
 
-  it("keeps the old version serving while a migration fails, says why, and leaves the database as it was", async () => {
+  it("keeps the old version serving when a migration fails, says why, and leaves the database as it was", async () => {
     writeFileSync(main, `${good}\n// with a migration\n`);
     const folder = join(checkout, "service/migrations");
     const number = String(readdirSync(folder).filter((name) => name.endsWith(".sql")).length + 1);
@@ -141,7 +141,7 @@ describe("a stack in use", function () {
     assert.equal(table.trim(), "");
   });
 
-  it("converges on a good version again, without orphans", async () => {
+  it("deploys a good version again, and leaves no orphans", async () => {
     writeFileSync(main, `${good}\n// a third version\n`);
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
     const { code, output } = await stack.run("up", "--yes");
@@ -168,7 +168,7 @@ describe("a stack in use", function () {
     );
   });
 
-  it("goes back to the version before, from its kept image, without a failed request, and forward again", async () => {
+  it("rolls back to the previous version from its kept image, without a failed request, and forward again", async () => {
     const builtBefore = await build();
     const listed = JSON.parse((await stack.run("rollback", "--list", "--json")).stdout) as {
       build: string;
@@ -186,7 +186,7 @@ describe("a stack in use", function () {
     assertNothingDropped(await traffic.stop());
     assert.equal(code, 0, output);
     assert.equal(await build(), target.build);
-    // The promise is 30 s; a machine that runs tests has other things to do meanwhile.
+    // The promise is 30 s; a machine that runs tests is busy, so the limit here is higher.
     assert.ok(seconds < 60, `${seconds} s`);
     assert.match((await stack.run("status")).stdout, new RegExp(`Rolled back to ${target.build}`));
     const again = await stack.run("rollback", "no-such-build");
@@ -194,7 +194,7 @@ describe("a stack in use", function () {
     assert.ok(again.output.includes(target.build), again.output);
   });
 
-  it("is told to be under maintenance in a moment, also by way of a restart of the edge, and says so", async () => {
+  it("turns maintenance on at once, keeps it over a restart of the edge, and tells its clients", async () => {
     const on = await stack.run("maintenance", "on", "--message", 'Back at "noon".');
     assert.equal(on.code, 0, on.output);
     const ask = async () => {
@@ -217,7 +217,7 @@ describe("a stack in use", function () {
     assert.equal((await ask()).status, 200);
   });
 
-  /** Waits until the engine has started a replica anew and finds it healthy. @returns seconds. */
+  /** Waits until the engine has restarted a replica and reports it healthy. @returns seconds. */
   const healed = async (name: string, restarts: number): Promise<number> => {
     const began = performance.now();
     await eventually(`${name} healthy again`, 60, async () => {
@@ -231,7 +231,7 @@ describe("a stack in use", function () {
     return { name, restarts: (await docker.getContainer(name).inspect()).RestartCount };
   };
 
-  it("loses at most what was in flight when a replica is killed, and no event", async () => {
+  it("loses at most the requests in flight when a replica is killed, and no event", async () => {
     const { name, restarts } = await victim();
     const program = await programOf(name);
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
@@ -263,7 +263,7 @@ describe("a stack in use", function () {
     assert.match(log, /hangs, ending the process/, "the reason is in its log");
   });
 
-  it("has a line for every change, the failed and the killed ones too", async () => {
+  it("has a line for every change, even for failed and killed ones", async () => {
     const { stdout } = await stack.run("history", "--json", "--limit", "100");
     const changes = JSON.parse(stdout) as { action: string; result: string; who: string; seconds: number }[];
     const said = changes.map(({ action, result }) => `${action} ${result}`);
@@ -282,16 +282,16 @@ describe("a stack in use", function () {
   });
 
   describe("and under the load of the bench", () => {
-    /** The short scenarios of `npm run bench:resilience` that neither this file nor the service's own tests have. */
+    /** The short scenarios of `npm run bench:resilience` that neither this file nor the service's own tests cover. */
     const names = ["scale", "edge-config", "edge-config-error", "memory", "redis-kill", "postgres-kill"];
     const folder = mkdtempSync(join(tmpdir(), "omniai-resilience-"));
     let program: string;
 
     before(async function () {
-      // The load is a program in Go; the other tests do without it, where the toolchain can be downloaded.
+      // The load is a Go program. The other tests do not need Go if the toolchain can be downloaded.
       if (spawnSync("go", ["version"]).status !== 0) return this.skip();
       program = buildTraffic(folder);
-      // The rollback's version goes: a scenario's `up` must change what the scenario says and nothing else.
+      // Replaces the version of the rollback, because a scenario's `up` must change only what the scenario is about.
       await environment.succeed("up", "--yes");
     });
     after(() => rmSync(folder, { recursive: true, force: true }));
@@ -304,7 +304,7 @@ describe("a stack in use", function () {
         const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };
         const { error, notRun, verdicts, figures } = await runScenario(scenario, environment, conditions);
         assert.equal(error ?? notRun, undefined);
-        // A machine that runs all tests says nothing about response times.
+        // Response times mean nothing on a machine that runs all tests.
         const broken = verdicts.filter(({ what, holds }) => !holds && !what.startsWith("p99"));
         assert.deepEqual(
           broken.map(({ what }) => what),

@@ -1,4 +1,4 @@
-/** The edge's own promises, on a real nginx: each limit can be met, and what the edge answers can be read. */
+/** The edge's own promises, on a real nginx: each limit takes effect, and clients can read the edge's answers. */
 import { strict as assert } from "node:assert";
 import { rmSync, writeFileSync } from "node:fs";
 import { get, type IncomingHttpHeaders, type RequestListener, type ServerResponse } from "node:http";
@@ -13,7 +13,7 @@ const ORIGIN = "https://owner.github.io";
 describe("the edge", function () {
   this.timeout(60_000);
   let edge: TestEdge;
-  /** What reached the replicas: "GET /api/x", and what they do with a path of their own. */
+  /** The requests that reached the replicas ("GET /api/x"), and how the replicas behave for some paths. */
   const seen: { replica: number; line: string; headers: IncomingHttpHeaders; body: string }[] = [];
   const behave = new Map<string, (replica: number) => RequestListener>();
 
@@ -66,7 +66,7 @@ describe("the edge", function () {
     assert.match(String(answer.headers["content-type"]), /^application\/problem\+json/, answer.text);
     return JSON.parse(answer.text) as ReturnType<typeof problem>;
   };
-  /** Opens a stream and keeps it. @returns its status and first bytes, and what closes it */
+  /** Opens a stream and keeps it open. @returns its status and first bytes, and a function that closes it */
   const hold = (url: string): Promise<{ status: number; first: string; close: () => void }> =>
     new Promise((resolve, reject) => {
       const request = get(url, { agent: false, ...stream }, (response) => {
@@ -81,7 +81,7 @@ describe("the edge", function () {
       });
       request.on("error", reject);
     });
-  /** Sends bytes as they are. @returns all that came back until the other side closed; `closed` is false after `ms` */
+  /** Sends raw bytes. @returns all that came back until the other side closed; `closed` is false after `ms` */
   const raw = (bytes: string, ms = 15_000): Promise<{ text: string; closed: boolean; after: number }> =>
     new Promise((resolve) => {
       const begun = performance.now();
@@ -132,7 +132,7 @@ describe("the edge", function () {
       assert.equal(headers["cross-origin-resource-policy"], "same-site");
     });
 
-    it("keep a well-formed request id, and make one otherwise", async () => {
+    it("keep a well-formed request id, and otherwise get a new one", async () => {
       const id = async (given: string): Promise<string> =>
         String(
           (await call(`${edge.http}/nothing`, { headers: { "x-request-id": given } })).headers[
@@ -145,7 +145,7 @@ describe("the edge", function () {
   });
 
   describe("its own errors", () => {
-    it("can be read by the pages that may call, and by no others", async () => {
+    it("can be read by the allowed pages, and by no others", async () => {
       const ask = (origin: string) => call(`${edge.http}/nothing`, { headers: { origin } });
       const ours = await ask(ORIGIN);
       assert.equal(ours.headers["access-control-allow-origin"], ORIGIN);
@@ -171,7 +171,7 @@ describe("the edge", function () {
       assert.equal(headers["access-control-allow-credentials"], undefined);
     });
 
-    it("without a replica say when to come back; a page may ask first; a stream ends well", async () => {
+    it("without a replica say when to come back; preflights are answered; streams end properly", async () => {
       await edge.configure({ corsOrigins: [ORIGIN], upstreams: [{ name: "gone", address: "127.0.0.1" }] });
       const post = await call(`${edge.https}/api/x`, {
         method: "POST",
@@ -244,7 +244,7 @@ describe("the edge", function () {
         assert.doesNotMatch(text, /secret/);
       }
     });
-    it("a host that is not ours is misdirected, whatever its spelling", async () => {
+    it("an unknown host gets 421 Misdirected Request, whatever its spelling", async () => {
       await edge.configure({ hosts: ["api.example.org"] });
       const ask = async (host: string) => (await call(`${edge.http}/api/x`, { headers: { host } })).status;
       assert.equal(await ask("api.example.org"), 200);
@@ -258,7 +258,7 @@ describe("the edge", function () {
     });
   });
 
-  describe("whose request it is", () => {
+  describe("the client's address", () => {
     const claims = {
       "x-forwarded-for": "203.0.113.9",
       "x-real-ip": "203.0.113.9",
@@ -289,11 +289,11 @@ describe("the edge", function () {
     const limits = { connections: 1000, requestRate: 1000, streams: 1000, streamRate: 200 };
     const tunnel = { from: ["0.0.0.0/0"], header: "CF-Connecting-IP" };
 
-    it("the rate of requests, with the reason and when to come back", async () => {
+    it("the rate of requests, and says why and when to come back", async () => {
       await edge.configure({ corsOrigins: [ORIGIN], limits: { ...limits, requestRate: 5 } });
       const begun = performance.now();
       const answers = await many(40, () => call(`${edge.http}/api/x`, { headers: { origin: ORIGIN } }));
-      // The burst, and five for each second that it took.
+      // The burst, and five more for each second that the requests took.
       const most = 12 + 5 * secondsSince(begun);
       assert.ok(
         count(answers, 200) >= 5 && count(answers, 200) <= most,
@@ -306,7 +306,7 @@ describe("the edge", function () {
       assert.equal(refused.headers["access-control-allow-origin"], ORIGIN);
     });
 
-    it("also counts paths that are not there, and is not evaded by claims", async () => {
+    it("the rate on unknown paths too, whatever address the client claims", async () => {
       await edge.configure({ limits: { ...limits, requestRate: 5 } });
       const begun = performance.now();
       const answers = await many(40, (n) =>
@@ -318,7 +318,7 @@ describe("the edge", function () {
       assert.ok(least > 0 && count(answers, 429) >= least, `${count(answers, 429)} refused`);
     });
 
-    it("each address behind the tunnel by itself, IPv6 by /56", async () => {
+    it("each address behind the tunnel separately, IPv6 by /56", async () => {
       await edge.configure({ limits: { ...limits, requestRate: 2 }, realIp: tunnel });
       const from = (address: (n: number) => string) =>
         many(20, (n) => call(`${edge.http}/api/x`, { headers: { "cf-connecting-ip": address(n) } }));
@@ -329,21 +329,21 @@ describe("the edge", function () {
       assert.ok(home > 0 && home >= 15 - 2 * secondsSince(begun), `one home: ${home} refused`);
     });
 
-    it("requests under way at once", async () => {
+    it("concurrent requests", async () => {
       await edge.configure({ limits: { ...limits, connections: 3 } });
       const underWay: ServerResponse[] = [];
       behave.set("/api/slow", () => (_request, response) => void underWay.push(response));
       let refused = 0;
       const answers = await many(8, async () => {
         const answer = await call(`${edge.http}/api/slow`);
-        // Those that got through are answered when the others have been refused.
+        // The requests that got through are answered after the others were refused.
         if (answer.status === 429 && ++refused === 5) underWay.forEach((response) => response.end());
         return answer;
       });
       assert.deepEqual([count(answers, 200), count(answers, 429)], [3, 5]);
     });
 
-    it("open streams: one too many gets 200 and when to come back, others go on", async () => {
+    it("open streams: one too many gets 200 and is told when to come back; the others continue", async () => {
       await edge.configure({ limits: { ...limits, streams: 2 } });
       const held = [await hold(`${edge.http}/api/events`), await hold(`${edge.http}/api/events`)];
       try {
@@ -377,7 +377,7 @@ describe("the edge", function () {
       assert.ok(seen.length >= 5 && seen.length <= most, `${seen.length} reached a replica`);
     });
 
-    it("streams over HTTP/2 like others", async () => {
+    it("streams over HTTP/2 as well", async () => {
       await edge.configure({ limits: { ...limits, streams: 2 } });
       const session = http2Connect(edge.https, { rejectUnauthorized: false });
       try {
@@ -406,7 +406,7 @@ describe("the edge", function () {
       assert.deepEqual(seen, []);
     });
 
-    it("how slow headers and bodies may come, while others are served", async () => {
+    it("how slowly headers and bodies may arrive, while others are served", async () => {
       const [headers, body, other] = await Promise.all([
         raw("GET /api/x HTTP/1.1\r\nHost: x\r\n", 25_000),
         raw("POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", 25_000),
@@ -424,14 +424,14 @@ describe("the edge", function () {
   });
 
   describe("a replica that cannot answer", () => {
-    it("with 503: a GET is asked elsewhere, a POST is not", async () => {
+    it("with 503: a GET is sent to another replica, a POST is not", async () => {
       behave.set("/api/half", (index) => (_request, response) => {
         response.statusCode = index === 0 ? 503 : 200;
         response.end(String(index));
       });
       const gets = await many(10, () => call(`${edge.http}/api/half`));
       assert.equal(count(gets, 200), 10);
-      // A reload forgets who failed.
+      // A reload makes nginx forget which replica failed.
       await edge.configure({ hosts: [] });
       seen.length = 0;
       const posts = await many(12, () => call(`${edge.http}/api/half`, { method: "POST", body: {} }));
@@ -439,7 +439,7 @@ describe("the edge", function () {
       assert.ok(count(posts, 503) > 0);
     });
 
-    it("with 503 of all, for a reason that they share: what they can answer is still answered", async () => {
+    it("with 503 from all, for a reason that they share: they still get the requests that they can answer", async () => {
       behave.set("/api/shared", () => (_request, response) => {
         response.statusCode = 503;
         response.end("from a replica");
@@ -451,8 +451,8 @@ describe("the edge", function () {
       assert.equal((await call(`${edge.http}/api/diag`)).status, 200);
     });
 
-    it("because it hangs: GETs are asked elsewhere, and it is left alone from then on", async () => {
-      // Again without what was before.
+    it("because it hangs: GETs go to another replica, and it gets no more requests", async () => {
+      // Start again without the effects of the tests before.
       await edge.configure({ responseSeconds: 2 });
       let hung = -1;
       const hang =
@@ -472,7 +472,7 @@ describe("the edge", function () {
       assert.ok(seen.every((one) => one.replica !== hung));
     });
 
-    it("because it hangs: a POST that was sent is done once and says so", async () => {
+    it("because it hangs: a POST is sent only once, and the answer says so", async () => {
       for (const path of ["/api/x", "/api/events"]) {
         seen.length = 0;
         behave.set(path, () => () => undefined);
@@ -534,7 +534,7 @@ describe("the edge", function () {
       });
     }
 
-    it("lines that end in LF alone: one request, passed on with proper ends", async () => {
+    it("lines that end in LF alone: one request, forwarded with proper line ends", async () => {
       const { text } = await raw(
         "POST /api/x HTTP/1.1\nHost: x\nContent-Length: 3\nConnection: close\n\nabc",
       );
@@ -561,7 +561,7 @@ describe("the edge", function () {
     afterEach(() => rmSync(join(edge.folder, "maintenance.json"), { force: true }));
     const problemOf = (detail: string): string => JSON.stringify({ status: 503, detail });
 
-    it("answers with the message, without a reload; streams end well; health stays", async () => {
+    it("answers with the message, without a reload; streams end properly; health still answers", async () => {
       writeFileSync(join(edge.folder, "maintenance.json"), problemOf("Back at noon."));
       for (const method of ["GET", "POST"]) {
         const answer = await call(`${edge.http}/api/x`, {
@@ -589,7 +589,7 @@ describe("the edge", function () {
     });
   });
 
-  it("logs a line of JSON for each request, with its id and the upstream's time, without the query", async () => {
+  it("logs one line of JSON for each request, with its id and the upstream's time, but without the query", async () => {
     await call(`${edge.http}/api/x?ticket=secret`, { headers: { "x-request-id": "logged-request-1" } });
     const line = await eventually("its line", 10, () =>
       edge.log().find((entry) => entry["request_id"] === "logged-request-1"),

@@ -1,4 +1,4 @@
-/** A bare machine, reached by nothing but SSH, becomes one that a stack can be deployed to. */
+/** Prepares a bare machine over nothing but SSH, so that a stack can be deployed to it. */
 import { strict as assert } from "node:assert";
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -37,7 +37,7 @@ describe("a bare host", function () {
       "-c",
       `${key}=${value}`,
     ]);
-  // The one that docs/environments.md asks for; the host has one of each type.
+  // The type of key that docs/environments.md asks for; the host has one of each type.
   const hostKey = (): string => inside("cut -d' ' -f1,2 /etc/ssh/ssh_host_ecdsa_key.pub");
 
   before(async () => {
@@ -45,7 +45,7 @@ describe("a bare host", function () {
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(work, "key")]);
     port = await freePort();
     docker("build", "--quiet", "--network", "host", "--tag", "omniai-test-host", FOLDER);
-    // NET_ADMIN: a machine may set its own firewall.
+    // NET_ADMIN lets the container set its own firewall, as a machine can.
     docker(
       "run",
       "-d",
@@ -86,21 +86,21 @@ describe("a bare host", function () {
     rmSync(work, { recursive: true, force: true });
   });
 
-  it("is not touched when its key is another machine's", () => {
+  it("is not touched if it presents another machine's key", () => {
     execFileSync("ssh-keygen", ["-q", "-t", "ecdsa", "-N", "", "-f", join(work, "other")]);
     const other = readFileSync(join(work, "other.pub"), "utf8").split(" ").slice(0, 2).join(" ");
     const { status, output } = pulumi("up", "--yes", "--skip-preview", ...config(other));
     assert.notEqual(status, 0, output);
-    // In the words of the provider: ours, or those of Go's ssh.FixedHostKey.
+    // The message is the provider's: either our own stand-in's, or that of Go's ssh.FixedHostKey.
     assert.match(output, /the host's key is not the one in hostKey|host key mismatch/);
     assert.equal(inside("ls /etc/docker 2>/dev/null || echo bare"), "bare");
   });
 
-  it("is shown in a preview with what would run on it, without its key", () => {
+  it("appears in a preview with the commands that would run on it, but without its key", () => {
     const { status, output } = pulumi("preview", "--diff", ...config(hostKey()));
     assert.equal(status, 0, output);
     for (const step of STEPS) assert.match(output, new RegExp(`omniai-test-host-${step}`));
-    // The CLI shows the beginning of a long text, and of a changed one its changed lines.
+    // The CLI shows only the beginning of a long text, and only the changed lines of a changed one.
     assert.match(output, /sudo -n sh -s[\s\S]*HOST_USER='deploy'/);
     assert.doesNotMatch(output, /PRIVATE KEY/);
   });
@@ -108,7 +108,7 @@ describe("a bare host", function () {
   it("gets an engine, log limits, security updates, the time and a firewall", () => {
     const { status, output } = pulumi("up", "--yes", "--skip-preview", ...config(hostKey()));
     assert.equal(status, 0, output);
-    // No systemd in a container: said, not passed over.
+    // A container has no systemd; the output has to say so.
     assert.match(output, /left out: there is no systemd here, so that nothing starts docker\.service/);
     assert.match(inside("dockerd --version"), /Docker version/);
     assert.match(inside("id -nG deploy"), /\bdocker\b/);
@@ -123,7 +123,7 @@ describe("a bare host", function () {
     }
   });
 
-  it("is changed by nothing the second time", () => {
+  it("is not changed by a second run", () => {
     const again = pulumi("up", "--yes", "--skip-preview", "--expect-no-changes", ...config(hostKey()));
     assert.equal(again.status, 0, again.output);
     for (const step of STEPS) {
@@ -137,7 +137,7 @@ describe("a bare host", function () {
     }
   });
 
-  it("keeps what somebody else has set in the engine's file", () => {
+  it("keeps other settings in the engine's file", () => {
     inside(`echo '{"dns":["9.9.9.9"],"log-opts":{"max-size":"1g"}}' > /etc/docker/daemon.json`);
     const script = renderStep("logs", { user: "deploy", sshPort: port, openPorts: [] });
     execFileSync("docker", ["exec", "-i", NAME, "sh", "-s"], { input: script, encoding: "utf8" });

@@ -1,4 +1,4 @@
-/** Bad input, interruptions, and two at once: a clear word, and nothing lost. */
+/** Bad input, interrupted runs and parallel runs: each gets a clear message, and nothing is lost. */
 import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:net";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
@@ -37,7 +37,7 @@ describe("an operator's mistakes", function () {
     assert.doesNotMatch(output, /at .*\.ts:\d+/, "no stack trace");
   });
 
-  it("an unknown command: says which there are", async () => {
+  it("an unknown command: lists the known ones", async () => {
     const { code, output } = await startCommand(checkout, "upp").done;
     assert.notEqual(code, 0);
     assert.match(output, /unknown command|up/);
@@ -100,7 +100,7 @@ describe("an operator's mistakes", function () {
       assert.equal(all.length, 4, all.map(({ Names, Status }) => `${Names.join()} ${Status}`).join("; "));
     };
 
-    it("by Ctrl-C half-way: says so, and the next run goes on from there", async () => {
+    it("by Ctrl-C half-way: says so, and the next run continues from there", async () => {
       const running = stack.start("up", "--yes");
       await running.until(/postgres.*creat/);
       running.kill("SIGINT");
@@ -109,7 +109,7 @@ describe("an operator's mistakes", function () {
       await converges();
     });
 
-    it("by SIGKILL of everything half-way: the next run clears what was left and goes on", async () => {
+    it("by SIGKILL of everything half-way: the next run clears the leftovers and continues", async () => {
       const down = await stack.run("down", "--yes");
       assert.equal(down.code, 0, down.output);
       const running = stack.start("up", "--yes");
@@ -119,7 +119,7 @@ describe("an operator's mistakes", function () {
       await converges();
     });
 
-    it("by another up: the second waits, and both end well", async () => {
+    it("by another up: the second waits, and both succeed", async () => {
       const first = stack.start("up", "--yes", "--refresh");
       await first.until(/\S/);
       const second = stack.start("up", "--yes");
@@ -127,7 +127,7 @@ describe("an operator's mistakes", function () {
       for (const { code, output } of results) assert.equal(code, 0, output);
     });
 
-    it("by nothing, though another stack comes up and goes beside it", async () => {
+    it("by nothing, while another stack is brought up and removed", async () => {
       const other = await create({ backendReplicas: 1 });
       const before = await stack.containers();
       assert.ok(before.length > 0);

@@ -1,4 +1,4 @@
-/** One address that publishes as much as it can, on a stack as it comes: nothing is killed, and all of it comes up again. */
+/** One address publishes all it can to a stack with defaults: nothing is killed, and the stack can restart with it. */
 import { strict as assert } from "node:assert";
 import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,13 +28,13 @@ describe("a stack that one address fills with the largest events", function () {
   let stack: TestStack;
   const acknowledged: string[] = [];
 
-  /** Posts on so many connections at once, each its next event when the last is answered. @returns answers by status. */
+  /** Posts on this many connections; each posts its next event after an answer. @returns the answers by status. */
   async function flood(bytes: number): Promise<Map<number, number>> {
     const agent = new Agent({ keepAlive: true, maxSockets: connections });
     const body = JSON.stringify({ type: "flood", data: "x".repeat(bytes - 2) });
     const answers = new Map<number, number>();
     const end = performance.now() + seconds * 1000;
-    // On a slow machine it takes longer until the log has been filled and trimmed.
+    // A slow machine needs longer to fill and trim the log.
     const enough = acknowledged.length + (48 * 1024 * 1024) / bytes;
     const isOver = (): boolean =>
       performance.now() > end && (acknowledged.length > enough || performance.now() > end + 120_000);
@@ -81,7 +81,7 @@ describe("a stack that one address fills with the largest events", function () {
       ({ Id }) => Id,
     );
 
-  /** Of each container: its workload, whether it was ever killed for memory, how often the engine started it again. */
+  /** For each container: its workload, whether it was ever killed for memory, how often the engine restarted it. */
   const lives = async (): Promise<string[]> =>
     Promise.all(
       (await everyContainer()).map(async (id) => {
@@ -110,7 +110,7 @@ describe("a stack that one address fills with the largest events", function () {
     return JSON.parse(text) as Page;
   };
 
-  /** The oldest event that is kept, and all ids after it, as a client reads them. */
+  /** The oldest event in the log, and all ids after it, as a client reads them. */
   async function readAll(): Promise<{ earliest: string; ids: Set<string> }> {
     const first = await page(acknowledged[0] ?? "");
     const earliest = first.reset?.earliest ?? acknowledged[0] ?? "";
@@ -139,7 +139,7 @@ describe("a stack that one address fills with the largest events", function () {
   // The data of an event may be 32 KiB.
   for (const bytes of [30_000, 32_768]) {
     describe(`of ${bytes} bytes, on ${connections} connections`, () => {
-      it("takes them, or says when to come back; nothing is killed", async () => {
+      it("accepts them or says when to come back; nothing is killed", async () => {
         const answers = await flood(bytes);
         console.log(`      answers: ${JSON.stringify(Object.fromEntries(answers))}`);
         assert.deepEqual(await lives(), unhurt);
@@ -150,7 +150,7 @@ describe("a stack that one address fills with the largest events", function () {
         );
       });
 
-      it("is healthy within 30 s when all of it is killed at once and started again, with all that was acknowledged", async () => {
+      it("is healthy within 30 s after all of it is killed and restarted, with everything that was acknowledged", async () => {
         const before = await readAll();
         const ids = await everyContainer();
         await Promise.all(ids.map((id) => docker.getContainer(id).kill()));
@@ -163,7 +163,7 @@ describe("a stack that one address fills with the largest events", function () {
         const lost = acknowledged.filter((id) => !isBefore(id, after.earliest) && !after.ids.has(id));
         assert.deepEqual(lost, []);
         assert.equal(after.earliest, before.earliest);
-        // It may not come up by having thrown away what there was: a good part of the memory is history.
+        // It must not get healthy by dropping the log: a good part of its memory has to be history.
         assert.ok(after.ids.size * bytes > 16 * 1024 * 1024, `${after.ids.size} events are kept`);
         const { status } = await call(`${stack.http}/api/events`, {
           method: "POST",
@@ -174,9 +174,9 @@ describe("a stack that one address fills with the largest events", function () {
     });
   }
 
-  // After all others: it counts as a start by the engine.
+  // Runs last, because the engine counts this restart.
   describe("whose Redis is killed alone", () => {
-    it("comes back by itself, with all that was acknowledged", async () => {
+    it("comes back by itself, with everything that was acknowledged", async () => {
       const [name = ""] = await stack.containers("redis");
       process.kill((await docker.getContainer(name).inspect()).State.Pid, "SIGKILL");
       await eventually(

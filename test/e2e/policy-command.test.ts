@@ -1,4 +1,4 @@
-/** The command lines of the docs with a Pulumi CLI of one's own: run as they are written, in a checkout. */
+/** Runs the docs' command lines for a Pulumi CLI of one's own, exactly as they are written, in a checkout. */
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { createCheckout, removeCheckout } from "../support/checkout.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
-/** Every option of the docs that names the policy pack, with its value as a shell reads it. */
+/** Every option in the docs that names the policy pack, with its value as a shell reads it. */
 const DOCUMENTED = ["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"].flatMap((file) =>
   [...readFileSync(join(REPOSITORY, file), "utf8").matchAll(/--policy-pack [^\s`]+/g)].map(([option]) => ({
     file,
@@ -30,7 +30,7 @@ describe("the policy pack, named as the docs name it", function () {
   });
   after(() => removeCheckout(checkout));
 
-  it("is the same everywhere, so one run proves it", () => {
+  it("is the same everywhere, so one run proves all", () => {
     assert.deepEqual(
       DOCUMENTED.map(({ file }) => file),
       [...["README.md", "docs/policies.md", "docs/decisions/0021-policies.md"]],
@@ -38,7 +38,7 @@ describe("the policy pack, named as the docs name it", function () {
     assert.equal(new Set(DOCUMENTED.map(({ option }) => option)).size, 1);
   });
 
-  it("is found and judges the whole program, by the lines of the README as they are", () => {
+  it("is found and judges the whole program, with the command lines exactly as in the README", () => {
     const readme = readFileSync(join(REPOSITORY, "README.md"), "utf8");
     const block = /```\n(export PULUMI_BACKEND_URL=[\s\S]*?)```/.exec(readme)?.[1] ?? "";
     assert.match(block, /^pulumi preview .*--policy-pack/m);
@@ -53,7 +53,7 @@ describe("the policy pack, named as the docs name it", function () {
 
   it("stops a run that violates a rule", () => {
     const { option = "" } = DOCUMENTED[0] ?? {};
-    // A stack that has to hold to the policies, and does not set the size of its host.
+    // This stack has to obey the policies, but does not set the size of its host.
     const { code, output } = shell(`
       export PULUMI_BACKEND_URL=file://$PWD/.state PULUMI_CONFIG_PASSPHRASE_FILE=$PWD/.state/passphrase
       pulumi config set omniai:environment staging --stack dev

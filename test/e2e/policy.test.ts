@@ -1,4 +1,4 @@
-/** The policy pack in the engine: what is against a rule is stopped before anything is touched. */
+/** The policy pack in the engine: it stops whatever violates a rule before anything is touched. */
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ describe("the policies of a stack", function () {
   });
   afterEach(() => writeFileSync(join(checkout, "infra/workload.ts"), workload));
 
-  /** Changes what every container is made like. */
+  /** Changes how every container is made. */
   const change = (...edits: readonly [from: string, to: string][]): void => {
     let changed = workload;
     for (const [from, to] of edits) {
@@ -40,10 +40,10 @@ describe("the policies of a stack", function () {
     until,
   });
 
-  /** In a month: a year ahead is the furthest that an exception may reach. */
+  /** A month from now; an exception may last for a year at most. */
   const soon = new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10);
 
-  it("let through what the program declares, show its exceptions, and say what waits for the update", async () => {
+  it("accept what the program declares, show its exceptions, and say which checks wait for the update", async () => {
     stack.configure({ bindAddress: "0.0.0.0", policyExceptions: [exception(soon)] });
     const { code, stdout, output } = await stack.run("policy");
     assert.equal(code, 0, output);
@@ -71,7 +71,7 @@ describe("the policies of a stack", function () {
     assert.deepEqual(await docker.listNetworks({ filters: JSON.stringify(filters) }), []);
   });
 
-  it("only show in dev what does not hold, also what is seen from the whole stack alone", async () => {
+  it("only report violations in dev, including those that only the whole stack shows", async () => {
     stack.configure({ environment: "dev" });
     change(["docker update --pids-limit", "docker update --memory-swap"]);
     const { code, output } = await stack.run("preview");

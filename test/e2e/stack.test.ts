@@ -1,4 +1,4 @@
-/** A real stack on the real engine, from nothing to nothing, as its operator has it. */
+/** A real stack on the real engine, from its creation to its removal, as its operator sees it. */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -14,7 +14,7 @@ const exec = (container: string, ...command: string[]): string =>
     stdio: ["ignore", "pipe", "pipe"],
   });
 
-/** What the engine has of a container beyond what its type declarations know. */
+/** The engine's data on a container that its type declarations lack. */
 interface HostConfig {
   ReadonlyRootfs: boolean;
   CapDrop: string[] | null;
@@ -70,7 +70,7 @@ describe("a stack", function () {
     JSON.parse(stdout);
   });
 
-  it("keeps its data volumes even when Pulumi lets go of them, which policies cannot see", () => {
+  it("keeps its data volumes even when Pulumi drops them, which policies cannot see", () => {
     const file = join(checkout, ".state", ".pulumi", "stacks", "omniai", `${stack.name}.json`);
     const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
       checkpoint: { latest: { resources: { type: string; urn: string; retainOnDelete?: boolean }[] } };
@@ -82,7 +82,7 @@ describe("a stack", function () {
     for (const { urn, retainOnDelete } of data) assert.equal(retainOnDelete, true, urn);
   });
 
-  describe("each container, as the engine has it", () => {
+  describe("each container, as the engine runs it", () => {
     const users: Record<string, string> = {
       postgres: "999:999",
       redis: "999:999",
@@ -133,7 +133,7 @@ describe("a stack", function () {
       });
     }
 
-    it("publishes ports of the edge alone, on the loopback", () => {
+    it("publishes only ports of the edge, on the loopback", () => {
       for (const [name, info] of inspected) {
         const bindings = Object.values((info.HostConfig as unknown as HostConfig).PortBindings ?? {}).flat();
         const published = bindings.map(({ HostIp, HostPort }) => `${HostIp}:${HostPort}`).sort();
@@ -143,7 +143,7 @@ describe("a stack", function () {
       }
     });
 
-    it("is on no network but those it needs", () => {
+    it("is only on the networks that it needs", () => {
       const networks = (workload: string) => Object.keys(one(workload).info.NetworkSettings.Networks).sort();
       const named = (...names: string[]) => names.map((name) => `omniai-${stack.name}-${name}`);
       assert.deepEqual(networks("postgres"), named("data"));
@@ -167,7 +167,7 @@ describe("a stack", function () {
       }
     });
 
-    it("are nowhere else: not in inspect, images, logs, statements or plain state", () => {
+    it("are nowhere else: not in inspect, images, logs, statements or the unencrypted state", () => {
       const backend = one("backend").name;
       const secrets = [
         exec(one("postgres").name, "cat", "/run/secrets/superuser-password"),
@@ -200,7 +200,7 @@ describe("a stack", function () {
       }
     });
 
-    it("are guarded by a passphrase that is this user's alone", () => {
+    it("are guarded by a passphrase that only this user can read", () => {
       assert.equal(
         execFileSync("stat", ["-c", "%a", join(checkout, ".state/passphrase")], { encoding: "utf8" }).trim(),
         "600",
@@ -221,7 +221,7 @@ describe("a stack", function () {
       );
     });
 
-    it("gives the service a role that is no superuser", () => {
+    it("gives the service a role that is not a superuser", () => {
       assert.equal(
         sql("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'omniai'"),
         "f|f|f",
@@ -238,7 +238,7 @@ describe("a stack", function () {
       assert.match(exec(one("redis").name, "ls", "/data/appendonlydir"), /appendonly\.aof\.manifest/);
     });
 
-    it("lets nobody in without a name, and lets its health check do nothing but ask", () => {
+    it("lets nobody in without a user name, and lets its health check only ask whether it is alive", () => {
       assert.match(redis("ping"), /NOAUTH/);
       const asHealth = (...command: string[]) =>
         redis("--user", "health", "--pass", "-", "--no-auth-warning", ...command);
@@ -299,7 +299,7 @@ describe("a stack", function () {
       }
     });
 
-    it("appends once for an idempotency key, whichever replica is asked", async () => {
+    it("appends one event for an idempotency key, whichever replica is asked", async () => {
       const post = async (): Promise<string> => {
         const answer = await call(`${stack.https}/api/events`, {
           method: "POST",
@@ -313,7 +313,7 @@ describe("a stack", function () {
       assert.equal(ids.size, 1);
     });
 
-    it("was migrated by the deploy, and keeps what a page reports", async () => {
+    it("was migrated by the deploy, and stores a page's reports", async () => {
       const report = { client: "e2e-client", latency: { samples: 1, p50Ms: 5, p95Ms: 9, maxMs: 9 } };
       const { status, text } = await call(`${stack.https}/api/diag/client-reports`, {
         method: "POST",
@@ -366,7 +366,7 @@ describe("a stack", function () {
   });
 
   describe("whose Redis is killed", () => {
-    it("has every acknowledged event again, and its streams go on without a reset", async () => {
+    it("still has every acknowledged event, and its streams continue without a reset", async () => {
       const client = openSse(`${stack.https}/api/events`);
       try {
         await eventually("a stream", 15, () => client.joins === 1);
@@ -378,9 +378,9 @@ describe("a stack", function () {
         };
         for (let n = 0; n < 20; n += 1) await post(n);
         assert.equal(acknowledged.length, 20);
-        // The process on the host: `docker kill` would count as a stop by hand, and the engine would leave it so.
+        // Kills the process on the host: the engine takes `docker kill` for a manual stop and would not restart it.
         process.kill((await docker.getContainer(one("redis").name).inspect()).State.Pid, "SIGKILL");
-        // A number of its own for each: one that was answered with 503 may be in the log all the same.
+        // Each attempt has its own number, because one that was answered with 503 may still be in the log.
         let next = 100;
         await eventually("an event after it", 60, async () => {
           await post(next++);
@@ -403,7 +403,7 @@ describe("a stack", function () {
   });
 
   describe("brought up again unchanged", () => {
-    it("changes nothing, also after a refresh", async () => {
+    it("changes nothing, even after a refresh", async () => {
       const before = await stack.containers();
       const plain = await stack.run("up", "--yes");
       assert.equal(plain.code, 0, plain.output);
@@ -415,14 +415,14 @@ describe("a stack", function () {
     });
   });
 
-  describe("looked at for drift", () => {
-    it("is as declared, also where the provider does not look", async () => {
+  describe("checked for drift", () => {
+    it("is as declared, even where the provider does not look", async () => {
       const { code, output } = await stack.run("drift");
       assert.equal(code, 0, output);
       assert.match(output, /runs as it is declared/);
     });
 
-    it("shows what the provider cannot see, and what does not run, without touching it", async () => {
+    it("reports drift that the provider cannot see, and stopped containers, without touching them", async () => {
       const [backend, edge] = [one("backend").name, one("edge").name];
       const limit = String((one("backend").info.HostConfig as unknown as HostConfig).PidsLimit);
       execFileSync("docker", ["update", "--pids-limit", "77", backend]);
@@ -438,21 +438,21 @@ describe("a stack", function () {
         ]);
       } finally {
         execFileSync("docker", ["update", "--pids-limit", limit, backend]);
-        // The same container: a look removes nothing.
+        // It is the same container, because the check removes nothing.
         await docker.getContainer(edge).start();
       }
       await eventually("the edge", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);
     });
   });
 
-  it("leaves what git tracks as it was", () => {
+  it("leaves the files that git tracks unchanged", () => {
     const tracked = readFileSync(join(checkout, "Pulumi.dev.yaml"), "utf8");
     assert.doesNotMatch(tracked, /encryptionsalt/);
     assert.doesNotMatch(readFileSync(join(checkout, `Pulumi.${stack.name}.yaml`), "utf8"), /encryptionsalt/);
   });
 
   describe("taken down", () => {
-    it("keeps its data and says so; brought up again, it has them", async () => {
+    it("keeps its data and says so, and has them when it is brought up again", async () => {
       const post = async (n: number): Promise<string> => {
         const answer = await call(`${stack.http}/api/events`, {
           method: "POST",

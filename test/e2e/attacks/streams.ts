@@ -1,4 +1,4 @@
-/** Attacks by streams, and on them. */
+/** Attacks that use streams, and attacks on streams. */
 import { strict as assert } from "node:assert";
 import { get as httpsGet } from "node:https";
 import { get as httpGet, type IncomingHttpHeaders } from "node:http";
@@ -6,7 +6,7 @@ import { connect } from "node:http2";
 import { call, eventually } from "../../support/http.ts";
 import { exec, forgetPeaks, limits, openFiles, peakMemory, type Login, type Target } from "./target.ts";
 
-/** One who follows the events from before the first attack to after the last. */
+/** A bystander who follows the events from before the first attack until after the last. */
 export interface Bystander {
   readonly heartbeats: readonly number[];
   readonly hasEnded: boolean;
@@ -36,7 +36,7 @@ export function follow(target: Target): Bystander {
   };
 }
 
-/** Opens streams and stays; writes how many were let in, and how many answers were not 200. */
+/** A script that opens streams and keeps them; prints how many were let in, and how many answers were not 200. */
 const open = (count: number, reads: boolean): string => `
   import http from "node:http";
   let held = 0, turned = 0, refused = 0, answered = 0;
@@ -65,7 +65,7 @@ interface Opened {
   readonly refused: number;
 }
 
-/** Starts it in the client's container, and leaves it running there. */
+/** Starts the script in the client's container, and leaves it running there. */
 async function openMany(client: string, count: number, reads: boolean): Promise<Opened> {
   const source = open(count, reads).replaceAll("'", `'"'"'`);
   await exec(client, "sh", "-c", `node --input-type=module -e '${source}' > /tmp/opened 2>&1 &`);
@@ -89,7 +89,7 @@ export function exhaustion(get: () => Target): void {
     await forgetPeaks(target);
   });
 
-  // A connection of a pool may come or go.
+  // A pool may open or close a connection meanwhile.
   const backToBase = () =>
     eventually("everything as it was", 45, async () => {
       const now = {
@@ -105,9 +105,9 @@ export function exhaustion(get: () => Target): void {
       return true;
     });
 
-  // The table asks for 429 or 503; but a native EventSource that gets either never comes back (WHATWG HTML 9.2.3), so
-  // one too many is turned away within a stream.
-  it("2,000 streams of one client: as many as are allowed, the others are told when to come back", async () => {
+  // A native EventSource that gets 429 or 503 never reconnects (WHATWG HTML 9.2.3), so the refusal of one stream too
+  // many is sent within a stream.
+  it("of 2,000 streams of one client, the allowed number is served, and the others are told when to come back", async () => {
     const client = await get().client();
     try {
       const { held, turned, refused } = await openMany(client, 2000, true);
@@ -121,13 +121,13 @@ export function exhaustion(get: () => Target): void {
         assert.match(first, /^: ?ok/, "another client is let in"),
       );
     } finally {
-      // Abruptly: nobody says good-bye.
+      // The client is killed, so it closes no stream properly.
       await get().dismiss(client);
     }
     await backToBase();
   });
 
-  it("streams that nobody reads are bounded, and dropped", async () => {
+  it("streams that nobody reads use bounded memory and are dropped", async () => {
     const client = await get().client();
     try {
       assert.equal((await openMany(client, 8, false)).held, 8);
@@ -138,7 +138,7 @@ export function exhaustion(get: () => Target): void {
           body: { type: "unread", data },
           headers: login.headers,
         });
-      // 21 MB for each: the kernel's buffers on the way hold some 10.
+      // 21 MB for each stream, because the kernel's buffers on the way hold about 10 MB.
       for (let n = 0; n < 70; n += 1) {
         for (const { status } of await Promise.all(Array.from({ length: 10 }, post)))
           assert.equal(status, 201);
@@ -207,7 +207,7 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
       }));
   }
 
-  it("over HTTP/2 too", async () => {
+  it("streams work over HTTP/2 too", async () => {
     const session = connect(get().stack.https, { rejectUnauthorized: false });
     try {
       const request = session.request({ ":path": "/api/events", accept: "text/event-stream" });
@@ -222,8 +222,8 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
     }
   });
 
-  // Cloudflare ends an answer that is silent for 100 s; the heartbeat is to come long before.
-  it("one who was here all the time was never cut off, and heard from us at least every 20 s", async () => {
+  // Cloudflare ends an answer that is silent for 100 s; the heartbeat has to come long before.
+  it("the bystander was never cut off, and got something at least every 20 s", async () => {
     const { heartbeats } = bystander();
     await eventually("two heartbeats", 35, () => heartbeats.length >= 2);
     assert.equal(bystander().hasEnded, false);
@@ -231,7 +231,7 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
     assert.ok(Math.max(...gaps) < 20, gaps.map((gap) => gap.toFixed(1)).join(" "));
   });
 
-  it("and the edge does not collect what is for it", async () => {
+  it("the edge does not hold the bystander's events back", async () => {
     const rendered = await exec(get().edge, "cat", "/etc/omniai/edge/current/nginx.conf");
     const [, body = ""] = /location = \/_stream \{([\s\S]*?)\n {4}\}/.exec(rendered) ?? [];
     assert.match(body, /^\s*proxy_buffering off;$/m);

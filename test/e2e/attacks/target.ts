@@ -1,4 +1,4 @@
-/** What the attacks are aimed at: one whole stack, people on it, and clients with addresses of their own. */
+/** The target of the attacks: one whole stack, its users, and clients with addresses of their own. */
 import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -8,21 +8,21 @@ import { createCheckout, removeCheckout } from "../../support/checkout.ts";
 import { call, type Answer } from "../../support/http.ts";
 import { createStack, docker, type TestStack } from "../../support/stack.ts";
 
-/** The page's origin, the only one on the API's list. */
+/** The page's origin, the only one that the API allows. */
 export const PAGE = "https://page.example";
 
-/** Low enough to be met by one client within a test, far above what one does that means well. */
+/** Low enough that one client reaches them within a test, far above what a well-behaved client does. */
 export const limits = { failedLogins: 8, requestRate: 200, streams: 300 };
 
 const run = promisify(execFile);
 
-/** Runs a program in a container. @throws Error with what it said, when it fails */
+/** Runs a program in a container. @throws Error with its output, if it fails */
 export async function exec(container: string, ...command: string[]): Promise<string> {
   const { stdout } = await run("docker", ["exec", container, ...command], { maxBuffer: 64 << 20 });
   return stdout;
 }
 
-/** A program of Node in a container that has it; what it prints as its last line, as JSON. */
+/** Runs a Node program in a container that has Node. @returns the last line of its output, parsed as JSON. */
 export async function script<T>(container: string, source: string): Promise<T> {
   const printed = await exec(container, "node", "--input-type=module", "-e", source);
   return JSON.parse(printed.trim().split("\n").at(-1) ?? "") as T;
@@ -31,24 +31,24 @@ export async function script<T>(container: string, source: string): Promise<T> {
 export interface Login {
   readonly cookie: string;
   readonly csrfToken: string;
-  /** As the service set it. */
+  /** The cookie with its attributes, as the service set it. */
   readonly setCookie: string;
-  /** What the page sends: the cookie by itself, the rest because its code does. */
+  /** The headers from the page: the browser adds the cookie, and the page's code adds the rest. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface RawAnswer {
   readonly text: string;
-  /** Whether the other side ended it. */
+  /** Whether the other side closed the connection. */
   readonly closed: boolean;
   readonly seconds: number;
 }
 
 export class Target {
   readonly user = { name: "ada", id: "", password: "" };
-  /** Every answer of `ask`, to be searched for secrets. */
+  /** Every answer that `ask` got, to be searched for secrets. */
   readonly answers: string[] = [];
-  /** What must never be seen again, beside what the stack itself keeps. */
+  /** Secrets that must not appear anywhere, in addition to the stack's own. */
   readonly canaries: string[] = [];
   readonly #checkout: string;
   readonly stack: TestStack;
@@ -101,14 +101,14 @@ export class Target {
     removeCheckout(this.#checkout);
   }
 
-  /** Through the edge, over TLS unless the path says otherwise. */
+  /** Sends a request through the edge, over TLS unless the path says otherwise. */
   async ask(path: string, options: Parameters<typeof call>[1] & { plain?: boolean } = {}): Promise<Answer> {
     const answer = await call(this.stack[options.plain ? "http" : "https"] + path, options);
     this.answers.push(JSON.stringify(answer.headers).replace(/"set-cookie":\[[^\]]*\]/, "") + answer.text);
     return answer;
   }
 
-  /** A new login of the one user. Its secrets become canaries. */
+  /** Logs the one user in again. The secrets of the login become canaries. */
   async login(headers: Record<string, string> = {}): Promise<Login> {
     const answer = await call(`${this.stack.https}/api/auth/login`, {
       method: "POST",
@@ -128,7 +128,7 @@ export class Target {
     };
   }
 
-  /** A pair of tokens, as a program has them. */
+  /** Gets a pair of tokens, as a program would. */
   async tokens(): Promise<{ accessToken: string; refreshToken: string }> {
     const answer = await call(`${this.stack.https}/api/auth/login`, {
       method: "POST",
@@ -145,7 +145,7 @@ export class Target {
     return (JSON.parse(text) as { authenticated: boolean }).authenticated;
   }
 
-  /** Where the log is now, for `events`. */
+  /** The current position of the log, for `events`. */
   async position(): Promise<string> {
     const { text } = await call(`${this.stack.https}/api/events/poll`);
     return (JSON.parse(text) as { next: string }).next;
@@ -163,7 +163,7 @@ export class Target {
     }
   }
 
-  /** Sends bytes as they are over plain HTTP, to the edge or elsewhere, and reads until the other side ends it. */
+  /** Sends raw bytes over plain HTTP, to the edge or elsewhere, and reads until the other side closes. */
   raw(bytes: string, options: { ms?: number; host?: string; port?: number } = {}): Promise<RawAnswer> {
     return new Promise((resolve) => {
       const begun = performance.now();
@@ -181,7 +181,7 @@ export class Target {
     });
   }
 
-  /** A container on the network where the edge is published: a client with an address of its own. */
+  /** Starts a client with an address of its own: a container on the network on which the edge is published. */
   async client(): Promise<string> {
     const name = `${this.stack.name}-client-${randomBytes(3).toString("hex")}`;
     const { Image } = await docker.getContainer(this.backends[0] ?? "").inspect();
@@ -210,7 +210,7 @@ export class Target {
     return (await Promise.all(all)).join("\n");
   }
 
-  /** A number that all replicas together show on their internal ports. */
+  /** The sum of a metric over the internal ports of all replicas. */
   async metric(name: string): Promise<number> {
     const source = `console.log(JSON.stringify(await (await fetch("http://127.0.0.1:9000/metrics")).text()))`;
     const texts = await Promise.all(this.backends.map((backend) => script<string>(backend, source)));
@@ -224,13 +224,13 @@ export class Target {
     return values.reduce((sum, value) => sum + value, 0);
   }
 
-  /** The edge's connections, less those of the one who asks. */
+  /** The edge's connections, without those of this measurement. */
   async connections(): Promise<number> {
     const counters = await exec(this.edge, "curl", "-fsS", "http://127.0.0.1:8081/counters");
     return Number(/Active connections: (\d+)/.exec(counters)?.[1]) - 1;
   }
 
-  /** How long requests of one who means well take, ms, the slowest of a hundred left out. @throws when one fails */
+  /** How long requests of a well-behaved client take, ms, without the slowest of a hundred. @throws if one fails */
   async p99(): Promise<number> {
     const times: number[] = [];
     for (let n = 0; n < 100; n += 1) {
@@ -254,27 +254,27 @@ const PROCESS = `
   if (!pid) throw new Error("the service's process is not there");
 `;
 
-/** The open files of the replicas' processes. */
+/** How many files the replicas' processes have open. */
 export async function openFiles(target: Target): Promise<number> {
   const source = `${PROCESS} console.log(readdirSync("/proc/" + pid + "/fd").length);`;
   const counts = await Promise.all(target.backends.map((backend) => script<number>(backend, source)));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** The most memory that a replica's process had in RAM since `forgetPeaks`, MiB: the greatest of them. */
+/** The highest resident memory of any replica's process since `forgetPeaks`, MiB. */
 export async function peakMemory(target: Target): Promise<number> {
   const source = `${PROCESS}
     console.log(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/" + pid + "/status", "utf8"))[1] / 1024);`;
   return Math.max(...(await Promise.all(target.backends.map((backend) => script<number>(backend, source)))));
 }
 
-/** From now on the peak counts anew (proc(5), clear_refs). */
+/** Resets the peak (proc(5), clear_refs). */
 export async function forgetPeaks(target: Target): Promise<void> {
   const source = `${PROCESS} writeFileSync("/proc/" + pid + "/clear_refs", "5"); console.log(0);`;
   await Promise.all(target.backends.map((backend) => script<number>(backend, source)));
 }
 
-/** Runs a script inside the service's own process, by its debugger. */
+/** Runs a script inside the service's own process, through its debugger. */
 export async function insideService<T>(backend: string, expression: string): Promise<T> {
   const source = `${PROCESS}
     process.kill(Number(pid), "SIGUSR1");

@@ -16,14 +16,14 @@ const login = (
     headers: { origin: PAGE, ...headers },
   });
 
-/** Comes first, while the replicas are as small as they begin: `npm run user` runs beside the service in one of them. */
+/** Runs first, while the replicas still use little memory: `npm run user` runs beside the service in one of them. */
 export function users(get: () => Target): void {
   let stack: TestStack;
   before(() => ({ stack } = get()));
 
   const body = (answer: Answer): Record<string, unknown> =>
     JSON.parse(answer.text) as Record<string, unknown>;
-  it("refuses what nobody is logged in for", async () => {
+  it("refuses requests that need a login and have none", async () => {
     const answer = await call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 } });
     assert.equal(answer.status, 401);
     assert.deepEqual(body(await call(`${stack.https}/api/auth/check`)), {
@@ -32,7 +32,7 @@ export function users(get: () => Target): void {
     });
   });
 
-  it("gets users from the operator, who log in through the edge and are cut off when disabled", async () => {
+  it("lets users whom the operator adds log in through the edge, and cuts them off when disabled", async () => {
     const added = await stack.run("user", "add", "grace", "--json");
     assert.equal(added.code, 0, added.output);
     const { user, password } = JSON.parse(added.stdout) as { user: { id: string }; password: string };
@@ -48,10 +48,10 @@ export function users(get: () => Target): void {
       call(`${stack.https}/api/events`, { method: "POST", body: { type: "t", data: 1 }, headers });
     assert.equal((await post()).status, 201);
 
-    // The process on the host: `docker kill` would count as a stop by hand, and the engine would leave it so.
+    // Kills the process on the host: the engine takes `docker kill` for a manual stop and would not restart it.
     const [redis = ""] = await stack.containers("redis");
     process.kill((await docker.getContainer(redis).inspect()).State.Pid, "SIGKILL");
-    // Each replica has a link of its own to Redis, so one answer says nothing of the other. None may ever say 401.
+    // Each replica has its own connection to Redis, so one answer says nothing about the other. None may say 401.
     const after = new Set<number>();
     await eventually("answers of every replica that Redis is asked for", 10, async () => {
       const round = await Promise.all(Array.from({ length: 8 }, async () => (await post()).status));
@@ -73,7 +73,7 @@ export function users(get: () => Target): void {
     assert.equal((await login(stack, "grace", password)).status, 401);
   });
 
-  it("keeps the secret that signs where only the service reads it", async () => {
+  it("keeps the signing secret where only the service can read it", async () => {
     const [name = ""] = await stack.containers("backend");
     const info = await docker.getContainer(name).inspect();
     assert.ok(info.Config.Env.includes("OMNIAI_AUTH_SECRET_FILE=/run/secrets/auth-secret"));
@@ -81,9 +81,9 @@ export function users(get: () => Target): void {
   });
 }
 
-/** Comes last: it uses up the failed logins of the address that everybody here has. */
+/** Runs last, because it uses up the failed logins of the address that all tests share. */
 export function loginLimit(get: () => Target): void {
-  it("limits logins by the address that the edge saw, whatever is claimed", async () => {
+  it("limits logins by the address that the edge saw, whatever the client claims", async () => {
     const statuses: number[] = [];
     for (let i = 0; i < limits.failedLogins + 2; i++) {
       const spoofed = { "x-forwarded-for": `198.51.100.${i}`, "x-real-ip": `198.51.100.${i}` };

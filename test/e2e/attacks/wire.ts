@@ -1,4 +1,4 @@
-/** What can be done with the bytes of a request, and with its path. */
+/** Attacks with the raw bytes of a request, and with its path. */
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { docker } from "../../support/stack.ts";
@@ -24,8 +24,8 @@ const ambiguous: Readonly<Record<string, string>> = {
 };
 
 /**
- * These are one request each, however they look; what follows in them is its body. The edge reads a line that ends in LF
- * alone as a line (RFC 9112 2.2 allows it) and leaves out a chunk's extension; what it hands on has neither.
+ * Each of these is one request, whatever it looks like; the second one in it is its body. The edge accepts a line that
+ * ends in LF alone (RFC 9112 2.2 allows it) and drops a chunk's extension, so it forwards neither.
  */
 const odd: Readonly<Record<string, string>> = {
   "a request in a body": post(`Content-Length: ${SMUGGLED.length}`, SMUGGLED),
@@ -40,7 +40,7 @@ const odd: Readonly<Record<string, string>> = {
 };
 
 export function smuggling(get: () => Target): void {
-  /** Requests on the connections to the replicas that the attack may have touched: each has to get its own answer. */
+  /** Sends requests on the replica connections that the attack may have used: each has to get its own answer. */
   const victims = async (): Promise<void> => {
     for (let n = 0; n < 8; n += 1) {
       const id = `victim-${randomUUID()}`;
@@ -72,7 +72,7 @@ export function smuggling(get: () => Target): void {
     });
   }
 
-  it("a replica by itself is not taken in either: one answer each, then it closes", async () => {
+  it("a replica without the edge is not deceived either: it answers each once, then closes", async () => {
     const { NetworkSettings } = await docker.getContainer(get().backends[0] ?? "").inspect();
     const host = NetworkSettings.Networks[`omniai-${get().stack.name}-app`]?.IPAddress;
     for (const [name, bytes] of Object.entries(ambiguous)) {
@@ -89,7 +89,7 @@ export function smuggling(get: () => Target): void {
     }
   });
 
-  it("and nothing that was hidden in another request was ever carried out", async () => {
+  it("no request that was hidden in another one was carried out", async () => {
     assert.doesNotMatch(await get().logs(), /"path":"\/api\/smuggled"/);
   });
 }
@@ -119,13 +119,13 @@ export function splitting(get: () => Target): void {
     it(`in ${what}: no header of the attacker's, and no redirect`, async () => {
       const { text } = await get().raw(request, { ms: 500 });
       const [head = ""] = text.split("\r\n\r\n");
-      // A first line that ends early is HTTP/0.9, whose answers have no headers at all.
+      // A first line that ends early is HTTP/0.9, whose answers have no headers.
       assert.match(head, /^HTTP\/1\.1 (200|400|404|421) |^\{"type":"urn:omniai:problem:misdirected"/);
       assert.doesNotMatch(head, /^(x-injected|location):/im);
     });
   }
 
-  it("a host that is not ours is turned away, whatever it looks like", async () => {
+  it("an unknown host is refused, whatever it looks like", async () => {
     const ask = async (host: string): Promise<string> =>
       (await get().raw(`GET /api/diag HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).text;
     assert.match(await ask("127.0.0.1"), /^HTTP\/1\.1 200 /);
@@ -164,14 +164,14 @@ export function traversal(get: () => Target): void {
     });
   }
 
-  it("the edge's configuration has no alias or path that could be left", async () => {
+  it("the edge's configuration has no alias or path from which a request could escape", async () => {
     const rendered = await exec(get().edge, "cat", "/etc/omniai/edge/current/nginx.conf");
     const locations = [...rendered.matchAll(/location ([^{]+?) \{([^}]*)/g)];
     assert.ok(locations.length > 10);
     for (const [, name = "", body = ""] of locations) {
       if (/^\s*alias /m.test(body)) assert.ok(name.startsWith("= ") || name.endsWith("/"), name);
     }
-    // With a path behind it, what is left of the client's would be put together with it.
+    // If proxy_pass had a path, nginx would append the rest of the client's path to it.
     for (const [, target = ""] of rendered.matchAll(/proxy_pass ([^;]+);/g))
       assert.match(target, /^http:\/\/[a-z]+$/);
   });
@@ -216,7 +216,7 @@ export function sensitivePaths(get: () => Target): void {
     }
   });
 
-  it("health and diagnostics tell the public no more than how it stands", async () => {
+  it("health and diagnostics tell the public only the status", async () => {
     for (const path of ["/healthz", "/readyz", "/startupz", "/api/diag"]) {
       const { text } = await get().ask(path);
       assert.doesNotMatch(text, /(\d+\.){3}\d+|password|\/run\/secrets|node_modules/, path);
