@@ -13,7 +13,7 @@ describe("the page", () => {
   let service: Instance;
   let errors: string[];
 
-  /** The same address every time, as a service behind an edge has it. */
+  /** Uses the same address every time, as a service behind an edge does. */
   const start = (port = 0): Promise<Instance> =>
     startInstance({ OMNIAI_CORS_ORIGINS: site.origin, OMNIAI_PORT: String(port) });
 
@@ -46,7 +46,7 @@ describe("the page", () => {
     page
       .locator("#connection-text", { hasText: new RegExp(`^${text}$`) })
       .waitFor({ state: is ? "visible" : "hidden" });
-  /** What a page's script says of itself; TypeScript does not know the browser here. */
+  /** The values that a page's script exposes; TypeScript does not know the browser here. */
   const ask = <T>(expression: string): Promise<T> => page.evaluate<T>(expression);
   const shown = (): Promise<string[]> =>
     ask("[...document.querySelectorAll('#events li')].map((item) => item.dataset.id).reverse()");
@@ -55,7 +55,7 @@ describe("the page", () => {
     assert.deepEqual(await shown(), ids);
   };
 
-  it("says how the stack is, and sees an event of another client", async () => {
+  it("shows the stack's status, and an event from another client", async () => {
     await open();
     await page.getByText("All is well.").waitFor();
     assert.equal(await page.locator("#stack").textContent(), "test");
@@ -63,12 +63,12 @@ describe("the page", () => {
     await page.locator("#redis", { hasText: "Good" }).waitFor();
     const { id } = await post(service, { type: "hello", data: { text: "<img src=x onerror=alert(1)>" } });
     await sees([id]);
-    // Shown as what it is, and never as markup.
+    // The text is shown as it is, never as markup.
     assert.equal(await page.locator("#events img").count(), 0);
     assert.match((await page.locator("#events code").textContent()) ?? "", /<img src=x/);
   });
 
-  it("sends an event, and says that it is on disk", async () => {
+  it("sends an event, and confirms that it is on disk", async () => {
     await open();
     await page.getByLabel("Data (JSON)").fill("not json");
     await page.getByRole("button", { name: "Send" }).click();
@@ -87,7 +87,7 @@ describe("the page", () => {
     await service.stop();
     await page.getByText(/The service cannot be reached\. Trying again in \d+ s/).waitFor();
     assert.notEqual(await page.locator("#connection").getAttribute("data-state"), "live");
-    // While the page is without a connection, others are not.
+    // Other clients are connected while the page is not.
     const other = await startInstance();
     const missed = await Promise.all([2, 3, 4].map((n) => post(other, { type: "meanwhile", data: n })));
     await other.stop();
@@ -98,18 +98,18 @@ describe("the page", () => {
     await sees([first, ...ids]);
   });
 
-  it("goes on where it was after a reload", async () => {
+  it("continues where it was after a reload", async () => {
     await open();
     const { id: seen } = await post(service, { type: "seen", data: 1 });
     await sees([seen]);
-    // Somewhere else in the meantime: the page is not there to see it.
+    // The page is elsewhere meanwhile, so it does not see the event arrive.
     await page.goto("about:blank");
     const { id: unseen } = await post(service, { type: "unseen", data: 2 });
     await page.goto(site.origin);
     await sees([unseen]);
   });
 
-  it("says when the device is offline, and is back at once when it is not", async () => {
+  it("says when the device is offline, and reconnects at once when it is online", async () => {
     await open();
     await context.setOffline(true);
     await isConnected("Offline");
@@ -121,8 +121,8 @@ describe("the page", () => {
     await sees([id]);
   });
 
-  it("asks page by page where streams do not get through, with the same cursor", async () => {
-    // The longest waits that chance allows: asking must not be put off until streaming is to be tried again.
+  it("polls with the same cursor where streams do not get through", async () => {
+    // Random waits take their longest value: polling must not be delayed until streaming is tried again.
     await page.addInitScript("Math.random = () => 0.999");
     await page.route(/\/api\/events(\?|$)/, (route) => route.abort());
     await page.goto(site.origin);
@@ -131,14 +131,14 @@ describe("the page", () => {
     await sees([first]);
     const { id: second } = await post(service, { type: "polled", data: 2 });
     await sees([first, second]);
-    // It tries to stream again now and then, and comes back to asking with the first failure.
+    // Now and then the page tries to stream again, and it returns to polling after the first failure.
     await isConnected("Live, by polling", false);
     await isConnected("Live, by polling");
     const { id: third } = await post(service, { type: "polled", data: 3 });
     await sees([first, second, third]);
   });
 
-  it("may be used by its own origin alone", async () => {
+  it("works only from its own origin", async () => {
     const other = await servePage();
     other.configure({ stack: "other", apiBaseUrl: service.url });
     await page.goto(other.origin);
@@ -146,7 +146,7 @@ describe("the page", () => {
     await other.close();
   });
 
-  it("talks to its own API and to nobody else", async () => {
+  it("talks only to its own API", async () => {
     await open();
     const foreign = await servePage();
     const blocked = page.waitForEvent("console", (message) =>
@@ -157,14 +157,14 @@ describe("the page", () => {
     await foreign.close();
   });
 
-  it("reports how its connection fares, without what was in the events", async () => {
+  it("reports on its connection, without the content of events", async () => {
     const opened = page.waitForRequest(/\/api\/events\?/);
     await open();
     await page.getByText("All is well.").waitFor();
     const { id } = await post(service, { type: "secret", data: "canary" });
     await sees([id]);
     const reported = page.waitForRequest(/client-reports/);
-    // As when somebody turns to another tab.
+    // As when a user switches to another tab.
     await page.evaluate(
       `Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
        document.dispatchEvent(new Event("visibilitychange"));`,
@@ -182,7 +182,7 @@ describe("the page", () => {
     assert.equal((await (await reported).response())?.status(), 202);
   });
 
-  it("has a name for everything that can be used, and fits a phone", async () => {
+  it("has an accessible name for every control, and fits a phone", async () => {
     await page.setViewportSize({ width: 360, height: 740 });
     await open();
     const unnamed = await ask(`[...document.querySelectorAll("button, input")].filter((element) => {
@@ -195,7 +195,7 @@ describe("the page", () => {
   });
 });
 
-/** `<epoch>-<ms>-<n>`, the order in which the log has them. */
+/** Compares ids `<epoch>-<ms>-<n>` by their order in the log. */
 function byLogOrder(left: string, right: string): number {
   const [a, b] = [left, right].map((id) => id.split("-").slice(1).map(Number));
   return (a?.[0] ?? 0) - (b?.[0] ?? 0) || (a?.[1] ?? 0) - (b?.[1] ?? 0);

@@ -18,7 +18,7 @@ describe("signing in on the page", () => {
 
   before(async () => {
     [browser, site] = await Promise.all([launchBrowser(), servePage()]);
-    // Both: where the browser keeps no cookie of another site over plain HTTP, the page goes on with tokens.
+    // Mode "both": if the browser keeps no cross-site cookie over plain HTTP, the page continues with tokens.
     service = await startAuth("both", { OMNIAI_CORS_ORIGINS: site.origin });
     site.configure({ stack: "test", apiBaseUrl: service.url, heartbeatSeconds: 0.5 });
     user = await addUser();
@@ -50,21 +50,21 @@ describe("signing in on the page", () => {
   };
   const event = (id: string) => page.locator(`#events li[data-id="${id}"]`);
 
-  it("is asked for before anything can be sent, and what everybody may see is there without it", async () => {
+  it("is required before anything can be sent; public events are shown without it", async () => {
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     assert.equal(await page.locator("#send").isVisible(), false);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await page.getByText("All is well.").waitFor();
   });
 
-  it("says that the password is wrong, and signs nobody in", async () => {
+  it("reports a wrong password, and signs nobody in", async () => {
     await signIn("not the password");
     await page.locator("#login-error").waitFor();
     assert.notEqual(await page.locator("#login-error").textContent(), "");
     assert.equal(await page.locator("#account").isVisible(), false);
   });
 
-  it("lets a user send, shows the events for this user alone, and is no outage", async () => {
+  it("lets a user send, shows this user's private events, and is not shown as an outage", async () => {
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await signIn(PASSWORD);
     await isSignedIn();
@@ -77,7 +77,7 @@ describe("signing in on the page", () => {
     assert.equal(await page.locator("#notice").isVisible(), false);
   });
 
-  it("ends when the user signs out: nothing of the user's comes any more", async () => {
+  it("ends when the user signs out: the user's private events no longer arrive", async () => {
     await signIn(PASSWORD);
     await isSignedIn();
     await event(await ownEvent()).waitFor();
@@ -95,7 +95,7 @@ describe("signing in on the page", () => {
     assert.equal(await event(own).count(), 0);
   });
 
-  it("asks again when the user may not log in any more, and goes on with what is for everybody", async () => {
+  it("asks again when the user has been disabled, and continues with public events", async () => {
     const other = await addUser();
     const { accessToken } = await loginTokens(service, other);
     await signIn(PASSWORD);

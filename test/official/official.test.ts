@@ -1,6 +1,6 @@
 /**
- * A stack with the official plugins, whatever of them lies in PULUMI_HOME/plugins or on PATH. Where the others come from
- * is said; without the docker plugin there is nothing to try, because it makes all that runs.
+ * A stack with those official plugins that are in PULUMI_HOME/plugins or on PATH. The test prints where the others come
+ * from. It needs the official docker plugin, because that plugin creates everything that runs.
  */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
@@ -69,7 +69,7 @@ describe("with the official plugins, a stack", function () {
 
   it("has no drift", async () => good(await stack.run("drift")));
 
-  it("takes a changed service, and goes back to the one before", async () => {
+  it("deploys a changed service, and rolls back to the previous one", async () => {
     const first = await build();
     appendFileSync(join(checkout, "service/src/main.ts"), "\n// another version\n");
     await served(() => stack.run("up", "--yes"));
@@ -86,7 +86,7 @@ describe("with the official plugins, a stack", function () {
     assert.ok(after.every((name) => !before.includes(name)));
   });
 
-  it("takes a third replica, and gives it back", async () => {
+  it("adds a third replica, and removes it again", async () => {
     for (const backendReplicas of [3, 2]) {
       stack.configure({ backendReplicas });
       await served(() => stack.run("up", "--yes"));
@@ -106,7 +106,7 @@ describe("with the official plugins, a stack", function () {
     }
   });
 
-  it("goes to the stand-ins and back, and nothing changes either way", async function () {
+  it("switches to the stand-ins and back, and nothing changes either way", async function () {
     const before = await ids();
     const home = process.env["PULUMI_HOME"];
     process.env["PULUMI_HOME"] = emptyHome;

@@ -1,4 +1,4 @@
-/** A copy of this checkout, so that a test may change sources and config without touching a person's. */
+/** Copies this checkout, so that a test can change sources and config without touching the developer's. */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
-/** Copies what git tracks and what it would, with the same installed packages. @returns the folder. */
+/** Copies the files that git tracks or would track, with the same installed packages. @returns the folder. */
 export function createCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), "omniai-checkout-"));
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {

@@ -20,25 +20,25 @@ export interface TestEdge {
   readonly http: string;
   readonly https: string;
   readonly httpPort: number;
-  /** The folder that the edge sees as its volume. */
+  /** The folder that the edge uses as its volume. */
   readonly folder: string;
   readonly container: string;
-  /** Renders the configuration anew, with what differs, and loads it. */
+  /** Renders the configuration anew with these changes, and loads it. */
   configure(changes?: Partial<EdgeConfig>): Promise<void>;
   /** The lines of the access log so far. */
   log(): Record<string, unknown>[];
   remove(): void;
 }
 
-/** What nobody meets by accident: a test lowers what it is about. */
+/** Limits that no test reaches by accident. A test lowers the ones that it is about. */
 const wide = { connections: 5000, requestRate: 5000, streams: 5000, streamRate: 1000 };
 
 const docker = (...args: string[]): string =>
   execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 
 /**
- * One replica for each of the handlers, on one port and an address of its own each: the engine gives the host one in
- * every network.
+ * Starts one replica for each of the handlers. All use the same port, and each has an address of its own, because the
+ * engine gives the host one address in every network.
  */
 export async function startEdge(handlers: readonly RequestListener[]): Promise<TestEdge> {
   const name = `omniai-edge-test-${randomBytes(4).toString("hex")}`;
@@ -53,7 +53,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       try {
         docker(...args);
       } catch {
-        // It was never made.
+        // It was never created.
       }
     }
     rmSync(folder, { recursive: true, force: true });
@@ -84,7 +84,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       writeFileSync(
         join(target, "nginx.conf"),
         renderNginx({
-          // An address is a name too: no other DNS than the engine's is asked.
+          // An address serves as the name too, so no DNS other than the engine's is asked.
           upstreams: addresses.map((address) => ({ name: address, address })),
           upstreamPort,
           keepAlive: keepAliveLadder(10),
@@ -104,7 +104,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
     };
     const loaded = (release: string) =>
       eventually(`release ${release}`, 10, () => {
-        // Every one of several answers: an old worker accepts for a moment more.
+        // Several answers have to come from new workers, because an old worker accepts connections a moment longer.
         const ask = "for n in 1 2 3 4 5 6 7 8; do curl -fsS http://127.0.0.1:8081/release; done | sort -u";
         return docker("exec", name, "sh", "-c", ask) === release;
       });

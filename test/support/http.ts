@@ -1,4 +1,4 @@
-/** Small HTTP and SSE clients for tests. The certificate of a test stack is its own, so nobody vouches for it. */
+/** Small HTTP and SSE clients for tests. They accept the self-signed certificate of a test stack. */
 import { type ClientRequest, type IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
@@ -50,7 +50,7 @@ export interface SseClient {
   readonly events: readonly SseEvent[];
   /** How often it had to connect. */
   readonly connects: number;
-  /** How many of its connections follow the log: what is published from then on arrives. */
+  /** How many of its connections had begun to follow the log; later events arrive on them. */
   readonly joins: number;
   /** Answers that were not 200, which end a native EventSource for ever. */
   readonly refusals: readonly number[];
@@ -105,7 +105,7 @@ export function openSse(url: string, lastId = ""): SseClient {
     if (fields.has("retry")) retry = Number(fields.get("retry"));
     if (fields.has("id")) {
       id = fields.get("id") ?? "";
-      // The first id of a connection is sent in the moment in which the stream is added to those that get events.
+      // The service sends the first id of a connection at the moment when it adds the stream to those that get events.
       if (!isFollowing) joins += 1;
       isFollowing = true;
     }
@@ -129,7 +129,7 @@ export function openSse(url: string, lastId = ""): SseClient {
   };
 }
 
-/** Asks until the answer is as wished. @throws Error with the last answer after `seconds`. */
+/** Asks until the answer is as expected. @throws Error with the last answer after `seconds`. */
 export async function eventually<T>(
   what: string,
   seconds: number,

@@ -1,11 +1,11 @@
-/** A constant load on an address, and an exact account of what became of every request. */
+/** Puts a constant load on an address and accounts exactly for every request. */
 import { Agent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 
 export interface LoadOptions {
   /** Where the requests go; https certificates are not checked, because a dev stack has its own. */
   readonly url: string;
-  /** Requests per second, started on time whether or not earlier ones have ended. */
+  /** Requests per second; each starts on time, even if earlier ones have not ended. */
   readonly rate: number;
   /** Connections that are kept open; default 32. */
   readonly connections?: number;
@@ -30,7 +30,7 @@ export interface LoadResult {
 
 /** A load that runs until it is stopped. */
 export interface Load {
-  /** Stops sending, waits for the answers that are still out, and accounts for all. */
+  /** Stops sending, waits for the outstanding answers, and accounts for all. */
   stop(): Promise<LoadResult>;
 }
 

@@ -1,25 +1,25 @@
 /**
- * A page as a browser keeps it: its stream and its requests share one HTTP/2 connection, until the edge says on it that
- * no more are taken (GOAWAY, RFC 9113 6.8).
+ * Behaves like a page in a browser: its stream and its requests share one HTTP/2 connection, until the edge says on it
+ * that it accepts no more requests (GOAWAY, RFC 9113 6.8).
  */
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 
-/** Between two requests, ms. */
+/** The pause between two requests, ms. */
 const PAUSE = 50;
 
 export interface PageResult {
-  /** Requests that were answered with 2xx. */
+  /** How many requests were answered with 2xx. */
   readonly answered: number;
-  /** The others: method, and status or error. */
+  /** The failed requests: method, and status or error. */
   readonly failures: readonly string[];
-  /** How often the stream was opened, and how often it was answered with other than 200. */
+  /** How often the stream was opened, and how often the answer was not 200. */
   readonly streams: number;
   readonly refusals: number;
   readonly connections: number;
 }
 
 export interface Page {
-  /** Stops asking and waits for what is under way. */
+  /** Stops asking and waits for the requests in flight. */
   stop(): Promise<PageResult>;
 }
 
@@ -55,7 +55,7 @@ export function openPage(url: string): Page {
     stream.setEncoding("utf8").on("data", (text: string) => {
       retry = Number(/^retry: ?(\d+)/m.exec(text)?.[1] ?? retry);
     });
-    // The close that follows says the same.
+    // The close that follows reports the same error.
     stream.on("error", () => undefined);
     stream.on("close", () => setTimeout(follow, retry));
   };
@@ -74,7 +74,7 @@ export function openPage(url: string): Page {
     stream.on("close", () => {
       underWay -= 1;
       if (status >= 200 && status < 300 && why === "") answered += 1;
-      // The edge has not begun it, and says so: every client may send it again, a POST too.
+      // The edge says that it has not processed the request, so every client may send it again, even a POST.
       else if (status === 0 && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) ask(method);
       else failures.push(`${method} ${status} ${why}`);
     });

@@ -1,7 +1,7 @@
-/** Ends a process with all that it started, as a crash of its session would. */
+/** Ends a process with all its descendants, as a crash of its session would. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Kills a process and all that it started, wherever they went: what a power cut does to them. */
+/** Kills a process and all its descendants, in whatever session they are, as a power cut would. */
 export function killTree(pid: number): void {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc")) {

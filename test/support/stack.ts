@@ -1,4 +1,4 @@
-/** A whole stack of its own on the real engine, made and removed with the operator's command. */
+/** A whole stack of a test's own on the real engine, created and removed with the operator's command. */
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -10,12 +10,12 @@ export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Both, in the order of arrival. */
+  /** Standard output and standard error, in the order of arrival. */
   readonly output: string;
   readonly seconds: number;
 }
 
-/** A command that runs. */
+/** A running command. */
 export interface RunningCommand {
   readonly pid: number;
   readonly done: Promise<CommandResult>;
@@ -32,13 +32,13 @@ export interface TestStack {
   readonly https: string;
   readonly httpPort: number;
   readonly httpsPort: number;
-  /** Sets config keys of this stack, over those it has. */
+  /** Sets config keys of this stack and keeps the others. */
   configure(config: Record<string, unknown>): void;
   /** Runs an operator's command for this stack to its end. */
   run(command: string, ...args: string[]): Promise<CommandResult>;
-  /** Starts one and does not wait. */
+  /** Starts an operator's command for this stack and does not wait for it. */
   start(command: string, ...args: string[]): RunningCommand;
-  /** The names of a workload's containers on the engine, running ones only. */
+  /** The names of a workload's running containers. */
   containers(workload?: string): Promise<string[]>;
   /** Removes the stack with its data. Safe to call at any time. */
   remove(): Promise<void>;
@@ -46,13 +46,13 @@ export interface TestStack {
 
 export const docker = new Docker();
 
-/** The program of a container, on the host: what its init started first. The init itself cannot be stopped or hang. */
+/** The host's process id of the program that a container's init started; the init itself cannot be stopped or hang. */
 export async function programOf(container: string): Promise<number> {
   const { State } = await docker.getContainer(container).inspect();
   return Number(execFileSync("pgrep", ["-P", String(State.Pid), "-o"], { encoding: "utf8" }).trim());
 }
 
-/** A port of the loopback that is free now. */
+/** A port that is free on the loopback now. */
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer();
@@ -113,7 +113,7 @@ export function startCommand(checkout: string, command: string, ...args: string[
   };
 }
 
-/** Makes the config of a new stack with ports of its own; nothing is deployed yet. */
+/** Creates the config of a new stack with ports of its own; nothing is deployed yet. */
 export async function createStack(
   checkout: string,
   config: Record<string, unknown> = {},
@@ -153,7 +153,7 @@ export async function createStack(
   };
 }
 
-/** What a failed test may have left on the engine. */
+/** Removes what a failed test may have left on the engine. */
 async function sweep(stack: string): Promise<void> {
   const filters = { label: [`io.omniai.stack=${stack}`] };
   for (const { Id } of await docker.listContainers({ all: true, filters })) {

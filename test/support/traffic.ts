@@ -1,18 +1,18 @@
-/** What a stack has to carry while something happens to it: requests of both kinds, and streams with numbered events. */
+/** Traffic for a stack while something happens to it: GETs, POSTs, and streams with numbered events. */
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
 import { startLoad, type LoadResult } from "./load.ts";
 import { eventually, openSse } from "./http.ts";
 
 export interface Traffic {
-  /** Stops, waits for what is under way, and accounts for it. */
+  /** Stops, waits for the requests in flight, and accounts for all. */
   stop(): Promise<TrafficResult>;
 }
 
 export interface TrafficResult extends LoadResult {
-  /** The numbers that were acknowledged, in order of their posting. */
+  /** The acknowledged numbers, in the order in which they were posted. */
   readonly acknowledged: readonly number[];
-  /** What each stream saw, in its order. */
+  /** The numbers that each stream got, in order of arrival. */
   readonly seen: readonly (readonly number[])[];
   /** Answers to stream requests that were not 200. */
   readonly refusals: number;
@@ -25,7 +25,7 @@ export interface TrafficResult extends LoadResult {
  * @param streams clients that follow the events and reconnect with their last id.
  */
 export async function startTraffic(url: string, rate: number, streams: number): Promise<Traffic> {
-  // Streams may begin with the last events of traffic before this one: they do not count.
+  // Streams may begin with the last events of earlier traffic, which do not count.
   const run = randomUUID();
   const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
   await eventually("streams that follow the log", 30, () => clients.every(({ joins }) => joins > 0));
@@ -53,7 +53,7 @@ export async function startTraffic(url: string, rate: number, streams: number): 
           .filter(({ event, data }) => event === "numbered" && data.includes(run))
           .map(({ data }) => (JSON.parse(data) as { n: number }).n);
       const hasAll = (client: (typeof clients)[number]): boolean => {
-        // Not by their count: some that were not acknowledged may be in the log.
+        // Counting is not enough, because events that were not acknowledged may be in the log too.
         const got = new Set(numbers(client));
         return acknowledged.every((n) => got.has(n));
       };

@@ -1,4 +1,4 @@
-/** Serves the page as GitHub would: static files, another origin than the API, no headers of ours. */
+/** Serves the page as GitHub would: static files, from another origin than the API, without headers of our own. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -14,9 +14,9 @@ const types: Readonly<Record<string, string>> = {
 };
 
 export interface PageServer {
-  /** Its origin is this one, and no other. */
+  /** The page's only origin. */
   readonly origin: string;
-  /** What runtime-config.json says from now on. */
+  /** Sets the content of runtime-config.json from now on. */
   configure(config: RuntimeConfig & { readonly heartbeatSeconds?: number }): void;
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export async function servePage(): Promise<PageServer> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    // Another site than the API's 127.0.0.1, as a page at github.io is.
+    // A different site from the API's 127.0.0.1, as a page at github.io is.
     origin: `http://localhost:${port}`,
     configure: (config) => {
       for (const { path, content } of stackFiles(config, "")) files.set(path, content);

@@ -1,4 +1,4 @@
-/** A program that prepares one host, as a stack with omniai:hostAddress does, and nothing else. */
+/** A program that only prepares one host, as a stack with omniai:hostAddress does. */
 import * as pulumi from "@pulumi/pulumi";
 import { Host } from "../../../../infra/components/host/host.ts";
 
