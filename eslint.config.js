@@ -65,7 +65,7 @@ const NAMING = [
 ];
 
 export default tseslint.config(
-  { ignores: ["**/node_modules/", ".state/"] },
+  { ignores: ["**/node_modules/", ".state/", "frontend/js/transport/types/"] },
   js.configs.recommended,
   {
     plugins: { house: { rules: { "file-header": fileHeader } } },

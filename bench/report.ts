@@ -7,7 +7,7 @@ import { join } from "node:path";
 export interface Row {
   readonly what: string;
   readonly unit: string;
-  /** One value for each run. */
+  /** One value for each run; NaN where a run went wrong, which then keeps no promise. */
   readonly values: readonly number[];
   /** The promised upper limit, if there is one. */
   readonly limit?: number;
@@ -15,6 +15,61 @@ export interface Row {
   readonly least?: number;
   readonly detail?: string;
 }
+
+const number = (value: number): string => (Number.isNaN(value) ? "–" : value.toFixed(1));
+
+/** Pure: whether every run kept what is promised. A run that went wrong kept nothing. */
+export const isKept = ({ values, limit, least }: Row): boolean =>
+  (limit === undefined || Math.max(...values) <= limit) &&
+  (least === undefined || Math.min(...values) >= least);
+
+/** Pure: the table as Markdown, a line for each row. */
+export function renderTable(rows: readonly Row[]): string[] {
+  return [
+    "| what | median | lowest to highest | runs | promised | detail |",
+    "| ---- | -----: | ----------------- | ---: | -------: | ------ |",
+    ...rows.map((row) => {
+      const { what, unit, values, limit, least, detail } = row;
+      const sorted = [...values].sort((left, right) => left - right);
+      const middle = sorted[Math.floor(sorted.length / 2)] ?? NaN;
+      const spread =
+        sorted.length > 1 ? `${number(sorted[0] ?? NaN)} to ${number(sorted.at(-1) ?? NaN)}` : "";
+      const bound = [
+        limit === undefined ? "" : `≤ ${limit} ${unit}`,
+        least === undefined ? "" : `≥ ${least} ${unit}`,
+      ];
+      const promise = bound.join("") + (isKept(row) ? "" : ", **missed**");
+      return `| ${what} | ${number(middle)} ${unit} | ${spread} | ${values.length} | ${promise} | ${detail ?? ""} |`;
+    }),
+  ];
+}
+
+/** What one part of a benchmark has measured, and where. */
+export interface Measured {
+  readonly date: string;
+  readonly commit: string;
+  readonly machine: string;
+  readonly rows: readonly Row[];
+}
+
+/** Pure: a section for each part that has been measured, in the order of their titles. */
+export const renderSections = (
+  titles: Readonly<Record<string, string>>,
+  all: Readonly<Record<string, Measured | undefined>>,
+): string[] =>
+  Object.entries(titles).flatMap(([part, title]) => {
+    const measured = all[part];
+    if (measured === undefined) return [];
+    const { date, commit, machine, rows } = measured;
+    return [
+      `## ${title}`,
+      "",
+      `\`${part}\`, measured ${date} at ${commit} on ${machine}. Shared machines are noisy.`,
+      "",
+      ...renderTable(rows),
+      "",
+    ];
+  });
 
 /** Writes NAME.md and NAME.json. @param machine the machine on which it was measured */
 export function writeReport(folder: string, name: string, machine: string, rows: readonly Row[]): void {
@@ -25,29 +80,12 @@ export function writeReport(folder: string, name: string, machine: string, rows:
     join(folder, `${name}.json`),
     `${JSON.stringify({ date, commit, machine, rows }, null, 2)}\n`,
   );
-  const number = (value: number): string => value.toFixed(1);
-  const table = rows.map(({ what, unit, values, limit, least, detail }) => {
-    const sorted = [...values].sort((left, right) => left - right);
-    const middle = sorted[Math.floor(sorted.length / 2)] ?? NaN;
-    const spread = sorted.length > 1 ? `${number(sorted[0] ?? NaN)} to ${number(sorted.at(-1) ?? NaN)}` : "";
-    const isMissed =
-      (limit !== undefined && Math.max(...values) > limit) ||
-      (least !== undefined && Math.min(...values) < least);
-    const bound = [
-      limit === undefined ? "" : `≤ ${limit} ${unit}`,
-      least === undefined ? "" : `≥ ${least} ${unit}`,
-    ];
-    const promise = bound.join("") + (isMissed ? ", **missed**" : "");
-    return `| ${what} | ${number(middle)} ${unit} | ${spread} | ${values.length} | ${promise} | ${detail ?? ""} |`;
-  });
   writeFileSync(
     join(folder, `${name}.md`),
     [
       `Measured ${date} at ${commit} on ${machine}. Shared machines are noisy: read the spread.`,
       "",
-      "| what | median | lowest to highest | runs | promised | detail |",
-      "| ---- | -----: | ----------------- | ---: | -------: | ------ |",
-      ...table,
+      ...renderTable(rows),
       "",
     ].join("\n"),
   );

@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { writeResults } from "./resilience/report.ts";
+import { createBoxEnvironment } from "./resilience/box-environment.ts";
 import { createPeerEnvironment } from "./resilience/peer-environment.ts";
 import {
   runScenario,
@@ -24,6 +25,7 @@ import {
 } from "./resilience/scenario.ts";
 import { SCENARIOS } from "./resilience/scenarios/index.ts";
 import { PEER_SCENARIOS } from "./resilience/scenarios/peers.ts";
+import { REMOTE_SCENARIOS } from "./resilience/scenarios/remote.ts";
 import { createStackEnvironment } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
@@ -38,7 +40,7 @@ exitIfKept(
   "bench:resilience",
   Object.keys(options).map((name) => ({ name, value: "number" })),
 );
-const NAMES = [...SCENARIOS, ...PEER_SCENARIOS].map(({ name }) => name);
+const NAMES = [...SCENARIOS, ...REMOTE_SCENARIOS, ...PEER_SCENARIOS].map(({ name }) => name);
 const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
 if (UNKNOWN.length > 0) {
   console.error(`There is no scenario ${UNKNOWN.join(", ")}; there are: ${NAMES.join(", ")}.`);
@@ -93,6 +95,11 @@ try {
     const environment = await createStackEnvironment(`resil-${process.pid}`, config);
     TO_REMOVE.push(() => environment.remove());
     await environment.succeed("up", "--yes");
+    return environment;
+  });
+  await runAll(choose(REMOTE_SCENARIOS), async () => {
+    const environment = await createBoxEnvironment(`resil-box-${process.pid}`, config);
+    TO_REMOVE.push(() => environment.remove());
     return environment;
   });
   await runAll(choose(PEER_SCENARIOS), async () => {

@@ -1,61 +1,70 @@
-/** The page: reads which stack it belongs to, then shows the stack's health and its events. */
-import { Api, ApiError } from "./js/api.js";
-import { Auth } from "./js/auth.js";
-import { loadConfig, restrictConnections } from "./js/config.js";
+/** The front page: what this service is, how it is now, and what happens in it. */
+import { connectAccount, showAccount } from "./js/account.js";
+import { onSubmit, span } from "./js/dom.js";
+import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
-import { EventStream } from "./js/stream.js";
+import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
 
-/** How often the page asks for health and diagnostics while it is visible, in ms. */
-const ASK_EVERY_MS = 10_000;
 /** How long the news of a recovery stays, in ms. */
 const GOOD_NEWS_MS = 8000;
 const SETTLE_MS = 700;
 
 async function main() {
-  const config = await loadConfig();
-  restrictConnections(config.apiBaseUrl);
-  view.showStack(config.stack);
-  const api = new Api(config.apiBaseUrl);
-  const auth = new Auth(api);
-  const reporter = new Reporter(api);
-  reporter.start();
-  const outage = new Outage();
-  const stream = createStream(config, api, auth, reporter, outage);
-  connectForms(api, auth, stream);
+  const config = await openShell();
+  view.showExamples(config.apiBaseUrl);
+  const key = `cursor ${config.apiBaseUrl}`;
+  const client = crypto.randomUUID();
+  const connection = new ConnectionManager({
+    url: config.apiBaseUrl,
+    heartbeatSeconds: config.heartbeatSeconds,
+    shared: config.shareTabs,
+    topics: config.topics,
+    cursor: sessionStorage.getItem(key) ?? undefined,
+    client,
+    measureSeconds: 0,
+  });
+  const reporter = new Reporter(connection.api, client);
+  if (config.features.reports) reporter.start();
+  connection.on("cursor", ({ cursor }) => sessionStorage.setItem(key, cursor));
+  follow(connection, reporter, config);
+  connectForms(connection);
 
-  const ask = () => askHow(api, auth, reporter);
-  await auth.check().catch(() => undefined);
-  view.showAuth(auth);
+  if (isPublic()) void showPublic(connection.api);
+  void connection.api
+    .get("/api/diag")
+    .then((diag) => noteStack(config, diag))
+    .catch(() => undefined);
+
+  const ask = () => askHow(connection, reporter, config);
   void ask();
   setInterval(() => {
     if (document.visibilityState === "visible") void ask();
-  }, ASK_EVERY_MS);
-  const lookAgain = () => {
-    if (document.visibilityState === "hidden") return;
-    stream.wake();
-    void ask();
-  };
-  document.addEventListener("visibilitychange", lookAgain);
-  addEventListener("online", lookAgain);
-  addEventListener("pageshow", lookAgain);
-  addEventListener("offline", () => stream.drop());
-  void stream.run();
+  }, config.measureSeconds * 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") void ask();
+  });
+  addEventListener("online", () => void ask());
+  connection.start();
 }
 
-/** Shows health and diagnostics. */
-async function askHow(/** @type {Api} */ api, /** @type {Auth} */ auth, /** @type {Reporter} */ reporter) {
+/**
+ * Shows the verdict.
+ * @param {ConnectionManager} connection
+ * @param {Reporter} reporter
+ * @param {import("./js/config.js").RuntimeConfig} config
+ */
+async function askHow({ api, session }, reporter, config) {
   try {
     const asked = performance.now();
     const summary = await api.get("/api/diag/health-summary");
     reporter.answered(performance.now() - asked);
     view.showSummary(summary);
-    view.showDiag(await api.get("/api/diag"));
+    keepLast(config, summary);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) {
-      await auth.check().catch(() => undefined);
-      view.showAuth(auth);
-    } else if (navigator.onLine) view.showUnreachable();
+    if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
+    else if (navigator.onLine) view.showUnreachable(undefined, lastKnown(config));
   }
 }
 
@@ -95,7 +104,7 @@ class Outage {
   }
 
   #announce() {
-    const away = view.span(this.#awayMs / 1000);
+    const away = span(this.#awayMs / 1000);
     const more =
       this.#caughtUp === 0 ? "nothing was missed" : `${this.#caughtUp} caught up, nothing was missed`;
     view.showNotice(`Back after ${away}: ${more}.`, "good");
@@ -107,112 +116,66 @@ class Outage {
 }
 
 /**
- * @param {import("./js/config.js").RuntimeConfig} config
- * @param {Api} api
- * @param {Auth} auth
+ * @param {ConnectionManager} connection
  * @param {Reporter} reporter
- * @param {Outage} outage
+ * @param {import("./js/config.js").RuntimeConfig} config
  */
-function createStream(config, api, auth, reporter, outage) {
-  const key = `cursor ${config.apiBaseUrl}`;
-  return new EventStream({
-    api,
-    client: reporter.client,
-    topics: () => auth.topics,
-    heartbeatSeconds: config.heartbeatSeconds,
-    cursor: sessionStorage.getItem(key) ?? undefined,
-    onCursor: (cursor) => sessionStorage.setItem(key, cursor),
-    onEvent: (event) => {
-      outage.count();
-      // Events that are late because the connection was away say nothing about how fast the connection is.
-      if (!outage.isOn) reporter.arrived(event.id);
-      view.addEvent(event);
-    },
-    onReset: view.addGap,
-    onUnauthorized: async () => {
-      if (await auth.renew()) return true;
-      const wasSignedIn = auth.state.authenticated;
-      await auth.check().catch(() => undefined);
-      view.showAuth(auth);
-      // Public events go on without a session.
-      return wasSignedIn;
-    },
-    onState: (state, { reason, retryMs }) => {
-      view.showConnection(state);
-      if (state === "live" || state === "polling") outage.end();
-      else if (state === "offline") {
-        outage.begin("This device is offline. Events come when it is back.");
-        view.showUnreachable("Not known while this device is offline.");
-      } else if (state === "waiting" && reason !== "the service ended the stream") {
-        reporter.lost(reason);
-        const seconds = Math.max(1, Math.round((retryMs ?? 0) / 1000));
-        outage.begin(
-          `The service cannot be reached. Trying again in ${seconds} s; events come when it is back.`,
-        );
-      }
-    },
+function follow(connection, reporter, config) {
+  const outage = new Outage();
+  connection.on("event", (event) => {
+    outage.count();
+    if (!event.isLate) reporter.arrived(event.id);
+    view.addEvent(event);
   });
-}
-
-/**
- * @param {Api} api
- * @param {Auth} auth
- * @param {EventStream} stream
- */
-function connectForms(api, auth, stream) {
-  view.onSubmit("login-form", async ({ username = "", password = "" }, form) => {
-    view.showLoginError(undefined);
-    try {
-      await auth.login(username, password);
-      form.reset();
-      if (auth.isNeeded)
-        view.showLoginError("Signed in, but this browser does not keep the service's cookie.");
-    } catch (error) {
-      view.showLoginError(error instanceof ApiError ? error.message : "The service cannot be reached.");
+  connection.on("reset", ({ reason }) => view.addGap(reason));
+  connection.on("session", () => {
+    showAccount(connection.session);
+    view.showSend(config.features.publish && !connection.session.isNeeded);
+  });
+  connection.on("state", (change) => {
+    const { state, reason, retryMs = 0, failures = 0 } = change;
+    view.showConnection(change);
+    if (state === "live" || state === "degraded") outage.end();
+    else if (!navigator.onLine) {
+      outage.begin("This device is offline. Events come when it is back.");
+      view.showUnreachable("Not known while this device is offline.", lastKnown(config));
+    } else if (failures > 0 && reason !== undefined) {
+      reporter.lost(reason);
+      const seconds = Math.max(1, Math.round(retryMs / 1000));
+      outage.begin(
+        `The service cannot be reached. Trying again in ${seconds} s; events come when it is back.`,
+      );
     }
-    view.showAuth(auth);
-    stream.reopen();
   });
-  view.onLogout(async () => {
-    await auth.logout();
-    view.showAuth(auth);
-    stream.reopen();
-  });
-  view.onSubmit("send", async ({ type = "", data = "" }) => {
-    view.showSent(await send(api, type, data));
+}
+
+/** @param {ConnectionManager} connection */
+function connectForms(connection) {
+  connectAccount(connection.session);
+  onSubmit("send", async ({ type = "", data = "" }) => {
+    view.showSent(await send(connection, type, data));
   });
 }
 
 /**
- * @param {Api} api
+ * @param {ConnectionManager} connection
  * @param {string} type
  * @param {string} text
  * @returns {Promise<string>} the result, for the person.
  */
-async function send(api, type, text) {
+async function send(connection, type, text) {
   let data;
   try {
     data = JSON.parse(text);
   } catch {
     return 'The data is not JSON. A text needs quotes: "hello".';
   }
-  // The same key for every attempt: an event whose answer was lost is not stored twice.
-  const headers = { "idempotency-key": crypto.randomUUID() };
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const { id } = await api.post("/api/events", { type, data }, headers);
-      return `On disk as ${id}.`;
-    } catch (error) {
-      const isFinal = error instanceof ApiError && error.status < 500 && error.status !== 429;
-      if (isFinal || attempt === 3) {
-        return error instanceof ApiError ? error.message : "Not sent: the service cannot be reached.";
-      }
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 1000 * attempt));
-    }
+  try {
+    const { id } = await connection.publish({ type, data });
+    return `On disk as ${id}.`;
+  } catch (error) {
+    return error instanceof ApiError ? error.message : "Not sent: the service cannot be reached.";
   }
 }
 
-main().catch((error) => {
-  view.showConnection("offline");
-  view.showNotice(`This page cannot start: ${error instanceof Error ? error.message : error}`, "bad");
-});
+main().catch(showFailure);

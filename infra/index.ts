@@ -1,9 +1,11 @@
 /** The program: what a stack is. It reads like the picture in docs/architecture.md. */
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { Backend, PUBLIC_PORT } from "./components/backend/backend.ts";
+import { Backend, INTERNAL_PORT, PUBLIC_PORT } from "./components/backend/backend.ts";
 import { backendArgs } from "./components/backend/config.ts";
 import { BUILD_VARIABLE } from "./components/backend/image.ts";
+import { Backup, BACKUP_METRICS_PORT, STATUS_URL } from "./components/backup/backup.ts";
+import { backupArgs, hasBackups } from "./components/backup/config.ts";
 import { Cache } from "./components/cache/cache.ts";
 import { cacheArgs } from "./components/cache/config.ts";
 import { databaseArgs } from "./components/database/config.ts";
@@ -11,15 +13,21 @@ import { Database } from "./components/database/database.ts";
 import { edgeArgs } from "./components/edge/config.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { keepAliveLadder } from "./components/edge/ladder.ts";
-import { HTTP_PORT } from "./components/edge/nginx.ts";
+import { CLIENT_CONNECTIONS, HTTP_PORT, HTTPS_PORT } from "./components/edge/nginx.ts";
 import { hostArgs } from "./components/host/config.ts";
 import { Host } from "./components/host/host.ts";
+import { isMonitored, monitoringArgs } from "./components/monitoring/config.ts";
+import { ALERTS_URLS } from "./components/monitoring/plan.ts";
 import { Networks } from "./components/network/network.ts";
 import { subnetFor } from "./components/network/subnet.ts";
+import { offsiteArgs } from "./components/offsite/args.ts";
 import { pagesArgs } from "./components/pages/config.ts";
-import { renderRuntimeConfig } from "./components/pages/runtime-config.ts";
+import { OWN_ORIGIN, renderRuntimeConfig } from "../frontend/publish/runtime-config.ts";
+import { siteFiles } from "../frontend/publish/site.ts";
+import { CONNECTOR_METRICS_PORT } from "./components/tunnel/connector.ts";
 import { tunnelArgs } from "./components/tunnel/config.ts";
 import { loadConfig } from "./config/config.ts";
+import { environmentOf } from "./config/policy-settings.ts";
 import { planPublicAccess } from "./config/public-access.ts";
 import { createEngine } from "./resources/engine.ts";
 
@@ -31,26 +39,55 @@ const REPOSITORY = dirname(import.meta.dirname);
 const config = loadConfig();
 const PREPARED = config.hostPrepare ? new Host(hostArgs(config)).ready : [];
 const engine = createEngine(config.dockerHost, PREPARED);
-const access = planPublicAccess(config);
+const access = planPublicAccess(config, environmentOf(pulumi.getStack(), config.environment));
 const networks = new Networks({
   engine,
+  offsite: config.offsiteBucket !== "",
+  monitoring: isMonitored(pulumi.getStack(), config)
+    ? { tells: config.alertReceivers.length > 0 || config.watchdogSecretUrl !== undefined }
+    : undefined,
   tunnelSubnet: config.tunnelEnabled ? config.tunnelSubnet || subnetFor(pulumi.getStack()) : undefined,
 });
 
-const database = new Database({ engine, network: networks.data, ...databaseArgs(config) });
+const database = new Database({
+  engine,
+  network: networks.data,
+  backups: hasBackups(pulumi.getStack(), config),
+  ...databaseArgs(config),
+});
 
-const cache = new Cache({ engine, network: networks.data, ...cacheArgs(config) });
+const cache = new Cache({
+  engine,
+  network: networks.data,
+  backups: hasBackups(pulumi.getStack(), config),
+  ...cacheArgs(config),
+});
 
 const backend = new Backend({
   engine,
   repository: REPOSITORY,
   build: process.env[BUILD_VARIABLE],
-  networks: [networks.app, networks.data],
+  networks: [networks.app, networks.data, ...(networks.monitoring ? [networks.monitoring.metrics] : [])],
   database: database.connection,
   cache: cache.connection,
+  surroundings: {
+    backups: database.backup && STATUS_URL,
+    alerts: networks.monitoring && ALERTS_URLS,
+    edgeTls: `edge:${HTTPS_PORT}`,
+    tunnel: access.urls.public,
+  },
   corsOrigins: access.corsOrigins,
   ...backendArgs(config),
 });
+
+/** The page that the edge serves beside the API; none where it is elsewhere. */
+const PAGE_FILES = access.isPageAtEdge
+  ? siteFiles(
+      join(REPOSITORY, "frontend"),
+      renderRuntimeConfig(pulumi.getStack(), { apiBaseUrl: OWN_ORIGIN }),
+      // For GitHub alone.
+    ).filter(({ path }) => path !== ".nojekyll")
+  : [];
 
 const edge = new Edge({
   engine,
@@ -61,6 +98,7 @@ const edge = new Edge({
   upstreamPort: PUBLIC_PORT,
   corsOrigins: access.corsOrigins,
   hosts: access.hosts,
+  page: PAGE_FILES,
   realIp: networks.tunnel?.realIp,
   ...edgeArgs(config),
 });
@@ -71,11 +109,51 @@ const tunnel = networks.tunnel
       engine,
       filesImage: edge.imageId,
       networks: networks.tunnel,
+      metricsNetwork: networks.monitoring?.connectors,
       service: `http://edge:${HTTP_PORT}`,
       edge,
       edgeKeepaliveSeconds: keepAliveLadder(config.switchSeconds).edge,
       page: access.pageRecord,
+      pagePaths: PAGE_FILES.map(({ path }) => path),
       ...tunnelArgs(config),
+    })
+  : undefined;
+
+// After the tunnel, whose bucket may be where copies go.
+const { room: backup } = new Backup({
+  engine,
+  baseImages: { postgres: config.postgresImage, redis: config.redisImage },
+  baseImageIds: { postgres: database.imageId, redis: cache.imageId },
+  network: networks.data,
+  metricsNetwork: networks.monitoring?.metrics,
+  egress: networks.offsite,
+  offsite: offsiteArgs(config, tunnel?.bucket),
+  database: database.backup,
+  cache: cache.backup,
+  postgres: { names: database.names, identity: database.connection.identity },
+  ...backupArgs(config),
+});
+
+// Loaded only for a stack that is watched. Last, so that nothing waits for it.
+const monitoring = networks.monitoring
+  ? new (await import("./components/monitoring/monitoring.ts")).Monitoring({
+      engine,
+      filesImage: edge.imageId,
+      networks: networks.monitoring,
+      replicas: backend.workload.replicas,
+      replicaPort: INTERNAL_PORT,
+      backupPort: BACKUP_METRICS_PORT,
+      connectorPort: CONNECTOR_METRICS_PORT,
+      certificateEnds: edge.certificateEnds,
+      edgeConnections: CLIENT_CONNECTIONS,
+      workloads: {
+        postgres: database.replicas,
+        redis: cache.replicas,
+        edge: edge.replicas,
+        ...(backup ? { backup: backup.replicas } : {}),
+        ...(tunnel ? { cloudflared: tunnel.replicas } : {}),
+      },
+      ...monitoringArgs(config),
     })
   : undefined;
 
@@ -86,19 +164,27 @@ export const urls = pulumi.all([edge.release, tunnel?.hostname]).apply(() => acc
 export const containers = pulumi.output({
   postgres: database.names,
   redis: cache.names,
+  ...(backup ? { backup: backup.names } : {}),
+  ...(backup?.gate ? { offsite: backup.gate } : {}),
   backend: backend.names,
   edge: edge.names,
   ...(tunnel ? { cloudflared: tunnel.names } : {}),
+  ...monitoring?.names,
 });
 
 /** The image ids by workload. */
 export const images = pulumi.output({
   postgres: database.imageId,
   redis: cache.imageId,
+  ...(backup ? { backup: backup.imageId } : {}),
   backend: backend.imageId,
   edge: edge.imageId,
   ...(tunnel ? { cloudflared: tunnel.imageId } : {}),
+  ...monitoring?.imageIds,
 });
+
+/** When the certificate that the edge generates for itself ends; `npm run status` tells in time. */
+export const certificate = { ends: edge.certificateEnds };
 
 /** The way in through Cloudflare, and where off-site backups go; empty without a tunnel. */
 export const cloudflare = tunnel

@@ -5,8 +5,8 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { spellCpus } from "./config/cpus.ts";
-import { dockerCommand } from "./resources/command.ts";
 import type { Engine } from "./resources/engine.ts";
+import { createGate } from "./resources/gate.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
 import { isSecretName } from "./config/secrets.ts";
 
@@ -30,6 +30,12 @@ export interface VolumeMount {
   readonly path: string;
   /** Default true: only what holds data is writable. */
   readonly readOnly?: boolean;
+}
+
+/** A folder of the host, always read-only. The policies know which may be one. */
+export interface HostFolder {
+  readonly folder: pulumi.Input<string>;
+  readonly path: string;
 }
 
 /** A port that the host publishes. Only a singleton can have one, because two containers cannot share it. */
@@ -65,6 +71,7 @@ export interface WorkloadArgs {
   readonly networks: readonly pulumi.Input<string>[];
   readonly ports?: readonly PublishedPort[];
   readonly volumes?: readonly VolumeMount[];
+  readonly hostFolders?: readonly HostFolder[];
   /** Writable memory by path, with mount options such as "size=16m,uid=999"; rw,nosuid,nodev,noexec are always set. */
   readonly tmpfs?: Readonly<Record<string, string>>;
   readonly health: HealthCheck;
@@ -92,16 +99,17 @@ export interface Replica {
   readonly name: pulumi.Output<string>;
 }
 
+/** What a container is, and what only its gate can give it. */
+export type ContainerPlan = docker.ContainerArgs & {
+  readonly pidsLimit: number;
+  readonly waitTimeout: number;
+};
+
 /**
  * Pure: what a container of the workload is, so that a test can read every field.
  * @throws pulumi.InputPropertyError when the arguments contradict each other.
  */
-export function planContainer(
-  stack: string,
-  name: string,
-  index: number,
-  args: WorkloadArgs,
-): docker.ContainerArgs & { pidsLimit: number } {
+export function planContainer(stack: string, name: string, index: number, args: WorkloadArgs): ContainerPlan {
   const environment = { ...args.environment, ...args.ownEnvironment?.(index) };
   check(args, Object.keys(environment));
   const health = {
@@ -136,11 +144,18 @@ export function planContainer(
     tmpfs: Object.fromEntries(
       Object.entries(args.tmpfs ?? {}).map(([path, options]) => [path, `rw,nosuid,nodev,noexec,${options}`]),
     ),
-    volumes: (args.volumes ?? []).map(({ volume, path, readOnly }) => ({
-      volumeName: volume,
-      containerPath: path,
-      readOnly: readOnly ?? true,
-    })),
+    volumes: [
+      ...(args.volumes ?? []).map(({ volume, path, readOnly }) => ({
+        volumeName: volume,
+        containerPath: path,
+        readOnly: readOnly ?? true,
+      })),
+      ...(args.hostFolders ?? []).map(({ folder, path }) => ({
+        hostPath: folder,
+        containerPath: path,
+        readOnly: true,
+      })),
+    ],
     // Set, because an unset mode shows as a change in every preview.
     networkMode: "bridge",
     networksAdvanced: args.networks.map((network) => ({ name: network, aliases: [name] })),
@@ -233,23 +248,23 @@ export class Workload extends pulumi.ComponentResource {
       deleteBeforeReplace: args.kind === "singleton",
       // The provider silently ignores a changed health check, init or tmpfs. It starts a stopped container in place
       // ("mustRun"), without waiting for its health, and before the program can know its new address. "#initerror" is
-      // the engine's mark of a container that never became healthy: without it the next run would accept that container
-      // and delete the old one.
+      // the engine's mark of a container that never became healthy: the next run makes another one and waits again. A
+      // refresh takes that mark away; then the gate keeps the run from going on.
       replaceOnChanges: ["healthcheck", "init", "tmpfs", "mustRun", "#initerror"],
     });
-    const limits = dockerCommand(
+    const gate = createGate(
       logicalName,
       {
         engine: args.engine,
-        // The provider has no property for this limit, and does not see it as a difference.
-        script: 'docker update --pids-limit "$PIDS" "$CONTAINER" >/dev/null',
-        environment: { PIDS: String(pidsLimit), CONTAINER: created.id },
+        container: created,
+        pids: pidsLimit,
+        seconds: container.waitTimeout,
       },
       { parent: this },
     );
     return {
       container: created,
-      name: pulumi.all([created.name, limits.id]).apply(([containerName]) => containerName),
+      name: pulumi.all([created.name, gate.id]).apply(([containerName]) => containerName),
     };
   }
 }

@@ -1,10 +1,10 @@
 /** What the operator types: the list of all commands. Each has a file of its own, which is loaded when it is asked for. */
-import { Argument, Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { explainKept, npmsOwn, type Flag } from "../tools/host/npm-flags.ts";
 import { QUESTIONS } from "./commands/stack/questions.ts";
-import { endAudit, signals } from "./stack/this-process.ts";
+import { endAudit, publishAudit, signals } from "./stack/this-process.ts";
 import { exit, explain, OpsError } from "./terminal/errors.ts";
-import { json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
+import { acceptEmpty, json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
 import { note, paint } from "./terminal/output.ts";
 
 const program = new Command("omniai")
@@ -37,6 +37,8 @@ addForStack(
     "ask the engine for drift first (the default), so that what was stopped or removed by hand comes back",
   )
   .option("--no-refresh", "trust the state about what is there")
+  .addOption(acceptEmpty)
+  .option("--move", "deploy to another engine than the one that the state knows")
   .addOption(lockWait)
   .addOption(noInstall)
   .action(from(async () => (await import("./commands/up.ts")).up));
@@ -69,8 +71,13 @@ addForStack("rollback", "Goes back to a version that was good, from its kept ima
   .action(from(async () => (await import("./commands/rollback.ts")).rollback));
 
 addForStack("down", "Takes the stack down. Its data volumes stay, unless told otherwise.")
-  .option("--delete-data", "delete the data volumes as well, and the stack with them")
+  .option(
+    "--delete-data",
+    "delete the data volumes as well, and the stack with them; backups are asked for separately",
+  )
+  .option("--delete-backups", "with --delete-data: delete the local backups too; copies off-site always stay")
   .addOption(yes)
+  .option("--move", "take it down although the engine that the state knows is no more, or is another one")
   .option("--engine", "afterwards stop the Docker engine, if `npm run up` started it")
   .addOption(lockWait)
   .addOption(noInstall)
@@ -80,6 +87,14 @@ addForStack("maintenance", "Makes the edge answer the API with 503 and a message
   .addArgument(new Argument("<state>", "on or off").choices(["on", "off"]))
   .option("--message <text>", "what everybody is told")
   .action(from(async () => (await import("./commands/maintenance.ts")).maintenance));
+
+addForStack(
+  "adopt",
+  "Makes a state for a stack whose state is lost, out of what is on its engine. Changes nothing there.",
+)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/adopt/adopt.ts")).adopt));
 
 addForStack("host", "Prepares the stack's remote machine (omniai:hostPrepare) and deploys nothing.")
   .addOption(yes)
@@ -102,6 +117,13 @@ addForStack("logs", "Shows what the containers write.")
   .option("-f, --follow", "go on until Ctrl-C; containers that an update starts are followed too")
   .option("--tail <lines>", "how many of the last lines of each container", wholeNumber, 100)
   .option("--since <time>", "a span such as 10m, 2h, 1d, or a date")
+  .option("--grep <text>", "only lines with this text, also of containers that are gone (with monitoring)")
+  .addOption(
+    new Option("--level <level>", "only lines of this level and above (with monitoring)").choices([
+      ...["trace", "debug", "info", "warn", "error", "fatal"],
+    ]),
+  )
+  .option("--request <id>", "only lines with this id of a request, trace or user (with monitoring)")
   .action(from(async () => (await import("./commands/logs.ts")).logs));
 
 addForStack("outputs", "Shows the stack's outputs.")
@@ -117,7 +139,29 @@ addForStack(
   .addOption(noInstall)
   .action(from(async () => (await import("./commands/drift/drift.ts")).drift));
 
-addForStack("history", "Shows who changed what on this stack from this machine, and with what result.")
+addForStack("alerts", "Shows the alerts of a stack that is watched; tries whether messages arrive.")
+  .addArgument(
+    new Argument(
+      "[action]",
+      "list what fires; test sends a message to every receiver and waits for it; silence one alert; list the rules",
+    )
+      .choices(["list", "test", "silence", "rules"])
+      .default("list"),
+  )
+  .argument("[name]", "for silence: which alert")
+  .option("--for <span>", "for silence: how long, such as 30m, 2h, 1d (default: 2h)")
+  .option("--comment <text>", "for silence: why")
+  .addOption(json)
+  .action(from(async () => (await import("./commands/alerts.ts")).alerts));
+
+addForStack(
+  "dashboards",
+  "Shows the dashboards of a stack that is watched on a port of this machine, until Ctrl-C.",
+)
+  .option("--port <port>", "which port; 0 for any that is free", wholeNumber, 8428)
+  .action(from(async () => (await import("./commands/dashboards.ts")).dashboards));
+
+addForStack("history", "Shows who changed what on this stack, and with what result.")
   .option("--limit <changes>", "how many of the last changes", wholeNumber, 20)
   .addOption(json)
   .action(from(async () => (await import("./commands/history.ts")).history));
@@ -128,6 +172,81 @@ addForStack(
 )
   .addOption(json)
   .action(from(async () => (await import("./commands/doctor/doctor.ts")).doctor));
+
+program.commandsGroup("Keep:");
+
+addForStack("backup", "Takes a backup now and proves it by restoring it; or lists, proves and clears up.")
+  .addArgument(
+    new Argument(
+      "[action]",
+      "verify proves one again; prune removes what is no longer kept, and what is damaged; " +
+        "off-site: key makes the key, fetch brings a copy back, check reads all of them",
+    )
+      .choices(["now", "list", "verify", "prune", "key", "fetch", "check"])
+      .default("now"),
+  )
+  .option("--id <backup>", "for verify and fetch: which one; default: the newest")
+  .option("--rotate", "for key: make another one, which takes the place of the one before")
+  .addOption(json)
+  .action(from(async () => (await import("./commands/backup/backup.ts")).backup));
+
+addForStack(
+  "restore",
+  "Restores a backup beside what runs, and compares; with --replace in place of the stack's data, which is kept aside.",
+)
+  .option("--latest", "all that there is: the newest base backup and the log after it, else the newest dump")
+  .option("--to <moment>", 'as it was then: "2026-11-22 14:03:00+01:00"')
+  .option("--id <backup>", "as this backup has it; `npm run backup -- list` shows all")
+  .option("--redis", "Redis instead of PostgreSQL: with --latest its newest copy; clients begin anew, once")
+  .option("--replace", "put it in place of the stack's data; asks first")
+  .addOption(yes)
+  .addOption(json)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/restore/restore.ts")).restore));
+
+addForStack(
+  "upgrade",
+  "Brings PostgreSQL's data to a newer major version: tried beside first, then in place; the old data is kept.",
+)
+  .addArgument(new Argument("<store>", "postgres").choices(["postgres"]))
+  .argument("<version>", "the major version, such as 18", wholeNumber)
+  .option("--image <name>", "the image of that version; default: omniai:postgresImage with the other number")
+  .option("--rehearse", "only beside: change nothing of the stack")
+  .addOption(yes)
+  .addOption(json)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/upgrade/upgrade.ts")).upgrade));
+
+const forBucket = (command: Command): Command =>
+  command
+    .option("--bucket <url>", "the bucket's address; default: the stack's omniai:offsiteBucket")
+    .option("--region <name>", "the bucket's region; default: the stack's")
+    .option("--access-key-id <id>", "an access key that may read the bucket; default: the stack's")
+    .option("--authority <file>", "a certificate in PEM of the authority to believe; default: the stack's");
+
+forBucket(
+  addForStack(
+    "drill",
+    "Rebuilds the stack under another name from its copies off-site alone, compares, and reports RTO and RPO.",
+  ),
+)
+  .option("--keep", "leave the drill's stack where it is")
+  .addOption(json)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/drill/drill.ts")).drill));
+
+forBucket(
+  addForStack(
+    "rebuild",
+    "After the loss of its host: makes the stack anew from the bucket and the operator's key, in a fresh clone.",
+  ),
+)
+  .addOption(yes)
+  .addOption(json)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/rebuild/rebuild.ts")).rebuild));
 
 program.commandsGroup("Set up:");
 
@@ -175,6 +294,12 @@ for (const { flag, ask } of QUESTIONS) init.option(`--${flag} <value>`, ask);
 add("list", "Lists the stacks.", stack)
   .addOption(json)
   .action(from(async () => (await import("./commands/stack/list.ts")).list));
+
+add("unlock", "Removes the lock that a lost run has left on a stack, in a backend that is no folder.", stack)
+  .argument("<name>", "the stack")
+  .addOption(yes)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/stack/unlock.ts")).unlock));
 
 add("pin", "Writes the digest that each image's tag stands for now into the stack's file.", stack)
   .argument("<name>", "the stack")
@@ -225,6 +350,7 @@ try {
   exitCode = fail(error);
   endAudit(exitCode === exit.interrupted ? "interrupted" : "failed", explain(error).what);
 }
+await publishAudit();
 signals.leave();
 // The engine's connections would keep the process alive for some seconds more.
 process.exit(exitCode);

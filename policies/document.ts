@@ -18,7 +18,7 @@ export function renderDocument(all: readonly Rule[]): string {
       .join("\n");
   return `# Policies
 
-The rules that every stack must hold to. They are checked on each \`npm run preview\`, \`up\` and \`restart\`; \`npm run policy\` checks every
+The rules that every stack must hold to. They are checked on each \`npm run preview\`, \`up\`, \`restart\` and \`rollback\`; \`npm run policy\` checks every
 stack that has a file, and deploys nothing. With a Pulumi CLI of your own, the pack is named by
 its whole path: \`pulumi preview --policy-pack "$PWD/policies/main.ts"\`.
 
@@ -43,6 +43,11 @@ update makes them before it creates the resource. Rules about the whole stack ar
 
 **Policies cannot see** \`retainOnDelete\` and the pids limit of a running container; the tests of a whole stack read them
 from the state and the engine.
+
+**Two lists.** A type that no rule is written for, and a script that nobody has looked at, are violations
+([decision 35](decisions/0035-policy-lists.md)). After a change of a script that a command runs, run
+\`UPDATE_SNAPSHOTS=1 npm test -- policies\`, which writes \`policies/known-scripts.json\`, and commit both.
+\`.github/CODEOWNERS\` names who has to look at \`policies/\` and at the files in which exceptions stand.
 
 To add a rule, write a file in \`policies/rules/\` and a test beside the others, add the rule to \`policies/pack.ts\`, and run
 \`npm run policy:docs\`, which writes this page.

@@ -10,6 +10,7 @@ import type {
 import { isMandatory, type PolicyException } from "../infra/config/policy-settings.ts";
 import { describeException, exceptionFor, isExpired } from "./exceptions.ts";
 import {
+  isAbout,
   isUnknownValue,
   STACK,
   type Declared,
@@ -38,9 +39,12 @@ export class Judge {
   readonly #waiting = new Map<string, Set<string>>();
   readonly policies: (ResourceValidationPolicy | StackValidationPolicy)[];
   readonly #rules: readonly Rule[];
+  readonly #known: ReadonlySet<string>;
 
-  constructor(rules: readonly Rule[]) {
+  /** @param known every rule that an exception may name. */
+  constructor(rules: readonly Rule[], known: readonly Rule[] = rules) {
     this.#rules = rules;
+    this.#known = new Set(known.map(({ name }) => name));
     this.policies = [
       ...rules.map((rule) =>
         rule.kind === "resource" ? this.#resourcePolicy(rule) : this.#stackPolicy(rule),
@@ -52,8 +56,7 @@ export class Judge {
 
   /** Takes what the engine says about the run. @throws Error when an exception names an unknown rule */
   begin(run: Run): void {
-    const names = new Set(this.#rules.map(({ name }) => name));
-    const unknown = run.exceptions.filter(({ rule }) => !names.has(rule)).map(({ rule }) => rule);
+    const unknown = run.exceptions.filter(({ rule }) => !this.#known.has(rule)).map(({ rule }) => rule);
     if (unknown.length > 0) {
       throw new Error(
         `omniai:policyExceptions of stack ${run.stack} names an unknown rule: ${unknown.join(", ")}. ` +
@@ -81,15 +84,17 @@ export class Judge {
 
   #resourcePolicy(rule: ResourceRule): ResourceValidationPolicy {
     const validate: ResourceValidation = (args, report) => {
-      if (!rule.types.includes(args.type)) return;
+      if (!isAbout(rule, args.type)) return;
       const resource = inspect(args, currentTexts());
       const found = this.#collect(rule, resource.name, () => rule.check(resource, this.#running));
       for (const what of found) this.#report(rule, resource, what, report);
     };
-    const [type, another] = rule.types;
+    const [type, another] = rule.types === "every" ? [] : rule.types;
     // The mark that validateResourceOfType sets, so that the properties of other types are not even read.
     const validateResource =
-      another === undefined ? Object.assign(validate, { __pulumiType: type }) : validate;
+      type !== undefined && another === undefined
+        ? Object.assign(validate, { __pulumiType: type })
+        : validate;
     return { ...describe(rule), validateResource };
   }
 

@@ -1,5 +1,7 @@
 /** The pack: a list of every rule. Each rule is in a file of its own. */
-import type { Rule } from "./rule.ts";
+import { isAbout, REMOTE_COMMAND, type Rule } from "./rule.ts";
+import { commandContainers } from "./rules/command-containers.ts";
+import { commandKnown } from "./rules/command-known.ts";
 import { commandSecrets } from "./rules/command-secrets.ts";
 import { containerApparmor } from "./rules/container-apparmor.ts";
 import { containerCapabilities } from "./rules/container-capabilities.ts";
@@ -41,11 +43,15 @@ import { dnsProxied } from "./rules/dns-proxied.ts";
 import { hostCapacity } from "./rules/host-capacity.ts";
 import { imageDigest } from "./rules/image-digest.ts";
 import { plainSecrets } from "./rules/plain-secrets.ts";
+import { providerOrigin } from "./rules/provider-origin.ts";
+import { resourceTypes } from "./rules/resource-types.ts";
 import { tunnelPorts } from "./rules/tunnel-ports.ts";
 import { zoneTlsComplete } from "./rules/zone-tls-complete.ts";
 import { zoneTls } from "./rules/zone-tls.ts";
 
 export const RULES: readonly Rule[] = [
+  commandContainers,
+  commandKnown,
   commandSecrets,
   containerApparmor,
   containerCapabilities,
@@ -87,7 +93,14 @@ export const RULES: readonly Rule[] = [
   hostCapacity,
   imageDigest,
   plainSecrets,
+  providerOrigin,
+  resourceTypes,
   tunnelPorts,
   zoneTlsComplete,
   zoneTls,
 ];
+
+/** Those that judge a step on the host, and nothing but those steps. */
+export const HOST_RULES: readonly Rule[] = RULES.flatMap((rule) =>
+  rule.kind === "resource" && isAbout(rule, REMOTE_COMMAND) ? [{ ...rule, types: [REMOTE_COMMAND] }] : [],
+);

@@ -1,4 +1,6 @@
 /** What a rule is and what it gets. Rules are plain data and generators, so that a test needs no engine. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { ContainerArgs } from "@pulumi/docker";
 import type { Unwrap } from "@pulumi/pulumi";
 import type { Environment } from "../infra/config/policy-settings.ts";
@@ -68,8 +70,8 @@ interface RuleText {
 
 export interface ResourceRule extends RuleText {
   readonly kind: "resource";
-  /** The type tokens that it is for. */
-  readonly types: readonly string[];
+  /** The type tokens that it is for; "every" for a rule about whatever there is. */
+  readonly types: readonly string[] | "every";
   /** Yields each thing that is wrong, as a sentence. */
   check(resource: Inspected, stack: StackContext): Iterable<string>;
 }
@@ -86,13 +88,67 @@ export const IMAGE = "docker:index/remoteImage:RemoteImage";
 export const NETWORK = "docker:index/network:Network";
 export const VOLUME = "docker:index/volume:Volume";
 export const COMMAND = "command:local:Command";
+export const REMOTE_COMMAND = "command:remote:Command";
+/** Commands of this machine, and of the host over SSH. */
+export const COMMANDS = [COMMAND, REMOTE_COMMAND] as const;
 export const STACK = "pulumi:pulumi:Stack";
 
 export type ContainerProps = Readonly<Unwrap<ContainerArgs>>;
 
+/** What a command is made of, on this machine or on the host. */
+export interface CommandProps {
+  readonly create?: string;
+  readonly update?: string;
+  readonly delete?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+}
+
+/** A shell that takes its script from its standard input. */
+const readsScript = /\bsh -s$/;
+
+/** A command that runs a file of the program, whose path is in the variable SCRIPT. */
+const runsFile = /^node "\$SCRIPT"/;
+
+/** The program's folder, in which its commands run. */
+const PROGRAM = join(import.meta.dirname, "../infra");
+
+/** A file of the program that a command runs: its path, and its content as it is now; undefined where there is none. */
+export function scriptFile({
+  create,
+  update,
+  delete: remove,
+  environment,
+}: CommandProps): { readonly path: string; readonly content: string | undefined } | undefined {
+  if (![create, update, remove].some((text) => text !== undefined && runsFile.test(text))) return undefined;
+  const path = environment?.["SCRIPT"] ?? "";
+  try {
+    return { path, content: readFileSync(resolve(PROGRAM, path), "utf8") };
+  } catch {
+    return { path, content: undefined };
+  }
+}
+
+/**
+ * Every text of a command that is run. One of them comes in a variable, so that the shell around it does not interpret its
+ * characters; where the variable names a file, it is what the file has.
+ */
+export function scriptsOf(props: CommandProps): string[] {
+  const { create, update, delete: remove } = props;
+  const commands = [create, update, remove].filter((text) => text !== undefined && text !== "") as string[];
+  const named = commands.some((text) => text.includes("$SCRIPT")) ? props.environment?.["SCRIPT"] : undefined;
+  const inside = scriptFile(props)?.content ?? named;
+  const fed = commands.some((text) => readsScript.test(text)) ? props.stdin : undefined;
+  return [...new Set([...commands, inside ?? "", fed ?? ""])].filter((text) => text !== "");
+}
+
+/** Whether the rule looks at resources of the type. */
+export const isAbout = ({ types }: ResourceRule, type: string): boolean =>
+  types === "every" || types.includes(type);
+
 /** A rule for resources of some types, whose properties have the shape `P`. */
 export const resourceRule = <P>(
-  types: readonly string[],
+  types: ResourceRule["types"],
   rule: RuleText & { check(resource: Inspected<P>, stack: StackContext): Iterable<string> },
 ): ResourceRule => ({
   ...rule,

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { stageContext } from "../../infra/components/backend/context.ts";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
 import { call, eventually } from "../../test/support/http.ts";
-import { freePort } from "../../test/support/stack.ts";
 import { parseRows } from "./measure.ts";
 import type { Environment } from "./scenario.ts";
+import { freePort } from "../../tools/host/free-port.ts";
 
 /** Everything that a peer is given. */
 export interface PeerEnvironment extends Environment {
@@ -34,7 +34,7 @@ export const run = (program: string, args: readonly string[], env: NodeJS.Proces
 export async function createPeerEnvironment(): Promise<PeerEnvironment> {
   const name = `resil-peers-${process.pid}`;
   const { config } = readSettings(REPOSITORY, "dev");
-  const wanted = imageNames(config);
+  const wanted = imageNames("dev", config);
   const image = (part: string): string => {
     const found = wanted.find((candidate) => candidate.startsWith(`${part}:`));
     if (found === undefined) throw new Error(`no image of ${part} among ${wanted.join(", ")}`);
@@ -79,7 +79,7 @@ export async function createPeerEnvironment(): Promise<PeerEnvironment> {
   return {
     url,
     // A peer's replacement container has another address each time.
-    direct: () => Promise.resolve(url),
+    direct: () => Promise.resolve(undefined),
     port,
     network: name,
     images,

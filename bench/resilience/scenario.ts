@@ -17,10 +17,10 @@ export interface Environment {
   /** Its URL on the loopback, without a path. */
   readonly url: string;
   /**
-   * Its URL without the engine's loopback proxy, which copies every byte once more and which real clients do not pass.
-   * It changes when the container that answers is replaced.
+   * Where it listens (host:port) without the engine's loopback proxy, which copies every byte once more and which real
+   * clients do not pass; undefined where only the URL leads to it. It changes when the container that answers is replaced.
    */
-  direct(): Promise<string>;
+  direct(): Promise<string | undefined>;
   /** The rows in the database whose names begin with this prefix. */
   storedRows(run: string): Promise<StoredRows>;
   /** Watches the replicas until it is stopped. */
@@ -142,8 +142,10 @@ async function underLoad<E extends Environment>(
   { program, load, quiet = 15, tail = 6 }: Conditions,
 ): Promise<Measured | { readonly notRun: string }> {
   const run = `r${Date.now().toString(36)}`;
-  const url = scenario.byLoopback ? environment.url : await environment.direct();
-  const traffic = await startTraffic(program, url, run, load);
+  const direct = scenario.byLoopback ? undefined : await environment.direct();
+  // By the URL's name all the same: the edge serves no others.
+  const dial = direct === undefined ? [] : ["-dial", direct];
+  const traffic = await startTraffic(program, environment.url, run, load, dial);
   const watch = environment.watch();
   await sleep(quiet * 1000);
   const began = Date.now();

@@ -50,7 +50,7 @@ export async function createStackEnvironment(
       const { NetworkSettings } = await docker.getContainer(await environment.one("edge")).inspect();
       const address = NetworkSettings.Networks[`omniai-${stack.name}-public`]?.IPAddress;
       if (!address) throw new Error("the edge has no address of its own");
-      return `https://${address}:8443`;
+      return `${address}:8443`;
     },
     async succeed(command, ...args) {
       const result = await stack.run(command, ...args);

@@ -1,6 +1,7 @@
 /** The load of every scenario: runs the Go program in traffic/ and reads the account that it writes. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { buildProgram } from "../go-program.ts";
 
 /** The kinds of requests, as the program numbers them. */
 export const GET = 0;
@@ -64,19 +65,8 @@ export interface Traffic {
 }
 
 /** Builds the program. @throws Error if Go is missing or the build fails. */
-export function buildTraffic(folder: string): string {
-  const program = join(folder, "traffic");
-  const source = join(import.meta.dirname, "traffic");
-  const { status, stderr, error } = spawnSync("go", ["build", "-o", program, "."], {
-    cwd: source,
-    encoding: "utf8",
-  });
-  if (status !== 0)
-    throw new Error(
-      `The load cannot be built in ${source}: ${error?.message ?? stderr}. Go 1.25 or newer has to be on PATH.`,
-    );
-  return program;
-}
+export const buildTraffic = (folder: string): string =>
+  buildProgram(join(import.meta.dirname, "traffic"), folder);
 
 /** Starts the load and resolves once every stream is open. @param run the prefix of each row's name. */
 export function startTraffic(

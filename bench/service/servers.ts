@@ -1,4 +1,4 @@
-/** The three servers that `npm run bench:service` compares, each pinned to one core and on the loopback only. */
+/** The servers that `npm run bench:service` compares, each pinned to one core and on the loopback only. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,8 +18,11 @@ export interface Target {
   readonly pid: () => number;
   readonly restart: () => Promise<void>;
   readonly stop: () => void;
+  /** Where its Redis is, if it has one. */
+  readonly redis?: string;
 }
 
+const REDIS_PORT = 21_279;
 const HERE = import.meta.dirname;
 const DEBIAN_STATE = "/var/lib/nginx";
 
@@ -81,7 +84,7 @@ export async function omniai(): Promise<Target> {
       "--cpuset-cpus",
       CLIENT_CORE,
       "--publish",
-      "127.0.0.1:21279:6379",
+      `127.0.0.1:${REDIS_PORT}:6379`,
       "redis:8",
     ],
     ..."redis-server --appendonly yes --appendfsync always".split(" "),
@@ -90,7 +93,7 @@ export async function omniai(): Promise<Target> {
   const env = {
     OMNIAI_PORT: "21201",
     OMNIAI_INTERNAL_PORT: "21202",
-    OMNIAI_REDIS_URL: "redis://127.0.0.1:21279",
+    OMNIAI_REDIS_URL: `redis://127.0.0.1:${REDIS_PORT}`,
     // Events need no database, so a missing one must not keep the service from being ready.
     PGPORT: "1",
     OMNIAI_OPTIONAL_CHECKS: "database,migrations",
@@ -128,6 +131,21 @@ export async function omniai(): Promise<Target> {
       await answers("http://127.0.0.1:21201/healthz");
     },
     stop,
+    redis: `127.0.0.1:${REDIS_PORT}`,
+  };
+}
+
+/** A fan-out that does nothing else: what the kernel alone costs. @param program where it was built. */
+export async function probe(program: string): Promise<Target> {
+  const { again, ...rest } = restartable(() => pinned([program, "-address", "127.0.0.1:21205"], {}));
+  await answers("http://127.0.0.1:21205/");
+  return {
+    ...rest,
+    name: "a bare fan-out",
+    streamUrl: "http://127.0.0.1:21205/events",
+    publishUrl: "http://127.0.0.1:21205/",
+    publishBody: '{"type":"load","data":%s}',
+    restart: again,
   };
 }
 

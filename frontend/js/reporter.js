@@ -6,8 +6,7 @@ const MOST_ERRORS = 20;
 
 export class Reporter {
   #api;
-  /** A random name of this page, which says nothing about its user. */
-  client = crypto.randomUUID();
+  #client;
   #since = Date.now();
   /** @type {number[]} */
   #latencies = [];
@@ -19,9 +18,13 @@ export class Reporter {
   /** @type {Map<string, { message: string, source?: string, line?: number, column?: number, count: number }>} */
   #errors = new Map();
 
-  /** @param {import("./api.js").Api} api */
-  constructor(api) {
+  /**
+   * @param {import("./transport/api.js").Api} api
+   * @param {string} client a random name of this page, which says nothing about its user.
+   */
+  constructor(api, client) {
     this.#api = api;
+    this.#client = client;
   }
 
   start() {
@@ -85,7 +88,7 @@ export class Reporter {
     const latencies = sorted(this.#latencies);
     const roundTripMs = at(sorted(this.#roundTrips), 0.5);
     const report = {
-      client: this.client,
+      client: this.#client,
       periodSeconds: (Date.now() - this.#since) / 1000,
       ...(latencies.length > 0
         ? {

@@ -3,16 +3,11 @@
  * Pulumi.yaml, ranges and contradictions by the rooms.
  */
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
+import type { z } from "zod";
 import { ConfigError, findProblems, foreignProblems, weakness } from "./problems.ts";
-import { configSchema, schemaOf, type LoadedConfig } from "./schema.ts";
-import { load } from "./secrets.ts";
-
-/** The provider's own key counts like the variable that it stands for (infra/components/tunnel/provider.ts). */
-export const environmentWith = (config: Readonly<Record<string, string>>): NodeJS.ProcessEnv =>
-  config["cloudflare:apiToken"]
-    ? { ...process.env, CLOUDFLARE_API_TOKEN: config["cloudflare:apiToken"] }
-    : process.env;
+import { configSchema, type LoadedConfig } from "./schema.ts";
+import { isSet, mapSecrets, type Loaded } from "./secrets.ts";
+import { environmentWith, typedValue } from "./values.ts";
 
 /**
  * Whether a key is encrypted in the stack's file, as a whole or in part. The SDK knows, but marks the function as
@@ -40,24 +35,6 @@ export function loadConfig(): LoadedConfig {
   return load(configSchema, config);
 }
 
-/**
- * A value as the schema wants it. Pulumi hands every value over as text, and what is not text in the schema as JSON;
- * a YAML file may write either: `backendCpus: 2`, `httpPort: "8080"`.
- */
-export function typedValue(key: string, value: unknown): unknown {
-  const schema = schemaOf(key);
-  if (schema === undefined) return value;
-  if (isText(schema)) return typeof value === "number" || typeof value === "boolean" ? String(value) : value;
-  return typeof value === "string" ? parseJson(value) : value;
-}
-
-const isText = (schema: z.ZodType): boolean =>
-  !(schema instanceof z.ZodNumber || schema instanceof z.ZodArray || schema instanceof z.ZodBoolean);
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
+/** A value that the schema has accepted, with outputs in the place of secrets. */
+export const load = <S extends z.ZodType>(schema: S, value: z.infer<S>): Loaded<z.infer<S>> =>
+  mapSecrets(schema, value, (text) => (isSet(text) ? pulumi.secret(text) : undefined)) as Loaded<z.infer<S>>;

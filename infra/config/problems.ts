@@ -1,7 +1,9 @@
 /** Everything that is wrong with a stack's config, found at once and told with what to do. */
-import * as pulumi from "@pulumi/pulumi";
+// Not the whole SDK: commands that only look at a stack load this, and the SDK takes most of a second.
+import { RunError } from "@pulumi/pulumi/errors.js";
 import type { z } from "zod";
 import type { ConfigProblem } from "./keys.ts";
+import { mirrored } from "./mirror.ts";
 import { isWeaker } from "./policy-settings.ts";
 import { CONTRADICTIONS } from "./rules.ts";
 import { configSchema, schemaOf, type StackConfig } from "./schema.ts";
@@ -45,7 +47,7 @@ function describe(stack: string, problem: ConfigProblem): string {
 }
 
 /** Every problem of a stack's config in one error, each with its key and its remedy. */
-export class ConfigError extends pulumi.RunError {
+export class ConfigError extends RunError {
   readonly problems: readonly ConfigProblem[];
   constructor(stack: string, problems: readonly ConfigProblem[]) {
     const lines = problems.map((problem) => describe(stack, problem));
@@ -103,7 +105,7 @@ export function findProblems(
       if (!(error instanceof Unusable)) throw error;
     }
   }
-  return { problems, config: values as StackConfig };
+  return { problems, config: mirrored(values) as StackConfig };
 }
 
 const inTheClear = (key: string, value: unknown, path: readonly string[] = []): ConfigProblem => ({

@@ -1,11 +1,19 @@
 /** How the world reaches a stack. It is derived from the config once, so that edge, tunnel and page cannot disagree. */
 import type { EdgeConfig } from "../components/edge/config.ts";
 import type { PagesConfig } from "../components/pages/config.ts";
+import type { Environment } from "./policy-settings.ts";
 import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";
 
 type AccessConfig = Pick<
   EdgeConfig,
-  "publishPorts" | "bindAddress" | "httpPort" | "httpsPort" | "corsOrigins" | "edgeHosts"
+  | "publishPorts"
+  | "bindAddress"
+  | "httpPort"
+  | "httpsPort"
+  | "corsOrigins"
+  | "edgeHosts"
+  | "certificateHosts"
+  | "pageAt"
 > &
   Pick<TunnelConfig, "tunnelEnabled" | "tunnelHostnames" | "cloudflareZone"> &
   Pick<PagesConfig, "pagesEnabled" | "pagesRepository" | "pagesDomain">;
@@ -13,8 +21,18 @@ type AccessConfig = Pick<
 export interface PublicAccess {
   /** Whether the edge publishes its ports on the host. */
   readonly publishPorts: boolean;
-  /** Where the edge answers, by how: through the tunnel, and on the host when it publishes ports. */
-  readonly urls: { readonly public?: string; readonly http?: string; readonly https?: string };
+  /**
+   * Where the edge answers, by how: the page where the edge serves it, through the tunnel, and on the host when it publishes
+   * ports.
+   */
+  readonly urls: {
+    readonly page?: string;
+    readonly public?: string;
+    readonly http?: string;
+    readonly https?: string;
+  };
+  /** Whether the edge serves the page at `/`. */
+  readonly isPageAtEdge: boolean;
   /** The URL that pages call, without a slash at its end. */
   readonly apiBaseUrl: string;
   /** The origin of the page; undefined when the program publishes none. */
@@ -23,7 +41,7 @@ export interface PublicAccess {
   readonly pageRecord?: { readonly domain: string; readonly target: string };
   /** Origins that may call the API: those of the config, and the page's own. */
   readonly corsOrigins: readonly string[];
-  /** The hosts that the edge serves: those of the config, and the tunnel's own; empty: any. */
+  /** The hosts that the edge serves, as they stand in a Host header without the port. */
   readonly hosts: readonly string[];
 }
 
@@ -37,12 +55,20 @@ export const publishesPorts = ({
 }: Pick<AccessConfig, "publishPorts" | "tunnelEnabled">): boolean =>
   publishPorts === "always" || (publishPorts === "auto" && !tunnelEnabled);
 
+/** Pure: whether the edge serves the page. By itself it does so in dev, where no other page is published. */
+export const servesPage = (
+  { pageAt, pagesEnabled }: Pick<AccessConfig, "pageAt" | "pagesEnabled">,
+  environment: Environment,
+): boolean => pageAt === "edge" || (pageAt === "auto" && !pagesEnabled && environment === "dev");
+
 /** Pure: what follows from the config. */
-export function planPublicAccess(config: AccessConfig): PublicAccess {
+export function planPublicAccess(config: AccessConfig, environment: Environment): PublicAccess {
   const publishPorts = publishesPorts(config);
-  const host = inUrl(config.bindAddress);
+  const host = hostOfUrls(config);
   const publicUrl = config.tunnelEnabled ? `https://${config.tunnelHostnames[0]}` : undefined;
   const https = `https://${host}:${config.httpsPort}`;
+  const http = `http://${host}:${config.httpPort}`;
+  const isPageAtEdge = servesPage(config, environment);
   const pageOrigin = config.pagesEnabled ? `https://${config.pagesDomain || githubHost(config)}` : undefined;
   const hasRecord =
     config.tunnelEnabled &&
@@ -52,16 +78,47 @@ export function planPublicAccess(config: AccessConfig): PublicAccess {
   return {
     publishPorts,
     urls: {
+      // On the host by http: the generated certificate is one that no browser trusts.
+      ...(isPageAtEdge ? { page: `${publicUrl ?? http}/` } : {}),
       ...(publicUrl === undefined ? {} : { public: publicUrl }),
-      ...(publishPorts ? { http: `http://${host}:${config.httpPort}`, https } : {}),
+      ...(publishPorts ? { http, https } : {}),
     },
+    isPageAtEdge,
     apiBaseUrl: publicUrl ?? https,
     pageOrigin,
     pageRecord: hasRecord ? { domain: config.pagesDomain, target: githubHost(config) } : undefined,
     corsOrigins: [...new Set([...config.corsOrigins, ...(pageOrigin ? [pageOrigin] : [])])],
-    hosts:
-      config.edgeHosts.length === 0 ? [] : [...new Set([...config.edgeHosts, ...config.tunnelHostnames])],
+    hosts: servedHosts(config),
   };
+}
+
+/** Every address of the host: what clients call it is not known from these. */
+const UNSPECIFIED: readonly string[] = ["0.0.0.0", "::"];
+
+/**
+ * The hosts of the config, or else what the stack is called anyway: by its certificate and its address. Never any host: a
+ * page of any other name could have that name resolve to this machine, and would be taken for one of the API's own site
+ * (DNS rebinding).
+ */
+const servedHosts = (config: AccessConfig): string[] => [
+  ...new Set([...localHosts(config), ...config.tunnelHostnames.map(inUrl)]),
+];
+
+/** Those of them that may lead to the ports on the host; never none, because a certificate has a name. */
+function localHosts({
+  edgeHosts,
+  certificateHosts,
+  bindAddress,
+}: Pick<AccessConfig, "edgeHosts" | "certificateHosts" | "bindAddress">): string[] {
+  const own = [...certificateHosts, ...(UNSPECIFIED.includes(bindAddress) ? [] : [bindAddress])];
+  return (edgeHosts.length > 0 ? edgeHosts : own).map(inUrl);
+}
+
+/** The bind address, or, where the edge would answer that with 421, the first host that it serves. */
+function hostOfUrls(config: AccessConfig): string {
+  const served = localHosts(config);
+  const address = inUrl(config.bindAddress);
+  return served.includes(address) ? address : (served[0] ?? address);
 }
 
 /** Where GitHub serves the pages of an owner. In lower case, as browsers send an origin. */

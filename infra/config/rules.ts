@@ -1,11 +1,15 @@
 /** What contradicts what in a stack's config: the rooms' own rules, and those that are about several rooms. */
 import { parse as parseDomain } from "tldts";
 import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
+import { backupProblems } from "../components/backup/config.ts";
 import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
+import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
+import { receiverProblems } from "../components/monitoring/receivers.ts";
 import { PAGES_PROBLEMS } from "../components/pages/config.ts";
 import { TUNNEL_PROBLEMS } from "../components/tunnel/config.ts";
 import type { ConfigProblem } from "./keys.ts";
+import { environmentOf } from "./policy-settings.ts";
 import { planPublicAccess } from "./public-access.ts";
 import type { StackConfig } from "./schema.ts";
 
@@ -28,7 +32,9 @@ const sameSitePages: Rule = (config) => {
   // Behind a tunnel pages know the API by its public names alone; the certificate is for those on the host.
   const key = config.tunnelEnabled ? "tunnelHostnames" : "certificateHosts";
   const hosts = config[key];
-  const foreign = planPublicAccess(config).corsOrigins.filter((page) => !isSameSite(page, hosts));
+  const foreign = planPublicAccess(config, environmentOf("", config.environment)).corsOrigins.filter(
+    (page) => !isSameSite(page, hosts),
+  );
   if (!usesCookies || pageSite !== "same-site" || foreign.length === 0) return [];
   return [
     {
@@ -48,6 +54,9 @@ export const CONTRADICTIONS: readonly Rule[] = [
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,
   ...BACKEND_PROBLEMS,
+  ...OFFSITE_PROBLEMS,
+  backupProblems,
+  receiverProblems,
   sameSitePages,
 ];
 

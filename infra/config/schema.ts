@@ -1,18 +1,26 @@
-/** What each key of Pulumi.yaml may be. Each room says it of its own keys; here they become one schema. */
+/**
+ * What each key of Pulumi.yaml may be. Each room says it of its own keys; here they become one schema. No room's config.ts
+ * loads Pulumi's SDK: commands that only look read the config too, and the SDK takes most of a second.
+ */
 import { z } from "zod";
 import { backendKeys } from "../components/backend/config.ts";
+import { backupKeys } from "../components/backup/config.ts";
 import { cacheKeys } from "../components/cache/config.ts";
 import { databaseKeys } from "../components/database/config.ts";
 import { edgeKeys } from "../components/edge/config.ts";
 import { hostKeys } from "../components/host/config.ts";
+import { offsiteKeys } from "../components/offsite/config.ts";
+import { monitoringKeys } from "../components/monitoring/config.ts";
 import { pagesKeys } from "../components/pages/config.ts";
 import { tunnelKeys } from "../components/tunnel/config.ts";
+import { mirrorKeys } from "./mirror.ts";
 import { policySettings } from "./policy-settings.ts";
 import type { Loaded } from "./secrets.ts";
 
 /** One entry per key of Pulumi.yaml; the descriptions become the `allowed` of an error. */
 export const configSchema = z.object({
   ...policySettings,
+  ...mirrorKeys,
   ...hostKeys,
   ...edgeKeys,
   ...tunnelKeys,
@@ -20,6 +28,9 @@ export const configSchema = z.object({
   ...backendKeys,
   ...databaseKeys,
   ...cacheKeys,
+  ...backupKeys,
+  ...offsiteKeys,
+  ...monitoringKeys,
 });
 
 export type StackConfig = z.infer<typeof configSchema>;

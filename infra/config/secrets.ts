@@ -2,7 +2,7 @@
  * The one rule for what is a secret. A config key is one because its schema says so (`secret`); a variable or a property
  * that has no schema is one by its name (`isSecretName`). infra/test/secrets.test.ts holds the two against each other.
  */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 const secrets = z.registry<{ readonly secret: true }>();
@@ -48,7 +48,7 @@ export const holdsSecret = (schema: z.ZodType): boolean => [...leavesOf(schema)]
 type Change = (value: unknown, path: readonly string[]) => unknown;
 
 /** A value with each secret in it changed, also one that is not set. The value need not be a right one. */
-function mapSecrets(
+export function mapSecrets(
   schema: z.ZodType,
   value: unknown,
   change: Change,
@@ -73,7 +73,7 @@ function mapSecrets(
   return value;
 }
 
-const isSet = (value: unknown): boolean => value !== undefined && value !== "";
+export const isSet = (value: unknown): boolean => value !== undefined && value !== "";
 
 /** The path of every secret that is set in a value. */
 export function secretsIn(schema: z.ZodType, value: unknown): (readonly string[])[] {
@@ -84,10 +84,6 @@ export function secretsIn(schema: z.ZodType, value: unknown): (readonly string[]
   });
   return paths;
 }
-
-/** A value that the schema has accepted, with outputs in the place of secrets. */
-export const load = <S extends z.ZodType>(schema: S, value: z.infer<S>): Loaded<z.infer<S>> =>
-  mapSecrets(schema, value, (text) => (isSet(text) ? pulumi.secret(text) : undefined)) as Loaded<z.infer<S>>;
 
 /** The words that promise a secret: anywhere in a name, "key" only as its last word. */
 const secretName = /PASS|SECRET|TOKEN|CREDENTIAL|(^|_)KEY$/;

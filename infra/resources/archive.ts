@@ -9,6 +9,11 @@ export interface ArchiveFile {
   readonly mode?: number;
 }
 
+/** The same, for what is no text. */
+export interface BinaryFile extends Omit<ArchiveFile, "content"> {
+  readonly content: Buffer;
+}
+
 /** The owner of every file and folder in an archive, as numbers. */
 export interface Owner {
   readonly uid: number;
@@ -20,7 +25,16 @@ export interface Owner {
  * @param files by relative path ("tls/key.pem"); parent folders are made with mode 0o755.
  * @returns the tar in base64, because a command takes text on its standard input.
  */
-export async function packFiles(files: Readonly<Record<string, ArchiveFile>>, owner: Owner): Promise<string> {
+export const packFiles = async (
+  files: Readonly<Record<string, ArchiveFile | BinaryFile>>,
+  owner: Owner,
+): Promise<string> => (await packTar(files, owner)).toString("base64");
+
+/** The same tar, as bytes. */
+export async function packTar(
+  files: Readonly<Record<string, ArchiveFile | BinaryFile>>,
+  owner: Owner,
+): Promise<Buffer> {
   const tar = pack();
   const common = { uid: owner.uid, gid: owner.gid, mtime: new Date(0) };
   // The root folder comes first, so that its owner may add files to it later.
@@ -37,7 +51,7 @@ export async function packFiles(files: Readonly<Record<string, ArchiveFile>>, ow
   tar.finalize();
   const chunks: Buffer[] = [];
   for await (const chunk of tar) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("base64");
+  return Buffer.concat(chunks);
 }
 
 function parents(path: string): string[] {

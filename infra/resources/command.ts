@@ -6,6 +6,10 @@ import type { Engine } from "./engine.ts";
 export interface LocalCommandArgs {
   /** The shell script. It runs once, and again when it changes or a trigger does. */
   readonly script: string;
+  /** What runs instead when something about the command has changed; default: the script again. */
+  readonly update?: string;
+  /** The shell script that takes back what the other did, when the resource goes; default: nothing does. */
+  readonly onDelete?: string;
   /** What the script reads. No secret: others on the machine can read it. */
   readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
   /** Where secrets go. */
@@ -18,13 +22,15 @@ export interface LocalCommandArgs {
 
 export const localCommand = (
   name: string,
-  { script, environment, stdin, triggers, logging }: LocalCommandArgs,
+  { script, update, onDelete, environment, stdin, triggers, logging }: LocalCommandArgs,
   options: pulumi.CustomResourceOptions,
 ): command.local.Command =>
   new command.local.Command(
     name,
     {
       create: script,
+      update,
+      delete: onDelete,
       environment,
       stdin,
       triggers: triggers && [...triggers],

@@ -20,7 +20,11 @@ const LOCAL_SOCKET =
  * @param after what has to exist before the engine answers.
  */
 export function createEngine(configured: string, after: readonly pulumi.CustomResource[] = []): Engine {
-  const host = configured !== "" ? configured : (process.env["DOCKER_HOST"] ?? LOCAL_SOCKET);
+  const named = process.env["DOCKER_HOST"];
+  // A preview builds nothing and reaches no engine, so that it needs nothing of this machine.
+  if (configured !== "" && named !== configured && !pulumi.runtime.isDryRun())
+    throw new pulumi.RunError(wrongBuilder(configured, named));
+  const host = configured !== "" ? configured : (named ?? LOCAL_SOCKET);
   return {
     host,
     provider: new docker.Provider("engine", {
@@ -30,3 +34,8 @@ export function createEngine(configured: string, after: readonly pulumi.CustomRe
     environment: { DOCKER_HOST: host },
   };
 }
+
+/** The plugin's builder asks DOCKER_HOST, whatever the provider says: it would build the image on an engine that does not run it. */
+const wrongBuilder = (configured: string, named: string | undefined): string =>
+  `omniai:dockerHost is ${configured}, but DOCKER_HOST is ${named ?? "not set"}: the service's image would be built on another engine than the stack's. ` +
+  `Use npm run up (preview, …), which sets it; for the Pulumi CLI itself: export DOCKER_HOST=${configured}`;

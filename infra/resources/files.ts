@@ -10,6 +10,7 @@ import { contentHash, packFiles, type ArchiveFile, type Owner } from "./archive.
 import { dockerCommand } from "./command.ts";
 import type { Engine } from "./engine.ts";
 import { CONFIG_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./labels.ts";
+import { writeIntoVolume } from "./short-lived.ts";
 
 export interface FileSetArgs {
   readonly engine: Engine;
@@ -55,7 +56,7 @@ export class FileSet extends pulumi.ComponentResource {
       name,
       {
         engine: args.engine,
-        script: WRITE_FILES,
+        script: writeIntoVolume(),
         environment: { SCRIPT: UNPACK_SCRIPT, VOLUME: volume.name, IMAGE: args.image },
         stdin: archive,
       },
@@ -67,12 +68,4 @@ export class FileSet extends pulumi.ComponentResource {
   }
 }
 
-/** The flags of a container that may write files of any owner into a volume, and nothing else. */
-export const WRITER_FLAGS =
-  "--rm -i --network none --read-only --user 0:0 --security-opt no-new-privileges " +
-  "--cap-drop ALL --cap-add CHOWN --cap-add FOWNER --cap-add DAC_OVERRIDE --memory 64m --pids-limit 32 --log-driver none";
-
-const WRITE_FILES = `docker run ${WRITER_FLAGS} -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`;
-
-/** Scripts are passed in a variable, so that the host's shell does not interpret any of their characters. */
 const UNPACK_SCRIPT = "set -e; base64 -d | tar -C /files --numeric-owner -xpf -";

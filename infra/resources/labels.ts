@@ -4,6 +4,8 @@ export const WORKLOAD_LABEL = "io.omniai.workload";
 export const REPLICA_LABEL = "io.omniai.replica";
 export const DATA_LABEL = "io.omniai.data";
 export const CONFIG_LABEL = "io.omniai.config";
+/** On the volume in which ops keeps the changes of a stack; the program does not know it. */
+export const CHANGES_LABEL = "io.omniai.changes";
 
 /** Labels in the shape that @pulumi/docker takes, in a stable order. */
 export const toLabels = (labels: Readonly<Record<string, string>>): { label: string; value: string }[] =>

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { corsHeaders } from "../../service/src/app.ts";
-import { PATIENCE_MS } from "../../service/src/auth/credentials/passwords.ts";
+import { PATIENCE_MS } from "../../service/src/auth/credentials/login-queue.ts";
 import { DEFAULT_SCOPES, SCOPES } from "../../service/src/auth/principal.ts";
 import { pollQuerySchema } from "../../service/src/events/http/schema.ts";
 import { HEALTH_OPERATIONS } from "../../service/src/health/openapi.ts";
@@ -18,13 +18,13 @@ import { securityHeaders } from "../../service/src/platform/security-headers.ts"
 import { clientReportSchema } from "../../service/src/reports/schema.ts";
 import { INTERNAL_PORT, PUBLIC_PORT } from "../components/backend/backend.ts";
 import { backendKeys } from "../components/backend/config.ts";
+import { poolVariables } from "../components/backend/pool.ts";
 import { isBaseUrl } from "../components/backend/providers.ts";
 import { planCacheMemory } from "../components/cache/memory.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
-import { renderRuntimeConfig } from "../components/pages/runtime-config.ts";
+import { renderRuntimeConfig } from "../../frontend/publish/runtime-config.ts";
 import { defaults } from "./defaults.ts";
-import { stackFile } from "./support/stack-file.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const textOf = (path: string): string => readFileSync(join(REPOSITORY, path), "utf8");
@@ -49,12 +49,15 @@ const edge: EdgeConfig = {
 };
 const NGINX = renderNginx(edge);
 const DOCKERFILE = textOf("service/Dockerfile");
-const STREAM = textOf("frontend/js/stream.js");
+const STREAM = textOf("frontend/js/transport/stream.js");
 const PAGE_SOURCES = [
-  "frontend/app.js",
-  ...readdirSync(join(REPOSITORY, "frontend/js")).map((file) => `frontend/js/${file}`),
+  "app.js",
+  "diagnostics.js",
+  ...readdirSync(join(REPOSITORY, "frontend/js"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".js"))
+    .map((file) => `js/${file}`),
 ]
-  .map(textOf)
+  .map((file) => textOf(`frontend/${file}`))
   .join("\n");
 
 /** The directives of one location of nginx.conf. */
@@ -94,12 +97,16 @@ describe("service, edge and page", () => {
       };
       return load();
     });
-    assert.deepEqual(config, { ...rendered, heartbeatSeconds: service.events.heartbeatMs / 1000 });
+    for (const [name, value] of Object.entries(rendered)) assert.deepEqual(config[name], value, name);
+    assert.equal(config["heartbeatSeconds"], service.events.heartbeatMs / 1000);
   });
 
   it("agree on the longest report of a page", async () => {
     const { Reporter } = (await import(join(REPOSITORY, "frontend/js/reporter.js"))) as {
-      Reporter: new (api: { post: (path: string, body: unknown) => Promise<void> }) => {
+      Reporter: new (
+        api: { post: (path: string, body: unknown) => Promise<void> },
+        client: string,
+      ) => {
         arrived(id: string): void;
         answered(ms: number): void;
         lost(reason: string): void;
@@ -108,12 +115,11 @@ describe("service, edge and page", () => {
       };
     };
     const sent: [string, unknown][] = [];
-    const reporter = new Reporter({
-      post: (path, body) => {
-        sent.push([path, body]);
-        return Promise.resolve();
-      },
-    });
+    const post = (path: string, body: unknown): Promise<void> => {
+      sent.push([path, body]);
+      return Promise.resolve();
+    };
+    const reporter = new Reporter({ post }, crypto.randomUUID());
     const long = "x".repeat(10_000);
     reporter.arrived("epoch-1-0");
     reporter.answered(1e9);
@@ -134,7 +140,8 @@ describe("service, edge and page", () => {
     const read = [...PAGE_SOURCES.matchAll(/headers\.get\("([a-z-]+)"\)/g)].map(([, name = ""]) => name);
     assert.ok(read.includes("retry-after"));
     const exposedByEdge = /\$own_cors_exposed \{[^}]*"([a-z, -]+)"/.exec(NGINX)?.[1]?.split(", ") ?? [];
-    for (const name of read) {
+    // A page of another origin may read content-type in any case (Fetch, CORS-safelisted response-header name).
+    for (const name of read.filter((one) => one !== "content-type")) {
       assert.ok(corsHeaders.exposed.includes(name), `the service does not expose ${name}`);
       assert.ok(exposedByEdge.includes(name), `the edge does not expose ${name}`);
     }
@@ -275,10 +282,15 @@ describe("service and infra", () => {
     const most = number(/max_connections: "(\d+)"/, source);
     // PostgreSQL keeps three for superusers, by default.
     const free = most - 3 - 1;
-    for (const stack of ["dev", "staging", "prod"]) {
-      const replicas = Number(stackFile(stack)["backendReplicas"] ?? defaults["backendReplicas"]);
-      assert.ok(2 * replicas * service.postgres.poolMax <= free, `${stack}: ${replicas} replicas`);
-    }
+    const poolOf = (replicas: number): number =>
+      loadConfig(poolVariables(replicas)).postgres.poolMax * replicas;
+    const { minValue, maxValue } = backendKeys.backendReplicas;
+    assert.ok(minValue === 1 && maxValue);
+    // From every number to every other: a deploy may change it.
+    const largest = Math.max(...Array.from({ length: maxValue }, (_, index) => poolOf(index + 1)));
+    assert.ok(2 * largest <= free - 4, `${largest} connections of one generation`);
+    assert.deepEqual(poolVariables(Number(defaults["backendReplicas"])), {}, "the service's default");
+    assert.equal(loadConfig(poolVariables(2)).postgres.poolMax, 10);
   });
 
   it("agree on what the event log takes of Redis: a quarter of what Redis may use is left for sessions", () => {
@@ -318,6 +330,16 @@ describe("service and infra", () => {
       ([, s]) => Number(s) * 1000,
     );
     assert.ok(waits.length > 0 && waits.every((ms) => ms === probe), waits.join());
+  });
+});
+
+describe("ops and the host", () => {
+  it("agree on what holds a connection, so that the key of a drift check can hold one", () => {
+    const text = (pattern: RegExp, path: string): unknown =>
+      JSON.parse(pattern.exec(textOf(path))?.[1] ?? assert.fail(`${path} has no ${pattern}`));
+    const ofOps = text(/^const REMOTE =\s+(".+");$/m, "ops/engine/ssh/master.ts");
+    const ofHost = text(/^HOLD = \(\s+(".+")\s+\)$/m, "infra/components/host/steps/engine-reader.py");
+    assert.equal(ofHost, ofOps);
   });
 });
 

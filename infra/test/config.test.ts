@@ -1,6 +1,6 @@
 /** The config: what each key may be, and how problems are told. */
 import { strict as assert } from "node:assert";
-import { typedValue } from "../config/config.ts";
+import { typedValue } from "../config/values.ts";
 import { ConfigError, parseConfig } from "../config/problems.ts";
 import { isSameSite } from "../config/rules.ts";
 import { configSchema } from "../config/schema.ts";
@@ -70,6 +70,13 @@ describe("the config", () => {
     ["pageSite", "here"],
     ["sessionMaxHours", 0],
     ["requestsPerMinute", -1],
+    ["backups", "on"],
+    ["backupTime", "24:00"],
+    ["backupTime", "2:00"],
+    ["backupDays", 0],
+    ["backupMemory", 64],
+    ["timeZone", "Europe/Atlantis"],
+    ["postgresWalKeep", 1],
     ["unheardOf", 1],
   ];
   for (const [key, value] of wrong) {

@@ -51,6 +51,9 @@ describe("renderNginx", () => {
     const empty = renderNginx({ ...edge, upstreams: [], tls: false });
     assert.match(empty, /location \/ \{[^}]*\}\s+return 503;\s+\}/);
     assert.doesNotMatch(empty, /proxy_pass|ssl_certificate|upstream backend/);
+    // nginx refuses a variable that no location sets.
+    const withPage = renderNginx({ ...edge, pagePolicy: "default-src 'none'", upstreams: [], tls: false });
+    assert.equal(withPage, empty);
   });
 
   it("shows what goes on inside only on the loopback inside the container", () => {

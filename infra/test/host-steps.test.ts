@@ -104,6 +104,24 @@ describe("the host's steps, run", () => {
       assert.match(stdout, /changed: loaded the rules: open are 22, 443/);
     });
 
+    it("leaves every port open that sshd listens on, however that is written", () => {
+      // OpenSSH 10.6 writes its keywords with capitals.
+      for (const says of ["port 2222", "Port 2222"]) {
+        program("sshd", `echo ${says}; echo ${says.replace("2222", "2223")}`);
+        assert.equal(run("firewall").status, 0);
+        assert.match(read(file), /tcp dport \{ 22, 2222, 2223 \} accept/, says);
+      }
+    });
+
+    it("locks nobody out where sshd does not say on which ports it listens", () => {
+      write(file, "the old rules");
+      program("sshd", "exit 255");
+      const { status, stderr } = run("firewall");
+      assert.equal(status, 1);
+      assert.match(stderr, /sshd -T does not say which ports sshd listens on/);
+      assert.equal(read(file), "the old rules");
+    });
+
     it("leaves the rules that are there when it would put some that do not load", () => {
       write(file, "the old rules");
       write("refuses", "Error: syntax error");

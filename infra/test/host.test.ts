@@ -74,12 +74,30 @@ describe("the host's config", () => {
       hostUser: "deploy",
       hostPort: 2222,
     };
-    for (const address of ["ssh://h.example", "ssh://deploy@h.example", "ssh://deploy@h.example:2222"])
-      assert.deepEqual(keys({ ...right, dockerHost: address }), [], address);
-    assert.deepEqual(keys({ ...right, dockerHost: "ssh://root@h.example" }), ["hostUser"]);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@h.example:2222" }), []);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://root@h.example:2222" }), ["hostUser"]);
     assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@h.example:22" }), ["hostPort"]);
     assert.deepEqual(keys({ ...right, dockerHost: "ssh://root@h.example:22" }), ["hostPort", "hostUser"]);
     assert.deepEqual(keys({ dockerHost: "ssh://root@h.example:2200" }), [], "nobody prepares this machine");
+  });
+
+  it("wants in dockerHost the user, and a port that is not 22: what is left out is another on every machine", () => {
+    const right = { hostPrepare: true, hostAddress: "h.example", hostKey: KEY, hostUser: "deploy" };
+    const said = (change: Record<string, unknown>): string =>
+      new ConfigError("prod", findProblems({ ...defaults, ...right, ...change }).problems).message;
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@h.example" }), []);
+    assert.deepEqual(keys({ ...right, dockerHost: "ssh://deploy@h.example:22" }), []);
+    const port = { hostPort: 2222, dockerHost: "ssh://deploy@h.example" };
+    assert.deepEqual(keys({ ...right, ...port }), ["dockerHost"]);
+    assert.match(said(port), /ssh:\/\/deploy@h\.example:2222/);
+    const user = { dockerHost: "ssh://h.example" };
+    assert.deepEqual(keys({ ...right, ...user }), ["dockerHost"]);
+    assert.match(said(user), /ssh:\/\/deploy@h\.example,/);
+    assert.deepEqual(
+      keys({ dockerHost: "ssh://h.example" }),
+      [],
+      "an alias may lead to a machine that nobody prepares",
+    );
   });
 
   it("takes no password in dockerHost, and shows none", () => {

@@ -73,6 +73,7 @@ describe("the program, for the dev stack", () => {
       (inputs["labels"] as { label: string }[]).some(({ label }) => label === "io.omniai.data"),
     );
     assert.deepEqual(data.map(({ inputs }) => inputs["name"]).sort(), [
+      "omniai-dev-backup-data",
       "omniai-dev-postgres-data",
       "omniai-dev-redis-data",
     ]);

@@ -99,16 +99,49 @@ describe("the way in", () => {
     assert.match(message, /pulumi config set omniai:cloudflareApiToken --secret --stack prod/);
   });
 
+  it("has the page where the config says, and by itself only where nothing else publishes one", () => {
+    const at = (change: object, environment: "dev" | "prod") => {
+      const { isPageAtEdge, urls } = planPublicAccess(parse(change), environment);
+      return isPageAtEdge ? urls.page : undefined;
+    };
+    assert.equal(at({}, "dev"), "http://127.0.0.1:8080/");
+    assert.equal(at({}, "prod"), undefined);
+    assert.equal(at({ pageAt: "edge" }, "prod"), "http://127.0.0.1:8080/");
+    assert.equal(at({ ...tunnelConfig, pageAt: "edge" }, "prod"), "https://api.example.org/");
+    assert.equal(at({ pageAt: "none" }, "dev"), undefined);
+    assert.equal(at(pagesConfig, "dev"), undefined);
+    assert.equal(at({ ...pagesConfig, pageAt: "pages" }, "dev"), undefined);
+    assert.deepEqual(keysOf({ pageAt: "pages" }), ["pageAt"]);
+    assert.deepEqual(keysOf({ ...pagesConfig, pageAt: "edge" }), ["pageAt"]);
+  });
+
   it("is the host's own ports without a tunnel", () => {
-    assert.deepEqual(planPublicAccess(parse({ bindAddress: "::1" })), {
+    assert.deepEqual(planPublicAccess(parse({ bindAddress: "::1" }), "prod"), {
       publishPorts: true,
       urls: { http: "http://[::1]:8080", https: "https://[::1]:8443" },
+      isPageAtEdge: false,
       apiBaseUrl: "https://[::1]:8443",
       pageOrigin: undefined,
       pageRecord: undefined,
       corsOrigins: [],
-      hosts: [],
+      hosts: ["localhost", "127.0.0.1", "[::1]"],
     });
+  });
+
+  it("has only URLs that the edge answers: of the bind address, or of the first host that is served", () => {
+    for (const [change, host] of [
+      [{}, "127.0.0.1"],
+      [{ bindAddress: "10.0.0.5" }, "10.0.0.5"],
+      [{ bindAddress: "0.0.0.0", certificateHosts: ["api.lan", "10.0.0.5"] }, "api.lan"],
+      [{ bindAddress: "::", certificateHosts: ["fd00::5"] }, "[fd00::5]"],
+      [{ bindAddress: "0.0.0.0", edgeHosts: ["ai.example.org"] }, "ai.example.org"],
+      [{ bindAddress: "10.0.0.5", edgeHosts: ["ai.example.org"] }, "ai.example.org"],
+    ] as const) {
+      const { urls, apiBaseUrl, hosts } = planPublicAccess(parse(change), "prod");
+      assert.deepEqual(urls, { http: `http://${host}:8080`, https: `https://${host}:8443` });
+      assert.equal(apiBaseUrl, urls.https);
+      assert.ok(hosts.includes(host), `${host} is not served`);
+    }
   });
 
   it("counts in whole seconds only with a tunnel", () => {
@@ -117,11 +150,19 @@ describe("the way in", () => {
   });
 
   it("never shuts the tunnel out of the hosts that the edge serves", () => {
-    const hosts = (change: object) => planPublicAccess(parse(change)).hosts;
-    assert.deepEqual(hosts(tunnelConfig), [], "any, as long as nobody names some");
+    const hosts = (change: object) => planPublicAccess(parse(change), "prod").hosts;
+    assert.deepEqual(hosts(tunnelConfig), ["localhost", "127.0.0.1", "api.example.org", "ai.example.org"]);
     assert.deepEqual(hosts({ ...tunnelConfig, edgeHosts: ["10.0.0.5", "ai.example.org"] }), [
       ...["10.0.0.5", "ai.example.org", "api.example.org"],
     ]);
+  });
+
+  it("has a list of hosts for every address, so that no page's own name leads to the API", () => {
+    const hosts = (change: object) => planPublicAccess(parse(change), "prod").hosts;
+    assert.deepEqual(hosts({}), ["localhost", "127.0.0.1"]);
+    assert.deepEqual(hosts({ bindAddress: "10.0.0.5" }), ["localhost", "127.0.0.1", "10.0.0.5"]);
+    assert.deepEqual(hosts({ bindAddress: "0.0.0.0", certificateHosts: ["api.lan"] }), ["api.lan"]);
+    assert.deepEqual(hosts({ edgeHosts: ["ai.example.org", "fd00::5"] }), ["ai.example.org", "[fd00::5]"]);
   });
 
   describe("with cookies of one site", () => {
@@ -162,17 +203,20 @@ describe("the way in", () => {
   });
 
   it("lets the page call the API from where GitHub serves it, as browsers write that", () => {
-    const access = planPublicAccess(parse({ ...pagesConfig, corsOrigins: ["https://other.example"] }));
+    const access = planPublicAccess(
+      parse({ ...pagesConfig, corsOrigins: ["https://other.example"] }),
+      "prod",
+    );
     assert.equal(access.pageOrigin, "https://owner.github.io");
     assert.deepEqual(access.corsOrigins, ["https://other.example", "https://owner.github.io"]);
     assert.equal(access.pageRecord, undefined);
   });
 
   it("gives the page a record in the zone, when its name is there", () => {
-    const own = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.org" }));
+    const own = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.org" }), "prod");
     assert.equal(own.pageOrigin, "https://app.example.org");
     assert.deepEqual(own.pageRecord, { domain: "app.example.org", target: "owner.github.io" });
-    const elsewhere = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.com" }));
+    const elsewhere = planPublicAccess(parse({ ...pagesConfig, pagesDomain: "app.example.com" }), "prod");
     assert.equal(elsewhere.pageRecord, undefined);
   });
 });

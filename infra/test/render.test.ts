@@ -23,6 +23,8 @@ describe("redis", () => {
     assert.match(renderRedisConfig(128), /^maxmemory 64mb$/m);
     assert.match(renderRedisConfig(128), /^maxmemory-policy noeviction$/m);
     assert.match(renderRedisConfig(128), /^appendonly yes$/m);
+    // Sessions, logouts and revocations are acknowledged when Redis answers, so what it answers has to be on disk.
+    assert.match(renderRedisConfig(128), /^appendfsync always$/m);
   });
 
   it("has a hash of the password, never the password", () => {

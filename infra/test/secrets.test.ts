@@ -1,9 +1,10 @@
 /** The one rule for what is a secret: the schema's marks, the names, and what follows from both. */
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
+import { load } from "../config/config.ts";
 import { ConfigError, findProblems, foreignProblems, type Known } from "../config/problems.ts";
 import { configSchema } from "../config/schema.ts";
-import { isSecretName, leavesOf, load, secretsIn } from "../config/secrets.ts";
+import { isSecretName, leavesOf, secretsIn } from "../config/secrets.ts";
 import { defaults } from "./defaults.ts";
 import { record } from "./support/recorder.ts";
 
@@ -27,7 +28,18 @@ describe("what is a secret", () => {
     const leaves = [...leavesOf(configSchema)];
     assert.deepEqual(
       leaves.filter(({ secret }) => secret).map(({ names }) => names.join(".")),
-      ["hostPrivateKey", "cloudflareApiToken", "githubToken", "providers.apiKey"],
+      [
+        "hostPrivateKey",
+        "cloudflareApiToken",
+        "cloudflareWatchSecretUrl",
+        "cloudflareWatchSecretToken",
+        "githubToken",
+        "providers.apiKey",
+        "offsiteSecretKey",
+        "offsiteKey",
+        "alertReceivers.secret",
+        "watchdogSecretUrl",
+      ],
     );
     for (const { names, secret } of leaves)
       assert.equal(isSecretName(names.at(-1) ?? ""), secret, names.join("."));

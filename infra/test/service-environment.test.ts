@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ConfigError, loadConfig, type Config } from "../../service/src/platform/env/config.ts";
 import { startDelayMs } from "../../service/src/platform/env/start-delay.ts";
+import { BUILD_VARIABLE } from "../components/backend/image.ts";
 import { configSchema } from "../config/schema.ts";
 import { unpack } from "./support/archive.ts";
 import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
@@ -56,6 +57,28 @@ const plans: Readonly<Record<string, { stack: string; config: Record<string, unk
     },
   },
 };
+
+/**
+ * The OMNIAI_ names that the oldest image knows to which a rollback may go back; it refuses to start with any other. A name
+ * that is newer is not added here: the program leaves it out for an image that it did not build.
+ */
+const oldNames = new Set(
+  (
+    "ACCESS_SECONDS APPEND_DEADLINE_SECONDS AUDIT_CLEANUP_SECONDS AUDIT_DAYS AUDIT_MAX_ROWS AUTH_MODE " +
+    "AUTH_SECRET_FILE AUTH_SWEEP_SECONDS BACKUP_STATUS_URL BODY_BYTES BODY_LIMIT_BYTES BUILD " +
+    "CHECK_DEADLINE_SECONDS CHECK_INTERVAL_SECONDS CLIENT_REPORTS_CLEANUP_SECONDS CLIENT_REPORTS_DAYS " +
+    "CLIENT_REPORTS_MAX CLIENT_REPORTS_PER_MINUTE COALESCE_MS COMMIT CORS_ORIGINS DRAIN_SECONDS " +
+    "EVENT_LOG_BYTES EVENT_MAX_BYTES EVENT_RETENTION HEARTBEAT_SECONDS HOST INTERNAL_PORT " +
+    "LIMIT_BAD_TOKENS_PER_MINUTE LIMIT_LOGINS_PER_ADDRESS LIMIT_LOGINS_PER_USER LIMIT_LOGIN_WINDOW_SECONDS " +
+    "LIMIT_REFRESHES_PER_MINUTE LIMIT_REQUESTS_PER_MINUTE LOG_LEVEL MAX_PENDING_APPENDS MAX_READER_LAG " +
+    "MAX_STREAMS MAX_STREAMS_PER_ADDRESS MAX_STREAMS_PER_USER OPTIONAL_CHECKS PAGE_SITE POLL_BYTES PORT " +
+    "POSTGRES_PASSWORD_FILE POSTGRES_POOL_MAX PROVIDERS READ_BLOCK_SECONDS REDIS_PASSWORD_FILE REDIS_URL " +
+    "REDIS_USERNAME REFRESH_SECONDS REPLAY_CACHE_BYTES REPLAY_CACHE_EVENTS SESSION_IDLE_SECONDS " +
+    "SESSION_MAX_SECONDS STACK START_DELAY_SECONDS STOP_MARGIN_SECONDS STREAM_BACKLOG_BYTES " +
+    "STREAM_CONNECT_BURST STREAM_CONNECT_RATE STREAM_MAX_AGE_SECONDS STREAM_STALL_SECONDS SWITCH_SECONDS " +
+    "TRUST_PROXY_HOPS WEDGED_SECONDS"
+  ).split(" "),
+);
 
 /** What the image itself sets (service/Dockerfile). */
 function imageEnvironment(): Environment {
@@ -130,6 +153,33 @@ describe("the environment that is planned for the service", function () {
       assert.ok(taken.postgres.password);
     });
   }
+
+  it("has no name that a version before this one refuses, where a rollback deploys its image", async () => {
+    process.env[BUILD_VARIABLE] = "0123456789abcdef";
+    try {
+      // With all that adds variables: backups, monitoring, traces, a tunnel, many replicas.
+      const config = {
+        ...{ ...stackFile("prod"), ...ownerValues["prod"], backendReplicas: 8 },
+        ...{ otlpEndpoint: "http://collector:4318", monitoring: "always" },
+      };
+      const program = await record("prod", config, SECRETS);
+      const names = [
+        ...(program.named(CONTAINER, "omniai-prod-backend-1").inputs["envs"] as string[]),
+        ...Object.keys(
+          program.named(COMMAND, "omniai-prod-backend-migrate").inputs["environment"] as Environment,
+        ),
+      ]
+        .map((line) => /^OMNIAI_(\w+)/.exec(line)?.[1])
+        .filter((name) => name !== undefined);
+      assert.ok(names.includes("BUILD") && names.includes("BACKUP_STATUS_URL"));
+      assert.deepEqual(
+        names.filter((name) => !oldNames.has(name)),
+        [],
+      );
+    } finally {
+      Reflect.deleteProperty(process.env, BUILD_VARIABLE);
+    }
+  });
 
   it("would fail for a name that the service does not know", () => {
     assert.throws(() => read({ OMNIAI_REPLICAS: "2" }), /OMNIAI_REPLICAS/);

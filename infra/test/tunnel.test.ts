@@ -66,8 +66,19 @@ describe("the program, with a tunnel", () => {
         networksOf(connector).filter((name) => edge.includes(name)),
         ["omniai-prod-tunnel"],
       );
-      assert.deepEqual(networksOf(connector), ["omniai-prod-tunnel", "omniai-prod-egress"]);
+      assert.deepEqual(networksOf(connector), [
+        "omniai-prod-tunnel",
+        "omniai-prod-egress",
+        "omniai-prod-connectors",
+      ]);
     }
+    // A connector that was taken over reaches the service only as everybody does.
+    const replica = networksOf(program.named(CONTAINER, "omniai-prod-backend-1"));
+    for (const connector of connectors())
+      assert.deepEqual(
+        networksOf(connector).filter((name) => replica.includes(name)),
+        [],
+      );
     const { inputs } = program.named(NETWORK, "omniai-prod-tunnel");
     assert.equal(inputs["internal"], true);
     const [ipam] = inputs["ipamConfigs"] as { subnet: string; gateway?: string }[];
@@ -118,6 +129,25 @@ describe("the program, with a tunnel", () => {
     const { connectTimeout, keepAliveTimeout } = originRequest as Record<string, number>;
     assert.deepEqual([connectTimeout, keepAliveTimeout], [5, 2]);
     assert.equal(program.named(TUNNEL_CONFIG, "omniai-prod").inputs["source"], "cloudflare");
+  });
+
+  it("leaves what nobody declares as Cloudflare tells it, and nothing else", async () => {
+    const ignored = (recording: Recording) =>
+      recording.resources
+        .filter(({ type, ignoreChanges }) => type.startsWith("cloudflare:") && ignoreChanges.length > 0)
+        .map((one) => [one.type, one.ignoreChanges]);
+    const [policy] = program.of("cloudflare:index/notificationPolicy:NotificationPolicy");
+    const policies = [policy?.type, ["mechanisms.pagerduties", "mechanisms.webhooks"]];
+    const last = ingressOf(program).length - 1;
+    assert.deepEqual(ignored(program), [
+      [TUNNEL_CONFIG, [`config.ingresses[${last}].originRequest`]],
+      policies,
+    ]);
+    assert.deepEqual(ingressOf(program)[last], catchAll, "the path leads to the last rule");
+    const closing = await record("prod", { ...tunnelConfig, tunnelClosing: true }, SECRETS);
+    assert.deepEqual(closing.named(TUNNEL_CONFIG, "omniai-prod").ignoreChanges, [
+      "config.ingresses[0].originRequest",
+    ]);
   });
 
   it("B3: decides every field that the provider's type has", () => {
@@ -287,6 +317,25 @@ describe("the program, with a tunnel", () => {
     assert.deepEqual(phases.sort(), ["zone http_ratelimit", "zone http_request_firewall_custom"]);
   });
 
+  it("lets a page through that the edge serves", async () => {
+    const withPage = await record("prod", { ...tunnelConfig, pageAt: "edge" }, SECRETS);
+    const [rule] = withPage.named(RULESET, "omniai-prod-firewall").inputs["rules"] as {
+      expression: string;
+    }[];
+    const expression = rule?.expression ?? "";
+    assert.match(
+      expression,
+      /uri\.path in \{"\/healthz" "\/readyz" "\/startupz" "\/" .*"\/index\.html".*"\/sw\.js"/,
+    );
+    for (const folder of ["js", "vendor"])
+      assert.ok(
+        expression.includes(` and not starts_with(http.request.uri.path, "/${folder}/")`),
+        expression,
+      );
+    assert.ok(expression.length < 4096);
+    assert.equal((withPage.outputs["urls"] as Record<string, string>)["page"], "https://api.example.org/");
+  });
+
   it("leaves the zone to another stack when told so", async () => {
     const second = await record("prod", { ...tunnelConfig, cloudflareManageZone: false }, SECRETS);
     assert.deepEqual([...second.of(SETTING), ...second.of(RULESET)], []);
@@ -334,6 +383,9 @@ describe("the program, with a tunnel", () => {
 
   it("hands out the public URL, the same to people and to the page", () => {
     assert.deepEqual(program.outputs["urls"], { public: "https://api.example.org" });
+    const variables = program.of(CONTAINER).find(({ name }) => name.startsWith("omniai-prod-backend-1"))
+      ?.inputs["envs"];
+    assert.ok((variables as string[]).includes("OMNIAI_TUNNEL_URL=https://api.example.org"));
     assert.deepEqual(program.outputs["runtimeConfig"], {
       stack: "prod",
       apiBaseUrl: "https://api.example.org",

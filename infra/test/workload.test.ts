@@ -1,8 +1,7 @@
 /** What a container of a workload is. */
 import { strict as assert } from "node:assert";
-import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { duration, planContainer, type WorkloadArgs } from "../workload.ts";
+import { duration, planContainer, type ContainerPlan, type WorkloadArgs } from "../workload.ts";
 
 const args: WorkloadArgs = {
   engine: undefined as never,
@@ -17,7 +16,7 @@ const args: WorkloadArgs = {
   stopGrace: 20,
 };
 
-const plan = (change: Partial<WorkloadArgs>): docker.ContainerArgs & { pidsLimit: number } =>
+const plan = (change: Partial<WorkloadArgs>): ContainerPlan =>
   planContainer("dev", "backend", 1, { ...args, ...change });
 
 const refuses = (change: Partial<WorkloadArgs>, property: string, reason: RegExp): void => {

@@ -1,7 +1,8 @@
 /** `npm run health`: exits 0 only if every container of the stack is healthy. It asks the engine and needs no Pulumi. */
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { healthTable } from "../engine/health-report.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
+import { findPlace, type CommonOptions } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { indented, print, printJson } from "../terminal/output.ts";
@@ -9,7 +10,7 @@ import { indented, print, printJson } from "../terminal/output.ts";
 export async function health(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
   const { stack } = place;
-  const { docker } = await openEngine(place);
+  const { docker } = await openEngine(place, options);
   const views = await listContainers(docker, stack);
   const bad = views.filter((view) => !isGood(view));
   if (options.json) {

@@ -1,19 +1,34 @@
-/** `npm run history`: who changed what on this stack, the newest last. It asks neither the engine nor Pulumi. */
+/** `npm run history`: who changed what on this stack, the newest last. It asks the engine, and not Pulumi. */
 import { closeKilled, readChanges, type Change } from "../stack/audit.ts";
-import { findPlace, type CommonOptions } from "../stack/place.ts";
+import { stackChanges } from "../stack/changes.ts";
+import { findPlace, type CommonOptions, type Place } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
+import { say } from "../stack/this-process.ts";
+import { explain } from "../terminal/errors.ts";
 import { paint, print, printJson, table } from "../terminal/output.ts";
 
 export interface HistoryOptions extends CommonOptions {
   readonly limit: number;
 }
 
-export function history(options: HistoryOptions): void {
-  const { backend, stack } = findPlace(options);
+export async function history(options: HistoryOptions): Promise<void> {
+  const place = findPlace(options);
+  const { backend, stack } = place;
   closeKilled(backend.stateDir, stack);
-  const changes = readChanges(backend.stateDir, stack).slice(-options.limit);
+  const changes = (await allChanges(place, options)).slice(-options.limit);
   if (options.json) return printJson(changes);
   for (const line of table(changes.map(row))) print(line);
-  if (changes.length === 0) print(`No change of stack ${stack} was made from here.`);
+  if (changes.length === 0) print(`No change of stack ${stack} is known.`);
+}
+
+/** Those that the engine keeps, with those of this machine; the latter alone when the engine cannot be asked. */
+async function allChanges(place: Place, options: CommonOptions): Promise<Change[]> {
+  try {
+    return await stackChanges((await openEngine(place, options)).docker, place);
+  } catch (error) {
+    say(`Only the changes that were made from here: ${explain(error).what}`);
+    return readChanges(place.backend.stateDir, place.stack);
+  }
 }
 
 const row = ({ time, who, action, from, to, result, seconds, reason }: Change): string[] => [

@@ -1,7 +1,7 @@
 /** `npm run host`: prepares the stack's machine and deploys nothing, because a bare machine has no engine to ask. */
 import type { CommonOptions, Place } from "../stack/place.ts";
 import { runPreview, runPulumi } from "../stack/run.ts";
-import { deployablePlace, openStackAlone } from "../stack/session.ts";
+import { deployablePlace, openStackAlone, HOST_POLICY_PACKS } from "../stack/session.ts";
 import { signals } from "../stack/this-process.ts";
 import { exit, InterruptedError, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -12,10 +12,11 @@ export interface HostOptions extends CommonOptions {
   readonly yes?: boolean;
 }
 
-/** Pure: every command of the host's component, whatever its name is. */
-export const hostTargets = (stack: string, project: string): string[] => [
-  `urn:pulumi:${stack}::${project}::omniai:host:Host$command:remote:Command::*`,
-];
+/** Pure: the host's component and every command in it, whatever their names are. */
+export const hostTargets = (stack: string, project: string): string[] =>
+  ["omniai:host:Host", "omniai:host:Host$command:remote:Command"].map(
+    (type) => `urn:pulumi:${stack}::${project}::${type}::*`,
+  );
 
 /** @throws OpsError when there is nothing to prepare, before anybody is asked or waits for a tool. */
 function checkPreparesHost({ stack, settings }: Place): void {
@@ -32,14 +33,17 @@ export async function host(options: HostOptions): Promise<void> {
   if (!options.yes) requireTerminal();
   const { stack, settings, handle } = await openStackAlone(options, { create: true, lock: "host" });
   const target = hostTargets(stack, settings.project);
+  // The steps are judged in the preview, before anybody is asked; the run has the same.
+  const part = { ...handle.options, policyPacks: [] };
+  const judged = { ...part, policyPacks: [...HOST_POLICY_PACKS] };
   const title = `previewing the host of stack ${stack}`;
-  await runPreview(handle, { title, show: true, target, diff: true });
+  await runPreview(handle, { title, options: judged, show: true, target, diff: true });
   signals.begin({ title: "asking" });
   if (!options.yes && !(await confirm("Run these scripts on the host?")))
     throw new InterruptedError("The host was not prepared.", "Nothing was changed.");
   await runPulumi({
     title: `preparing the host of stack ${stack}`,
-    options: handle.options,
+    options: part,
     show: true,
     run: (options) => handle.program.up({ ...options, target, showSecrets: false }),
   });

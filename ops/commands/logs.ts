@@ -3,8 +3,10 @@ import { PassThrough } from "node:stream";
 import type Docker from "dockerode";
 import { unframe } from "../engine/container-log.ts";
 import { identityOf, type Identity, listContainers, type ContainerView } from "../engine/containers.ts";
+import { findLines } from "../engine/log-store.ts";
 import { byStack } from "../engine/stack-filter.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
+import { findPlace, type CommonOptions } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
 import { signals } from "../stack/this-process.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -14,7 +16,13 @@ export interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
   readonly tail: number;
   readonly since?: string;
+  readonly grep?: string;
+  readonly level?: string;
+  readonly request?: string;
 }
+
+/** How far back is looked where nobody says it: the whole store would take long. */
+const SINCE = "1h";
 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, min: 60, h: 3600, d: 86_400 };
 
@@ -53,7 +61,9 @@ export function eachLine(onLine: (line: string) => void): PassThrough {
 
 export async function logs(workload: string | undefined, options: LogsOptions): Promise<void> {
   const place = findPlace(options);
-  const { docker } = await openEngine(place);
+  const { docker } = await openEngine(place, options);
+  if (options.grep !== undefined || options.level !== undefined || options.request !== undefined)
+    return search(docker, place.stack, workload, options);
   const all = await listContainers(docker, place.stack);
   const views = all.filter((view) => workload === undefined || view.workload === workload);
   if (views.length === 0) {
@@ -76,6 +86,27 @@ export async function logs(workload: string | undefined, options: LogsOptions): 
     const text = unframe(log).trimEnd();
     if (text !== "") for (const line of text.split("\n")) print(prefix(view, width) + line);
   }
+}
+
+/** Looks in the place where the lines of all containers are kept, also of those that are gone. */
+async function search(
+  docker: Docker,
+  stack: string,
+  workload: string | undefined,
+  { follow: follows, tail, since = SINCE, grep, level, request }: LogsOptions,
+): Promise<void> {
+  if (follows === true)
+    throw new OpsError(
+      "--follow goes with neither --grep, --level nor --request.",
+      "Leave it out.",
+      exit.usage,
+    );
+  signals.begin({ title: `searching the logs of stack ${stack}` });
+  const query = { workload, grep, level, request, since: sinceSeconds(since), limit: tail };
+  const lines = await findLines(docker, stack, query);
+  const width = Math.max(0, ...lines.map((line) => label(line).length));
+  for (const line of lines) print(`${line.time} ${prefix(line, width)}${line.text}`);
+  if (lines.length === 0) print(`No line fits since ${since}.`);
 }
 
 const label = (view: Identity): string => `${view.workload}.${view.replica}`;

@@ -1,8 +1,10 @@
 /** `npm run maintenance -- on|off`: the edge answers the API with 503 and a message, until it is off again. */
 import { maintenanceSwitch, describeMaintenance } from "../engine/maintenance.ts";
 import { Audit } from "../stack/audit.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
-import { recordAudit, signals } from "../stack/this-process.ts";
+import { publishChanges } from "../stack/changes.ts";
+import { findPlace, type CommonOptions } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
+import { publishAuditWith, recordAudit, signals } from "../stack/this-process.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { print } from "../terminal/output.ts";
 
@@ -16,7 +18,7 @@ const DEFAULT_MESSAGE = "The service is under maintenance and will be back soon.
 export async function maintenance(state: string, options: MaintenanceOptions): Promise<void> {
   const place = findPlace(options);
   const { stack } = place;
-  const { docker } = await openEngine(place);
+  const { docker } = await openEngine(place, options);
   signals.begin({ title: `switching maintenance of stack ${stack} ${state}` });
   const edge = await maintenanceSwitch(docker, stack);
   if (edge === undefined) {
@@ -26,6 +28,7 @@ export async function maintenance(state: string, options: MaintenanceOptions): P
     );
   }
   const audit = recordAudit(new Audit(place.backend.stateDir, stack, "maintenance"));
+  publishAuditWith(() => publishChanges(docker, place));
   audit.note({ from: edge.before === undefined ? "off" : "on", to: state });
   const now = await edge.set(state === "on" ? (options.message ?? DEFAULT_MESSAGE) : undefined);
   if (now !== undefined) return print(describeMaintenance(now, stack));

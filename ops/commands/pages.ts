@@ -1,8 +1,8 @@
 /** `npm run pages -- build`: writes the page of a stack as files, for whoever serves or deploys it. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { RuntimeConfig } from "../../infra/components/pages/runtime-config.ts";
-import { stackFiles, staticFiles, type SiteFile } from "../../infra/components/pages/site.ts";
+import type { RuntimeConfig } from "../../frontend/publish/runtime-config.ts";
+import { siteFiles, type SiteFile } from "../../frontend/publish/site.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
 import { openSession } from "../stack/session.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
@@ -47,7 +47,7 @@ export async function pages(_action: string, options: PagesOptions): Promise<voi
   const config = runtimeConfigOf(await handle.state.outputs(), stack);
   const domain = handle.settings.config.pagesDomain ?? "";
   const folder = resolve(options.out);
-  const files = [...staticFiles(join(ROOT, "frontend")), ...stackFiles(config, domain)];
+  const files = siteFiles(join(ROOT, "frontend"), config, domain);
   writeSite(folder, files);
   print(
     `The page of stack ${stack} is written to ${folder} (${files.length} files); it calls ${config.apiBaseUrl}.`,

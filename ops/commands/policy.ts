@@ -51,7 +51,7 @@ export async function policy(options: PolicyOptions): Promise<void> {
 async function judge(options: CommonOptions): Promise<Verdict> {
   const { stack } = options;
   try {
-    const { handle, settings } = await openSession(options, { create: true });
+    const { handle, settings } = await openSession(options, { create: "aside" });
     const environment = environmentOf(stack, settings.config.environment ?? "");
     try {
       const title = `checking stack ${stack} against its policies`;

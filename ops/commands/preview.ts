@@ -4,6 +4,9 @@
  */
 import { prepareStackImages } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
+import { lastGoodDeploy } from "../stack/changes.ts";
+import { checkIdentity } from "../stack/identity.ts";
+import { exportState } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
 import { runPreview } from "../stack/run.ts";
 import { openSession } from "../stack/session.ts";
@@ -15,8 +18,19 @@ export interface PreviewOptions extends CommonOptions {
 }
 
 export async function preview(options: PreviewOptions): Promise<void> {
-  const session = await openSession(options, { create: true });
-  const { stack, handle } = session;
+  const session = await openSession(options, { create: "aside" });
+  const { docker, dockerHost, stack, handle, settings } = session;
+  const [state, served] = [await exportState(handle), await lastGoodDeploy(docker, session)];
+  const bringImages = (): Promise<void> => prepareStackImages(session);
+  await checkIdentity({
+    docker,
+    dockerHost,
+    stack,
+    state,
+    served,
+    bringImages,
+    offsite: settings.config.offsiteBucket,
+  });
   await prepareStackImages(session);
   const { diff, refresh } = options;
   const { changes } = await runPreview(handle, {

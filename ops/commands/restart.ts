@@ -4,7 +4,8 @@
  */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { REPLICA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
-import { readChanges, servingBuild } from "../stack/audit.ts";
+import { servingBuild } from "../stack/audit.ts";
+import { stackChanges } from "../stack/changes.ts";
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
 import type { StackHandle } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
@@ -12,7 +13,8 @@ import { runPreview, type Change } from "../stack/run.ts";
 import { openSession, type Session } from "../stack/session.ts";
 import { labelsOf, nameOf, resourcesOf, types, type State } from "../stack/state.ts";
 import { say } from "../stack/this-process.ts";
-import { currentOptions } from "../stack/versions.ts";
+import { currentOptions, knownConfig } from "../stack/use-version.ts";
+import { rolledBackTo } from "../stack/versions.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { paint, print } from "../terminal/output.ts";
@@ -41,8 +43,11 @@ export const workloadsOf = (state: State): string[] =>
 
 export async function restart(options: RestartOptions): Promise<void> {
   const session = await openSession(options, { create: false, lock: "restart" });
-  const { stack, backend, audit } = session;
-  const state = await prepare(session);
+  const { docker, stack, audit, settings } = session;
+  const changes = await stackChanges(docker, session);
+  // A restart deploys no change of the sources, so it builds nothing.
+  const config = knownConfig(session, rolledBackTo(changes)?.config) ?? settings.config;
+  const state = await prepare(session, undefined, config);
   const urns = replicaUrns(state, options.workload);
   if (urns.length === 0) {
     throw new OpsError(
@@ -51,9 +56,9 @@ export async function restart(options: RestartOptions): Promise<void> {
       exit.usage,
     );
   }
-  const pulumiOptions = currentOptions(session);
+  const pulumiOptions = currentOptions(session, changes);
   await refuseOtherChanges(session, pulumiOptions);
-  audit?.note({ to: servingBuild(readChanges(backend.stateDir, stack)) });
+  audit?.note({ to: servingBuild(changes) });
   if (urns.length === 1)
     say(`${options.workload} has one container: if it owns a port or data, it is away while it is replaced.`);
   let outputs: OutputMap = {};

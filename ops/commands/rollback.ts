@@ -6,11 +6,15 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";
-import { readChanges } from "../stack/audit.ts";
+import { stackChanges } from "../stack/changes.ts";
 import type { Values } from "../stack/config-files.ts";
-import { deploy, prepare, summarise } from "../stack/deploy.ts";
-import { findPlace, openEngine, type CommonOptions, type Place } from "../stack/place.ts";
-import { openSession } from "../stack/session.ts";
+import { deploy, policiesAreMandatory, prepare, summarise } from "../stack/deploy.ts";
+import { removeObsolete } from "../stack/images.ts";
+import { findPlace, type CommonOptions, type Place } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
+import type { StackHandle } from "../stack/open-stack.ts";
+import { RunFailed, runPreview } from "../stack/run.ts";
+import { openSession, type Session } from "../stack/session.ts";
 import { say } from "../stack/this-process.ts";
 import {
   configChanges,
@@ -18,10 +22,9 @@ import {
   goodVersions,
   hasImage,
   lastGood,
-  useVersion,
-  removeObsolete,
   type GoodVersion,
 } from "../stack/versions.ts";
+import { knownConfig, onPresentHost, useVersion } from "../stack/use-version.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, paint, print, printJson, table } from "../terminal/output.ts";
@@ -31,22 +34,26 @@ export interface RollbackOptions extends CommonOptions {
   readonly keepConfig?: boolean;
 }
 
-const changesOf = ({ backend, stack }: Place) => readChanges(backend.stateDir, stack);
-
 export async function rollback(to: string | undefined, options: RollbackOptions): Promise<void> {
   if (options.list) return list(options);
   const session = await openSession(options, { create: false, lock: "rollback" });
   const { docker, stack, audit } = session;
   const version = await choose(to, session, docker);
-  const config: Values = options.keepConfig ? committedConfig(session) : version.config;
+  const present = committedConfig(session);
+  const config: Values = options.keepConfig
+    ? present
+    : onPresentHost(version.config, present, session.settings.project);
   audit?.note({ to: version.build });
-  for (const change of configChanges(committedConfig(session), config))
-    say(`The config goes back as well: ${change}`);
-  await prepare(session);
+  for (const change of configChanges(present, config)) say(`The config goes back as well: ${change}`);
+  const known = knownConfig(session, config) ?? session.settings.config;
+  await prepare(session, undefined, known);
+  const pulumiOptions = useVersion(session, { ...version, config });
+  if (policiesAreMandatory(stack, known))
+    await checkPolicies(session, pulumiOptions, options.keepConfig === true);
   print(paint("bold", `Rolling stack ${stack} back to ${version.build}`));
   const outputs = await deploy(session, {
     title: `rolling back stack ${stack}`,
-    options: useVersion(session, { ...version, config }),
+    options: pulumiOptions,
     refresh: false,
   });
   audit?.note({ version: { build: version.build, imageId: version.imageId, config } });
@@ -57,9 +64,34 @@ export async function rollback(to: string | undefined, options: RollbackOptions)
   );
 }
 
+/**
+ * A preview for the policies alone. The config that a version had may break a rule of today, and the update would find that
+ * half-way. @throws OpsError
+ */
+export async function checkPolicies(
+  { stack, handle }: Pick<Session, "stack" | "handle">,
+  pulumiOptions: StackHandle["options"],
+  keepsConfig: boolean,
+): Promise<void> {
+  try {
+    await runPreview(handle, {
+      title: `checking stack ${stack} against its policies`,
+      options: pulumiOptions,
+    });
+  } catch (error) {
+    if (!(error instanceof RunFailed) || error.exitCode !== exit.policy || keepsConfig) throw error;
+    throw new OpsError(
+      `${error.message} Nothing was changed.`,
+      `If it is the former config that does not hold, go back to the image alone: ${npmRun("rollback", stack, "--keep-config")}\n  ${error.remedy}`,
+      exit.policy,
+      { cause: error },
+    );
+  }
+}
+
 /** The version to go back to. @throws OpsError that says which versions there are */
 async function choose(to: string | undefined, place: Place, docker: Docker): Promise<GoodVersion> {
-  const changes = changesOf(place);
+  const changes = await stackChanges(docker, place);
   const versions = goodVersions(changes);
   const found = to === undefined ? lastGood(changes) : versions.find(({ build }) => build.startsWith(to));
   const known = versions.map(({ build }) => build).join(", ") || "none";
@@ -82,8 +114,8 @@ async function choose(to: string | undefined, place: Place, docker: Docker): Pro
 
 async function list(options: RollbackOptions): Promise<void> {
   const place = findPlace(options);
-  const { docker } = await openEngine(place);
-  const versions = goodVersions(changesOf(place));
+  const { docker } = await openEngine(place, options);
+  const versions = goodVersions(await stackChanges(docker, place));
   const [current] = versions;
   const rows = await Promise.all(
     versions.map(async (version) => ({
@@ -109,5 +141,5 @@ async function list(options: RollbackOptions): Promise<void> {
     ]),
   ))
     print(line);
-  if (rows.length === 0) print(`No good version of stack ${place.stack} was deployed from here.`);
+  if (rows.length === 0) print(`No good version of stack ${place.stack} is known.`);
 }

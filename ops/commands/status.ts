@@ -1,19 +1,20 @@
 /** `npm run status`: the state of a stack on one page. */
-import type { UpdateSummary } from "@pulumi/pulumi/automation/index.js";
 import type Docker from "dockerode";
 import { judge, type Holder } from "../../tools/host/lock-file.mjs";
+import { askRoom, describeOffsite, describeRoom, roomIn, type RoomStatus } from "../engine/backup-room.ts";
+import { certificateEnd, describeCertificate, type CertificateEnd } from "../engine/certificate.ts";
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";
+import { describeMonitoring, readMonitoring, type MonitoringSummary } from "../engine/monitoring-summary.ts";
 import { usage, type Usage } from "../engine/usage.ts";
 import { listVolumes, volumeSizes, type VolumeView } from "../engine/volumes.ts";
-import { readChanges } from "../stack/audit.ts";
-import { holderOf, ownLock, pulumiLocks } from "../stack/locks.ts";
-import { exportState } from "../stack/open-stack.ts";
-import { findPlace, openEngine, type CommonOptions, type Place } from "../stack/place.ts";
-import { openSession } from "../stack/session.ts";
+import { stackChanges } from "../stack/changes.ts";
+import { holderOf, lockFolder, ownLock, pulumiLocks } from "../stack/locks.ts";
+import { openEngine, readSavedStack, type SavedStack } from "../stack/look.ts";
+import { findPlace, type CommonOptions, type Place } from "../stack/place.ts";
 import { imageNames } from "../stack/settings.ts";
-import { failedResources, nameOf } from "../stack/state.ts";
+import { failedResources, nameOf, outputsOf } from "../stack/state.ts";
 import { rolledBackTo } from "../stack/versions.ts";
 import { explain } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -32,6 +33,8 @@ interface StateView {
   readonly urls: Urls;
   readonly pending: readonly string[];
   readonly failed: readonly string[];
+  /** Only when its end is near. */
+  readonly certificate?: CertificateEnd;
 }
 
 interface StatusView {
@@ -46,13 +49,16 @@ interface StatusView {
   /** True while another run works on the stack, so that what is pending is under way. */
   readonly busy: boolean;
   readonly maintenance?: Maintenance;
+  /** Of a stack with a backup room that runs. */
+  readonly backups?: RoomStatus;
+  /** Of a stack that is watched. */
+  readonly monitoring?: MonitoringSummary;
   /** The build that a rollback brought, while it serves. */
   readonly rolledBackTo?: string;
 }
 
 /** Pure: the newest update in the form of the JSON output. */
-function lastUpdateOf(history: readonly UpdateSummary[]): LastUpdate | undefined {
-  const update = history[0];
+function viewUpdate({ lastUpdate: update }: SavedStack): LastUpdate | undefined {
   return (
     update && {
       kind: update.kind,
@@ -63,42 +69,52 @@ function lastUpdateOf(history: readonly UpdateSummary[]): LastUpdate | undefined
   );
 }
 
-async function readState(options: CommonOptions): Promise<StateView> {
-  const { handle } = await openSession(options, { create: false, onlyLooking: true });
-  const [history, outputs, state] = await Promise.all([
-    handle.state.history(1, 1, false),
-    handle.state.outputs(),
-    exportState(handle),
-  ]);
+async function readState(place: Place): Promise<StateView> {
+  const saved = await readSavedStack(place);
+  const { state } = saved;
+  // The URLs are in the state as well: asking for the outputs would start the CLI once more.
+  const outputs = outputsOf(state);
   return {
-    lastUpdate: lastUpdateOf(history),
+    lastUpdate: viewUpdate(saved),
     urls: urlsOf(outputs),
     pending: (state.pending_operations ?? []).map(({ type, resource }) => `${type} ${nameOf(resource.urn)}`),
     failed: failedResources(state).map(({ urn }) => nameOf(urn)),
+    certificate: certificateEnd(outputs),
   };
 }
 
-async function readEngine(
+/** How long the engine may walk its volumes for their sizes, in ms; after that they are left out. */
+const SIZES_MS = 2000;
+
+async function readVolumes(docker: Docker, stack: string): Promise<VolumeView[]> {
+  const [volumes, sizes] = await Promise.all([listVolumes(docker, stack), volumeSizes(docker, SIZES_MS)]);
+  return volumes.map((volume) => ({ ...volume, size: sizes?.get(volume.name) }));
+}
+
+/** The containers, and what two of them say when they are asked. */
+async function readContainers(
   docker: Docker,
   { stack, settings }: Place,
-): Promise<Pick<StatusView, "containers" | "volumes">> {
-  const [views, volumes, sizes] = await Promise.all([
-    listContainers(docker, stack, imageNames(settings.config)),
-    listVolumes(docker, stack),
-    volumeSizes(docker, 3000),
+): Promise<Pick<StatusView, "containers" | "maintenance" | "backups" | "monitoring">> {
+  const views = await listContainers(docker, stack, imageNames(stack, settings.config));
+  const [containers, maintenance, backups, monitoring] = await Promise.all([
+    Promise.all(
+      views.map(async (view) => ({
+        ...view,
+        usage: view.state === "running" ? await usage(docker, view.id) : undefined,
+      })),
+    ),
+    // An edge or a room that cannot be asked is no reason to show nothing else.
+    readMaintenance(docker, views).catch(() => undefined),
+    readBackups(docker, views).catch(() => undefined),
+    readMonitoring(docker, views).catch(() => undefined),
   ]);
-  const containers = await Promise.all(
-    views.map(async (view) => ({
-      ...view,
-      usage: view.state === "running" ? await usage(docker, view.id) : undefined,
-    })),
-  );
-  return { containers, volumes: volumes.map((volume) => ({ ...volume, size: sizes?.get(volume.name) })) };
+  return { containers, maintenance, backups, monitoring };
 }
 
 /** Who works on the stack now, and whose interrupted run left a lock behind. */
 function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks" | "busy"> {
-  const own = ownLock(backend.stateDir, stack);
+  const own = ownLock(lockFolder(backend), stack);
   const theirs = backend.folder === undefined ? [] : pulumiLocks(backend.folder, settings.project, stack);
   const all = [own, ...theirs].filter((lock) => lock !== undefined);
   const stale = (lock: Holder): boolean => judge(lock) === "stale";
@@ -110,23 +126,32 @@ function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks
   };
 }
 
+async function readBackups(docker: Docker, views: readonly ContainerView[]): Promise<RoomStatus | undefined> {
+  const room = roomIn(views);
+  return room === undefined
+    ? undefined
+    : (await askRoom<{ status: RoomStatus }>(docker, room, ["status"])).status;
+}
+
 export async function status(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
-  const { docker } = await openEngine(place);
-  const [state, engine, maintenance] = await Promise.all([
-    readState(options).catch((error: unknown) => explain(error)),
-    readEngine(docker, place),
-    // An edge that cannot be asked is no reason to show nothing else.
-    readMaintenance(docker, place.stack).catch(() => undefined),
+  // The backend is asked while the way to the engine is made.
+  const reading = readState(place).catch((error: unknown) => explain(error));
+  const { docker } = await openEngine(place, options);
+  const [state, engine, volumes, changes] = await Promise.all([
+    reading,
+    readContainers(docker, place),
+    readVolumes(docker, place.stack),
+    stackChanges(docker, place),
   ]);
   const view: StatusView = {
     stack: place.stack,
     healthy: engine.containers.length > 0 && engine.containers.every(isGood),
+    volumes,
     ...("what" in state ? { note: [state.what, state.remedy].filter(Boolean).join(" ") } : { state }),
     ...engine,
     ...readLocks(place),
-    maintenance,
-    rolledBackTo: rolledBackTo(readChanges(place.backend.stateDir, place.stack))?.build,
+    rolledBackTo: rolledBackTo(changes)?.build,
   };
   if (options.json) printJson(view);
   else printStatus(view);
@@ -163,12 +188,27 @@ function printStatus(view: StatusView): void {
   for (const line of table(rows)) print(line);
   if (volumes.length === 0) print("  none");
 
+  if (view.backups !== undefined) {
+    print();
+    print(paint("bold", "Backups"));
+    print(`  ${describeRoom(view.backups)}`);
+    if (view.backups.offsite != null) print(`  ${describeOffsite(view.backups.offsite)}`);
+    for (const problem of view.backups.problems) print(`  ${paint("red", problem)}`);
+  }
+
+  if (view.monitoring !== undefined) {
+    print();
+    print(paint("bold", "Alerts"));
+    for (const line of describeMonitoring(view.monitoring)) print(`  ${line}`);
+  }
+
   const up = npmRun("up", stack);
   const remarks = [
     ...(maintenance === undefined ? [] : [describeMaintenance(maintenance, stack)]),
     ...(view.rolledBackTo === undefined
       ? []
       : [`Rolled back to ${view.rolledBackTo}; the next \`${up}\` goes forward to the sources again.`]),
+    ...(state?.certificate === undefined ? [] : [describeCertificate(state.certificate, stack)]),
     ...locks.map((lock) => `Locked by ${lock}.`),
     ...(state?.pending ?? []).map((operation) =>
       busy ? `Under way: ${operation}.` : `Interrupted: ${operation}; the next \`${up}\` clears it.`,

@@ -1,13 +1,16 @@
 /** `npm run up`: deploys the stack as the program declares it until it is healthy, or says why it is not. */
-import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
-import { deploy, prepare, summarise } from "../stack/deploy.ts";
+import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import { deploy, policiesAreMandatory, prepare, summarise } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
+import { doneWithForgotten, remember } from "../stack/forgotten.ts";
+import { removeObsolete } from "../stack/images.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
+import { sealState } from "../stack/seal.ts";
 import { runPreview } from "../stack/run.ts";
 import { deployablePlace, openSession, type Session } from "../stack/session.ts";
 import { failedResources, nameOf, type State } from "../stack/state.ts";
 import { say, signals } from "../stack/this-process.ts";
-import { committedConfig, removeObsolete, sourceBuild } from "../stack/versions.ts";
+import { committedConfig, sourceBuild } from "../stack/versions.ts";
 import { InterruptedError } from "../terminal/errors.ts";
 import { confirm, requireTerminal } from "../terminal/prompt.ts";
 
@@ -15,6 +18,10 @@ export interface UpOptions extends CommonOptions {
   readonly yes?: boolean;
   /** False with --no-refresh. */
   readonly refresh?: boolean;
+  /** Workloads whose lost data may begin anew. */
+  readonly acceptEmpty?: readonly string[];
+  /** Whether the stack may be on another engine than before. */
+  readonly move?: boolean;
 }
 
 /**
@@ -34,27 +41,32 @@ export async function up(options: UpOptions): Promise<void> {
   }
   const session = await openSession(options, { create: true, lock: "up" });
   const { stack, handle, settings, audit } = session;
-  const state = await prepare(session);
+  const state = await prepare(session, options);
   for (const { urn } of failedResources(state))
     say(`${nameOf(urn)} did not get healthy in the run before; it is replaced and checked again.`);
   const refresh = refreshes(state, options.refresh !== false);
-  if (asks) await showAndAsk(session, refresh);
-  else if (policiesAreMandatory(session)) await checkPolicies(session, refresh);
-
   const build = sourceBuild(ROOT, settings.config);
-  audit?.note({ to: build });
-  const outputs = await deploy(session, {
-    title: `deploying stack ${stack}`,
-    options: handle.options,
-    refresh,
-  });
+  let outputs: OutputMap;
+  try {
+    if (asks) await showAndAsk(session, refresh);
+    else if (policiesAreMandatory(stack, settings.config)) await checkPolicies(session, refresh);
+    audit?.note({ to: build });
+    outputs = await deploy(session, {
+      title: `deploying stack ${stack}`,
+      options: handle.options,
+      refresh,
+    });
+  } catch (error) {
+    // If that fails too, the next run does it.
+    await remember(session).catch((reason: Error) => say(reason.message));
+    throw error;
+  }
+  doneWithForgotten(session);
   const imageId = await summarise(session, outputs);
   audit?.note({ version: { build, imageId, config: committedConfig(session) } });
+  await sealState(session);
   await removeObsolete(session);
 }
-
-const policiesAreMandatory = ({ stack, settings }: Session): boolean =>
-  isMandatory(environmentOf(stack, settings.config.environment ?? ""));
 
 /** A preview for the policies alone: a violation that is found during the update would leave it half done. */
 async function checkPolicies({ stack, handle }: Session, refresh: boolean): Promise<void> {

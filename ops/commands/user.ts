@@ -4,7 +4,8 @@
  */
 import { isGood, listContainers } from "../engine/containers.ts";
 import { execIn } from "../engine/exec.ts";
-import { findPlace, openEngine, type CommonOptions } from "../stack/place.ts";
+import { findPlace, type CommonOptions } from "../stack/place.ts";
+import { openEngine } from "../stack/look.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { note, paint, print } from "../terminal/output.ts";
@@ -32,10 +33,21 @@ type Answer =
 /** The heap is small because the command shares the replica's memory with the service. */
 const PROGRAM = ["node", "--max-old-space-size=48", "service/dist/user.js"];
 
+/** The exit code of a process that was killed (128 + SIGKILL). */
+const KILLED = 137;
+
+/** Pure: in a container, nothing but the memory limit kills one process and lets the others live. */
+export const noMemory = (replica: string, stack: string): OpsError =>
+  new OpsError(
+    `The command in ${replica} was killed, because the replica's memory limit has no room for it beside what it serves.`,
+    `See whether it was done: ${npmRun("user", stack, "list")}. Then try again when there is less load, or raise ` +
+      `omniai:backendMemory and deploy: ${npmRun("up", stack)}`,
+  );
+
 export async function user(command: string, name: string | undefined, options: UserOptions): Promise<void> {
   const place = findPlace(options);
   const { stack } = place;
-  const { docker } = await openEngine(place);
+  const { docker } = await openEngine(place, options);
   const replicas = (await listContainers(docker, stack)).filter(({ workload }) => workload === "backend");
   const replica = replicas.find(isGood);
   if (!replica) {
@@ -54,6 +66,7 @@ export async function user(command: string, name: string | undefined, options: U
   const input = options.passwordStdin ? await readInput() : "";
   const { output, exitCode } = await execIn(docker, replica.id, [...PROGRAM, ...args], { input });
   const answer = parseAnswer(output);
+  if (!answer && exitCode === KILLED) throw noMemory(replica.name, stack);
   if (!answer) {
     throw new OpsError(
       `The command in ${replica.name} ended with exit code ${exitCode} and an answer that cannot be read: ${lastLine(output)}`,

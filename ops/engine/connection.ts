@@ -4,7 +4,10 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import { exit, OpsError } from "../terminal/errors.ts";
 
-/** Pure but for the certificates: an address as DOCKER_HOST writes it, as the client's options. @throws OpsError */
+/**
+ * Pure but for the certificates: an address as DOCKER_HOST writes it, as the client's options. One that begins with ssh://
+ * is reached by a tunnel (ssh/tunnel.ts), whose own address belongs here. @throws OpsError
+ */
 export function connectionOptions(address: string, env: NodeJS.ProcessEnv): Docker.DockerOptions {
   // The client reads DOCKER_HOST for what is not said: a host from there would win over our socket.
   if (address.startsWith("unix://")) return { host: undefined, socketPath: address.slice("unix://".length) };
@@ -18,9 +21,8 @@ export function connectionOptions(address: string, env: NodeJS.ProcessEnv): Dock
       exit.usage,
     );
   }
-  const { protocol, hostname: host, port, username } = new URL(url);
-  if (protocol === "ssh:")
-    return { protocol: "ssh", host, port, username, sshOptions: { agent: env["SSH_AUTH_SOCK"] } };
+  const { protocol, hostname: host, port } = new URL(url);
+  if (protocol === "ssh:") throw new Error(`${address} is reached by a tunnel`);
   const folder = env["DOCKER_CERT_PATH"];
   const file = (name: string): Buffer => readFileSync(join(folder ?? "", name));
   return {
@@ -35,14 +37,20 @@ export function connectionOptions(address: string, env: NodeJS.ProcessEnv): Dock
 export const connect = (address: string, env: NodeJS.ProcessEnv = process.env): Docker =>
   new Docker(connectionOptions(address, env));
 
-/** Asks the engine whether it is there. @throws OpsError */
-export async function checkEngine(docker: Docker, address: string): Promise<void> {
+/**
+ * Asks the engine whether it is there.
+ * @param complaint what the way to it says, where it is not this machine's. @throws OpsError
+ */
+export async function checkEngine(docker: Docker, address: string, complaint?: () => string): Promise<void> {
   try {
     await docker.ping();
   } catch (error) {
+    const why = complaint?.() || (error as Error).message;
     throw new OpsError(
-      `The Docker engine at ${address} does not answer: ${(error as Error).message}`,
-      "Start it (Docker Desktop, or `systemctl start docker`), or run `npm run up`, which starts one where it may. `npm run doctor` says more.",
+      `The Docker engine at ${address} does not answer: ${why}`,
+      complaint === undefined
+        ? "Start it (Docker Desktop, or `systemctl start docker`), or run `npm run up`, which starts one where it may. `npm run doctor` says more."
+        : "SSH works. Start the engine there (`systemctl start docker`), or let this user use it (`usermod -aG docker USER`); a machine without an engine is prepared by `npm run host`.",
       exit.failed,
       { cause: error },
     );

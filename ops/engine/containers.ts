@@ -27,6 +27,8 @@ export interface ContainerView {
   readonly state: string;
   /** healthy, unhealthy, starting, or none when no check is declared. */
   readonly health: string;
+  /** How long it may take to become healthy, in seconds: the start period of its health check. */
+  readonly startSeconds: number;
   readonly restarts: number;
   readonly exitCode: number;
   readonly oomKilled: boolean;
@@ -58,6 +60,7 @@ export function viewContainer(info: Docker.ContainerInspectInfo): ContainerView 
     image: info.Config.Image,
     state: info.State.Status,
     health: info.State.Health?.Status ?? "none",
+    startSeconds: (info.Config.Healthcheck?.StartPeriod ?? 0) / 1e9,
     restarts: info.RestartCount,
     exitCode: info.State.ExitCode,
     oomKilled: info.State.OOMKilled,
@@ -93,7 +96,10 @@ export async function listContainers(
   stack: string,
   preferred: readonly string[] = [],
 ): Promise<ContainerView[]> {
-  const found = await docker.listContainers({ all: true, ...byStack(stack) });
+  const [found, names] = await Promise.all([
+    docker.listContainers({ all: true, ...byStack(stack) }),
+    imageNamesById(docker, preferred),
+  ]);
   const views = await Promise.all(
     found.map(async ({ Id, Image }) => {
       const info = await unlessGone(docker.getContainer(Id).inspect());
@@ -104,7 +110,6 @@ export async function listContainers(
         : view;
     }),
   );
-  const names = await imageNamesById(docker, preferred);
   return views
     .filter((view) => view !== undefined)
     .map((view) => ({ ...view, image: names.get(view.image) ?? view.image }))

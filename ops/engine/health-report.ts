@@ -96,29 +96,41 @@ export async function explainContainers(
   }
 }
 
-/** Waits for containers that are still starting: an update that changed nothing has not waited for them. */
+/** How long a container that runs may take to become healthy again, in seconds: some checks, the longest 5 s apart. */
+const RECOVERY_SECONDS = 20;
+
+/**
+ * Waits for containers that are still starting: an update that changed nothing has not waited for them. One that is not
+ * healthy gets some time as well: a replica whose database was just made anew says so only with its next checks.
+ */
 export async function settledContainers(
   docker: Docker,
   stack: string,
   seconds: number,
 ): Promise<ContainerView[]> {
-  const until = Date.now() + seconds * 1000;
+  const began = Date.now();
   for (;;) {
     const views = await listContainers(docker, stack);
-    const starting = views.some(({ state, health }) => state === "running" && health === "starting");
-    if (!starting || Date.now() >= until) return views;
+    const passed = (Date.now() - began) / 1000;
+    const running = views.filter(({ state }) => state === "running");
+    const starting = running.some(({ health }) => health === "starting");
+    const recovering = running.some(({ health }) => health === "unhealthy") && passed < RECOVERY_SECONDS;
+    if ((!starting && !recovering) || passed >= seconds) return views;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }
 
 export interface Urls {
+  /** The page, where the edge serves it. */
+  readonly page?: string;
   /** The one that leads through the tunnel. */
   readonly public?: string;
   readonly http?: string;
   readonly https?: string;
 }
 
-const URL_KINDS = ["public", "http", "https"] as const;
+/** In this order: what a person opens comes first. */
+const URL_KINDS = ["page", "public", "http", "https"] as const;
 
 /** Pure: the URLs in the stack's outputs. */
 export function urlsOf(outputs: Readonly<Record<string, { value: unknown }>>): Urls {

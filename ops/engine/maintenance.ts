@@ -6,7 +6,7 @@ import type Docker from "dockerode";
 import { MAINTENANCE_FILE } from "../../infra/components/edge/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { ago } from "../terminal/output.ts";
-import { listContainers } from "./containers.ts";
+import { listContainers, type ContainerView } from "./containers.ts";
 import { execIn } from "./exec.ts";
 
 /** What the edge answers meanwhile (RFC 9457), and since when. */
@@ -24,14 +24,18 @@ export const maintenanceProblem = (message: string, since: Date): Maintenance & 
   since: since.toISOString(),
 });
 
-async function edgeOf(docker: Docker, stack: string): Promise<string | undefined> {
-  const views = await listContainers(docker, stack);
-  return views.find(({ workload, state }) => workload === "edge" && state === "running")?.id;
-}
+const edgeIn = (views: readonly ContainerView[]): string | undefined =>
+  views.find(({ workload, state }) => workload === "edge" && state === "running")?.id;
 
-/** What the edge answers; undefined when maintenance is off, or when there is no edge to ask. */
-export async function readMaintenance(docker: Docker, stack: string): Promise<Maintenance | undefined> {
-  const edge = await edgeOf(docker, stack);
+/**
+ * What the edge answers; undefined when maintenance is off, or when there is no edge to ask.
+ * @param views the stack's containers.
+ */
+export async function readMaintenance(
+  docker: Docker,
+  views: readonly ContainerView[],
+): Promise<Maintenance | undefined> {
+  const edge = edgeIn(views);
   return edge === undefined ? undefined : readFrom(docker, edge);
 }
 
@@ -62,7 +66,7 @@ export interface Switch {
 
 /** The switch of a running edge; undefined when no edge runs. */
 export async function maintenanceSwitch(docker: Docker, stack: string): Promise<Switch | undefined> {
-  const edge = await edgeOf(docker, stack);
+  const edge = edgeIn(await listContainers(docker, stack));
   if (edge === undefined) return undefined;
   return {
     before: await readFrom(docker, edge),

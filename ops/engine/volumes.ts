@@ -1,6 +1,6 @@
 /** The volumes of a stack on the engine. */
 import type Docker from "dockerode";
-import { DATA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
+import { CHANGES_LABEL, DATA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { byStack } from "./stack-filter.ts";
 
 export interface VolumeView {
@@ -12,9 +12,11 @@ export interface VolumeView {
   readonly size?: number;
 }
 
+/** Those that containers use; the ones that keep the stack's changes are left out. */
 export async function listVolumes(docker: Docker, stack: string): Promise<VolumeView[]> {
   const { Volumes } = await docker.listVolumes(byStack(stack));
   return (Volumes ?? [])
+    .filter(({ Labels }) => Labels?.[CHANGES_LABEL] === undefined)
     .map((volume) => ({
       name: volume.Name,
       workload: volume.Labels?.[WORKLOAD_LABEL],
@@ -24,15 +26,28 @@ export async function listVolumes(docker: Docker, stack: string): Promise<Volume
     .sort((left, right) => left.name.localeCompare(right.name));
 }
 
+interface DiskUsage {
+  readonly Volumes?: readonly { Name: string; UsageData?: { Size: number } | null }[] | null;
+}
+
 /** Sizes by volume name. The engine walks the volumes for it, which may take long: undefined when it takes too long. */
 export async function volumeSizes(
   docker: Docker,
   milliseconds: number,
 ): Promise<Map<string, number> | undefined> {
   const sizes = async (): Promise<Map<string, number>> => {
-    const usage = (await docker.df()) as {
-      Volumes?: { Name: string; UsageData?: { Size: number } | null }[] | null;
-    };
+    // From API 1.42 on it walks only what is asked for; `docker.df` cannot say that.
+    const usage = await new Promise<DiskUsage>((resolve, reject) => {
+      docker.modem.dial(
+        {
+          path: "/system/df?",
+          method: "GET",
+          options: { type: "volume" },
+          statusCodes: { 200: true, 500: "server error" },
+        },
+        (error: Error | null, answer: unknown) => (error ? reject(error) : resolve(answer as DiskUsage)),
+      );
+    });
     return new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size ?? 0]));
   };
   let timer: NodeJS.Timeout | undefined;

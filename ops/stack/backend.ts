@@ -1,8 +1,10 @@
 /** Where the state of the stacks lies and how their secrets are kept (docs/decisions/0006-state-and-salt.md). */
 import { randomBytes } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join, resolve } from "node:path";
-import { OpsError } from "../terminal/errors.ts";
+import { fileURLToPath } from "node:url";
+import { exit, OpsError } from "../terminal/errors.ts";
 
 /** Where state and secrets are, as far as ops decides it. */
 export interface Backend {
@@ -15,13 +17,33 @@ export interface Backend {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Pure: the backend that the environment asks for, else this checkout's own. */
+const FILE = "file://";
+
+/**
+ * The folder of a file backend as the Pulumi CLI reads its address: first a path, which may be relative or begin with the
+ * home folder, and then a URL, which may be encoded and have options (?no_tmp_dir=true). @throws OpsError
+ */
+function folderOf(root: string, url: string): string | undefined {
+  if (!url.startsWith(FILE)) return undefined;
+  const path = url.slice(FILE.length).replace(/^~(?=$|[/?])/, () => userInfo().homedir);
+  try {
+    return resolve(fileURLToPath(`${FILE}${resolve(root, path)}`));
+  } catch (error) {
+    throw new OpsError(
+      `PULUMI_BACKEND_URL=${url} is not the address of a folder: ${(error as Error).message}.`,
+      "Write it like file:///srv/state; a % that belongs to the name is written %25.",
+      exit.usage,
+      { cause: error },
+    );
+  }
+}
+
+/** Pure but for the home folder: the backend that the environment asks for, else this checkout's own. */
 export function planBackend(root: string, env: NodeJS.ProcessEnv): Backend {
   const stateDir = join(root, ".state");
   const url = env["PULUMI_BACKEND_URL"];
   if (url !== undefined && url !== "") {
-    const folder = url.startsWith("file://") ? resolve(root, url.slice("file://".length)) : undefined;
-    return { own: false, stateDir, folder, env: {} };
+    return { own: false, stateDir, folder: folderOf(root, url), env: {} };
   }
   const hasPassphrase =
     env["PULUMI_CONFIG_PASSPHRASE"] !== undefined || env["PULUMI_CONFIG_PASSPHRASE_FILE"] !== undefined;

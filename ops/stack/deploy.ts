@@ -1,6 +1,7 @@
 /** What up, restart and rollback have in common: the checks before an update, the update, and how it ended. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
-import { environmentOf } from "../../infra/config/policy-settings.ts";
+import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
+import { certificateEnd, describeCertificate } from "../engine/certificate.ts";
 import { isGood } from "../engine/containers.ts";
 import {
   explainContainers,
@@ -12,35 +13,78 @@ import {
 import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
+import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
+import { forget, remember } from "./forgotten.ts";
+import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
+import { checkPostgresVersion } from "./postgres-version.ts";
 import { checkPorts } from "./prechecks.ts";
 import { recover } from "./recover.ts";
+import { quietly } from "./quiet.ts";
 import { RunFailed, runPulumi } from "./run.ts";
 import type { Session } from "./session.ts";
-import { imageNames } from "./settings.ts";
+import { imageNames, type KnownConfig } from "./settings.ts";
 import type { State } from "./state.ts";
 import { say, signals } from "./this-process.ts";
 import { prepareImages, standInsLine } from "./toolchain.ts";
 
-/** Clears what an interrupted run left behind, checks the ports and makes the images ready. @returns the state */
-export async function prepare(session: Session): Promise<State> {
-  const { docker, stack, settings, engineIsLocal } = session;
+/**
+ * Looks whether the stack is where its state says, clears what an interrupted run left behind, checks the ports and makes
+ * the images ready.
+ * Whoever gives `allowed` calls `doneWithForgotten` after the deploy, and `remember` if it fails.
+ * @param allowed undefined for a command that deploys nothing new, and so makes nothing anew that the state has.
+ * @param config of what is deployed, where that is not the stack's file as it is. Nothing is built then.
+ * @returns the state after clean-up
+ */
+export async function prepare(session: Session, allowed?: Allowed, config?: KnownConfig): Promise<State> {
+  const { docker, dockerHost, stack, settings, engineIsLocal } = session;
   signals.begin({ title: `looking at stack ${stack} on the engine` });
-  const state = await recover(session);
+  // A run that was killed could not do it itself.
+  await remember(session);
+  const served = await lastGoodDeploy(docker, session);
+  let settlement: Settlement = { forget: [] };
+  // Before anything is cleared: what is missing may be missing because this is another engine.
+  const state = await recover(session, async (exported) => {
+    const bringImages = (): Promise<void> => prepareStackImages(session, config);
+    settlement = await checkIdentity(
+      {
+        docker,
+        dockerHost,
+        stack,
+        state: exported,
+        served,
+        bringImages,
+        offsite: settings.config.offsiteBucket,
+      },
+      allowed,
+    );
+    publishWhenEnded(session);
+  });
+  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
   await checkPorts(docker, stack, settings.config, engineIsLocal);
-  await prepareStackImages(session);
-  return state;
+  await prepareStackImages(session, config);
+  // Last: nothing may fail between this and the deploy that does not give it back.
+  const urns = allowed === undefined ? [] : settlement.forget;
+  return urns.length === 0 ? state : forget(session, state, urns);
 }
 
-/** Puts the images on the engine, and names every stand-in among them and among the tools. */
-export async function prepareStackImages(session: Session): Promise<void> {
+/**
+ * Puts the images on the engine, and names every stand-in among them and among the tools.
+ * @param built the config of a deploy that builds nothing; undefined for one of the sources.
+ */
+export async function prepareStackImages(session: Session, built?: KnownConfig): Promise<void> {
   const { context, stack, settings, dockerHost, parts } = session;
   signals.begin({ title: "making the images ready" });
   const standIns = environmentOf(stack, settings.config.environment ?? "") === "dev";
-  const images = await prepareImages(context, imageNames(settings.config), dockerHost, standIns);
+  const names = imageNames(stack, built ?? settings.config, built === undefined);
+  const images = await prepareImages(context, names, dockerHost, standIns);
   const line = standInsLine([...parts, ...images]);
   if (line !== undefined) say(line);
 }
+
+/** Whether a violation of a policy stops a deploy with this config. Who deploys then looks before anything is touched. */
+export const policiesAreMandatory = (stack: string, { environment = "" }: KnownConfig): boolean =>
+  isMandatory(environmentOf(stack, environment));
 
 export interface Deploy {
   /** What is going on, for messages: "deploying stack dev". */
@@ -51,20 +95,24 @@ export interface Deploy {
   readonly refresh: boolean;
   /** URNs of resources to replace even though nothing about them has changed. */
   readonly replace?: readonly string[];
+  /** Shows nothing of it on standard output, which is for JSON then. */
+  readonly silent?: boolean;
 }
 
 /** One update of the stack. If it fails, the unhealthy containers say why. @returns the stack's outputs */
 export async function deploy(
   { docker, stack, handle }: Session,
-  { title, options, refresh, replace = [] }: Deploy,
+  { title, options, refresh, replace = [], silent = false }: Deploy,
 ): Promise<OutputMap> {
   try {
-    const { value } = await runPulumi({
-      title,
-      options,
-      show: true,
-      run: (run) => handle.program.up({ ...run, refresh, replace: [...replace], showSecrets: false }),
-    });
+    const { value } = await quietly(docker, stack, title, () =>
+      runPulumi({
+        title,
+        options,
+        show: !silent,
+        run: (run) => handle.program.up({ ...run, refresh, replace: [...replace], showSecrets: false }),
+      }),
+    );
     return value.outputs;
   } catch (error) {
     if (error instanceof RunFailed)
@@ -75,20 +123,29 @@ export async function deploy(
 
 /**
  * Shows the URLs and the health of every container after an update.
- * @param outputs of that update.
+ * @param outputs of that update. @param silent shows nothing on standard output, which is for JSON then.
  * @returns the id of the service's image. @throws OpsError when a container is not healthy
  */
-export async function summarise({ docker, stack }: Session, outputs: OutputMap): Promise<string> {
+export async function summarise(
+  { docker, stack }: Session,
+  outputs: OutputMap,
+  silent = false,
+): Promise<string> {
   signals.begin({ title: "looking at the containers" });
   const views = await settledContainers(docker, stack, 60);
-  print();
-  print(paint("bold", `Stack ${stack}`));
-  printUrls(urlsOf(outputs));
-  for (const line of healthTable(views)) print(line);
+  if (!silent) {
+    print();
+    print(paint("bold", `Stack ${stack}`));
+    printUrls(urlsOf(outputs));
+    for (const line of healthTable(views)) print(line);
+  }
   const bad = views.filter((view) => !isGood(view));
-  const maintenance = await readMaintenance(docker, stack).catch(() => undefined);
+  const maintenance = await readMaintenance(docker, views).catch(() => undefined);
   if (maintenance !== undefined)
     note(paint("yellow", describeMaintenance(maintenance, stack), process.stderr));
+  const certificate = certificateEnd(outputs);
+  if (certificate !== undefined)
+    note(paint("yellow", describeCertificate(certificate, stack), process.stderr));
   const images = outputs["images"]?.value as Readonly<Record<string, string>> | undefined;
   if (bad.length === 0) return images?.["backend"] ?? "";
   await explainContainers(docker, stack, views);

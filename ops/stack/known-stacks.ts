@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { exit, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import type { Backend } from "./backend.ts";
 import { stackFiles } from "./config-files.ts";
 
@@ -20,6 +21,9 @@ export function savedStacks(backend: Backend, project: string): string[] {
 /** Every stack that has a file or a state here. */
 export const knownStacks = (root: string, backend: Backend, project: string): string[] =>
   [...new Set([...stackFiles(root), ...savedStacks(backend, project)])].sort();
+
+export const notDeployed = (name: string): OpsError =>
+  new OpsError(`Stack ${name} has not been deployed from here.`, `Deploy it: ${npmRun("up", name)}`);
 
 export function unknownStack(name: string, known: readonly string[]): OpsError {
   return new OpsError(

@@ -16,17 +16,31 @@ import {
 export interface Leftovers {
   readonly containers: readonly ContainerView[];
   readonly networks: readonly NetworkView[];
-  readonly operations: readonly PendingOperation[];
 }
 
-/** Longer than any container waits for health, in ms: an unknown one that is older belongs to no run that still works. */
+/**
+ * Longer than any container waits for health once its start period has ended, in ms: an unknown one that is older belongs to
+ * no run that still works.
+ */
 export const UNDER_WAY_MS = 15 * 60_000;
+
+/** The workload of the container that brings the database to what an image needs; it takes as long as it takes. */
+const MIGRATION = "migrate";
+
+/** A migration that still works belongs to a run that waits for it, whatever its age; one that is left alone removes itself. */
+const isWorking = ({ workload, state }: ContainerView): boolean =>
+  workload === MIGRATION && state === "running";
+
+/** When its start period ends, in Unix ms. It is as long as the config of whoever made it says. */
+const startEnds = ({ created, startSeconds }: ContainerView): number =>
+  Date.parse(created) + startSeconds * 1000;
 
 /**
  * Pure: what has to be cleared. Whatever the state knows stays, even when it waits for its deletion: the edge may still
  * send requests there, and Pulumi deletes it in its own order.
- * @param since in Unix ms. What was made later may belong to another run, which records a container only once it is
- * healthy. Needed for a backend that several machines share, because our lock keeps out no run of another machine.
+ * @param since in Unix ms. What was made later, or was still starting then, may belong to another run, which records a
+ * container only once it is healthy. Needed for a backend that several machines share, because our lock keeps out no run of
+ * another machine. A migration that runs stays there however old it is.
  */
 export function planRecovery(
   state: State,
@@ -38,10 +52,12 @@ export function planRecovery(
   const knownNetworks = new Set(
     resourcesOf(state, types.network).flatMap((network) => [network.id, network.outputs?.["networkId"]]),
   );
+  const shared = since !== Infinity;
   return {
-    containers: containers.filter(({ id, created }) => !known.has(id) && Date.parse(created) < since),
+    containers: containers.filter(
+      (one) => !known.has(one.id) && startEnds(one) < since && !(shared && isWorking(one)),
+    ),
     networks: networks.filter(({ id, created }) => !knownNetworks.has(id) && Date.parse(created) < since),
-    operations: state.pending_operations ?? [],
   };
 }
 

@@ -2,9 +2,9 @@
  * Who is working on a stack. Two locks: Pulumi's own, which every update takes (also a plain `pulumi up`), and one
  * of ours around the whole command, because clean-up before an update must not meet another run's update.
  */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { judge, readLock, thisMachine, type Holder, type Machine } from "../../tools/host/lock-file.mjs";
 import {
   LockHeldError,
@@ -15,6 +15,7 @@ import {
 import { commandOf } from "../engine/processes.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { ago } from "../terminal/output.ts";
+import type { Backend } from "./backend.ts";
 
 /** "pid 17 (pulumi up --yes) of root on host, since 3 min ago". */
 export function holderOf(lock: Holder, machine: Machine = thisMachine): string {
@@ -96,21 +97,37 @@ export async function clearPulumiLocks(
   return removed;
 }
 
-const ownLockFile = (stateDir: string, stack: string): string => join(stateDir, "locks", `${stack}.json`);
+/** Pure: where our own locks are: beside the state where that is a folder, so that every checkout that shares it sees them. */
+export const lockFolder = ({ folder, stateDir }: Backend): string => folder ?? stateDir;
+
+const LOCKS = "locks";
+
+const ownLockFile = (folder: string, stack: string): string => join(folder, LOCKS, `${stack}.json`);
+
+/** A state of this checkout is its user's alone. Whoever may write into a shared one has to be able to take its locks. */
+function makeLocks({ folder, stateDir }: Backend): void {
+  if (folder === undefined || folder === stateDir) {
+    mkdirSync(join(stateDir, LOCKS), { recursive: true, mode: 0o700 });
+    return;
+  }
+  const locks = join(folder, LOCKS);
+  // The mode that mkdir is given would lose what the umask takes away.
+  if (mkdirSync(locks, { recursive: true }) !== undefined) chmodSync(locks, statSync(folder).mode & 0o7777);
+}
 
 /** Our lock as it is now, for `status`. */
-export const ownLock = (stateDir: string, stack: string): Holder | undefined =>
-  readLock(ownLockFile(stateDir, stack));
+export const ownLock = (folder: string, stack: string): Holder | undefined =>
+  readLock(ownLockFile(folder, stack));
 
 /** Takes our lock, waiting for whoever holds it. @returns what releases it */
 export async function takeOwnLock(
-  stateDir: string,
+  backend: Backend,
   stack: string,
   command: string,
   waiting: Waiting,
 ): Promise<() => void> {
-  const file = ownLockFile(stateDir, stack);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeLocks(backend);
+  const file = ownLockFile(lockFolder(backend), stack);
   const { release } = await orSayWho(stack, waiting, () =>
     takeLock(file, {
       ...hostWaiting(stack, waiting),

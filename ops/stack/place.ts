@@ -1,10 +1,13 @@
 /** Which stack a command is about, from this checkout's files alone: nothing is installed and no tool is asked. */
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import type Docker from "dockerode";
+import { parseSshAddress } from "../../tools/host/ssh-address.ts";
 import { checkEngine, connect } from "../engine/connection.ts";
+import { openTunnel } from "../engine/ssh/tunnel.ts";
 import { planBackend, type Backend } from "./backend.ts";
 import { knownStacks, unknownStack } from "./known-stacks.ts";
 import { checkStackName, configuredEngine, readSettings, type Settings } from "./settings.ts";
+import { signals } from "./this-process.ts";
 import { dockerHostOf, toolchainContext, type ToolchainContext } from "./toolchain.ts";
 
 export const ROOT = join(import.meta.dirname, "../..");
@@ -43,7 +46,12 @@ export function findPlace(options: CommonOptions, onlyLooking = false): Place {
     stack: options.stack,
     settings,
     backend,
-    context: toolchainContext(options.install !== false && !onlyLooking, onlyLooking),
+    context: toolchainContext({
+      install: options.install !== false && !onlyLooking,
+      onlyLooking,
+      // One that cannot be read is refused by whoever asks for the engine.
+      dockerHost: settings.config.dockerHost,
+    }),
   };
 }
 
@@ -52,16 +60,74 @@ export async function engineOf({ stack, settings, context }: Place): Promise<str
   return configuredEngine(stack, settings) || (await dockerHostOf(context));
 }
 
+/** Whether the stack's engine is behind SSH: then this machine needs none. @throws OpsError */
+export const whereIsEngine = async (place: Place): Promise<"here" | "elsewhere"> =>
+  parseSshAddress(await engineOf(place)) === undefined ? "here" : "elsewhere";
+
 export interface Engine {
   readonly docker: Docker;
   /** Its address, as DOCKER_HOST writes it. */
   readonly dockerHost: string;
+  /** An environment whose programs reach the same engine, in the same way. */
+  withEngine(this: void, env: Readonly<Record<string, string | undefined>>): Record<string, string>;
 }
 
-/** The engine of a stack, for commands that only look. @throws OpsError when it does not answer */
-export async function openEngine(place: Place): Promise<Engine> {
+/** The engines that this process has a way to: a command has one SSH connection, however often it asks. */
+const engines = new Map<string, Promise<Engine>>();
+
+/**
+ * The engine of a stack.
+ * @param loginKey reads omniai:hostPrivateKey, for a stack that has one. @throws OpsError when it does not answer
+ */
+export async function connectEngine(
+  place: Place,
+  loginKey: () => Promise<string | undefined>,
+): Promise<Engine> {
   const dockerHost = await engineOf(place);
-  const docker = connect(dockerHost, place.context.env);
-  await checkEngine(docker, dockerHost);
-  return { docker, dockerHost };
+  const known = engines.get(dockerHost);
+  if (known !== undefined) return known;
+  const engine = reachEngine(dockerHost, place, loginKey);
+  engines.set(dockerHost, engine);
+  return engine;
 }
+
+async function reachEngine(
+  dockerHost: string,
+  { context, settings }: Place,
+  loginKey: () => Promise<string | undefined>,
+): Promise<Engine> {
+  const address = parseSshAddress(dockerHost);
+  if (address === undefined) {
+    const docker = connect(dockerHost, context.env);
+    await checkEngine(docker, dockerHost);
+    return { docker, dockerHost, withEngine: (env) => ({ ...defined(env), DOCKER_HOST: dockerHost }) };
+  }
+  const login = {
+    address,
+    hostKey: settings.config.hostKey || undefined,
+    privateKey: settings.hasLoginKey ? await loginKey() : undefined,
+  };
+  const tunnel = await openTunnel(login, context.env);
+  signals.onLeave(() => tunnel.close());
+  const docker = connect(tunnel.address, context.env);
+  await checkEngine(docker, dockerHost, () => tunnel.complaint);
+  const programs = tunnel.programs === undefined ? [] : [tunnel.programs];
+  return {
+    docker,
+    dockerHost,
+    withEngine: (env) => ({
+      ...defined(env),
+      DOCKER_HOST: dockerHost,
+      PATH: [...programs, env["PATH"] ?? ""].join(delimiter),
+    }),
+  };
+}
+
+/** Without a builder of the user's own choice: its images would not be on the engine. */
+const defined = ({
+  BUILDX_BUILDER: _,
+  ...env
+}: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );

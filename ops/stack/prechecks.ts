@@ -4,9 +4,12 @@ import type Docker from "dockerode";
 import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { listenerOn, type PortHolder } from "../engine/processes.ts";
 import { listVolumes, type VolumeView } from "../engine/volumes.ts";
+import { environmentOf } from "../../infra/config/policy-settings.ts";
+import { identityName } from "../../infra/resources/volume.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
 import { wantedPorts, type KnownConfig } from "./settings.ts";
-import { engineNameOf, resourcesOf, types, type State } from "./state.ts";
+import { engineNameOf, nameOf, resourcesOf, types, type State } from "./state.ts";
 
 /** A container that publishes ports, as the engine lists it. */
 export interface Publisher {
@@ -94,15 +97,22 @@ export async function checkPorts(
   }
 }
 
-/** Pure: data volumes on the engine that the state neither has nor was about to make. */
-export function unknownVolumes(volumes: readonly VolumeView[], state: State): VolumeView[] {
+/**
+ * Pure: data volumes on the engine that the state neither has nor was about to make. One whose identity the state has is
+ * not unknown: Pulumi forgets a volume that was away for a while (whether it is the right one is looked at elsewhere).
+ */
+export function unknownVolumes(volumes: readonly VolumeView[], state: State, stack: string): VolumeView[] {
   const pending = (state.pending_operations ?? []).map(({ resource }) => resource);
   const known = new Set(
     [...resourcesOf(state, types.volume), ...pending.filter(({ type }) => type === types.volume)].map(
       engineNameOf,
     ),
   );
-  return volumes.filter(({ name, data }) => data && !known.has(name));
+  const identified = new Set(resourcesOf(state, types.uuid).map(({ urn }) => nameOf(urn)));
+  return volumes.filter(
+    ({ name, data, workload = "" }) =>
+      data && !known.has(name) && !identified.has(identityName(stack, workload)),
+  );
 }
 
 /** Refuses data on the engine whose passwords are in another state. @throws OpsError with every way out */
@@ -112,14 +122,30 @@ export async function checkDataVolumes(
   state: State,
   stateDir: string,
 ): Promise<void> {
-  const unknown = unknownVolumes(await listVolumes(docker, stack), state);
+  const unknown = unknownVolumes(await listVolumes(docker, stack), state, stack);
   if (unknown.length === 0) return;
   const names = unknown.map(({ name }) => name);
   throw new OpsError(
     `The engine has data of a stack "${stack}" that this state (${stateDir}) does not know: volume ${names.join(", ")}. ` +
       "It belongs to another checkout, or the state was lost. Nothing was touched.",
-    "To keep the data, deploy from the checkout that made it, or bring its .state folder back (the passwords of the data are in it).\n" +
+    "To keep the data, deploy from the checkout that made it, or bring its .state folder back.\n" +
+      `  If that state is lost: ${npmRun("adopt", stack)} makes a new one for what is on the engine, with the passwords that are there\n` +
       `  To give the data up, remove it and run this again: docker volume rm ${names.join(" ")}\n` +
       `  To leave it alone, use a stack of another name: --stack NAME`,
+  );
+}
+
+/**
+ * A runner has an engine of its own, which ends with the job: a stack that names no engine would be deployed there, and the
+ * state would forget the real one. Stacks of the environment dev may: tests make theirs. @throws OpsError
+ */
+export function refuseRunnersEngine(stack: string, config: KnownConfig, env: NodeJS.ProcessEnv): void {
+  if (!["true", "1"].includes(env["CI"] ?? "") || config.dockerHost !== "") return;
+  if (environmentOf(stack, config.environment ?? "") === "dev") return;
+  throw new OpsError(
+    `Stack ${stack} names no Docker engine, and this is a CI runner (CI=${env["CI"]}): it would be deployed to the runner's own engine, which ends with the job.`,
+    `Set omniai:dockerHost in Pulumi.${stack}.yaml, for example ssh://deploy@HOST.\n` +
+      "  Only where the runner's own machine is the host: unix:///var/run/docker.sock.",
+    exit.usage,
   );
 }

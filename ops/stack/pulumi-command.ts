@@ -7,12 +7,9 @@
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { delimiter, dirname, isAbsolute } from "node:path";
-import {
-  CommandError,
-  ConcurrentUpdateError,
-  type PulumiCommand,
-  StackNotFoundError,
-} from "@pulumi/pulumi/automation/index.js";
+// Not from the Automation API's index: commands that only look load this, and the whole takes most of a second to load.
+import { CommandError, ConcurrentUpdateError, StackNotFoundError } from "@pulumi/pulumi/automation/errors.js";
+import type { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 
 /** What the Automation API reads of a finished command: a private class there, of the same form. */
 export class CommandResult {
@@ -88,7 +85,7 @@ const lowerSession = (pid: number): Promise<void> =>
  * @param isUrgent true for one that nothing should wait for: it takes the CPU that it needs.
  */
 export function inOwnProcessGroup(
-  official: PulumiCommand,
+  official: Pick<PulumiCommand, "command" | "version">,
   environment: Readonly<Record<string, string>>,
   isUrgent = false,
 ): RunnableCommand {

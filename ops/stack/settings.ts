@@ -2,7 +2,6 @@
  * A stack's config as ops needs it before Pulumi runs: typed and checked by the program's own rules
  * (infra/config). What is encrypted or wrong is missing from it, so that nobody acts on a guess.
  */
-import { environmentWith, typedValue } from "../../infra/config/config.ts";
 import {
   ConfigError,
   findProblems,
@@ -10,9 +9,11 @@ import {
   weakness,
   type ConfigProblem,
 } from "../../infra/config/problems.ts";
+import { isMonitored, MONITORING_IMAGES } from "../../infra/components/monitoring/config.ts";
 import { publishesPorts } from "../../infra/config/public-access.ts";
 import { configSchema, type StackConfig } from "../../infra/config/schema.ts";
 import type { SecretText } from "../../infra/config/secrets.ts";
+import { environmentWith, typedValue } from "../../infra/config/values.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { isEncrypted, ownKeys, readConfigFiles, type ConfigFiles, type Values } from "./config-files.ts";
 import { isMapping } from "./json.ts";
@@ -29,6 +30,8 @@ export interface Settings extends Pick<ConfigFiles, "project" | "stackFile"> {
   readonly config: KnownConfig;
   /** Everything that the program would refuse. */
   readonly problems: readonly ConfigProblem[];
+  /** True where the stack has a key of its own to log in to its host (omniai:hostPrivateKey). */
+  readonly hasLoginKey: boolean;
 }
 
 /** The settings of a stack of this checkout. @throws OpsError when a file cannot be read */
@@ -54,6 +57,7 @@ export function checkedSettings(stack: string, { project, values, stackFile }: C
     stackFile,
     config: found.config,
     problems: [...found.problems, ...weakness(stack, raw["environment"]), ...foreign],
+    hasLoginKey: isEncrypted(own["hostPrivateKey"]),
   };
 }
 
@@ -115,11 +119,21 @@ export const namedImages = (config: KnownConfig): { readonly key: ImageKey; read
     return name === undefined ? [] : [{ key, name }];
   });
 
-/** Pure: the images that have to be on the engine, each once. The connector's is needed only with the tunnel. */
-export const imageNames = (config: KnownConfig): string[] => [
+/** Whether a stack has no use for the image of a key. */
+function isUnused(key: ImageKey, stack: string, config: KnownConfig): boolean {
+  if (key === "cloudflaredImage") return config.tunnelEnabled !== true;
+  const { monitoring = "auto", environment = "" } = config;
+  return MONITORING_IMAGES.some((one) => one === key) && !isMonitored(stack, { monitoring, environment });
+}
+
+/**
+ * Pure: the images that have to be on the engine, each once: those of a tunnel or of monitoring only where there is one.
+ * @param builds false for a deploy of an image that is there, which needs none to build it from.
+ */
+export const imageNames = (stack: string, config: KnownConfig, builds = true): string[] => [
   ...new Set(
     namedImages(config)
-      .filter(({ key }) => key !== "cloudflaredImage" || config.tunnelEnabled === true)
+      .filter(({ key }) => !isUnused(key, stack, config) && (builds || key !== "nodeImage"))
       .map(({ name }) => name),
   ),
 ];

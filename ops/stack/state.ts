@@ -11,8 +11,16 @@ export interface StateResource {
   /** True for a resource that was deleted to be replaced, by a run that did not get as far as its successor. */
   readonly pendingReplacement?: boolean;
   readonly protect?: boolean;
+  /** The URN of the component that it is a part of. */
+  readonly parent?: string;
+  /** URN and id of its provider, with "::" between. */
+  readonly provider?: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
   readonly outputs?: Readonly<Record<string, unknown>>;
+  readonly dependencies?: readonly string[];
+  readonly propertyDependencies?: Readonly<Record<string, readonly string[]>>;
+  /** ISO 8601. */
+  readonly created?: string;
   /** Why its creation or update failed half-way, for example a container that never got healthy. */
   readonly initErrors?: readonly string[];
 }
@@ -34,6 +42,8 @@ export const types = {
   network: "docker:index/network:Network",
   volume: "docker:index/volume:Volume",
   command: "command:local:Command",
+  uuid: "random:index/randomUuid:RandomUuid",
+  stack: "pulumi:pulumi:Stack",
 } as const;
 
 /** The last part of a URN: the logical name. */
@@ -59,6 +69,12 @@ export function labelsOf(resource: StateResource): Record<string, string> {
 export function engineNameOf(resource: StateResource): string | undefined {
   const name = resource.outputs?.["name"] ?? resource.inputs?.["name"];
   return typeof name === "string" ? name : undefined;
+}
+
+/** The stack's outputs, in the form that the Automation API gives them. Secrets are as the export has them. */
+export function outputsOf(state: State): Record<string, { value: unknown }> {
+  const [stack] = resourcesOf(state, types.stack);
+  return Object.fromEntries(Object.entries(stack?.outputs ?? {}).map(([name, value]) => [name, { value }]));
 }
 
 /** Resources whose creation failed half-way; the next update replaces them. */

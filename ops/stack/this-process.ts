@@ -29,3 +29,29 @@ export function recordAudit(change: Audit): Audit {
 
 /** Ends the change, if this process has begun one. */
 export const endAudit: Audit["end"] = (result, reason) => audit?.end(result, reason);
+
+/** How others get to know of the change: the engine keeps it for them. */
+let publish: (() => Promise<void>) | undefined;
+
+/** @param work undefined when nothing is left that could keep it. */
+export const publishAuditWith = (work: (() => Promise<void>) | undefined): void => {
+  publish = work;
+};
+
+/** In ms. An engine that does not answer any more must not hold a command that has done its work. */
+const PUBLISH_LIMIT = 10_000;
+
+/** Gives the change to the engine. Where that fails, the next command from this machine does it. */
+export async function publishAudit(): Promise<void> {
+  if (publish === undefined) return;
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("the engine does not answer")), PUBLISH_LIMIT).unref();
+  });
+  try {
+    await Promise.race([publish(), late]);
+  } catch (error) {
+    say(
+      `The engine could not keep this change for other machines (${(error as Error).message}); the next command from this one tries again.`,
+    );
+  }
+}

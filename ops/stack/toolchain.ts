@@ -1,26 +1,78 @@
 /** The one place where ops uses tools/find, which finds or makes the tools, the engine and the images. */
 import { parseImageName, type ImageName } from "../../tools/build/images/names.ts";
-import { resolveDockerHost, stopEngine } from "../../tools/find/engine/index.ts";
+import {
+  describeDiskSpace,
+  enginePart,
+  judgeDiskSpace,
+  measureDiskSpace,
+  resolveDockerHost,
+  stopEngine,
+  type DiskSpace,
+} from "../../tools/find/engine/index.ts";
 import { ensureImages, inspectImages } from "../../tools/find/images/index.ts";
-import { ensureToolchain, inspectToolchain, type Toolchain } from "../../tools/find/index.ts";
+import {
+  ensureToolchain,
+  inspectToolchain,
+  partsWithoutEngine,
+  type Toolchain,
+} from "../../tools/find/index.ts";
+import { pulumiPart } from "../../tools/find/pulumi/cli.ts";
 import { inspectCloudPlugins, type CloudPlugin } from "../../tools/find/pulumi/plugin.ts";
 import { createContext } from "../../tools/host/context.ts";
-import type { PartStatus, Reporter, ToolchainContext } from "../../tools/host/part.ts";
+import {
+  ToolchainError,
+  type PartStatus,
+  type Reporter,
+  type ToolchainContext,
+} from "../../tools/host/part.ts";
 import { createReporter } from "../../tools/host/report.ts";
 
 export { parseImageName };
-export type { CloudPlugin, ImageName, PartStatus, Toolchain, ToolchainContext };
+export type { CloudPlugin, DiskSpace, ImageName, PartStatus, Toolchain, ToolchainContext };
 
 /** For commands that only look: what a stand-in lacks is said when something is deployed with it, not here. */
 function quiet(): Reporter {
   return { ...createReporter(), warn: () => undefined };
 }
 
-/** @param install false makes a missing part an error that says what to install. */
-export const toolchainContext = (install: boolean, onlyLooking = false): ToolchainContext =>
-  createContext({ install, ...(onlyLooking ? { report: quiet() } : {}) });
+export interface ContextChoices {
+  /** False makes a missing part an error that says what to install. */
+  readonly install: boolean;
+  readonly onlyLooking?: boolean;
+  /** The engine's address in the stack's config; empty: this machine's own. */
+  readonly dockerHost?: string;
+}
 
-export const prepareTools = (context: ToolchainContext): Promise<Toolchain> => ensureToolchain(context);
+/** The toolchain knows an engine by DOCKER_HOST, so the config's takes the place of the one in this process. */
+export const toolchainContext = ({ install, onlyLooking, dockerHost }: ContextChoices): ToolchainContext =>
+  createContext({
+    install,
+    ...(onlyLooking ? { report: quiet() } : {}),
+    ...(dockerHost ? { env: { ...process.env, DOCKER_HOST: dockerHost } } : {}),
+  });
+
+/** @param engine "elsewhere" leaves the engine out: it is behind SSH, and `prepareEngine` judges it when there is a way to it. */
+export const prepareTools = (context: ToolchainContext, engine: "here" | "elsewhere"): Promise<Toolchain> =>
+  engine === "here" ? ensureToolchain(context) : ensureToolchain(context, partsWithoutEngine);
+
+/** The Pulumi CLI alone, for who only reads with it. @returns its path. @throws ToolchainError where there is none */
+export async function inspectCli(context: ToolchainContext): Promise<string> {
+  const { location, remedy = "" } = await pulumiPart.inspect(context);
+  if (location === undefined) throw new ToolchainError("The Pulumi CLI is missing or too old.", remedy);
+  return location;
+}
+
+/** Judges the age and the disk of the context's engine. @throws ToolchainError */
+export const prepareEngine = (context: ToolchainContext): Promise<PartStatus> => enginePart.ensure(context);
+
+/** The same, only looking. */
+export const inspectEngine = (context: ToolchainContext): Promise<PartStatus> => enginePart.inspect(context);
+
+export { describeDiskSpace, judgeDiskSpace };
+
+/** The free space where the context's engine keeps its images and volumes; undefined where it cannot be measured. */
+export const engineDisk = async (context: ToolchainContext): Promise<DiskSpace | undefined> =>
+  measureDiskSpace(context.env, await resolveDockerHost(context.env));
 
 /** The address of the engine that is used when the stack's config names none. */
 export const dockerHostOf = (context: ToolchainContext): Promise<string> => resolveDockerHost(context.env);
@@ -48,8 +100,11 @@ export const stopOwnEngine = async (context: ToolchainContext): Promise<string> 
 export const inspectTools = async (
   context: ToolchainContext,
   plugins: readonly CloudPlugin[],
-): Promise<PartStatus[]> =>
-  (await Promise.all([inspectToolchain(context), inspectCloudPlugins(context, plugins)])).flat();
+  engine: "here" | "elsewhere",
+): Promise<PartStatus[]> => {
+  const tools = engine === "here" ? inspectToolchain(context) : inspectToolchain(context, partsWithoutEngine);
+  return (await Promise.all([tools, inspectCloudPlugins(context, plugins)])).flat();
+};
 
 /** Looks for the images on the engine at `host`. */
 export const inspectStackImages = (

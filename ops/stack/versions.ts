@@ -1,17 +1,14 @@
-/** The versions of the service that a stack can go back to: what the audit knows of them, and what the engine has. */
-import { mkdirSync, writeFileSync } from "node:fs";
+/** The versions of the service that a stack can go back to: what its changes say of them, and what the engine has. */
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type Docker from "dockerode";
 import { stageContext } from "../../infra/components/backend/context.ts";
-import { BUILD_VARIABLE, imageOf } from "../../infra/components/backend/image.ts";
+import { imageOf } from "../../infra/components/backend/image.ts";
 import { unlessGone } from "../engine/connection.ts";
-import { auditedStacks, readChanges, type Change, type Version } from "./audit.ts";
-import { readYaml, type Values } from "./config-files.ts";
+import type { Change, Version } from "./audit.ts";
+import type { Values } from "./config-files.ts";
 import { isMapping } from "./json.ts";
-import type { StackHandle } from "./open-stack.ts";
 import type { Place } from "./place.ts";
-import type { Session } from "./session.ts";
 import type { KnownConfig } from "./settings.ts";
 
 /** How many good versions keep their image, the current one included. */
@@ -72,17 +69,6 @@ export const sourceBuild = (root: string, config: KnownConfig): string =>
 export const hasImage = async (docker: Docker, build: string): Promise<boolean> =>
   (await unlessGone(docker.getImage(imageOf(build)).inspect())) !== undefined;
 
-/** Removes the images of versions that nobody goes back to. An image that a container still uses stays. */
-export async function removeObsolete({ docker, stack, backend }: Session): Promise<void> {
-  const all = auditedStacks(backend.stateDir).map((name) => readChanges(backend.stateDir, name));
-  for (const build of obsoleteBuilds(readChanges(backend.stateDir, stack), all)) {
-    await docker
-      .getImage(imageOf(build))
-      .remove()
-      .catch(() => undefined);
-  }
-}
-
 /** The `config:` of the stack's file as it is committed, which a deploy of the sources is recorded with. */
 export const committedConfig = ({ settings }: Place): Values => {
   const config = settings.stackFile?.["config"];
@@ -97,33 +83,6 @@ export const configChanges = (from: Values, to: Values): string[] =>
     .map((key) => `${key} ${shown(from[key])} → ${shown(to[key])}`);
 
 const shown = (value: unknown): string => (value === undefined ? "(default)" : JSON.stringify(value));
-
-/**
- * Makes the session's program deploy this version in place of the sources.
- * @returns what its runs take in place of the handle's own options.
- */
-export function useVersion(
-  { settings, stack, handle, backend }: Session,
-  version: Version,
-): StackHandle["options"] {
-  handle.program.workspace.envVars[BUILD_VARIABLE] = version.build;
-  const { configFile } = handle.options;
-  const present = configFile === undefined ? settings.stackFile : readYaml(configFile);
-  const folder = join(backend.stateDir, "project", "rollback");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, `Pulumi.${stack}.yaml`);
-  // JSON is YAML too.
-  writeFileSync(file, `${JSON.stringify({ ...present, config: version.config }, null, 2)}\n`, {
-    mode: 0o600,
-  });
-  return { ...handle.options, configFile: file };
-}
-
-/** The options for a run that must keep the version: that of the sources, or the one that was rolled back to. */
-export function currentOptions(session: Session): StackHandle["options"] {
-  const current = rolledBackTo(readChanges(session.backend.stateDir, session.stack));
-  return current === undefined ? session.handle.options : useVersion(session, current);
-}
 
 /** Pure: the version that serves, if a rollback brought it. */
 export function rolledBackTo(changes: readonly Change[]): GoodVersion | undefined {

@@ -1,5 +1,5 @@
 /** Turns errors into what a person is told: what happened, to what, and what to do next. */
-import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/index.js";
+import { CommandError, ConcurrentUpdateError } from "@pulumi/pulumi/automation/errors.js";
 
 /** Exit codes of every command. */
 export const exit = {

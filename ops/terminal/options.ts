@@ -21,3 +21,7 @@ export const lockWait = new Option(
 )
   .argParser(wholeNumber)
   .default(600);
+export const acceptEmpty = new Option(
+  "--accept-empty <workloads>",
+  "begin anew where the data is lost: postgres, redis, or both with a comma",
+).argParser((text) => text.split(","));

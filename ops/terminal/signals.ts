@@ -27,7 +27,7 @@ export class SignalHandler {
   readonly #undo: (() => void)[] = [];
   #work: Work = { title: "starting" };
   #first?: number;
-  #last = 0;
+  #last = -Infinity;
 
   constructor(hooks: SignalHooks) {
     this.#hooks = hooks;
@@ -42,6 +42,14 @@ export class SignalHandler {
   begin(work: Work): void {
     if (this.requested) throw this.error();
     this.#work = work;
+  }
+
+  /**
+   * The work has ended as it was asked to, and what follows is the way back, which may begin. The next press counts as the first again.
+   * Whoever calls it ends the command afterwards.
+   */
+  acknowledge(): void {
+    this.#first = undefined;
   }
 
   /** Adds something to do when the process ends, newest first: giving back a lock, for example. */
@@ -65,7 +73,7 @@ export class SignalHandler {
   handle(signal: NodeJS.Signals): void {
     const now = (this.#hooks.now ?? Date.now)();
     const again = this.#first !== undefined;
-    if (again && now - this.#last < SAME_PRESS_MS) return;
+    if (now - this.#last < SAME_PRESS_MS) return;
     this.#last = now;
     this.#first ??= now;
     if (again) {
@@ -84,8 +92,9 @@ export class SignalHandler {
     }
   }
 
-  /** Listens to the process's signals. */
+  /** Listens to the process's signals, and to its end: work that is cancelled may end the process by itself. */
   listen(): void {
+    process.on("exit", () => this.leave());
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
       process.on(signal, () => this.handle(signal));
   }

@@ -2,8 +2,16 @@
  * Rule container-mounts. Whoever can write to the system folders of the host owns it; whoever can read them knows
  * its secrets. The same holds for the folders above them.
  */
-import { contains, hostPaths, MOUNTING } from "../mounts.ts";
-import { resourceRule, type Props } from "../rule.ts";
+import { WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
+import { contains, hostMounts, MOUNTING } from "../mounts.ts";
+import {
+  CONTAINER,
+  labelOf,
+  resourceRule,
+  type ContainerProps,
+  type Inspected,
+  type Props,
+} from "../rule.ts";
 
 const SYSTEM = [
   "/bin",
@@ -24,6 +32,20 @@ const SYSTEM = [
   "/var/run",
 ];
 
+/**
+ * What may be read, and by which workload (docs/decisions/0060-monitoring.md). Control groups show numbers to every user
+ * of the host, and no file of anybody. The engine's logs are for the one that collects them: it is not root, so it reads
+ * only the logs whose exact place a deploy tells it.
+ */
+const readable: Readonly<Record<string, string>> = {
+  "/sys/fs/cgroup": "reader",
+  "/var/lib/docker/containers": "vlagent",
+};
+
+/** A volume of the host has no workload, and is none of the above. */
+const workloadOf = ({ type, props }: Inspected): string =>
+  (type === CONTAINER && labelOf((props as unknown as ContainerProps).labels, WORKLOAD_LABEL)) || "none";
+
 export const containerMounts = resourceRule<Props>(MOUNTING, {
   name: "container-mounts",
   title: "No container sees the system folders of its host.",
@@ -31,7 +53,8 @@ export const containerMounts = resourceRule<Props>(MOUNTING, {
   remedy: "Use a named volume, without driverOpts that lead to a folder.",
 
   *check(resource) {
-    for (const path of hostPaths(resource)) {
+    for (const { path, readOnly } of hostMounts(resource)) {
+      if (readOnly && readable[path] === workloadOf(resource)) continue;
       if (SYSTEM.some((folder) => contains(folder, path) || contains(path, folder)))
         yield `it mounts ${path} of the host.`;
     }

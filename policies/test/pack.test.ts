@@ -3,9 +3,10 @@ import { strict as assert } from "node:assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DOCUMENT, renderDocument } from "../document.ts";
-import { RULES } from "../pack.ts";
-import { CONTAINER } from "../rule.ts";
-import { container, judge } from "./support/cases.ts";
+import { Judge } from "../judge.ts";
+import { HOST_RULES, RULES } from "../pack.ts";
+import { CONTAINER, isAbout, REMOTE_COMMAND } from "../rule.ts";
+import { container, judge, stackContext } from "./support/cases.ts";
 
 const NAMES = RULES.map(({ name }) => name).sort();
 const FOLDER = join(import.meta.dirname, "..");
@@ -35,8 +36,28 @@ describe("the policy pack", () => {
   });
 
   it("is content with a hardened container", () => {
-    const about = RULES.filter((rule) => rule.kind === "resource" && rule.types.includes(CONTAINER));
+    const about = RULES.filter((rule) => rule.kind === "resource" && isAbout(rule, CONTAINER));
     assert.ok(about.length >= 25, `${about.length} rules are about containers`);
     for (const rule of about) assert.deepEqual(judge(rule, container()), [], rule.name);
+  });
+
+  it("has for the host's own steps every rule that is about them, and about nothing else", () => {
+    const names = HOST_RULES.map(({ name }) => name);
+    for (const needed of ["command-known", "command-secrets", "command-containers"])
+      assert.ok(names.includes(needed), names.join());
+    for (const rule of HOST_RULES) {
+      assert.ok(rule.kind === "resource" && isAbout(rule, REMOTE_COMMAND), rule.name);
+      assert.ok(!isAbout(rule, "docker:index/remoteImage:RemoteImage"), rule.name);
+    }
+    // An exception from any other rule stands in the same file.
+    const exception = {
+      rule: "container-user",
+      resource: "x",
+      reason: "it drops root by itself",
+      until: "2026-12-01",
+    };
+    const run = { ...stackContext, preview: true, exceptions: [exception], now: new Date("2026-11-24") };
+    new Judge(HOST_RULES, RULES).begin(run);
+    assert.throws(() => new Judge(HOST_RULES).begin(run), /unknown rule: container-user/);
   });
 });

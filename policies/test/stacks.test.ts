@@ -1,6 +1,5 @@
 /** Every rule over what the program declares for staging and prod, with their own files. */
 import { strict as assert } from "node:assert";
-import { runtime } from "@pulumi/pulumi";
 import { defaults } from "../../infra/test/defaults.ts";
 import { record, recordAnew, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
@@ -8,17 +7,9 @@ import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
 import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
 import type { Environment } from "../../infra/config/policy-settings.ts";
 import { RULES } from "../pack.ts";
-import { type Declared, type StackContext } from "../rule.ts";
+import { isAbout, type Declared, type StackContext } from "../rule.ts";
 import { textsOf } from "../wire.ts";
-
-/** A value as a rule reads it: the engine marks secrets beside the value, the mocks around it. */
-function plain(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(plain);
-  const record = value as Record<string, unknown>;
-  if (record[runtime.specialSigKey] === runtime.specialSecretSig) return plain(record["value"]);
-  return Object.fromEntries(Object.entries(record).map(([key, item]) => [key, plain(item)]));
-}
+import { plain } from "./support/recorded.ts";
 
 function asDeclared(recorded: Recorded): Declared {
   const texts = textsOf(recorded.inputs);
@@ -58,7 +49,7 @@ async function judge(
           ({ what, resource }) => `${rule.name}: ${resource?.name ?? stack}: ${what}`,
         )
       : declared
-          .filter(({ type }) => rule.types.includes(type))
+          .filter(({ type }) => isAbout(rule, type))
           .flatMap((one) =>
             [...rule.check(one, context)].map((what) => `${rule.name}: ${one.name}: ${what}`),
           ),
@@ -94,9 +85,14 @@ describe("the policies, over what the stacks of this repository declare", () => 
   it("refuse prod until every image is pinned, and for nothing else", async () => {
     const found = await judge("prod", ownerValues["prod"] ?? {});
     assert.deepEqual([...new Set(found.map((line) => line.split(":")[0]))], ["image-digest"]);
+    // The backup room is made from two.
     assert.deepEqual(
       found.map((line) => line.split(": ")[1]).sort(),
-      ["backend", "cloudflared", "edge", "postgres", "redis"].map((workload) => `omniai-prod-${workload}`),
+      [
+        ...["alertmanager", "backend", "backup", "backup", "cloudflared", "edge", "node-exporter"],
+        ...["postgres", "redis", "victoria-logs", "victoria-metrics", "vlagent"],
+        "vmalert",
+      ].map((workload) => `omniai-prod-${workload}`),
     );
   });
 

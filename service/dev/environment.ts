@@ -10,10 +10,10 @@ export const TOOL_NAMES: readonly string[] = [
   "OMNIAI_OFFLINE",
 ];
 
-/** Settings of test runs. */
-const testName = /^OMNIAI_TEST_/;
+/** What tests read, what a person may set for the copies off-site, and the backup room's own settings. */
+const otherName = /^OMNIAI_(TEST|OFFSITE|ROOM)_/;
 
-export const isToolName = (name: string): boolean => TOOL_NAMES.includes(name) || testName.test(name);
+export const isToolName = (name: string): boolean => TOOL_NAMES.includes(name) || otherName.test(name);
 
 /** Pure: what is left stays, so that a typing error stops the replica here as it does everywhere else. */
 export const replicaEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

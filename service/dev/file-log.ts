@@ -13,12 +13,16 @@ import {
   type LogState,
   type NewEvent,
 } from "../src/events/log/log.ts";
+import { PendingAppends } from "../src/events/log/pending-appends.ts";
 import { digest, fingerprint } from "../src/events/log/idempotency.ts";
 import { reasonOf, withDeadline } from "../src/platform/deadline.ts";
 import type { Logger } from "../src/platform/logging.ts";
 import { Journal, type Contents, type Head, type Record } from "./journal.ts";
 
-type FileLogConfig = Pick<EventsConfig, "retention" | "logBytes" | "appendDeadlineMs" | "maxPendingAppends">;
+type FileLogConfig = Pick<
+  EventsConfig,
+  "retention" | "logBytes" | "appendDeadlineMs" | "maxPendingAppends" | "appendBytes"
+>;
 
 interface Pending {
   readonly event: NewEvent;
@@ -44,7 +48,8 @@ export class FileEventLog implements EventLog {
   #lines: number;
   #written: number;
   readonly #once = new Map<string, Record>();
-  #pending: Pending[] = [];
+  #waitingAppends: Pending[] = [];
+  readonly #pending: PendingAppends;
   #waiting: (() => void)[] = [];
   #writing: Promise<void> | undefined;
   #isClosed = false;
@@ -55,6 +60,7 @@ export class FileEventLog implements EventLog {
     this.#records = [...records];
     this.#lines = records.length;
     this.#config = config;
+    this.#pending = new PendingAppends(config);
     this.#logger = logger;
     for (const record of records) if (record.once) this.#once.set(record.once, record);
     this.#bytes = this.#written = sizeOf(records);
@@ -76,21 +82,21 @@ export class FileEventLog implements EventLog {
 
   close(): void {
     this.#isClosed = true;
-    for (const { reject } of this.#pending.splice(0)) reject(new LogUnavailableError("it is closed"));
+    for (const { reject } of this.#waitingAppends.splice(0)) reject(new LogUnavailableError("it is closed"));
     this.#wake();
     void (this.#writing ?? Promise.resolve()).then(() => this.#journal.close()).catch(() => undefined);
   }
 
   async append(event: NewEvent, idempotencyKey?: string): Promise<Position> {
     if (this.#isClosed) throw new LogUnavailableError("it is closed");
-    if (this.#pending.length >= this.#config.maxPendingAppends)
-      throw new LogUnavailableError("too many appends wait");
     const once =
       idempotencyKey === undefined ? undefined : { key: digest(idempotencyKey), print: fingerprint(event) };
-    const done = new Promise<Position>((resolve, reject) => {
-      this.#pending.push({ event, once, resolve, reject });
-      this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
-    });
+    const write = (): Promise<Position> =>
+      new Promise((resolve, reject) => {
+        this.#waitingAppends.push({ event, once, resolve, reject });
+        this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+      });
+    const done = this.#pending.begin(event, write);
     try {
       return await withDeadline("the disk", this.#config.appendDeadlineMs, done);
     } catch (error) {
@@ -103,8 +109,8 @@ export class FileEventLog implements EventLog {
     return Promise.resolve(this.#state());
   }
 
-  async page(after: string, limit: number): Promise<LogPage> {
-    return Promise.resolve({ state: this.#state(), entries: this.#after(after, limit) });
+  async page(after: string, limit: number, maxBytes = PAGE_BYTES): Promise<LogPage> {
+    return Promise.resolve({ state: this.#state(), entries: this.#after(after, limit, maxBytes) });
   }
 
   async tail(limit: number, maxBytes: number): Promise<LogPage> {
@@ -138,14 +144,14 @@ export class FileEventLog implements EventLog {
     };
   }
 
-  #after(id: string, limit: number): LogEntry[] {
+  #after(id: string, limit: number, maxBytes = PAGE_BYTES): LogEntry[] {
     let low = 0;
     for (let high = this.#records.length; low < high;) {
       const middle = (low + high) >>> 1;
       if (compareIds(this.#records[middle]?.id ?? id, id) <= 0) low = middle + 1;
       else high = middle;
     }
-    return within(this.#records.slice(low, low + limit), PAGE_BYTES).map((record) => this.#entry(record));
+    return within(this.#records.slice(low, low + limit), maxBytes).map((record) => this.#entry(record));
   }
 
   #entry({ n, id, t, y, d }: Record): LogEntry {
@@ -154,8 +160,8 @@ export class FileEventLog implements EventLog {
 
   /** All appends that wait share one write to the disk. */
   async #write(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0);
+    while (this.#waitingAppends.length > 0) {
+      const batch = this.#waitingAppends.splice(0);
       const { records, settle } = this.#prepare(batch);
       try {
         if (records.length > 0) await this.#journal.append(records);

@@ -110,7 +110,9 @@ export class Supervisor {
     }
     void child.ended.then((code) => this.#ended(child, code));
     this.#ports = ready;
-    say(`http://127.0.0.1:${ready.port}  (inside: http://127.0.0.1:${ready.internalPort}/readyz, /metrics)`);
+    say(
+      `http://127.0.0.1:${ready.port}/  (the page; inside: http://127.0.0.1:${ready.internalPort}/readyz, /metrics)`,
+    );
     return ready;
   }
 

@@ -9,13 +9,14 @@ import { eventsRouter } from "./events/http/router.ts";
 import { healthRouter, type HealthSource } from "./health/router.ts";
 import { openApiRouter } from "./openapi.ts";
 import { limitBodies, type BodyLimitOptions } from "./platform/body-limit.ts";
+import { inOne } from "./platform/in-one.ts";
 import { requestLog, type Logger } from "./platform/logging.ts";
 import { notFound, problemHandler } from "./platform/problems.ts";
 import type { Metrics } from "./platform/prometheus.ts";
 import { requestId } from "./platform/request-id.ts";
 import { securityHeaders } from "./platform/security-headers.ts";
 import { trace } from "./platform/trace.ts";
-import { refuseUnreadable } from "./platform/unreadable-target.ts";
+import { refuseUnreadable } from "./platform/unreadable.ts";
 import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
@@ -27,6 +28,12 @@ export interface AppParts {
   readonly auth: Auth;
   readonly corsOrigins: readonly string[];
   readonly metrics: Metrics;
+  /** Begins a span for each request, where traces are wanted. */
+  readonly tracing?: RequestHandler;
+  /** Serves the page, where no edge does (`npm run dev`). */
+  readonly page?: RequestHandler;
+  /** Refuses requests that are not for this service, where no edge does. */
+  readonly guard?: RequestHandler;
   readonly logger: Logger;
 }
 
@@ -57,7 +64,7 @@ export const corsHeaders = {
  * origin's answer to another.
  */
 function exactCors(origins: readonly string[]): RequestHandler {
-  return cors({
+  const answer = cors({
     origin: [...origins],
     credentials: true,
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -65,6 +72,13 @@ function exactCors(origins: readonly string[]): RequestHandler {
     exposedHeaders: corsHeaders.exposed,
     maxAge: 7200,
   });
+  return (request, response, next) => {
+    if (request.headers.origin !== undefined || request.method === "OPTIONS")
+      return answer(request, response, next);
+    // No page asks. Only caches have to know that the answer to one may differ.
+    response.setHeader("Vary", "Origin");
+    next();
+  };
 }
 
 /** The successors take over while this replica serves on, so keep-alive connections have to move to them. */
@@ -92,9 +106,20 @@ function limitRequests({ auth, events: { config } }: AppParts): RequestHandler {
 /** What the public port serves. */
 export function publicApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, trace, requestLog(parts.logger), parts.metrics.middleware, securityHeaders);
-  app.use(closeWhileDraining(parts.health.isDraining));
-  app.use(exactCors(parts.corsOrigins), refuseUnreadable);
+  app.use(
+    inOne(
+      requestId,
+      trace,
+      ...(parts.tracing ? [parts.tracing] : []),
+      requestLog(parts.logger),
+      parts.metrics.middleware,
+      securityHeaders,
+      closeWhileDraining(parts.health.isDraining),
+      exactCors(parts.corsOrigins),
+      refuseUnreadable,
+    ),
+  );
+  if (parts.guard) app.use(parts.guard);
   app.use("/api", limitRequests(parts), limitBodies(parts.bodies));
   // First, because after a restart thousands of streams ask for it at once.
   app.use("/api/events", eventsRouter(parts.events));
@@ -103,6 +128,7 @@ export function publicApp(parts: AppParts): Express {
   app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", parts.auth.identifyOptionally, diagRouter(parts.diag));
   app.use(openApiRouter("public", parts.health.version, parts.auth.config.mode));
+  if (parts.page) app.use(parts.page);
   app.use(notFound, parts.auth.auditRefusals, problemHandler(parts.logger));
   return app;
 }
@@ -110,7 +136,8 @@ export function publicApp(parts: AppParts): Express {
 /** What the internal port serves, to the engine and to monitoring. */
 export function internalApp(parts: AppParts): Express {
   const app = newApp();
-  app.use(requestId, trace, requestLog(parts.logger), securityHeaders, refuseUnreadable);
+  app.use(inOne(requestId, trace, requestLog(parts.logger), securityHeaders, refuseUnreadable));
+  if (parts.guard) app.use(parts.guard);
   app.use(healthRouter(parts.health, true));
   app.use(parts.metrics.router());
   app.use(openApiRouter("internal", parts.health.version, parts.auth.config.mode));

@@ -1,11 +1,13 @@
 /** What a replica is made of: builds every part and connects them. Nothing here runs yet; service.ts starts and stops it. */
-import type { Response } from "express";
+import type { RequestHandler, Response } from "express";
 import type { AppParts } from "./app.ts";
 import { Auth } from "./auth/auth.ts";
 import { hasScope, principalOf } from "./auth/principal.ts";
 import { describeStream } from "./diag/connections.ts";
+import { UptimeRecord } from "./diag/uptime.ts";
 import type { ReplicaRegistry } from "./diag/replica-registry.ts";
 import { Admission } from "./events/http/admission.ts";
+import { Backlog } from "./events/stream/backlog.ts";
 import { LogReader } from "./events/stream/reader.ts";
 import { RecentEvents } from "./events/stream/recent.ts";
 import { Hub } from "./events/stream/hub.ts";
@@ -43,6 +45,10 @@ export interface CompositionOptions {
   readonly maySeeAll?: (response: Response) => boolean;
   /** Counts in place of /metrics what the events tell: for tests. */
   readonly eventsMetrics?: EventsMetrics;
+  /** Serves the page beside the API, where no edge does. */
+  readonly page?: RequestHandler;
+  /** Refuses requests that are not for this service, where no edge does. */
+  readonly guard?: RequestHandler;
 }
 
 /** The parts that have a life of their own, and what the two apps are made of. */
@@ -55,6 +61,7 @@ export interface Composition {
   readonly auth: Auth;
   readonly providers: ProviderMonitor;
   readonly registry: ReplicaRegistry;
+  readonly uptime: UptimeRecord;
   /** What has to be cleaned up every now and then. */
   readonly cleanups: readonly {
     readonly what: string;
@@ -87,6 +94,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
   const readiness = new Readiness(checks);
   const isDraining = (): boolean => readiness.isDraining;
   const reports = new PostgresReportStore(pool, replica, config.reports);
+  const uptime = new UptimeRecord(pool);
   const providers = new ProviderMonitor(config.providers);
   const registry = stores.registry({
     replica,
@@ -96,7 +104,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
       [...streams].slice(0, LIST_LIMIT).map((stream) => describeStream(stream, replica, hub.position)),
   });
   const isReady = (): boolean => readiness.isReady;
-  metrics.watch({ pool, redis, isReady, streams, reader, checks, bodies, config });
+  metrics.watch({ pool, redis, isReady, streams, reader, checks, bodies, providers, config });
 
   return {
     stores,
@@ -107,6 +115,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
     auth,
     providers,
     registry,
+    uptime,
     cleanups: [
       { what: "client reports", store: reports, everyMs: config.reports.cleanupMs },
       ...auth.cleanups.map((each) => ({
@@ -129,6 +138,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
         reports,
         providers,
         registry,
+        uptime,
         maySeeAll: options.maySeeAll ?? ((response) => hasScope(principalOf(response), "diag:read")),
       },
       reports: {
@@ -156,21 +166,27 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
       auth,
       corsOrigins: config.corsOrigins,
       metrics,
+      page: options.page,
+      guard: options.guard,
       logger,
     },
   };
 }
 
 function composeEvents(config: Config, { log }: Stores, counts: EventsMetrics, logger: Logger) {
-  const { replayCacheEvents, replayCacheBytes, readBlockMs, coalesceMs, heartbeatMs, maxStreams } =
-    config.events;
-  const hub = new Hub(new RecentEvents(replayCacheEvents, replayCacheBytes), counts);
+  const { replayCacheEvents, replayCacheBytes, readBlockMs, coalesceMs } = config.events;
+  const { heartbeatMs, maxStreams, backlogBytes, pollBytes } = config.events;
+  const streams: Streams = new Streams(heartbeatMs, (stream) => hub.heartbeat(stream), counts);
+  const backlog = new Backlog(backlogBytes, streams);
+  const hub = new Hub(new RecentEvents(replayCacheEvents, replayCacheBytes), backlog, counts);
   const preload = Math.min(PRELOAD_LIMIT, replayCacheEvents);
   const options = { blockMs: readBlockMs, coalesceMs, preload, preloadBytes: replayCacheBytes };
   return {
     hub,
     reader: new LogReader(log, hub, options, logger),
-    streams: new Streams(heartbeatMs, (stream) => hub.heartbeat(stream), counts),
+    streams,
+    // Half of it for one address, as for bodies.
+    answers: new ByteBudget({ total: pollBytes, perHolder: Math.ceil(pollBytes / 2) }),
     rejectedStreams: new RejectedStreams(Math.max(100, Math.ceil(maxStreams / 4))),
     admission: new Admission({
       perProcess: maxStreams,

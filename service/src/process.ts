@@ -15,7 +15,7 @@ export const EXIT_CONFIG = 78;
  */
 export async function runProcess(
   openStores?: (config: Config, logger: Logger) => Stores | Promise<Stores>,
-  options: Pick<ServiceOptions, "opensAtOnce"> = {},
+  options: Pick<ServiceOptions, "opensAtOnce" | "page" | "guard"> = {},
 ): Promise<Service> {
   const config = configOrExit();
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });

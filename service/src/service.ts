@@ -8,7 +8,7 @@ import { pause, withDeadline } from "./platform/deadline.ts";
 import type { Config } from "./platform/env/config.ts";
 import { closeServer, listen, newServer } from "./platform/http.ts";
 import type { Logger } from "./platform/logging.ts";
-import { withUnreadable } from "./platform/unreadable-target.ts";
+import type { Tracing } from "./platform/tracing/tracing.ts";
 
 export interface Service {
   /** The public port; 0 until it is open. */
@@ -49,8 +49,9 @@ export async function startService(
   const parts = compose(config, logger, options);
   options.onParts?.(parts.apps);
   const { readiness, streams } = parts;
-  const publicServer = newServer(withUnreadable(publicApp(parts.apps)));
-  const internalServer = newServer(withUnreadable(internalApp(parts.apps)));
+  const tracing = await startTracing(config, parts, logger);
+  const publicServer = newServer(publicApp({ ...parts.apps, tracing: tracing?.middleware }));
+  const internalServer = newServer(internalApp(parts.apps));
   const internalPort = await listen(internalServer, config.internalPort, config.host);
   let port = 0;
   const open = async (): Promise<number> => {
@@ -71,7 +72,7 @@ export async function startService(
     readiness.drain();
     stopWaiting.abort();
     const wasCut = await drain(publicServer, streams, config, logger);
-    await stopParts();
+    await Promise.all([stopParts(), tracing?.stop()]);
     await closeServer(internalServer, 200);
     logger.info({ wasCut }, "stopped");
   }
@@ -88,14 +89,27 @@ export async function startService(
   };
 }
 
+/** Undefined where nobody collects traces. */
+async function startTracing(
+  { otlpEndpoint: endpoint, replica, version, stack }: Config,
+  { stores: { pool }, apps: { metrics } }: Composition,
+  logger: Logger,
+): Promise<Tracing | undefined> {
+  if (endpoint === undefined) return undefined;
+  const { openTracing } = await import("./platform/tracing/tracing.ts");
+  const routeOf = (path: string): string => metrics.templateOf(path);
+  return openTracing({ endpoint, replica, version, stack, routeOf, pool, logger });
+}
+
 /** Starts everything that runs by itself. @returns what stops it again */
 function startParts(parts: Composition, logger: Logger): () => Promise<void> {
-  const { stores, reader, checks, registry, auth, providers } = parts;
+  const { stores, reader, checks, registry, auth, providers, uptime, readiness } = parts;
   stores.redis?.open();
   stores.log.open();
   reader.start();
   checks.start();
   registry.start();
+  uptime.start(() => (readiness.isReady ? { isWell: checks.status === "pass" } : undefined));
   auth.start();
   const stopCleanups = parts.cleanups.map(({ what, store, everyMs }) =>
     startCleanup(what, store, everyMs, logger),
@@ -104,6 +118,7 @@ function startParts(parts: Composition, logger: Logger): () => Promise<void> {
     checks.stop();
     for (const stopCleanup of stopCleanups) stopCleanup();
     providers.stop();
+    uptime.stop();
     await registry.stop();
     await auth.stop();
     stores.log.close();

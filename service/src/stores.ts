@@ -6,7 +6,7 @@ import { RedisSessionStore } from "./auth/stores/redis-sessions.ts";
 import type { Config } from "./platform/env/config.ts";
 import { RedisReplicaRegistry, type LocalStreams, type ReplicaRegistry } from "./diag/replica-registry.ts";
 import type { EventLog } from "./events/log/log.ts";
-import { RedisEventLog } from "./events/log/redis-log.ts";
+import { RedisEventLog, withRoom } from "./events/log/redis-log.ts";
 import type { Logger } from "./platform/logging.ts";
 import { createPool } from "./platform/postgres.ts";
 import { RedisLink } from "./platform/redis.ts";
@@ -36,14 +36,16 @@ export function connectedStores(config: Config, logger: Logger): Stores {
     idleMs: 6000,
     isPinging: false,
   });
+  // A full Redis must refuse neither a login nor its end, and has to count wrong passwords for all replicas.
+  const roomy = withRoom(redis, logger);
   return {
     pool: createPool(config.postgres, name, logger),
     redis,
     log: new RedisEventLog(config.events, config.redis, redis, logger),
     auth: {
-      sessions: new RedisSessionStore(redis, config.auth.sessionMaxMs),
-      revocations: new RedisRevocations(redis, revocationLink, config.auth.accessTokenMs, logger),
-      redis,
+      sessions: new RedisSessionStore(roomy, config.auth.sessionMaxMs),
+      revocations: new RedisRevocations(roomy, revocationLink, config.auth.accessTokenMs, logger),
+      redis: roomy,
     },
     registry: (local) => new RedisReplicaRegistry(redis, local, ANNOUNCE_MS, logger),
   };

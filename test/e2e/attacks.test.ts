@@ -2,7 +2,7 @@
  * Attacks on a whole stack, through the edge and the service. More attacks on the edge alone are in edge.test.ts.
  */
 import { bombs, rateLimits, slowness } from "./attacks/load.ts";
-import { directAccess, secrets, transport } from "./attacks/host.ts";
+import { directAccess, packages, secrets, transport } from "./attacks/host.ts";
 import { injection, pollution, regexes } from "./attacks/input.ts";
 import { cookies, corsMisconfiguration, csrf } from "./attacks/pages.ts";
 import { exhaustion, follow, throughProxy, type Bystander } from "./attacks/streams.ts";
@@ -51,6 +51,7 @@ describe("attacks", function () {
   describe("prototype pollution", () => pollution(get));
   describe("injection into SQL and logs", () => injection(get));
   describe("direct access", () => directAccess(get));
+  describe("tools for whoever broke in", () => packages(get));
   describe("leaked secrets", () => secrets(get));
   describe("TLS", () => transport(get));
   describe("logins of one address", () => loginLimit(get));

@@ -7,15 +7,18 @@ import { join } from "node:path";
 import { runScenario } from "../../bench/resilience/scenario.ts";
 import { SCENARIOS } from "../../bench/resilience/scenarios/index.ts";
 import { createStackEnvironment, type StackEnvironment } from "../../bench/resilience/stack-environment.ts";
+import { openInBrowser, type OpenPage } from "./support/open-in-browser.ts";
 import { buildTraffic } from "../../bench/resilience/traffic.ts";
 import { call, eventually } from "../support/http.ts";
 import { openPage } from "../support/page.ts";
 import { killTree } from "../support/process.ts";
+import { plainUp } from "../support/plain-pulumi.ts";
 import { docker, programOf, type TestStack } from "../support/stack.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 
-const RATE = 60;
-const STREAMS = 20;
+// Enough to have something in flight at every moment; the load of the bench is in its scenarios below.
+const RATE = 30;
+const STREAMS = 10;
 
 describe("a stack in use", function () {
   this.timeout(400_000);
@@ -24,6 +27,7 @@ describe("a stack in use", function () {
   let stack: TestStack;
   let main: string;
   let good: string;
+  let browsed: OpenPage;
 
   before(async () => {
     environment = await createStackEnvironment(`test-deploy-${process.pid}`, {
@@ -37,8 +41,19 @@ describe("a stack in use", function () {
     main = join(checkout, "service/src/main.ts");
     good = readFileSync(main, "utf8");
     await environment.succeed("up", "--yes");
+    browsed = await openInBrowser(stack.https);
   });
-  after(() => environment?.remove());
+  after(async () => {
+    await browsed?.close();
+    await environment?.remove();
+  });
+  // Somebody has the page open all the time. What it lacks is told at the end: a hook that fails would end all tests here.
+  const lacks: string[] = [];
+  afterEach(async function () {
+    await browsed
+      .hasAll()
+      .catch((error: unknown) => lacks.push(`${this.currentTest?.title}: ${String(error)}`));
+  });
 
   const build = async (): Promise<string> =>
     (JSON.parse((await call(`${stack.http}/api/diag`)).text) as { build: string }).build;
@@ -113,6 +128,23 @@ describe("a stack in use", function () {
     assertNothingDropped(await traffic.stop());
     assert.notEqual(code, 0, output);
     assert.match(output, /the new version leaves at once/);
+    assert.equal(await build(), builtBefore);
+    const now = await stack.containers("backend");
+    assert.ok(
+      before.every((name) => now.includes(name)),
+      `${before.join(" ")} still among ${now.join(" ")}`,
+    );
+  });
+
+  it("and still does when a plain Pulumi CLI takes the mark of the failed replicas away with a refresh", async () => {
+    const [before, builtBefore] = [await stack.containers("backend"), await build()];
+    const traffic = await startTraffic(stack.https, RATE, STREAMS);
+    const runs = [await plainUp(stack, "--refresh"), await plainUp(stack), await plainUp(stack, "--refresh")];
+    assertNothingDropped(await traffic.stop());
+    for (const { code, output } of runs) {
+      assert.notEqual(code, 0, output);
+      assert.match(output, /Container omniai-\S+-backend-\d-\w+ is not healthy/);
+    }
     assert.equal(await build(), builtBefore);
     const now = await stack.containers("backend");
     assert.ok(
@@ -314,5 +346,18 @@ describe("a stack in use", function () {
         assert.ok(verdicts.length > 6, "nothing was judged");
       });
     }
+  });
+
+  describe("and a page that was open in a browser all the time", () => {
+    it("had every event once, and is well again by itself", async () => {
+      assert.deepEqual(lacks, []);
+      await browsed.isWell();
+      const timeline = await browsed.timeline();
+      assert.ok(
+        timeline.some((line) => line.startsWith("Deployed:")),
+        timeline.join("; "),
+      );
+      assert.deepEqual(browsed.errors, []);
+    });
   });
 });

@@ -5,7 +5,7 @@ import { get, type IncomingHttpHeaders, type RequestListener, type ServerRespons
 import { connect as http2Connect } from "node:http2";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { startEdge, type TestEdge } from "../support/edge.ts";
+import { startEdge, testPage, type TestEdge } from "../support/edge.ts";
 import { call, eventually, type Answer } from "../support/http.ts";
 
 const ORIGIN = "https://owner.github.io";
@@ -96,6 +96,62 @@ describe("the edge", function () {
       socket.on("data", (part) => (text += part.toString("latin1")));
       socket.on("close", () => end(true)).on("error", () => undefined);
     });
+
+  describe("the page", () => {
+    const pagePolicy = "default-src 'none'; script-src 'self'; frame-ancestors 'none'";
+
+    it("is served at / with its own policy, asked for anew each time, and never sent to a replica", async () => {
+      await edge.configure({ corsOrigins: [ORIGIN], pagePolicy });
+      for (const path of ["/", "/index.html"]) {
+        const { status, headers, text } = await call(`${edge.http}${path}`);
+        assert.deepEqual([status, text], [200, testPage["index.html"]]);
+        assert.equal(headers["content-type"], "text/html; charset=utf-8");
+        assert.equal(headers["content-security-policy"], pagePolicy);
+        assert.equal(headers["cross-origin-opener-policy"], "same-origin");
+        assert.equal(headers["cache-control"], "no-cache");
+        assert.equal(headers.etag, undefined, "nothing to be 304 by");
+        assert.equal(headers["x-content-type-options"], "nosniff");
+      }
+      const since = {
+        "if-modified-since": new Date(Date.now() + 60_000).toUTCString(),
+        "if-none-match": "*",
+      };
+      assert.equal((await call(`${edge.http}/`, { headers: since })).status, 200);
+      const script = await call(`${edge.https}/js/a.js`);
+      assert.match(String(script.headers["content-type"]), /^text\/javascript/);
+      assert.deepEqual(seen, []);
+    });
+
+    it("leaves everything else as it is: the API, what is not there, and other methods", async () => {
+      await edge.configure({ corsOrigins: [ORIGIN], pagePolicy });
+      const api = await call(`${edge.http}/api/diag`);
+      assert.match(String(api.headers["content-security-policy"]), /^default-src 'none'; frame-ancestors/);
+      assert.equal(api.headers["cross-origin-opener-policy"], undefined);
+      for (const path of [
+        "/nothing",
+        "/nothing.html",
+        "/js",
+        "/js/",
+        "/../nginx.conf",
+        "/%2e%2e/nginx.conf",
+        "/js/..%2f../nginx.conf",
+      ]) {
+        const answer = await call(`${edge.http}${path}`);
+        assert.ok([400, 404].includes(problem(answer).status), path);
+        assert.match(
+          String(answer.headers["content-security-policy"]),
+          /^default-src 'none'; frame-ancestors/,
+        );
+      }
+      assert.equal(problem(await call(`${edge.http}/`, { method: "POST" })).status, 405);
+    });
+
+    it("is for the hosts that are served, as the API is", async () => {
+      await edge.configure({ corsOrigins: [ORIGIN], pagePolicy, hosts: ["api.example.org"] });
+      assert.equal((await call(`${edge.http}/`)).status, 421);
+      assert.equal((await call(`${edge.http}/`, { headers: { host: "api.example.org" } })).status, 200);
+    });
+  });
 
   describe("headers", () => {
     const expected: Record<string, string> = {
@@ -251,6 +307,16 @@ describe("the edge", function () {
       assert.equal(await ask("API.example.org:8443"), 200);
       for (const host of ["evil.example", "apixexample.org", "api.example.org.evil.example", "127.0.0.1"])
         assert.equal(await ask(host), 421, host);
+      seen.length = 0;
+      for (const path of ["/api/events", "/api/events/poll", "/healthz"]) {
+        for (const method of ["GET", "HEAD", "POST"]) {
+          const { text } = await raw(
+            `${method} ${path} HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+          );
+          assert.match(text, /^HTTP\/1\.1 421 /, `${method} ${path}`);
+        }
+      }
+      assert.deepEqual(seen, [], "none of these reached a replica");
       const { text } = await raw(
         "GET http://api.example.org/api/x HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n",
       );
@@ -277,7 +343,7 @@ describe("the edge", function () {
       await call(`${edge.http}/api/x`, { headers: { ...claims, "x-forwarded-proto": "https" } });
       assert.equal(last()["x-forwarded-for"], "203.0.113.9");
       assert.equal(last()["x-forwarded-proto"], "https");
-      assert.equal(edge.log().at(-1)?.["address"], "203.0.113.9");
+      await eventually("its line", 10, () => edge.log().at(-1)?.["address"] === "203.0.113.9");
       await edge.configure({ realIp: { from: ["192.0.2.0/24"], header: "CF-Connecting-IP" } });
       await call(`${edge.http}/api/x`, { headers: { ...claims, "x-forwarded-proto": "https" } });
       assert.notEqual(last()["x-forwarded-for"], "203.0.113.9");
@@ -399,6 +465,15 @@ describe("the edge", function () {
       } finally {
         session.destroy();
       }
+    });
+
+    it("connections, and not the open files that the engine gives a process", () => {
+      const limits = edge.exec(
+        `for p in /proc/[0-9]*; do
+          grep -qs "^PPid:.$(cat /tmp/nginx.pid)$" $p/status && grep 'Max open files' $p/limits; done; true`,
+      );
+      const workers = limits.split("\n").map((line) => Number(/files +(\d+)/.exec(line)?.[1]));
+      assert.ok(workers.length >= 2 && workers.every((files) => files === 16_384), limits);
     });
 
     it("the body, the headers and the path", async () => {
@@ -585,9 +660,8 @@ describe("the edge", function () {
       assert.deepEqual([ended.status, /^retry: \d+\n\n$/.test(ended.text)], [200, true]);
       assert.equal((await call(`${edge.http}/healthz`)).status, 200);
       assert.ok(seen.every(({ line }) => line === "GET /healthz"));
-      assert.equal(
-        edge.log().filter(({ method, path }) => method === "POST" && path === "/api/x").length > 0,
-        true,
+      await eventually("the line of the POST", 10, () =>
+        edge.log().some(({ method, path }) => method === "POST" && path === "/api/x"),
       );
       await edge.configure({ hosts: [] });
       assert.equal((await call(`${edge.http}/api/x`)).status, 503, "outlives a reload");

@@ -1,8 +1,13 @@
-/** One address publishes all it can to a stack with defaults: nothing is killed, and the stack can restart with it. */
+/**
+ * One address publishes all it can to a stack with defaults, and holds streams that it does not read: nothing is killed, and
+ * the stack can restart with it.
+ */
 import { strict as assert } from "node:assert";
 import { Agent, request as httpRequest } from "node:http";
+import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { follow, type Follower } from "../support/follower.ts";
 import { call, eventually } from "../support/http.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
 
@@ -28,44 +33,46 @@ describe("a stack that one address fills with the largest events", function () {
   let stack: TestStack;
   const acknowledged: string[] = [];
 
+  /** Posts one event. Status 0 means that there was no answer. */
+  const post = (agent: Agent, data: string): Promise<{ status: number; id?: string; retryAfter?: number }> =>
+    new Promise((resolve) => {
+      const request = httpRequest(
+        `${stack.http}/api/events`,
+        { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } },
+        (response) => {
+          let text = "";
+          response.setEncoding("utf8").on("data", (part: string) => (text += part));
+          response.on("error", () => resolve({ status: 0 }));
+          response.on("end", () => {
+            const status = response.statusCode ?? 0;
+            const retryAfter = Number(response.headers["retry-after"]);
+            resolve(
+              status === 201
+                ? { status, id: (JSON.parse(text) as { id: string }).id }
+                : { status, retryAfter },
+            );
+          });
+        },
+      );
+      request.on("timeout", () => request.destroy(new Error("no answer")));
+      request.on("error", () => resolve({ status: 0 }));
+      request.end(JSON.stringify({ type: "flood", data }));
+    });
+
   /** Posts on this many connections; each posts its next event after an answer. @returns the answers by status. */
   async function flood(bytes: number): Promise<Map<number, number>> {
     const agent = new Agent({ keepAlive: true, maxSockets: connections });
-    const body = JSON.stringify({ type: "flood", data: "x".repeat(bytes - 2) });
+    const data = "x".repeat(bytes - 2);
     const answers = new Map<number, number>();
     const end = performance.now() + seconds * 1000;
     // A slow machine needs longer to fill and trim the log.
     const enough = acknowledged.length + (48 * 1024 * 1024) / bytes;
     const isOver = (): boolean =>
       performance.now() > end && (acknowledged.length > enough || performance.now() > end + 120_000);
-    const one = (): Promise<{ status: number; id?: string; retryAfter?: number }> =>
-      new Promise((resolve) => {
-        const request = httpRequest(
-          `${stack.http}/api/events`,
-          { method: "POST", agent, timeout: 15_000, headers: { "content-type": "application/json" } },
-          (response) => {
-            let text = "";
-            response.setEncoding("utf8").on("data", (part: string) => (text += part));
-            response.on("error", () => resolve({ status: 0 }));
-            response.on("end", () => {
-              const status = response.statusCode ?? 0;
-              const retryAfter = Number(response.headers["retry-after"]);
-              resolve(
-                status === 201
-                  ? { status, id: (JSON.parse(text) as { id: string }).id }
-                  : { status, retryAfter },
-              );
-            });
-          },
-        );
-        request.on("timeout", () => request.destroy(new Error("no answer")));
-        request.on("error", () => resolve({ status: 0 }));
-        request.end(body);
-      });
     await Promise.all(
       Array.from({ length: connections }, async () => {
         while (!isOver()) {
-          const { status, id, retryAfter } = await one();
+          const { status, id, retryAfter } = await post(agent, data);
           answers.set(status, (answers.get(status) ?? 0) + 1);
           if (id) acknowledged.push(id);
           else await sleep(retryAfter ? 100 : 500);
@@ -134,6 +141,53 @@ describe("a stack that one address fills with the largest events", function () {
   after(async () => {
     await stack?.remove();
     removeCheckout(checkout);
+  });
+
+  describe("and whose streams have a filter of their own each, some of them unread", () => {
+    const events = 300;
+    const readers: Follower[] = [];
+    const deaf: Socket[] = [];
+    after(() => {
+      for (const reader of readers) reader.close();
+      for (const socket of deaf) socket.destroy();
+    });
+
+    /** A stream that is asked for and never read. */
+    const openDeaf = (n: number): Promise<Socket> =>
+      new Promise((resolve, reject) => {
+        const socket = connect(stack.httpPort, "127.0.0.1");
+        socket.on("error", reject);
+        socket.once("readable", () => resolve(socket));
+        socket.write(`GET /api/events?topics=public.*,public.deaf${n} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+      });
+
+    it("survives a burst of large events; readers get each of them once", async () => {
+      for (let n = 0; n < 40; n++) deaf.push(await openDeaf(n));
+      for (let n = 0; n < 60; n++)
+        readers.push(follow(`${stack.http}/api/events?topics=public.*,public.r${n}`));
+      await eventually("all follow", 30, () => readers.every(({ isLive }) => isLive));
+      const agent = new Agent({ keepAlive: true, maxSockets: 40 });
+      const posted: string[] = [];
+      await Promise.all(
+        Array.from({ length: 40 }, async () => {
+          while (posted.length < events) {
+            const { status, id, retryAfter } = await post(agent, "x".repeat(30_000));
+            if (id) posted.push(id);
+            else await sleep(retryAfter ? 100 : 500);
+            assert.ok([201, 429, 503].includes(status), `answered ${status}`);
+          }
+        }),
+      );
+      agent.destroy();
+      await eventually("every reader has all that was acknowledged", 120, () =>
+        readers.every(({ ids }) => {
+          const seen = new Set(ids);
+          return posted.every((id) => seen.has(id));
+        }),
+      );
+      assert.deepEqual(await lives(), unhurt);
+      for (const { ids } of readers) assert.equal(new Set(ids).size, ids.length, "nothing twice");
+    });
   });
 
   // The data of an event may be 32 KiB.

@@ -1,9 +1,11 @@
 /** A real stack on the real engine, from its creation to its removal, as its operator sees it. */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerInspectInfo } from "dockerode";
+import { recordedEngine } from "../../ops/stack/identity.ts";
+import type { State } from "../../ops/stack/state.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually, openSse } from "../support/http.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
@@ -53,7 +55,8 @@ describe("a stack", function () {
     stack = await createStack(checkout);
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
-    assert.ok(output.includes(stack.http) && output.includes(stack.https), output);
+    const urls = [...output.matchAll(/^ {2}(https?:\/\/\S+)$/gm)].map(([, url]) => url);
+    assert.deepEqual(urls, [`${stack.http}/`, stack.http, stack.https], "the page first");
     for (const name of await stack.containers())
       inspected.set(name, await docker.getContainer(name).inspect());
   });
@@ -70,6 +73,26 @@ describe("a stack", function () {
     JSON.parse(stdout);
   });
 
+  it("serves its page where a newcomer looks first, in dev without anything else to set up", async () => {
+    const page = await call(`${stack.http}/`);
+    assert.equal(page.status, 200, page.text);
+    assert.match(String(page.headers["content-type"]), /^text\/html/);
+    assert.match(String(page.headers["content-security-policy"]), /script-src 'self'.*connect-src 'self'/);
+    assert.equal(page.text, readFileSync(join(checkout, "frontend/index.html"), "utf8"));
+    const config = JSON.parse((await call(`${stack.http}/runtime-config.json`)).text) as Record<
+      string,
+      string
+    >;
+    const { text: version } = await call(`${stack.http}/js/version.js`);
+    assert.deepEqual(config, {
+      stack: stack.name,
+      apiBaseUrl: "/",
+      pageVersion: /"(\w+)"/.exec(version)?.[1],
+    });
+    const chart = await call(`${stack.http}/vendor/uplot.js`);
+    assert.match(String(chart.headers["content-type"]), /^text\/javascript/);
+  });
+
   it("keeps its data volumes even when Pulumi drops them, which policies cannot see", () => {
     const file = join(checkout, ".state", ".pulumi", "stacks", "omniai", `${stack.name}.json`);
     const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
@@ -78,7 +101,7 @@ describe("a stack", function () {
     const data = checkpoint.latest.resources.filter(
       ({ type, urn }) => type === "docker:index/volume:Volume" && urn.endsWith("-data"),
     );
-    assert.equal(data.length, 2);
+    assert.equal(data.length, 3);
     for (const { urn, retainOnDelete } of data) assert.equal(retainOnDelete, true, urn);
   });
 
@@ -451,6 +474,9 @@ describe("a stack", function () {
     assert.doesNotMatch(readFileSync(join(checkout, `Pulumi.${stack.name}.yaml`), "utf8"), /encryptionsalt/);
   });
 
+  /** The id of an event; another comes after it. */
+  let seen = "";
+
   describe("taken down", () => {
     it("keeps its data and says so, and has them when it is brought up again", async () => {
       const post = async (n: number): Promise<string> => {
@@ -461,7 +487,7 @@ describe("a stack", function () {
         assert.equal(answer.status, 201);
         return (JSON.parse(answer.text) as { id: string }).id;
       };
-      const seen = await post(1);
+      seen = await post(1);
       await post(2);
       sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
       const down = await stack.run("down", "--yes");
@@ -470,9 +496,7 @@ describe("a stack", function () {
       assert.deepEqual(await stack.containers(), []);
       const up = await stack.run("up", "--yes");
       assert.equal(up.code, 0, up.output);
-      inspected.clear();
-      for (const name of await stack.containers())
-        inspected.set(name, await docker.getContainer(name).inspect());
+      await inspectAll();
       assert.equal(sql("SELECT n FROM kept"), "42");
       const resumed = openSse(`${stack.http}/api/events`, seen);
       try {
@@ -485,6 +509,102 @@ describe("a stack", function () {
         resumed.close();
       }
     });
+  });
+
+  const inspectAll = async (): Promise<void> => {
+    inspected.clear();
+    for (const name of await stack.containers())
+      inspected.set(name, await docker.getContainer(name).inspect());
+  };
+
+  describe("that has lost the volume of its database", () => {
+    const volume = () => `omniai-${stack.name}-postgres-data`;
+    const volumes = async (): Promise<string[]> => {
+      const filters = JSON.stringify({ label: [`io.omniai.stack=${stack.name}`] });
+      return ((await docker.listVolumes({ filters })).Volumes ?? []).map(({ Name }) => Name).sort();
+    };
+
+    it("stays as it is until its operator decides", async () => {
+      await docker.getContainer(one("postgres").name).remove({ force: true });
+      await docker.getVolume(volume()).remove();
+      // The changes that failed are recorded, in another volume each time.
+      const lasting = (names: readonly string[]) => names.filter((name) => !name.includes("-changes-"));
+      const left = [await stack.containers(), lasting(await volumes())];
+      for (const [command = "", ...args] of [["up", "--yes"], ["preview"], ["restart"]]) {
+        const { code, output } = await stack.run(command, ...args);
+        assert.equal(code, 1, output);
+        assert.match(
+          output,
+          /The data of postgres in stack .*, begun .* is lost: volume .* is not on the engine/,
+        );
+        assert.match(output, /deployed well last, .* by .*@/);
+        assert.ok(output.includes(`npm run up -- --accept-empty postgres --stack ${stack.name}`), output);
+      }
+      const { code, output } = await stack.run("up", "--yes", "--accept-empty", "redis");
+      assert.equal(code, 1, output);
+      assert.deepEqual([await stack.containers(), lasting(await volumes())], left);
+    });
+
+    it("begins anew where that was asked for, with all that its service needs, and keeps the rest", async () => {
+      const replicas = await stack.containers("backend");
+      const { code, output } = await stack.run("up", "--yes", "--accept-empty", "postgres");
+      assert.equal(code, 0, output);
+      await inspectAll();
+      assert.equal(
+        sql("SELECT to_regclass('kept') IS NULL, to_regclass('client_reports') IS NOT NULL"),
+        "t|t",
+      );
+      assert.deepEqual(
+        await stack.containers("backend"),
+        replicas,
+        "the replicas connect again by themselves",
+      );
+      await eventually("readiness", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);
+      const resumed = openSse(`${stack.http}/api/events`, seen);
+      try {
+        await eventually("what Redis has kept", 15, () =>
+          resumed.events.some(({ event }) => event === "kept"),
+        );
+      } finally {
+        resumed.close();
+      }
+    });
+  });
+
+  describe("whose state is lost", () => {
+    it("is adopted as it runs, with its data, its passwords and its history", async () => {
+      sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept VALUES (43)");
+      const ids = () => [...inspected.values()].map(({ Id }) => Id).sort();
+      const before = ids();
+      rmSync(join(checkout, ".state"), { recursive: true });
+      const refused = await stack.run("up", "--yes");
+      assert.equal(refused.code, 1, refused.output);
+      assert.match(refused.output, /npm run adopt/);
+      const adopted = await stack.run("adopt");
+      assert.equal(adopted.code, 0, adopted.output);
+      const file = join(checkout, ".state/.pulumi/stacks/omniai", `${stack.name}.json`);
+      const { checkpoint } = JSON.parse(readFileSync(file, "utf8")) as { checkpoint: { latest: State } };
+      const { ID: engine } = (await docker.info()) as { ID: string };
+      assert.equal(
+        recordedEngine(checkpoint.latest, stack.name)?.id,
+        engine,
+        "the stack knows its engine again",
+      );
+      const up = await stack.run("up", "--yes");
+      assert.equal(up.code, 0, up.output);
+      await inspectAll();
+      assert.deepEqual(ids(), before, `no container was replaced\n${up.output}`);
+      assert.equal(sql("SELECT n FROM kept"), "43");
+      const { code, output } = await stack.run("drift");
+      assert.equal(code, 0, output);
+      const changes = JSON.parse((await stack.run("history", "--json")).stdout) as { action: string }[];
+      assert.deepEqual([changes[0]?.action, changes.at(-1)?.action], ["up", "up"]);
+      assert.ok(
+        changes.some(({ action }) => action === "down"),
+        "what was done with the state that is lost",
+      );
+      // A whole life of the stack in one test.
+    }).timeout(600_000);
 
     it("with --delete-data, leaves nothing", async () => {
       const { code, output } = await stack.run("down", "--delete-data", "--yes");

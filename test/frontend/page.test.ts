@@ -2,7 +2,9 @@
 import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { post, startInstance, type Instance } from "../../service/test/support/instance.ts";
-import { launchBrowser } from "./support/browser.ts";
+import { isAccessible } from "./support/axe.ts";
+import { Backend } from "./support/backend.ts";
+import { sharedBrowser, visit } from "./support/browser.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
 
 describe("the page", () => {
@@ -13,22 +15,20 @@ describe("the page", () => {
   let service: Instance;
   let errors: string[];
 
-  /** Uses the same address every time, as a service behind an edge does. */
-  const start = (port = 0): Promise<Instance> =>
-    startInstance({ OMNIAI_CORS_ORIGINS: site.origin, OMNIAI_PORT: String(port) });
+  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
 
   before(async () => {
-    [browser, site] = await Promise.all([launchBrowser(), servePage()]);
-    service = await start();
+    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
   });
   after(async () => {
-    await browser.close();
-    await service.stop();
+    await backend.stop();
     await site.close();
   });
   beforeEach(async () => {
-    site.configure({ stack: "test", apiBaseUrl: service.url, heartbeatSeconds: 0.5 });
-    context = await browser.newContext();
+    service = await backend.ready();
+    site.configure({ stack: "test", apiBaseUrl: service.url });
+    // Requests that a worker makes cannot be watched; shell.test.ts has it.
+    context = await browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
     errors = [];
     page.on("pageerror", (error) => errors.push(error.message));
@@ -39,7 +39,7 @@ describe("the page", () => {
   });
 
   const open = async (): Promise<void> => {
-    await page.goto(site.origin);
+    await visit(page, site.origin);
     await isConnected("Live");
   };
   const isConnected = (text: string, is = true): Promise<void> =>
@@ -59,8 +59,6 @@ describe("the page", () => {
     await open();
     await page.getByText("All is well.").waitFor();
     assert.equal(await page.locator("#stack").textContent(), "test");
-    await page.locator("#database", { hasText: "Good" }).waitFor();
-    await page.locator("#redis", { hasText: "Good" }).waitFor();
     const { id } = await post(service, { type: "hello", data: { text: "<img src=x onerror=alert(1)>" } });
     await sees([id]);
     // The text is shown as it is, never as markup.
@@ -83,19 +81,29 @@ describe("the page", () => {
     await open();
     const { id: first } = await post(service, { type: "before", data: 1 });
     await sees([first]);
-    const { port } = service;
-    await service.stop();
+    await backend.stop();
     await page.getByText(/The service cannot be reached\. Trying again in \d+ s/).waitFor();
     assert.notEqual(await page.locator("#connection").getAttribute("data-state"), "live");
     // Other clients are connected while the page is not.
     const other = await startInstance();
     const missed = await Promise.all([2, 3, 4].map((n) => post(other, { type: "meanwhile", data: n })));
     await other.stop();
-    service = await start(port);
+    await backend.ready();
     await isConnected("Live");
     await page.getByText(/Back after .*: 3 caught up, nothing was missed/).waitFor();
     const ids = missed.map(({ id }) => id).sort(byLogOrder);
     await sees([first, ...ids]);
+  });
+
+  it("loads anew by itself when a file of it did not arrive", async () => {
+    const lost = ["js/view.js", "app.js", "style.css"];
+    await page.route(/\/(js\/view\.js|app\.js|style\.css)$/, (route) => {
+      const at = lost.findIndex((file) => route.request().url().endsWith(file));
+      return at < 0 ? route.continue() : (lost.splice(at, 1), route.abort("connectionreset"));
+    });
+    await open();
+    await page.getByText("All is well.").waitFor();
+    assert.deepEqual(lost, []);
   });
 
   it("continues where it was after a reload", async () => {
@@ -105,7 +113,7 @@ describe("the page", () => {
     // The page is elsewhere meanwhile, so it does not see the event arrive.
     await page.goto("about:blank");
     const { id: unseen } = await post(service, { type: "unseen", data: 2 });
-    await page.goto(site.origin);
+    await visit(page, site.origin);
     await sees([unseen]);
   });
 
@@ -125,7 +133,7 @@ describe("the page", () => {
     // Random waits take their longest value: polling must not be delayed until streaming is tried again.
     await page.addInitScript("Math.random = () => 0.999");
     await page.route(/\/api\/events(\?|$)/, (route) => route.abort());
-    await page.goto(site.origin);
+    await visit(page, site.origin);
     await isConnected("Live, by polling");
     const { id: first } = await post(service, { type: "polled", data: 1 });
     await sees([first]);
@@ -141,7 +149,7 @@ describe("the page", () => {
   it("works only from its own origin", async () => {
     const other = await servePage();
     other.configure({ stack: "other", apiBaseUrl: service.url });
-    await page.goto(other.origin);
+    await visit(page, other.origin);
     await page.getByText("The service does not answer.").waitFor();
     await other.close();
   });
@@ -182,16 +190,14 @@ describe("the page", () => {
     assert.equal((await (await reported).response())?.status(), 202);
   });
 
-  it("has an accessible name for every control, and fits a phone", async () => {
-    await page.setViewportSize({ width: 360, height: 740 });
+  it("is accessible with events in it, and with the news of an outage", async () => {
     await open();
-    const unnamed = await ask(`[...document.querySelectorAll("button, input")].filter((element) => {
-      const label = element.closest("label") ?? element;
-      return label.textContent.trim() === "";
-    }).length`);
-    assert.equal(unnamed, 0);
-    const overflow = await ask("document.documentElement.scrollWidth - innerWidth");
-    assert.equal(overflow, 0);
+    const { id } = await post(service, { type: "hello", data: { text: "a text" } });
+    await sees([id]);
+    await isAccessible(page, "with an event");
+    await context.setOffline(true);
+    await page.getByText("This device is offline. Events come when it is back.").waitFor();
+    await isAccessible(page, "offline");
   });
 });
 

@@ -4,8 +4,9 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { User } from "../../service/src/auth/stores/users.ts";
 import { addUser, bearer, loginTokens, PASSWORD, startAuth } from "../../service/test/support/auth.ts";
 import { runEntry } from "../../service/test/support/entry.ts";
-import { post, type Instance } from "../../service/test/support/instance.ts";
-import { launchBrowser } from "./support/browser.ts";
+import { eventually, post, type Instance } from "../../service/test/support/instance.ts";
+import { isAccessible } from "./support/axe.ts";
+import { sharedBrowser, visit } from "./support/browser.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
 
 describe("signing in on the page", () => {
@@ -17,21 +18,20 @@ describe("signing in on the page", () => {
   let user: User;
 
   before(async () => {
-    [browser, site] = await Promise.all([launchBrowser(), servePage()]);
+    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
     // Mode "both": if the browser keeps no cross-site cookie over plain HTTP, the page continues with tokens.
-    service = await startAuth("both", { OMNIAI_CORS_ORIGINS: site.origin });
-    site.configure({ stack: "test", apiBaseUrl: service.url, heartbeatSeconds: 0.5 });
+    service = await startAuth("both", { OMNIAI_STACK: "test", OMNIAI_CORS_ORIGINS: site.origin });
+    site.configure({ stack: "test", apiBaseUrl: service.url });
     user = await addUser();
   });
   after(async () => {
-    await browser.close();
     await service.stop();
     await site.close();
   });
   beforeEach(async () => {
-    context = await browser.newContext();
+    context = await browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
-    await page.goto(site.origin);
+    await visit(page, site.origin);
   });
   afterEach(() => context.close());
 
@@ -52,9 +52,23 @@ describe("signing in on the page", () => {
 
   it("is required before anything can be sent; public events are shown without it", async () => {
     await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await isAccessible(page, "with the form to sign in");
     assert.equal(await page.locator("#send").isVisible(), false);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await page.getByText("All is well.").waitFor();
+  });
+
+  it("is offered also when the first question of who is there got no answer", async () => {
+    await context.close();
+    context = await browser.newContext({ serviceWorkers: "block" });
+    page = await context.newPage();
+    let isFirst = true;
+    await page.route("**/api/auth/check", (route) =>
+      isFirst ? ((isFirst = false), route.abort()) : route.continue(),
+    );
+    await visit(page, site.origin);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(isFirst, false);
   });
 
   it("reports a wrong password, and signs nobody in", async () => {
@@ -105,5 +119,63 @@ describe("signing in on the page", () => {
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     const { id } = await post(service, { type: "for-all", data: 3 }, bearer(accessToken));
     await event(id).waitFor();
+  });
+});
+
+describe("a login in several tabs", () => {
+  let browser: Browser;
+  let site: PageServer;
+  let service: Instance;
+
+  before(async () => {
+    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
+    service = await startAuth("token", {
+      OMNIAI_STACK: "test",
+      OMNIAI_CORS_ORIGINS: site.origin,
+      OMNIAI_ACCESS_SECONDS: "3",
+    });
+    site.configure({ stack: "test", apiBaseUrl: service.url });
+  });
+  after(async () => {
+    await service.stop();
+    await site.close();
+  });
+
+  it("is one: in each of them, renewed before it ends by one at a time, ended in all", async () => {
+    const user = await addUser();
+    const context = await browser.newContext({ serviceWorkers: "block" });
+    const refreshes: number[] = [];
+    let refused = 0;
+    context.on("response", (response) => {
+      if (response.url().endsWith("/api/auth/refresh")) refreshes.push(response.status());
+      else if (response.status() === 401) refused += 1;
+    });
+    const tabs = [await context.newPage(), await context.newPage(), await context.newPage()];
+    for (const tab of tabs) await visit(tab, site.origin);
+    const [first] = tabs;
+    assert.ok(first);
+    await first.getByLabel("User name").fill(user.name);
+    await first.getByLabel("Password").fill(PASSWORD);
+    await first.getByRole("button", { name: "Sign in" }).click();
+    for (const tab of tabs) await tab.locator("#account-name", { hasText: user.name }).waitFor();
+    const late = await context.newPage();
+    await visit(late, site.origin);
+    await late.locator("#account-name", { hasText: user.name }).waitFor();
+    const begun = performance.now();
+    await eventually("renewed three times", () => refreshes.length >= 3, 20_000);
+    const lives = (performance.now() - begun) / 1500;
+    assert.ok(
+      refreshes.length <= lives + 2,
+      `${refreshes.length} renewals in ${lives} half lives: each tab renews`,
+    );
+    assert.deepEqual([...new Set(refreshes)], [200], "a refresh token is never used twice");
+    for (const tab of [...tabs, late]) {
+      await tab.getByRole("button", { name: "Send" }).click();
+      await tab.getByText(/^On disk as /).waitFor();
+    }
+    assert.equal(refused, 0, "no request met an ended token");
+    await late.getByRole("button", { name: "Sign out" }).click();
+    for (const tab of tabs) await tab.getByRole("button", { name: "Sign in" }).waitFor();
+    await context.close();
   });
 });

@@ -4,14 +4,17 @@
  */
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createContext, inspectToolchain } from "../../tools/find/index.ts";
+import { pulumiPart } from "../../tools/find/pulumi/cli.ts";
+import { languagePart } from "../../tools/find/pulumi/language.ts";
 import { PLUGIN_PARTS } from "../../tools/find/pulumi/plugin.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
+import { plainPulumi, plainUp, type PlainResult } from "../support/plain-pulumi.ts";
 import { createStack, docker, type CommandResult, type TestStack } from "../support/stack.ts";
 
 const RATE = 30;
@@ -22,7 +25,7 @@ const unchanged = ({ code, output }: CommandResult): void => {
   assert.match(output, /\d+ unchanged/);
   assert.doesNotMatch(output, /\d+ (created|updated|replaced|deleted)/);
 };
-const good = ({ code, output }: CommandResult): void => assert.equal(code, 0, output);
+const good = ({ code, output }: Pick<PlainResult, "code" | "output">): void => assert.equal(code, 0, output);
 
 describe("with the official plugins, a stack", function () {
   this.timeout(900_000);
@@ -31,13 +34,13 @@ describe("with the official plugins, a stack", function () {
   let emptyHome: string;
 
   before(async function () {
-    const parts = new Set(PLUGIN_PARTS.map(({ name }) => name));
+    const parts = new Set([pulumiPart, languagePart, ...PLUGIN_PARTS].map(({ name }) => name));
     const found = (await inspectToolchain(createContext())).filter(({ name }) => parts.has(name));
     const isOfficial = (way: string): boolean => way === "downloaded" || way === "path";
     for (const { name, way, version, location } of found) {
       const line = isOfficial(way)
         ? `official ${name} ${version ?? "of a version that it does not say"} (${location ?? way})`
-        : `NOT OFFICIAL: ${name} is ${way === "built" ? "the stand-in that was built here" : way}; put the official one into PULUMI_HOME/plugins or on PATH`;
+        : `NOT OFFICIAL: ${name} ${version ?? ""} is ${way === "built" ? "built here" : way}; put the official one into PULUMI_HOME/plugins or on PATH`;
       console.log(`  ${line}`);
     }
     if (!found.some(({ name, way }) => name === "pulumi-resource-docker" && isOfficial(way))) {
@@ -68,6 +71,45 @@ describe("with the official plugins, a stack", function () {
   it("comes up again with nothing to change", async () => unchanged(await stack.run("up", "--yes")));
 
   it("has no drift", async () => good(await stack.run("drift")));
+
+  it("is previewed where nothing reaches its engine: the preview job needs no key to the host", async () => {
+    const elsewhere = "ssh://deploy@nobody.invalid";
+    const state = mkdtempSync(join(tmpdir(), "omniai-preview-"));
+    try {
+      const exported = await plainPulumi(stack, ["stack", "export"]);
+      good(exported);
+      const engine = process.env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
+      assert.ok(exported.stdout.includes(engine), "the state names its engine");
+      writeFileSync(join(state, "state.json"), exported.stdout.replaceAll(engine, elsewhere));
+      stack.configure({ dockerHost: elsewhere });
+      good(await plainPulumi(stack, ["stack", "select", "--create"], state));
+      good(await plainPulumi(stack, ["stack", "import", "--file", join(state, "state.json")], state));
+      good(await plainPulumi(stack, ["preview", "--expect-no-changes"], state));
+    } finally {
+      stack.configure({ dockerHost: "" });
+      rmSync(state, { recursive: true, force: true });
+    }
+  });
+
+  it("keeps what serves when a version never gets healthy, whatever a plain CLI does to its mark", async () => {
+    const main = join(checkout, "service/src/main.ts");
+    const [before, text] = [await stack.containers("backend"), readFileSync(main, "utf8")];
+    writeFileSync(main, "setInterval(() => undefined, 1000);\n");
+    assert.notEqual((await stack.run("up", "--yes")).code, 0);
+    for (const flags of [["--refresh"], []]) {
+      const { code, output } = await plainUp(stack, ...flags);
+      assert.notEqual(code, 0, output);
+      assert.match(output, /is not healthy/);
+    }
+    const now = await stack.containers("backend");
+    assert.ok(
+      before.every((name) => now.includes(name)),
+      now.join(" "),
+    );
+    writeFileSync(main, text);
+    await served(() => stack.run("up", "--yes"));
+    assert.equal((await stack.containers("backend")).length, 2, "nothing is left behind");
+  });
 
   it("deploys a changed service, and rolls back to the previous one", async () => {
     const first = await build();

@@ -9,10 +9,10 @@ import { join } from "node:path";
 import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
-import { EDGE_FOLDER } from "../../infra/components/edge/switch.ts";
+import { EDGE_FOLDER, PAGE_FOLDER } from "../../infra/components/edge/switch.ts";
 import { readSettings } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
-import { freePort } from "./stack.ts";
+import { freePort } from "../../tools/host/free-port.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
@@ -23,12 +23,20 @@ export interface TestEdge {
   /** The folder that the edge uses as its volume. */
   readonly folder: string;
   readonly container: string;
+  /** Runs a shell script within its container. @returns what it prints */
+  exec(script: string): string;
   /** Renders the configuration anew with these changes, and loads it. */
   configure(changes?: Partial<EdgeConfig>): Promise<void>;
   /** The lines of the access log so far. */
   log(): Record<string, unknown>[];
   remove(): void;
 }
+
+/** What it serves at `/` when it is given a policy for a page. */
+export const testPage = {
+  "index.html": "<!doctype html><title>page</title>",
+  "js/a.js": "export {};",
+} as const;
 
 /** Limits that no test reaches by accident. A test lowers the ones that it is about. */
 const wide = { connections: 5000, requestRate: 5000, streams: 5000, streamRate: 1000 };
@@ -98,6 +106,11 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
           release,
         }),
       );
+      if (changes.pagePolicy !== undefined) {
+        mkdirSync(join(target, PAGE_FOLDER, "js"), { recursive: true });
+        for (const [path, content] of Object.entries(testPage))
+          writeFileSync(join(target, PAGE_FOLDER, path), content);
+      }
       symlinkSync(`releases/${release}`, join(folder, "next"));
       renameSync(join(folder, "next"), join(folder, "current"));
       return release;
@@ -113,6 +126,8 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
     docker(
       ...["run", "-d", "--name", name, "--network", networks[0] ?? "", "--user", "101:101"],
       ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],
+      // As engines of today start a process: few open files, unless it asks for more.
+      ...["--ulimit", "nofile=1024:16384"],
       ...["--tmpfs", "/tmp", "-v", `${folder}:${EDGE_FOLDER}:ro`],
       ...["-p", `127.0.0.1:${httpPort}:${HTTP_PORT}`, "-p", `127.0.0.1:${httpsPort}:${HTTPS_PORT}`],
       ...["--entrypoint", "nginx", image, "-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
@@ -125,6 +140,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       httpPort,
       folder,
       container: name,
+      exec: (script) => docker("exec", name, "sh", "-c", script),
       configure: async (changes = {}) => {
         if (JSON.stringify(changes) === current) return;
         current = JSON.stringify(changes);

@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import Docker from "dockerode";
+import { freePort } from "../../tools/host/free-port.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -19,6 +19,8 @@ export interface CommandResult {
 export interface RunningCommand {
   readonly pid: number;
   readonly done: Promise<CommandResult>;
+  /** What it has said so far. */
+  output(): string;
   /** Waits until the output so far matches. @throws Error when the command ends first. */
   until(pattern: RegExp): Promise<void>;
   /** Sends a signal to the command alone, as `kill` does. */
@@ -52,25 +54,23 @@ export async function programOf(container: string): Promise<number> {
   return Number(execFileSync("pgrep", ["-P", String(State.Pid), "-o"], { encoding: "utf8" }).trim());
 }
 
-/** A port that is free on the loopback now. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
+export const startCommand = (checkout: string, command: string, ...args: string[]): RunningCommand =>
+  startCommandIn({ ...process.env, NO_COLOR: "1" }, checkout, command, ...args);
 
-export function startCommand(checkout: string, command: string, ...args: string[]): RunningCommand {
+/** The same, in an environment of its own. */
+export function startCommandIn(
+  env: NodeJS.ProcessEnv,
+  checkout: string,
+  command: string,
+  ...args: string[]
+): RunningCommand {
   const started = performance.now();
   const child = spawn(process.execPath, [join(checkout, "ops/cli.ts"), command, ...args], {
     cwd: checkout,
     // Its own Ctrl-C must not reach the tests.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1" },
+    env,
   });
   let [stdout, stderr, output] = ["", "", ""];
   const listeners = new Set<() => void>();
@@ -98,6 +98,7 @@ export function startCommand(checkout: string, command: string, ...args: string[
   return {
     pid: child.pid ?? 0,
     done,
+    output: () => output,
     until: (pattern) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
@@ -147,14 +148,14 @@ export async function createStack(
       return found.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).sort();
     },
     async remove() {
-      await start("down", "--delete-data", "--yes").done;
+      await start("down", "--delete-data", "--delete-backups", "--yes").done;
       await sweep(name);
     },
   };
 }
 
 /** Removes what a failed test may have left on the engine. */
-async function sweep(stack: string): Promise<void> {
+export async function sweep(stack: string): Promise<void> {
   const filters = { label: [`io.omniai.stack=${stack}`] };
   for (const { Id } of await docker.listContainers({ all: true, filters })) {
     await docker.getContainer(Id).remove({ force: true, v: true });

@@ -43,6 +43,12 @@ const allParts: ToolchainParts = {
   others: [nodePart, enginePart],
 };
 
+/**
+ * For a stack whose engine is behind SSH: nothing is looked for, started or installed here in its place. Once there is a
+ * way to it, it is judged like any other (`enginePart`).
+ */
+export const partsWithoutEngine: ToolchainParts = { ...allParts, others: [nodePart] };
+
 /** Looks at every part, and changes nothing. */
 export async function inspectToolchain(context: ToolchainContext, parts = allParts): Promise<PartStatus[]> {
   return await Promise.all([...parts.others, ...parts.pulumi].map((part) => part.inspect(context)));

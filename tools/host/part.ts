@@ -41,6 +41,8 @@ export interface ToolchainContext {
   readonly cacheDir: string;
   /** False with `--no-install`: a missing part is then an error that says what to install. */
   readonly install: boolean;
+  /** False for a run that brings next to nothing to the engine: a full disk is then no reason to refuse it. Default: true. */
+  readonly fillsDisk?: boolean;
   readonly report: Reporter;
   readonly env: NodeJS.ProcessEnv;
 }

@@ -53,7 +53,7 @@ async function runAll(chosen: readonly Suite[], env: NodeJS.ProcessEnv): Promise
       write(`\n── ${suite.name} ──\n`);
       const result = await runSuite(
         suite,
-        suite.needs === "nothing" ? { ...process.env, ...noEngine } : env,
+        suite.needs.length === 0 ? { ...process.env, ...noEngine } : env,
         folder,
         write,
       );
@@ -110,7 +110,7 @@ const STARTED = performance.now();
 let results: SuiteResult[] = [];
 const FAILURES: Failure[] = [];
 try {
-  const needs = new Set(CHOSEN.map(({ needs }) => needs));
+  const needs = new Set(CHOSEN.flatMap(({ needs }) => needs));
   results = await runAll(CHOSEN, await prepare(needs, !OPTIONS.includes("--no-install")));
   keep(results);
 } catch (error) {

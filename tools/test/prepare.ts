@@ -5,7 +5,7 @@ import { chromiumPart } from "../find/chromium.ts";
 import { enginePart, resolveDockerHost } from "../find/engine/index.ts";
 import { ensureImages } from "../find/images/index.ts";
 import { createContext, ensureToolchain } from "../find/index.ts";
-import type { Suite } from "./suites.ts";
+import type { Need } from "./suites.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 
@@ -14,16 +14,13 @@ const REPOSITORY = join(import.meta.dirname, "../..");
  * @param install false refuses to install anything, and says what is missing.
  * @returns the environment that the suites run in.
  */
-export async function prepare(
-  needs: ReadonlySet<Suite["needs"]>,
-  install: boolean,
-): Promise<NodeJS.ProcessEnv> {
-  if (!needs.has("engine") && !needs.has("stack") && !needs.has("browser")) return process.env;
+export async function prepare(needs: ReadonlySet<Need>, install: boolean): Promise<NodeJS.ProcessEnv> {
+  if (needs.size === 0) return process.env;
   const context = createContext({ install });
   const env = needs.has("stack") ? { ...process.env, ...(await ensureToolchain(context)).env } : process.env;
   if (!needs.has("stack")) await enginePart.ensure(context);
   const host = await resolveDockerHost(context.env);
-  await ensureImages(context, imageNames(readSettings(REPOSITORY, "dev").config), host);
+  await ensureImages(context, imageNames("dev", readSettings(REPOSITORY, "dev").config), host);
   const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
   return { ...env, ...browser, DOCKER_HOST: host };
 }

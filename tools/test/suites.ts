@@ -12,9 +12,11 @@ export interface Suite {
   readonly command: readonly string[];
   /** True where the program counts its tests through the reporter; otherwise it counts as one. */
   readonly counted: boolean;
-  /** What has to be on the machine first. A browser comes with the engine and its images. */
-  readonly needs: "nothing" | "engine" | "browser" | "stack";
+  /** What has to be on the machine first; nothing where it is empty. A browser comes with the engine and its images. */
+  readonly needs: readonly Need[];
 }
+
+export type Need = "engine" | "browser" | "stack";
 
 /** Marks, in the title of a test or of a group of tests, what needs the engine though its room's other tests do not. */
 const ENGINE_TAG = "@engine";
@@ -33,11 +35,11 @@ const cached = (name: string): string[] => [
 ];
 
 function lint(name: string, ...command: string[]): Suite {
-  return { name, group: "lint", command, counted: false, needs: "nothing" };
+  return { name, group: "lint", command, counted: false, needs: [] };
 }
 
 interface TestOptions {
-  readonly needs?: Suite["needs"];
+  readonly needs?: readonly Need[];
   readonly seconds: number;
   readonly options?: readonly string[];
 }
@@ -46,7 +48,7 @@ function tests(
   group: Suite["group"],
   name: string,
   pattern: string,
-  { needs = "nothing", seconds, options = [] }: TestOptions,
+  { needs = [], seconds, options = [] }: TestOptions,
 ): Suite {
   const reporter = ["--reporter", "tools/test/reporter.cjs", "--timeout", String(seconds * 1000)];
   return { name, group, command: ["mocha", ...reporter, ...options, pattern], counted: true, needs };
@@ -55,8 +57,13 @@ function tests(
 const WITHOUT_ENGINE = ["--grep", ENGINE_TAG, "--invert"];
 const WITH_ENGINE = ["--grep", ENGINE_TAG];
 
+/** One test may be several commands, and the machine may be busy with other things. */
 const e2e = (file: string): Suite =>
-  tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, { needs: "stack", seconds: 300 });
+  tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, {
+    needs: withBrowser.has(file) ? ["stack", "browser"] : ["stack"],
+    seconds: 600,
+  });
+const withBrowser: ReadonlySet<string> = new Set(["deploy"]);
 
 export const SUITES: readonly Suite[] = [
   // The longest first.
@@ -74,17 +81,34 @@ export const SUITES: readonly Suite[] = [
   tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: WITHOUT_ENGINE }),
   tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
 
-  tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: "stack", seconds: 120, options: WITH_ENGINE }),
+  tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: ["stack"], seconds: 120, options: WITH_ENGINE }),
   tests("whole", "tools-engine", "tools/**/*.test.ts", {
-    needs: "stack",
+    needs: ["stack"],
     seconds: 300,
     options: WITH_ENGINE,
   }),
-  tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: "engine", seconds: 60 }),
-  tests("whole", "api", "test/api/**/*.test.ts", { needs: "engine", seconds: 400 }),
-  tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: "browser", seconds: 60 }),
+  tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: ["engine"], seconds: 60 }),
+  tests("whole", "backup-room", "test/backup-room/**/*.test.ts", { needs: ["engine"], seconds: 240 }),
+  // Where vmalert-tool is neither here nor in the cache, it is built first.
+  tests("whole", "alerts", "test/alerts/**/*.test.ts", { seconds: 600 }),
+  tests("whole", "api", "test/api/**/*.test.ts", { needs: ["engine"], seconds: 400 }),
+  tests("whole", "frontend", "test/frontend/**/*.test.ts", { needs: ["browser"], seconds: 180 }),
 
-  ...["deploy", "stack", "attacks", "memory", "edge", "host", "input", "policy", "policy-command"].map(e2e),
+  ...[
+    "deploy",
+    "remote",
+    "stack",
+    "backup",
+    "offsite",
+    "monitoring",
+    "attacks",
+    "memory",
+    "edge",
+    "host",
+    "input",
+    "policy",
+    "policy-command",
+  ].map(e2e),
 
-  tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: "stack", seconds: 900 }),
+  tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: ["stack"], seconds: 900 }),
 ];

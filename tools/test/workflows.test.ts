@@ -66,7 +66,7 @@ describe("the workflows", () => {
   it("are those of the design", () => {
     assert.deepEqual(
       FILES.sort(),
-      ["ci", "deploy", "drift", "preview"].map((name) => `workflows/${name}.yml`),
+      ["ci", "deploy", "drift", "drill", "preview"].map((name) => `workflows/${name}.yml`),
     );
   });
 
@@ -172,11 +172,24 @@ describe("the workflows", () => {
     );
     assert.ok(reaching.length >= 4);
     for (const { path, env, what } of reaching) {
+      if (path === "workflows/preview.yml") continue;
       // drift.yml runs on main with the action of the last release, and an earlier one sets the variable for all steps.
       const earlier = path === "workflows/drift.yml" ? " || env.SSH_AUTH_SOCK" : "";
       const wanted = `\${{ steps.stack.outputs.ssh-auth-sock${earlier} }}`;
       assert.equal(env?.["SSH_AUTH_SOCK"], wanted, what);
     }
+  });
+
+  it("preview without a key to any host, and look for drift in environments of their own", () => {
+    const preview = read("workflows/preview.yml");
+    assert.doesNotMatch(preview, /ssh-key|SSH_KEY|SSH_AUTH_SOCK|known-hosts/);
+    assert.equal(
+      workflow("workflows/preview.yml").jobs["preview"]?.environment,
+      "${{ matrix.stack }}-preview",
+    );
+    assert.equal(workflow("workflows/drift.yml").jobs["drift"]?.environment, "${{ matrix.stack }}-drift");
+    for (const path of FILES.filter((name) => name !== "workflows/preview.yml"))
+      assert.doesNotMatch(read(path), /-preview/, `${path} takes what only a preview may have`);
   });
 
   it("preview with the policies as the program that the CLI starts", () => {
@@ -189,6 +202,15 @@ describe("the workflows", () => {
     const { mode } = statSync(join(REPOSITORY_ROOT, pack));
     assert.equal(mode & 0o111, 0o111, `${pack} can be started`);
     assert.match(readFileSync(join(REPOSITORY_ROOT, pack), "utf8"), /^#!/);
+  });
+
+  it("drill with the operator's key and the bucket alone: nothing of the host, the state or the clouds", () => {
+    const text = read("workflows/drill.yml");
+    assert.equal(workflow("workflows/drill.yml").jobs["drill"]?.environment, "${{ matrix.stack }}-drill");
+    assert.doesNotMatch(text, /PULUMI|SSH|CLOUDFLARE|PAGES_TOKEN|STATE_/);
+    const named = [...text.matchAll(/secrets\.(\w+)/g)].map(([, name]) => name).sort();
+    assert.deepEqual(named, ["OFFSITE_KEY", "OFFSITE_SECRET_KEY"]);
+    assert.match(text, /OMNIAI_OFFSITE_KEY: \$\{\{ secrets\.OFFSITE_KEY \}\}/);
   });
 
   const stepsOf = (path: string, job: string): readonly Step[] => workflow(path).jobs[job]?.steps ?? [];
@@ -350,7 +372,7 @@ describe("the workflows", () => {
   });
 
   it("preview, and look for drift in, the stacks that have a file", () => {
-    for (const path of ["workflows/preview.yml", "workflows/drift.yml"]) {
+    for (const path of ["workflows/preview.yml", "workflows/drift.yml", "workflows/drill.yml"]) {
       const stacks = /stack: \[(.*)\]/.exec(read(path))?.[1]?.split(", ") ?? [];
       assert.deepEqual(stacks, ["staging", "prod"], path);
       for (const stack of stacks) assert.ok(existsSync(join(REPOSITORY_ROOT, `Pulumi.${stack}.yaml`)), stack);

@@ -180,7 +180,7 @@ const full: Scenario<StackEnvironment> = {
           holds: JSON.stringify(await restartsOf(environment)) === JSON.stringify(before),
         },
       ],
-      notes: ["nothing tells an operator at 80 or 90 percent yet: there is no monitoring"],
+      notes: ["the stack is one of dev, without the monitoring that tells at 80 and 90 percent"],
     };
   },
   judge: (evidence) => [

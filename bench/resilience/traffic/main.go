@@ -6,6 +6,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -22,6 +23,7 @@ import (
 
 var (
 	base    = flag.String("url", "", "where the stack answers, without a path")
+	dial    = flag.String("dial", "", "host:port that is connected to in place of the URL's, which stays the name that the server is asked by")
 	rate    = flag.Float64("rate", 200, "requests per second, half GET and half POST; started on time whatever becomes of others")
 	streams = flag.Int("streams", 500, "event streams held open")
 	events  = flag.Float64("events", 20, "events published per second, beside the requests")
@@ -59,8 +61,14 @@ func noteCertificate(state tls.ConnectionState) error {
 
 // newTransport speaks HTTP/1.1, as a proxy or tunnel in front does, or HTTP/2 where the server does, as browsers do.
 func newTransport(idle int, http2 bool) *http.Transport {
+	dialer := net.Dialer{Timeout: 10 * time.Second}
 	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if *dial != "" {
+				address = *dial
+			}
+			return dialer.DialContext(ctx, network, address)
+		},
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true, VerifyConnection: noteCertificate},
 		MaxIdleConns:        idle,
 		MaxIdleConnsPerHost: idle,

@@ -9,6 +9,7 @@ import { FileSet } from "../../resources/files.ts";
 import { fromProgram } from "../../resources/program-folder.ts";
 import { createPassword } from "../../resources/password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../resources/labels.ts";
+import { shortLived } from "../../resources/short-lived.ts";
 import { Workload } from "../../workload.ts";
 import type { Loaded } from "../../config/secrets.ts";
 import { planProviders, type Provider } from "./providers.ts";
@@ -18,6 +19,7 @@ import { commitOf } from "./commit.ts";
 import { authVariables, type AuthConfig } from "./auth.ts";
 import { stageContext } from "./context.ts";
 import { imageOf } from "./image.ts";
+import { poolVariables } from "./pool.ts";
 
 export interface BackendArgs {
   readonly engine: Engine;
@@ -30,6 +32,7 @@ export interface BackendArgs {
   readonly networks: readonly pulumi.Input<string>[];
   readonly database: DatabaseConnection;
   readonly cache: CacheConnection;
+  readonly surroundings: Surroundings;
   readonly replicas: number;
   /** The memory limit of a replica in MiB. */
   readonly memory: number;
@@ -54,7 +57,40 @@ export interface BackendArgs {
   /** Over how many seconds from SIGTERM on a replica spreads the farewell of its streams. */
   readonly drainSeconds: number;
   readonly logLevel: string;
+  /** Where traces are sent to by OTLP over HTTP; empty: nowhere. */
+  readonly otlpEndpoint: string;
 }
+
+/** What the diagnostics show of the stack around the service: where each part is asked, undefined where there is none. */
+export interface Surroundings {
+  /** Where the backup room says how fresh the backups are. */
+  readonly backups: string | undefined;
+  /** Where each vmalert says which alerts fire. */
+  readonly alerts: readonly string[] | undefined;
+  /** Host and port at which the edge answers by TLS. */
+  readonly edgeTls: string;
+  /** The URL of the stack through its tunnel. */
+  readonly tunnel: string | undefined;
+}
+
+/**
+ * Pure: what only the diagnostics and the traces need. A service refuses to start with a name that it does not know, and
+ * an image that a rollback goes back to may be older than these names: it does without them.
+ */
+const optionalVariables = ({ build, surroundings, otlpEndpoint }: BackendArgs): Record<string, string> => {
+  const { backups, alerts, edgeTls, tunnel } = surroundings;
+  return {
+    ...(backups === undefined ? {} : { OMNIAI_BACKUP_STATUS_URL: backups }),
+    ...(build
+      ? {}
+      : {
+          ...(otlpEndpoint === "" ? {} : { OMNIAI_OTLP_ENDPOINT: otlpEndpoint }),
+          ...(alerts === undefined ? {} : { OMNIAI_ALERTS_URLS: alerts.join(",") }),
+          OMNIAI_EDGE_TLS: edgeTls,
+          ...(tunnel === undefined ? {} : { OMNIAI_TUNNEL_URL: tunnel }),
+        }),
+  };
+};
 
 /** Where a replica serves. The edge sends requests to the first; only the engine and the monitoring use the second. */
 export const PUBLIC_PORT = 8000;
@@ -121,6 +157,7 @@ export class Backend extends pulumi.ComponentResource {
       PGPORT: String(args.database.port),
       PGUSER: args.database.user,
       PGDATABASE: args.database.database,
+      ...poolVariables(args.replicas),
       OMNIAI_POSTGRES_PASSWORD_FILE: `${SECRETS}/postgres-password`,
       OMNIAI_REDIS_URL: args.cache.url,
       OMNIAI_REDIS_USERNAME: args.cache.user,
@@ -135,7 +172,7 @@ export class Backend extends pulumi.ComponentResource {
         replicas: args.replicas,
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
-        environment,
+        environment: { ...environment, ...optionalVariables(args) },
         ownEnvironment: (index) => ({ OMNIAI_START_DELAY_SECONDS: String(startDelay(index)) }),
         networks: args.networks,
         volumes: [{ volume: files.volumeName, path: SECRETS }],
@@ -161,28 +198,37 @@ export class Backend extends pulumi.ComponentResource {
    */
   #migrate(
     args: BackendArgs,
-    environment: Readonly<Record<string, string>>,
+    environment: Readonly<Record<string, string>> & { readonly OMNIAI_COMMIT?: string },
     files: FileSet,
   ): command.local.Command {
     const stack = pulumi.getStack();
-    const variables = Object.keys(environment)
-      .map((name) => ` -e ${name}`)
-      .join("");
+    // Every service has these; the commit is not always known, and would make another script of it.
+    const { OMNIAI_COMMIT: _, ...variables } = environment;
     return dockerCommand(
       `omniai-${stack}-backend-migrate`,
       {
         engine: args.engine,
-        script:
-          `docker run --rm --init --read-only --cap-drop ALL --security-opt no-new-privileges ` +
-          `--user ${user.uid}:${user.gid} --memory 192m --pids-limit 64 --network "$NETWORK" ` +
-          `--label ${STACK_LABEL}=${stack} --label ${WORKLOAD_LABEL}=migrate ` +
-          `-v "$FILES:${SECRETS}:ro"${variables} "$IMAGE" node service/dist/migrate.js`,
+        script: shortLived({
+          user: `${user.uid}:${user.gid}`,
+          memory: 192,
+          pids: 64,
+          network: "NETWORK",
+          volumes: [{ variable: "FILES", path: SECRETS, readOnly: true }],
+          flags: [
+            "--init",
+            `--label "${STACK_LABEL}=$STACK" --label ${WORKLOAD_LABEL}=migrate`,
+            ...Object.keys(variables).map((name) => `-e ${name}`),
+          ],
+          command: '"$IMAGE" node service/dist/migrate.js',
+        }),
         environment: {
-          ...environment,
+          ...variables,
+          STACK: stack,
           NETWORK: args.database.network,
           FILES: files.volumeName,
           IMAGE: this.imageId,
         },
+        triggers: [args.database.identity],
         // Its log says what was applied, or why nothing was.
         logging: "stdoutAndStderr",
       },

@@ -22,6 +22,10 @@ export const backendKeys = {
   logLevel: z
     .enum(["fatal", "error", "warn", "info", "debug", "trace"])
     .describe("one of fatal, error, warn, info, debug, trace"),
+  otlpEndpoint: z
+    .string()
+    .regex(/^(https?:\/\/[A-Za-z0-9._-]+(:\d+)?(\/[^\s?#@]*)?)?$/)
+    .describe("empty, or an http or https URL without user and query"),
   nodeImage: image,
 };
 
@@ -33,7 +37,8 @@ export const BACKEND_PROBLEMS: readonly ((config: BackendConfig) => ConfigProble
 ];
 
 /** What the stack gives a backend beside its config. */
-type FromTheStack = "engine" | "repository" | "build" | "networks" | "database" | "cache" | "corsOrigins";
+type FromTheStack =
+  "engine" | "repository" | "build" | "networks" | "database" | "cache" | "surroundings" | "corsOrigins";
 
 export const backendArgs = (config: Loaded<BackendConfig>): Omit<BackendArgs, FromTheStack> => ({
   nodeImage: config.nodeImage,
@@ -50,4 +55,5 @@ export const backendArgs = (config: Loaded<BackendConfig>): Omit<BackendArgs, Fr
   switchSeconds: config.switchSeconds,
   drainSeconds: config.drainSeconds,
   logLevel: config.logLevel,
+  otlpEndpoint: config.otlpEndpoint,
 });

@@ -5,9 +5,9 @@ import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
 import { createDataVolume } from "../../resources/volume.ts";
-import { Workload } from "../../workload.ts";
+import { Workload, type Replica } from "../../workload.ts";
 import { planCacheMemory } from "./memory.ts";
-import { HEALTH_COMMAND, REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
+import { BACKUP_USER, HEALTH_COMMAND, REDIS_USER, renderRedisConfig, renderUsers } from "./redis.ts";
 
 export interface CacheArgs {
   readonly engine: Engine;
@@ -19,6 +19,8 @@ export interface CacheArgs {
   readonly memory: number;
   /** The CPU limit in cores. */
   readonly cpus: string;
+  /** With a backup room, which copies it over the network. */
+  readonly backups: boolean;
 }
 
 /** Where and as whom the service connects. */
@@ -33,20 +35,45 @@ export interface CacheConnection {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/** Where and as whom the backup room connects. */
+export interface CacheBackupConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: pulumi.Output<string>;
+  readonly ready: readonly pulumi.Resource[];
+}
+
 const user = { uid: 999, gid: 999 };
+const HOST = "redis";
+const PORT = 6379;
+const DATA = "/data";
 const SECRETS = "/run/secrets";
 
 export class Cache extends pulumi.ComponentResource {
   readonly connection: CacheConnection;
+  /** Only with backups. */
+  readonly backup: CacheBackupConnection | undefined;
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  readonly replicas: readonly Replica[];
 
   constructor(args: CacheArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
     super("omniai:cache:Cache", `${stack}-cache`, {}, opts);
     this.imageId = useImage(args.engine, "redis", args.image, this);
     const password = createPassword("redis-service", this, false);
-    const data = createDataVolume(args.engine, "redis", this);
+    const backupPassword = args.backups ? createPassword("redis-backup", this, false) : undefined;
+    const data = createDataVolume(
+      {
+        engine: args.engine,
+        workload: "redis",
+        image: this.imageId,
+        user: `${user.uid}:${user.gid}`,
+        path: DATA,
+      },
+      this,
+    );
     const files = new FileSet(
       `omniai-${stack}-redis-files`,
       {
@@ -54,9 +81,9 @@ export class Cache extends pulumi.ComponentResource {
         workload: "redis",
         image: this.imageId,
         owner: user,
-        files: password.apply((value) => ({
+        files: pulumi.all([password, backupPassword]).apply(([value, backup]) => ({
           "redis.conf": { content: renderRedisConfig(args.memory) },
-          "users.acl": { content: renderUsers(value) },
+          "users.acl": { content: renderUsers(value, backup) },
         })),
       },
       { parent: this },
@@ -68,10 +95,12 @@ export class Cache extends pulumi.ComponentResource {
         kind: "singleton",
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
-        command: ["redis-server", `${SECRETS}/redis.conf`],
+        entrypoint: data.entrypoint,
+        command: ["docker-entrypoint.sh", "redis-server", `${SECRETS}/redis.conf`],
+        environment: data.environment,
         networks: [args.network],
         volumes: [
-          { volume: data.name, path: "/data", readOnly: false },
+          { volume: data.name, path: DATA, readOnly: false },
           { volume: files.volumeName, path: SECRETS },
         ],
         tmpfs: { "/tmp": "size=1m,mode=1777" },
@@ -81,15 +110,24 @@ export class Cache extends pulumi.ComponentResource {
         pids: 64,
         stopGrace: 30,
         configHash: files.hash,
+        dependsOn: [data.claimed],
       },
       { parent: this },
     );
     this.names = server.names;
+    this.replicas = server.replicas;
     this.connection = {
-      url: "redis://redis:6379",
+      url: `redis://${HOST}:${PORT}`,
       user: REDIS_USER,
       password,
       eventLogBytes: planCacheMemory(args.memory).eventLog,
+      ready: [server],
+    };
+    this.backup = backupPassword && {
+      host: HOST,
+      port: PORT,
+      user: BACKUP_USER,
+      password: backupPassword,
       ready: [server],
     };
     this.registerOutputs({ names: this.names, imageId: this.imageId });

@@ -2,7 +2,10 @@
 import { createHash } from "node:crypto";
 import { planCacheMemory } from "./memory.ts";
 
-/** Redis' own settings for a memory limit in MiB. */
+/**
+ * Redis' own settings for a memory limit in MiB. With `appendfsync always`, what Redis answers is on disk: the service
+ * acknowledges logins, logouts and revocations with nothing but that answer (docs/decisions/0072-appendfsync.md).
+ */
 export function renderRedisConfig(memory: number): string {
   return `# The event log and sessions live here: nothing may be evicted, and what was acknowledged is on disk.
 port 6379
@@ -23,6 +26,8 @@ maxmemory-policy noeviction
 maxmemory-clients 25%
 client-output-buffer-limit normal 16mb 8mb 10
 save 900 1 300 100
+# The backup room alone copies it as a replica does, once a day; it need not wait for others to come along.
+repl-diskless-sync-delay 0
 stop-writes-on-bgsave-error yes
 tcp-keepalive 60
 timeout 0
@@ -38,12 +43,16 @@ logfile ""
  * The health check's user has no password, so none stands on a command line; it may only ask whether Redis is alive.
  * The file has a hash of the service's password, not the password.
  */
-export function renderUsers(servicePassword: string): string {
-  const hash = createHash("sha256").update(servicePassword).digest("hex");
+export function renderUsers(servicePassword: string, backupPassword?: string): string {
+  const hash = (password: string): string => createHash("sha256").update(password).digest("hex");
+  const backup =
+    backupPassword === undefined
+      ? ""
+      : `user ${BACKUP_USER} on #${hash(backupPassword)} ${BACKUP_RULES.join(" ")}\n`;
   return `user default off resetpass ~* &* +@all
 user ${HEALTH_USER} on nopass resetkeys resetchannels -@all +ping
-user ${REDIS_USER} on #${hash} ${SERVICE_RULES.join(" ")}
-`;
+user ${REDIS_USER} on #${hash(servicePassword)} ${SERVICE_RULES.join(" ")}
+${backup}`;
 }
 
 const HEALTH_USER = "health";
@@ -54,6 +63,17 @@ export const HEALTH_COMMAND = [
   "-c",
   `[ "$(redis-cli --user ${HEALTH_USER} --pass - --no-auth-warning ping)" = PONG ]`,
 ] as const;
+
+/** The user that the backup room logs in as. */
+export const BACKUP_USER = "omniai_backup";
+
+/**
+ * The backup room may copy all of it, as a replica does, and look where the event log is, to compare. It writes nothing.
+ */
+export const BACKUP_RULES: readonly string[] = [
+  ...["resetkeys", "resetchannels", "%R~omniai:events:*", "-@all"],
+  ...["+ping", "+info", "+sync", "+replconf", "+hmget", "+xlen", "+xrevrange"],
+];
 
 /** The user that the service logs in as. */
 export const REDIS_USER = "omniai";

@@ -6,14 +6,17 @@ import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
-import { createDataVolume } from "../../resources/volume.ts";
-import { Workload } from "../../workload.ts";
+import { createDataVolume, type DataVolume } from "../../resources/volume.ts";
+import { Workload, type Replica } from "../../workload.ts";
+import { planBackupSettings, renderAccess, renderBackupRole, renderNoBackup } from "./backup-access.ts";
+import { initialise, PASSWORD_FILE } from "./initialise.ts";
 import { renderProvision } from "./provision.ts";
 import { scramVerifier, stableSalt } from "./scram.ts";
+import { dataFolderOf } from "./version.ts";
 
 export interface DatabaseArgs {
   readonly engine: Engine;
-  /** The image of PostgreSQL 17, with the official image's contract. */
+  /** The image of PostgreSQL, from 17 on, with the official image's contract. */
   readonly image: string;
   /** The name of the data network. */
   readonly network: pulumi.Input<string>;
@@ -21,6 +24,10 @@ export interface DatabaseArgs {
   readonly memory: number;
   /** The CPU limit in cores. */
   readonly cpus: string;
+  /** With a backup room, which reads the server and receives its log over the network. */
+  readonly backups: boolean;
+  /** How much of its log the server keeps for a backup room that is away, in MiB. */
+  readonly walKeep: number;
 }
 
 /** Where and as whom the service connects. */
@@ -32,6 +39,8 @@ export interface DatabaseConnection {
   readonly password: pulumi.Output<string>;
   /** The network on which it is reached. */
   readonly network: pulumi.Input<string>;
+  /** Of the data: another one is another database, which has to be migrated. */
+  readonly identity: pulumi.Output<string>;
   /**
    * What to depend on before connecting. It is not part of the password: a value that comes from this singleton would
    * take the service's containers down before each replacement of the singleton.
@@ -39,9 +48,17 @@ export interface DatabaseConnection {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/** Where and as whom the backup room connects. */
+export type BackupConnection = Pick<DatabaseConnection, "host" | "port" | "user" | "password" | "ready">;
+
 const user = { uid: 999, gid: 999 };
-const DATA = "/var/lib/postgresql/data";
 const SECRETS = "/run/secrets";
+
+/** How a server is provisioned: no commit of it waits for a backup room, which may not be there yet. */
+export const PROVISION_OPTIONS = "-c synchronous_commit=local";
+
+/** A shell script that runs the psql script of its standard input on the server in $CONTAINER. */
+export const PSQL = `docker exec -i -e PGOPTIONS="${PROVISION_OPTIONS}" "$CONTAINER" psql -X -q -U postgres -d postgres -f -`;
 
 /** Pure: the server's settings for a memory limit in MiB. */
 export function planSettings(memory: number): Readonly<Record<string, string>> {
@@ -66,8 +83,11 @@ export function planSettings(memory: number): Readonly<Record<string, string>> {
 
 export class Database extends pulumi.ComponentResource {
   readonly connection: DatabaseConnection;
+  /** Only with backups. */
+  readonly backup: BackupConnection | undefined;
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  readonly replicas: readonly Replica[];
 
   constructor(args: DatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
@@ -75,39 +95,46 @@ export class Database extends pulumi.ComponentResource {
     this.imageId = useImage(args.engine, "postgres", args.image, this);
     const superuser = createPassword("postgres-superuser", this, true);
     const password = createPassword("postgres-service", this, false);
-    const data = createDataVolume(args.engine, "postgres", this);
-    const server = this.#createServer(args, data.name, superuser);
-    const provisioned = this.#provision(args, server, password);
-
-    this.names = server.names;
-    this.connection = {
-      host: "postgres",
-      port: 5432,
-      user: ROLE,
-      database: ROLE,
-      password,
-      network: args.network,
-      ready: [server, provisioned],
-    };
-    this.registerOutputs({ names: this.names, imageId: this.imageId });
-  }
-
-  #createServer(
-    args: DatabaseArgs,
-    volume: pulumi.Input<string>,
-    superuser: pulumi.Output<string>,
-  ): Workload {
+    const backupPassword = args.backups ? createPassword("postgres-backup", this, false) : undefined;
     const secrets = new FileSet(
-      `omniai-${pulumi.getStack()}-postgres-files`,
+      `omniai-${stack}-postgres-files`,
       {
         engine: args.engine,
         workload: "postgres",
         image: this.imageId,
         owner: user,
-        files: superuser.apply((content) => ({ "superuser-password": { content } })),
+        files: superuser.apply((content) => ({
+          [PASSWORD_FILE]: { content },
+          "pg_hba.conf": { content: renderAccess(BACKUP_ROLE) },
+        })),
       },
       { parent: this },
     );
+    const data = createDataVolume(
+      {
+        engine: args.engine,
+        workload: "postgres",
+        image: this.imageId,
+        user: `${user.uid}:${user.gid}`,
+        path: dataFolderOf(args.image),
+        initialise: { ...initialise, secrets: secrets.volumeName },
+      },
+      this,
+    );
+    const server = this.#createServer(args, data, secrets);
+    const provisioned = this.#provision(args, server, { password, backupPassword }, data);
+
+    this.names = server.names;
+    this.replicas = server.replicas;
+    const place = { host: "postgres", port: 5432, ready: [server, provisioned] };
+    const { identity } = data;
+    this.connection = { ...place, user: ROLE, database: ROLE, password, network: args.network, identity };
+    this.backup = backupPassword && { ...place, user: BACKUP_ROLE, password: backupPassword };
+    this.registerOutputs({ names: this.names, imageId: this.imageId });
+  }
+
+  #createServer(args: DatabaseArgs, data: DataVolume, secrets: FileSet): Workload {
+    const folder = dataFolderOf(args.image);
     return new Workload(
       "postgres",
       {
@@ -115,14 +142,20 @@ export class Database extends pulumi.ComponentResource {
         kind: "singleton",
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
+        entrypoint: data.entrypoint,
         command: [
+          "docker-entrypoint.sh",
           "postgres",
-          ...Object.entries(planSettings(args.memory)).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+          ...Object.entries({
+            ...planSettings(args.memory),
+            ...(args.backups ? planBackupSettings(args.walKeep) : {}),
+            hba_file: `${SECRETS}/pg_hba.conf`,
+          }).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
         ],
-        environment: { POSTGRES_PASSWORD_FILE: `${SECRETS}/superuser-password`, PGDATA: DATA },
+        environment: { ...data.environment, PGDATA: folder },
         networks: [args.network],
         volumes: [
-          { volume, path: DATA, readOnly: false },
+          { volume: data.name, path: folder, readOnly: false },
           { volume: secrets.volumeName, path: SECRETS },
         ],
         tmpfs: {
@@ -141,26 +174,39 @@ export class Database extends pulumi.ComponentResource {
         // With less time, a busy server may be killed during its last checkpoint.
         stopGrace: 60,
         configHash: secrets.hash,
+        dependsOn: [data.claimed],
       },
       { parent: this },
     );
   }
 
-  #provision(args: DatabaseArgs, server: Workload, password: pulumi.Output<string>): command.local.Command {
-    const script = password.apply((value) =>
-      renderProvision({
-        role: ROLE,
-        database: ROLE,
-        verifier: scramVerifier(value, stableSalt(ROLE, value)),
-      }),
+  #provision(
+    args: DatabaseArgs,
+    server: Workload,
+    { password, backupPassword }: Passwords,
+    data: DataVolume,
+  ): command.local.Command {
+    const verifier = (role: string, value: string): string => scramVerifier(value, stableSalt(role, value));
+    const script = pulumi.all([password, backupPassword]).apply(([own, backup]) =>
+      [
+        renderProvision({ role: ROLE, database: ROLE, verifier: verifier(ROLE, own) }),
+        backup === undefined
+          ? renderNoBackup(BACKUP_ROLE)
+          : renderBackupRole({
+              role: BACKUP_ROLE,
+              database: ROLE,
+              verifier: verifier(BACKUP_ROLE, backup),
+            }),
+      ].join("\n"),
     );
     return dockerCommand(
       `omniai-${pulumi.getStack()}-postgres-provision`,
       {
         engine: args.engine,
-        script: 'docker exec -i "$CONTAINER" psql -X -q -U postgres -d postgres -f -',
+        script: PSQL,
         environment: { CONTAINER: server.names.apply(([name]) => name ?? "") },
         stdin: script,
+        triggers: [data.identity],
         logging: "stderr",
       },
       { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
@@ -168,5 +214,12 @@ export class Database extends pulumi.ComponentResource {
   }
 }
 
+interface Passwords {
+  readonly password: pulumi.Output<string>;
+  readonly backupPassword: pulumi.Output<string> | undefined;
+}
+
 /** The service's role, and the database that it owns. */
 const ROLE = "omniai";
+/** The backup room's role. It reads everything and writes nothing. */
+const BACKUP_ROLE = "omniai_backup";

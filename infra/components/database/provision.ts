@@ -9,8 +9,8 @@ export interface Provision {
 }
 
 /** Quotes an identifier as the SQL standard has it. */
-const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
  * Renders a psql script: the role with its password, its database, pg_stat_statements in it, and the right to read the

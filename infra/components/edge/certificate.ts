@@ -4,7 +4,7 @@
  *   node certificate.ts HOST…
  */
 import "reflect-metadata";
-import { webcrypto } from "node:crypto";
+import { webcrypto, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 
@@ -52,6 +52,9 @@ export async function createCertificate(
     key: `${x509.PemConverter.encode(key, "PRIVATE KEY")}\n`,
   };
 }
+
+/** Pure: when a certificate ends, as an ISO date and time. */
+export const endOf = (pem: string): string => new X509Certificate(pem).validToDate.toISOString();
 
 if (import.meta.main) {
   const hosts = process.argv.slice(2);

@@ -30,6 +30,7 @@ export const edgeKeys = {
   edgeStreams: within(1, 100_000),
   edgeStreamRate: within(1, 10_000),
   edgeResponseSeconds: within(2, 300),
+  pageAt: z.enum(["auto", "edge", "pages", "none"]).describe("one of auto, edge, pages, none"),
   nginxImage: image,
 };
 
@@ -53,6 +54,7 @@ type FromTheStack =
   | "upstreamNetwork"
   | "upstreamPort"
   | "corsOrigins"
+  | "page"
   | "hosts"
   | "realIp";
 

@@ -2,19 +2,21 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { policyOf, type SiteFile } from "../../../frontend/publish/site.ts";
 import { fromProgram } from "../../resources/program-folder.ts";
 import { contentHash, packFiles } from "../../resources/archive.ts";
 import { dockerCommand, localCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
-import { WRITER_FLAGS } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
+import { writeIntoVolume } from "../../resources/short-lived.ts";
 import { Workload, type Replica } from "../../workload.ts";
-import type { CertificatePair } from "./certificate.ts";
+import { endOf, type CertificatePair } from "./certificate.ts";
 import type { HeaderConfig } from "./headers.ts";
 import { keepAliveLadder } from "./ladder.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig } from "./nginx.ts";
+import { hashOfPage, packPage } from "./page.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
 import { planUpstream } from "./upstream.ts";
 
@@ -47,6 +49,8 @@ export interface EdgeArgs {
   readonly resourcePolicy: HeaderConfig["resourcePolicy"];
   /** The hosts that are served, without a port; empty: any. */
   readonly hosts: readonly string[];
+  /** The files of the page at `/`; empty: there is none. */
+  readonly page: readonly SiteFile[];
   /** The limits of one client address. */
   readonly limits: EdgeLimits;
   /**
@@ -65,8 +69,11 @@ const user = { uid: 101, gid: 101 };
 export class Edge extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  readonly replicas: readonly Replica[];
   /** The hash of the configuration that serves, known once new workers answered with it. */
   readonly release: pulumi.Output<string>;
+  /** When the generated certificate ends, as an ISO date and time. */
+  readonly certificateEnds: pulumi.Output<string>;
 
   constructor(args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
@@ -75,8 +82,10 @@ export class Edge extends pulumi.ComponentResource {
     const { volume, firstRelease } = this.#createVolume(args);
     const server = this.#createServer(args, volume, firstRelease);
     const certificate = this.#createCertificate(args);
+    this.certificateEnds = pulumi.unsecret(certificate.apply(({ certificate: pem }) => endOf(pem)));
     this.names = server.names;
-    this.release = this.#switchTo(args, server, certificate);
+    this.replicas = server.replicas;
+    this.release = this.#switchTo(args, server, volume, certificate);
     this.registerOutputs({ names: this.names, imageId: this.imageId, release: this.release });
   }
 
@@ -86,15 +95,22 @@ export class Edge extends pulumi.ComponentResource {
     const name = `omniai-${stack}-edge-releases`;
     const volume = new docker.Volume(
       name,
-      { name, labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "edge" }) },
-      { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
+      // Pulumi makes up the name, so that a volume in the place of one that was lost has another one: with that, all that
+      // fills it runs again. Volumes that were made with a fixed name keep it.
+      { labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "edge" }) },
+      {
+        parent: this,
+        provider: args.engine.provider,
+        deleteBeforeReplace: true,
+        ignoreChanges: ["name"],
+      },
     );
     const first = renderNginx({ ...this.#settings(args), upstreams: [], release: "first", tls: false });
     const firstRelease = dockerCommand(
       name,
       {
         engine: args.engine,
-        script: `docker run ${WRITER_FLAGS} -e OWNER -v "$VOLUME:/files" --entrypoint sh "$IMAGE" -c "$SCRIPT"`,
+        script: writeIntoVolume(["-e OWNER"]),
         environment: {
           SCRIPT: FIRST_RELEASE_SCRIPT,
           VOLUME: volume.name,
@@ -169,6 +185,7 @@ export class Edge extends pulumi.ComponentResource {
   #switchTo(
     args: EdgeArgs,
     server: Workload,
+    volume: docker.Volume,
     certificate: pulumi.Output<CertificatePair>,
   ): pulumi.Output<string> {
     const upstreams = pulumi.all(
@@ -187,9 +204,10 @@ export class Edge extends pulumi.ComponentResource {
       const realIp = args.realIp && { from, header: args.realIp.header };
       const render = (release: string) =>
         renderNginx({ ...this.#settings(args), upstreams: replicas, release, tls: true, realIp });
-      const release = contentHash(render("") + pair.certificate);
+      const release = contentHash(render("") + pair.certificate + hashOfPage(args.page));
       return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
     });
+    const page = packPage(args.page, user);
     // The name of a release is a hash of public parts and a certificate, so it is not a secret.
     const release = pulumi.unsecret(files.apply((planned) => planned.release));
     const switched = dockerCommand(
@@ -203,7 +221,10 @@ export class Edge extends pulumi.ComponentResource {
           STATUS_PORT: String(STATUS_PORT),
           CONTAINER: server.names.apply(([name]) => name ?? ""),
         },
-        stdin: pulumi.secret(files.apply((planned) => packFiles(planned.files, user))),
+        stdin: pulumi.secret(
+          files.apply(async (planned) => packFiles({ ...planned.files, ...(await page) }, user)),
+        ),
+        triggers: [volume.name],
         logging: "stderr",
       },
       { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
@@ -213,7 +234,17 @@ export class Edge extends pulumi.ComponentResource {
 
   #settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
     const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits } = args;
+    const pagePolicy = policyOf(args.page);
     const keepAlive = keepAliveLadder(args.switchSeconds);
-    return { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, keepAlive };
+    return {
+      upstreamPort,
+      responseSeconds,
+      corsOrigins,
+      resourcePolicy,
+      hosts,
+      limits,
+      keepAlive,
+      pagePolicy,
+    };
   }
 }

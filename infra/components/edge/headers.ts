@@ -1,23 +1,26 @@
 /** The headers of every answer of the edge, also of its own errors. */
+import { renderPageMaps, type PageConfig } from "./page.ts";
 
-export interface HeaderConfig {
+export interface HeaderConfig extends PageConfig {
   /** The exact origins of pages that may read the edge's own answers; the service says so for its own. */
   readonly corsOrigins: readonly string[];
   /** Who may be sent an answer as a resource: `same-site` only where page and API share a site. */
   readonly resourcePolicy: "cross-origin" | "same-site";
 }
 
+/** For everything but the page: nothing of an answer may be shown, framed or run as a document. */
+const API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
 /** Two years and subdomains, as OWASP has it; Mozilla's guideline 6.0 asks for as much. */
 const HSTS = "max-age=63072000; includeSubDomains";
 
 /**
- * OWASP's set, as far as it fits an API that a page of another site calls: nothing of an answer may be shown, framed
- * or run as a document. Its COOP and COEP are about documents. The edge sets these headers for every answer and drops
+ * OWASP's set, as far as it fits an API that a page of another site calls. Its COOP and COEP are about documents: the
+ * page alone is one. The edge sets these headers for every answer and drops
  * those of the service, so that none is sent twice.
  */
-const securityHeaders = ({ resourcePolicy }: HeaderConfig): Readonly<Record<string, string>> => ({
-  "Content-Security-Policy":
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+const securityHeaders = ({ resourcePolicy, pagePolicy }: HeaderConfig): Readonly<Record<string, string>> => ({
+  "Content-Security-Policy": pagePolicy === undefined ? API_POLICY : "$policy",
   "Cross-Origin-Resource-Policy": resourcePolicy,
   "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
   "Referrer-Policy": "no-referrer",
@@ -27,9 +30,9 @@ const securityHeaders = ({ resourcePolicy }: HeaderConfig): Readonly<Record<stri
 });
 
 /** For the http level: which page asks, and what depends on it. */
-export function renderHeaderMaps({ corsOrigins }: HeaderConfig): string {
+export function renderHeaderMaps(config: HeaderConfig): string {
   // Regular expressions, because nginx ignores the case of plain texts. The answer is our own text, not the client's.
-  const origins = corsOrigins
+  const origins = config.corsOrigins
     .map((origin) => `    "~^${origin.replace(/[^A-Za-z0-9:/-]/g, "\\$&")}$" "${origin}";\n`)
     .join("");
   return `
@@ -48,12 +51,13 @@ ${origins}  }
   map $own:$cors_origin $own_cors_exposed { default ""; "~^1:." "retry-after, x-request-id"; }
   map $own $own_vary { default ""; 1 Origin; }
   map $method:$cors_origin $is_preflight { default 0; "~^OPTIONS:." 1; }
-`;
+${renderPageMaps(config, API_POLICY)}`;
 }
 
 /** For the server level. nginx sends no header without a value, so one list is for all; a location must not add its own. */
 export function renderHeaders(config: HeaderConfig): string {
   const fixed = Object.entries(securityHeaders(config));
+  const hasPage = config.pagePolicy !== undefined;
   return [
     ...fixed.map(([name]) => `    proxy_hide_header ${name};`),
     "    proxy_hide_header Strict-Transport-Security;",
@@ -62,7 +66,8 @@ export function renderHeaders(config: HeaderConfig): string {
     ...fixed.map(([name, value]) => `    add_header ${name} "${value}" always;`),
     "    add_header Strict-Transport-Security $hsts always;",
     "    add_header X-Request-Id $trace always;",
-    "    add_header Cache-Control $own_cache always;",
+    ...(hasPage ? ["    add_header Cross-Origin-Opener-Policy $opener_policy always;"] : []),
+    `    add_header Cache-Control ${hasPage ? "$cache" : "$own_cache"} always;`,
     "    add_header Retry-After $own_retry_after always;",
     "    add_header Allow $own_allow always;",
     "    add_header Vary $own_vary always;",

@@ -44,9 +44,17 @@ export const STATUS_PORT = 8081;
  */
 const WORKER_SHUTDOWN_SECONDS = 660;
 
+/** Connections of one worker, of clients and to replicas together. */
+const WORKER_CONNECTIONS = 8192;
+const WORKERS = 2;
+
+/** How many clients there is room for: each takes a second connection, to a replica. */
+export const CLIENT_CONNECTIONS = (WORKERS * WORKER_CONNECTIONS) / 2;
+
 const JSON_LOG = [
   '"time":"$time_iso8601"',
   '"request_id":"$trace"',
+  '"trace_id":"$trace_id"',
   '"address":"$remote_addr"',
   // As the client sent them: a redirect to one of our own errors changes nginx' variables.
   '"method":"$method"',
@@ -60,25 +68,34 @@ const JSON_LOG = [
   '"upstream_status":"$upstream_status"',
   '"upstream_seconds":"$upstream_response_time"',
   '"limit":"$limit_req_status $limit_conn_status"',
+  // Of stub_status: how many clients are connected. With each line it needs no port and nobody who asks for it.
+  '"connections":$connections_active',
 ].join(",");
 
 /** Renders nginx.conf. Paths of files are relative to it, so that a release can be tested before it is current. */
-export function renderNginx(config: EdgeConfig): string {
+export function renderNginx(given: EdgeConfig): string {
+  // Without replicas there are no locations, so none that sets the page's variables, which nginx insists on.
+  const config = given.upstreams.length > 0 ? given : { ...given, pagePolicy: undefined };
   const { keepAlive } = config;
   return `# Rendered by the program: a change here is gone with the next deploy.
-worker_processes 2;
+worker_processes ${WORKERS};
 worker_shutdown_timeout ${WORKER_SHUTDOWN_SECONDS}s;
 pid /tmp/nginx.pid;
 error_log stderr warn;
+pcre_jit on;
+# Each connection is an open file, and engines give a process 1024 of them unless it asks for more.
+worker_rlimit_nofile ${2 * WORKER_CONNECTIONS};
 
 events {
   # A stream takes two: the client's and the upstream's.
-  worker_connections 8192;
+  worker_connections ${WORKER_CONNECTIONS};
 }
 
 http {
   log_format json escape=json '{${JSON_LOG}}';
-  access_log /dev/stdout json;
+  # Written together: a write for each line slows the requests of a busy edge. After a kill the last second is missing.
+  # At most what a pipe takes as a whole (PIPE_BUF), so that two workers do not write into one another's lines.
+  access_log /dev/stdout json buffer=4k flush=1s;
   default_type application/octet-stream;
   server_tokens off;
   tcp_nodelay on;
@@ -88,6 +105,9 @@ http {
   # Origins may be long.
   map_hash_bucket_size 512;
 
+  # An answer that its client does not take waits in its replica, which counts it, and not here: /tmp is memory, and a few
+  # clients could fill it for everybody.
+  proxy_max_temp_file_size 0;
   # The root is read-only; what nginx buffers goes into memory.
   client_body_temp_path /tmp/client-body;
   proxy_temp_path /tmp/proxy;
@@ -105,18 +125,25 @@ http {
   client_header_timeout 8s;
   client_body_timeout 8s;
   send_timeout 15s;
+  # What still comes of a body that was refused.
+  lingering_time 5s;
   client_max_body_size 1m;
   large_client_header_buffers 4 8k;
 
   gzip on;
   gzip_proxied any;
   gzip_min_length 1024;
-  gzip_types application/json application/problem+json application/health+json;
+  gzip_types text/css text/javascript image/svg+xml application/json application/problem+json application/health+json;
 
   # A request id that a client gives is kept when it is well-formed.
   map $http_x_request_id $trace {
     default $request_id;
     "~^[0-9A-Za-z][0-9A-Za-z._-]{7,127}$" $http_x_request_id;
+  }
+  # The trace that a client says its request belongs to (W3C Trace Context); replicas write the same id into their lines.
+  map $http_traceparent $trace_id {
+    default "";
+    "~^[0-9a-f]{2}-(?<client_trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}" $client_trace;
   }
   map $request $method { default "-"; "~^(?<verb>[A-Z]+) " $verb; }
   # Without the query: it may hold a ticket.

@@ -96,6 +96,8 @@ function renderProblem(problem: Problem): string {
   const body = { type: `urn:omniai:problem:${slug}`, title: STATUS_CODES[status], status, detail };
   const lines = [
     "internal;",
+    // Else a path that ends in .html gives its type to the answer that there is nothing at it.
+    "types { }",
     "default_type application/problem+json;",
     "set $own 1;",
     "set $own_cache no-store;",
@@ -137,6 +139,7 @@ export const renderProblems = (): string =>
     }`,
     `    location = /_maintenance.json {
       internal;
+      types { }
       default_type application/problem+json;
       etag off;
       root ${dirname(MAINTENANCE_FILE)};

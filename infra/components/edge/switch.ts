@@ -6,6 +6,10 @@
 /** Where the edge's volume is mounted. `current` is a link to one of `releases/`. */
 export const EDGE_FOLDER = "/etc/omniai/edge";
 
+/** Within a release: the page, and how it arrives there. */
+export const PAGE_FOLDER = "page";
+export const PAGE_ARCHIVE = "page.tar.gz";
+
 /** How many releases are kept in the volume, including the current one. */
 const KEPT = 3;
 
@@ -20,6 +24,11 @@ target=releases/$RELEASE
 rm -rf "$target.partial"
 mkdir -p "$target.partial"
 base64 -d | tar -C "$target.partial" -xf -
+if [ -e "$target.partial/${PAGE_ARCHIVE}" ]; then
+  mkdir "$target.partial/${PAGE_FOLDER}"
+  tar -C "$target.partial/${PAGE_FOLDER}" -xzf "$target.partial/${PAGE_ARCHIVE}"
+  rm "$target.partial/${PAGE_ARCHIVE}"
+fi
 if ! nginx -t -q -c "${EDGE_FOLDER}/$target.partial/nginx.conf"; then
   rm -rf "$target.partial"
   echo "nginx refuses the new configuration (above); the edge goes on with the old one" >&2

@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KeepAliveLadder } from "./ladder.ts";
 import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
+import { renderPageLocation, type PageConfig } from "./page.ts";
 import { MAINTENANCE_CHECK } from "./problems.ts";
 
 /** One replica to which the edge can send requests. */
@@ -84,9 +85,13 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
 /** Headers in which clients make claims about themselves. The edge clears them: the service trusts only the edge. */
 const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
 
-const PROXY = `if ($unknown_host) { return 421; }
-      proxy_pass http://backend;
+/** nginx skips what comes after a `rewrite … last` or `break`, so this stands before any. */
+const HOST_CHECK = "if ($unknown_host) { return 421; }";
+
+const PROXY = `proxy_pass http://backend;
       proxy_http_version 1.1;
+      # A body goes on as it comes: nginx knows no limit for all of it, the service does (service/src/platform/body.ts).
+      proxy_request_buffering off;
       proxy_set_header Connection "";
       proxy_set_header Host $http_host;
       proxy_set_header X-Request-Id $trace;
@@ -110,11 +115,12 @@ const elsewhere = (
       proxy_next_upstream_timeout ${2 * seconds + 2}s;
       proxy_read_timeout ${seconds}s;`;
 
-export function renderLocations(config: UpstreamConfig): string {
+export function renderLocations(config: UpstreamConfig & PageConfig & { readonly release: string }): string {
   const { responseSeconds, limits } = config;
   return `
     location = /api/events {
       ${MAINTENANCE_CHECK}
+      ${HOST_CHECK}
       # Whatever is no stream must not wait for as long as one may be silent, and keeps its connection.
       if ($method ~ "^(GET|HEAD)$") { rewrite ^ /_stream last; }
       ${PROXY}
@@ -135,22 +141,27 @@ export function renderLocations(config: UpstreamConfig): string {
     }
     location = /api/events/poll {
       ${MAINTENANCE_CHECK}
+      ${HOST_CHECK}
       ${PROXY}
       ${elsewhere(POLL_SECONDS + responseSeconds, config)}
+      # The only answers that anybody can make long and hard to compress: a client that takes none of one would hold the
+      # compressor's memory, 384 KiB for each, until it goes.
+      gzip off;
     }
     location /api/ {
       ${MAINTENANCE_CHECK}
+      ${HOST_CHECK}
       ${PROXY}
       ${elsewhere(responseSeconds, config)}
     }
     # Their 503 is the answer, not a reason to ask another replica.
     location ~ ^/(healthz|readyz|startupz)$ {
+      ${HOST_CHECK}
       ${PROXY}
       proxy_next_upstream error timeout;
       proxy_read_timeout ${responseSeconds}s;
     }
-    # In a later phase than \`return\`, so that the limits count these too.
-    location / { try_files /nothing =404; }`;
+    ${renderPageLocation(config, config.release, HOST_CHECK)}`;
 }
 
 /** The server's limits, which locations without limits of their own inherit. */

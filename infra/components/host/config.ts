@@ -4,6 +4,9 @@ import { flag, port, type ConfigProblem, type Values } from "../../config/keys.t
 import { secret, type Loaded } from "../../config/secrets.ts";
 import type { HostArgs } from "./host.ts";
 
+/** What SSH takes where no port is named. */
+const SSH_PORT = 22;
+
 /** The parts of an ssh:// address; undefined for any other address. */
 function sshParts(dockerHost: string): { host: string; user: string; port: string } | undefined {
   if (!dockerHost.startsWith("ssh://") || !URL.canParse(dockerHost)) return undefined;
@@ -44,6 +47,14 @@ export const hostKeys = {
   hostOpenPorts: z.array(port).describe("a list of ports from 1 to 65535"),
 };
 
+/**
+ * Which machine it is and how it is reached. What a stack's config said of that at another time may not hold any more: a
+ * user or a key may have gone. Not the ports that stay open, which go with those that the stack publishes.
+ */
+export const HOST_ACCESS_KEYS: readonly string[] = Object.keys(hostKeys).filter(
+  (key) => key !== "hostOpenPorts",
+);
+
 export type HostConfig = Values<typeof hostKeys>;
 
 /** With hostPrepare: an address, a key to know the machine by, and one machine, user and port instead of two. */
@@ -75,6 +86,14 @@ export function hostProblems(config: Omit<HostConfig, "hostPrivateKey">): Config
   }
   if (ssh.port !== "" && ssh.port !== String(hostPort)) {
     refuse("hostPort", `${ssh.port}, the port in omniai:dockerHost, because one machine has one SSH port`);
+  }
+  // What is left out comes from ~/.ssh/config, or is the caller's own name and port 22: another one on every machine.
+  if (ssh.user === "" || (ssh.port === "" && hostPort !== SSH_PORT)) {
+    const port = hostPort === SSH_PORT ? ssh.port : hostPort;
+    refuse(
+      "dockerHost",
+      `ssh://${ssh.user || hostUser}@${hostAddress}${port === "" ? "" : `:${port}`}, with the user and the port of omniai:hostUser and omniai:hostPort: what is left out is taken from the machine that deploys, and a runner has another`,
+    );
   }
   return problems;
 }

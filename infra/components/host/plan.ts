@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** In their order. The firewall comes last, when everything that needs the network is installed. */
-export const STEPS = ["engine", "logs", "updates", "time", "firewall"] as const;
+export const STEPS = ["engine", "logs", "updates", "time", "reader", "firewall"] as const;
 export type Step = (typeof STEPS)[number];
 
 export interface HostSettings {
@@ -15,7 +15,10 @@ export interface HostSettings {
   readonly openPorts: readonly number[];
 }
 
-const read = (name: string): string => readFileSync(join(import.meta.dirname, "steps", `${name}.sh`), "utf8");
+const readFile = (name: string): string => readFileSync(join(import.meta.dirname, "steps", name), "utf8");
+/** A line `@FILE@` stands for that file. */
+const read = (name: string): string =>
+  readFile(`${name}.sh`).replaceAll(/^@([\w.-]+)@\n/gm, (_, file: string) => readFile(file));
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /**

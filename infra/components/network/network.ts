@@ -1,6 +1,7 @@
 /** The stack's networks. They decide which container can reach which, instead of firewalls inside the containers. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { recordEngine } from "../../resources/engine-record.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { STACK_LABEL, toLabels } from "../../resources/labels.ts";
 import { gatewayOf } from "./subnet.ts";
@@ -9,6 +10,22 @@ export interface NetworksArgs {
   readonly engine: Engine;
   /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
   readonly tunnelSubnet?: string;
+  /** Whether copies of backups leave the host. */
+  readonly offsite?: boolean;
+  /** Whether the stack is watched, and whether somebody outside is told. */
+  readonly monitoring?: { readonly tells: boolean };
+}
+
+/** The networks of the monitoring. */
+export interface MonitoringNetworks {
+  /** What is scraped, and who scrapes it; no way out. */
+  readonly metrics: pulumi.Output<string>;
+  /** The tunnel's connectors and who scrapes them: they must reach no replica but through the edge. */
+  readonly connectors?: pulumi.Output<string>;
+  /** The parts of the monitoring among themselves; no way out. What is scraped cannot reach them. */
+  readonly monitoring: pulumi.Output<string>;
+  /** The way out of who tells; undefined where nobody is told. */
+  readonly alerts?: pulumi.Output<string>;
 }
 
 /** The networks of a tunnel's connectors. */
@@ -32,11 +49,16 @@ export class Networks extends pulumi.ComponentResource {
   readonly app: pulumi.Output<string>;
   /** The service, PostgreSQL, Redis and backups; no way out. */
   readonly data: pulumi.Output<string>;
+  /** The way out of copies of backups; only their gate is on it. Present only where there are any. */
+  readonly offsite?: pulumi.Output<string>;
   /** Present only with a tunnel. */
   readonly tunnel?: TunnelNetworks;
+  /** Present only in a stack that is watched. */
+  readonly monitoring?: MonitoringNetworks;
 
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:network:Networks", `${pulumi.getStack()}-networks`, {}, opts);
+    recordEngine(args.engine, this);
     const create = (name: string, internal: boolean, subnet?: string): pulumi.Output<string> => {
       const fullName = `omniai-${pulumi.getStack()}-${name}`;
       return new docker.Network(
@@ -54,11 +76,20 @@ export class Networks extends pulumi.ComponentResource {
     this.public = create("public", false);
     this.app = create("app", false);
     this.data = create("data", true);
+    if (args.offsite === true) this.offsite = create("offsite", false);
     if (args.tunnelSubnet !== undefined) {
       this.tunnel = {
         tunnel: create("tunnel", true, args.tunnelSubnet),
         egress: create("egress", false),
         realIp: { from: [args.tunnelSubnet], header: "CF-Connecting-IP" },
+      };
+    }
+    if (args.monitoring !== undefined) {
+      this.monitoring = {
+        metrics: create("metrics", true),
+        ...(args.tunnelSubnet === undefined ? {} : { connectors: create("connectors", true) }),
+        monitoring: create("monitoring", true),
+        ...(args.monitoring.tells ? { alerts: create("alerts", false) } : {}),
       };
     }
     this.registerOutputs({ public: this.public, app: this.app, data: this.data });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { flag, hostname, token, type ConfigProblem, type Values } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
+import type { EdgeConfig } from "../edge/config.ts";
 import type { TunnelConfig } from "../tunnel/config.ts";
 import type { PagesArgs } from "./pages.ts";
 
@@ -25,9 +26,18 @@ export type PagesConfig = Values<typeof pagesKeys>;
 
 /** What a page needs, and where its name must not lead. */
 function pagesRules(
-  config: Omit<PagesConfig, "githubToken"> & Pick<TunnelConfig, "tunnelEnabled" | "tunnelHostnames">,
+  config: Omit<PagesConfig, "githubToken"> &
+    Pick<TunnelConfig, "tunnelEnabled" | "tunnelHostnames"> &
+    Pick<EdgeConfig, "pageAt">,
 ): ConfigProblem[] {
-  if (!config.pagesEnabled) return [];
+  if (!config.pagesEnabled) {
+    const allowed = "pages only with omniai:pagesEnabled; else auto, edge or none";
+    return config.pageAt === "pages" ? [{ key: "pageAt", value: "pages", allowed }] : [];
+  }
+  if (config.pageAt === "edge" || config.pageAt === "none") {
+    const allowed = "pages or auto with omniai:pagesEnabled: the page is published in one place";
+    return [{ key: "pageAt", value: config.pageAt, allowed }];
+  }
   const problems: ConfigProblem[] = [];
   if (config.pagesRepository === "")
     problems.push({ key: "pagesRepository", value: "", allowed: "owner/name with omniai:pagesEnabled" });

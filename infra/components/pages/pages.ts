@@ -1,8 +1,11 @@
 /** The page on GitHub: how GitHub serves it, and its files with the config of this very stack. */
+import type * as command from "@pulumi/command";
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import type { RuntimeConfig } from "./runtime-config.ts";
-import { stackFiles, staticFiles } from "./site.ts";
+import type { RuntimeConfig } from "../../../frontend/publish/runtime-config.ts";
+import { stackFiles, staticFiles, versionOf } from "../../../frontend/publish/site.ts";
+import { localCommand } from "../../resources/command.ts";
+import { fromProgram } from "../../resources/program-folder.ts";
 
 export interface PagesArgs {
   /** The repository of the page as owner/name. */
@@ -42,13 +45,36 @@ export class Pages extends pulumi.ComponentResource {
         ...(args.source === "branch"
           ? { buildType: "legacy", source: { branch: args.branch, path: "/" } }
           : { buildType: "workflow" }),
-        ...(args.domain === "" ? {} : { cname: args.domain }),
-        ...(args.domain !== "" && args.httpsEnforced ? { httpsEnforced: true } : {}),
       },
-      { ...options, dependsOn: [...args.dependsOn, ...(last ? [last] : [])] },
+      {
+        ...options,
+        dependsOn: [...args.dependsOn, ...(last ? [last] : [])],
+        // Set by #nameIt, and not to be taken back here.
+        ignoreChanges: ["cname", "httpsEnforced"],
+      },
     );
-    this.url = pages.htmlUrl;
+    const named = args.domain === "" ? undefined : this.#nameIt(args, pages);
+    this.url = pulumi.all([pages.htmlUrl, named?.id]).apply(([url]) => url);
     this.registerOutputs({ url: this.url });
+  }
+
+  /** The page's own name, and HTTPS: see domain.ts. Once more after each change of the page, which takes the name away. */
+  #nameIt(args: PagesArgs, pages: github.RepositoryPages): command.local.Command {
+    const { domain, httpsEnforced, repository, source, branch } = args;
+    const run = 'node "$SCRIPT" "$REPOSITORY"';
+    return localCommand(
+      `omniai-${pulumi.getStack()}-pages-domain`,
+      {
+        script: run,
+        onDelete: `${run} remove`,
+        environment: { SCRIPT: fromProgram(`${import.meta.dirname}/domain.ts`), REPOSITORY: repository },
+        stdin: pulumi
+          .output(args.token)
+          .apply((token = "") => JSON.stringify({ token, domain, httpsEnforced, after: [source, branch] })),
+        logging: "stderr",
+      },
+      { parent: this, dependsOn: [pages], additionalSecretOutputs: ["stdout", "stderr"] },
+    );
   }
 
   /**
@@ -62,7 +88,9 @@ export class Pages extends pulumi.ComponentResource {
   ): github.RepositoryFile | undefined {
     const known = staticFiles(args.frontend);
     // Their number does not depend on what is known only later, only their content does.
-    const rendered = args.runtimeConfig.apply((runtimeConfig) => stackFiles(runtimeConfig, args.domain));
+    const rendered = args.runtimeConfig.apply((runtimeConfig) =>
+      stackFiles({ ...runtimeConfig, pageVersion: versionOf(known) }, args.domain),
+    );
     const names = stackFiles({ stack: "", apiBaseUrl: "" }, args.domain).map(({ path }) => path);
     const files: { path: string; content: pulumi.Input<string> }[] = [
       ...known,

@@ -38,6 +38,9 @@ export const tunnelKeys = {
   cloudflareZone: z.union([z.literal(""), hostname]).describe("a zone's name such as example.org"),
   cloudflareApiToken: secret(token),
   cloudflareBackups: flag,
+  cloudflareWatch: flag,
+  cloudflareWatchSecretUrl: secret(z.string().regex(/^(https:\/\/\S+)?$/)).describe("empty, or an https URL"),
+  cloudflareWatchSecretToken: secret(token),
   cloudflareAlertEmails: z.array(z.email()).describe("a list of e-mail addresses"),
   cloudflaredImage: image,
 };
@@ -49,7 +52,11 @@ export const isIn = (zone: string, host: string): boolean => host === zone || ho
 
 /** What a tunnel needs, and what makes no sense without one. */
 function tunnelRules(
-  config: Omit<TunnelConfig, "cloudflareApiToken"> & Pick<BackendConfig, "switchSeconds">,
+  config: Omit<
+    TunnelConfig,
+    "cloudflareApiToken" | "cloudflareWatchSecretUrl" | "cloudflareWatchSecretToken"
+  > &
+    Pick<BackendConfig, "switchSeconds">,
 ): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const refuse = (key: keyof typeof config, allowed: string): void => {
@@ -57,6 +64,7 @@ function tunnelRules(
   };
   if (!config.tunnelEnabled) {
     if (config.tunnelClosing) refuse("tunnelClosing", "true only together with omniai:tunnelEnabled");
+    if (config.cloudflareWatch) refuse("cloudflareWatch", "true only together with omniai:tunnelEnabled");
     return problems;
   }
   for (const key of ["cloudflareAccountId", "cloudflareZoneId"] as const) {
@@ -103,11 +111,32 @@ const tokenRule = (
       ]
     : [];
 
-export const TUNNEL_PROBLEMS = [tunnelRules, tokenRule] as const;
+const watchRule = (
+  config: Pick<TunnelConfig, "cloudflareWatch" | "cloudflareWatchSecretUrl">,
+): ConfigProblem[] =>
+  config.cloudflareWatch && config.cloudflareWatchSecretUrl === ""
+    ? [
+        {
+          key: "cloudflareWatchSecretUrl",
+          value: "",
+          allowed: "the address that is told, with omniai:cloudflareWatch",
+        },
+      ]
+    : [];
+
+export const TUNNEL_PROBLEMS = [tunnelRules, tokenRule, watchRule] as const;
 
 /** What the stack gives a tunnel beside its config. */
 type FromTheStack =
-  "engine" | "filesImage" | "networks" | "service" | "edge" | "edgeKeepaliveSeconds" | "page";
+  | "engine"
+  | "filesImage"
+  | "networks"
+  | "metricsNetwork"
+  | "service"
+  | "edge"
+  | "edgeKeepaliveSeconds"
+  | "page"
+  | "pagePaths";
 
 export const tunnelArgs = (
   config: Loaded<TunnelConfig> & Pick<PolicySettings, "cloudflareManageZone">,
@@ -125,4 +154,8 @@ export const tunnelArgs = (
   rateLimit: config.tunnelRateLimit,
   alertEmails: config.cloudflareAlertEmails,
   backups: config.cloudflareBackups,
+  watch:
+    config.cloudflareWatch && config.cloudflareWatchSecretUrl
+      ? { url: config.cloudflareWatchSecretUrl, token: config.cloudflareWatchSecretToken }
+      : undefined,
 });

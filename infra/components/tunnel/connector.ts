@@ -6,7 +6,7 @@ export interface ConnectorArgs {
   readonly engine: WorkloadArgs["engine"];
   /** The image id of cloudflared 2025.4.0 or newer, the first with --token-file. */
   readonly image: pulumi.Input<string>;
-  /** The tunnel's network and the way out. */
+  /** The tunnel's network and the way out, and where it is watched that of the metrics. */
   readonly networks: readonly pulumi.Input<string>[];
   readonly replicas: number;
   /** The volume that has the token, and what stands for its content. */
@@ -24,8 +24,8 @@ export const connectorUser = { uid: 65532, gid: 65532 };
 export const TOKEN_FILE = "token";
 
 const SECRETS = "/run/secrets";
-/** Only inside the container. */
-const METRICS = "127.0.0.1:20241";
+/** Where a connector serves its metrics; only the monitoring and the edge share a network with it. */
+export const CONNECTOR_METRICS_PORT = 20241;
 /** How long cloudflared lets requests end after SIGTERM, in seconds: its own default, written out. */
 const GRACE_SECONDS = 30;
 
@@ -45,14 +45,21 @@ export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
   user: `${connectorUser.uid}:${connectorUser.gid}`,
   // The image's entry point is cloudflared.
   command: [
-    ...["tunnel", "--no-autoupdate", "--metrics", METRICS, "--grace-period", `${GRACE_SECONDS}s`],
+    ...[
+      "tunnel",
+      "--no-autoupdate",
+      "--metrics",
+      `0.0.0.0:${CONNECTOR_METRICS_PORT}`,
+      "--grace-period",
+      `${GRACE_SECONDS}s`,
+    ],
     ...["run", "--token-file", `${SECRETS}/${TOKEN_FILE}`],
   ],
   networks: args.networks,
   volumes: [{ volume: args.secrets.volumeName, path: SECRETS }],
   health: {
     // The image has no shell and no curl; `ready` is healthy only while there is a connection to Cloudflare.
-    command: ["cloudflared", "tunnel", "--metrics", METRICS, "ready"],
+    command: ["cloudflared", "tunnel", "--metrics", `127.0.0.1:${CONNECTOR_METRICS_PORT}`, "ready"],
     interval: 10,
     timeout: 5,
     startPeriod: 60,

@@ -12,7 +12,9 @@ export interface IngressArgs {
   readonly closing: boolean;
 }
 
-type TunnelConfig = types.input.ZeroTrustTunnelCloudflaredConfigConfig;
+type TunnelConfig = types.input.ZeroTrustTunnelCloudflaredConfigConfig & {
+  readonly ingresses: readonly unknown[];
+};
 type OriginRequest = types.input.ZeroTrustTunnelCloudflaredConfigConfigIngressOriginRequest;
 
 /** Absent means "not used", and there is no value that says so: to write one would change what happens. */

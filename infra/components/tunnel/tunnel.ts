@@ -10,11 +10,12 @@ import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
-import { Workload } from "../../workload.ts";
+import { Workload, type Replica } from "../../workload.ts";
 import type { TunnelNetworks } from "../network/network.ts";
 import { connectorUser, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
 import { planIngress } from "./ingress.ts";
 import { planProvider } from "./provider.ts";
+import { createWatch } from "./watch/watch.ts";
 import { planFirewall, planRateLimit, zoneSettings } from "./zone.ts";
 
 export interface TunnelArgs {
@@ -24,12 +25,16 @@ export interface TunnelArgs {
   /** An image id with `sh`, `base64` and `tar` to write the token with: cloudflared's own has no shell. */
   readonly filesImage: pulumi.Input<string>;
   readonly networks: TunnelNetworks;
+  /** The network of what is scraped; undefined where nobody watches. */
+  readonly metricsNetwork?: pulumi.Output<string>;
   readonly accountId: string;
   readonly zoneId: string;
   /** Undefined: `cloudflare:apiToken` of the stack's config, else the provider takes CLOUDFLARE_API_TOKEN. */
   readonly apiToken: pulumi.Output<string> | undefined;
   /** The host names in the zone that lead to the edge. */
   readonly hostnames: readonly string[];
+  /** The files of the page that the edge serves; empty where it serves none. */
+  readonly pagePaths: readonly string[];
   /** The edge as the connectors see it, for example http://edge:8080, and what has to serve before they do. */
   readonly service: string;
   readonly edge: pulumi.Resource;
@@ -49,6 +54,8 @@ export interface TunnelArgs {
   readonly rateLimit: number;
   /** Who is told when the tunnel is down; at least one address. */
   readonly alertEmails: readonly string[];
+  /** Whom a worker at Cloudflare tells how the stack looks from outside, and by which token it sees the backups. */
+  readonly watch?: { readonly url: pulumi.Output<string>; readonly token: pulumi.Output<string> | undefined };
   /** Whether there is a bucket for off-site backups. */
   readonly backups: boolean;
   /** A host name of the zone that leads to the page, and GitHub's name of it. */
@@ -66,6 +73,7 @@ export class Tunnel extends pulumi.ComponentResource {
   readonly id: pulumi.Output<string>;
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  readonly replicas: readonly Replica[];
   /** The first host name, known once a visitor gets through. */
   readonly hostname: pulumi.Output<string>;
   readonly bucket?: BackupBucket;
@@ -82,9 +90,11 @@ export class Tunnel extends pulumi.ComponentResource {
     const records = this.#createRecords(args, tunnel, connectors);
     if (args.manageZone) this.#setUpZone(args);
     this.#createAlert(args, tunnel);
+    if (args.watch && !args.closing) this.#createWatch(args, args.watch);
     if (args.backups) this.bucket = this.#createBucket(args);
     this.id = tunnel.id;
     this.names = connectors.names;
+    this.replicas = connectors.replicas;
     this.hostname = pulumi.all(records.map(({ id }) => id)).apply(() => args.hostnames[0] ?? "");
     this.registerOutputs({ id: this.id, names: this.names, imageId: this.imageId, hostname: this.hostname });
   }
@@ -136,16 +146,19 @@ export class Tunnel extends pulumi.ComponentResource {
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
   ): cloudflare.ZeroTrustTunnelCloudflaredConfig {
+    const config = planIngress(args);
     return new cloudflare.ZeroTrustTunnelCloudflaredConfig(
       `omniai-${pulumi.getStack()}`,
+      { accountId: args.accountId, tunnelId: tunnel.id, source: "cloudflare", config },
       {
-        accountId: args.accountId,
-        tunnelId: tunnel.id,
-        source: "cloudflare",
-        config: planIngress(args),
+        ...this.#options,
+        // Deleting it does nothing at Cloudflare: it goes only with its tunnel.
+        protect: !args.closing,
+        deletedWith: tunnel,
+        // The last rule connects to nothing, so what Cloudflare says about its connections is no change. When a host name
+        // goes, the last rule keeps the connection settings of the one before, which mean nothing there either.
+        ignoreChanges: [`config.ingresses[${config.ingresses.length - 1}].originRequest`],
       },
-      // Deleting it does nothing at Cloudflare: it goes only with its tunnel.
-      { ...this.#options, protect: !args.closing, deletedWith: tunnel },
     );
   }
 
@@ -174,7 +187,11 @@ export class Tunnel extends pulumi.ComponentResource {
       planConnector({
         ...args,
         image: this.imageId,
-        networks: [args.networks.tunnel, args.networks.egress],
+        networks: [
+          args.networks.tunnel,
+          args.networks.egress,
+          ...(args.metricsNetwork ? [args.metricsNetwork] : []),
+        ],
         secrets,
         // They start last and stop first: Cloudflare refuses to delete a tunnel with connections.
         dependsOn: [tunnel, config, args.edge],
@@ -215,7 +232,11 @@ export class Tunnel extends pulumi.ComponentResource {
     }
     const { zoneId } = args;
     new cloudflare.Ruleset(`${name}-rate-limit`, { zoneId, ...planRateLimit(args.rateLimit) }, this.#options);
-    new cloudflare.Ruleset(`${name}-firewall`, { zoneId, ...planFirewall(args.hostnames) }, this.#options);
+    new cloudflare.Ruleset(
+      `${name}-firewall`,
+      { zoneId, ...planFirewall(args.hostnames, args.pagePaths) },
+      this.#options,
+    );
   }
 
   #createAlert(args: TunnelArgs, tunnel: cloudflare.ZeroTrustTunnelCloudflared): void {
@@ -234,8 +255,17 @@ export class Tunnel extends pulumi.ComponentResource {
         },
         mechanisms: { emails: args.alertEmails.map((id) => ({ id })) },
       },
-      this.#options,
+      // Cloudflare tells of every mechanism, also of one that nothing is sent by; what is told of those is no change.
+      { ...this.#options, ignoreChanges: ["mechanisms.pagerduties", "mechanisms.webhooks"] },
     );
+  }
+
+  #createWatch(args: TunnelArgs, { url, token }: NonNullable<TunnelArgs["watch"]>): void {
+    const name = `omniai-${pulumi.getStack()}-watch`;
+    const suffix = this.#createSuffix(args, name);
+    const scriptName = pulumi.interpolate`${name}-${suffix}`;
+    const [hostname = ""] = args.hostnames;
+    createWatch({ accountId: args.accountId, name: scriptName, hostname, url, token }, this.#options);
   }
 
   #createBucket(args: TunnelArgs): BackupBucket {

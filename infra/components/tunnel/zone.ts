@@ -52,8 +52,12 @@ export const planRateLimit = (requestsPerPeriod: number): Rules => ({
   ],
 });
 
-/** One firewall rule: what the edge would only answer with 404 does not come through the tunnel at all. */
-export const planFirewall = (hostnames: readonly string[]): Rules => ({
+/**
+ * One firewall rule: what the edge would only answer with 404 does not come through the tunnel at all. An expression has
+ * at most 4096 characters (ruleset-engine/rules-language/expressions), so a page is let through by its folders.
+ * @param pagePaths the files of the page that the edge serves, without the slash before them.
+ */
+export const planFirewall = (hostnames: readonly string[], pagePaths: readonly string[]): Rules => ({
   name: "omniai firewall",
   description: "Only what the edge serves",
   kind: "zone",
@@ -64,12 +68,22 @@ export const planFirewall = (hostnames: readonly string[]): Rules => ({
       description: "Paths that nothing is served on",
       expression:
         `(http.host in ${set(hostnames)} and not starts_with(http.request.uri.path, "/api/") ` +
-        `and not http.request.uri.path in ${set(HEALTH_PATHS)})`,
+        `and not http.request.uri.path in ${set([...HEALTH_PATHS, ...rootPaths(pagePaths)])}` +
+        `${foldersOf(pagePaths)
+          .map((folder) => ` and not starts_with(http.request.uri.path, "/${folder}/")`)
+          .join("")})`,
       action: "block",
       enabled: true,
     },
   ],
 });
+
+const rootPaths = (paths: readonly string[]): string[] =>
+  paths.length === 0 ? [] : ["/", ...paths.filter((path) => !path.includes("/")).map((path) => `/${path}`)];
+
+const foldersOf = (paths: readonly string[]): string[] => [
+  ...new Set(paths.flatMap((path) => (path.includes("/") ? [path.slice(0, path.indexOf("/"))] : []))),
+];
 
 /** A set in Cloudflare's rules language. */
 const set = (values: readonly string[]): string =>

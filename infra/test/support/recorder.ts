@@ -1,5 +1,7 @@
 /** Runs the whole program under mocks and records what it declares. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb.js";
 import * as pulumi from "@pulumi/pulumi";
 import { defaults } from "../defaults.ts";
@@ -27,6 +29,8 @@ export interface Declared {
   readonly secretOutputs: readonly string[];
   /** What replaces it where the provider would change it in place. */
   readonly replaceOnChanges: readonly string[];
+  /** What is left as it is, whatever the program says. */
+  readonly ignoreChanges: readonly string[];
 }
 
 /** A call of a provider's function. */
@@ -43,6 +47,9 @@ export interface Recording {
   of(type: string): Declared[];
   named(type: string, name: string): Declared;
 }
+
+/** A certificate that the edge could have made; it ends in 2036. */
+const CERTIFICATE = readFileSync(join(import.meta.dirname, "certificate.pem"), "utf8");
 
 export const CONTAINER = "docker:index/container:Container";
 export const COMMAND = "command:local:Command";
@@ -61,14 +68,19 @@ function compute(
           { networkName: `omniai-${stack}-data`, ipAddress: "172.21.0.9" },
         ],
       };
+    case "docker:index/volume:Volume":
+      return { name: (inputs as { name?: string }).name ?? `${name}-0a1b2c3` };
     case "docker:index/remoteImage:RemoteImage":
       return { imageId: `sha256:${createHash("sha256").update(name).digest("hex")}` };
     case "random:index/randomPassword:RandomPassword":
       return { result: `canary-${name}`.padEnd(Number((inputs as { length: number }).length), "-") };
+    case "random:index/randomUuid:RandomUuid":
+      return { result: `identity-of-${name}` };
     case "random:index/randomId:RandomId":
       return { hex: "0a1b2c" };
     case COMMAND:
-      return { stdout: JSON.stringify({ certificate: "PEM", key: "canary-key" }) };
+      if (name.endsWith("-engine-folder")) return { stdout: "/var/lib/docker" };
+      return { stdout: JSON.stringify({ certificate: CERTIFICATE, key: "canary-key" }) };
     default:
       return {};
   }
@@ -123,10 +135,24 @@ const describe = (
   provider: typeAndName(request.getProvider().split("::").slice(0, -1).join("::")),
   secretOutputs: request.getAdditionalsecretoutputsList(),
   replaceOnChanges: request.getReplaceonchangesList(),
+  ignoreChanges: request.getIgnorechangesList(),
 });
 
 const settled = (output: pulumi.Output<unknown>): Promise<unknown> =>
   new Promise((resolve) => void output.apply(resolve));
+
+/** Sets DOCKER_HOST for a stack that names its engine, as ops does. */
+async function withDockerHost<T>(named: unknown, run: () => Promise<T>): Promise<T> {
+  if (typeof named !== "string" || named === "") return run();
+  const before = process.env["DOCKER_HOST"];
+  process.env["DOCKER_HOST"] = named;
+  try {
+    return await run();
+  } finally {
+    if (before === undefined) delete process.env["DOCKER_HOST"];
+    else process.env["DOCKER_HOST"] = before;
+  }
+}
 
 let runs = 0;
 
@@ -177,7 +203,10 @@ export async function recordAnew(
   pulumi.runtime.setAllConfig(Object.fromEntries(config) as Record<string, string>, secrets.map(nameOf));
   // Another query is another module: the program runs again.
   runs += 1;
-  const program = (await import(`../../index.ts?run=${runs}`)) as Record<string, unknown>;
+  const program = await withDockerHost(
+    change["dockerHost"],
+    () => import(`../../index.ts?run=${runs}`) as Promise<Record<string, unknown>>,
+  );
   const outputs: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(program)) {
     outputs[key] = await settled(pulumi.output(value) as pulumi.Output<unknown>);

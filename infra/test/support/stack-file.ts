@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { pagesConfig } from "./tunnel-config.ts";
+import { offsiteConfig, pagesConfig } from "./tunnel-config.ts";
 
 /** The keys of Pulumi.<stack>.yaml, without their namespace. */
 export function stackFile(stack: string): Record<string, unknown> {
@@ -25,6 +25,7 @@ export const ownerValues: Readonly<Record<string, Readonly<Record<string, unknow
   },
   prod: {
     ...pagesConfig,
+    ...offsiteConfig,
     edgeHosts: ["api.example.org"],
     pageSite: "same-site",
     pagesDomain: "app.example.org",

@@ -17,4 +17,12 @@ export const pagesConfig = {
   githubToken: "canary-github-token",
 } as const;
 
-export const SECRETS = ["cloudflareApiToken", "githubToken"];
+/** With copies of the backups in the tunnel's bucket. */
+export const offsiteConfig = {
+  offsiteBucket: "tunnel",
+  offsiteAccessKeyId: "r2-access-key",
+  offsiteSecretKey: "canary-offsite-secret",
+  offsiteKey: "canary-offsite-key",
+} as const;
+
+export const SECRETS = ["cloudflareApiToken", "githubToken", "offsiteSecretKey", "offsiteKey"];

@@ -7,7 +7,7 @@ import type { KnownConfig } from "../../stack/settings.ts";
 import { get, member, unreachable, type ApiEndpoint, type Finding } from "./cloud-api.ts";
 
 /** The program's sets of rules: the end of the resource's name, the phase, and the refs of its own rules. */
-const SETS = Object.entries({ "rate-limit": planRateLimit(1), firewall: planFirewall([]) }).map(
+const SETS = Object.entries({ "rate-limit": planRateLimit(1), firewall: planFirewall([], []) }).map(
   ([name, { phase, rules }]) => ({ name, phase: phase as string, refs: refsOf(rules) }),
 );
 

@@ -44,6 +44,9 @@ function cloudflareProbes(config: KnownConfig): Probe[] {
     ...(config.cloudflareBackups
       ? [account("Workers R2 Storage", "r2/buckets?per_page=1", "Workers R2 Storage Write")]
       : []),
+    ...(config.cloudflareWatch
+      ? [account("Workers Scripts", "workers/scripts", "Workers Scripts Write")]
+      : []),
     zone("DNS", "dns_records?per_page=1"),
     ...(config.cloudflareManageZone
       ? [zone("Zone Settings", "settings/min_tls_version"), zone("Zone WAF", "rulesets")]

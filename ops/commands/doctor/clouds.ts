@@ -3,7 +3,7 @@ import type { KnownConfig } from "../../stack/settings.ts";
 import type { ApiEndpoint, Finding } from "./cloud-api.ts";
 import { checkRules } from "./cloudflare-rules.ts";
 import { checkCloudflare } from "./cloudflare.ts";
-import { checkGithub } from "./github.ts";
+import { checkGithub, type HasType } from "./github.ts";
 
 /** Reads a secret of the stack by its config key. That may take a while, so only needed ones are read. */
 export type ReadSecret = (key: string) => Promise<string | undefined>;
@@ -30,12 +30,16 @@ const noToken = ({ key, token }: typeof cloudflare): Finding => ({
   remedy: `Set it with: pulumi config set --secret omniai:${key}; or in ${token}.`,
 });
 
-/** @param stack the name that stands in the commands of remedies. */
+/**
+ * @param stack the name that stands in the commands of remedies.
+ * @param has what is in the stack's state; without it nothing is known of that.
+ */
 export async function inspectClouds(
   config: KnownConfig,
   environment: NodeJS.ProcessEnv,
   read: ReadSecret,
   stack = "STACK",
+  has: HasType = () => Promise.resolve(undefined),
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (config.tunnelEnabled) {
@@ -48,7 +52,7 @@ export async function inspectClouds(
   }
   if (config.pagesEnabled) {
     const api = await endpointOf(github, "https://api.github.com", environment, read);
-    findings.push(...(api ? await checkGithub(api, config) : [noToken(github)]));
+    findings.push(...(api ? await checkGithub(api, config, stack, has) : [noToken(github)]));
   }
   return findings;
 }

@@ -2,21 +2,38 @@
 import { existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import type Docker from "dockerode";
-import { connect } from "../../engine/connection.ts";
-import { engineOf, findPlace, ROOT, type CommonOptions } from "../../stack/place.ts";
-import { checkPorts } from "../../stack/prechecks.ts";
-import { secretReader } from "../../stack/session.ts";
-import { imageNames, type KnownConfig } from "../../stack/settings.ts";
 import {
+  findPlace,
+  ROOT,
+  whereIsEngine,
+  type CommonOptions,
+  type Engine,
+  type Place,
+} from "../../stack/place.ts";
+import { PLATFORM_REMEDY, whyNoProgram } from "../../stack/platform.ts";
+import { checkPorts } from "../../stack/prechecks.ts";
+import { openEngine } from "../../stack/look.ts";
+import { openSession, secretReader } from "../../stack/session.ts";
+import { exportState } from "../../stack/open-stack.ts";
+import { imageNames, type KnownConfig } from "../../stack/settings.ts";
+import { resourcesOf } from "../../stack/state.ts";
+import {
+  describeDiskSpace,
+  engineDisk,
+  inspectEngine,
   inspectStackImages,
   inspectTools,
+  judgeDiskSpace,
   type CloudPlugin,
+  type DiskSpace,
   type PartStatus,
 } from "../../stack/toolchain.ts";
 import { exit, explain, OpsError } from "../../terminal/errors.ts";
 import { paint, print, printJson, table } from "../../terminal/output.ts";
 import type { Finding } from "./cloud-api.ts";
 import { inspectClouds } from "./clouds.ts";
+import { checkCodeOwners } from "./code-owners.ts";
+import type { HasType } from "./github.ts";
 
 const GIB = 1024 ** 3;
 /** With less, the first `up` of a bare machine runs out of space, because it builds the Pulumi CLI. */
@@ -28,18 +45,23 @@ export async function doctor(options: CommonOptions): Promise<void> {
   const place = findPlace(options, true);
   const { context, stack, settings } = place;
   const { config } = settings;
-  const tools = await inspectTools(context, cloudPlugins(config));
-  const host = await engineOf(place);
-  const docker = connect(host, context.env);
-  const engineIsThere = await docker.ping().then(
-    () => true,
-    () => false,
-  );
+  const where = await whereIsEngine(place);
+  const tools = await inspectTools(context, cloudPlugins(config), where);
   const findings: Finding[] = [ROOT, context.cacheDir].map(diskOf);
-  if (engineIsThere) findings.push(await portsOf(docker, stack, config, host.startsWith("unix://")));
-  findings.push(...(await inspectClouds(config, process.env, secretReader(options), stack)));
-  const images = engineIsThere ? await inspectStackImages(context, imageNames(config), host) : [];
-  const parts = [...tools, ...images];
+  const engine = await openEngine(place, options).catch((error: unknown) => {
+    // That this machine's own is not there is among the tools, with what can be done about it.
+    if (where === "elsewhere") findings.push(unreached(error));
+    return undefined;
+  });
+  const onEngine = engine === undefined ? [] : await partsOf(place, engine, where);
+  if (engine !== undefined) findings.push(...engineDiskOf(await engineDisk(reaching(place, engine))));
+  if (engine !== undefined)
+    findings.push(await portsOf(engine.docker, stack, config, engine.dockerHost.startsWith("unix://")));
+  findings.push(systemOf(process.platform), checkCodeOwners(ROOT));
+  findings.push(
+    ...(await inspectClouds(config, process.env, secretReader(options), stack, typeReader(options))),
+  );
+  const parts = [...tools, ...onEngine];
 
   const missing = parts.filter(({ way }) => way === "missing");
   const bad = findings.filter(({ good }) => !good);
@@ -54,6 +76,63 @@ export async function doctor(options: CommonOptions): Promise<void> {
       : "The remedies are above.",
     exit.failed,
   );
+}
+
+/** Reads which types the stack's state has; undefined where there is no state, or it cannot be read here. */
+const typeReader =
+  (options: CommonOptions): HasType =>
+  async (type) => {
+    try {
+      const { handle } = await openSession(options, { create: false, onlyLooking: true });
+      return resourcesOf(await exportState(handle), type).length > 0;
+    } catch {
+      return undefined;
+    }
+  };
+
+/** Pure: whether this system can deploy at all. */
+export const systemOf = (platform: NodeJS.Platform): Finding => {
+  const why = whyNoProgram(platform);
+  return {
+    name: "system",
+    good: why === undefined,
+    detail: why ?? platform,
+    ...(why === undefined ? {} : { remedy: PLATFORM_REMEDY }),
+  };
+};
+
+function unreached(error: unknown): Finding {
+  const { what, remedy } = explain(error);
+  return { name: "engine", good: false, detail: what, remedy };
+}
+
+/** What is on the engine: its own age, where that was not judged with the tools, and the images. */
+async function partsOf(place: Place, engine: Engine, where: "here" | "elsewhere"): Promise<PartStatus[]> {
+  const context = reaching(place, engine);
+  const names = imageNames(place.stack, place.settings.config);
+  return [
+    ...(where === "elsewhere" ? [await inspectEngine(context)] : []),
+    ...(await inspectStackImages(context, names, engine.dockerHost)),
+  ];
+}
+
+const reaching = ({ context }: Place, { withEngine }: Engine): Place["context"] => ({
+  ...context,
+  env: withEngine(context.env),
+});
+
+/** Pure: the disk on which the stack's images and data are, by the same measure that `up` takes. Nothing where nobody can tell. */
+export function engineDiskOf(space: DiskSpace | undefined): Finding[] {
+  if (space === undefined) return [];
+  const problem = describeDiskSpace(space);
+  return [
+    {
+      name: "disk of the engine",
+      good: judgeDiskSpace(space.freeBytes) !== "too little",
+      detail: problem?.what ?? `${(space.freeBytes / GIB).toFixed(1)} GiB free on the disk of ${space.path}`,
+      ...(problem && { remedy: problem.remedy }),
+    },
+  ];
 }
 
 /** Pure: the plugins that this stack needs and others do not. */

@@ -3,6 +3,9 @@
  * not read everything back, and then asks Pulumi for a preview after a refresh. It changes nothing
  * (docs/decisions/0024-drift-looks-first.md).
  */
+import type Docker from "dockerode";
+import { certificateEnd, describeCertificate } from "../../engine/certificate.ts";
+import { findMonitoring, importMetrics } from "../../engine/monitoring.ts";
 import { exportState, type StackHandle } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";
 import { runPreview, type Change } from "../../stack/run.ts";
@@ -33,7 +36,12 @@ export async function drift(options: CommonOptions): Promise<void> {
   const failed = failedResources(state).map((resource) => nameOf(resource.urn));
   const differences = await compareWithEngine(docker, stack, state);
   const changes = await preview(stack, handle);
-  const good = changes.length + failed.length + differences.length === 0;
+  const certificate = certificateEnd(await handle.state.outputs());
+  const expiring = certificate !== undefined && certificate.nearness !== "soon";
+  const found = changes.length + failed.length + differences.length;
+  const good = found === 0 && !expiring;
+  // Whoever looks tells the monitoring too. One that does not run is told of nothing.
+  await tellDrift(docker, stack, found).catch(() => undefined);
   if (options.json) {
     printJson({
       stack,
@@ -41,13 +49,22 @@ export async function drift(options: CommonOptions): Promise<void> {
       changes: changes.map(({ op, urn }) => ({ op, name: nameOf(urn) })),
       failed,
       differences,
+      certificate,
     });
   } else {
     printDrift(stack, changes, failed, differences);
+    if (certificate !== undefined) note(`  ${describeCertificate(certificate, stack)}`);
   }
   if (good) {
     if (!options.json) print(`Stack ${stack} runs as it is declared.`);
     return;
+  }
+  if (expiring && changes.length + failed.length + differences.length === 0) {
+    throw new OpsError(
+      `Stack ${stack} runs as it is declared, but its certificate ends soon.`,
+      "The line above says what to do.",
+      exit.drift,
+    );
   }
   throw new OpsError(
     `Stack ${stack} does not run as it is declared.`,
@@ -56,6 +73,11 @@ export async function drift(options: CommonOptions): Promise<void> {
       : `Pulumi does not see these differences. \`${npmRun("restart", stack, "--workload", "NAME")}\` makes new containers.`,
     exit.drift,
   );
+}
+
+async function tellDrift(docker: Docker, stack: string, found: number): Promise<void> {
+  const room = await findMonitoring(docker, stack);
+  if (room !== undefined) await importMetrics(docker, room, [`omniai_drift_differences ${found}`]);
 }
 
 function printDrift(

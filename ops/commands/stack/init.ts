@@ -128,7 +128,11 @@ async function askKeys(providers: unknown, options: InitOptions): Promise<Secret
 
 async function storeSecrets(name: string, secrets: readonly Secret[], options: InitOptions): Promise<void> {
   signals.begin({ title: "making the tools ready" });
-  const { env, pulumi } = await prepareTools(toolchainContext(options.install !== false));
+  const { env, pulumi } = await prepareTools(
+    toolchainContext({ install: options.install !== false }),
+    // The values are encrypted; no engine is asked for that.
+    "elsewhere",
+  );
   setSecrets(
     { root: ROOT, stack: name, backend: planBackend(ROOT, process.env), env, pulumi: pulumi.command },
     secrets,

@@ -1,10 +1,11 @@
 /** `npm run stack -- pin NAME`: writes the digest that each image's tag stands for now into the stack's file. */
 import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
+import { withoutMirror } from "../../../infra/config/mirror.ts";
 import { writeWhole } from "../../../tools/host/file.mjs";
-import { connect } from "../../engine/connection.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
-import { engineOf, findPlace, ROOT } from "../../stack/place.ts";
+import { findPlace, ROOT } from "../../stack/place.ts";
+import { openEngine } from "../../stack/look.ts";
 import { namedImages, type KnownConfig } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
 import { parseImageName } from "../../stack/toolchain.ts";
@@ -25,7 +26,9 @@ export async function findPins(config: KnownConfig, ways: Readonly<Record<string
   return Promise.all(
     namedImages(config).map(async ({ key, name: before }) => {
       const { digest, reasons } = await resolve(parseImageName(before), ways);
-      const after = digest === undefined ? undefined : `${before.split("@")[0]}@${digest}`;
+      // The key keeps the name of Docker Hub: a copy has the same digest, and another mirror may come.
+      const named = withoutMirror(config.registryMirror ?? "", before.split("@")[0] ?? "");
+      const after = digest === undefined ? undefined : `${named}@${digest}`;
       return { key, before, after, reasons };
     }),
   );
@@ -42,8 +45,9 @@ export async function pinImages(name: string): Promise<void> {
   const place = findPlace({ stack: name }, true);
   const { config, project } = place.settings;
   signals.begin({ title: "asking registries for digests" });
-  const docker = connect(await engineOf(place), place.context.env);
-  const pins = await findPins(config, { registry: registry(), buildx, engine: engine(docker) });
+  // The last way: where the two before it find a digest, no engine is needed.
+  const onEngine: Way = async (image) => engine((await openEngine(place, { stack: name })).docker)(image);
+  const pins = await findPins(config, { registry: registry(), buildx, engine: onEngine });
   const missing = pins.filter(({ after }) => after === undefined);
   if (missing.length > 0) {
     const lines = missing.map(

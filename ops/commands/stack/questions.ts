@@ -1,6 +1,6 @@
 /** The questions for a new stack: the few keys that no default can know. A flag can answer each of them in advance. */
-import { typedValue } from "../../../infra/config/config.ts";
 import { findProblems } from "../../../infra/config/problems.ts";
+import { typedValue } from "../../../infra/config/values.ts";
 import type { Values } from "../../stack/config-files.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 

@@ -18,25 +18,28 @@ export interface SecretStore {
   readonly pulumi: string;
 }
 
-/** Makes the stack in the backend, which gives its file an encryption salt, and sets each secret. @throws OpsError */
+/**
+ * Makes the stack in the backend where it is new, which gives its file an encryption salt, and sets each secret.
+ * @throws OpsError
+ */
 export function setSecrets(
   { root, stack, backend, env, pulumi }: SecretStore,
   secrets: readonly Secret[],
 ): void {
   if (backend.own) prepareBackend(backend);
-  const run = (args: readonly string[], input?: string): void => {
+  const run = (args: readonly string[], input?: string, allowed?: RegExp): void => {
     const { status, stderr } = spawnSync(pulumi, [...args, "--stack", stack, "--non-interactive"], {
       cwd: root,
       env: { ...env, ...backend.env },
       input,
       encoding: "utf8",
     });
-    if (status === 0) return;
+    if (status === 0 || allowed?.test(stderr)) return;
     throw new OpsError(
       `pulumi ${args.slice(0, 2).join(" ")} failed: ${lastLines(stderr)}`,
       "Nothing was written. Correct the cause and run the command again.",
     );
   };
-  run(["stack", "init", "--no-select"]);
+  run(["stack", "init", "--no-select"], undefined, /already exists/);
   for (const { path, value } of secrets) run(["config", "set", "--secret", "--path", path], value);
 }

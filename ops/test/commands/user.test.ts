@@ -1,6 +1,6 @@
 /** What `npm run user` reads and shows. */
 import { strict as assert } from "node:assert";
-import { describeUser, parseAnswer } from "../../commands/user.ts";
+import { describeUser, noMemory, parseAnswer } from "../../commands/user.ts";
 
 describe("npm run user", () => {
   it("finds the answer behind whatever else was written", () => {
@@ -10,6 +10,12 @@ describe("npm run user", () => {
     });
     assert.equal(parseAnswer("Error: Cannot find module user.js"), undefined);
     assert.equal(parseAnswer('"ok"\nnull'), undefined);
+  });
+
+  it("says of a command that was killed that memory was missing, and not that the version is wrong", () => {
+    const { message, remedy } = noMemory("omniai-dev-backend-1", "dev");
+    assert.match(message, /omniai-dev-backend-1 was killed.*memory limit/);
+    assert.match(remedy, /user.* list.*backendMemory/);
   });
 
   it("lists a user in one line", () => {

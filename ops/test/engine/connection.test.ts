@@ -8,17 +8,7 @@ import type Docker from "dockerode";
 import { connect, connectionOptions } from "../../engine/connection.ts";
 import { OpsError } from "../../terminal/errors.ts";
 
-const FIELDS = [
-  "protocol",
-  "host",
-  "port",
-  "username",
-  "socketPath",
-  "sshOptions",
-  "key",
-  "cert",
-  "ca",
-] as const;
+const FIELDS = ["protocol", "host", "port", "socketPath", "key", "cert", "ca"] as const;
 type Connection = Partial<Record<(typeof FIELDS)[number], unknown>>;
 
 const fieldsOf = (docker: Docker): Connection => {
@@ -51,8 +41,6 @@ describe("the connection to an engine", () => {
 
   const cases: [string, Record<string, string>][] = [
     ["unix:///run/somewhere.sock", {}],
-    ["ssh://deploy@host.example", { SSH_AUTH_SOCK: "/run/agent" }],
-    ["ssh://deploy@host.example:2222", {}],
     ["tcp://host.example:2375", {}],
     ["tcp://host.example:2376", {}],
     ["tcp://host.example:9000", { DOCKER_TLS_VERIFY: "1" }],
@@ -81,7 +69,7 @@ describe("the connection to an engine", () => {
         ],
         [undefined, "/run/here.sock"],
       );
-      assert.equal(fieldsOf(connect("ssh://deploy@host.example")).host, "host.example");
+      assert.equal(fieldsOf(connect("tcp://host.example:2375")).host, "host.example");
       assert.equal(process.env["DOCKER_HOST"], "tcp://elsewhere.example:2375", "and leaves it as it is");
     } finally {
       if (before === undefined) delete process.env["DOCKER_HOST"];
@@ -89,7 +77,8 @@ describe("the connection to an engine", () => {
     }
   });
 
-  it("refuses what is no address", () => {
+  it("refuses what is no address, and what only a tunnel reaches", () => {
     assert.throws(() => connectionOptions("tcp://:::", {}), OpsError);
+    assert.throws(() => connectionOptions("ssh://deploy@host.example", {}), /tunnel/);
   });
 });

@@ -1,8 +1,9 @@
 /** Where state and secrets lie. */
 import { strict as assert } from "node:assert";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { OpsError } from "../../terminal/errors.ts";
 import { planBackend, prepareBackend } from "../../stack/backend.ts";
 
 describe("the backend of the state", () => {
@@ -22,6 +23,25 @@ describe("the backend of the state", () => {
       env: {},
     });
     assert.equal(planBackend("/repo", { PULUMI_BACKEND_URL: "https://api.pulumi.com" }).folder, undefined);
+  });
+
+  it("is, as a folder, the one that the Pulumi CLI reads out of the address", () => {
+    const folders = {
+      "file:///srv/state?no_tmp_dir=true": "/srv/state",
+      "file:///srv/our%20state/": "/srv/our state",
+      "file:///srv/our state": "/srv/our state",
+      "file://shared/state": "/repo/shared/state",
+      "file://.?metadata=skip": "/repo",
+      "file://~": homedir(),
+      "file://~/state?no_tmp_dir=true": join(homedir(), "state"),
+      "file://~other": "/repo/~other",
+    };
+    for (const [url, folder] of Object.entries(folders))
+      assert.equal(planBackend("/repo", { PULUMI_BACKEND_URL: url }).folder, folder, url);
+    assert.throws(
+      () => planBackend("/repo", { PULUMI_BACKEND_URL: "file:///srv/50%" }),
+      (error) => error instanceof OpsError && /written %25/.test(error.remedy),
+    );
   });
 
   it("gets a passphrase once, and never a new one beside stacks that need the old one", () => {

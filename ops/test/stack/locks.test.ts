@@ -1,10 +1,20 @@
 /** Who works on a stack: Pulumi's locks and ours. */
 import { strict as assert } from "node:assert";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Holder } from "../../../tools/host/lock-file.mjs";
-import { clearPulumiLocks, holderOf, ownLock, takeOwnLock } from "../../stack/locks.ts";
+import { planBackend, type Backend } from "../../stack/backend.ts";
+import { clearPulumiLocks, holderOf, lockFolder, ownLock, takeOwnLock } from "../../stack/locks.ts";
 import { OpsError } from "../../terminal/errors.ts";
 
 const since = new Date("2026-11-23T10:00:00Z");
@@ -73,10 +83,20 @@ describe("locks", () => {
 
   it("gives our lock to one run at a time, in turn", async () => {
     const waiting = { seconds: 10, say: () => undefined };
-    const release = await takeOwnLock(folder, "dev", "up", waiting);
+    const release = await takeOwnLock(
+      planBackend(folder, { PULUMI_BACKEND_URL: `file://${folder}` }),
+      "dev",
+      "up",
+      waiting,
+    );
     assert.equal(ownLock(folder, "dev")?.command, "up");
     let second = false;
-    const next = takeOwnLock(folder, "dev", "down", waiting).then((give) => {
+    const next = takeOwnLock(
+      planBackend(folder, { PULUMI_BACKEND_URL: `file://${folder}` }),
+      "dev",
+      "down",
+      waiting,
+    ).then((give) => {
       second = true;
       return give;
     });
@@ -88,6 +108,30 @@ describe("locks", () => {
     assert.deepEqual(readdirSync(join(folder, "locks")), []);
   });
 
+  it("lets everybody who may write into a shared state take its locks, and nobody else into our own", async () => {
+    const modeOf = (path: string): number => statSync(path).mode & 0o7777;
+    const take = async (backend: Backend): Promise<number> => {
+      (await takeOwnLock(backend, "dev", "up", { seconds: 0, say: () => undefined }))();
+      return modeOf(join(lockFolder(backend), "locks"));
+    };
+    const shared = join(folder, "shared");
+    mkdirSync(shared);
+    chmodSync(shared, 0o2770);
+    const backend = planBackend(folder, { PULUMI_BACKEND_URL: `file://${shared}?no_tmp_dir=true` });
+    // The usual umask would take the group's right to write away.
+    const before = process.umask(0o022);
+    try {
+      assert.equal(await take(backend), 0o2770);
+      chmodSync(join(shared, "locks"), 0o2775);
+      assert.equal(await take(backend), 0o2775, "one that is there stays as somebody made it");
+      assert.equal(await take(planBackend(folder, {})), 0o700);
+      rmSync(join(folder, ".state"), { recursive: true });
+      assert.equal(await take(planBackend(folder, { PULUMI_BACKEND_URL: "s3://bucket" })), 0o700);
+    } finally {
+      process.umask(before);
+    }
+  });
+
   it("takes over the lock of an interrupted run", async () => {
     mkdirSync(join(folder, "locks"));
     writeFileSync(
@@ -95,10 +139,15 @@ describe("locks", () => {
       JSON.stringify({ pid: DEAD, hostname: hostname(), timestamp: since, command: "up" }),
     );
     const said: string[] = [];
-    const release = await takeOwnLock(folder, "dev", "up", {
-      seconds: 0,
-      say: (line) => void said.push(line),
-    });
+    const release = await takeOwnLock(
+      planBackend(folder, { PULUMI_BACKEND_URL: `file://${folder}` }),
+      "dev",
+      "up",
+      {
+        seconds: 0,
+        say: (line) => void said.push(line),
+      },
+    );
     assert.match(said[0] ?? "", /was interrupted; going on from there/);
     assert.equal(ownLock(folder, "dev")?.pid, process.pid);
     release();

@@ -2,12 +2,18 @@
 import { strict as assert } from "node:assert";
 import { createServer, type AddressInfo } from "node:net";
 import type { VolumeView } from "../../engine/volumes.ts";
-import { publisherOf, tryPort, unknownVolumes } from "../../stack/prechecks.ts";
+import { publisherOf, refuseRunnersEngine, tryPort, unknownVolumes } from "../../stack/prechecks.ts";
+import type { KnownConfig } from "../../stack/settings.ts";
 import { types, type State } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";
 
 describe("data volumes", () => {
-  const volume = (name: string, data = true): VolumeView => ({ name, data, mountpoint: "/" });
+  const volume = (name: string, data = true): VolumeView => ({
+    name,
+    data,
+    workload: "postgres",
+    mountpoint: "/",
+  });
   const known: State = {
     resources: [
       { urn: urn("v", types.volume), type: types.volume, inputs: { name: "a" }, outputs: { name: "a" } },
@@ -21,11 +27,27 @@ describe("data volumes", () => {
   };
 
   it("are unknown when neither the state nor an interrupted creation has them", () => {
-    const unknown = unknownVolumes([volume("a"), volume("b"), volume("c"), volume("files", false)], known);
-    assert.deepEqual(
-      unknown.map(({ name }) => name),
-      ["c"],
-    );
+    const all = [volume("a"), volume("b"), volume("c"), volume("files", false)];
+    const unknown = (state: State): string[] => unknownVolumes(all, state, "dev").map(({ name }) => name);
+    assert.deepEqual(unknown(known), ["c"]);
+    const identity = { urn: urn("omniai-dev-postgres-identity", types.uuid), type: types.uuid };
+    assert.deepEqual(unknown({ resources: [identity] }), [], "a refresh drops a volume that was away");
+  });
+});
+
+describe("a CI runner", () => {
+  const on = (stack: string, config: KnownConfig, env: NodeJS.ProcessEnv = { CI: "true" }): void =>
+    refuseRunnersEngine(stack, config, env);
+
+  it("deploys no stack to its own engine, unless the stack names that one or is for development", () => {
+    for (const CI of ["true", "1"])
+      assert.throws(() => on("prod", { dockerHost: "" }, { CI }), /names no Docker engine.*CI runner/);
+    assert.throws(() => on("other", { dockerHost: "", environment: "staging" }), /CI runner/);
+    on("prod", { dockerHost: "ssh://deploy@host" });
+    on("prod", { dockerHost: "unix:///var/run/docker.sock" });
+    on("dev", { dockerHost: "", environment: "" });
+    on("prod", { dockerHost: "" }, {});
+    on("prod", { dockerHost: "" }, { CI: "false" });
   });
 });
 

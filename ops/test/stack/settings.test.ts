@@ -53,8 +53,23 @@ describe("the config that ops reads", () => {
 
   it("names each image once, and the tunnel's connector only with the tunnel", () => {
     const config = { redisImage: "x:1", nginxImage: "y:1", nodeImage: "x:1", cloudflaredImage: "z:1" };
-    assert.deepEqual(imageNames(config), ["y:1", "x:1"]);
-    assert.deepEqual(imageNames({ ...config, tunnelEnabled: true }), ["z:1", "y:1", "x:1"]);
+    assert.deepEqual(imageNames("mine", config), ["y:1", "x:1"]);
+    assert.deepEqual(imageNames("mine", { ...config, tunnelEnabled: true }), ["z:1", "y:1", "x:1"]);
+  });
+
+  it("names no image to build from for a deploy of what is built", () => {
+    const config = { redisImage: "x:1", nodeImage: "n:1" };
+    assert.deepEqual(imageNames("mine", config), ["n:1", "x:1"]);
+    assert.deepEqual(imageNames("mine", config, false), ["x:1"]);
+    assert.deepEqual(imageNames("mine", { redisImage: "x:1", nodeImage: "x:1" }, false), ["x:1"]);
+  });
+
+  it("names those of the monitoring only where the stack is watched", () => {
+    const config = { redisImage: "x:1", vmalertImage: "v:1" };
+    assert.deepEqual(imageNames("mine", config), ["x:1"]);
+    assert.deepEqual(imageNames("mine", { ...config, monitoring: "always" }), ["x:1", "v:1"]);
+    assert.deepEqual(imageNames("prod", config), ["x:1", "v:1"]);
+    assert.deepEqual(imageNames("prod", { ...config, monitoring: "never" }), ["x:1"]);
   });
 
   it("wants ports on the host unless the tunnel or the config says otherwise", () => {

@@ -14,8 +14,8 @@ import {
   lastGood,
   obsoleteBuilds,
   rolledBackTo,
-  useVersion,
 } from "../../stack/versions.ts";
+import { onPresentHost, useVersion } from "../../stack/use-version.ts";
 import { change } from "../support/changes.ts";
 
 describe("versions to go back to", () => {
@@ -82,7 +82,10 @@ describe("a version that is deployed in place of the sources", () => {
       stack: "dev",
       settings: {
         project: "omniai",
-        stackFile: { encryptionsalt: "v1:x", config: { "omniai:httpPort": 1 } },
+        stackFile: {
+          encryptionsalt: "v1:x",
+          config: { "omniai:httpPort": 1, "omniai:dockerHost": "ssh://deploy@h" },
+        },
       },
       backend: { stateDir },
       handle: { options: { showSecrets: false, policyPacks: ["p"] }, program: { workspace: { envVars } } },
@@ -90,18 +93,50 @@ describe("a version that is deployed in place of the sources", () => {
     try {
       const options = useVersion(session as unknown as Session, {
         ...{ build: "abc", imageId: "sha256:1" },
-        config: { "omniai:httpPort": 2 },
+        config: { "omniai:httpPort": 2, "omniai:dockerHost": "ssh://root@h" },
       });
       assert.deepEqual(envVars, { [BUILD_VARIABLE]: "abc" });
       assert.equal(process.env[BUILD_VARIABLE], undefined);
       assert.deepEqual(JSON.parse(readFileSync(options.configFile ?? "", "utf8")), {
         encryptionsalt: "v1:x",
-        config: { "omniai:httpPort": 2 },
+        config: { "omniai:httpPort": 2, "omniai:dockerHost": "ssh://deploy@h" },
       });
       assert.deepEqual(options.policyPacks, ["p"], "the policies hold for it too");
     } finally {
       rmSync(stateDir, { recursive: true });
     }
+  });
+
+  it("leaves the host, and the way to it, as they are now", () => {
+    const version = {
+      "omniai:httpPort": 2,
+      "omniai:hostOpenPorts": [2],
+      "omniai:dockerHost": "ssh://root@h",
+      "omniai:hostUser": "root",
+      hostPrivateKey: { secure: "old" },
+      "cloudflare:hostUser": "not ours",
+    };
+    const way = {
+      dockerHost: "ssh://deploy@h2:2222",
+      "omniai:hostPrepare": true,
+      "omniai:hostAddress": "h2",
+      "omniai:hostPort": 2222,
+      "omniai:hostUser": "deploy",
+      "omniai:hostKey": "ssh-ed25519 AAAA",
+      "omniai:hostPrivateKey": { secure: "new" },
+    };
+    const present = { httpPort: 1, "omniai:hostOpenPorts": [1], ...way };
+    assert.deepEqual(onPresentHost(version, present, "omniai"), {
+      "omniai:httpPort": 2,
+      "omniai:hostOpenPorts": [2],
+      "cloudflare:hostUser": "not ours",
+      ...way,
+    });
+    assert.deepEqual(onPresentHost(version, undefined, "omniai"), {
+      "omniai:httpPort": 2,
+      "omniai:hostOpenPorts": [2],
+      "cloudflare:hostUser": "not ours",
+    });
   });
 
   it("is not taken from the environment, where somebody may have left it", () => {

@@ -10,6 +10,7 @@ export const containerView = (more: Partial<ContainerView> = {}): ContainerView 
   image: "i",
   state: "running",
   health: "healthy",
+  startSeconds: 30,
   restarts: 0,
   exitCode: 0,
   oomKilled: false,

@@ -1,5 +1,7 @@
 /** What Ctrl-C and SIGTERM do. */
 import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { InterruptedError } from "../../terminal/errors.ts";
 import { SignalHandler } from "../../terminal/signals.ts";
 
@@ -51,6 +53,22 @@ describe("signals", () => {
     assert.deepEqual(exits, [130]);
   });
 
+  it("let the way back begin once what they asked for is done, and cancel that with another press", () => {
+    const { signals, exits, later } = setUp();
+    signals.begin({ title: "deploying", cancel: () => undefined });
+    signals.handle("SIGINT");
+    signals.acknowledge();
+    assert.ok(!signals.requested);
+    let cancelled = 0;
+    signals.begin({ title: "putting back", cancel: () => (cancelled += 1) });
+    // The same press, once more.
+    signals.handle("SIGTERM");
+    assert.equal(cancelled, 0);
+    later(1500);
+    signals.handle("SIGINT");
+    assert.deepEqual([cancelled, exits], [1, []]);
+  });
+
   it("let nothing new begin", () => {
     const { signals } = setUp();
     signals.begin({ title: "deploying", cancel: () => undefined });
@@ -66,5 +84,19 @@ describe("signals", () => {
     signals.leave();
     signals.leave();
     assert.deepEqual(order, [2, 1]);
+  });
+
+  it("do it also where cancelled work ends the process by itself", () => {
+    const module = join(import.meta.dirname, "../../terminal/signals.ts");
+    const program = `import { SignalHandler } from ${JSON.stringify(module)};
+      const signals = new SignalHandler({ say: () => undefined, exit: () => undefined });
+      signals.listen();
+      signals.onLeave(() => console.log("tidied up"));
+      signals.begin({ title: "following", cancel: () => process.exit(0) });
+      signals.handle("SIGINT");`;
+    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+      encoding: "utf8",
+    });
+    assert.equal(stdout.trim(), "tidied up");
   });
 });

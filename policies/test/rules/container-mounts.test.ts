@@ -12,10 +12,45 @@ testRule(containerMounts, {
       mounts: [{ type: "volume", source: "omniai-prod-data", target: "/data" }],
     }),
     "a folder whose name only begins like one": mounting("/etcetera"),
+    "the engine's logs, to read, for the agent": container({
+      labels: [{ label: "io.omniai.workload", value: "vlagent" }],
+      volumes: [{ hostPath: "/var/lib/docker/containers", containerPath: "/containers", readOnly: true }],
+    }),
+    "control groups, to read, for the reader": container({
+      labels: [{ label: "io.omniai.workload", value: "reader" }],
+      volumes: [{ hostPath: "/sys/fs/cgroup/", containerPath: "/host/cgroup", readOnly: true }],
+    }),
     "a volume without options": volume("omniai-prod-data", { name: "omniai-prod-data" }),
     "a volume on NFS": volume("nfs", { driverOpts: { type: "nfs", o: "addr=10.0.0.1", device: ":/etc" } }),
   },
   fails: {
+    "the engine's logs, for another": [
+      container({
+        volumes: [{ hostPath: "/var/lib/docker/containers", containerPath: "/containers", readOnly: true }],
+      }),
+      /docker\/containers/,
+    ],
+    "the engine's whole folder, for the agent": [
+      container({
+        labels: [{ label: "io.omniai.workload", value: "vlagent" }],
+        volumes: [{ hostPath: "/var/lib/docker", containerPath: "/containers", readOnly: true }],
+      }),
+      /\/var\/lib\/docker of/,
+    ],
+    "the engine's logs, to write": [
+      container({
+        labels: [{ label: "io.omniai.workload", value: "vlagent" }],
+        volumes: [{ hostPath: "/var/lib/docker/containers", containerPath: "/containers" }],
+      }),
+      /docker\/containers/,
+    ],
+    "control groups, to write": [mounting("/sys/fs/cgroup"), /\/sys\/fs\/cgroup/],
+    "one control group, to read": [
+      container({
+        volumes: [{ hostPath: "/sys/fs/cgroup/docker", containerPath: "/host/cgroup", readOnly: true }],
+      }),
+      /\/sys\/fs\/cgroup\/docker/,
+    ],
     "two slashes": [mounting("//etc"), /mounts \/etc of/],
     "a slash at the end": [mounting("/etc/"), /mounts \/etc of/],
     "dots in between": [mounting("/srv/../etc/./ssl"), /mounts \/etc\/ssl of/],

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import {
   COMMAND,
   CONTAINER,
+  isAbout,
   IMAGE,
   NETWORK,
   VOLUME,
@@ -104,7 +105,7 @@ export function judge(rule: Rule, given: Case, context: Partial<StackContext> = 
   const resources = Array.isArray(given) ? (given as readonly Declared[]) : [given as Declared];
   const stack = { ...stackContext, ...context };
   if (rule.kind === "stack") return [...rule.check(resources, stack)].map(({ what }) => what);
-  const looked = resources.filter(({ type }) => rule.types.includes(type));
+  const looked = resources.filter(({ type }) => isAbout(rule, type));
   assert.ok(
     looked.length > 0,
     `${rule.name} looks at none of the resources of this case, so it proves nothing`,

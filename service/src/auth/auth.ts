@@ -7,8 +7,9 @@ import { AccessTokens } from "./credentials/access-tokens.ts";
 import { ApiTokens } from "./stores/api-tokens.ts";
 import { Audit } from "./stores/audit.ts";
 import type { AuthConfig, Config } from "../platform/env/config.ts";
-import { CsrfTokens } from "./credentials/csrf.ts";
-import { identify } from "./http/identify.ts";
+import { BoundTokens } from "./credentials/bound-tokens.ts";
+import { identify, newTokenTurns } from "./http/identify.ts";
+import { LoginLimits } from "./login-limits.ts";
 import { OwnedStreams } from "./owned-streams.ts";
 import type { AuthParts, AuthStores } from "./parts.ts";
 import { prepareNobody } from "./credentials/passwords.ts";
@@ -37,7 +38,7 @@ export class Auth {
     // In mode none nothing is ever signed or read with it.
     const secret = auth.secret ?? "";
     const sessions = new Sessions(stores.sessions, auth);
-    const csrf = new CsrfTokens(secret);
+    const csrf = new BoundTokens(secret, "csrf");
     const accessTokens = new AccessTokens(secret, config.stack, auth.accessTokenMs);
     const apiTokens = new ApiTokens(pool);
     const audit = new Audit(pool, config.replica, auth.audit, logger);
@@ -52,15 +53,13 @@ export class Auth {
       sessions,
       csrf,
       accessTokens,
-      refreshTokens: new RefreshTokens(pool, secret, auth.refreshTokenMs),
+      refreshTokens: new RefreshTokens(pool, secret, auth.refreshTokenMs, auth.accessTokenMs),
       apiTokens,
       revocations,
       audit,
-      limits: {
-        loginsPerAddress: limit("logins", limits.loginsPerAddress, limits.loginWindowSeconds),
-        loginsPerUser: limit("user-logins", limits.loginsPerUser, limits.loginWindowSeconds),
-        refreshes: limit("refreshes", limits.refreshesPerMinute, 60),
-      },
+      logins: new LoginLimits(limits, new BoundTokens(secret, "device"), redis),
+      rightLogins: limit("right-logins", limits.rightLoginsPerMinute, 60),
+      refreshes: limit("refreshes", limits.refreshesPerMinute, 60),
       identify: {
         mode: auth.mode,
         sessions,
@@ -73,6 +72,7 @@ export class Auth {
           { name: "bad-tokens", points: limits.badTokensPerMinute, windowSeconds: 60, batch: 1 },
           undefined,
         ),
+        tokenTurns: newTokenTurns(),
         corsOrigins,
         trustProxyHops,
       },

@@ -15,13 +15,16 @@ export function describeStream(
     since: new Date(stream.openedAt).toISOString(),
     client: stream.client,
     topics: stream.filter.key,
-    // The fan-out leaves out what does not match, so a live stream has got everything up to the position.
-    lastId: stream.isLive && position ? formatPosition(position) : undefined,
+    lastId: stream.isLive && position ? formatPosition(sentThrough(stream, position)) : undefined,
     sentBytes: stream.bytes,
     queuedBytes: stream.queuedBytes,
     live: stream.isLive,
   };
 }
+
+/** The fan-out leaves out what does not match, so a live stream that keeps up has got everything up to the position. */
+const sentThrough = ({ behindFrom }: EventStream, position: Position): Position =>
+  behindFrom === undefined ? position : { epoch: position.epoch, id: behindFrom };
 
 export interface ConnectionPage {
   readonly connections: readonly Connection[];

@@ -7,7 +7,7 @@ import type { RedisLink } from "../platform/redis.ts";
 
 /** How long a part of the answer may take, and how long it is kept, in ms: anybody may ask, at any rate. */
 const DEADLINE_MS = 800;
-const KEEP_MS = 2000;
+export const KEEP_MS = 2000;
 
 export interface DatabaseDiag {
   readonly status: "pass" | "fail";
@@ -33,19 +33,6 @@ export interface RedisDiag {
     readonly appendOnly: boolean;
     readonly lastWriteOk: boolean;
     readonly loading: boolean;
-  };
-}
-
-/** Gives everybody who asks within `ms` the same answer, and never asks twice at the same time. */
-export function remembered<T>(ask: () => Promise<T>, ms: number = KEEP_MS): () => Promise<T> {
-  let last: { readonly answer: Promise<T>; until: number } | undefined;
-  return () => {
-    if (last && performance.now() < last.until) return last.answer;
-    const entry = { answer: ask(), until: Infinity };
-    const settle = (): void => void (entry.until = performance.now() + ms);
-    entry.answer.then(settle, settle);
-    last = entry;
-    return entry.answer;
   };
 }
 

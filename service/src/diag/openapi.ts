@@ -1,6 +1,12 @@
 /** /api/diag in openapi.json. */
 import { badToken, jsonAnswer, problem, type Operation } from "../platform/operation.ts";
-import { connectionsQuerySchema, connectionsSchema, diagSchema, summarySchema } from "./schema.ts";
+import {
+  connectionsQuerySchema,
+  connectionsSchema,
+  diagSchema,
+  summarySchema,
+  uptimeSchema,
+} from "./schema.ts";
 
 export const DIAG_OPERATIONS: readonly Operation[] = [
   {
@@ -25,6 +31,16 @@ export const DIAG_OPERATIONS: readonly Operation[] = [
     tag: "diagnostics",
     summary: "One verdict and its reasons",
     responses: { 200: jsonAnswer("The verdict, good or bad.", summarySchema), 401: badToken },
+  },
+  {
+    method: "get",
+    path: "/api/diag/uptime",
+    login: "optional",
+    ports: ["public"],
+    tag: "diagnostics",
+    summary: "Uptime of the last 90 days, by day",
+    description: "Recorded by the replicas themselves: a minute in which none could write counts as down.",
+    responses: { 200: jsonAnswer("The days.", uptimeSchema), 401: badToken },
   },
   {
     method: "get",

@@ -1,5 +1,9 @@
 /** What /api/diag takes and answers. */
 import { z } from "zod";
+import { alertsDiagSchema } from "./alerts.ts";
+import { backupsDiagSchema } from "./backups.ts";
+import { certificateDiagSchema } from "./certificate.ts";
+import { tunnelDiagSchema } from "./tunnel.ts";
 import { clientPattern } from "../reports/schema.ts";
 import { wholeNumber } from "../platform/query.ts";
 
@@ -83,6 +87,10 @@ export const diagSchema = z.strictObject({
       reason: z.string().optional(),
     }),
   ),
+  backups: backupsDiagSchema.optional().describe("Authorised."),
+  alerts: alertsDiagSchema.optional().describe("Authorised."),
+  certificate: certificateDiagSchema.optional().describe("Authorised."),
+  tunnel: tunnelDiagSchema.optional().describe("Authorised."),
   quality: z
     .strictObject({
       minutes: z.int(),
@@ -110,6 +118,25 @@ export const summarySchema = z.strictObject({
     )
     .describe("What is not well, the worst first; empty when all is well."),
   replica: z.string(),
+  time: z.iso.datetime(),
+});
+
+export const uptimeSchema = z.strictObject({
+  known: z.boolean().describe("False while PostgreSQL cannot be asked."),
+  days: z
+    .array(
+      z.strictObject({
+        day: z.iso.date().describe("In UTC."),
+        minutes: z
+          .int()
+          .describe(
+            "How many of the day's minutes are known: all but those before the first start, and to come.",
+          ),
+        upMinutes: z.int().describe("In how many a replica took requests."),
+        wellMinutes: z.int().describe("In how many nothing needed attention either."),
+      }),
+    )
+    .describe("The last 90 days at most, the oldest first, without a gap."),
   time: z.iso.datetime(),
 });
 
@@ -180,4 +207,5 @@ export const connectionsSchema = z.strictObject({
 export type Connection = z.output<typeof connectionSchema>;
 export type ConnectionsQuery = z.output<typeof connectionsQuerySchema>;
 export type Summary = z.output<typeof summarySchema>;
+export type Uptime = z.output<typeof uptimeSchema>;
 export type Diag = z.output<typeof diagSchema>;

@@ -1,6 +1,7 @@
 /** The routes of the probes. */
 import { Router, type Response } from "express";
 import { methodNotAllowed } from "../platform/problems.ts";
+import { sendText } from "../platform/send-text.ts";
 import type { Checks, Status } from "./checks.ts";
 
 export interface HealthSource {
@@ -25,7 +26,7 @@ export interface HealthSource {
  */
 export function healthRouter(source: HealthSource, isDetailed: boolean): Router {
   const answer = (response: Response, status: Status, notes: readonly string[], hasChecks: boolean): void => {
-    response.status(status === "fail" ? 503 : 200).set("Cache-Control", "no-store");
+    response.status(status === "fail" ? 503 : 200).setHeader("Cache-Control", "no-store");
     const body = {
       status,
       ...(notes.length > 0 ? { notes } : {}),
@@ -38,7 +39,7 @@ export function healthRouter(source: HealthSource, isDetailed: boolean): Router 
           }
         : {}),
     };
-    response.type("application/health+json").send(JSON.stringify(body));
+    sendText(response, "application/health+json", JSON.stringify(body));
   };
   const router = Router();
   const onlyGet = methodNotAllowed("GET", "HEAD");

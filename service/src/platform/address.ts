@@ -21,6 +21,7 @@ export function clientAddress(request: IncomingMessage, hops: number): string {
  * a home (RFC 6177; express-rate-limit groups the same way), and IPv4 within IPv6 counts as IPv4.
  */
 export function normalAddress(address: string): string {
+  if (!address.includes(":")) return address;
   const plain = address.split("%")[0] ?? "";
   if (!isIPv6(plain)) return plain;
   const groups = expand(plain);

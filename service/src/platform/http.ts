@@ -1,15 +1,23 @@
 /** HTTP servers: how they are made, opened and closed. */
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { noteWaiting } from "./pipelined.ts";
+import { answerUnparsed, readable, type App } from "./unreadable.ts";
 
 /**
  * A server whose timeouts fit behind nginx. It has to keep an idle connection longer than nginx does (60 s). Otherwise
  * nginx sends a request into a connection that is just being closed, and answers 502 (nodejs/node#27363).
  */
-export function newServer(listener: RequestListener): Server {
+export function newServer(app: App): Server {
+  const listener = readable(app);
   const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 80_000, requestTimeout: 120_000 },
+    {
+      keepAliveTimeout: 75_000,
+      headersTimeout: 80_000,
+      requestTimeout: 120_000,
+      // The app refuses a request without one, see unreadable.ts.
+      requireHostHeader: false,
+    },
     (request, response) => {
       noteWaiting(request, response);
       listener(request, response);
@@ -18,6 +26,7 @@ export function newServer(listener: RequestListener): Server {
   // A stream may be silent between two heartbeats for as long as it likes.
   server.timeout = 0;
   server.maxRequestsPerSocket = 0;
+  answerUnparsed(server, app);
   return server;
 }
 

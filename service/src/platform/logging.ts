@@ -53,6 +53,7 @@ export function knownFields(logger: Logger): Logger {
 
 /** The engine and the monitoring ask for these every few seconds. */
 const PROBES: readonly string[] = ["/healthz", "/readyz", "/startupz"];
+export const isProbe = (path: string): boolean => PROBES.includes(path);
 
 /**
  * Writes one line per request, also for a request whose client left before its answer was out. Streams write lines of their
@@ -63,7 +64,10 @@ export function requestLog(logger: Logger): RequestHandler {
   return (request, response, next) => {
     const started = performance.now();
     const { method, path } = request;
-    response.once("close", () => {
+    // Not "once", which wraps its listener: this event comes once.
+    response.on("close", () => {
+      const isQuiet = isProbe(path);
+      if (isQuiet && !quick.isLevelEnabled("debug")) return;
       if (response.getHeader("content-type") === "text/event-stream") return;
       const line = {
         ...namesOf(response),
@@ -73,7 +77,7 @@ export function requestLog(logger: Logger): RequestHandler {
         ...(response.writableFinished ? { status: response.statusCode } : { aborted: true }),
         ms: Math.round((performance.now() - started) * 10) / 10,
       };
-      if (PROBES.includes(path)) quick.debug(line, "request");
+      if (isQuiet) quick.debug(line, "request");
       else if (response.statusCode >= 500) quick.warn(line, "request");
       else quick.info(line, "request");
     });

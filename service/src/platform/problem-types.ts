@@ -35,6 +35,11 @@ export const problemTypes = {
     title: "Payload Too Large",
     when: "The body is longer than allowed.",
   },
+  "body-too-slow": {
+    status: 408,
+    title: "Request Timeout",
+    when: "The body did not come in its time.",
+  },
   "csrf-token-invalid": {
     status: 403,
     title: "CSRF token invalid",

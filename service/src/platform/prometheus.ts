@@ -4,6 +4,7 @@ import type pg from "pg";
 import { Router, type RequestHandler } from "express";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { StreamMetrics } from "./metrics.ts";
+import { watchPostgres } from "./postgres-metrics.ts";
 import { methodNotAllowed } from "./problems.ts";
 
 /** What is read at each scrape instead of being counted. */
@@ -15,6 +16,9 @@ export interface MetricsSource {
   readonly streams: { readonly size: number };
   readonly reader: { readonly status: { readonly silentMs: number } };
   readonly bodies: { readonly used: number };
+  readonly providers: {
+    states(waitMs: number): Promise<readonly { readonly name: string; readonly status: string }[]>;
+  };
   readonly config: { readonly bodyBytes: number; readonly events: { readonly logBytes: number } };
   readonly checks: {
     readonly results: Readonly<
@@ -32,6 +36,9 @@ function processMetrics(): Registry {
   }
   return processRegistry;
 }
+
+/** A scrape does not wait for a slow provider: the next one has its answer. */
+const PROVIDER_WAIT_MS = 200;
 
 /** Labels come from a short list of words, never from a client. */
 const wordOr = (word: string, fallback: string): string => (/^[a-z-]{1,24}$/.test(word) ? word : fallback);
@@ -122,6 +129,17 @@ export class Metrics {
         this.set({ state: "waiting" }, pool.waitingCount);
       },
     });
+    watchPostgres(pool, registers);
+    new Gauge({
+      name: "omniai_provider_up",
+      help: "1 while the AI provider answers; a provider that was not asked yet is not there.",
+      labelNames: ["provider"],
+      registers,
+      async collect() {
+        for (const { name, status } of await source.providers.states(PROVIDER_WAIT_MS))
+          if (status !== "unknown") this.set({ provider: name }, Number(status === "pass"));
+      },
+    });
     new Gauge({
       name: "omniai_check_status",
       help: "What each readiness check found last: 1 pass, 0.5 warn, 0 fail or not run yet.",
@@ -140,8 +158,8 @@ export class Metrics {
     return (request, response, next) => {
       const end = this.#requests.startTimer();
       const method = METHODS.includes(request.method) ? request.method : "other";
-      const route = this.#templateOf(request.path);
-      response.once("close", () => {
+      const route = this.templateOf(request.path);
+      response.on("close", () => {
         if (response.getHeader("content-type") === "text/event-stream") return;
         // The client left before its answer was out, so it never got the status.
         end({ method, route, status: response.writableFinished ? String(response.statusCode) : "aborted" });
@@ -150,8 +168,8 @@ export class Metrics {
     };
   }
 
-  /** Like Express, it ignores the case and a slash at the end. */
-  #templateOf(path: string): string {
+  /** The path as openapi.json has it, or "unmatched". Like Express, it ignores the case and a slash at the end. */
+  templateOf(path: string): string {
     const plain = path.toLowerCase().replace(/(?<=.)\/$/, "");
     return this.#templates.has(plain) ? plain : "unmatched";
   }

@@ -1,9 +1,10 @@
 /** Rate limits that the replicas share. */
 import type { Response } from "express";
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
-import { between, withDeadline } from "./deadline.ts";
+import { between } from "./deadline.ts";
+import { impatient } from "./impatient-redis.ts";
 import { Problem } from "./problems.ts";
-import { RedisUnavailableError, type RedisLink } from "./redis.ts";
+import type { RedisRunner } from "./redis.ts";
 
 export interface RateLimitOptions {
   /** Its name in headers and keys. */
@@ -27,9 +28,6 @@ interface Standing {
   isOver: boolean;
 }
 
-/** The longest that a request waits for Redis, in ms. Then this process counts alone, for `ALONE_MS` without asking. */
-const PATIENCE_MS = 250;
-const ALONE_MS = 1000;
 const MAX_KEYS = 20_000;
 
 /**
@@ -42,7 +40,7 @@ export class RateLimit {
   readonly #standings = new Map<string, Standing>();
 
   /** @param redis left out for a process alone. */
-  constructor(options: RateLimitOptions, redis: RedisLink | undefined) {
+  constructor(options: RateLimitOptions, redis: RedisRunner | undefined) {
     this.#options = options;
     const { name, points, windowSeconds: duration } = options;
     const common = { keyPrefix: `omniai:limit:${name}`, points: Math.max(1, points), duration };
@@ -69,27 +67,20 @@ export class RateLimit {
       await this.#count(key, standing);
     }
     this.#describe(standing, response);
-    if (standing.isOver) throw tooMany(standing);
+    if (standing.isOver) throw tooMany(leftOf(standing));
   }
 
   /** Checks without counting, as far as this process knows. @throws Problem 429 when the next request would be refused. */
   check(key: string): void {
     const standing = this.#standings.get(key);
-    if (standing?.isOver && standing.resetAt > performance.now()) throw tooMany(standing);
+    if (standing?.isOver && standing.resetAt > performance.now()) throw tooMany(leftOf(standing));
   }
 
-  /** Takes back one count, because a success does not count. */
+  /** Takes back one count, because what it was counted for did not happen. */
   async giveBack(key: string): Promise<void> {
     if (this.#options.points === 0) return;
     this.#standings.delete(key);
     await this.#limiter.reward(key, 1).catch(() => undefined);
-  }
-
-  /** Forgets all counts of `key`. */
-  async forget(key: string): Promise<void> {
-    if (this.#options.points === 0) return;
-    this.#standings.delete(key);
-    await this.#limiter.delete(key).catch(() => undefined);
   }
 
   #standingOf(key: string): Standing {
@@ -132,35 +123,27 @@ export class RateLimit {
     const { name, points, windowSeconds } = this.#options;
     response.setHeader("RateLimit-Policy", `"${name}";q=${points};w=${windowSeconds}`);
     const remaining = Math.max(0, standing.remaining);
-    response.setHeader("RateLimit", `"${name}";r=${remaining};t=${Math.ceil(leftOf(standing))}`);
+    response.setHeader("RateLimit", `"${name}";r=${remaining};t=${Math.ceil(leftOf(standing) / 1000)}`);
   }
 }
 
-function tooMany(standing: Standing): Problem {
-  const seconds = Math.ceil(leftOf(standing) + between(0, 2));
+/** @param ms until the next one may come. */
+export function tooMany(ms: number): Problem {
+  const seconds = Math.ceil(ms / 1000 + between(0, 2));
   return new Problem("rate-limited", "Too many requests. Retry-After says when to go on.", {
     headers: { "Retry-After": String(Math.max(1, seconds)) },
   });
 }
 
-/** Seconds until the window ends. */
-const leftOf = ({ resetAt }: Standing): number => Math.max(0, resetAt - performance.now()) / 1000;
+/** Ms until the window ends. */
+const leftOf = ({ resetAt }: Standing): number => Math.max(0, resetAt - performance.now());
 
 /** The part of a Redis client that the limiter needs, over a link that reconnects and never waits long. */
-function storeOf(redis: RedisLink): object {
-  let aloneUntil = 0;
-  const run = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (performance.now() < aloneUntil) throw new RedisUnavailableError("it was a moment ago");
-    try {
-      return await withDeadline("Redis", PATIENCE_MS, work());
-    } catch (error) {
-      aloneUntil = performance.now() + ALONE_MS;
-      throw error;
-    }
-  };
+function storeOf(redis: RedisRunner): object {
+  const run = impatient(redis);
   return {
     eval: (script: string, args: { keys: string[]; arguments: string[] }) =>
-      run(() => redis.run(2000, (client) => client.eval(script, args))),
-    del: (key: string) => run(() => redis.run(2000, (client) => client.del(key))),
+      run((client) => client.eval(script, args)),
+    del: (key: string) => run((client) => client.del(key)),
   };
 }

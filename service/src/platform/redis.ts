@@ -32,6 +32,9 @@ function newClient(config: RedisConfig, name: string, idleMs: number, isPinging:
 
 export type RedisClient = ReturnType<typeof newClient>;
 
+/** What runs commands within a deadline. */
+export type RedisRunner = Pick<RedisLink, "run">;
+
 export class RedisUnavailableError extends Error {
   constructor(reason: string) {
     super(`Redis is not available: ${reason}`);

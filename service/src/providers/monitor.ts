@@ -40,7 +40,9 @@ export class ProviderMonitor {
 
   /** The known states, refreshed where that takes no longer than `waitMs`. What takes longer shows in a later answer. */
   async states(waitMs: number): Promise<readonly ProviderState[]> {
-    const refreshes = this.#watched.map((watched) => watched.refresh());
+    const refreshes = this.#watched.map((watched) => watched.refresh()).filter((one) => one !== undefined);
+    // Most of the time all are fresh.
+    if (refreshes.length === 0) return this.known;
     const enough = new AbortController();
     await Promise.race([Promise.all(refreshes), pause(waitMs, enough.signal)]);
     enough.abort();
@@ -79,10 +81,10 @@ class Watched {
     return { name, baseUrl, circuit: this.#circuit.state, ...this.#last };
   }
 
-  /** Never rejects. */
-  refresh(): Promise<void> {
+  /** Asks again, unless what is known is fresh. Never rejects. */
+  refresh(): Promise<void> | undefined {
     if (this.#underWay) return this.#underWay;
-    if (performance.now() < this.#freshUntil || !this.#circuit.mayTry()) return Promise.resolve();
+    if (performance.now() < this.#freshUntil || !this.#circuit.mayTry()) return undefined;
     this.#underWay = this.#ask().finally(() => {
       this.#underWay = undefined;
       // A failure is checked again sooner; the circuit bounds how often.

@@ -16,6 +16,7 @@ export const REPORT_OPERATIONS: readonly Operation[] = [
     responses: {
       202: jsonAnswer("The report is committed.", z.strictObject({ status: z.literal("stored") })),
       400: problem("The report is not valid."),
+      408: problem("The body took too long to arrive."),
       413: problem("The body is longer than allowed."),
       415: problem("The body is not JSON, or not in an encoding that is understood."),
       429: problem("Too many reports at the moment.", retryAfter),

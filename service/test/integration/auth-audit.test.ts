@@ -224,8 +224,9 @@ describe("the audit log", function () {
     await insert("89 days", 80);
     await insert("1 hour", 70);
     await pool.query(
-      `WITH f AS (INSERT INTO token_families (user_id, expires_at)
-                  VALUES ($1, now() - interval '1 day'), ($1, now() + interval '1 day') RETURNING id)
+      `WITH f AS (INSERT INTO token_families (user_id, expires_at, revoked_at)
+                  VALUES ($1, now() - interval '1 day', null), ($1, now() + interval '1 day', null),
+                         ($1, now() + interval '1 day', now() - interval '2 hours') RETURNING id)
        INSERT INTO refresh_tokens (hash, family_id) SELECT sha256(id::text::bytea), id FROM f`,
       [user.id],
     );

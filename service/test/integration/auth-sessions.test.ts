@@ -1,6 +1,12 @@
 /** Sessions over HTTP, with real Redis and PostgreSQL. */
 import { strict as assert } from "node:assert";
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisSessionStore } from "../../src/auth/stores/redis-sessions.ts";
+import { MemorySessionStore } from "../../src/auth/stores/sessions.ts";
+import { loadConfig } from "../../src/platform/env/config.ts";
+import { createLogger } from "../../src/platform/logging.ts";
+import { RedisLink } from "../../src/platform/redis.ts";
 import {
   addUser,
   ask,
@@ -12,7 +18,7 @@ import {
   slugOf,
   startAuth,
 } from "../support/auth.ts";
-import { startInstance, type Instance } from "../support/instance.ts";
+import { eventually, startInstance, testEnvironment, type Instance } from "../support/instance.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 
 describe("sessions", function () {
@@ -52,6 +58,40 @@ describe("sessions", function () {
     assert.equal((await page.ask("POST", "/api/auth/logout")).status, 204, "again is no error");
   });
 
+  it("are so many for each user: a new one ends the one that was not used for longest", async () => {
+    const { redis } = loadConfig(await testEnvironment());
+    const logger = createLogger({ level: "silent", replica: "", build: "" });
+    const link = new RedisLink(redis, "sessions", logger, { idleMs: 3000, isPinging: true });
+    link.open();
+    await eventually("connected", () => link.isReady);
+    try {
+      for (const store of [new RedisSessionStore(link, 60_000), new MemorySessionStore()]) {
+        const userId = randomUUID();
+        const session = { userId, name: "ada", scopes: [], createdAt: 0 };
+        const put = (n: number): Promise<void> =>
+          store.put(`${userId}-${n}`, { ...session, usedAt: n }, 60_000);
+        for (let n = 1; n <= 50; n++) await put(n);
+        // The first one is used again, and one has ended.
+        await store.renew(`${userId}-1`, { ...session, usedAt: 100 }, 60_000);
+        await store.remove(`${userId}-3`);
+        await put(51);
+        const isKept = async (n: number): Promise<boolean> =>
+          (await store.get(`${userId}-${n}`)) !== undefined;
+        assert.deepEqual([await isKept(1), await isKept(2), await isKept(51)], [true, true, true]);
+        await Promise.all([put(52), put(53)]);
+        const kept = await Promise.all(Array.from({ length: 53 }, (_, n) => isKept(n + 1)));
+        assert.deepEqual(
+          kept.flatMap((is, n) => (is ? [] : [n + 1])),
+          [2, 3, 4],
+        );
+        await store.removeOf(userId);
+        assert.equal(await isKept(53), false);
+      }
+    } finally {
+      link.close();
+    }
+  });
+
   it("have a __Host- cookie that fits the page's site, and remove it with the same attributes", async () => {
     const user = await addUser();
     const expected = [
@@ -60,9 +100,11 @@ describe("sessions", function () {
     ] as const;
     for (const [replica, attributes] of expected) {
       const page = new Page(replica);
-      const [set = ""] = (await page.login(user.name)).headers.getSetCookie();
+      const [set = "", device = ""] = (await page.login(user.name)).headers.getSetCookie();
       assert.match(set, /^__Host-sid=[A-Za-z0-9_-]{43}; /);
       assert.equal(set.slice(set.indexOf(";") + 2), attributes);
+      assert.match(device, /^__Host-device=[A-Za-z0-9_.-]{87}; /);
+      assert.equal(device.slice(device.indexOf(";") + 2), `${attributes}; Max-Age=31536000`);
       const [cleared] = (await page.ask("POST", "/api/auth/logout")).headers.getSetCookie();
       assert.equal(cleared, `__Host-sid=; ${attributes}; Max-Age=0`);
     }
@@ -270,6 +312,22 @@ describe("sessions", function () {
       assert.ok(ratio > 0.6 && ratio < 1.7, `unknown to known: ${ratio}`);
     } finally {
       await quiet.stop();
+    }
+  });
+
+  it("are refused as wrong, and never as an outage, whatever text the name is", async () => {
+    for (const name of [
+      "a\u0000b",
+      "\ud800\u0000",
+      "\ud800",
+      "\u0001",
+      "'; --",
+      "\uffff",
+      "x".repeat(64),
+      " ",
+    ]) {
+      const answer = await new Page(instance).login(name, "not the password");
+      assert.deepEqual([answer.status, slugOf(answer)], [401, "wrong-credentials"], JSON.stringify(name));
     }
   });
 

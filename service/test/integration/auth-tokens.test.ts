@@ -172,6 +172,70 @@ describe("tokens", function () {
     assert.equal((await refresh([...next].join())).status, 200);
   });
 
+  it("of refresh leave no more behind than is needed to know a copy again, however often they are used", async () => {
+    const { refreshToken } = await loginTokens(instance, await addUser());
+    const pool = await testPool();
+    const family = "(SELECT family_id FROM refresh_tokens WHERE hash = $1)";
+    await pool.query(
+      `INSERT INTO refresh_tokens (hash, family_id, created_at, used_at)
+       SELECT sha256(gen_random_uuid()::text::bytea), ${family}, now() - make_interval(mins => 12 * n), now() - make_interval(mins => 12 * n)
+       FROM generate_series(2, 241) n`,
+      [hashToken(refreshToken)],
+    );
+    assert.equal((await refresh(refreshToken)).status, 200);
+    const { rows } = await pool.query<{ used: string; oldest: number }>(
+      `SELECT count(used_at) AS used, extract(epoch FROM now() - min(created_at))::int / 60 AS oldest
+       FROM refresh_tokens WHERE family_id = ${family}`,
+      [hashToken(refreshToken)],
+    );
+    assert.deepEqual(rows, [{ used: "200", oldest: 12 * 200 }]);
+  });
+
+  for (const [what, count, next] of [
+    ["few enough, and the first that comes again ends the login", 150, 200],
+    ["too many, and end the login", 400, 401],
+  ] as const)
+    it(`of refresh that are used very quickly are ${what}`, async () => {
+      const first = await loginTokens(instance, await addUser());
+      const { body: second } = await refresh(first.refreshToken);
+      await endLeeway(first.refreshToken);
+      await (
+        await testPool()
+      ).query(
+        `INSERT INTO refresh_tokens (hash, family_id, used_at)
+         SELECT sha256(gen_random_uuid()::text::bytea), family_id, now() FROM refresh_tokens, generate_series(1, $2)
+         WHERE hash = $1`,
+        [hashToken(second.refreshToken), count],
+      );
+      const third = await refresh(second.refreshToken);
+      assert.equal(third.status, next);
+      assert.equal((await refresh(first.refreshToken)).status, 401);
+      for (const { accessToken } of [first, second]) assert.equal((await post(accessToken)).status, 401);
+      if (next === 200) assert.equal((await refresh(third.body.refreshToken)).status, 401);
+    });
+
+  it("of refresh are in so many families of a user: a new login ends the one that was not used for longest", async () => {
+    const user = await addUser();
+    const first = await loginTokens(instance, user);
+    const pool = await testPool();
+    await pool.query(
+      `WITH f AS (INSERT INTO token_families (user_id, expires_at, revoked_at)
+           SELECT $1, now() + interval '1 day', CASE WHEN n > 57 THEN now() END FROM generate_series(1, 60) n RETURNING id)
+       INSERT INTO refresh_tokens (hash, family_id, created_at)
+       SELECT sha256(id::text::bytea), id, now() - make_interval(hours => row_number() OVER ()::int) FROM f`,
+      [user.id],
+    );
+    await Promise.all([loginTokens(instance, user), loginTokens(other, user)]);
+    await loginTokens(instance, user);
+    const { rows } = await pool.query<{ all: string; ended: string; oldest: number }>(
+      `SELECT count(*) AS all, count(revoked_at) AS ended, max(extract(epoch FROM now() - t.created_at)::int / 3600) AS oldest
+       FROM token_families f JOIN refresh_tokens t ON t.family_id = f.id WHERE f.user_id = $1`,
+      [user.id],
+    );
+    assert.deepEqual(rows, [{ all: "50", ended: "0", oldest: 46 }]);
+    assert.equal((await refresh(first.refreshToken)).status, 200);
+  });
+
   it("of refresh that come again soon give the newest of their login", async () => {
     const { refreshToken } = await loginTokens(instance, await addUser());
     const { body: second } = await refresh(refreshToken);
@@ -294,7 +358,10 @@ describe("tokens", function () {
     });
 
     it("can be guessed a limited number of times, which does not limit a valid one", async () => {
-      const guarded = await startAuth("token", { OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE: "3" });
+      const guarded = await startAuth("token", {
+        OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE: "3",
+        OMNIAI_TRUST_PROXY_HOPS: "1",
+      });
       try {
         const { accessToken } = await loginTokens(guarded, await addUser());
         const { body: made } = await ask<{ token: string }>(guarded, "POST", "/api/auth/tokens", {
@@ -308,6 +375,15 @@ describe("tokens", function () {
         for (const token of [same, same, same, guess(), guess(), guess(), guess(), same])
           statuses.push((await post(token, guarded)).status);
         assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 401]);
+        const together = await Promise.all(
+          Array.from({ length: 60 }, () =>
+            ask(guarded, "GET", "/api/diag", {
+              headers: { ...bearer(guess()), "x-forwarded-for": "192.0.2.7" },
+            }),
+          ),
+        );
+        const looked = together.filter(({ status }) => status === 401).length;
+        assert.ok(looked >= 3 && looked <= 8, `${looked} of those that came together were looked up`);
         assert.equal((await post(made.token, guarded)).status, 201);
       } finally {
         await guarded.stop();
@@ -420,7 +496,8 @@ describe("tokens", function () {
       assert.deepEqual([asked.status, slugOf(asked)], [400, "login-kind-off"]);
       const page = new Page(token);
       const login = await page.login(user.name);
-      assert.equal(login.headers.getSetCookie().length, 0, "tokens are the only kind in mode token");
+      const cookies = login.headers.getSetCookie().map((cookie) => cookie.split("=")[0]);
+      assert.deepEqual(cookies, ["__Host-device"], "tokens are the only kind in mode token");
       assert.equal((await ask(token, "GET", "/api/auth/csrf")).status, 404);
       const cookie = (await Page.loggedIn(session, user)).cookie;
       const check = await ask(token, "GET", "/api/auth/check", { headers: { cookie } });

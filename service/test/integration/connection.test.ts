@@ -121,33 +121,62 @@ describe("connections of streams", function () {
     assert.equal(got().match(/HTTP\/1\.1 /g)?.length, 2);
   });
 
-  it("answers a target that cannot be parsed with a problem, a log line and a metric, on both ports", async () => {
+  it("answers what cannot be parsed with a problem, a log line and a metric, on both ports", async () => {
     const lines: { msg: string; requestId?: string; status?: number }[] = [];
     const logger = pino(
       { level: "info" },
       { write: (line) => lines.push(JSON.parse(line) as (typeof lines)[0]) },
     );
     const logged = await startService(loadConfig(await testEnvironment()), logger, { opensAtOnce: true });
+    const end = "Host: x\r\nConnection: close\r\n\r\n";
+    const chunked =
+      "POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    const requests: [string, string, number][] = [
+      ["a malformed target", `GET http://[::1 HTTP/1.1\r\n${end}`, 400],
+      ["no HTTP", "what is this\r\n\r\n", 400],
+      ["a bad header", "GET / HTTP/1.1\r\nHost: x\r\nbad header: 1\r\n\r\n", 400],
+      ["headers that are too long", `GET / HTTP/1.1\r\nHost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, 431],
+      ["no host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+      ["an expectation", `GET / HTTP/1.1\r\nExpect: the-unexpected\r\n${end}`, 417],
+      ["a request to a proxy", `CONNECT x:80 HTTP/1.1\r\n${end}`, 400],
+      ["a body that is not chunked as it says", `${chunked}\r\n\r\n2\r\n{"\r\nzz\r\n`, 400],
+      ["a chunk with too much beside it", `${chunked}\r\n\r\n2;${"z".repeat(20_000)}\r\n{}\r\n`, 413],
+      ["rubbish behind a good one", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nwhat is this\r\n\r\n", 400],
+    ];
     try {
       for (const port of [logged.port, logged.internalPort]) {
-        const { got, socket } = raw("GET http://[::1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", {
-          port,
-        });
-        await once(socket, "close");
-        const [head = "", body = ""] = got().split("\r\n\r\n");
-        assert.match(head, /^HTTP\/1\.1 400 /);
-        assert.match(head, /^content-type: application\/problem\+json/im);
-        const id = /^x-request-id: (\S+)$/im.exec(head)?.[1];
-        const problem = JSON.parse(body) as { type: string; requestId: string };
-        assert.deepEqual([problem.type, problem.requestId], ["urn:omniai:problem:bad-request", id]);
-        assert.ok(
-          lines.some(({ msg, requestId, status }) => msg === "request" && requestId === id && status === 400),
-        );
+        for (const [what, text, status] of requests) {
+          const { got, closed } = raw(text, { port });
+          await closed;
+          const answer = got().slice(got().lastIndexOf("HTTP/1.1 "));
+          const [head = "", body = ""] = answer.split("\r\n\r\n");
+          if (port === logged.internalPort && text.startsWith("POST")) continue;
+          assert.ok(head.startsWith(`HTTP/1.1 ${status} `), `${what}: ${head}`);
+          assert.match(head, /^content-type: application\/problem\+json/im, what);
+          const id = /^x-request-id: (\S+)$/im.exec(head)?.[1];
+          const problem = JSON.parse(body) as { type: string; requestId: string; status: number };
+          assert.deepEqual(
+            [problem.type, problem.requestId, problem.status],
+            ["urn:omniai:problem:bad-request", id, status],
+            what,
+          );
+          const logs = (): typeof lines =>
+            lines.filter((line) => line.msg === "request" && line.requestId === id);
+          await eventually(`a line about ${what}`, () => logs().length > 0, 3000);
+          assert.deepEqual(
+            logs().map((line) => line.status),
+            [status],
+            what,
+          );
+        }
       }
+      assert.equal((await fetch(`http://127.0.0.1:${logged.port}/healthz`)).status, 200);
       const metrics = await (await fetch(`http://127.0.0.1:${logged.internalPort}/metrics`)).text();
-      assert.match(
-        metrics,
-        /request_duration_seconds_count\{method="GET",route="unmatched",status="400"\} 1/,
+      const counted = [...metrics.matchAll(/request_duration_seconds_count\{.*,status="4\d\d"\} (\d+)/g)];
+      assert.equal(
+        counted.reduce((sum, [, count]) => sum + Number(count), 0),
+        requests.length,
+        counted.join("\n"),
       );
     } finally {
       await logged.stop();

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { get as httpGet, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";
@@ -40,7 +41,7 @@ describe("npm run dev", function () {
       stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
     }
     const exit = once(child, "exit");
-    const url = (): string => /dev: (http:\/\/127\.0\.0\.1:\d+) /.exec(output)?.[1] ?? "";
+    const url = (): string => /dev: (http:\/\/127\.0\.0\.1:\d+)\/ /.exec(output)?.[1] ?? "";
     await eventually("URL printed", () => url() !== "" || child.exitCode !== null, 100_000);
     assert.notEqual(url(), "", output);
     await eventually("ready", async () => (await statusOf(`${url()}/readyz`)) === 200);
@@ -68,6 +69,19 @@ describe("npm run dev", function () {
     assert.equal(diag.database.statStatements, false);
     assert.deepEqual(diag.database.migrations?.pending, []);
     assert.deepEqual(diag.redis, { status: "absent" });
+    const page = await fetch(`${url}/`);
+    assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
+    assert.match(page.headers.get("content-security-policy") ?? "", /script-src 'self'.*connect-src 'self'/);
+    const { pageVersion, ...config } = (await get("/runtime-config.json")) as Record<string, string>;
+    assert.deepEqual(config, { apiBaseUrl: "/", stack: "dev" });
+    assert.match(await (await fetch(`${url}/js/version.js`)).text(), new RegExp(`"${pageVersion}"`));
+    assert.equal(await statusOf(`${url}/package.json`), 404);
+    // A page of another site whose name points here.
+    const [foreign] = (await once(httpGet(url, { headers: { host: "elsewhere.example" } }), "response")) as [
+      IncomingMessage,
+    ];
+    foreign.resume();
+    assert.equal(foreign.statusCode, 421);
     assert.equal(summarySchema.parse(await get("/api/diag/health-summary")).status, "pass");
     const report = await fetch(`${url}/api/diag/client-reports`, {
       method: "POST",

@@ -1,7 +1,7 @@
 /** /api/diag, over two replicas. */
 import { strict as assert } from "node:assert";
 import type { z } from "zod";
-import { connectionsSchema, diagSchema, summarySchema } from "../../src/diag/schema.ts";
+import { connectionsSchema, diagSchema, summarySchema, uptimeSchema } from "../../src/diag/schema.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
 import { models, silence, startProvider, type TestProvider } from "../support/provider.ts";
 import { testServers, type Servers } from "../support/servers.ts";
@@ -55,6 +55,15 @@ describe("diagnostics", function () {
     await provider?.close();
   });
 
+  it("know in which minutes the service took requests, whichever replica is asked", async () => {
+    const today = async () => (await get(uptimeSchema, "/api/diag/uptime", false, two)).body.days.at(-1);
+    // An answer is kept for ten seconds, also one from before the first mark.
+    await eventually("this minute is written", async () => ((await today())?.upMinutes ?? 0) > 0, 20_000);
+    const day = (await today()) ?? assert.fail();
+    assert.equal(day.day, new Date().toISOString().slice(0, 10));
+    assert.ok(day.upMinutes <= day.minutes && day.wellMinutes <= day.upMinutes, JSON.stringify(day));
+  });
+
   it("show everybody the state, and nothing of the inside", async () => {
     const { body, text } = await get(diagSchema, "/api/diag");
     assert.equal(body.status, "pass");
@@ -62,9 +71,9 @@ describe("diagnostics", function () {
     assert.ok((body.database.migrations?.applied ?? 0) >= 1);
     assert.deepEqual(body.providers, [{ name: "local", status: "pass" }]);
     assert.ok(body.quality);
-    for (const hidden of ["sizeBytes", "topStatements", "memory", "storage", "baseUrl", "models"]) {
+    const around = ["backups", "alerts", "certificate", "tunnel"];
+    for (const hidden of ["sizeBytes", "topStatements", "memory", "storage", "baseUrl", "models", ...around])
       assert.ok(!text.includes(`"${hidden}"`), hidden);
-    }
     assert.equal(body.commit, "90af440c");
     const asOther = await get(diagSchema, "/api/diag", true, two);
     assert.equal(asOther.body.commit, undefined, "not known");
@@ -84,6 +93,9 @@ describe("diagnostics", function () {
     assert.ok(body.redis.storage?.lastRewriteOk && (body.redis.storage.appendOnlyBytes ?? 0) > 0);
     assert.deepEqual(body.providers[0]?.models, ["small", "large"]);
     assert.equal(body.providers[0]?.baseUrl, provider.baseUrl);
+    const { backups, alerts, certificate, tunnel } = body;
+    const absent = { status: "absent" };
+    assert.deepEqual([backups, alerts, certificate, tunnel], [absent, absent, absent, absent]);
   });
 
   it("count what pages reported lately", async () => {

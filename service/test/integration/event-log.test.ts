@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FileEventLog } from "../../dev/file-log.ts";
-import { loadConfig } from "../../src/platform/env/config.ts";
+import { loadConfig, type EventsConfig } from "../../src/platform/env/config.ts";
 import { compareIds, formatPosition } from "../../src/events/log/cursor.ts";
+import { Backlog } from "../../src/events/stream/backlog.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
 import {
   LogUnavailableError,
@@ -26,10 +27,12 @@ import { testServers } from "../support/servers.ts";
 
 const logger = createLogger({ level: "silent", replica: "", build: "" });
 
+type Limits = Pick<EventsConfig, "retention" | "logBytes" | "maxPendingAppends" | "appendBytes">;
+
 /** One kind of log: where it is kept outlives the object. */
 interface Kind {
   /** Another object over what is kept. */
-  open(limits: { retention: number; logBytes: number; maxPendingAppends: number }): Promise<EventLog>;
+  open(limits: Limits): Promise<EventLog>;
   /** What is kept is gone. */
   wipe(): Promise<void>;
   close(): void;
@@ -80,7 +83,12 @@ for (const [name, make] of [
     this.timeout(30_000);
     let kind: Kind;
     const logs: EventLog[] = [];
-    const limits = { retention: 100, logBytes: 10_000_000, maxPendingAppends: 5000 };
+    const limits = {
+      retention: 100,
+      logBytes: 10_000_000,
+      maxPendingAppends: 5000,
+      appendBytes: 100_000_000,
+    };
     const open = async (given = limits): Promise<EventLog> => {
       const log = await kind.open(given);
       logs.push(log);
@@ -190,7 +198,7 @@ for (const [name, make] of [
     it("keeps to its budget in bytes, and reads no more than about a page at a time", async () => {
       await openNew();
       closeAll();
-      const log = await open({ retention: 10_000, logBytes: 3_000_000, maxPendingAppends: 5000 });
+      const log = await open({ ...limits, retention: 10_000, logBytes: 3_000_000 });
       const long = "x".repeat(30_000);
       let most = 0;
       for (let round = 0; round < 15; round++) {
@@ -232,22 +240,26 @@ for (const [name, make] of [
       assert.equal((await next.state()).epoch, after.epoch);
     });
 
-    it("takes only so many appends at once, and promises nothing for the others", async () => {
-      await openNew();
-      closeAll();
-      const log = await open({ ...limits, maxPendingAppends: 5 });
-      const results = await Promise.allSettled(Array.from({ length: 60 }, (_, n) => log.append(event(n))));
-      const refused = results.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
-      assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} refused`);
-      for (const { reason } of refused) {
-        assert.ok(reason instanceof LogUnavailableError && reason.retryAfterSeconds >= 1);
-      }
-    });
+    for (const [what, bound] of [
+      ["so many appends", { maxPendingAppends: 5 }],
+      ["so many bytes of appends", { appendBytes: 6000 }],
+    ] as const)
+      it(`takes only ${what} at once, and promises nothing for the others`, async () => {
+        await openNew();
+        closeAll();
+        const log = await open({ ...limits, ...bound });
+        const results = await Promise.allSettled(Array.from({ length: 60 }, (_, n) => log.append(event(n))));
+        const refused = results.filter(({ status }) => status === "rejected") as PromiseRejectedResult[];
+        assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} refused`);
+        for (const { reason } of refused) {
+          assert.ok(reason instanceof LogUnavailableError && reason.retryAfterSeconds >= 1);
+        }
+      });
 
     it("serves followers: resume, and one reset for a cursor that was trimmed, unknown or of another epoch", async () => {
       const { log } = await openNew();
       const early = await log.append(event("early"));
-      const hub = new Hub(new RecentEvents(10, 100_000));
+      const hub = new Hub(new RecentEvents(10, 100_000), new Backlog(1e6, []));
       const options = { blockMs: 200, coalesceMs: 0, preload: 10, preloadBytes: 100_000 };
       const reader = new LogReader(log, hub, options, logger);
       reader.start();
@@ -265,7 +277,7 @@ for (const [name, make] of [
         );
         const resumed = await ask(formatPosition(early));
         assert.deepEqual(
-          resumed?.events.map(({ id }) => id),
+          resumed?.deliveries.map(({ id }) => formatPosition({ epoch: early.epoch, id })),
           ids,
         );
         for (let round = 0; round < 8; round++) {

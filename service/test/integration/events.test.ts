@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EventSource } from "eventsource";
+import { ask, slugOf, type Answer } from "../support/auth.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
@@ -42,6 +43,35 @@ describe("events through real servers", function () {
       ]);
     }
     assert.ok((await loggedIds(servers)).includes(id));
+  });
+
+  it("passes numbers of any size on as they were sent, by stream, by poll and from the log", async () => {
+    const [here, there] = await Promise.all([connect(one).joined(), connect(two).joined()]);
+    const data = '{"a":[1e400,12345678901234567890,-0.1234567890123456789,1.5],"b":{"1e5":9007199254740993}}';
+    const before = (await ask(two, "GET", "/api/events/poll")).body.next as string;
+    const raw = (text: string, headers: Record<string, string> = {}): Promise<Answer> =>
+      ask(one, "POST", "/api/events", { body: `{"type":"number","data":${text}}`, headers });
+    assert.equal((await raw(data)).status, 201);
+    for (const client of [here, there]) {
+      await client.until("the event", ({ published }) => published.length > 0);
+      assert.equal(client.published[0]?.data, data);
+    }
+    for (const replica of [one, two]) {
+      const polled = await fetch(`${replica.url}/api/events/poll?after=${before}&wait=5`);
+      assert.ok((await polled.text()).includes(data), "by poll");
+    }
+    const key = { "idempotency-key": `numbers-${process.pid}` };
+    const statuses: number[] = [];
+    for (const text of ["12345678901234567890", "12345678901234567891", "12345678901234567890"])
+      statuses.push((await raw(text, key)).status);
+    assert.deepEqual(statuses, [201, 422, 201]);
+  });
+
+  it("refuses a body that says two things of one name", async () => {
+    for (const body of ['{"type":"t","data":{"a":1,"a":2}}', '{"type":"t","data":1,"data":2}']) {
+      const answer = await ask(one, "POST", "/api/events", { body });
+      assert.deepEqual([answer.status, slugOf(answer)], [400, "invalid-json"]);
+    }
   });
 
   it("sends what proxies and browsers need", async () => {

@@ -77,9 +77,13 @@ describe("PostgreSQL that fails", function () {
   it(`is survived when it is paused for ${PAUSE_SECONDS} s`, async function () {
     this.timeout((PAUSE_SECONDS + 40) * 1000);
     const client = await new SseClient(`${instance.url}/api/events`).joined();
+    assert.equal((await report(instance)).status, 202);
     const end = Date.now() + PAUSE_SECONDS * 1000;
     await postgres.pause();
     try {
+      // Before anybody knows of it, and not only when the checks have noticed.
+      const first = await Promise.all(Array.from({ length: 10 }, () => report(instance)));
+      for (const { status, ms } of first) assert.ok(status === 503 && ms < 2000, `${status} after ${ms} ms`);
       do await isAway(client);
       while (Date.now() < end);
     } finally {

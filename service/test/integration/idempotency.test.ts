@@ -1,11 +1,13 @@
 /** Idempotency keys, over replicas and crashes. */
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
+import { laneOf } from "../../src/events/log/idempotency.ts";
 import { eventually, post, startInstance, type Instance, type Posted } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
 const IDEMPOTENCY_KEYS = "omniai:events:once:*";
+const LANES = "omniai:events:once-lanes";
 
 describe("Idempotency-Key", function () {
   this.timeout(30_000);
@@ -14,6 +16,11 @@ describe("Idempotency-Key", function () {
   let two: Instance;
   const postOnce = (instance: Instance, key: string, data: unknown): Promise<Posted> =>
     post(instance, { type: "once", data }, { "idempotency-key": key });
+  const forgetAll = async (): Promise<void> => {
+    const { admin } = servers;
+    const names = [...(await admin.keys(IDEMPOTENCY_KEYS)), ...(await admin.keys(`${LANES}*`))];
+    if (names.length > 0) await admin.del(names);
+  };
   const entriesWith = async (data: string): Promise<string[]> => {
     const entries = (await servers.admin.xRange("omniai:events:log", "-", "+")) ?? [];
     return entries.filter(({ message }) => message.d === JSON.stringify(data)).map(({ id }) => id);
@@ -70,7 +77,7 @@ describe("Idempotency-Key", function () {
     await admin.configSet("appendfsync", "always");
     const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100" });
     try {
-      await admin.del([...(await admin.keys(IDEMPOTENCY_KEYS)), "omniai:events:once-ring"]);
+      await forgetAll();
       const given = Array.from({ length: 250 }, () => randomUUID());
       for (let from = 0; from < given.length; from += 25) {
         await Promise.all(given.slice(from, from + 25).map((key) => postOnce(small, key, key)));
@@ -80,6 +87,81 @@ describe("Idempotency-Key", function () {
       const newest = String(given.at(-1));
       assert.equal((await postOnce(small, newest, newest)).status, 201);
       assert.equal((await loggedIds(servers)).length, count, "the newest are known");
+    } finally {
+      await small.stop();
+      await admin.configSet("appendfsync", "everysec");
+    }
+  });
+
+  it("keeps a key that is used again after its day for another day, whatever becomes of its old place", async () => {
+    const { admin } = servers;
+    await admin.configSet("appendfsync", "always");
+    const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100" });
+    try {
+      await forgetAll();
+      const key = randomUUID();
+      const many = (count: number): Promise<unknown> =>
+        Promise.all(Array.from({ length: count }, randomUUID).map((each) => postOnce(small, each, each)));
+      await postOnce(small, key, key);
+      await many(50);
+      // A day later.
+      const [lane = ""] = await admin.keys(`${LANES}:*`);
+      const place = (await admin.lIndex(lane, 0)) ?? "";
+      assert.equal(await admin.del(place.split(" ")[0] ?? ""), 1);
+      const aDayAgo = place.replace(/ \d+$/, ` ${Date.now() - 86_400_000}`);
+      await admin.lSet(lane, 0, aDayAgo);
+      const { id } = await postOnce(small, key, key);
+      // Its old place comes round, the new one does not.
+      await many(80);
+      assert.equal((await postOnce(small, key, key)).id, id);
+      await many(60);
+      assert.notEqual((await postOnce(small, key, key)).id, id, "and then it is the oldest");
+    } finally {
+      await small.stop();
+      await admin.configSet("appendfsync", "everysec");
+    }
+  });
+
+  it("gives the places of an earlier version an end, also of one that ran on beside this one", async () => {
+    const ring = "omniai:events:once-ring";
+    await postOnce(one, randomUUID(), "first");
+    await servers.admin.rPush(ring, "key 1");
+    await postOnce(one, randomUUID(), "second");
+    const seconds = await servers.admin.ttl(ring);
+    assert.ok(seconds > 0, `${seconds} s`);
+    await servers.admin.del(ring);
+  });
+
+  it("forgets the keys of whoever sends most, and not those of others", async () => {
+    const { admin } = servers;
+    await admin.configSet("appendfsync", "always");
+    const small = await startInstance({ OMNIAI_EVENT_RETENTION: "100", OMNIAI_TRUST_PROXY_HOPS: "1" });
+    try {
+      await forgetAll();
+      const postFrom = (address: string, key: string): Promise<Posted> =>
+        post(small, { type: "once", data: key }, { "idempotency-key": key, "x-forwarded-for": address });
+      const lanes = new Set<number>();
+      const others: { readonly address: string; readonly key: string; readonly id: string }[] = [];
+      for (let n = 1; lanes.size < 4; n++) {
+        const address = `192.0.2.${n}`;
+        if (lanes.has(laneOf(address, 16))) continue;
+        lanes.add(laneOf(address, 16));
+        const key = randomUUID();
+        if (lanes.size < 4) others.push({ address, key, id: (await postFrom(address, key)).id });
+        else {
+          const flood = Array.from({ length: 250 }, randomUUID);
+          for (let from = 0; from < flood.length; from += 50)
+            await Promise.all(flood.slice(from, from + 50).map((each) => postFrom(address, each)));
+        }
+      }
+      assert.equal((await admin.keys(IDEMPOTENCY_KEYS)).length, 100);
+      for (const { address, key, id } of others) assert.equal((await postFrom(address, key)).id, id);
+      // A newcomer finds room, at the cost of the same one.
+      const late = { address: others[0]?.address ?? "", key: randomUUID() };
+      const { id } = await postFrom(late.address, late.key);
+      assert.equal((await postFrom(late.address, late.key)).id, id);
+      for (const other of others) assert.equal((await postFrom(other.address, other.key)).id, other.id);
+      assert.equal((await admin.keys(IDEMPOTENCY_KEYS)).length, 100);
     } finally {
       await small.stop();
       await admin.configSet("appendfsync", "everysec");

@@ -70,6 +70,28 @@ describe("metrics", function () {
     assert.ok(![...samples.keys()].some((key) => key.includes("4711") || key.includes("etc")));
   });
 
+  it("say what PostgreSQL says of itself, with each replication slot", async () => {
+    const sql = (text: string): Promise<string> =>
+      servers.postgres.exec("psql", "-U", "omniai", "-qtAc", text, "omniai");
+    await sql("SELECT pg_create_physical_replication_slot('metrics_test', true)");
+    try {
+      // An answer from before the slot may still count as fresh.
+      await eventually("the slot", async () =>
+        (await scrape()).has('omniai_postgres_slot_active{slot="metrics_test"}'),
+      );
+      const samples = await scrape();
+      assert.equal(samples.get("omniai_postgres_connections_max"), Number(await sql("SHOW max_connections")));
+      assert.ok((samples.get("omniai_postgres_connections") ?? 0) >= 1);
+      assert.ok((samples.get("omniai_postgres_database_bytes") ?? 0) > 1_000_000);
+      assert.ok((samples.get("omniai_postgres_oldest_transaction_seconds") ?? -1) >= 0);
+      assert.equal(samples.get('omniai_postgres_slot_active{slot="metrics_test"}'), 0);
+      assert.equal(samples.get('omniai_postgres_slot_lost{slot="metrics_test"}'), 0);
+      assert.ok((samples.get('omniai_postgres_slot_retained_bytes{slot="metrics_test"}') ?? -1) >= 0);
+    } finally {
+      await sql("SELECT pg_drop_replication_slot('metrics_test')");
+    }
+  });
+
   it("leave streams out of the requests, and count them open", async () => {
     const client = await new SseClient(`${instance.url}/api/events`).joined();
     assert.equal((await scrape()).get("omniai_streams_open"), 1);
@@ -83,7 +105,6 @@ describe("metrics", function () {
 
   it("count what happens to streams: opened, closed by reason, replayed, reset, dropped", async () => {
     const strict = await startInstance({
-      OMNIAI_STREAM_BUFFER_BYTES: "65536",
       OMNIAI_STREAM_STALL_SECONDS: "600",
       OMNIAI_MAX_STREAMS_PER_ADDRESS: "3",
     });

@@ -1,12 +1,10 @@
 /** The poll, and the limits that it shares with streams. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PollPage } from "../../src/events/stream/poll.ts";
+import type { PollAnswer } from "../../src/events/http/poll-answer.ts";
 import { eventually, post, startInstance, type Instance } from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
-
-type Page = PollPage & { retryMs: number };
 
 describe("GET /api/events/poll", function () {
   this.timeout(20_000);
@@ -14,11 +12,11 @@ describe("GET /api/events/poll", function () {
   let one: Instance;
   /** Keeps nothing in memory: every page of it comes from the log. */
   let two: Instance;
-  const ask = async (instance: Instance, query: Record<string, string> = {}): Promise<Page> => {
+  const ask = async (instance: Instance, query: Record<string, string> = {}): Promise<PollAnswer> => {
     const response = await fetch(`${instance.url}/api/events/poll?${new URLSearchParams(query).toString()}`);
     assert.equal(response.status, 200);
     assert.equal(response.headers.get("cache-control"), "no-store");
-    return (await response.json()) as Page;
+    return (await response.json()) as PollAnswer;
   };
 
   before(async function () {
@@ -43,7 +41,7 @@ describe("GET /api/events/poll", function () {
     stream.close();
     for (const at of [one, two]) {
       for (const limit of [7, 100, 500]) {
-        const got: PollPage["events"][number][] = [];
+        const got: PollAnswer["events"][number][] = [];
         let after = start.next;
         for (let more = true; more;) {
           const page = await ask(at, { after, limit: String(limit) });
@@ -180,6 +178,42 @@ describe("GET /api/events/poll", function () {
     await ask(small, { after, wait: "1" });
     assert.ok(performance.now() - again > 900, "room again");
     await small.stop();
+  });
+
+  it("answers only as many at once as fit into the budget, and the others without events until there is room", async () => {
+    const { next: after } = await ask(one);
+    const polls = Array.from({ length: 120 }, () => ask(one, { after, wait: "20" }));
+    await sleep(1500);
+    const { id } = await post(one, { type: "long", data: "x".repeat(32_000) });
+    const pages = await Promise.all(polls);
+    const full = pages.filter(({ events }) => events.length === 1);
+    // Half of 8 MiB is for one address, and an answer counts three times.
+    assert.ok(full.length >= 20 && full.length < polls.length, `${full.length} of ${polls.length}`);
+    for (const page of pages.filter(({ events }) => events.length === 0)) {
+      assert.deepEqual([page.next, page.more], [after, true]);
+      assert.ok(page.retryMs >= 500);
+    }
+    assert.deepEqual((await ask(one, { after })).events.at(-1)?.id, id);
+  });
+
+  it("reads the log for only so many at once, also for those that do not wait", async () => {
+    const { next: after } = await ask(two);
+    const { id } = await post(one, { type: "new", data: 1 });
+    await eventually("fanned out", async () => (await ask(two, { after })).next === id);
+    await servers.redis.pause();
+    const polls = Array.from({ length: 300 }, () => ask(two, { after }).catch(() => undefined));
+    // Half of 8 MiB is for one address, and each counts 16 KiB.
+    const atOnce = await Promise.any(
+      polls.map(async (poll) => {
+        const page = await poll;
+        if (!page?.more) throw new Error("it has read");
+        return page;
+      }),
+    ).finally(() => servers.redis.unpause());
+    assert.deepEqual([atOnce.events, atOnce.next], [[], after]);
+    assert.ok(atOnce.retryMs >= 500);
+    await Promise.all(polls);
+    assert.deepEqual((await ask(two, { after })).events.length, 1, "there is room again");
   });
 
   it("ends the waiting when the replica drains", async () => {

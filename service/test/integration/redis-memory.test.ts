@@ -4,12 +4,14 @@ import { createClient } from "redis";
 import { planCacheMemory } from "../../../infra/components/cache/memory.ts";
 import { renderRedisConfig, SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
 import { loadConfig } from "../../src/platform/env/config.ts";
+import { Backlog } from "../../src/events/stream/backlog.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
 import { LogReader } from "../../src/events/stream/reader.ts";
 import { RecentEvents } from "../../src/events/stream/recent.ts";
 import { keys, RedisEventLog } from "../../src/events/log/redis-log.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { RedisLink } from "../../src/platform/redis.ts";
+import { addUser, ask, bearer, endedAfter, loginTokens, Page, startAuth } from "../support/auth.ts";
 import { docker, TestServer, testServers } from "../support/servers.ts";
 import { eventually } from "../support/wait.ts";
 
@@ -57,7 +59,9 @@ describe("the event log in a Redis with as little memory as there may be", funct
       ...extra,
     });
     const link = new RedisLink(config.redis, "small", logger, { idleMs: 3000, isPinging: true });
-    const log = new RedisEventLog(config.events, config.redis, link, logger);
+    // What is late on a slow disk counts for a moment longer, beside what is tried again.
+    const events = { ...config.events, appendBytes: 100_000_000 };
+    const log = new RedisEventLog(events, config.redis, link, logger);
     link.open();
     log.open();
     links.push(link);
@@ -128,7 +132,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
       await redis.crash();
       // All that have a part in it at once: two replicas begin to follow, and somebody appends.
       const followers = [openLog(), openLog()].map((each) => {
-        const hub = new Hub(new RecentEvents(2048, 4_194_304));
+        const hub = new Hub(new RecentEvents(2048, 4_194_304), new Backlog(1e6, []));
         const options = { blockMs: 200, coalesceMs: 0, preload: 512, preloadBytes: 4_194_304 };
         return { hub, reader: new LogReader(each, hub, options, logger) };
       });
@@ -225,5 +229,56 @@ describe("the event log in a Redis with as little memory as there may be", funct
     const real = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? 0;
     assert.ok(bytes >= length * 10_000, `${bytes} bytes of ${length} entries`);
     assert.ok(bytes < real + BUDGET / 16, `${bytes} bytes counted, ${real} taken`);
+  });
+
+  it("full of other things as well: lets users in and out, and says how full it is", async () => {
+    await admin.flushAll();
+    const log = openLog();
+    await eventually("an append", () => hasAnswered(log), 10_000);
+    await fill(log, 1.2 * BUDGET, 30_000);
+    let n = 0;
+    /** As sessions do that nobody ends: until there is no room for the smallest one. */
+    const fillUp = async (): Promise<void> => {
+      for (const size of [20_000, 1000, 100]) {
+        const put = (): Promise<boolean> =>
+          admin.set(`omniai:other:${n++}`, "s".repeat(size)).then(
+            () => true,
+            () => false,
+          );
+        while (await put());
+      }
+    };
+    const environment = {
+      OMNIAI_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
+      OMNIAI_EVENT_LOG_BYTES: String(BUDGET),
+    };
+    await fillUp();
+    const [one, two] = await Promise.all([startAuth("both", environment), startAuth("both", environment)]);
+    try {
+      const user = await addUser();
+      await fillUp();
+      const page = await Page.loggedIn(one, user);
+      const stream = await page.at(two).stream(`user.${user.id}.*`);
+      const tokens = await loginTokens(one, user);
+      await fillUp();
+      assert.equal((await page.ask("POST", "/api/auth/logout")).status, 204);
+      await endedAfter(stream, performance.now());
+      await fillUp();
+      assert.equal(await page.at(two).isIn(), false);
+      const asOwner = bearer(tokens.accessToken);
+      assert.equal((await ask(one, "POST", "/api/auth/logout", { headers: asOwner })).status, 204);
+      assert.equal((await ask(two, "GET", "/api/auth/check", { headers: asOwner })).status, 401);
+      await fillUp();
+      assert.equal((await ask(one, "GET", "/readyz")).status, 200);
+      await eventually("the check has seen it", async () => {
+        const { body } = await ask({ url: one.internalUrl }, "GET", "/readyz");
+        return /Redis uses 9\d(\.\d)? percent|Redis uses 100/.test(JSON.stringify(body));
+      });
+      const metrics = await (await fetch(`${one.internalUrl}/metrics`)).text();
+      assert.ok(Number(/^omniai_redis_memory_used_ratio (\S+)$/m.exec(metrics)?.[1]) > 0.9);
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+      await admin.flushAll();
+    }
   });
 });

@@ -97,6 +97,14 @@ describe("reports of pages", function () {
       const { status, type } = await report(instance, JSON.stringify(body));
       assert.deepEqual([status, type], [400, "urn:omniai:problem:invalid-report"], JSON.stringify(body));
     }
+    for (const number of ["12345678901234567890", "1e400", "0.12345678901234567890"]) {
+      const body = `{"client":"${client}","latency":{"samples":1,"p50Ms":${number},"p95Ms":1,"maxMs":1}}`;
+      assert.equal(
+        (await report(instance, body)).status,
+        400,
+        `${number}: it would be stored as another number`,
+      );
+    }
     assert.equal((await report(instance, "{")).status, 400);
     assert.equal((await report(instance, { client }, undefined, "text/plain")).status, 415);
     assert.equal((await report(instance, { client, x: "x".repeat(40_000) })).status, 413);

@@ -96,6 +96,13 @@ export const cookieOf = ({ headers }: Answer): string =>
     .map((cookie) => cookie.split(";")[0] ?? "")
     .join("; ");
 
+/** The cookie that says that its user has logged in from here before. */
+export const deviceOf = ({ headers }: Answer): string =>
+  headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";")[0] ?? "")
+    .find((cookie) => cookie.startsWith("__Host-device=")) ?? "";
+
 /** The headers from a page of `PAGE_ORIGIN`: the browser adds the cookie, and the page's code adds the CSRF token. */
 export class Page {
   readonly instance: { url: string };

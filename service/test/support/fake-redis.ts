@@ -4,6 +4,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 /** Speaks as much of Redis' protocol as a client needs to connect, and can hold its answers back. */
 export class FakeRedis {
   connections = 0;
+  /** What it answers to commands by their names, in the protocol but for the line end; OK to others. */
+  readonly answers = new Map<string, string>([["HELLO", "%1\r\n$5\r\nproto\r\n:3"]]);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #held: (() => void)[] | undefined;
@@ -15,7 +17,10 @@ export class FakeRedis {
       this.#sockets.add(socket);
       socket.on("error", () => undefined).on("close", () => this.#sockets.delete(socket));
       socket.on("data", (bytes) => {
-        for (const reply of repliesTo(bytes.toString())) this.#send(() => socket.write(reply));
+        for (const name of commandsOf(bytes.toString())) {
+          const reply = `${this.answers.get(name) ?? "+OK"}\r\n`;
+          this.#send(() => socket.write(reply));
+        }
       });
     });
   }
@@ -53,12 +58,9 @@ export class FakeRedis {
 }
 
 /** A command is `*<parts>`, and for each part `$<length>` and its text; no text here contains a line end. */
-function repliesTo(text: string): string[] {
+function commandsOf(text: string): string[] {
   return text
     .split(/^\*\d+\r\n/m)
     .slice(1)
-    .map((command) => {
-      const [, name = ""] = command.split("\r\n");
-      return name.toUpperCase() === "HELLO" ? "%1\r\n$5\r\nproto\r\n:3\r\n" : "+OK\r\n";
-    });
+    .map((command) => (command.split("\r\n")[1] ?? "").toUpperCase());
 }

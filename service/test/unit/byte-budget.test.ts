@@ -1,7 +1,7 @@
 /** The budget of bytes. */
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { ByteBudget, type GiveBack } from "../../src/platform/byte-budget.ts";
+import { ByteBudget, type GiveBack, type Hold } from "../../src/platform/byte-budget.ts";
 
 describe("ByteBudget", () => {
   it("gives no holder more than its share, and all together no more than there is", () => {
@@ -22,6 +22,20 @@ describe("ByteBudget", () => {
     assert.equal(budget.used, 10);
     assert.equal(budget.take("a", 51), "holder");
     assert.equal(typeof budget.take("a", 50), "function");
+  });
+
+  it("lets a hold become more or less, and keeps it as it was where there is no more", () => {
+    const budget = new ByteBudget({ total: 100, perHolder: 60 });
+    const hold = budget.hold("a", 50) as Hold;
+    assert.equal(hold.resize(10), undefined);
+    assert.equal(budget.used, 10);
+    budget.take("a", 40);
+    assert.equal(hold.resize(21), "holder");
+    budget.take("b", 50);
+    assert.equal(hold.resize(11), "all");
+    assert.equal(budget.used, 100);
+    assert.equal(hold.resize(0), undefined);
+    assert.equal(budget.used, 90);
   });
 
   it("never exceeds either limit and ends where it began, in whatever order", () => {

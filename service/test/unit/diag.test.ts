@@ -1,5 +1,6 @@
 /** Pages of connections, and the verdict. */
 import { strict as assert } from "node:assert";
+import { uptimeOf } from "../../src/diag/uptime.ts";
 import { pageOf } from "../../src/diag/connections.ts";
 import { connectionsQuerySchema, type Connection } from "../../src/diag/schema.ts";
 import { summarise } from "../../src/diag/summary.ts";
@@ -99,4 +100,46 @@ describe("summarise", () => {
       "not checked yet",
     );
   });
+});
+
+describe("uptime by day", () => {
+  const now = new Date("2026-03-04T10:30:20Z");
+  const row = (day: string, up: number, first = 0, well = up) => ({ day, up, first, well });
+
+  it("counts from the first minute that is known, and today up to now", () => {
+    const days = uptimeOf([row("2026-03-03", 60, 1380), row("2026-03-04", 620, 0, 600)], now);
+    assert.deepEqual(days, [
+      { day: "2026-03-03", minutes: 60, upMinutes: 60, wellMinutes: 60 },
+      { day: "2026-03-04", minutes: 630, upMinutes: 620, wellMinutes: 600 },
+    ]);
+  });
+
+  it("has days in which nothing was written, as days without uptime", () => {
+    const days = uptimeOf([row("2026-03-01", 1440), row("2026-03-03", 1440)], now);
+    assert.deepEqual(
+      days.map(({ upMinutes, minutes }) => [upMinutes, minutes]),
+      [
+        [1440, 1440],
+        [0, 1440],
+        [1440, 1440],
+        [0, 630],
+      ],
+    );
+  });
+
+  it("has 90 days at most, and takes an outage at their beginning for one", () => {
+    const days = uptimeOf([row("2025-10-01", 1440), row("2025-12-08", 440, 1000)], now);
+    assert.equal(days.length, 90);
+    assert.deepEqual(
+      days.slice(0, 4).map(({ day, upMinutes, minutes }) => [day, upMinutes, minutes]),
+      [
+        ["2025-12-05", 0, 1440],
+        ["2025-12-06", 0, 1440],
+        ["2025-12-07", 0, 1440],
+        ["2025-12-08", 440, 1440],
+      ],
+    );
+  });
+
+  it("knows nothing before anything was written", () => assert.deepEqual(uptimeOf([], now), []));
 });

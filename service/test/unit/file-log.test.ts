@@ -15,7 +15,8 @@ describe("the file of the event log of npm run dev", () => {
   let path: string;
   const logs: FileEventLog[] = [];
   const open = async (retention = 10): Promise<FileEventLog> => {
-    const limits = { retention, logBytes: 10_000_000, appendDeadlineMs: 1000, maxPendingAppends: 100 };
+    const bounds = { maxPendingAppends: 100, appendBytes: 1_000_000 };
+    const limits = { retention, logBytes: 10_000_000, appendDeadlineMs: 1000, ...bounds };
     const log = await FileEventLog.load(path, limits, logger);
     logs.push(log);
     return log;

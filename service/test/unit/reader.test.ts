@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
+import { Backlog } from "../../src/events/stream/backlog.ts";
 import { Hub } from "../../src/events/stream/hub.ts";
 import { join } from "../../src/events/stream/join.ts";
 import { compareIds } from "../../src/events/log/cursor.ts";
@@ -86,7 +87,7 @@ function newStream(): {
   });
   const filter = parseFilter([]);
   assert.ok(filter);
-  const stream = new EventStream(sink, false, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6 });
+  const stream = new EventStream(sink, false, filter, { stallMs: 1e6, maxAgeMs: 1e6 });
   const dataOf = (type: string): string[] =>
     parser.events.filter(({ event }) => event === type).map(({ data }) => data);
   return {
@@ -105,7 +106,7 @@ describe("LogReader and join, on a log that misbehaves", () => {
 
   beforeEach(async () => {
     log = new FakeLog();
-    hub = new Hub(new RecentEvents(5, 1e6));
+    hub = new Hub(new RecentEvents(5, 1e6), new Backlog(1e6, []));
     const options = { blockMs: 5, coalesceMs: 0, preload: 5, preloadBytes: 1e6 };
     reader = new LogReader(log, hub, options, pino({ level: "silent" }));
     for (let i = 0; i < 20; i++) log.add();

@@ -14,7 +14,7 @@ function newStream(isTaking: boolean, endsAt?: number): EventStream {
   const sink = new Writable({ write: (_chunk, _encoding, done) => void (isTaking && done()) });
   const filter = parseFilter([]);
   assert.ok(filter);
-  return new EventStream(sink, false, filter, { bufferBytes: 1e6, stallMs: 1e6, maxAgeMs: 1e6, endsAt });
+  return new EventStream(sink, false, filter, { stallMs: 1e6, maxAgeMs: 1e6, endsAt });
 }
 const closed = (stream: EventStream): Promise<void> => new Promise((resolve) => void stream.onClose(resolve));
 

@@ -77,6 +77,18 @@ export function directAccess(get: () => Target): void {
   });
 }
 
+export function packages(get: () => Target): void {
+  it("a replica has no package manager that would bring the tools of whoever broke in", async () => {
+    const found = await exec(
+      get().backends[0] ?? "",
+      "sh",
+      "-c",
+      "command -v npm npx yarn corepack pnpm; find / -xdev -name npm-cli.js -not -path '/proc/*' 2>/dev/null; true",
+    );
+    assert.equal(found.trim(), "");
+  });
+}
+
 export function secrets(get: () => Target): void {
   let canaries: readonly string[];
   const absent = (text: string, place: string): void => {

@@ -203,6 +203,8 @@ export class Target {
   /** Everything that the containers of the stack have logged. */
   async logs(): Promise<string> {
     const names = await this.stack.containers();
+    // The edge writes its lines together, every second.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     const all = names.map(async (name) => {
       const { stdout, stderr } = await run("docker", ["logs", name], { maxBuffer: 256 << 20 });
       return stdout + stderr;

@@ -1,11 +1,47 @@
-/** Starts a real Chromium. */
-import { chromium, type Browser } from "playwright-core";
+/** One real Chromium for all files of a run: its start is the dearest part of a test. */
+import { chromium, type Browser, type Page } from "playwright-core";
 
-/** @throws Error if the machine's browser is not named; the preparation of the tests names it. */
-export async function launchBrowser(): Promise<Browser> {
+let launched: Promise<Browser> | undefined;
+
+/**
+ * The run's browser. Tests have contexts of their own in it, which share nothing.
+ * @throws Error if the machine's browser is not named; the preparation of the tests names it.
+ */
+export async function sharedBrowser(): Promise<Browser> {
+  const before = await launched?.catch(() => undefined);
+  // A browser that has crashed fails one test, not all after it.
+  if (before?.isConnected()) return before;
+  launched = launch();
+  return await launched;
+}
+
+async function launch(): Promise<Browser> {
   const executablePath = process.env["OMNIAI_CHROMIUM"];
   if (!executablePath)
     throw new Error("OMNIAI_CHROMIUM is not set. Run this suite with: npm test -- frontend");
   // Chromium cannot use its sandbox as root. These pages are our own, so they need no sandbox.
   return await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
+
+/** How often a page is asked for again. */
+const VISITS = 5;
+
+/**
+ * Opens an address. The networks of other tests come and go on this machine, and Chromium breaks off what it loads then.
+ * @throws Error as the browser says it, for any other reason and after so many times
+ */
+export async function visit(page: Page, url: string): Promise<void> {
+  for (let left = VISITS; ; left -= 1) {
+    try {
+      await page.goto(url);
+      return;
+    } catch (error) {
+      if (left === 1 || !String(error).includes("ERR_NETWORK_CHANGED")) throw error;
+    }
+  }
+}
+
+after(async function () {
+  this.timeout(30_000);
+  await (await launched?.catch(() => undefined))?.close();
+});

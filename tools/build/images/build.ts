@@ -1,27 +1,31 @@
 /** Builds a stand-in under another name, tries it out, and only then gives it the official name. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { DockerCli } from "../../host/docker-cli.ts";
 import { ToolchainError, type ToolchainContext } from "../../host/part.ts";
 import { run } from "../../host/run.ts";
+import { goBuild } from "../go.ts";
 import { hashFolder } from "../hash.ts";
 import { baseHash } from "./base.ts";
 import { check } from "./check.ts";
 import { clearLeftovers, forgetOldOnes } from "./leftovers.ts";
-import { tagCovers, type ImageName } from "./names.ts";
+import type { ImageName } from "./names.ts";
 import { keptName, LABEL, LABEL_NAME, LABEL_PACKAGES, LABEL_VERSION } from "./present.ts";
-import { recipeFolder, type Recipe } from "./recipes.ts";
+import { folderOf, isWanted, recipeFolder, type Recipe } from "./recipes.ts";
 import { smokeTest } from "./smoke.ts";
 
 /** The hash of everything that a stand-in is made from. */
-export function recipeHash(
-  recipe: Recipe,
-  version: string,
-  folder = recipeFolder(recipe.repository),
-): string {
+export function recipeHash(recipe: Recipe, version: string, folder = folderOf(recipe)): string {
   const fetched = recipe.npmPackages?.(version) ?? [];
-  return hashFolder(folder, { ...recipe.buildArgs?.(version), base: baseHash(), fetched: fetched.join(" ") });
+  const { goProgram, files = [] } = recipe;
+  return hashFolder(folder, {
+    ...Object.fromEntries(files.map((file) => [file, readFileSync(recipeFolder(file), "utf8")])),
+    ...recipe.buildArgs?.(version),
+    base: baseHash(),
+    fetched: fetched.join(" "),
+    ...(goProgram && { go: hashFolder(recipeFolder(goProgram.module), { package: goProgram.package }) }),
+  });
 }
 
 export async function buildStandIn(
@@ -31,13 +35,13 @@ export async function buildStandIn(
   recipe: Recipe,
   version: string,
   base: string,
-  folder = recipeFolder(recipe.repository),
+  folder = folderOf(recipe),
 ): Promise<void> {
   await clearLeftovers(docker);
   const hash = recipeHash(recipe, version, folder);
-  const aside = `omniai-standin-${recipe.repository}:${process.pid}-${hash}`;
+  const aside = `omniai-standin-${flat(recipe)}:${process.pid}-${hash}`;
   await context.report.step(
-    `Building a stand-in for ${image.written} from Debian packages`,
+    `Building a stand-in for ${image.written} from ${recipe.goProgram ? "its Go module" : "Debian packages"}`,
     async (progress) => {
       try {
         await withBuildContext(context, recipe, version, folder, progress, async (build) => {
@@ -62,7 +66,7 @@ export async function buildStandIn(
         });
         progress("trying it out");
         const actual = await smokeTest(docker, aside, image, recipe);
-        if (!tagCovers(version, actual)) {
+        if (!isWanted(recipe, version, actual)) {
           throw new ToolchainError(
             `Debian has ${recipe.repository} ${actual}, which is not "${image.tag}".`,
             `Use an image that Debian has (${recipe.repository}:${recipe.offers}), or connect this machine to a container registry.`,
@@ -77,7 +81,10 @@ export async function buildStandIn(
   );
 }
 
-/** The build context is the recipe's folder or, where archives from npm belong in it, a copy with them. */
+/** The repository in one word, for a name that is only used here. */
+const flat = ({ repository }: Recipe): string => repository.replaceAll("/", "-");
+
+/** The build context is the recipe's folder or, where something from elsewhere belongs in it, a copy with that. */
 async function withBuildContext(
   context: ToolchainContext,
   recipe: Recipe,
@@ -87,13 +94,20 @@ async function withBuildContext(
   use: (build: string) => Promise<void>,
 ): Promise<void> {
   const packages = recipe.npmPackages?.(version) ?? [];
-  if (packages.length === 0) {
+  const { files = [] } = recipe;
+  if (packages.length === 0 && files.length === 0 && recipe.goProgram === undefined) {
     await use(folder);
     return;
   }
-  const build = mkdtempSync(join(tmpdir(), `omniai-standin-${recipe.repository}-`));
+  const build = mkdtempSync(join(tmpdir(), `omniai-standin-${flat(recipe)}-`));
   try {
     cpSync(folder, build, { recursive: true });
+    for (const file of files) cpSync(recipeFolder(file), join(build, basename(file)));
+    if (recipe.goProgram) await buildProgram(context, recipe.goProgram, build, progress);
+    if (packages.length === 0) {
+      await use(build);
+      return;
+    }
     // The machine's npm and not one in the build, because it knows this machine's registry, proxy and certificates.
     progress(`npm pack ${packages.join(" ")}`);
     const pack = ["pack", "--ignore-scripts", "--pack-destination", build, ...packages];
@@ -108,6 +122,18 @@ async function withBuildContext(
   } finally {
     rmSync(build, { recursive: true, force: true });
   }
+}
+
+/** Builds a program into the build context, from a copy of its module. */
+async function buildProgram(
+  context: ToolchainContext,
+  { module, package: path, variables }: NonNullable<Recipe["goProgram"]>,
+  build: string,
+  progress: (line: string) => void,
+): Promise<void> {
+  const part = path.slice(path.lastIndexOf("/") + 1);
+  const output = join(build, "program");
+  await goBuild(context, { part, module: recipeFolder(module), package: path, output, variables }, progress);
 }
 
 /** Builds an image without layers on top, for the labels that were not known before, and gives it the name. */
@@ -137,7 +163,10 @@ async function giveName(
     .trim()
     .split("\n")
     .map((line) => `Debian's ${line}`);
-  const fetched = (recipe.npmPackages?.(version) ?? []).map((one) => `npm's ${one}`);
+  const fetched = [
+    ...(recipe.npmPackages?.(version) ?? []).map((one) => `npm's ${one}`),
+    ...(recipe.goProgram ? [`the Go module's ${recipe.goProgram.package} ${version}`] : []),
+  ];
   const labels = {
     [LABEL]: hash,
     [LABEL_NAME]: recipe.repository,

@@ -38,7 +38,11 @@ export function splitTag(tag: string): { readonly version: string; readonly vari
     : { version: tag.slice(0, dash), variant: tag.slice(dash + 1) };
 }
 
-/** True when the tag's version includes the version: "17" includes 17.11, "1.30" includes 1.30.6, "1.3" does not include 1.30. */
+/**
+ * True when the tag's version includes the version: "17" includes 17.11, "1.30" includes 1.30.6, "1.3" does not include
+ * 1.30. Some projects write a v in front of it: "v1.151.0" is 1.151.0.
+ */
 export function tagCovers(tagVersion: string, version: string): boolean {
-  return version === tagVersion || version.startsWith(`${tagVersion}.`);
+  const wanted = tagVersion.replace(/^v(?=\d)/, "");
+  return version === wanted || version.startsWith(`${wanted}.`);
 }

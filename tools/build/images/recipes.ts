@@ -3,30 +3,11 @@
  * cannot say.
  */
 import { join } from "node:path";
+import { MONITORING } from "./monitoring.ts";
+import type { Recipe } from "./recipe.ts";
 import { splitTag, tagCovers, type ImageName } from "./names.ts";
 
-export interface Recipe {
-  /** The official image's repository, and the folder's name. */
-  readonly repository: string;
-  /** Which versions are offered, for messages. */
-  readonly offers: string;
-  /** True for a tag's version that the recipe may produce. What Debian really had is compared after the build. */
-  readonly takes: (version: string) => boolean;
-  /** The Debian packages whose versions are told to the user. */
-  readonly packages: readonly string[];
-  /** npm packages for the build context, fetched with the machine's own npm, where the main part is no Debian package. */
-  readonly npmPackages?: (version: string) => readonly string[];
-  readonly buildArgs?: (version: string) => Readonly<Record<string, string>>;
-  /** What it lacks compared with the official image. */
-  readonly lacks: readonly string[];
-  /** The smoke test: a container that is started like this must pass `ready`, and `version` must print its version. */
-  readonly smoke: {
-    readonly run: readonly string[];
-    readonly command: readonly string[];
-    readonly ready: readonly string[];
-    readonly version: readonly string[];
-  };
-}
+export type { Recipe } from "./recipe.ts";
 
 /** A recipe on trixie fits Debian's variants. Alpine's variants have other paths, other ids and another C library. */
 const variants = new Set(["", "trixie", "slim", "trixie-slim", "bookworm", "bookworm-slim"]);
@@ -36,18 +17,46 @@ const NODE_VERSION = "24.21.0";
 
 const nodeVersion = (version: string): string => (tagCovers(version, NODE_VERSION) ? NODE_VERSION : version);
 
-/** The folder with a recipe's Dockerfile. */
+/** The folder of a repository's name. */
 export function recipeFolder(repository: string): string {
   return join(import.meta.dirname, repository);
 }
 
+/** The folder with a recipe's Dockerfile. */
+export const folderOf = ({ folder, repository }: Recipe): string => recipeFolder(folder ?? repository);
+
+/** True when what was built is what the tag asked for. */
+export const isWanted = ({ nearVersion }: Recipe, wanted: string, version: string): boolean =>
+  nearVersion ? tagCovers(/^v?\d+/.exec(wanted)?.[0] ?? wanted, version) : tagCovers(wanted, version);
+
 export const RECIPES: readonly Recipe[] = [
+  ...MONITORING,
   {
     repository: "postgres",
     offers: "17",
     takes: (version) => tagCovers("17", version),
     packages: ["postgresql-17"],
     lacks: ["gosu", "users other than root and 999 (no nss-wrapper)", "the packages of apt.postgresql.org"],
+    smoke: {
+      run: ["--env", "POSTGRES_PASSWORD=smoke"],
+      command: [],
+      ready: ["psql", "-h", "127.0.0.1", "-U", "postgres", "-qtc", "SELECT 1"],
+      version: ["postgres", "--version"],
+    },
+  },
+  {
+    repository: "postgres",
+    folder: "postgres-18",
+    files: ["postgres/docker-entrypoint.sh"],
+    offers: "18",
+    takes: (version) => tagCovers("18", version),
+    packages: ["postgresql-18"],
+    lacks: [
+      "gosu",
+      "users other than root and 999 (no nss-wrapper)",
+      "the packages of apt.postgresql.org",
+      "a base of trixie alone (PostgreSQL and its libraries are from forky)",
+    ],
     smoke: {
       run: ["--env", "POSTGRES_PASSWORD=smoke"],
       command: [],
@@ -113,17 +122,17 @@ export function findRecipe(image: ImageName): Found {
       reason: `${image.written} is pinned by digest, and no stand-in can have the digest of the official image`,
     };
   }
-  const recipe =
-    image.registry === undefined ? RECIPES.find((one) => one.repository === image.repository) : undefined;
-  if (recipe === undefined) return { reason: `there is no stand-in for ${image.written}` };
+  const recipes =
+    image.registry === undefined ? RECIPES.filter((one) => one.repository === image.repository) : [];
+  if (recipes.length === 0) return { reason: `there is no stand-in for ${image.written}` };
   const { version, variant } = splitTag(image.tag);
   if (!variants.has(variant)) {
     return { reason: `there is no stand-in for the variant "${variant}" of ${image.repository}` };
   }
-  if (!recipe.takes(version)) {
-    return {
-      reason: `the stand-in for ${image.repository} offers version ${recipe.offers}, not "${version}"`,
-    };
+  const recipe = recipes.find((one) => one.takes(version));
+  if (recipe === undefined) {
+    const offers = recipes.map((one) => one.offers).join(", ");
+    return { reason: `the stand-in for ${image.repository} offers version ${offers}, not "${version}"` };
   }
   return { recipe, version };
 }

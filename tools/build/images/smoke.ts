@@ -18,7 +18,7 @@ export async function smokeTest(
   image: ImageName,
   recipe: Recipe,
 ): Promise<string> {
-  const name = `omniai-smoke-${recipe.repository}-${process.pid}`;
+  const name = `omniai-smoke-${recipe.repository.replaceAll("/", "-")}-${process.pid}`;
   const { smoke } = recipe;
   try {
     const start = [

@@ -3,7 +3,7 @@ import { Agent } from "node:http";
 import type Docker from "dockerode";
 import { socketPath } from "../../host/docker-host.ts";
 import { findProgram } from "../../host/path.mjs";
-import { run } from "../../host/run.ts";
+import { run, type RunResult } from "../../host/run.ts";
 
 export interface EngineVersion {
   readonly version: string;
@@ -19,6 +19,8 @@ export type EngineAnswer =
   | { readonly reached: false; readonly why: Silence; readonly detail: string };
 
 const ANSWER_MS = 5000;
+/** The CLI has to start, and mostly to log in somewhere first. */
+const CLI_ANSWER_MS = 15_000;
 
 /** The client, with the options that its types do not know. */
 export interface EngineClient extends Pick<Docker, "createImage"> {
@@ -75,7 +77,9 @@ export async function askEngine(host: string, env: NodeJS.ProcessEnv): Promise<E
 export async function engineDataRoot(host: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   try {
     const client = await engineClient(host, env);
-    const info: unknown = await client?.info({ abortSignal: AbortSignal.timeout(ANSWER_MS) });
+    if (client === undefined)
+      return textOf(parseJson((await byCli(host, env, "info", "{{json .}}"))?.stdout ?? ""), "DockerRootDir");
+    const info: unknown = await client.info({ abortSignal: AbortSignal.timeout(ANSWER_MS) });
     return textOf(info, "DockerRootDir");
   } catch {
     return undefined;
@@ -120,17 +124,28 @@ function explain(error: unknown): { readonly why: Silence; readonly detail: stri
 }
 
 async function askByCli(host: string, env: NodeJS.ProcessEnv): Promise<EngineAnswer> {
-  const docker = findProgram("docker", env);
-  if (docker === undefined) {
+  const answer = await byCli(host, env, "version", "{{json .Server}}");
+  if (answer === undefined) {
     const detail = `the docker CLI, which alone reaches ${host}, is missing`;
     return { reached: false, why: "absent", detail };
   }
-  const answer = await run(docker, ["version", "--format", "{{json .Server}}"], {
-    env: { ...env, DOCKER_HOST: host },
-    timeoutMs: 15_000,
-  });
   const engine = answer.code === 0 ? readVersion(parseJson(answer.stdout)) : undefined;
   if (engine) return { reached: true, engine };
   const detail = answer.tail.at(-1) ?? "no answer";
   return { reached: false, why: answer.timedOut ? "silent" : "absent", detail };
+}
+
+/** Asks by the docker CLI. Undefined where there is none. */
+async function byCli(
+  host: string,
+  env: NodeJS.ProcessEnv,
+  command: "version" | "info",
+  format: string,
+): Promise<RunResult | undefined> {
+  const docker = findProgram("docker", env);
+  if (docker === undefined) return undefined;
+  return await run(docker, [command, "--format", format], {
+    env: { ...env, DOCKER_HOST: host },
+    timeoutMs: CLI_ANSWER_MS,
+  });
 }

@@ -60,7 +60,7 @@ export function plan(facts: Situation): Plan {
   if (!facts.local) {
     return say(
       "does not answer",
-      "This address comes from DOCKER_HOST or the current docker context: start that engine, or unset DOCKER_HOST (docker context use default) to use this machine's own.",
+      "This address comes from omniai:dockerHost, from DOCKER_HOST or from the current docker context: start that engine. To use this machine's own, leave out what names the other (unset DOCKER_HOST; docker context use default).",
     );
   }
   if (facts.platform !== "linux") {
@@ -144,17 +144,26 @@ export async function bringUp(
   return { way: decided.do === "start" ? "path" : "downloaded", answer };
 }
 
-/** Provides the docker CLI, which builds images and which the stack itself calls. */
-export async function ensureCli(context: ToolchainContext): Promise<void> {
+/**
+ * Provides the docker CLI, which builds images and which the stack itself calls. Where the engine is on another machine, no
+ * package is installed that would bring an engine along.
+ */
+export async function ensureCli(context: ToolchainContext, host: string): Promise<void> {
   if (findProgram("docker", context.env) !== undefined) return;
   const able = process.platform === "linux" && process.getuid?.() === 0 && hasApt(context.env);
-  if (!context.install || !able) {
+  const name =
+    context.install && able ? await cliPackage(context, socketPath(host) !== undefined) : undefined;
+  if (name === undefined) {
     throw new ToolchainError(
-      "A Docker engine answers, but the docker CLI is not on PATH.",
-      "Install it: the package docker-cli (docker.io on Debian 12), or docker-ce-cli from Docker, or Docker Desktop.",
+      `The docker CLI, which reaches the Docker engine at ${host}, is not on PATH.`,
+      "Install it: the package docker-cli (in docker.io on Debian 12, with an engine), or docker-ce-cli from Docker, or Docker Desktop.",
     );
   }
-  await refreshLists(context, "docker.io");
-  const name = (await isOffered("docker-cli", context.env)) ? "docker-cli" : "docker.io";
   await aptInstall(context, [name], "the docker CLI");
+}
+
+async function cliPackage(context: ToolchainContext, mayBringEngine: boolean): Promise<string | undefined> {
+  await refreshLists(context, "docker.io");
+  if (await isOffered("docker-cli", context.env)) return "docker-cli";
+  return mayBringEngine ? "docker.io" : undefined;
 }

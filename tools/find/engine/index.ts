@@ -1,5 +1,5 @@
 /** The Docker engine: found, or installed and started. It is stopped only when it was started here. */
-import { resolveDockerHost } from "../../host/docker-host.ts";
+import { resolveDockerHost, socketPath } from "../../host/docker-host.ts";
 import { ToolchainError, type Part, type PartStatus, type ToolchainContext } from "../../host/part.ts";
 import { findProgram } from "../../host/path.mjs";
 import { askEngine, type EngineAnswer, type EngineVersion } from "./api.ts";
@@ -7,7 +7,7 @@ import { bringUp, ensureCli, howToGetIt } from "./bring-up.ts";
 import { diskSpace } from "./disk.ts";
 import { isNewEnough, oldestEngine } from "./version.ts";
 
-export { diskSpace, judgeDiskSpace, type DiskSpace } from "./disk.ts";
+export { describeDiskSpace, diskSpace, judgeDiskSpace, measureDiskSpace, type DiskSpace } from "./disk.ts";
 export { resolveDockerHost } from "../../host/docker-host.ts";
 export { stopEngine, type StopResult } from "./stop.ts";
 
@@ -26,6 +26,8 @@ export const enginePart: Part = {
 
   async ensure(context) {
     const host = await resolveDockerHost(context.env);
+    // Another machine's engine is mostly asked by the CLI.
+    if (socketPath(host) === undefined) await ensureCli(context, host);
     let answer: EngineAnswer = await askEngine(host, context.env);
     let way: PartStatus["way"] = "path";
     if (!answer.reached) {
@@ -39,7 +41,7 @@ export const enginePart: Part = {
     }
     if (!isNewEnough(answer.engine)) throw tooOld(host, answer.engine);
     if (answer.engine.os !== "" && answer.engine.os !== "linux") throw wrongKind(host, answer.engine);
-    await ensureCli(context);
+    await ensureCli(context, host);
     await diskSpace(context, host);
     return { ...present(host, answer.engine), way };
   },

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { BASE, BASE_LACKS, baseHash, ensureBase } from "../../build/images/base.ts";
 import { buildStandIn, recipeHash } from "../../build/images/build.ts";
-import { parseImageName, tagCovers, type ImageName } from "../../build/images/names.ts";
+import { parseImageName, type ImageName } from "../../build/images/names.ts";
 import {
   lookUp,
   standInHash,
@@ -11,7 +11,7 @@ import {
   takeKept,
   type PresentImage,
 } from "../../build/images/present.ts";
-import { findRecipe, standInsOffered, type Found } from "../../build/images/recipes.ts";
+import { findRecipe, isWanted, standInsOffered, type Found } from "../../build/images/recipes.ts";
 import { dockerAt, type DockerCli } from "../../host/docker-cli.ts";
 import { withLock } from "../../host/lock.mjs";
 import { ToolchainError, type PartStatus, type ToolchainContext } from "../../host/part.ts";
@@ -139,13 +139,24 @@ async function obtain(
   standIns: boolean,
 ): Promise<PartStatus> {
   const { name } = wanted;
-  const outdated = (await lookUp(docker, name.written)) !== undefined;
+  const old = await lookUp(docker, name.written);
+  const outdated = old !== undefined;
   // The name belongs to the stand-in of another checkout's recipe. Where ours is still here, nothing is installed.
   if (standIns && outdated && (await takeOwn(docker, wanted))) {
     const own = await lookUp(docker, name.written);
     if (own !== undefined) return describePresent(wanted, own);
   }
+  // What is there serves the stack already. Another recipe is no reason to stop who relies on it.
+  const keep = (reason: string): PartStatus | undefined => {
+    if (standIns || old === undefined) return undefined;
+    context.report.warn(
+      `The stand-in for ${name.written} on the engine is of another recipe, and it stays: ${reason}.`,
+    );
+    return describePresent(wanted, old);
+  };
   if (!context.install) {
+    const kept = keep("with --no-install nothing is pulled");
+    if (kept !== undefined) return kept;
     throw new ToolchainError(
       outdated
         ? `The stand-in for ${name.written} on the engine was built by an older recipe.`
@@ -164,7 +175,10 @@ async function obtain(
         })
       : { pulled: false, why: "unreachable", detail: known };
   if (!result.pulled) {
-    if (!standIns && result.why !== "unknown") throw notPulled(name, result);
+    const kept = keep(`it cannot be pulled (${result.detail})`);
+    if (kept !== undefined) return kept;
+    if (result.why === "failed" || (!standIns && result.why !== "unknown"))
+      throw notPulled(name, result, outdated);
     await standIn(context, docker, wanted, result);
     if (result.why === "unreachable") silent.set(registry, result.detail);
   }
@@ -186,22 +200,36 @@ const whys: Readonly<Record<Failure["why"], string>> = {
   refused: "The registry refuses it",
   unreachable: "No container registry answers",
   unknown: "The registry does not have it",
+  failed: "The pull failed",
 };
 
-/** A registry that is over its limit or away for a minute is no reason to run something else in production. */
+/**
+ * A registry that is over its limit or away for a minute is no reason to run something else in production, and an engine that
+ * cannot take an image is none anywhere.
+ */
 function notPulled(
   { written, registry, repository, tag }: ImageName,
   { why, detail }: Failure,
+  outdated: boolean,
 ): ToolchainError {
   const host = registry ?? "docker.io";
+  const there = outdated
+    ? `The stand-in for ${written} on the engine is of another recipe, and the image itself`
+    : `The image ${written} is not on the engine and`;
+  const what = `${there} cannot be pulled. ${whys[why]} (${detail}).`;
+  if (why === "failed")
+    return new ToolchainError(
+      what,
+      "Correct what the engine says (a full disk: docker image prune; be careful with volumes, which hold data) and run this again; or load the image on the engine (docker load).",
+    );
   const mirror = `mirror.example.org/${registry === undefined && !repository.includes("/") ? "library/" : ""}${repository}:${tag}`;
   return new ToolchainError(
-    `The image ${written} is not on the engine and cannot be pulled. ${whys[why]} (${detail}). Stand-ins are built only for stacks of the environment dev.`,
+    `${what} Stand-ins are built only for stacks of the environment dev.`,
     `${
       why === "refused"
         ? `Log in (docker login${registry === undefined ? "" : ` ${registry}`}) or wait until ${host} lets this address pull again`
         : `Try again when ${host} can be reached`
-    }; or name a mirror's copy in the stack's config (such as ${mirror}); or load the image on the engine (docker load).`,
+    }; or name a mirror in the stack's config (omniai:registryMirror for all of Docker Hub's, or in the key of this image, such as ${mirror}); or load the image on the engine (docker load).`,
   );
 }
 
@@ -243,7 +271,8 @@ async function takeOwn(docker: DockerCli, wanted: Wanted): Promise<boolean> {
   if (isBase) return await takeKept(docker, "debian", baseHash(), name.written, () => true);
   if (found.recipe === undefined) return false;
   const hash = recipeHash(found.recipe, found.version);
-  const fits = (version: string): boolean => tagCovers(found.version, version);
+  const { recipe } = found;
+  const fits = (version: string): boolean => isWanted(recipe, found.version, version);
   return await takeKept(docker, found.recipe.repository, hash, name.written, fits);
 }
 

@@ -5,9 +5,13 @@ import type { DockerCli } from "../../host/docker-cli.ts";
 import { engineClient, memberOf, parseJson, textOf, type EngineClient } from "../engine/api.ts";
 
 export type PullResult =
-  | { readonly pulled: true }
-  /** `unreachable`: no registry answers. `unknown`: it has no such image. `refused`: it does not hand the image out. */
-  | { readonly pulled: false; readonly why: "unreachable" | "unknown" | "refused"; readonly detail: string };
+  { readonly pulled: true } | { readonly pulled: false; readonly why: WhyNot; readonly detail: string };
+
+/**
+ * `unreachable`: no registry answers. `unknown`: it has no such image. `refused`: it does not hand the image out. `failed`:
+ * the registry is not at fault, or nobody knows; for example the engine's disk is full.
+ */
+export type WhyNot = "unreachable" | "unknown" | "refused" | "failed";
 
 export interface PullLimits {
   /** The longest wait for the registry's first answer. */
@@ -99,10 +103,20 @@ async function pullByCli(
   return { pulled: false, why: classify(detail), detail };
 }
 
-/** What an engine's message means. An unknown message counts as a registry that cannot be reached. */
-export function classify(message: string): "unreachable" | "unknown" | "refused" {
+/** What the engine says of its own disk and memory while it unpacks what the registry has sent. */
+const ownFault =
+  /no space left on device|quota exceeded|read-only file system|permission denied|input\/output error|cannot allocate memory|failed to register layer/i;
+
+/** What is said of a way to a registry that leads nowhere, and of a registry that is out of order. */
+const noWay =
+  /\bdial\b|\blookup\b|no such host|timeout|timed out|deadline exceeded|connection (refused|reset)|unreachable|no route to host|\bEOF\b|\btls\b|x509|proxyconnect|server misbehaving|temporary failure|failed to do request|failed to resolve reference|\b(Get|Head) "?https?:|\b50[234]\b|service unavailable|bad gateway|the registry (did not answer|sent nothing)/i;
+
+/** What an engine's message means. One that nobody knows is no sign of a registry that cannot be reached. */
+export function classify(message: string): WhyNot {
+  // First, because a registry has a quota as well.
   if (/toomanyrequests|too many requests|rate limit|unauthorized|authentication required/i.test(message))
     return "refused";
+  if (ownFault.test(message)) return "failed";
   if (
     /manifest unknown|manifest for .* not found|not found: manifest|no matching manifest|not found$/i.test(
       message,
@@ -111,7 +125,7 @@ export function classify(message: string): "unreachable" | "unknown" | "refused"
     return "unknown";
   // Docker Hub says this for a repository that does not exist, and for a private one.
   if (/access denied|may require 'docker login'|denied/i.test(message)) return "refused";
-  return "unreachable";
+  return noWay.test(message) ? "unreachable" : "failed";
 }
 
 function fullRepository(image: ImageName): string {

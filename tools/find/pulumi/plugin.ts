@@ -85,7 +85,11 @@ async function inspectOfficial(context: ToolchainContext, name: string): Promise
     unfit.push(`${location} is ${version ?? "of an unknown version"}`);
   }
   const downloaded = installedPlugin(context, name, wanted);
-  if (downloaded) return { name: program, version: wanted, way: "downloaded", location: downloaded };
+  if (downloaded !== undefined) {
+    // The folder's name says what was asked for; what lies there may have been put there by hand.
+    const version = (await pluginVersion(downloaded, "ResourceProvider", context.env)) ?? wanted;
+    return { name: program, version, way: "downloaded", location: downloaded };
+  }
   const tooOld = unfit.length > 0 ? ` Too old: ${unfit.join(", ")}.` : "";
   const remedy = `Run \`pulumi plugin install resource ${name} ${wanted}\`.${tooOld}`;
   return { name: program, way: "missing", remedy };

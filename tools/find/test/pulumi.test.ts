@@ -3,12 +3,12 @@ import { strict as assert } from "node:assert";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../../test/support/stack.ts";
 import { createContext, REPOSITORY_ROOT } from "../../host/context.ts";
 import { type RunResult, run } from "../../host/run.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
 import { readBack, type Table } from "./support/read-back.ts";
+import { freePort } from "../../host/free-port.ts";
 
 describe("the toolchain deploys a real stack @engine", function () {
   this.timeout(3 * 60_000);

@@ -22,8 +22,8 @@ describe("isAlive", () => {
 
   it("does not count a zombie", async function () {
     if (process.platform !== "linux") return this.skip();
-    // The shell becomes sleep, which never asks how its child ended.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"]);
+    // The shell becomes sleep, which never asks how its child ended. The child ends after that: the shell would ask.
+    const parent = spawn("sh", ["-c", "sleep 0.5 & echo $!; exec sleep 60"]);
     const [text] = (await once(parent.stdout, "data")) as [Buffer];
     const pid = Number(text.toString());
     try {

@@ -2,7 +2,11 @@
 # do not pass here at all (they are forwarded), which is why only the edge publishes any, on its own address.
 install nftables
 # The ports that sshd listens on are among them, whatever the config says: nobody locks himself out.
-listening=$(sshd -T 2>/dev/null | awk '$1 == "port" { print $2 }')
+# (OpenSSH writes "port 22" up to 10.5, and "Port 22" from then on.)
+listening=$(sshd -T 2>/dev/null | awk 'tolower($1) == "port" { print $2 }')
+if [ -z "$listening" ] && command -v sshd >/dev/null; then
+  fail "sshd -T does not say which ports sshd listens on; rules without them could lock everybody out"
+fi
 # shellcheck disable=SC2086
 ports=$(printf '%s\n' $SSH_PORT $listening $OPEN_PORTS | sort -nu | paste -sd, | sed 's/,/, /g')
 rules=$(mktemp)
@@ -19,6 +23,9 @@ table inet omniai {
     iifname "docker0" accept
     iifname "br-*" accept
     meta l4proto { icmp, ipv6-icmp } accept
+    # DHCPv6: asked of a group and answered by a server's own address, so the answer belongs to nothing that was seen to
+    # leave. Without it the machine loses its IPv6 address when the lease ends.
+    ip6 saddr fe80::/10 ip6 daddr fe80::/10 udp dport 546 accept
     tcp dport { $ports } accept
   }
 }

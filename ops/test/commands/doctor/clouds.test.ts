@@ -3,9 +3,10 @@ import { strict as assert } from "node:assert";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { record } from "../../../../infra/test/support/recorder.ts";
-import { SECRETS, tunnelConfig } from "../../../../infra/test/support/tunnel-config.ts";
+import { pagesConfig, SECRETS, tunnelConfig } from "../../../../infra/test/support/tunnel-config.ts";
 import { importLine } from "../../../commands/doctor/cloudflare-rules.ts";
 import { inspectClouds } from "../../../commands/doctor/clouds.ts";
+import { pagesImportLine } from "../../../commands/doctor/github.ts";
 import type { KnownConfig } from "../../../stack/settings.ts";
 
 const ACCOUNT = "0123456789abcdef0123456789abcdef";
@@ -16,6 +17,7 @@ const values = {
   cloudflareZoneId: ZONE,
   cloudflareBackups: true,
   cloudflareManageZone: true,
+  cloudflareWatch: true,
 };
 
 /** Answers by path, as the two APIs do; what is not listed is forbidden. */
@@ -52,8 +54,9 @@ describe("doctor on the clouds", () => {
   let api: Api;
   let environment: NodeJS.ProcessEnv;
   const none = (): Promise<string | undefined> => Promise.resolve(undefined);
-  const bad = async (of: KnownConfig, read = none): Promise<string[]> =>
-    (await inspectClouds(of, environment, read, "prod"))
+  const unknown = (): Promise<boolean | undefined> => Promise.resolve(undefined);
+  const bad = async (of: KnownConfig, read = none, has = unknown): Promise<string[]> =>
+    (await inspectClouds(of, environment, read, "prod", has))
       .filter(({ good }) => !good)
       .map(({ name, detail }) => `${name}: ${detail}`);
 
@@ -73,6 +76,7 @@ describe("doctor on the clouds", () => {
     `/accounts/${ACCOUNT}/cfd_tunnel`,
     `/accounts/${ACCOUNT}/alerting/v3/policies`,
     `/accounts/${ACCOUNT}/r2/buckets`,
+    `/accounts/${ACCOUNT}/workers/scripts`,
     `/zones/${ZONE}/dns_records`,
     `/zones/${ZONE}/settings/min_tls_version`,
     `/zones/${ZONE}/rulesets`,
@@ -114,7 +118,7 @@ describe("doctor on the clouds", () => {
     active();
     api.allow(...everything);
     const details = (await inspectClouds(values, environment, none)).map(({ detail }) => detail);
-    assert.equal(details.filter((detail) => /may write was not proved/.test(detail)).length, 6);
+    assert.equal(details.filter((detail) => /may write was not proved/.test(detail)).length, 7);
     assert.doesNotMatch(details.join(), /preview/, "a preview changes nothing, so it proves nothing");
   });
 
@@ -140,7 +144,7 @@ describe("doctor on the clouds", () => {
     });
     const ofAccount = { [`com.cloudflare.api.account.${ACCOUNT}`]: "*" };
     const account = policy(
-      ["Cloudflare Tunnel Write", "Notifications Write", "Workers R2 Storage Write"],
+      ["Cloudflare Tunnel Write", "Notifications Write", "Workers R2 Storage Write", "Workers Scripts Write"],
       ofAccount,
     );
     const zone = ["DNS Write", "Zone Settings Write", "Zone WAF Write"];
@@ -236,13 +240,47 @@ describe("doctor on the clouds", () => {
     api.answers.set("/repos/owner/page/pages", { status: 404 });
     assert.deepEqual(await bad(own), []);
     assert.match((await bad(enforced)).join(), /HTTPS of app\.example\.org: GitHub has no certificate yet/);
-    const body = { https_certificate: { state: "approved" }, https_enforced: false };
+    const body = {
+      cname: "app.example.org",
+      https_certificate: { state: "approved" },
+      https_enforced: false,
+    };
     api.answers.set("/repos/owner/page/pages", { status: 200, body });
     assert.match(
       (await bad(own)).join(),
       /GitHub has the certificate, and omniai:pagesHttpsEnforced is false/,
     );
     assert.deepEqual(await bad(enforced), []);
+  });
+
+  it("says when GitHub has lost the page's own name", async () => {
+    api.answers.set("/repos/owner/page", { status: 200, body: { permissions: { push: true, admin: true } } });
+    api.answers.set("/repos/owner/page/pages", { status: 200, body: { cname: null } });
+    assert.deepEqual(await bad({ ...page, pagesDomain: "app.example.org" }), [
+      "name of the page: GitHub has none, the config says app.example.org",
+    ]);
+  });
+
+  it("offers to take over a page that somebody else made, which GitHub would not make again", async () => {
+    api.answers.set("/repos/owner/page", { status: 200, body: { permissions: { push: true, admin: true } } });
+    api.answers.set("/repos/owner/page/pages", { status: 200, body: {} });
+    const has = (own: boolean) => () => Promise.resolve(own);
+    assert.deepEqual(await bad(page, none, has(true)), []);
+    assert.match((await bad(page, none, has(false))).join(), /page of owner\/page: there already.*409/);
+    api.answers.set("/repos/owner/page/pages", { status: 404 });
+    assert.deepEqual(await bad(page, none, has(false)), [], "the first `up` makes it");
+
+    // As in the program: the names of the resources that the command needs.
+    const { resources } = await record("prod", pagesConfig, SECRETS);
+    const line = pagesImportLine("prod", "Owner/page");
+    for (const [, urn = ""] of line.matchAll(/=(urn:[^']+)'/g)) {
+      const [type, name] = urn.split("::").slice(2);
+      assert.ok(
+        resources.some((one) => one.name === name && one.type === type?.split("$").at(-1)),
+        urn,
+      );
+    }
+    assert.ok(resources.some(({ type, name }) => line.includes(` ${type} ${name} page `)));
   });
 
   it("names what a GitHub token lacks", async () => {

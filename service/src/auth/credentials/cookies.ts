@@ -1,4 +1,4 @@
-/** The cookie of a session. */
+/** The cookies of a session and of a device that a user has logged in from. */
 import type { AuthConfig } from "../../platform/env/config.ts";
 
 /**
@@ -6,11 +6,15 @@ import type { AuthConfig } from "../../platform/env/config.ts";
  * neighbouring host can set the cookie.
  */
 export const COOKIE_NAME = "__Host-sid";
+export const DEVICE_COOKIE_NAME = "__Host-device";
+
+/** As long as browsers keep a cookie at most is 400 days (RFC 6265bis 5.5); every login begins the year anew. */
+const DEVICE_SECONDS = 365 * 86_400;
 
 /**
  * A page of the same site gets its cookie with Lax. To a page of another site (github.io is on the Public Suffix List)
  * browsers send only a cookie with None, and Partitioned keeps that working where third-party cookies are blocked (CHIPS).
- * There is no Max-Age: the cookie ends with the browser, and the session ends at its own time anyway.
+ * The session's has no Max-Age: it ends with the browser, and the session ends at its own time anyway.
  */
 const attributes: Readonly<Record<AuthConfig["pageSite"], string>> = {
   "same-site": "Path=/; Secure; HttpOnly; SameSite=Lax",
@@ -24,17 +28,27 @@ export const sessionCookie = (id: string, pageSite: AuthConfig["pageSite"]): str
 export const clearedCookie = (pageSite: AuthConfig["pageSite"]): string =>
   `${COOKIE_NAME}=; ${attributes[pageSite]}; Max-Age=0`;
 
+/** It stays when the user logs out: it proves nothing but that somebody logged in from here before. */
+export const deviceCookie = (token: string, pageSite: AuthConfig["pageSite"]): string =>
+  `${DEVICE_COOKIE_NAME}=${token}; ${attributes[pageSite]}; Max-Age=${DEVICE_SECONDS}`;
+
 const idPattern = /^[A-Za-z0-9_-]{43}$/;
 /** A partitioned and an unpartitioned cookie of the same name may come together. */
-const MAX_IDS = 2;
+const MAX_VALUES = 2;
 
 /** The session ids that a request carries, without anything that does not look like one. */
-export function sessionIds(header: string | undefined): readonly string[] {
-  return (header ?? "")
+export const sessionIds = (header: string | undefined): readonly string[] =>
+  valuesOf(header, COOKIE_NAME)
+    .filter((id) => idPattern.test(id))
+    .slice(0, MAX_VALUES);
+
+/** The device tokens that a request carries; nobody has checked them yet. */
+export const deviceTokens = (header: string | undefined): readonly string[] =>
+  valuesOf(header, DEVICE_COOKIE_NAME).slice(0, MAX_VALUES);
+
+const valuesOf = (header: string | undefined, name: string): string[] =>
+  (header ?? "")
     .split(";")
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${COOKIE_NAME}=`))
-    .map((pair) => pair.slice(COOKIE_NAME.length + 1))
-    .filter((id) => idPattern.test(id))
-    .slice(0, MAX_IDS);
-}
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));

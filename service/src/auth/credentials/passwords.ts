@@ -1,9 +1,8 @@
 /** Passwords: how they are made, hashed and compared. */
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
-import { between } from "../../platform/deadline.ts";
 import { Semaphore } from "../../platform/semaphore.ts";
-import { Problem } from "../../platform/problems.ts";
+import { busy, LoginQueue, PATIENCE_MS } from "./login-queue.ts";
 
 /**
  * OWASP's first choice for argon2id (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
@@ -17,46 +16,36 @@ export const MAX_PASSWORD_LENGTH = 256;
 
 /** How many hashes run at once: each takes 19 MiB of the replica's little memory, and a core for some time. */
 const MAX_RUNNING = 2;
-/** How many may wait for their turn; further ones are told to come again. */
-const MAX_WAITING = 30;
 
-/** The longest wait, in ms. The edge takes a replica for hung after a longer time without an answer. */
-export const PATIENCE_MS = 4000;
+/** Those that wait are few: logins are bounded by their own queue, and operators come one at a time. */
+const turns = new Semaphore(MAX_RUNNING, Infinity);
 
-const semaphore = new Semaphore(MAX_RUNNING, MAX_WAITING);
+/** Logins wait here for one of the turns. */
+export const loginQueue = new LoginQueue(turns);
 
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (!(await semaphore.acquire(PATIENCE_MS))) {
-    throw new Problem("login-busy", "Too many logins at the moment.", {
-      headers: { "Retry-After": String(Math.ceil(between(0.1, 4))) },
-    });
-  }
+export async function hashPassword(password: string): Promise<string> {
+  if (!(await turns.acquire(PATIENCE_MS))) throw busy();
   try {
-    return await work();
+    return await hash(password.normalize("NFKC"), argon2Options);
   } finally {
-    semaphore.release();
+    turns.release();
   }
-}
-
-export function hashPassword(password: string): Promise<string> {
-  return inTurn(() => hash(password.normalize("NFKC"), argon2Options));
 }
 
 let nobodysHash: Promise<string> | undefined;
 
-/**
- * Whether the password is the one of `stored`. Without `stored`, when there is no such user, it is false after the same
- * time, so that the time of a refusal tells nothing.
- */
-export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
-  const against = stored ?? (await (nobodysHash ??= hashPassword(randomBytes(24).toString("base64url"))));
-  const isRight = await inTurn(() => verify(against, password.normalize("NFKC")));
-  return isRight && stored !== undefined;
+/** What a password is compared with when there is no such user. Made at the start, so that the first takes no longer. */
+export function prepareNobody(): Promise<string> {
+  return (nobodysHash ??= hash(randomBytes(24).toString("base64url"), argon2Options));
 }
 
-/** Called at the start, so that the first unknown user takes no longer than the second. */
-export async function prepareNobody(): Promise<void> {
-  await isPassword("", undefined);
+/**
+ * Whether the password is the one of `stored`. Without `stored`, when there is no such user, it is false after the same
+ * time, so that the time of a refusal tells nothing. The caller waits for its turn in the queue.
+ */
+export async function isPassword(password: string, stored: string | undefined): Promise<boolean> {
+  const isRight = await verify(stored ?? (await prepareNobody()), password.normalize("NFKC"));
+  return isRight && stored !== undefined;
 }
 
 /** 24 characters out of 64: nobody can guess them. */

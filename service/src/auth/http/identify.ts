@@ -3,11 +3,12 @@ import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
+import { Semaphore } from "../../platform/semaphore.ts";
 import type { AccessTokens } from "../credentials/access-tokens.ts";
 import { apiTokenPattern, type ApiTokens } from "../stores/api-tokens.ts";
 import type { AuthMode } from "../../platform/env/schema.ts";
 import { sessionIds } from "../credentials/cookies.ts";
-import type { CsrfTokens } from "../credentials/csrf.ts";
+import type { BoundTokens } from "../credentials/bound-tokens.ts";
 import { checkOrigin, isSafeMethod } from "./origin.ts";
 import { invalidToken, type KnownPrincipal, type Principal } from "../principal.ts";
 import type { Revocations } from "../stores/revocations.ts";
@@ -18,12 +19,14 @@ import { available, AuthUnavailable } from "./unavailable.ts";
 export interface IdentifyParts {
   readonly mode: AuthMode;
   readonly sessions: Sessions;
-  readonly csrf: CsrfTokens;
+  readonly csrf: BoundTokens;
   readonly accessTokens: AccessTokens;
   readonly apiTokens: ApiTokens;
   readonly revocations: Revocations;
   /** The limit on API tokens that do not exist, by address. */
   readonly badTokens: RateLimit;
+  /** Who may ask whose API token one is. */
+  readonly tokenTurns: Semaphore;
   readonly corsOrigins: readonly string[];
   readonly trustProxyHops: number;
 }
@@ -119,19 +122,35 @@ async function bearer(
   return principal;
 }
 
-/** Each invented token costs a question to PostgreSQL, so the number of them is limited for each address. */
+/** How many tokens are looked up at once, beside what else uses the pool, and how many wait for that. */
+export const newTokenTurns = (): Semaphore => new Semaphore(4, 1000);
+const TURN_MS = 1000;
+
+/**
+ * Each invented token costs a question to PostgreSQL, so the number of them is limited for each address. Only a few are
+ * looked up at once, and the limit is read again in their turn: those that came together must not run ahead of the count.
+ */
 async function apiToken(
-  { apiTokens, badTokens }: IdentifyParts,
+  { apiTokens, badTokens, tokenTurns }: IdentifyParts,
   token: string,
   address: string,
   response: Response,
 ): Promise<KnownPrincipal | undefined> {
-  const known = apiTokens.recall(token);
-  if (known !== undefined) return known === "nobody" ? undefined : known;
+  const before = apiTokens.recall(token);
+  if (before !== undefined) return before === "nobody" ? undefined : before;
   badTokens.check(address);
-  const principal = await apiTokens.find(token);
-  if (!principal) await badTokens.take(address, response);
-  return principal;
+  if (!(await tokenTurns.acquire(TURN_MS))) throw new AuthUnavailable("too many API tokens are looked up");
+  try {
+    // Many requests with one token come together when a program starts: whose it is was found out meanwhile.
+    const known = apiTokens.recall(token);
+    if (known !== undefined) return known === "nobody" ? undefined : known;
+    badTokens.check(address);
+    const principal = await apiTokens.find(token);
+    if (!principal) await badTokens.take(address, response);
+    return principal;
+  } finally {
+    tokenTurns.release();
+  }
 }
 
 function checkCsrf(

@@ -5,14 +5,20 @@ import { Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
 import type { AuditEntry } from "../stores/audit.ts";
 import type { AuthParts } from "../parts.ts";
-import { clearedCookie, sessionCookie, sessionIds } from "../credentials/cookies.ts";
+import {
+  clearedCookie,
+  deviceCookie,
+  deviceTokens,
+  sessionCookie,
+  sessionIds,
+} from "../credentials/cookies.ts";
 import { checkOrigin } from "./origin.ts";
-import { isPassword } from "../credentials/passwords.ts";
+import { isPassword, loginQueue } from "../credentials/passwords.ts";
 import { principalOf, type KnownPrincipal, isKnown } from "../principal.ts";
 import type { Refreshed } from "../stores/refresh-tokens.ts";
 import type { Revoked } from "../stores/revocations.ts";
 import { loginSchema, parseBody, refreshSchema } from "./schema.ts";
-import { hashToken, sessionKeyOf } from "../credentials/secrets.ts";
+import { sessionKeyOf } from "../credentials/secrets.ts";
 import { available } from "./unavailable.ts";
 import { normalName, type User, type UserWithHash } from "../stores/users.ts";
 
@@ -37,7 +43,7 @@ function kindOf({ config: { mode } }: AuthParts, asked: Kind | undefined): Kind 
 
 /** POST /login: a session with its cookie, or a pair of tokens. */
 export function postLogin(parts: AuthParts): RequestHandler {
-  const { limits, audit } = parts;
+  const { audit } = parts;
   return async (request, response) => {
     // Before the body is read: another site's page must not log its visitor in as somebody else (login CSRF).
     const isFromBrowser = request.get("origin") ?? request.get("sec-fetch-site");
@@ -47,32 +53,47 @@ export function postLogin(parts: AuthParts): RequestHandler {
     if (kind === "session" && isFromBrowser === undefined) checkOrigin(request, response, parts.corsOrigins);
 
     const trace = traceOf(parts, request, response);
-    const nameKey = hashToken(normalName(username)).toString("base64url");
-    await limits.loginsPerAddress.take(trace.address, response);
-    await limits.loginsPerUser.take(nameKey, response);
+    const devices = deviceTokens(request.get("cookie"));
+    const attempt = parts.logins.attempt({ username, address: trace.address, devices });
+    // Before anything is asked of PostgreSQL, and again in its turn: what waited before it may have been wrong.
+    await attempt.check();
     const user = await available(parts.users.findByName(username));
-    const isRight = await isPassword(password, user?.passwordHash);
-    if (!user || !isRight || user.isDisabled) {
-      const reason = !user ? "unknown user" : !isRight ? "wrong password" : "disabled";
+    const origin = { address: trace.address, name: normalName(username), device: attempt.device };
+    const refusal = await loginQueue.run(origin, async () => {
+      await attempt.check();
+      // Whoever has had too many right ones gets no further, so no password has to be checked for that.
+      if (user) parts.rightLogins.check(user.id);
+      const isRight = await isPassword(password, user?.passwordHash);
+      const reason = refusalOf(user, isRight);
+      if (reason !== undefined) await attempt.fail();
+      return reason;
+    });
+    if (!user || refusal !== undefined) {
       await audit.record({
         action: "login",
         outcome: "refused",
         userId: user?.id,
         ...trace,
-        detail: { reason },
+        detail: { reason: refusal ?? "" },
       });
       throw wrongCredentials();
     }
-    await Promise.all([
-      limits.loginsPerAddress.giveBack(trace.address),
-      limits.loginsPerUser.forget(nameKey),
-    ]);
+    await attempt.succeed();
+    await parts.rightLogins.take(user.id, response);
     const body = await available(
       kind === "session" ? newSession(parts, user, request, response) : newFamily(parts, user),
     );
     await audit.record({ action: "login", outcome: "done", userId: user.id, ...trace, detail: { kind } });
+    response.append("Set-Cookie", deviceCookie(parts.logins.newDevice(username), parts.config.pageSite));
     response.json(body);
   };
+}
+
+/** The answer is the same for each of them; the audit log knows which it was. */
+function refusalOf(user: User | undefined, isRight: boolean): string | undefined {
+  if (!user) return "unknown user";
+  if (!isRight) return "wrong password";
+  return user.isDisabled ? "disabled" : undefined;
 }
 
 async function newSession(
@@ -128,13 +149,17 @@ async function tokensBody(
 
 /** POST /refresh: the next access token and refresh token. */
 export function postRefresh(parts: AuthParts): RequestHandler {
-  const { limits, audit, refreshTokens, revocations } = parts;
+  const { refreshes, audit, refreshTokens, revocations } = parts;
   return async (request, response) => {
     const { refreshToken } = parseBody(refreshSchema, request.body);
     const trace = traceOf(parts, request, response);
-    await limits.refreshes.take(trace.address, response);
+    await refreshes.take(trace.address, response);
     const issuedAt = Date.now();
-    const used = await available(refreshTokens.use(refreshToken));
+    const used = await available(refreshTokens.use(refreshToken)).catch(async (error: unknown) => {
+      // An outage is not the client's doing.
+      await refreshes.giveBack(trace.address);
+      throw error;
+    });
     if (used?.kind === "refreshed") {
       await audit.record({ action: "refresh", outcome: "done", userId: used.user.id, ...trace });
       return void response.json(await tokensBody(parts, used, issuedAt));

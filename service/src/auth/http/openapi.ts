@@ -23,9 +23,12 @@ const csrfHeader = z.object({
   "X-CSRF-Token": z.string().optional().describe("With a session: from the login or /api/auth/csrf."),
 });
 const body400 = problem("The request is not valid.");
+const body408 = problem("The body took too long to arrive.");
 const body413 = problem("The body is longer than allowed.");
 const body415 = problem("The body is not JSON, or not in an encoding that is understood.");
-const setCookie = { "Set-Cookie": "The session's id, or its removal." };
+const setCookie = {
+  "Set-Cookie": "The session's id, or its removal; after a login also that this device is known.",
+};
 
 export const AUTH_OPERATIONS: readonly Operation[] = [
   {
@@ -57,7 +60,9 @@ export const AUTH_OPERATIONS: readonly Operation[] = [
     summary: "Log in",
     description:
       "A session needs Origin (one of the API's pages) or Sec-Fetch-Site: same-origin; tokens need neither. " +
-      "An unknown user, a wrong password and a disabled user get the same answer.",
+      "An unknown user, a wrong password and a disabled user get the same answer. Wrong passwords are counted, and for a " +
+      "device from which this user has logged in before (its cookie says so) by themselves. A user has at most 50 sessions " +
+      "and 50 logins with tokens: a new one ends the one of its kind that was not used for longest.",
     body: { schema: loginSchema },
     responses: {
       200: { ...jsonAnswer("Logged in.", loggedInSchema), headers: setCookie },
@@ -65,9 +70,14 @@ export const AUTH_OPERATIONS: readonly Operation[] = [
       401: problem("The user name or the password is wrong."),
       403: problem("The origin is not one of the API's pages."),
       404: notHere,
+      408: body408,
       413: body413,
       415: body415,
-      429: problem("Too many failed logins of this address or user.", retryAfter),
+      429: problem(
+        "Too many wrong passwords of this address or user, or too many right ones of this user in a minute: there is a " +
+          "pause now.",
+        retryAfter,
+      ),
       503: away,
     },
   },
@@ -101,6 +111,7 @@ export const AUTH_OPERATIONS: readonly Operation[] = [
       400: body400,
       401: problem("The refresh token is not valid."),
       404: notHere,
+      408: body408,
       413: body413,
       415: body415,
       429: problem("Too many refreshes of this address.", retryAfter),
@@ -136,6 +147,7 @@ export const AUTH_OPERATIONS: readonly Operation[] = [
       403: csrf,
       404: notHere,
       409: problem("The user has as many as allowed."),
+      408: body408,
       413: body413,
       415: body415,
       503: away,

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import type { KnownPrincipal, Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";
+import { remember } from "../../platform/bounded-map.ts";
 import { transactionWithin } from "../../platform/postgres.ts";
 import { ask, DEADLINE_MS } from "./users.ts";
 
@@ -26,14 +27,6 @@ const MAX_PER_USER = 50;
 
 const COLUMNS = `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt",
   last_used_at AS "lastUsedAt"`;
-
-/** Remembers a value; the oldest one goes when there are too many. */
-function remember<T>(known: Map<string, T>, key: string, value: T): void {
-  known.delete(key);
-  const [oldest] = known.keys();
-  if (known.size >= MAX_REMEMBERED && oldest !== undefined) known.delete(oldest);
-  known.set(key, value);
-}
 
 /** Personal API tokens are for programs. They have some of their user's scopes, and an end. */
 export class ApiTokens {
@@ -126,7 +119,7 @@ export class ApiTokens {
     );
     const until = performance.now() + REMEMBER_MS;
     // Only for what never was a token: the token of a disabled user is valid again when the user is enabled.
-    if (!row) remember(this.#unknown, key, until);
+    if (!row) remember(this.#unknown, MAX_REMEMBERED, key, until);
     if (!row?.is_good) return undefined;
     const { id, user_id: userId, user_name: name, scopes, expires_at: expiresAt } = row;
     if (!row.used_lately) {
@@ -144,8 +137,8 @@ export class ApiTokens {
     };
     // Not remembered when a revocation was announced in the meantime.
     if (generation !== this.#generation) return principal;
-    remember(this.#known, key, { principal, until });
-    remember(this.#goodUntil, id, until);
+    remember(this.#known, MAX_REMEMBERED, key, { principal, until });
+    remember(this.#goodUntil, MAX_REMEMBERED, id, until);
     return principal;
   }
 
@@ -161,7 +154,7 @@ export class ApiTokens {
     );
     const isGood = rows.length > 0;
     if (isGood && generation === this.#generation)
-      remember(this.#goodUntil, id, performance.now() + REMEMBER_MS);
+      remember(this.#goodUntil, MAX_REMEMBERED, id, performance.now() + REMEMBER_MS);
     return isGood;
   }
 

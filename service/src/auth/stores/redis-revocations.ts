@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { between, pause, reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
-import type { RedisLink } from "../../platform/redis.ts";
+import type { RedisLink, RedisRunner } from "../../platform/redis.ts";
 import {
   endsToken,
   revocationNames,
@@ -28,7 +28,7 @@ const entrySchema = z.object({
  * whose connection is lost for a moment would miss some; here it reads on where it was.
  */
 export class RedisRevocations implements Revocations {
-  readonly #shared: RedisLink;
+  readonly #shared: RedisRunner;
   readonly #reader: RedisLink;
   readonly #keepMs: number;
   readonly #logger: Logger;
@@ -40,7 +40,7 @@ export class RedisRevocations implements Revocations {
    * @param reader a link for the blocking read alone, which does not ping.
    * @param accessTokenMs how long an access token lives: its revocation is remembered for as long.
    */
-  constructor(shared: RedisLink, reader: RedisLink, accessTokenMs: number, logger: Logger) {
+  constructor(shared: RedisRunner, reader: RedisLink, accessTokenMs: number, logger: Logger) {
     this.#shared = shared;
     this.#reader = reader;
     this.#keepMs = accessTokenMs + 60_000;

@@ -1,8 +1,8 @@
 /** Sessions in Redis. */
 import { z } from "zod";
-import type { RedisClient, RedisLink } from "../../platform/redis.ts";
+import type { RedisRunner } from "../../platform/redis.ts";
 import { SCOPES } from "../principal.ts";
-import type { Session, SessionStore } from "./sessions.ts";
+import { MAX_SESSIONS_OF_USER, type Session, type SessionStore } from "./sessions.ts";
 
 const DEADLINE_MS = 1000;
 const keys = { session: "omniai:session:", user: "omniai:user-sessions:" };
@@ -15,29 +15,54 @@ const sessionSchema = z.object({
   usedAt: z.number(),
 });
 
+/**
+ * One step, in Redis: what it reads of a user's sessions stays there, and two logins do not both find room. Sessions end by
+ * themselves and leave their key in the set, where it would stay as long as the user logs in, so it goes here.
+ *
+ * KEYS: the session, the user's set. ARGV: the session's text, its key in the set, what comes before that in a name, how
+ * many sessions a user may have, ms that the session lasts, ms that the set lasts.
+ */
+const PUT = `
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[5])
+redis.call('SADD', KEYS[2], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+local others = {}
+for _, key in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  local text = redis.call('GET', ARGV[3] .. key)
+  if not text then
+    redis.call('SREM', KEYS[2], key)
+  elseif key ~= ARGV[2] then
+    others[#others + 1] = {key = key, usedAt = tonumber(string.match(text, '"usedAt":(%d+)') or 0)}
+  end
+end
+table.sort(others, function(left, right) return left.usedAt < right.usedAt end)
+for at = 1, #others + 1 - tonumber(ARGV[4]) do
+  redis.call('DEL', ARGV[3] .. others[at].key)
+  redis.call('SREM', KEYS[2], others[at].key)
+end
+`;
+
 /** Sessions for all replicas. Redis ends them by itself. For each user there is a set of the keys of their sessions. */
 export class RedisSessionStore implements SessionStore {
-  readonly #redis: RedisLink;
+  readonly #redis: RedisRunner;
   readonly #maxMs: number;
 
   /** @param maxMs the longest that a session lasts. A user's set is kept for as long after the last login. */
-  constructor(redis: RedisLink, maxMs: number) {
+  constructor(redis: RedisRunner, maxMs: number) {
     this.#redis = redis;
     this.#maxMs = maxMs;
   }
 
   async put(key: string, session: Session, ttlMs: number): Promise<void> {
-    const set = keys.user + session.userId;
-    await this.#redis.run(DEADLINE_MS, async (client) => {
-      // The session first: a key in the set without a session is one that has ended. Nobody knows the session's id before
-      // both are written, and the login checks afterwards whether the user was disabled in the meantime.
-      await client.set(keys.session + key, JSON.stringify(session), {
-        expiration: { type: "PX", value: Math.ceil(ttlMs) },
-      });
-      await client.sAdd(set, key);
-      await client.pExpire(set, this.#maxMs);
-      await removeEnded(client, set);
-    });
+    // Nobody knows the session's id before it is written, and the login checks afterwards whether the user was disabled in
+    // the meantime.
+    const times = [ttlMs, this.#maxMs].map((ms) => String(Math.ceil(ms)));
+    await this.#redis.run(DEADLINE_MS, (client) =>
+      client.eval(PUT, {
+        keys: [keys.session + key, keys.user + session.userId],
+        arguments: [JSON.stringify(session), key, keys.session, String(MAX_SESSIONS_OF_USER), ...times],
+      }),
+    );
   }
 
   async get(key: string): Promise<Session | undefined> {
@@ -72,14 +97,6 @@ export class RedisSessionStore implements SessionStore {
       await client.sRem(set, known);
     });
   }
-}
-
-/** Sessions end by themselves and leave their key in the set, where it would stay as long as the user logs in. */
-async function removeEnded(client: RedisClient, set: string): Promise<void> {
-  const known = await client.sMembers(set);
-  const sessions = await client.mGet(known.map((key) => keys.session + key));
-  const ended = known.filter((_, index) => sessions[index] === null);
-  if (ended.length > 0) await client.sRem(set, ended);
 }
 
 /** Text that is not a session of ours counts as none. */

@@ -15,7 +15,7 @@ export interface Refreshed {
   readonly expiresAt: Date;
   readonly user: User;
 }
-/** A token that came again after its leeway: its family is revoked by the time this is returned. */
+/** A token that came again after its leeway, or one of a family that was refreshed too often: its family is revoked by the time this is returned. */
 export interface Reused {
   readonly kind: "reused";
   readonly familyId: string;
@@ -33,6 +33,9 @@ interface Row {
 
 const LIVING_FAMILY = `SELECT ${USER_COLUMNS}, f.id AS family_id, f.expires_at
   FROM refresh_tokens t JOIN token_families f ON f.id = t.family_id JOIN users u ON u.id = f.user_id`;
+/** How many of a family's tokens were used within a day. @param family SQL for its id */
+const usedInADay = (family: string): string =>
+  `(SELECT count(*) FROM refresh_tokens d WHERE d.family_id = ${family} AND d.used_at > now() - interval '1 day')`;
 const IS_ALIVE = "f.revoked_at IS NULL AND f.expires_at > now() AND u.disabled_at IS NULL";
 
 function refreshed(row: Row, token: string): Refreshed {
@@ -49,6 +52,26 @@ const LEEWAY_SECONDS = 30;
 const MAX_STEPS = 100;
 
 /**
+ * How many families one user has at most: a new one removes the one that was not refreshed for longest, after those that
+ * have ended. What two logins leave too many at the same time goes with the next one.
+ */
+const MAX_FAMILIES_OF_USER = 50;
+/** For how long a used token is always known again, if it was copied; and what so many of a family may be used in. */
+const DAY_MS = 86_400_000;
+/**
+ * How many used tokens of a family are kept, with those of a day ago and longer. One that has gone is not valid either, but
+ * ends nothing.
+ */
+const MAX_USED = 200;
+/**
+ * A client refreshes about when its access token ends. One that does so twice as often the whole day long is none that
+ * goes by the rules, so its family ends: neither do its tokens fill the disk, nor can a thief make them forgotten.
+ */
+const mostInADay = (accessMs: number): number => Math.max(MAX_USED, Math.ceil((2 * DAY_MS) / accessMs));
+/** How many rows go at once, where there are more: bounds what one login or refresh does. */
+const AT_ONCE = 100;
+
+/**
  * Each refresh token can be used once, and gives the next one of its family. For some seconds it gives the newest token of
  * its family again, so that a lost answer logs nobody out. A token that comes later was copied, and nobody knows by whom,
  * so the family ends (RFC 9700 4.14.2).
@@ -59,11 +82,17 @@ const MAX_STEPS = 100;
 export class RefreshTokens {
   readonly #pool: pg.Pool;
   readonly #lifetimeMs: number;
+  readonly #mostInADay: number;
   readonly #key: Buffer;
 
-  constructor(pool: pg.Pool, secret: string, lifetimeMs: number) {
+  /**
+   * @param lifetimeMs how long a family lasts, in ms.
+   * @param accessMs how long an access token lasts, in ms.
+   */
+  constructor(pool: pg.Pool, secret: string, lifetimeMs: number, accessMs: number) {
     this.#pool = pool;
     this.#lifetimeMs = lifetimeMs;
+    this.#mostInADay = mostInADay(accessMs);
     this.#key = deriveKey(secret, "refresh tokens");
   }
 
@@ -71,7 +100,14 @@ export class RefreshTokens {
     const token = PREFIX + randomToken();
     const [row] = await ask<{ id: string; expires_at: Date }>(
       this.#pool,
-      `WITH f AS (INSERT INTO token_families (user_id, expires_at)
+      `WITH gone AS (DELETE FROM token_families WHERE id IN (
+           SELECT id FROM token_families WHERE id IN (
+             SELECT id FROM token_families f WHERE user_id = $1
+             ORDER BY revoked_at IS NULL AND expires_at > now() DESC,
+               (SELECT max(created_at) FROM refresh_tokens WHERE family_id = f.id) DESC NULLS LAST
+             OFFSET ${MAX_FAMILIES_OF_USER - 1} LIMIT ${AT_ONCE})
+           FOR UPDATE SKIP LOCKED)),
+         f AS (INSERT INTO token_families (user_id, expires_at)
                   VALUES ($1, now() + make_interval(secs => $2)) RETURNING id, expires_at),
          t AS (INSERT INTO refresh_tokens (hash, family_id) SELECT $3, id FROM f)
        SELECT id, expires_at FROM f`,
@@ -98,10 +134,16 @@ export class RefreshTokens {
       this.#pool,
       `WITH f AS (${LIVING_FAMILY} WHERE t.hash = $1 AND ${IS_ALIVE} FOR UPDATE OF f),
          t AS (UPDATE refresh_tokens t SET used_at = now() FROM f
-           WHERE t.hash = $1 AND t.used_at IS NULL AND f.family_id = t.family_id RETURNING t.family_id),
-         n AS (INSERT INTO refresh_tokens (hash, family_id) SELECT $2, family_id FROM t)
+           WHERE t.hash = $1 AND t.used_at IS NULL AND f.family_id = t.family_id
+             AND ${usedInADay("f.family_id")} < $3 RETURNING t.family_id),
+         n AS (INSERT INTO refresh_tokens (hash, family_id) SELECT $2, family_id FROM t),
+         gone AS (DELETE FROM refresh_tokens WHERE hash IN (
+           SELECT o.hash FROM (
+             SELECT r.hash, r.used_at FROM refresh_tokens r JOIN t USING (family_id) WHERE r.used_at IS NOT NULL
+             ORDER BY r.created_at DESC, r.used_at DESC OFFSET ${MAX_USED - 1}) o
+           WHERE o.used_at < now() - interval '1 day' LIMIT ${AT_ONCE}))
        SELECT f.* FROM f JOIN t USING (family_id)`,
-      [hashToken(token), hashToken(next)],
+      [hashToken(token), hashToken(next), this.#mostInADay],
     );
     return row && refreshed(row, next);
   }
@@ -131,10 +173,11 @@ export class RefreshTokens {
     const [reused] = await ask<{ family_id: string; user_id: string }>(
       this.#pool,
       `UPDATE token_families f SET revoked_at = coalesce(f.revoked_at, now()) FROM refresh_tokens t
-       WHERE t.hash = $1 AND t.used_at IS NOT NULL AND f.id = t.family_id
+       WHERE t.hash = $1 AND f.id = t.family_id
+         AND (t.used_at IS NOT NULL OR ${usedInADay("f.id")} >= $2)
          AND (f.revoked_at IS NULL OR f.revoked_at > now() - interval '1 hour')
        RETURNING f.id AS family_id, f.user_id`,
-      [hashToken(token)],
+      [hashToken(token), this.#mostInADay],
     );
     return reused && { kind: "reused", familyId: reused.family_id, userId: reused.user_id };
   }
@@ -147,12 +190,13 @@ export class RefreshTokens {
     );
   }
 
-  /** Removes at most `limit` families that ended. @returns how many. */
+  /** Removes at most `limit` families that ended, or were revoked so long ago that nobody is told any more. @returns how many. */
   async removeSome(limit: number): Promise<number> {
     const rows = await ask(
       this.#pool,
       `DELETE FROM token_families WHERE id IN (
-         SELECT id FROM token_families WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)
+         SELECT id FROM token_families WHERE least(expires_at, revoked_at + interval '1 hour') < now()
+         LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [limit],
     );

@@ -2,6 +2,9 @@
 import type { Scope } from "../principal.ts";
 import { randomToken, sessionKeyOf } from "../credentials/secrets.ts";
 
+/** How many sessions one user has at most: a new one ends the one that was not used for longest. */
+export const MAX_SESSIONS_OF_USER = 50;
+
 /** What is kept of a session. Its secret id is not kept; the hash of the id is the key. */
 export interface Session {
   readonly userId: string;
@@ -14,7 +17,7 @@ export interface Session {
 
 /** A place for sessions. Every method rejects when the store is away. `key` is `sessionKeyOf(id)`. */
 export interface SessionStore {
-  /** Keeps a new session for `ttlMs`. */
+  /** Keeps a new session for `ttlMs`. Its user has `MAX_SESSIONS_OF_USER` afterwards at most. */
   put(key: string, session: Session, ttlMs: number): Promise<void>;
   get(key: string): Promise<Session | undefined>;
   /** Keeps it for another `ttlMs` if it still exists: a renewal must not bring back what a logout just removed. */
@@ -93,6 +96,11 @@ export class MemorySessionStore implements SessionStore {
   put(key: string, session: Session, ttlMs: number): Promise<void> {
     const now = Date.now();
     for (const [other, { until }] of this.#kept) if (until <= now) this.#kept.delete(other);
+    this.#kept.delete(key);
+    const others = [...this.#kept].filter(([, kept]) => kept.session.userId === session.userId);
+    others.sort(([, left], [, right]) => left.session.usedAt - right.session.usedAt);
+    const excess = Math.max(0, others.length + 1 - MAX_SESSIONS_OF_USER);
+    for (const [other] of others.slice(0, excess)) this.#kept.delete(other);
     this.#kept.set(key, { session, until: now + ttlMs });
     return Promise.resolve();
   }

@@ -62,12 +62,15 @@ export class Users {
     this.#pool = pool;
   }
 
+  /** Undefined as well for what cannot be a name: PostgreSQL refuses some text (U+0000), which is no outage. */
   async findByName(name: string): Promise<UserWithHash | undefined> {
+    const stored = normalName(name);
+    if (!userNamePattern.test(stored)) return undefined;
     const [row] = await ask<UserRow & { hash: string; since: string }>(
       this.#pool,
       `SELECT ${USER_COLUMNS}, u.password_hash AS hash, u.logins_since::text AS since
        FROM users u WHERE u.name = $1`,
-      [normalName(name)],
+      [stored],
     );
     return row && { ...toUser(row), passwordHash: row.hash, loginsSince: row.since };
   }

@@ -68,7 +68,8 @@ export const EVENT_OPERATIONS: readonly Operation[] = [
         .regex(idempotencyKeyPattern)
         .optional()
         .describe(
-          "The same key and event, within 24 h (under a flood of keys, which pushes out the oldest: shorter): stored once, and the same id.",
+          "The same key and event, within 24 h: stored once, and the same id. Under a flood of keys shorter: the oldest of whoever " +
+            "sends most are forgotten first.",
         ),
     }),
     body: { schema: described },
@@ -77,6 +78,7 @@ export const EVENT_OPERATIONS: readonly Operation[] = [
       400: problem("The event is not valid."),
       401: problem("With authentication on: nobody is logged in, or the token is not valid."),
       403: problem("Events cannot be published to this topic, or not with this credential."),
+      408: problem("The body took too long to arrive."),
       413: problem("The body, or the event's data, is longer than allowed."),
       415: problem("The body is not JSON, or its encoding is not supported."),
       422: problem("The Idempotency-Key was used for another event."),

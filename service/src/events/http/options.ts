@@ -1,5 +1,6 @@
 /** What the routes of /api/events work with. */
 import type { Auth } from "../../auth/auth.ts";
+import type { ByteBudget } from "../../platform/byte-budget.ts";
 import type { EventsConfig } from "../../platform/env/config.ts";
 import type { Logger } from "../../platform/logging.ts";
 import type { EventLog } from "../log/log.ts";
@@ -15,6 +16,8 @@ export interface EventsRouterOptions {
   readonly streams: Streams;
   readonly admission: Admission;
   readonly rejectedStreams: RejectedStreams;
+  /** What answers to polls take while they are under way. */
+  readonly answers: ByteBudget;
   readonly metrics: EventsMetrics;
   readonly config: EventsConfig;
   readonly auth: Auth;

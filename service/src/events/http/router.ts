@@ -2,7 +2,9 @@
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, principalOf, requireKnown } from "../../auth/principal.ts";
+import { clientAddress } from "../../platform/address.ts";
 import { jsonBody } from "../../platform/body.ts";
+import { countUntil } from "../../platform/body-limit.ts";
 import { reasonOf } from "../../platform/deadline.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";
 import { namesOf } from "../../platform/trace.ts";
@@ -59,7 +61,9 @@ function postEvent({ log, config, logger }: EventsRouterOptions): RequestHandler
       throw new Problem("topic-not-allowed", "Events cannot be published to this topic.");
     }
     try {
-      const id = formatPosition(await log.append(event, key && `${principal.userId ?? ""}\n${key}`));
+      const publisher = principal.userId ?? clientAddress(request, config.trustProxyHops);
+      const appended = log.append(event, key && `${principal.userId ?? ""}\n${key}`, publisher);
+      const id = formatPosition(await countUntil(request, appended));
       response.status(201).set("Cache-Control", "no-store").json({ id });
     } catch (error) {
       if (error instanceof IdempotencyKeyReusedError) {

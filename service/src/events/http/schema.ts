@@ -1,5 +1,6 @@
 /** What /api/events takes and answers. */
 import { z } from "zod";
+import { isBranch } from "../../platform/json.ts";
 import { Problem } from "../../platform/problems.ts";
 import { wholeNumber } from "../../platform/query.ts";
 import { validated } from "../../platform/validate.ts";
@@ -21,7 +22,10 @@ export const postSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/, "a letter, then letters, digits, dot, _ and -, at most 64")
     .refine((type) => !RESERVED_TYPES.includes(type), `none of ${RESERVED_TYPES.join(", ")}`),
-  data: z.unknown().refine((data) => data !== undefined, "any JSON value, required"),
+  data: z
+    .unknown()
+    .refine((data) => data !== undefined, "any JSON value, required")
+    .describe("Passed on as it is: a number of any size and precision stays that number."),
 });
 
 /** The longest wait of a poll, in seconds: shorter than proxies wait for an answer (nginx 60 s, Cloudflare 100 s). */
@@ -80,7 +84,7 @@ export function isWithinDepth(value: unknown, depth: number): boolean {
   for (let deep = 0; level.length > 0; deep++) {
     const next: unknown[] = [];
     for (const item of level) {
-      if (typeof item !== "object" || item === null) continue;
+      if (!isBranch(item)) continue;
       if (deep >= depth) return false;
       for (const inner of Object.values(item)) next.push(inner);
     }

@@ -102,7 +102,7 @@ function begin(request: Request, response: Response, opening: Opening, options: 
   });
 }
 
-const nothing: TopicFilter = { key: "", matches: () => false };
+const nothing: TopicFilter = { key: "", patterns: [], matches: () => false };
 
 /** Undefined for topics that need a login, where one can log in (`isAskable`). */
 function filterOrUndefined(
@@ -119,7 +119,9 @@ function filterOrUndefined(
 }
 
 function start(request: Request, response: Response, opening: Opening, options: EventsRouterOptions): void {
-  const { admitted, refusal } = opening;
+  const { admitted } = opening;
+  // The farewell goes to all streams that there are when it begins, and this one was none yet.
+  const refusal = opening.refusal ?? (options.streams.isDraining ? "draining" : undefined);
   const isChunked = response.chunkedEncoding;
   const isGone = response.destroyed || !response.socket || response.socket.destroyed;
   if (isGone) {

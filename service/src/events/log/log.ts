@@ -55,14 +55,14 @@ export interface LogPage {
 export interface EventLog {
   /**
    * Appends an event, and resolves when it is on disk. With `idempotencyKey` (any text, remembered for 24 h, or until there
-   * are too many newer keys) the same event is appended once, however often this is called, on whichever replica, and
+   * are too many newer keys, of which those of the same `publisher` count first) the same event is appended once, however often this is called, on whichever replica, and
    * whatever became of the calls before. All calls that succeed resolve to the same position. @throws LogUnavailableError, IdempotencyKeyReusedError
    */
-  append(event: NewEvent, idempotencyKey?: string): Promise<Position>;
+  append(event: NewEvent, idempotencyKey?: string, publisher?: string): Promise<Position>;
   /** The state. A log without an epoch gets one. */
   state(): Promise<LogState>;
-  /** Up to `limit` entries after `after`, and about `PAGE_BYTES` of them, oldest first. */
-  page(after: string, limit: number): Promise<LogPage>;
+  /** Up to `limit` entries after `after`, and about `maxBytes` of them, oldest first; `PAGE_BYTES` when left out. */
+  page(after: string, limit: number, maxBytes?: number): Promise<LogPage>;
   /** The newest `limit` entries, and about `maxBytes` of them, oldest first. */
   tail(limit: number, maxBytes: number): Promise<LogPage>;
   /** Waits up to `blockMs` for entries after `after`: up to `limit`, and about `PAGE_BYTES` of them. For one caller at a time. */

@@ -4,9 +4,14 @@ import type { EventsConfig, RedisConfig } from "../../platform/env/config.ts";
 import { reasonOf, withDeadline } from "../../platform/deadline.ts";
 import { Semaphore } from "../../platform/semaphore.ts";
 import type { Logger } from "../../platform/logging.ts";
-import { RedisLink, type RedisClient } from "../../platform/redis.ts";
+import {
+  RedisLink,
+  RedisUnavailableError,
+  type RedisClient,
+  type RedisRunner,
+} from "../../platform/redis.ts";
+import { AppendBatches } from "./append-batches.ts";
 import type { Position } from "./cursor.ts";
-import { Durability } from "./durability.ts";
 import {
   costOf,
   LogUnavailableError,
@@ -19,17 +24,19 @@ import {
   type LogState,
   type NewEvent,
 } from "./log.ts";
-import { digest, fingerprint } from "./idempotency.ts";
-import { appendScript, evaluate, readScript } from "./redis-scripts.ts";
+import { digest, fingerprint, laneOf } from "./idempotency.ts";
+import { PendingAppends } from "./pending-appends.ts";
+import { appendScript, evaluate, LANES, readScript } from "./redis-scripts.ts";
 
 export const keys = {
   meta: "omniai:events:meta",
   stream: "omniai:events:log",
-  barrier: "omniai:events:barrier",
   /** How many bytes were appended where, see redis-scripts.ts. */
   marks: "omniai:events:marks",
   /** Comes before the hash of an idempotency key. The names in Redis are older than the term, and stay. */
   idempotency: "omniai:events:once:",
+  idempotencyLanes: "omniai:events:once-lanes",
+  /** Of earlier versions, see redis-scripts.ts. */
   idempotencyRing: "omniai:events:once-ring",
 } as const;
 
@@ -41,23 +48,58 @@ const MAX_PAGES = 4;
 /** The longest that a reader waits for its turn, in ms; streams try again. */
 const PAGE_PATIENCE_MS = 10_000;
 
-/** A random epoch for a log that has none: 40 bits, so that two of them are not equal by chance. */
-const newEpoch = (): string => randomBytes(5).toString("hex");
+/**
+ * An epoch for a log that has none, never the same twice: 40 random bits of this process, so that those of two are not equal
+ * by chance, and a number. Each append carries one, and random bits for each would be a good part of what it costs.
+ */
+const newEpoch = (): string => EPOCHS + (epochs++).toString(36);
+const EPOCHS = randomBytes(5).toString("hex");
+let epochs = 0;
 
 /**
- * The log in a Redis stream. Connections: the shared one for appends and reads, one that blocks in XREAD, and some for
- * the durability barrier; none per client.
+ * Does what a full Redis has refused once more, after the oldest tenth of the history has made room for it: that is better
+ * than events, logins and logouts that fail until an operator comes. The log has its own budget, so this is needed only
+ * where something else has filled Redis.
+ */
+async function makingRoom<T>(
+  link: RedisRunner,
+  logger: Logger,
+  ms: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith("OOM"))) throw error;
+    const kept = await link.run(ms, (client) => client.xLen(keys.stream));
+    const trim = (client: RedisClient): Promise<number> =>
+      client.xTrim(keys.stream, "MAXLEN", Math.floor(kept * 0.9));
+    const removed = await link.run(ms, trim);
+    logger.error({ kept, removed }, "Redis is full: removed the oldest events to go on");
+    return work();
+  }
+}
+
+/** Commands that a full Redis does not refuse, see makingRoom. */
+export function withRoom(link: RedisRunner, logger: Logger): RedisRunner {
+  return { run: (ms, command) => makingRoom(link, logger, ms, () => link.run(ms, command)) };
+}
+
+/**
+ * The log in a Redis stream. Connections: the shared one for reads, one that blocks in XREAD, and some for appends, which
+ * block until they are on disk; none per client.
  */
 export class RedisEventLog implements EventLog {
   readonly #shared: RedisLink;
   readonly #reader: RedisLink;
-  readonly #barriers: readonly RedisLink[];
-  readonly #durability: Durability;
+  readonly #writers: readonly RedisLink[];
+  readonly #batches: AppendBatches;
   readonly #config: EventsConfig;
   readonly #logger: Logger;
-  #pendingAppends = 0;
+  readonly #pending: PendingAppends;
   /** The length of the longest entry that was read lately, in bytes. */
   #longest = 1;
+  /** Without a limit of its own: streams and polls are bounded before they read (Admission, OMNIAI_POLL_BYTES). */
   readonly #pages = new Semaphore(MAX_PAGES, Infinity);
 
   /** @param shared a connection that is used for other commands too, and that its owner closes. */
@@ -68,71 +110,59 @@ export class RedisEventLog implements EventLog {
     const blocking = (name: string, ms: number): RedisLink =>
       new RedisLink(redis, `${shared.name}-${name}`, logger, { idleMs: ms + 2000, isPinging: false });
     this.#reader = blocking("reader", config.readBlockMs);
-    this.#barriers = [1, 2, 3, 4].map(
+    this.#writers = [1, 2, 3, 4].map(
       (number) =>
-        new RedisLink(redis, `${shared.name}-fsync${number}`, logger, { idleMs: 3000, isPinging: true }),
+        new RedisLink(redis, `${shared.name}-append${number}`, logger, { idleMs: 3000, isPinging: true }),
     );
-    this.#durability = new Durability(this.#barriers, keys.barrier);
+    this.#batches = new AppendBatches(this.#writers, appendScript);
+    this.#pending = new PendingAppends(config);
   }
 
   open(): void {
-    for (const link of [this.#reader, ...this.#barriers]) link.open();
+    for (const link of [this.#reader, ...this.#writers]) link.open();
   }
 
   close(): void {
-    for (const link of [this.#reader, ...this.#barriers]) link.close();
+    for (const link of [this.#reader, ...this.#writers]) link.close();
   }
 
-  async append(event: NewEvent, idempotencyKey?: string): Promise<Position> {
-    if (this.#pendingAppends >= this.#config.maxPendingAppends)
-      throw new LogUnavailableError("too many appends wait");
-    this.#pendingAppends++;
-    const end = performance.now() + this.#config.appendDeadlineMs;
+  async append(event: NewEvent, idempotencyKey?: string, publisher = ""): Promise<Position> {
+    const ms = this.#config.appendDeadlineMs;
+    const added = this.#pending.begin(event, () => this.#add(event, ms, idempotencyKey, publisher));
     try {
-      const position = await this.#add(event, idempotencyKey, end - performance.now());
-      // Also for an event that was there before: the call that wrote it may not have seen it reach the disk.
-      const rest = Math.max(1, end - performance.now());
-      await withDeadline("the disk", rest, this.#durability.reached(rest));
-      return position;
+      return await withDeadline("the event log", ms, added);
     } catch (error) {
       if (error instanceof IdempotencyKeyReusedError) throw error;
       throw new LogUnavailableError(reasonOf(error), { cause: error });
-    } finally {
-      this.#pendingAppends--;
     }
   }
 
-  async #add(event: NewEvent, idempotencyKey: string | undefined, ms: number): Promise<Position> {
+  async #add(
+    event: NewEvent,
+    ms: number,
+    idempotencyKey: string | undefined,
+    publisher: string,
+  ): Promise<Position> {
     const { topic, type, data } = event;
     const { retention, logBytes } = this.#config;
     const names: string[] = [keys.meta, keys.stream, keys.marks];
     const args = [newEpoch(), String(retention), topic, type, data, String(logBytes)];
     if (idempotencyKey !== undefined) {
-      names.push(keys.idempotency + digest(idempotencyKey), keys.idempotencyRing);
-      args.push(fingerprint(event), String(IDEMPOTENCY_SECONDS), String(idempotencyKeysOf(this.#config)));
+      names.push(keys.idempotency + digest(idempotencyKey), keys.idempotencyLanes, keys.idempotencyRing);
+      const kept = String(idempotencyKeysOf(this.#config));
+      args.push(fingerprint(event), String(IDEMPOTENCY_SECONDS), kept, String(laneOf(publisher, LANES)));
     }
-    const add = (client: RedisClient): Promise<unknown> => evaluate(client, appendScript, names, args);
-    let reply: unknown;
-    try {
-      reply = await this.#shared.run(ms, add);
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("OOM"))) throw error;
-      await this.#makeRoom(ms);
-      reply = await this.#shared.run(ms, add);
-    }
+    // Known to be away: its callers hear of it at once. While the replica starts, the shared connection may be the first.
+    if (!this.#shared.isReady && !this.#writers.some(({ isReady }) => isReady))
+      throw new RedisUnavailableError("no connection");
+    // The second attempt has only what is left: what comes after the caller's 503 would be in the log twice.
+    const end = performance.now() + ms;
+    const append = (): Promise<unknown> => this.#batches.run(end - performance.now(), names, args);
+    const reply = await makingRoom(this.#shared, this.#logger, ms, append);
     const [epoch, id] = texts(reply);
     if (epoch === "" && id === "") throw new IdempotencyKeyReusedError();
     if (!epoch || !id) throw new Error("unexpected reply to an append");
     return { epoch, id };
-  }
-
-  /** A full Redis would refuse every event until an operator comes. Losing the oldest tenth of the history is better. */
-  async #makeRoom(ms: number): Promise<void> {
-    const kept = await this.#shared.run(ms, (client) => client.xLen(keys.stream));
-    const removed = await this.#shared.run(ms, (client) =>
-      client.xTrim(keys.stream, "MAXLEN", Math.floor(kept * 0.9)),
-    );
-    this.#logger.error({ kept, removed }, "Redis is full: removed the oldest events to go on");
   }
 
   async state(): Promise<LogState> {
@@ -156,19 +186,24 @@ export class RedisEventLog implements EventLog {
     return { state: newest.state, entries: pages.flat().reverse() };
   }
 
-  async page(after: string, limit: number): Promise<LogPage> {
+  async page(after: string, limit: number, maxBytes = PAGE_BYTES): Promise<LogPage> {
     if (!(await this.#pages.acquire(PAGE_PATIENCE_MS)))
       throw new LogUnavailableError("too many pages are read");
     try {
-      return await this.#read("page", after, limit);
+      return await this.#read("page", after, limit, maxBytes);
     } finally {
       this.#pages.release();
     }
   }
 
-  async #read(mode: "state" | "page" | "tail", from: string, limit: number): Promise<LogPage> {
-    const few = atOnce(PAGE_BYTES, this.#config.maxEventBytes);
-    const args = [newEpoch(), mode, from, String(limit), String(PAGE_BYTES), String(few)];
+  async #read(
+    mode: "state" | "page" | "tail",
+    from: string,
+    limit: number,
+    maxBytes = PAGE_BYTES,
+  ): Promise<LogPage> {
+    const few = atOnce(maxBytes, this.#config.maxEventBytes);
+    const args = [newEpoch(), mode, from, String(limit), String(maxBytes), String(few)];
     const reply = await this.#shared.run(READ_DEADLINE_MS, (client) =>
       evaluate(client, readScript, [keys.meta, keys.stream], args),
     );

@@ -8,6 +8,11 @@ const SLACK_SHARE = 1 / 8;
 /** How many marks a full budget has: how long the stretches are. */
 const MARKS = 64;
 
+/** Among how many lanes publishers with idempotency keys are spread. */
+export const LANES = 16;
+/** How many keys go with one append, where there are too many because fewer are kept than before. */
+const KEYS_AT_ONCE = 100;
+
 /**
  * The log needs scripts because epoch, counter and entry have to change in one step: with single commands, a flush in
  * between would put an entry of the new log under the epoch of the old one.
@@ -71,11 +76,16 @@ end
  * is written in the same step as the entry, and so is in the append-only file with it or not at all. One of an epoch that
  * has ended does not count: its entry is gone, and appending does not make a second one.
  *
- * KEYS 5: a ring of the newest of those keys, where each new key replaces the oldest. So they
- * are bounded whatever publishers send, and the memory that the log needs stays the log's.
+ * KEYS 5: how many of those keys are kept, in all and in each lane, a publisher's lane being one of a few. Beside it a list
+ * for each lane, "<key> <ms when it was set>". When there are too many, the oldest of the longest lane goes, or of the
+ * publisher's own where that has more than its share: so keys are bounded whatever publishers send, the memory that the log
+ * needs stays the log's, and a flood pushes out its own keys. A key that was set again, because it had expired or its epoch
+ * has ended, is at two places, and only the later one may remove it.
+ *
+ * KEYS 6: where earlier versions of the service kept their places. They may still run, so it stays for as long as a key.
  *
  * ARGV: epoch to take if there is none, retention, topic, type, data, the budget in bytes; with KEYS 4 also fingerprint,
- * seconds to keep it, length of the ring.
+ * seconds to keep it, how many keys are kept, the lane.
  * @returns [epoch, id], or ["", ""] when the key was used for another event.
  */
 export const appendScript = script(`${OPEN_EPOCH}
@@ -85,6 +95,9 @@ if KEYS[4] then
   local print, knownEpoch, knownId = string.match(known or '', '^(%S+) (%S+) (%S+)$')
   if knownEpoch == epoch then
     if print ~= ARGV[7] then return {'', ''} end
+    -- A write, so that this connection waits for the disk too: the call that appended the event may not have seen it there.
+    -- One that a full Redis does not refuse, and that changes nothing.
+    redis.call('PEXPIRE', KEYS[4], redis.call('PTTL', KEYS[4]))
     return {epoch, knownId}
   end
 end
@@ -130,11 +143,27 @@ end
 local number = function(value) return string.format('%.0f', value) end
 redis.call('HSET', KEYS[1], 'bytes', number(bytes + size), 'floor', number(floor), 'mark', number(mark), 'counted', n)
 if KEYS[4] then
-  if not known then
-    local turn = redis.call('HINCRBY', KEYS[5], 'turn', 1) % tonumber(ARGV[9])
-    local oldest = redis.call('HMGET', KEYS[5], turn)[1]
-    if oldest then redis.call('DEL', oldest) end
-    redis.call('HSET', KEYS[5], turn, KEYS[4])
+  local now = tonumber(string.match(id, '^%d+'))
+  local most, lane = tonumber(ARGV[9]), ARGV[10]
+  redis.call('RPUSH', KEYS[5] .. ':' .. lane, KEYS[4] .. ' ' .. string.format('%.0f', now))
+  local own = redis.call('HINCRBY', KEYS[5], lane, 1)
+  local all = redis.call('HINCRBY', KEYS[5], 'all', 1)
+  if redis.call('PTTL', KEYS[6]) == -1 then redis.call('EXPIRE', KEYS[6], ARGV[8]) end
+  for _ = 1, math.min(all - most, ${KEYS_AT_ONCE}) do
+    local longest, length = lane, own
+    if own <= most / ${LANES} then
+      local counts = redis.call('HGETALL', KEYS[5])
+      for at = 1, #counts, 2 do
+        local count = tonumber(counts[at + 1])
+        if counts[at] ~= 'all' and count > length then longest, length = counts[at], count end
+      end
+    end
+    local oldest, at = string.match(redis.call('LPOP', KEYS[5] .. ':' .. longest) or '', '^(%S+) (%d+)$')
+    redis.call('HINCRBY', KEYS[5], longest, -1)
+    redis.call('HINCRBY', KEYS[5], 'all', -1)
+    if longest == lane then own = own - 1 end
+    -- What lives longer than this place says was set again later, and has another place.
+    if oldest and redis.call('PTTL', oldest) <= at + ARGV[8] * 1000 - now + 1000 then redis.call('DEL', oldest) end
   end
   redis.call('SET', KEYS[4], ARGV[7] .. ' ' .. epoch .. ' ' .. id, 'EX', ARGV[8])
 end
@@ -180,17 +209,29 @@ end
 return {epoch, count, first, last, length, bytes, entries}
 `);
 
+/** Runs a script by its hash. @throws what Redis says; see isUnknownScript. */
+export const runByHash = (
+  client: RedisClient,
+  { sha }: Script,
+  keys: string[],
+  args: string[],
+): Promise<unknown> => client.evalSha(sha, { keys, arguments: args });
+
+/** Whether the server does not know a script by its hash. Nothing of the script was done then. */
+export const isUnknownScript = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith("NOSCRIPT");
+
 /** Runs a script by its hash, or by its text when the server does not know it. */
 export async function evaluate(
   client: RedisClient,
-  { text, sha }: Script,
+  script: Script,
   keys: string[],
   args: string[],
 ): Promise<unknown> {
   try {
-    return await client.evalSha(sha, { keys, arguments: args });
+    return await runByHash(client, script, keys, args);
   } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-    return client.eval(text, { keys, arguments: args });
+    if (!isUnknownScript(error)) throw error;
+    return client.eval(script.text, { keys, arguments: args });
   }
 }

@@ -1,13 +1,11 @@
 /** Brings a stream from its cursor to the present. */
 import { between, pause } from "../../platform/deadline.ts";
 import { BEGINNING, compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
-import { heartbeatBlock, joined, resetBlock, toDelivery, type Hub, type ResetReason } from "./hub.ts";
-import type { EventLog, LogPage, LogState } from "../log/log.ts";
-import type { Delivery } from "./recent.ts";
+import type { EventLog, LogState } from "../log/log.ts";
+import { BATCH_BYTES, Parts, portionFor, toDeliveries, type Delivery } from "./delivery.ts";
+import { heartbeatBlock, resetBlock, type Hub, type ResetReason } from "./hub.ts";
 import type { EventStream } from "./stream.ts";
 
-/** How much is sent before it waits for the client to read, in bytes. */
-const PORTION_BYTES = 65_536;
 /** How many entries a page of the log has. */
 export const PAGE_LIMIT = 100;
 
@@ -57,55 +55,65 @@ async function resume(
   let replayed = 0;
   for (;;) {
     if (stream.isOver) return { kind: "gone" };
-    const deliveries = fromMemory(hub, from.epoch, after, PORTION_BYTES);
+    const deliveries = fromMemory(hub, from.epoch, after, BATCH_BYTES);
     if (deliveries) {
-      replayed += sendWanted(stream, deliveries);
-      after = deliveries.at(-1)?.id ?? after;
+      const { wanted, through = after } = portionFor(stream, deliveries);
+      stream.send(new Parts(wanted));
+      replayed += wanted.length;
+      after = through;
       if (hub.position && (deliveries.length === 0 || hub.position.id === after)) {
         // The cursor has to move even if the topics of this client were quiet.
         stream.send(heartbeatBlock(hub.position));
         hub.attach(stream, hub.position.id);
         return { kind: "resumed", replayed };
       }
-      await stream.drained();
+      await stream.taken();
       continue;
     }
-    const page = await pageOrUndefined(log, after);
-    if (!page) {
+    const sent = await sendFromLog(stream, { epoch: from.epoch, id: after }, log);
+    if (!sent) {
       await pause(between(200, 600));
       continue;
     }
-    const lost = lossOf(from.epoch, after, page.state);
-    if (lost) {
-      if (hub.position?.epoch === page.state.epoch)
-        return reset(stream, hub, lost, cursor, earliestOf(page.state));
+    if ("lost" in sent) {
+      if (hub.position?.epoch === sent.state.epoch)
+        return reset(stream, hub, sent.lost, cursor, earliestOf(sent.state));
       // This replica has not noticed yet that the log began again; a reset now would be followed by another one.
       await Promise.race([hub.moved(), pause(between(200, 600))]);
       continue;
     }
-    for (const portion of portions(
-      page.entries.filter(({ epoch }) => epoch === from.epoch).map(toDelivery),
-    )) {
-      replayed += sendWanted(stream, portion);
-      await stream.drained();
-    }
-    after = page.entries.at(-1)?.id ?? page.state.last;
+    replayed += sent.events;
+    after = sent.through;
+    const taken = hub.backlog.taken(stream);
     if (hub.position?.epoch !== from.epoch) await pause(50);
     else if (compareIds(after, hub.position.id) >= 0) {
       hub.attach(stream, after);
       return { kind: "resumed", replayed };
     }
+    await taken;
   }
+}
+
+type Sent =
+  | { readonly through: string; readonly events: number }
+  | { readonly lost: ResetReason; readonly state: LogState };
+
+/** Sends one page of the log, of which nothing is kept: a client may take long to read it. Undefined when there is none now. */
+async function sendFromLog(stream: EventStream, after: Position, log: EventLog): Promise<Sent | undefined> {
+  const page = await log.page(after.id, PAGE_LIMIT, BATCH_BYTES).catch(() => undefined);
+  if (!page) return undefined;
+  const { state, entries } = page;
+  const lost = lossOf(after.epoch, after.id, state);
+  if (lost) return { lost, state };
+  const wanted = entries.filter(({ epoch, topic }) => epoch === after.epoch && stream.filter.matches(topic));
+  stream.send(new Parts(toDeliveries(wanted)));
+  return { through: entries.at(-1)?.id ?? state.last, events: wanted.length };
 }
 
 /** Undefined when some of the events after `after` are not, or may not be, in the hub's memory. */
 export function fromMemory(hub: Hub, epoch: string, after: string, maxBytes: number): Delivery[] | undefined {
   if (hub.position?.epoch !== epoch || compareIds(after, hub.position.id) > 0) return undefined;
   return hub.recent.after(after, maxBytes);
-}
-
-function pageOrUndefined(log: EventLog, after: string): Promise<LogPage | undefined> {
-  return log.page(after, PAGE_LIMIT).catch(() => undefined);
 }
 
 /** Why the log cannot serve everything after `after`; undefined when it can. */
@@ -116,26 +124,6 @@ export function lossOf(epoch: string, after: string, state: LogState): ResetReas
   if (after === BEGINNING) return state.count === state.length ? undefined : "trimmed";
   // After the last trimmed id itself nothing is lost, but nobody can tell; one reset too many does no harm.
   return state.first === undefined || compareIds(after, state.first) < 0 ? "trimmed" : undefined;
-}
-
-function* portions(deliveries: readonly Delivery[]): Generator<Delivery[]> {
-  let portion: Delivery[] = [];
-  let bytes = 0;
-  for (const delivery of deliveries) {
-    portion.push(delivery);
-    bytes += delivery.frame.length;
-    if (bytes < PORTION_BYTES) continue;
-    yield portion;
-    portion = [];
-    bytes = 0;
-  }
-  if (portion.length > 0) yield portion;
-}
-
-function sendWanted(stream: EventStream, deliveries: readonly Delivery[]): number {
-  const wanted = deliveries.filter(({ topic }) => stream.filter.matches(topic));
-  if (wanted.length > 0) stream.send(joined(wanted));
-  return wanted.length;
 }
 
 /** Where the history begins; undefined when nothing is kept. */

@@ -1,21 +1,14 @@
 /** One page of events, for clients that cannot stream. */
 import { compareIds, formatPosition, parsePosition, type Position } from "../log/cursor.ts";
-import { decodeBlock } from "./frame.ts";
-import { toDelivery, type Hub, type ResetReason } from "./hub.ts";
+import { toDeliveries, type Delivery } from "./delivery.ts";
+import type { Hub, ResetReason } from "./hub.ts";
 import { earliestOf, fromMemory, lossOf, PAGE_LIMIT } from "./join.ts";
 import type { EventLog } from "../log/log.ts";
-import type { Delivery } from "./recent.ts";
 import type { TopicFilter } from "./topics.ts";
-
-export interface PolledEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly data: unknown;
-}
 
 /** A part of the log, for a client that cannot stream. */
 export interface PollPage {
-  readonly events: readonly PolledEvent[];
+  readonly deliveries: readonly Delivery[];
   /** Where the next poll goes on: the client's topics had nothing else up to here. */
   readonly next: string;
   /** There may be more already. */
@@ -35,6 +28,11 @@ export interface PollRequest {
   readonly filter: TopicFilter;
   /** How many events a page has at most. */
   readonly limit: number;
+  /**
+   * Told before each read, and before each event, how many bytes of frames the page holds, with that event. False ends the
+   * page before it: there is no room for so much, or nobody waits for the answer any longer.
+   */
+  readonly mayHold?: (bytes: number) => boolean;
 }
 
 /** A page ends before it is longer than this, in bytes of frames; one event always fits. */
@@ -76,41 +74,45 @@ async function firstPage(
   while (!hub.position && !signal.aborted) await hub.moved(signal);
   if (!hub.position) return undefined;
   const { after } = request;
-  if (after === undefined) return { events: [], next: formatPosition(hub.position), more: false };
+  if (after === undefined) return { deliveries: [], next: formatPosition(hub.position), more: false };
   let position = parsePosition(after);
   if (!position) return resetPage("malformed", after.slice(0, 128), hub.position);
   for (;;) {
     // Begins before the log is read, so that it notices what comes during the read.
     const moved = signal.aborted ? undefined : hub.moved(signal);
     const page = await readPage(request, position, hub, log);
-    if (page.events.length > 0 || page.more || page.reset || !moved) return page;
+    if (page.deliveries.length > 0 || page.more || page.reset || !moved) return page;
     position = parsePosition(page.next) ?? position;
     await moved;
   }
 }
 
 async function readPage(
-  { filter, limit }: PollRequest,
+  { filter, limit, mayHold = () => true }: PollRequest,
   from: Position,
   hub: Hub,
   log: EventLog,
 ): Promise<PollPage> {
-  const events: PolledEvent[] = [];
+  const deliveries: Delivery[] = [];
   let bytes = 0;
   let after = from.id;
   const page = (more: boolean): PollPage => ({
-    events,
+    deliveries,
     next: formatPosition({ epoch: from.epoch, id: after }),
     more,
   });
   for (let reads = 0; reads < MAX_READS; reads++) {
-    const part = await partAfter(from.epoch, after, hub, log);
+    // While it waits for its turn to read it holds what it has.
+    if (!mayHold(bytes)) return page(true);
+    const part = await partAfter(from.epoch, after, filter, hub, log);
     if ("reset" in part) return resetPage(part.reset, formatPosition(from), part.latest, part.earliest);
     for (const delivery of part.deliveries) {
       if (filter.matches(delivery.topic)) {
-        bytes += delivery.frame.length;
-        if (events.length > 0 && (events.length >= limit || bytes > MAX_BYTES)) return page(true);
-        events.push(toPolled(delivery));
+        const more = bytes + delivery.frame.length;
+        if (deliveries.length > 0 && (deliveries.length >= limit || more > MAX_BYTES)) return page(true);
+        if (!mayHold(more)) return page(true);
+        bytes = more;
+        deliveries.push(delivery);
       }
       after = delivery.id;
     }
@@ -125,15 +127,22 @@ type Part =
   | { readonly reset: ResetReason; readonly latest: Position; readonly earliest: string | undefined };
 
 /** The next events, up to which id they were read, and where the log ended then. */
-async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog): Promise<Part> {
+async function partAfter(
+  epoch: string,
+  after: string,
+  filter: TopicFilter,
+  hub: Hub,
+  log: EventLog,
+): Promise<Part> {
   const deliveries = fromMemory(hub, epoch, after, MAX_BYTES);
   const end = hub.position?.id ?? after;
   if (deliveries) return { deliveries, through: deliveries.at(-1)?.id ?? end, end };
-  const { state, entries } = await log.page(after, PAGE_LIMIT);
+  const { state, entries } = await log.page(after, PAGE_LIMIT, MAX_BYTES);
   const reset = lossOf(epoch, after, state);
   if (reset) return { reset, latest: { epoch: state.epoch, id: state.last }, earliest: earliestOf(state) };
   return {
-    deliveries: entries.filter((entry) => entry.epoch === epoch).map(toDelivery),
+    // Only what is wanted: one event keeps all bytes that were made with it, for as long as this poll goes on reading.
+    deliveries: toDeliveries(entries.filter((entry) => entry.epoch === epoch && filter.matches(entry.topic))),
     through: entries.at(-1)?.id ?? state.last,
     end: state.last,
   };
@@ -141,19 +150,5 @@ async function partAfter(epoch: string, after: string, hub: Hub, log: EventLog):
 
 function resetPage(reason: ResetReason, requested: string, position: Position, earliest?: string): PollPage {
   const latest = formatPosition(position);
-  return { events: [], next: latest, more: false, reset: { reason, requested, earliest, latest } };
-}
-
-function toPolled(delivery: Delivery): PolledEvent {
-  const { id = "", event: type = "message", data = "null" } = decodeBlock(delivery.frame.plain.toString());
-  return { id, type, data: parsed(data) };
-}
-
-/** An entry that somebody else wrote need not be JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
+  return { deliveries: [], next: latest, more: false, reset: { reason, requested, earliest, latest } };
 }

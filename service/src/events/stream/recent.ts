@@ -1,13 +1,6 @@
 /** The newest events, in memory. */
 import { compareIds } from "../log/cursor.ts";
-import type { Shared } from "./shared.ts";
-
-/** An event that is ready to be written: serialised once, and shared by all clients. */
-export interface Delivery {
-  readonly id: string;
-  readonly topic: string;
-  readonly frame: Shared;
-}
+import type { Delivery } from "./delivery.ts";
 
 /**
  * The newest events of the epoch, without a hole, so that most resuming clients cost no read of the log. After a restart of
@@ -16,7 +9,8 @@ export interface Delivery {
 export class RecentEvents {
   readonly #maxEvents: number;
   readonly #maxBytes: number;
-  #events: Delivery[] = [];
+  /** Without those before `#start`. */
+  #events: (Delivery | undefined)[] = [];
   #start = 0;
   #bytes = 0;
   /** All events of the epoch after this id are here. */
@@ -39,8 +33,10 @@ export class RecentEvents {
     this.#events.push(delivery);
     this.#bytes += delivery.frame.length;
     while (this.#events.length - this.#start > this.#maxEvents || this.#bytes > this.#maxBytes) {
-      const oldest = this.#events[this.#start++];
+      const oldest = this.#events[this.#start];
       if (!oldest) break;
+      // Its place stays for a while, and must not keep its bytes until then.
+      this.#events[this.#start++] = undefined;
       this.#bytes -= oldest.frame.length;
       this.#floor = oldest.id;
     }

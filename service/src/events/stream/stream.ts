@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { Writable } from "node:stream";
 import { between } from "../../platform/deadline.ts";
+import type { Parts } from "./delivery.ts";
 import { encodeBlock } from "./frame.ts";
-import type { Shared } from "./shared.ts";
 import type { TopicFilter } from "./topics.ts";
 
 /** Why a stream ended. */
@@ -11,8 +11,6 @@ export type CloseReason =
   "client" | "age" | "draining" | "busy" | "slow" | "stalled" | "unfinished" | "revoked";
 
 export interface StreamLimits {
-  /** A client with more than this waiting, bytes, is dropped at the next write. */
-  readonly bufferBytes: number;
   /** A client that takes nothing for this long, ms, is dropped. */
   readonly stallMs: number;
   /** Ended after a random 0.8 to 1.0 of this, ms. */
@@ -24,8 +22,11 @@ export interface StreamLimits {
 /** Where a stream writes: a socket, or a response that http keeps. */
 export type Sink = Pick<
   Writable,
-  "write" | "end" | "destroy" | "destroyed" | "writableLength" | "writableNeedDrain"
-> & { on(event: "drain" | "error" | "close", listener: () => void): unknown };
+  "write" | "cork" | "uncork" | "end" | "destroy" | "destroyed" | "writableLength"
+> & { on(event: "error" | "close", listener: () => void): unknown };
+
+/** Written to hear when all before it is out. */
+const nothing = Buffer.alloc(0);
 
 /** How long an ended stream may take to send its last bytes, in ms. */
 const LINGER_MS = 10_000;
@@ -33,8 +34,8 @@ const LINGER_MS = 10_000;
 /**
  * One SSE connection: its writes, and its bounds. It has no timer of its own; `Streams` calls `check`.
  *
- * A socket's `write` buffers without limit, so a client that reads too slowly has to be dropped here. Nothing is lost by
- * that, because the client comes back with its last id.
+ * A socket's `write` buffers without limit. So whoever sends events sends no more while the client has not taken those
+ * before (`isWaiting`, `whenTaken`), and goes on from there later.
  */
 export class EventStream {
   readonly id = randomUUID().slice(0, 8);
@@ -45,28 +46,31 @@ export class EventStream {
   client: string | undefined;
   /** Only events after this id go out, because a replay has sent the others. Undefined when the fan-out is past it. */
   skipThrough: string | undefined;
+  /** The fan-out goes on without this stream, which has got everything up to this id. Undefined when it keeps up. */
+  behindFrom: string | undefined;
   /** True from when it joins the fan-out. */
   isLive = false;
   bytes = 0;
+  /** Whether the stream has to frame the body's chunks itself (RFC 9112 7.1). */
+  readonly isChunked: boolean;
   readonly #sink: Sink;
-  readonly #isChunked: boolean;
   readonly #limits: StreamLimits;
   readonly #expiresAt: number;
-  #stalledSince = 0;
+  /** What was handed to the socket, in bytes, and how much of it was out when that was last looked at. */
+  #handed = 0;
+  #outThen = 0;
+  #waitsSince: number | undefined;
   #endedAt = 0;
   #reason: CloseReason | undefined;
   #isClosed = false;
   #onClose: (() => void)[] = [];
-  #onDrain: (() => void)[] | undefined;
 
-  /** @param isChunked whether the stream has to frame the body's chunks itself (RFC 9112 7.1). */
   constructor(sink: Sink, isChunked: boolean, filter: TopicFilter, limits: StreamLimits) {
     this.#sink = sink;
-    this.#isChunked = isChunked;
+    this.isChunked = isChunked;
     this.filter = filter;
     this.#limits = limits;
     this.#expiresAt = this.openedAt + between(0.8, 1) * limits.maxAgeMs;
-    sink.on("drain", () => this.#drained());
     sink.on("close", () => this.#closed());
     // An error of the socket is followed by "close", which is all that matters.
     sink.on("error", ignore);
@@ -98,21 +102,49 @@ export class EventStream {
     };
   }
 
-  send(chunk: Shared | string): void {
+  /** The client has not taken all that was sent. */
+  get isWaiting(): boolean {
+    return this.#sink.writableLength > 0;
+  }
+
+  send(what: Parts | string): void {
     if (this.isOver) return;
-    if (this.#sink.writableLength > this.#limits.bufferBytes) return this.drop("slow");
-    this.bytes += chunk.length;
-    const isTaken =
-      typeof chunk !== "string"
-        ? this.#sink.write(this.#isChunked ? chunk.chunked : chunk.plain)
-        : this.#sink.write(this.#isChunked ? asChunk(chunk) : chunk);
-    if (!isTaken && this.#stalledSince === 0) this.#stalledSince = Date.now();
+    if (typeof what === "string") return this.#write(this.isChunked ? asChunk(what) : what);
+    const pieces = this.isChunked ? what.chunked : what.plain;
+    const [only] = pieces;
+    if (!only) return;
+    if (pieces.length === 1) return this.#write(only);
+    this.#sink.cork();
+    for (const piece of pieces) this.#write(piece);
+    this.#sink.uncork();
+  }
+
+  #write(piece: Buffer | string): void {
+    const length = typeof piece === "string" ? Buffer.byteLength(piece) : piece.length;
+    this.bytes += length;
+    this.#handed += length;
+    this.#sink.write(piece);
+  }
+
+  /** Calls back when the client has taken what was sent, or the stream is over. Not before this returns. */
+  whenTaken(listener: () => void): void {
+    if (!this.isWaiting || this.isOver || this.#isClosed) queueMicrotask(listener);
+    else this.#sink.write(nothing, () => listener());
   }
 
   /** Resolves when the client has taken what was sent, or the stream is over. */
-  async drained(): Promise<void> {
-    if (!this.#sink.writableNeedDrain || this.isOver || this.#isClosed) return;
-    await new Promise<void>((resolve) => (this.#onDrain ??= []).push(resolve));
+  async taken(): Promise<void> {
+    if (this.isWaiting) await new Promise<void>((resolve) => this.whenTaken(resolve));
+  }
+
+  /** Since when the client has taken nothing of what waits for it, as far as that was looked at; in ms of `now`. */
+  waitsSince(now: number): number | undefined {
+    const waiting = this.#sink.writableLength;
+    const out = this.#handed - waiting;
+    if (waiting === 0) this.#waitsSince = undefined;
+    else if (this.#waitsSince === undefined || out !== this.#outThen) this.#waitsSince = now;
+    this.#outThen = out;
+    return this.#waitsSince;
   }
 
   /** Says farewell with a reconnection time, in ms, and ends the body, after which EventSource comes back. */
@@ -123,7 +155,7 @@ export class EventStream {
     if (this.isOver) return;
     this.#reason = reason;
     this.#endedAt = Date.now();
-    this.#sink.end(this.#isChunked ? "0\r\n\r\n" : "");
+    this.#sink.end(this.isChunked ? "0\r\n\r\n" : "");
   }
 
   /** Ends cleanly. EventSource comes back with its present credential, or is told by 204 to stay away. */
@@ -136,15 +168,17 @@ export class EventStream {
     this.#sink.destroy();
   }
 
-  /** Enforces age and progress. @returns whether a heartbeat may follow. */
+  /** Enforces age and progress. @param now in ms since 1970. @returns whether a heartbeat may follow. */
   check(now: number): boolean {
     if (this.#endedAt > 0) {
       if (now - this.#endedAt > LINGER_MS) this.#sink.destroy();
       return false;
     }
     if (this.isOver) return false;
-    if (this.#stalledSince > 0) {
-      if (now - this.#stalledSince > this.#limits.stallMs) this.drop("stalled");
+    const time = performance.now();
+    const since = this.waitsSince(time);
+    if (since !== undefined) {
+      if (time - since > this.#limits.stallMs) this.drop("stalled");
       return false;
     }
     if (now > this.#expiresAt) {
@@ -154,17 +188,9 @@ export class EventStream {
     return true;
   }
 
-  #drained(): void {
-    this.#stalledSince = 0;
-    const waiting = this.#onDrain;
-    this.#onDrain = undefined;
-    for (const resolve of waiting ?? []) resolve();
-  }
-
   #closed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#drained();
     const listeners = this.#onClose;
     this.#onClose = [];
     for (const listener of listeners) listener();

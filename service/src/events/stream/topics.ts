@@ -18,6 +18,8 @@ export const DEFAULT_TOPIC = "public.default";
 export interface TopicFilter {
   /** Equal filters have equal keys: streams with the same key share every write. */
   readonly key: string;
+  /** Names, and prefixes with `.*` at their end. */
+  readonly patterns: readonly string[];
   matches(topic: string): boolean;
 }
 
@@ -35,6 +37,7 @@ export function parseFilter(patterns: readonly string[]): TopicFilter | undefine
   const prefixes = wanted.filter((pattern) => pattern.endsWith(".*")).map((pattern) => pattern.slice(0, -1));
   return {
     key: wanted.join(","),
+    patterns: wanted,
     matches: (topic) => names.has(topic) || prefixes.some((prefix) => topic.startsWith(prefix)),
   };
 }

@@ -22,6 +22,7 @@ export type PostgresConfig = Readonly<Config["postgres"]>;
 export type RedisConfig = Readonly<Config["redis"]>;
 export type EventsConfig = Readonly<Config["events"]>;
 export type AuthConfig = Readonly<Config["auth"]>;
+export type LoginLimitsConfig = AuthConfig["limits"];
 export type HealthConfig = Readonly<Config["health"]>;
 export type ProviderConfig = Readonly<Config["providers"][number]>;
 

@@ -81,6 +81,8 @@ const events = z.object({
   appendDeadlineMs: seconds("OMNIAI_APPEND_DEADLINE_SECONDS", 1.8, 0.1, 30),
   /** Appends that may wait at once; further ones get 503 at once. */
   maxPendingAppends: whole("OMNIAI_MAX_PENDING_APPENDS", 1000, 1, 100_000),
+  /** What those may take in memory, in bytes; further ones get 503 at once. The least is more than the longest event takes. */
+  appendBytes: whole("OMNIAI_APPEND_BYTES", 8_388_608, 4_194_304, 1_073_741_824),
   /** The longest `data` of one event as JSON, in bytes. */
   maxEventBytes: whole("OMNIAI_EVENT_MAX_BYTES", 32_768, 64, 1_048_576),
   /** How long one blocking read of the log waits, in ms: also how soon a flushed log is noticed. */
@@ -102,8 +104,10 @@ const events = z.object({
   heartbeatMs: seconds("OMNIAI_HEARTBEAT_SECONDS", 15, 0.1, 60),
   /** A stream is ended after a random 0.8 to 1.0 of this, in ms. */
   maxAgeMs: seconds("OMNIAI_STREAM_MAX_AGE_SECONDS", 600, 1, 86_400),
-  /** A client with more than this waiting for it, in bytes, is dropped. */
-  bufferBytes: whole("OMNIAI_STREAM_BUFFER_BYTES", 262_144, 4096, 16_777_216),
+  /** What clients that do not keep up may hold, in bytes, all together: beyond it the slowest are dropped. */
+  backlogBytes: whole("OMNIAI_STREAM_BACKLOG_BYTES", 8_388_608, 1_048_576, 1_073_741_824),
+  /** What answers to polls that are under way may take, in bytes: half of it for one address. */
+  pollBytes: whole("OMNIAI_POLL_BYTES", 8_388_608, 8_388_608, 1_073_741_824),
   /** A client that takes nothing for this long, in ms, is dropped. */
   stallMs: seconds("OMNIAI_STREAM_STALL_SECONDS", 20, 0.1, 600),
 });
@@ -112,14 +116,16 @@ const events = z.object({
 const limits = z.object({
   /** Requests of one address a minute; streams have limits of their own. */
   requestsPerMinute: whole("OMNIAI_LIMIT_REQUESTS_PER_MINUTE", 30_000, 0, 10_000_000),
-  /** Failed logins of one address, and of one user name, in `loginWindowSeconds`. */
-  loginsPerAddress: whole("OMNIAI_LIMIT_LOGINS_PER_ADDRESS", 50, 0, 1_000_000),
+  /** Wrong passwords in `loginWindowSeconds` from one address, and for one user name from one address. */
+  loginsPerAddress: whole("OMNIAI_LIMIT_LOGINS_PER_ADDRESS", 100, 0, 1_000_000),
   loginsPerUser: whole("OMNIAI_LIMIT_LOGINS_PER_USER", 10, 0, 1_000_000),
   loginWindowSeconds: whole("OMNIAI_LIMIT_LOGIN_WINDOW_SECONDS", 900, 1, 86_400),
+  /** Right logins of one user a minute. */
+  rightLoginsPerMinute: whole("OMNIAI_LIMIT_RIGHT_LOGINS_PER_MINUTE", 60, 0, 1_000_000),
   /** API tokens that do not exist, of one address at one replica, a minute. */
   badTokensPerMinute: whole("OMNIAI_LIMIT_BAD_TOKENS_PER_MINUTE", 120, 0, 1_000_000),
   /** Refreshes of one address a minute. */
-  refreshesPerMinute: whole("OMNIAI_LIMIT_REFRESHES_PER_MINUTE", 120, 0, 1_000_000),
+  refreshesPerMinute: whole("OMNIAI_LIMIT_REFRESHES_PER_MINUTE", 600, 0, 1_000_000),
 });
 
 const audit = z.object({
@@ -249,6 +255,29 @@ const lifecycle = z.object({
   wedgedMs: seconds("OMNIAI_WEDGED_SECONDS", 10, 0, 600),
 });
 
+const insideUrl = /^https?:\/\/[A-Za-z0-9._-]+(:\d+)?(\/[^\s?#@]*)?$/;
+const INSIDE_URL_ALLOWED = "an http or https URL without user and query";
+
+/** What is around the service, and shown to whoever may see all; each undefined or empty where a stack has none. */
+const surroundings = z.object({
+  /** Where the backup room says how fresh the backups are. */
+  backupStatusUrl: optionalText("OMNIAI_BACKUP_STATUS_URL", insideUrl, INSIDE_URL_ALLOWED),
+  /** Where each vmalert says which alerts fire; none for a stack that is not watched. */
+  alertsUrls: list(
+    "OMNIAI_ALERTS_URLS",
+    (url) => insideUrl.test(url),
+    "http or https URLs without user and query, separated by commas",
+  ),
+  /** Where the edge answers by TLS. */
+  edgeTls: optionalText(
+    "OMNIAI_EDGE_TLS",
+    /^[A-Za-z0-9._-]+:\d{1,5}$/,
+    "a host and a port, such as edge:8443",
+  ),
+  /** What the stack is called outside, through its tunnel. */
+  tunnelUrl: optionalText("OMNIAI_TUNNEL_URL", /^https?:\/\/[A-Za-z0-9.-]+(:\d+)?$/, "a URL without a path"),
+});
+
 const bodyLimits = z.object({ bodyLimitBytes: z.number(), bodyBytes: z.number() });
 const ports = z.object({ port: z.number(), internalPort: z.number() });
 
@@ -263,6 +292,8 @@ export const configSchema = z
     build: text("OMNIAI_BUILD", "dev", namePattern, NAME_ALLOWED),
     /** The sources' commit; undefined where it is not known. */
     commit: optionalText("OMNIAI_COMMIT", /^[0-9a-f]{7,64}$/, "7 to 64 hexadecimal digits"),
+    /** Where traces are sent to by OTLP over HTTP, without the path /v1/traces; undefined: nowhere. */
+    otlpEndpoint: optionalText("OMNIAI_OTLP_ENDPOINT", insideUrl, INSIDE_URL_ALLOWED),
     stack: text("OMNIAI_STACK", "dev", namePattern, NAME_ALLOWED),
     logLevel: choice("OMNIAI_LOG_LEVEL", "info", LOG_LEVELS),
     /** Exact origins (scheme://host[:port]) that browsers may call from. */
@@ -275,6 +306,7 @@ export const configSchema = z
     bodyLimitBytes: whole("OMNIAI_BODY_LIMIT_BYTES", 65_536, 1024, 10_485_760),
     /** Request bodies that may be under way at once, in bytes: half of them of one address. */
     bodyBytes: whole("OMNIAI_BODY_BYTES", 4_194_304, 131_072, 1_073_741_824),
+    surroundings,
     postgres,
     redis,
     events,

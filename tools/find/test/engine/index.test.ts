@@ -60,7 +60,7 @@ describe("engine: what it says to a person", () => {
     const context = testContext(folder, { ...process.env, DOCKER_HOST: `unix://${folder}/none.sock` });
     await assert.rejects(
       enginePart.ensure(context),
-      /none\.sock does not answer[\s\S]*DOCKER_HOST or the current docker context/,
+      /none\.sock does not answer[\s\S]*DOCKER_HOST or from the current docker context/,
     );
     assert.equal((await enginePart.inspect(context)).way, "missing");
     assert.deepEqual(context.said, []);

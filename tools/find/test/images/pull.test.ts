@@ -117,5 +117,26 @@ describe("images: pulling", () => {
       classify("pull access denied for x, repository does not exist or may require 'docker login'"),
       "refused",
     );
+    assert.equal(classify("toomanyrequests: Quota exceeded for quota group pulls"), "refused");
+  });
+
+  it("takes what the engine itself cannot do for no sign of a registry, and neither what nobody knows", () => {
+    for (const message of [
+      "failed to register layer: Error processing tar file(exit status 1): write /usr/lib/x: no space left on device",
+      "write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
+      "open /var/lib/docker/image/overlay2: permission denied",
+      "mkdir /var/lib/docker/tmp: read-only file system",
+      "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+      "filesystem layer verification failed for digest sha256:00",
+      "docker pull failed",
+    ])
+      assert.equal(classify(message), "failed", message);
+    for (const message of [
+      'Get "https://registry-1.docker.io/v2/": context deadline exceeded',
+      'failed to resolve reference "docker.io/library/x:1": unexpected status from HEAD request: 403 Forbidden',
+      "received unexpected HTTP status: 503 Service Unavailable",
+      "unexpected EOF",
+    ])
+      assert.equal(classify(message), "unreachable", message);
   });
 });

@@ -30,7 +30,11 @@ describe("a plugin", () => {
       ).pulumi.version;
       const installed = join(folder, `.pulumi/plugins/resource-docker-v${wanted}`);
       await programThatSays(join(installed, "pulumi-resource-docker"), "");
-      assert.equal((await dockerPlugin.inspect(context)).way, "downloaded");
+      const silent = await dockerPlugin.inspect(context);
+      assert.deepEqual([silent.way, silent.version], ["downloaded", wanted]);
+      await programThatSays(join(installed, "pulumi-resource-docker"), "98.0.0");
+      const asked = await dockerPlugin.inspect(context);
+      assert.deepEqual([asked.way, asked.version], ["downloaded", "98.0.0"], "not what its folder is called");
 
       await writeFile(`${installed}.partial`, "");
       assert.equal((await dockerPlugin.inspect(context)).way, "missing", "it is still being installed");

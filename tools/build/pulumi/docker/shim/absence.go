@@ -20,3 +20,16 @@ func tolerateAbsence(container *schema.Resource) {
 		return remove(ctx, d, meta)
 	}
 }
+
+// noticeAbsence makes a read of a volume that is gone say so, as the newer provider does: a refresh drops it from the
+// state, and the next update makes a new one, which is empty. Upstream fails instead, in every run from then on.
+func noticeAbsence(volume *schema.Resource) {
+	read := volume.ReadContext
+	volume.ReadContext = func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
+		if _, err := dockerClient(meta).VolumeInspect(ctx, d.Id()); client.IsErrNotFound(err) {
+			d.SetId("")
+			return nil
+		}
+		return read(ctx, d, meta)
+	}
+}

@@ -13,7 +13,7 @@ import (
 )
 
 // NewProvider gives the upstream provider with container.cpus and image.build.labels added, with what the newer provider
-// reads back and takes for its defaults, and with a container that is gone already counting as deleted.
+// reads back and takes for its defaults, and with containers and volumes that are gone counting as gone.
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
 	nameLikeTheNewer(p.ResourcesMap["docker_image"])
@@ -22,6 +22,7 @@ func NewProvider(version string) *schema.Provider {
 	waitHere(p.ResourcesMap["docker_container"])
 	readBackLikeTheNewer(p.ResourcesMap["docker_container"])
 	tolerateAbsence(p.ResourcesMap["docker_container"])
+	noticeAbsence(p.ResourcesMap["docker_volume"])
 
 	configure := p.ConfigureContextFunc
 	p.ConfigureContextFunc = func(ctx context.Context, d *schema.ResourceData) (any, diag.Diagnostics) {

@@ -1,0 +1,51 @@
+/** Writes docs/data-safety.md, .json and .svg. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { renderSections, type Measured as MeasuredRows } from "../report.ts";
+import { renderChart, type Bar } from "../service/chart.ts";
+
+const INTRODUCTION = `# Data safety
+
+What \`npm run bench:data\` found: what is lost when the database is lost, how exact a restore is, and how long backups and
+restores take beside PostgreSQL's own tools alone, in the same container and the same run. The room takes and proves backups as
+in a stack; [decision 38](decisions/0038-backup-room.md) says what counts as one, [decision 44](decisions/0044-lost-log-and-synchronous.md)
+what the synchronous mode costs.
+
+\`npm run bench:data -- --gb 10\` measures speed with more data; the default is 0.5 GB, which two shared cores carry in
+minutes. The parts are \`loss\`, \`speed\` and \`service\`; naming some measures only those and keeps the others.
+
+Writes come from 8 clients of pgbench at 500 a second, one row a commit. PostgreSQL is then ended by SIGKILL and its volume deleted;
+a row counts as missing when pgbench had its commit acknowledged and the restored server does not have it.
+`;
+
+export interface Chart {
+  readonly title: string;
+  readonly bars: readonly Bar[];
+}
+
+/** What one part has measured, with the charts of it. */
+export interface Measured extends MeasuredRows {
+  readonly charts: readonly Chart[];
+}
+
+export const parts = {
+  loss: "What is lost, and how exact a restore is",
+  speed: "How long it takes, beside the tools alone",
+  service: "What people notice of a backup",
+} as const;
+export type Part = keyof typeof parts;
+
+/** Merges the parts that were measured now into the earlier ones, and writes all of them. */
+export function writeResults(docs: string, now: Partial<Record<Part, Measured>>): void {
+  const path = join(docs, "data-safety.json");
+  const earlier = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as typeof now) : {};
+  const all = { ...earlier, ...now };
+  writeFileSync(path, `${JSON.stringify(all, null, 2)}\n`);
+  const names = (Object.keys(parts) as Part[]).filter((part) => all[part] !== undefined);
+  const image = "![How long commits, backups and restores took, as bars](data-safety.svg)";
+  writeFileSync(
+    join(docs, "data-safety.md"),
+    [INTRODUCTION, ...renderSections(parts, all), image, ""].join("\n"),
+  );
+  writeFileSync(join(docs, "data-safety.svg"), renderChart(names.flatMap((part) => all[part]?.charts ?? [])));
+}

@@ -1,0 +1,86 @@
+/** Every scenario of bench:resilience on a stack that is watched: which alerts are told, and when. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { findMonitoring, queryMetrics } from "../../ops/engine/monitoring.ts";
+import { eventually } from "../../test/support/http.ts";
+import { ofTheMachine, startReceiver } from "../../test/support/alert-receiver.ts";
+import { docker } from "../../test/support/stack.ts";
+import type { Row } from "../report.ts";
+import { runScenario, type Conditions } from "../resilience/scenario.ts";
+import { SCENARIOS } from "../resilience/scenarios/index.ts";
+import { createStackEnvironment } from "../resilience/stack-environment.ts";
+import { judgeAlerts } from "./expected.ts";
+import { limits, tellTo, watched } from "./stack.ts";
+
+/** How long after the act an alert may come. */
+const WITHIN_MS = 120_000;
+/** What was told is over before the next scenario begins. */
+const QUIET_SECONDS = 900;
+
+/** @param names of scenarios; empty: all. @param onRow called with each row when it is known. */
+export async function measureFaults(
+  names: readonly string[],
+  conditions: Conditions,
+  onRow: (row: Row) => void,
+): Promise<Row[]> {
+  const receiver = await startReceiver();
+  const environment = await createStackEnvironment(`monitor-${process.pid}`, { ...limits, ...watched });
+  const { stack } = environment;
+  const rows: Row[] = [];
+  try {
+    tellTo(stack, receiver);
+    await environment.succeed("up", "--yes");
+    for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+      await eventually("no alert that fires", QUIET_SECONDS, async () => {
+        const isOver = (await firing(stack.name)).length === 0;
+        if (!isOver) await sleep(5000);
+        return isOver;
+      });
+      receiver.messages.length = 0;
+      let began = 0;
+      const told: { name: string; seconds: number }[] = [];
+      const act: typeof scenario.act = (of, at) => {
+        began = at;
+        return scenario.act(of, at);
+      };
+      const result = await runScenario({ ...scenario, act }, environment, conditions);
+      if (began > 0) await sleep(Math.max(0, began + WITHIN_MS - Date.now()));
+      for (const { at, alerts } of receiver.messages)
+        for (const { status, labels } of alerts) {
+          const name = labels["alertname"] ?? "";
+          if (status === "firing" && !ofTheMachine(name)) told.push({ name, seconds: (at - began) / 1000 });
+        }
+      const { late, wrong } = judgeAlerts(scenario.name, told);
+      const first = new Map([...told].reverse().map(({ name, seconds }) => [name, seconds]));
+      const detail = [
+        [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
+          "nothing was told",
+        ...(late.length === 0 ? [] : [`not within two minutes: ${late.join(", ")}`]),
+        ...(wrong.length === 0 ? [] : [`false: ${wrong.join(", ")}`]),
+        ...(result.notRun === undefined ? [] : [`not run: ${result.notRun}`]),
+        ...(result.error === undefined ? [] : [`error: ${result.error.split("\n")[0] ?? ""}`]),
+      ].join("; ");
+      const values = [late.length + wrong.length];
+      const row: Row = {
+        what: `${scenario.name}: alerts missing or false`,
+        unit: "alerts",
+        values,
+        limit: 0,
+        detail,
+      };
+      rows.push(row);
+      onRow(row);
+    }
+  } finally {
+    await environment.remove();
+    receiver.close();
+  }
+  return rows;
+}
+
+/** The alerts that fire or are about to, by VictoriaMetrics; where it cannot be asked it is not over. */
+async function firing(stack: string): Promise<string[]> {
+  const room = await findMonitoring(docker, stack).catch(() => undefined);
+  if (room === undefined) return ["?"];
+  const found = await queryMetrics(docker, room, 'ALERTS{alertname!="Watchdog"}').catch(() => undefined);
+  return found?.map(({ metric }) => metric["alertname"] ?? "").filter((name) => !ofTheMachine(name)) ?? ["?"];
+}

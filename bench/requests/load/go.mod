@@ -1,0 +1,3 @@
+module omniai/bench/requests/load
+
+go 1.25

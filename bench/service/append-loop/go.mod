@@ -1,0 +1,3 @@
+module append-loop
+
+go 1.22

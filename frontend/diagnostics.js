@@ -1,0 +1,194 @@
+/** The diagnostics page: how everything is that can be seen from here, why, and what to do. */
+import { connectAccount, showAccount } from "./js/account.js";
+import { reasonsAround, showAround } from "./js/diag/around.js";
+import { runChecks } from "./js/diag/checks.js";
+import { ConnectionNotes } from "./js/diag/connection-notes.js";
+import { PageHealth } from "./js/diag/page-health.js";
+import * as panel from "./js/diag/panel.js";
+import { reportOf } from "./js/diag/report.js";
+import { Timeline } from "./js/diag/timeline.js";
+import { at, write } from "./js/dom.js";
+import { Reporter } from "./js/reporter.js";
+import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
+import { showConnection } from "./js/view.js";
+
+/** How soon after it is opened a stream is counted everywhere, in ms. */
+const COUNTED_MS = 1500;
+/** Of how many seconds the rate of events is the mean. */
+const RATE_SECONDS = 60;
+
+/** What is known now: for the report. */
+const seen = {
+  /** @type {any} */ summary: undefined,
+  /** @type {any} */ diag: undefined,
+  /** @type {{ name: string, status: string, text: string }[]} */ results: [],
+};
+
+async function main() {
+  const health = new PageHealth();
+  health.start();
+  const timeline = new Timeline();
+  const config = await openShell();
+  const client = crypto.randomUUID();
+  const connection = new ConnectionManager({
+    url: config.apiBaseUrl,
+    heartbeatSeconds: config.heartbeatSeconds,
+    client,
+    measureSeconds: config.measureSeconds,
+    shared: config.shareTabs,
+    topics: config.topics,
+  });
+  const reporter = new Reporter(connection.api, client);
+  if (config.features.reports) reporter.start();
+  connectAccount(connection.session);
+  follow(connection, reporter, timeline);
+  health.onError = ({ kind, text }) => {
+    timeline.add("bad", `Error (${kind}): ${text}`);
+    panel.showPage(health, connection);
+  };
+
+  const ask = async () => {
+    await askHow(connection, timeline, config);
+    panel.showPage(health, connection);
+  };
+  void ask();
+  setInterval(() => document.visibilityState === "visible" && void ask(), config.measureSeconds * 1000);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void ask());
+  connection.on("session", () => void ask());
+  let isKnown = false;
+  connection.on("state", ({ state }) => {
+    panel.showPage(health, connection);
+    // The page's own stream is one of those that are counted.
+    if (state === "live" && !isKnown) setTimeout(() => void ask(), COUNTED_MS);
+    isKnown ||= state === "live";
+  });
+  at("test").addEventListener("click", () => void testAll({ connection, config }));
+  at("copy").addEventListener(
+    "click",
+    () => void copy(reportOf({ config, connection, health, timeline, ...seen })),
+  );
+  connection.start();
+}
+
+/**
+ * @param {ConnectionManager} connection
+ * @param {Reporter} reporter
+ * @param {Timeline} timeline
+ */
+function follow(connection, reporter, timeline) {
+  /** @type {number[]} */
+  let arrivals = [];
+  const notes = new ConnectionNotes();
+  connection.on("event", ({ id, isLate }) => {
+    if (!isLate) reporter.arrived(id);
+    arrivals.push(Date.now());
+  });
+  setInterval(() => {
+    arrivals = arrivals.filter((when) => when > Date.now() - RATE_SECONDS * 1000);
+    write("rate", (arrivals.length / RATE_SECONDS).toFixed(2));
+  }, 1000);
+  connection.on("reset", ({ reason }) =>
+    timeline.add("bad", `Events were lost to this page for good (${reason}).`),
+  );
+  connection.on("session", ({ authenticated }) => {
+    showAccount(connection.session);
+    timeline.add("note", authenticated ? "Signed in." : "Nobody is signed in.");
+  });
+  connection.on("quality", (quality) => {
+    if (quality.rttMs !== undefined) reporter.answered(quality.rttMs);
+    panel.showQuality(quality, connection.state);
+  });
+  connection.on("state", (change) => {
+    showConnection(change);
+    panel.showQuality(connection.quality, change);
+    const note = notes.take(change);
+    if (!note) return;
+    if (note.isLoss) reporter.lost(change.reason);
+    timeline.add(note.kind, note.text);
+  });
+}
+
+/**
+ * @param {ConnectionManager} connection
+ * @param {Timeline} timeline
+ * @param {import("./js/config.js").RuntimeConfig} config
+ */
+async function askHow({ api, session }, timeline, config) {
+  try {
+    const [summary, diag, connections] = await Promise.all([
+      api.get("/api/diag/health-summary"),
+      api.get("/api/diag"),
+      api.get("/api/diag/connections"),
+    ]);
+    noteChanges(seen, { summary, diag }, timeline);
+    Object.assign(seen, { summary, diag });
+    noteStack(config, diag);
+    keepLast(config, summary);
+    panel.showSummary(summary, reasonsAround(diag));
+    panel.showParts(diag, connections);
+    showAround(diag);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
+    else if (error instanceof ApiError) panel.showRefused(error);
+    else {
+      if (seen.summary?.status !== "away")
+        timeline.add("bad", navigator.onLine ? "The service does not answer." : "This device is offline.");
+      seen.summary = { status: "away", verdict: "no answer", reasons: [] };
+      panel.showAway(lastKnown(config));
+    }
+  }
+}
+
+/**
+ * @param {{ summary: any, diag: any }} before
+ * @param {{ summary: any, diag: any }} now
+ * @param {Timeline} timeline
+ */
+function noteChanges(before, now, timeline) {
+  if (before.diag && before.diag.build !== now.diag.build)
+    timeline.add("note", `Deployed: ${now.diag.version} ${String(now.diag.build).slice(0, 8)} answers now.`);
+  const status = before.summary?.status;
+  if (status !== undefined && status !== now.summary.status)
+    timeline.add(
+      now.summary.status === "pass" ? "good" : "warn",
+      `The verdict changed: ${now.summary.verdict}`,
+    );
+}
+
+/** @param {import("./js/diag/checks.js").Place} place */
+async function testAll(place) {
+  const button = /** @type {HTMLButtonElement} */ (at("test"));
+  button.disabled = true;
+  panel.beginTests();
+  seen.results = [];
+  await runChecks(place, (name) => {
+    const row = panel.addTest(name);
+    return (result) => {
+      seen.results.push({ name, ...result });
+      panel.endTest(row, result);
+    };
+  });
+  panel.endTests(seen.results);
+  button.disabled = false;
+}
+
+/** @param {string} text */
+async function copy(text) {
+  const told = at("copied");
+  told.hidden = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    told.textContent = "The report is in the clipboard. It holds no passwords, tokens or contents of events.";
+  } catch {
+    // Without https there is no clipboard: a file does as well.
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+    link.download = "omniai-report.txt";
+    link.click();
+    told.textContent =
+      "The report is saved as omniai-report.txt, because this browser gives no clipboard here.";
+  }
+}
+
+main().catch(showFailure);

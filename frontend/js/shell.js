@@ -1,0 +1,112 @@
+/** What every page of ours does: reads its config, says why it cannot start, keeps itself for times without a network. */
+import { ConfigError, loadConfig, restrictConnections } from "./config.js";
+import { at, element, span, write } from "./dom.js";
+import { PAGE_VERSION } from "./version.js";
+import { showConnection, showNotice, showStack } from "./view.js";
+
+/** How long a page that cannot start waits before it looks again, in ms: at first, and at most. It doubles each time. */
+const FIRST_TRY_MS = 2000;
+const LAST_TRY_MS = 60_000;
+
+/** @typedef {import("./config.js").RuntimeConfig} RuntimeConfig */
+
+/** @returns {Promise<RuntimeConfig>} @throws {ConfigError} */
+export async function openShell() {
+  const config = await loadConfig();
+  restrictConnections(config.apiBaseUrl);
+  showStack(config.stack);
+  noteVersion(config);
+  if (config.features.offline) keepShell();
+  return config;
+}
+
+/** @param {RuntimeConfig} config */
+function noteVersion({ pageVersion }) {
+  if (pageVersion === undefined || pageVersion === PAGE_VERSION) return;
+  showNotice("A newer version of this page has been published. It is there after a reload.", "warn");
+  const reload = element("button", "Reload", { type: "button", class: "quiet" });
+  reload.addEventListener("click", () => location.reload());
+  at("notice").append(" ", reload);
+}
+
+/** A service worker needs https or the own machine; without it the page works as well, but not without a network. */
+function keepShell() {
+  void navigator.serviceWorker
+    ?.register("sw.js", { updateViaCache: "none" })
+    // The browser looks for a new one by itself only when the worker rests, which it never does while many tabs ask for something.
+    .then((registration) => (registration.active ? registration.update() : undefined))
+    .catch(() => undefined);
+}
+
+/** Says that the page cannot start, why, and what to do. @param {unknown} error */
+export function showFailure(error) {
+  showConnection({ state: "stopped" });
+  write("connection-text", "Not started");
+  at("health").dataset["status"] = "fail";
+  write("verdict", "This page cannot start.");
+  const reasons = at("reasons");
+  const reason = element("li", error instanceof Error ? error.message : String(error), {
+    "data-status": "fail",
+  });
+  if (error instanceof ConfigError) reason.append(element("small", ` ${error.todo}`));
+  reasons.replaceChildren(reason);
+  reasons.hidden = false;
+  document.body.dataset["failed"] = "";
+  if (error instanceof ConfigError) startLater(FIRST_TRY_MS);
+}
+
+/**
+ * A config that cannot be had now may be there later: the network is back, somebody has signed in to it, or published.
+ * @param {number} ms about how long to wait.
+ */
+function startLater(ms) {
+  const again = () =>
+    loadConfig().then(
+      () => location.reload(),
+      () => startLater(Math.min(LAST_TRY_MS, 2 * ms)),
+    );
+  setTimeout(() => void again(), ms * (0.5 + Math.random()));
+}
+
+/** @param {RuntimeConfig} config */
+const lastKey = ({ apiBaseUrl }) => `omniai last ${apiBaseUrl}`;
+
+/**
+ * Keeps the last verdict for a visit without a network.
+ * @param {RuntimeConfig} config
+ * @param {any} summary
+ */
+export function keepLast(config, summary) {
+  try {
+    localStorage.setItem(lastKey(config), JSON.stringify({ at: Date.now(), verdict: summary.verdict }));
+  } catch {
+    // Storage may be full or forbidden: then there is nothing to show without a network.
+  }
+}
+
+/**
+ * @param {RuntimeConfig} config
+ * @returns {string} what was known last, with its age; empty when nothing was.
+ */
+export function lastKnown(config) {
+  try {
+    const { at: when, verdict } = JSON.parse(localStorage.getItem(lastKey(config)) ?? "null") ?? {};
+    if (typeof when !== "number") return "";
+    return `${span((Date.now() - when) / 1000)} ago it was: ${String(verdict)}`;
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * A page whose config names an API of another stack shows that, not a health that is not its own.
+ * @param {RuntimeConfig} config
+ * @param {any} diag the answer of /api/diag.
+ */
+export function noteStack(config, { stack }) {
+  if (stack === config.stack) return;
+  showNotice(
+    `This page belongs to stack ${config.stack}, but ${config.apiBaseUrl} is stack ${stack}. Publish the page of that stack, or correct its runtime-config.json.`,
+    "bad",
+  );
+}

@@ -1,0 +1,302 @@
+/** Who is logged in. All tabs of the browser share it, and only one of them renews what runs out. */
+import { ApiError } from "./api.js";
+import { canShare } from "./tabs.js";
+
+/**
+ * @typedef {object} AuthState
+ * @property {string} mode none, session, token or both.
+ * @property {boolean} authenticated
+ * @property {string} [id]
+ * @property {string} [name]
+ * @property {readonly string[]} scopes
+ */
+
+/** @typedef {import("./api.js").Credentials & { expiresAt?: number }} Credentials expiresAt: of the access token, ms. */
+
+/** A stack without authentication says so; an older service has no such route, and is open too. */
+/** @type {AuthState} */
+const open = { mode: "none", authenticated: false, scopes: [] };
+
+/** How long a tab waits for another one's credentials, in ms. */
+const ASK_MS = 200;
+/** An access token is renewed when so much of its time is left, or so many ms, if that is not more than half of it. */
+const RENEW_SHARE = 0.2;
+const RENEW_BEFORE_MS = 30_000;
+/** Spreads the renewals of tabs, so that most of them find that another tab has done it; in ms. */
+const RENEW_SPREAD_MS = 4000;
+/** After a question without an answer, in ms, and up to twice as long. */
+const CHECK_AGAIN_MS = 1500;
+/** After a renewal without an answer, in ms. */
+const RENEW_AGAIN_MS = 10_000;
+
+export class Session {
+  /** @type {AuthState} */
+  state = open;
+  /** Called when the state has changed, in whichever tab. */
+  onChange = () => {};
+  #api;
+  /** @type {BroadcastChannel | undefined} */
+  #channel;
+  #name;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** @type {Set<() => void>} */
+  #waiting = new Set();
+  /** @type {number | undefined} */
+  #expiresAt;
+  #lifeMs = 0;
+  /** When these credentials came to be, in ms: by a login, a refresh or a logout. Older ones never replace them. */
+  #since = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
+
+  /** @param {import("./api.js").Api} api */
+  constructor(api) {
+    this.#api = api;
+    this.#name = `omniai session ${api.baseUrl}`;
+    api.renewCsrf = () => this.#renewCsrf();
+  }
+
+  /** True when a person has to log in first. */
+  get isNeeded() {
+    return this.state.mode !== "none" && !this.state.authenticated;
+  }
+
+  /** The topics to follow: public ones and the user's own. Undefined leaves the choice to the service. */
+  get topics() {
+    const { id, scopes } = this.state;
+    return id && scopes.includes("events:read") ? `public.*,user.${id}.*` : undefined;
+  }
+
+  /** Asks other tabs, then the service, who is logged in. */
+  async start() {
+    if (canShare() && !this.#channel) {
+      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }) => this.#hear(data);
+      if (!this.#api.credentials.accessToken) await this.#askTabs();
+    }
+    await this.check().catch(() => this.#checkLater());
+  }
+
+  /** A page whose first question got no answer must not stay without its form to log in. */
+  #checkLater() {
+    this.#again = setTimeout(
+      () => void this.check().catch(() => this.#checkLater()),
+      CHECK_AGAIN_MS * (1 + Math.random()),
+    );
+  }
+
+  stop() {
+    clearTimeout(this.#again);
+    this.#channel?.close();
+    this.#channel = undefined;
+    clearTimeout(this.#timer);
+  }
+
+  /** Asks the service who is logged in. @returns {Promise<AuthState>} */
+  async check() {
+    const since = this.#since;
+    /** @type {AuthState} */
+    let state;
+    try {
+      const answer = await this.#api.get("/api/auth/check");
+      state = {
+        mode: String(answer.mode),
+        authenticated: answer.authenticated === true,
+        id: answer.user?.id,
+        name: answer.user?.name,
+        scopes: answer.scopes ?? [],
+      };
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 404) throw error;
+      state = open;
+    }
+    // Somebody has logged in or out since it was asked, in whichever tab: the answer is about who was there before.
+    if (this.#since !== since) return this.check();
+    const wantsCsrf = state.authenticated && !this.#api.credentials.accessToken;
+    if (wantsCsrf && !this.#api.credentials.csrfToken) {
+      await this.#fetchCsrf();
+      if (this.#since !== since) return this.check();
+    }
+    this.#become(state);
+    return state;
+  }
+
+  /**
+   * @param {string} username
+   * @param {string} password
+   * @throws {ApiError} when the service refuses.
+   */
+  async login(username, password) {
+    this.#keep({});
+    const answer = await this.#api.post("/api/auth/login", { username, password });
+    this.#keep(credentialsOf(answer), this.#later());
+    await this.check();
+    // A browser that keeps no cookies of other sites has forgotten the session by now.
+    if (!this.state.authenticated && this.state.mode === "both") {
+      this.#keep(
+        credentialsOf(await this.#api.post("/api/auth/login", { username, password, kind: "token" })),
+        this.#later(),
+      );
+      await this.check();
+    }
+    this.#tell();
+  }
+
+  async logout() {
+    await this.#api.post("/api/auth/logout", {}).catch(() => undefined);
+    this.#keep({}, this.#later());
+    this.#become({ ...this.state, authenticated: false, id: undefined, name: undefined, scopes: [] });
+    this.#tell();
+  }
+
+  /**
+   * Gets new tokens for the refresh token, which is good for one use only: one tab at a time, and none of those that
+   * waited uses it again.
+   * @returns {Promise<boolean>} false: a person has to log in.
+   */
+  async renew() {
+    const { accessToken } = this.#api.credentials;
+    return this.#alone("renew", async () => {
+      const isOld = this.#api.credentials.accessToken === accessToken;
+      // The first tab that answers may have been frozen, and have older ones than the others.
+      if (isOld && accessToken && this.#channel) await this.#askTabs({ all: true });
+      if (this.#api.credentials.accessToken !== accessToken)
+        return this.#api.credentials.accessToken !== undefined;
+      return this.#refresh();
+    });
+  }
+
+  async #refresh() {
+    const { refreshToken } = this.#api.credentials;
+    if (!refreshToken) {
+      this.#keep({});
+      return false;
+    }
+    const since = this.#since;
+    // Somebody may log in or out in the meantime, in whichever tab.
+    const isReplaced = () => this.#since !== since;
+    try {
+      const answer = await this.#api.post("/api/auth/refresh", { refreshToken });
+      if (isReplaced()) return this.#api.credentials.accessToken !== undefined;
+      this.#keep(credentialsOf(answer), this.#later());
+      this.#tell();
+      return true;
+    } catch (error) {
+      if (isReplaced()) return this.#api.credentials.accessToken !== undefined;
+      // Without an answer the token may still be good; the next attempt will tell. What was refused must not come back
+      // from another tab, but a later login may.
+      if (error instanceof ApiError && error.status < 500 && error.status !== 429) this.#keep({}, since + 1);
+      else this.#timer = setTimeout(() => void this.renew(), RENEW_AGAIN_MS);
+      return false;
+    }
+  }
+
+  async #renewCsrf() {
+    const { csrfToken } = this.#api.credentials;
+    await this.#alone("csrf", async () => {
+      if (this.#api.credentials.csrfToken !== csrfToken) return;
+      await this.#fetchCsrf();
+      this.#tell();
+    });
+  }
+
+  async #fetchCsrf() {
+    const since = this.#since;
+    const { csrfToken } = await this.#api.get("/api/auth/csrf");
+    // It belongs to the session that was there when it was asked for.
+    if (this.#since === since) this.#keep({ ...this.#api.credentials, csrfToken });
+  }
+
+  /**
+   * @template T
+   * @param {string} what
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  #alone(what, work) {
+    return canShare() ? navigator.locks.request(`${this.#name} ${what}`, work) : work();
+  }
+
+  /**
+   * Resolves when another tab has told what it has, or when none does.
+   * @param {{ all?: boolean }} [options] all: waits for every tab; the newest of what they told counts then.
+   */
+  #askTabs({ all = false } = {}) {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve(undefined);
+      };
+      const timer = setTimeout(done, ASK_MS);
+      if (!all) this.#waiting.add(done);
+      this.#channel?.postMessage({ kind: "ask" });
+    });
+  }
+
+  #tell() {
+    this.#channel?.postMessage({
+      kind: "told",
+      state: this.state,
+      since: this.#since,
+      credentials: { ...this.#api.credentials, expiresAt: this.#expiresAt },
+    });
+  }
+
+  /** @param {{ kind: string, state: AuthState, credentials: Credentials, since?: number }} message */
+  #hear({ kind, state, credentials, since = this.#since }) {
+    if (kind === "ask") {
+      // A tab that knows of nobody has nothing to say.
+      if (this.state.authenticated) this.#tell();
+      return;
+    }
+    // A tab that was frozen tells of tokens that have been used since, or of a login that has ended.
+    if (since < this.#since) return;
+    this.#keep(credentials, since);
+    this.#become(state);
+    for (const done of [...this.#waiting]) done();
+  }
+
+  /** Now, for what replaces the present credentials; later than them also when a clock was set back. */
+  #later() {
+    return Math.max(Date.now(), this.#since + 1);
+  }
+
+  /**
+   * @param {Credentials} credentials
+   * @param {number} [since]
+   */
+  #keep({ expiresAt, ...credentials }, since = this.#since) {
+    this.#since = since;
+    clearTimeout(this.#timer);
+    this.#api.credentials = credentials;
+    this.#expiresAt = expiresAt;
+    if (expiresAt === undefined || !credentials.refreshToken) return;
+    this.#lifeMs = expiresAt - Date.now();
+    const early = Math.max(RENEW_SHARE * this.#lifeMs, Math.min(RENEW_BEFORE_MS, this.#lifeMs / 2));
+    const wait = this.#lifeMs - early + Math.random() * Math.min(RENEW_SPREAD_MS, early / 4);
+    this.#timer = setTimeout(() => void this.renew(), Math.min(wait, 2 ** 31 - 1));
+  }
+
+  /** @param {AuthState} state */
+  #become(state) {
+    const isSame = JSON.stringify(state) === JSON.stringify(this.state);
+    this.state = state;
+    if (!isSame) this.onChange();
+  }
+}
+
+/**
+ * @param {any} answer of a login or a refresh.
+ * @returns {Credentials}
+ */
+function credentialsOf({ accessToken, refreshToken, csrfToken, expiresIn }) {
+  const seconds = Number(expiresIn);
+  return {
+    accessToken,
+    refreshToken,
+    csrfToken,
+    ...(seconds > 0 ? { expiresAt: Date.now() + 1000 * seconds } : {}),
+  };
+}

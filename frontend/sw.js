@@ -1,0 +1,218 @@
+/**
+ * The service worker: keeps the shell of the page, so that it opens without a network. A page gets all of its files from
+ * one version: the one that it was opened with, also when a new one is published while it is open. Nothing is reloaded by
+ * itself; a new version is there with the next visit of each tab. Requests to the API never pass here.
+ */
+
+/** Written here when the page is published. */
+const VERSION = "dev";
+/** Each file of this version, with its integrity. */
+/** @type {Readonly<Record<string, string>>} */
+const FILES = {};
+
+const PREFIX = "omniai shell ";
+/** Which open page has which version: outlives this worker, which the browser may end at any time. */
+const CLIENTS = "omniai clients";
+/** The page takes its files from its server. */
+const FROM_SERVER = "server";
+const CONFIG = "runtime-config.json";
+/** The config is of no version, so a new one starts without a network, too. */
+const CONFIGS = "omniai config";
+/** The browser's own cache may have files of several versions: GitHub Pages lets it keep each for ten minutes. */
+/** @type {RequestInit} */
+const FRESH = { cache: "no-cache" };
+/** A network that takes longer than so many ms to answer is as good as none for opening the page. */
+const PATIENCE_MS = 4000;
+/** How long a new worker tidies up before it answers, in ms. What is left then is removed at the next time. */
+const TIDY_MS = 1000;
+
+const worker = /** @type {any} */ (globalThis);
+const scope = new URL(worker.registration?.scope ?? "http://localhost/");
+
+worker.addEventListener("install", (/** @type {any} */ event) => {
+  // It serves new visits only, so nothing has to wait for the tabs that are open.
+  event.waitUntil(Promise.all([keepShell(), fetchConfig()]).then(() => worker.skipWaiting()));
+});
+worker.addEventListener("activate", (/** @type {any} */ event) =>
+  // Visits wait for the end of this: tidying up must not hold them, whatever it waits for itself.
+  event.waitUntil(tidyUp(AbortSignal.timeout(TIDY_MS))),
+);
+worker.addEventListener("fetch", (/** @type {any} */ event) => {
+  const file = fileOf(event.request);
+  if (file === undefined) return;
+  if (event.request.mode === "navigate") event.respondWith(open(event, file));
+  else if (file === CONFIG) event.respondWith(config(event.request));
+  else event.respondWith(part(event, file));
+});
+
+/** All files or none: one that is not what was published fails the installation, and the version before stays. */
+async function keepShell() {
+  const cache = await caches.open(PREFIX + VERSION);
+  await Promise.all(
+    Object.entries(FILES).map(async ([file, integrity]) => {
+      const response = await fetch(new URL(file, scope), { cache: "reload", integrity });
+      if (!response.ok) throw new Error(`${file} answers ${response.status}`);
+      await cache.put(new URL(file, scope), response);
+    }),
+  );
+}
+
+/**
+ * @param {Request} request
+ * @returns {string | undefined} undefined: none of the page's.
+ */
+function fileOf({ method, url }) {
+  const { origin, pathname } = new URL(url);
+  if (method !== "GET" || origin !== scope.origin || !pathname.startsWith(scope.pathname)) return undefined;
+  const file = pathname.slice(scope.pathname.length) || "index.html";
+  return file === CONFIG || Object.hasOwn(FILES, file) ? file : undefined;
+}
+
+/**
+ * The page's HTML. The server's word counts where it has one: what it gives now is either this version, which then comes
+ * from the cache as a whole, or another one (or another page on this address), which comes from the server as a whole.
+ * @param {any} event
+ * @param {string} file
+ */
+async function open(event, file) {
+  const kept = await keptFile(VERSION, file);
+  if (!kept) {
+    await remember(event.resultingClientId, FROM_SERVER);
+    return fetch(event.request, FRESH);
+  }
+  let response;
+  let isOurs;
+  try {
+    response = await fetch(event.request, { ...FRESH, signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (isTrouble(response)) throw new Error(`the server answers ${response.status}`);
+    isOurs = response.ok && (await response.clone().text()) === (await kept.clone().text());
+  } catch {
+    await remember(event.resultingClientId, VERSION);
+    return kept;
+  }
+  const isNoted = await remember(event.resultingClientId, isOurs ? VERSION : FROM_SERVER);
+  return isOurs && isNoted ? kept : response;
+}
+
+/** No word of the server about the page: it has trouble, or a tunnel or proxy before it has. @param {Response} response */
+const isTrouble = ({ status }) => status >= 500 || status === 429;
+
+/**
+ * @param {any} event
+ * @param {string} file
+ */
+async function part(event, file) {
+  const version = await versionOf(event.clientId).catch(() => FROM_SERVER);
+  if (version === FROM_SERVER) return fetch(event.request, FRESH);
+  return (await keptFile(version, file)) ?? fetch(event.request);
+}
+
+/** The newest that can be had: the one file that says where the API is. @param {Request} request */
+async function config(request) {
+  const kept = await keptIn(CONFIGS, CONFIG);
+  let response;
+  try {
+    response = await fetch(request, kept ? { signal: AbortSignal.timeout(PATIENCE_MS) } : {});
+    // All of it has to arrive: a network may end in the middle.
+    await response.clone().text();
+  } catch (error) {
+    if (!kept) throw error;
+    return kept;
+  }
+  if (kept && isTrouble(response)) return kept;
+  if (response.ok) await keepConfig(response.clone()).catch(() => undefined);
+  return response;
+}
+
+/** The page asks for its config before there is a worker, so the worker asks once more. Without it, it is installed as well. */
+async function fetchConfig() {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const response = await fetch(new URL(CONFIG, scope), { cache: "no-store", signal });
+    if (response.ok) await keepConfig(response);
+  } catch {
+    // The next page that asks for it will bring it.
+  }
+}
+
+/** @param {Response} response */
+async function keepConfig(response) {
+  await (await caches.open(CONFIGS)).put(new URL(CONFIG, scope), response);
+}
+
+/**
+ * @param {string} version
+ * @param {string} file
+ */
+const keptFile = (version, file) => keptIn(PREFIX + version, file);
+
+/**
+ * A cache that fails is as good as an empty one: a full disk must not lock anybody out.
+ * @param {string} name
+ * @param {string} file
+ */
+async function keptIn(name, file) {
+  try {
+    return await (await caches.open(name)).match(new URL(file, scope));
+  } catch {
+    return undefined;
+  }
+}
+
+const clientKey = (/** @type {string} */ id) => new URL(`client/${id}`, scope);
+
+/**
+ * @param {string} id
+ * @param {string} version
+ * @returns {Promise<boolean>} false: the cache fails, and the page will get its files from the server.
+ */
+async function remember(id, version) {
+  try {
+    if (id) await (await caches.open(CLIENTS)).put(clientKey(id), new Response(version));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} id */
+async function versionOf(id) {
+  const known = id ? await (await caches.open(CLIENTS)).match(clientKey(id)) : undefined;
+  // Pages from before there was a worker have their files already.
+  return known ? known.text() : FROM_SERVER;
+}
+
+/** @param {AbortSignal} end when it has to be over */
+const tidyUp = (end) =>
+  Promise.race([
+    forget(end),
+    new Promise((resolve) => end.addEventListener("abort", resolve, { once: true })),
+  ]);
+
+/**
+ * Removes versions that no open page has, and pages that are closed. Pages may be opened meanwhile: so it lists what there
+ * is before it asks which pages are open, and touches nothing that came later. Nor does it go on beside visits.
+ * @param {AbortSignal} end
+ */
+async function forget(end) {
+  const names = await caches.keys();
+  const clients = await caches.open(CLIENTS);
+  const noted = await clients.keys();
+  const open = new Set(
+    (await worker.clients.matchAll({ includeUncontrolled: true })).map((/** @type {any} */ { id }) => id),
+  );
+  for (const request of noted) {
+    if (open.has(idOf(request))) continue;
+    if (end.aborted) return;
+    await clients.delete(request);
+  }
+  const used = new Set([VERSION]);
+  for (const request of await clients.keys()) used.add(await versionOf(idOf(request)));
+  for (const name of names) {
+    if (!name.startsWith(PREFIX) || used.has(name.slice(PREFIX.length))) continue;
+    if (end.aborted) return;
+    await caches.delete(name);
+  }
+}
+
+const idOf = (/** @type {Request} */ { url }) => url.split("/").at(-1) ?? "";

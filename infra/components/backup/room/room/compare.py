@@ -1,0 +1,98 @@
+"""What a restored server has otherwise than the one that it was made of. Pure: it compares what was counted in both."""
+
+from typing import Any
+
+# A table that is written to meanwhile cannot be counted at exactly one moment from outside.
+SLACK = 1000
+# How many values of a sequence one record of the log covers (SEQ_LOG_VALS in PostgreSQL).
+AHEAD = 32
+
+
+def differences(before: dict[str, Any], after: dict[str, Any], restored: dict[str, Any]) -> list[str]:
+    """Pure: what the restored server has otherwise than the live one had just before and just after the moment."""
+    lines = either("role", before["roles"], after["roles"], restored["roles"])
+    for name in sorted({*before["databases"], *restored["databases"]}):
+        if name not in restored["databases"]:
+            lines.append(f"database {name} is missing")
+            continue
+        empty: dict[str, Any] = {"tables": {}, "sequences": {}, "extensions": {}, "objects": {}, "writes": {}}
+        first = before["databases"].get(name, empty)
+        last = after["databases"].get(name, empty)
+        own = restored["databases"][name]
+        lines += either(f"{name}: extension", first["extensions"], last["extensions"], own["extensions"])
+        lines += either(f"{name}: number of", first["objects"], last["objects"], own["objects"])
+        lines += between(f"{name}: rows of", first["tables"], last["tables"], own["tables"], first["writes"], last["writes"])
+        lines += sequences(f"{name}: sequence", first["sequences"], last["sequences"], own["sequences"])
+    return lines
+
+
+def either(what: str, first: dict[str, Any], last: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    return [
+        f"{what} {key}: {first.get(key, 'none')} became {own.get(key, 'none')}"
+        for key in sorted({*first, *last, *own})
+        if own.get(key) not in (first.get(key), last.get(key))
+    ]
+
+
+def sequences(what: str, first: dict[str, int], last: dict[str, int], own: dict[str, int]) -> list[str]:
+    """In the log a sequence is ahead of itself, by up to 32 values. It is never behind."""
+    return [
+        f"{what} {key}: {first[key]} became {own.get(key, 'none')}"
+        for key in sorted({*first} & {*last})
+        if not first[key] <= own.get(key, -1) <= last[key] + AHEAD
+    ]
+
+
+def between(
+    what: str, first: dict[str, int], last: dict[str, int], own: dict[str, int], wrote: dict[str, int], written: dict[str, int]
+) -> list[str]:
+    """What nobody writes to has to be the same; what somebody writes to has to lie near both."""
+    lines = []
+    for key in sorted({*first, *last, *own}):
+        limits = [values[key] for values in (first, last) if key in values]
+        value = own.get(key)
+        if value is None or not limits:
+            # Made or dropped at this very moment.
+            if key in first and key in last:
+                lines.append(f"{what} {key}: {first[key]} became none")
+            continue
+        writes = written.get(key, 0) - wrote.get(key, 0)
+        slack = writes + SLACK if writes or limits[0] != limits[-1] else 0
+        if not min(limits) - slack <= value <= max(limits) + slack:
+            lines.append(f"{what} {key}: {' to '.join(map(str, sorted(set(limits))))} became {value}")
+    return lines
+
+
+def same(what: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Nobody writes to what was dumped in one snapshot."""
+    return [
+        f"{what} {key}: {before.get(key, 'none')} became {after.get(key, 'none')}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+
+
+def database(one: dict[str, Any], restored: dict[str, Any], newer: bool) -> list[str]:
+    """Pure: what a database restored from a dump has otherwise than its manifest says, its sequences aside.
+
+    @param newer whether it was restored into a later major version, which brings its own versions of the same extensions.
+    """
+    lines = []
+    for kind, word in (("tables", "rows of"), ("extensions", "extension"), ("objects", "number of")):
+        before, after = one[kind], restored[kind]
+        if newer and kind == "extensions":
+            before, after = dict.fromkeys(before, "there"), dict.fromkeys(after, "there")
+        lines += same(f"{one['name']}: {word}", before, after)
+    return lines
+
+
+def written(before: dict[str, int], after: dict[str, int], answer: dict[str, Any]) -> str | None:
+    """Pure: why the old server may have something that the new one does not.
+
+    @param before and after: how many rows were written in each database. @param answer of the comparison of both servers.
+    """
+    if "notCompared" in answer:
+        return f"The new server could not be compared with the old one: {answer['notCompared']}"
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    changed += [one["table"] for one in answer["changes"]]
+    return f"Something was written while PostgreSQL was being copied ({', '.join(changed[:5])})." if changed else None

@@ -1,0 +1,162 @@
+"""The loop's part in the copies off-site: when one is due, its process, and whether somebody has to look."""
+
+import shutil
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import catalog, files, lock, offsite, outgoing
+from .health import AHEAD
+from .offsite import LEAST, MISSED, UNDER_WAY, Offsite
+from .restic import key_id
+from .settings import Settings
+
+# Without anything new a copy is still taken so often: it shows that the bucket is there.
+UNCHANGED = timedelta(hours=1)
+
+
+def is_due(now: datetime, conf: Offsite, found: dict[str, Any], changed: float) -> bool:
+    """Pure: whether a copy has to be taken now. A time ahead of the clock is from a wrong clock, and holds nothing back.
+
+    @param changed when anything that goes off-site changed last, as a file's time.
+    """
+    failure = found.get("failure")
+    if failure and timedelta(0) <= now - datetime.fromisoformat(failure["at"]) < conf.interval:
+        return False
+    last = found.get("last")
+    if not last:
+        return True
+    age = now - datetime.fromisoformat(last["at"])
+    wait = conf.interval if changed != last.get("changed") else max(conf.interval, UNCHANGED)
+    return age >= wait or age < timedelta(0)
+
+
+def problems(now: datetime, conf: Offsite, found: dict[str, Any], since: datetime, under_way: bool) -> list[str]:
+    """Pure: what is wrong with the copies, in sentences.
+
+    @param since when this stack was told to keep copies off-site. @param under_way whether one is being sent now.
+    """
+    lines = []
+    last, failure, damage = found.get("last"), found.get("failure"), found.get("damage")
+    at = datetime.fromisoformat(last["at"]) if last else since
+    if last and at > now + AHEAD:
+        lines.append("the newest copy off-site is dated in the future: the clock of this host was wrong then, or is wrong now")
+    allowed = max(conf.interval * MISSED, UNCHANGED + LEAST)
+    if under_way or not last:
+        allowed = max(allowed, UNDER_WAY)
+    late = now - at > allowed
+    if late:
+        what = f"the newest copy off-site is {age_of(now - at)} old" if last else f"there is no copy off-site after {age_of(now - at)}"
+        lines.append(f"{what} ({age_of(allowed)} are allowed)")
+    if failure and (late or failure.get("lasting")):
+        lines.append(f"the last copy off-site failed at {failure['at']}: {str(failure['what']).splitlines()[0]}")
+    if damage:
+        lines.append(f"the copies off-site are damaged: {str(damage['what']).splitlines()[0]}")
+    return lines
+
+
+def seal_problems(now: datetime, seal: dict[str, Any], there: bool, key: str, since: datetime) -> list[str]:
+    """Pure: what is wrong with the sealed state, without which the copies cannot rebuild the stack.
+
+    @param seal what is known of the last sealing. @param there whether anything is sealed. @param key the id of the stack's own.
+    """
+    failure = seal.get("failure")
+    if failure:
+        what = str(failure["what"]).splitlines()[0]
+        return [f"the stack's state could not be sealed for its copies off-site at {failure['at']}: {what}"]
+    if not there:
+        return [] if now - since <= LEAST else ["the stack's state is not among its copies off-site: npm run up seals it"]
+    if seal.get("key", key) != key:
+        return [f"the stack's state is sealed with another key (id {seal['key']}) than the stack has now: npm run up seals it anew"]
+    return []
+
+
+def age_of(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 180 else f"{minutes // 60} h"
+
+
+class Errand:
+    """The one process that sends copies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.conf = offsite.configured()
+        self.child: subprocess.Popen[bytes] | None = None
+        self.next = 0.0
+        # What it said when it failed, for the log.
+        self.said = ""
+
+    def begin(self) -> None:
+        """What a killed run left is removed, and the time is noted from which copies are expected."""
+        if self.conf is None:
+            return
+        outgoing.remove(self.settings)
+        for name in ("fetching", "fetching-sealed"):
+            if lock.is_free(self.settings, "offsite-"):
+                shutil.rmtree(self.settings.root / name, ignore_errors=True)
+        if "since" not in offsite.read(self.settings):
+            from .status import now
+
+            offsite.update(self.settings, since=now())
+
+    def look(self, now: datetime, may_start: bool) -> list[str]:
+        """@returns what is wrong"""
+        if self.conf is None:
+            return []
+        found = offsite.read(self.settings)
+        if self.child is not None and self.child.poll() is not None:
+            failure = found.get("failure") or {}
+            self.said = "" if self.child.returncode == 0 else str(failure.get("what", f"code {self.child.returncode}"))
+            self.child = None
+        if may_start and self.child is None and time.monotonic() >= self.next and self.has_anything() and lock.is_free(self.settings, "offsite-"):
+            if is_due(now, self.conf, found, outgoing.newest_change(self.settings)):
+                # A child that dies at once leaves no note, and must not be started with every look.
+                self.next = time.monotonic() + 60
+                self.child = subprocess.Popen([sys.executable, "-m", "room", "offsite"], stdout=subprocess.DEVNULL)
+        return found_wrong(self.settings, now, self.conf, found, self.child is not None)
+
+    def has_anything(self) -> bool:
+        """Before the first backup is verified there is nothing to send."""
+        return bool(catalog.proved(catalog.every(self.settings)))
+
+    def stop(self) -> None:
+        if self.child is not None and self.child.poll() is None:
+            self.child.terminate()
+            self.child.wait()
+
+
+def trouble(settings: Settings, now: datetime) -> list[str]:
+    """The same as the loop finds, for who asks."""
+    conf = offsite.configured()
+    if conf is None:
+        return []
+    return found_wrong(settings, now, conf, offsite.read(settings), not lock.is_free(settings, "offsite-"))
+
+
+def found_wrong(settings: Settings, now: datetime, conf: Offsite, found: dict[str, Any], under_way: bool) -> list[str]:
+    """With the copies, and with the sealed state that goes with them."""
+    since = datetime.fromisoformat(found.get("since", now.isoformat()))
+    there = (settings.root / outgoing.SEALED / "config").exists()
+    return [
+        *problems(now, conf, found, since, under_way),
+        *seal_problems(now, outgoing.read_seal(settings), there, key_id(conf.key), since),
+    ]
+
+
+def view(settings: Settings) -> dict[str, Any] | None:
+    """For people and programs; None for a stack without copies off-site."""
+    conf = offsite.configured()
+    if conf is None:
+        return None
+    found = offsite.read(settings)
+    return {
+        "repository": conf.repository.removeprefix("s3:"),
+        "minutes": conf.minutes,
+        "last": found.get("last"),
+        "failure": found.get("failure"),
+        "checkedAt": found.get("checkedAt"),
+        "running": None if lock.is_free(settings, "offsite-") else files.read_json(settings.root / "offsite-running.json"),
+    }

@@ -1,0 +1,84 @@
+"""What a run says while it works: one line of JSON for each step, for a program to read."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .settings import RoomError
+
+# How often a long step says how far it is, in seconds.
+EVERY = 1.0
+
+
+def say(event: str, **more: Any) -> None:
+    """One line on standard output."""
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+def step(text: str, **more: Any) -> None:
+    say("step", text=text, **more)
+
+
+def call(
+    command: Sequence[str],
+    what: str,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    stdout: Any = subprocess.DEVNULL,
+    watch: Callable[[], None] | None = None,
+) -> None:
+    """Runs a program to its end, with it when the room is killed. @throws RoomError with its last lines"""
+    process = subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", "--", *command],
+        env=env,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+    # The standard input of these programs is short, so that it never waits for their output.
+    if stdin is not None and process.stdin is not None:
+        try:
+            process.stdin.write(stdin)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        process.stdin = None
+    while True:
+        try:
+            _, errors = process.communicate(timeout=EVERY)
+            break
+        except subprocess.TimeoutExpired:
+            if watch is not None:
+                watch()
+    if process.returncode == 0:
+        return
+    text = errors.decode(errors="replace").strip()
+    if process.returncode < 0:
+        text = f"{text}\nit was ended by signal {-process.returncode}".strip()
+    if "No space left on device" in text:
+        raise RoomError(
+            f"{what}: the backup volume is full. {last_lines(text)}",
+            "Make room on the disk of the volume, or remove backups: npm run backup -- prune.",
+        )
+    raise RoomError(f"{what}: {last_lines(text) or f'it ended with code {process.returncode}'}")
+
+
+def last_lines(text: str, count: int = 6) -> str:
+    return "\n".join(text.splitlines()[-count:])
+
+
+class Ticker:
+    """Calls a function at most once for each EVERY seconds."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self.last + EVERY:
+            return False
+        self.last = now
+        return True

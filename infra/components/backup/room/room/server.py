@@ -1,0 +1,181 @@
+"""What is in a server, as far as it can be compared: tables with their rows, sequences, extensions, roles."""
+
+import hashlib
+import os
+import subprocess
+from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from .settings import RoomError, Settings
+
+Connection = psycopg2.extensions.connection
+Facts = dict[str, Any]
+
+# The database that every server has.
+MAINTENANCE = "postgres"
+
+OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e')"""
+
+
+@contextmanager
+def connect(host: str, port: int, user: str, database: str) -> Iterator[Connection]:
+    """@throws RoomError that names the server"""
+    try:
+        connection = psycopg2.connect(host=host, port=port, user=user, dbname=database)
+    except psycopg2.OperationalError as error:
+        raise RoomError(
+            f"PostgreSQL at {host} does not let the backup room in: {str(error).strip()}",
+            "See how it is: npm run health, npm run logs -- postgres.",
+        ) from error
+    try:
+        # A snapshot is held for as long as a dump takes.
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0")
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows(connection: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values or None)
+        return cursor.fetchall()
+
+
+def one(connection: Connection, query: str, *values: Any) -> Any:
+    return rows(connection, query, *values)[0][0]
+
+
+def tool_version(tool: str) -> str:
+    """What the tool says its version is."""
+    return subprocess.run([tool, "--version"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def describe(connection: Connection) -> Facts:
+    """The server itself. @throws RoomError for one that is newer than this room's tools"""
+    number = int(one(connection, "SHOW server_version_num"))
+    own = int(tool_version("pg_dump").split()[2].split(".")[0])
+    if number // 10000 > own:
+        raise RoomError(
+            f"PostgreSQL {number // 10000} is newer than this room's tools ({own}), which cannot read it.",
+            "The room is built on omniai:postgresImage: deploy the stack again (npm run up).",
+        )
+    template = rows(
+        connection,
+        "SELECT pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider, datlocale"
+        " FROM pg_database WHERE datname = 'template1'",
+    )[0]
+    return {
+        "version": one(connection, "SHOW server_version"),
+        "versionNumber": number,
+        "systemId": str(one(connection, "SELECT system_identifier FROM pg_control_system()")),
+        "bootstrapRole": one(connection, "SELECT rolname FROM pg_roles WHERE oid = 10"),
+        "preload": one(connection, "SHOW shared_preload_libraries"),
+        "checksums": one(connection, "SHOW data_checksums") == "on",
+        "encoding": template[0],
+        "collate": template[1],
+        "ctype": template[2],
+        "localeProvider": template[3],
+        "locale": template[4],
+    }
+
+
+def databases(connection: Connection) -> list[str]:
+    """Those that a dump takes: all that let somebody in, but no template."""
+    found = rows(
+        connection, "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname"
+    )
+    return [name for (name,) in found]
+
+
+def roles(connection: Connection) -> Facts:
+    """Every role with its rights and memberships. Of a password verifier only a hash: enough to compare."""
+    found = rows(
+        connection,
+        """SELECT rolname, concat_ws(',', rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
+                  rolbypassrls, rolconnlimit, rolvaliduntil), rolpassword,
+                  ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                        WHERE m.member = a.oid ORDER BY 1)::text
+           FROM pg_authid a WHERE rolname !~ '^pg_' ORDER BY rolname""",
+    )
+    return {
+        name: {
+            "rights": rights,
+            "password": None if password is None else hashlib.sha256(password.encode()).hexdigest()[:16],
+            "memberOf": groups,
+        }
+        for name, rights, password, groups in found
+    }
+
+
+def sequences(connection: Connection) -> dict[str, int]:
+    """The next value that each sequence would give, near enough to compare."""
+    names = rows(
+        connection,
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND "
+        + OWN.format(oid="c.oid", catalog="pg_class"),
+    )
+    values = {}
+    for (name,) in sorted(names):
+        last, called = rows(connection, f"SELECT last_value, is_called FROM {name}")[0]
+        values[name] = last + (1 if called else 0)
+    return values
+
+
+def contents(connection: Connection, on_table: Callable[[str], None] | None = None) -> Facts:
+    """What is in one database: rows by table, sequences, extensions, and how many objects of each kind."""
+    tables = rows(
+        connection,
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND " + OWN.format(oid="c.oid", catalog="pg_class"),
+    )
+    counted = {}
+    for (name,) in sorted(tables):
+        if on_table is not None:
+            on_table(name)
+        counted[name] = one(connection, f"SELECT count(*) FROM ONLY {name}")
+    kinds = rows(
+        connection,
+        "SELECT c.relkind::text, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relpersistence <> 't' AND "
+        + OWN.format(oid="c.oid", catalog="pg_class")
+        + " GROUP BY 1",
+    )
+    functions = one(
+        connection,
+        "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE "
+        + OWN.format(oid="p.oid", catalog="pg_proc"),
+    )
+    return {
+        "tables": counted,
+        "sequences": sequences(connection),
+        "extensions": dict(rows(connection, "SELECT extname, extversion FROM pg_extension ORDER BY extname")),
+        "objects": {
+            **{f"relations of kind {kind}": count for kind, count in kinds},
+            "functions": functions,
+            "constraints": one(
+                connection,
+                # From PostgreSQL 18 on NOT NULL is among them as well.
+                "SELECT count(*) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
+                " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND k.contype <> 'n'",
+            ),
+            "triggers": one(connection, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"),
+        },
+    }
+
+
+def source(settings: Settings, database: str = MAINTENANCE) -> Any:
+    """The stack's own server."""
+    return connect(settings.host, settings.port, settings.user, database)
+
+
+def tool_environment(host: str, port: int, user: str) -> dict[str, str]:
+    """How PostgreSQL's own programs reach a server."""
+    return {**os.environ, "PGHOST": host, "PGPORT": str(port), "PGUSER": user}

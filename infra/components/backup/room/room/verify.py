@@ -1,0 +1,141 @@
+"""Proves a dump: its files are what was written, it restores without an error, and what it restores is what was there."""
+
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import compare, files, manifest, scratch, server
+from .progress import call, say, step
+from .scratch import Scratch
+from .settings import RoomError, Settings
+
+# Restoring with two processes at once: one builds an index while the other loads.
+JOBS = "2"
+
+
+def check_files(folder: Path, found: manifest.Manifest) -> None:
+    """@throws RoomError for a file that is missing, shorter, or of another content"""
+    total = sum(one["bytes"] for one in manifest.files_of(found))
+    done = 0
+
+    def read(count: int) -> None:
+        nonlocal done
+        done += count
+
+    for one in manifest.files_of(found):
+        path = folder / one["file"]
+        if not path.is_file():
+            raise RoomError(f"Backup {folder.name} is damaged: {one['file']} is missing.")
+        size = path.stat().st_size
+        if size != one["bytes"]:
+            raise RoomError(
+                f"Backup {folder.name} is damaged: {one['file']} has {size} bytes, and had {one['bytes']} when it was taken."
+            )
+        if files.sha256(path, read) != one["sha256"]:
+            raise RoomError(f"Backup {folder.name} is damaged: {one['file']} is not what was written (its checksum differs).")
+        say("progress", bytes=done, of=total)
+
+
+def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> None:
+    """@throws RoomError for the first error of any statement"""
+    environment = server.tool_environment(target.host, target.port, target.user)
+    step("restoring the roles")
+    packed = folder / found["globals"]["file"]
+    script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode()
+    # The first role is there already; every other statement has to succeed.
+    first = found["server"]["bootstrapRole"]
+    lines = [line for line in script.splitlines() if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
+    psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
+    call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
+    for one in found["databases"]:
+        step(f"restoring {one['name']}", database=one["name"], of=one["bytes"])
+        call(
+            ["dropdb", "--if-exists", "--maintenance-db=template1", one["name"]],
+            f"Database {one['name']} could not be made",
+            environment,
+        )
+        create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
+        call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
+
+
+def differences(found: manifest.Manifest, target: Scratch) -> list[str]:
+    """What the restored server has otherwise than the manifest says, in words."""
+    lines: list[str] = []
+    with server.connect(target.host, target.port, target.user, "template1") as connection:
+        lines += compare.same("role", found["roles"], server.roles(connection))
+        names = [one["name"] for one in found["databases"]]
+        if server.databases(connection) != names:
+            lines.append(f"databases {names} became {server.databases(connection)}")
+    own = int(server.tool_version("pg_restore").split()[2].split(".")[0])
+    newer = own > found["server"]["versionNumber"] // 10000
+    for one in found["databases"]:
+        with server.connect(target.host, target.port, target.user, one["name"]) as connection:
+            restored = server.contents(connection)
+        lines += compare.database(one, restored, newer)
+        lines += compare_sequences(one, restored["sequences"])
+    return lines
+
+
+def compare_sequences(one: dict[str, Any], restored: dict[str, int]) -> list[str]:
+    """A sequence moves on while the dump is taken, so it has to lie between what it was before and after."""
+    lines = []
+    for key in sorted({*one["sequences"], *restored}):
+        limits = sorted(values[key] for values in (one["sequences"], one["sequencesAfter"]) if key in values)
+        value = restored.get(key)
+        if value is None or not limits or not limits[0] <= value <= limits[-1]:
+            lines.append(f"{one['name']}: sequence {key}: {limits or 'none'} became {value if value is not None else 'none'}")
+    return lines
+
+
+def check_indexes(target: Scratch) -> None:
+    """amcheck over every table and index. @throws RoomError with what it found"""
+    step("checking tables and indexes (amcheck)")
+    call(
+        ["pg_amcheck", "--all", "--install-missing", "--heapallindexed", "--jobs=1", "--maintenance-db=template1"],
+        "The restored data is damaged (amcheck)",
+        server.tool_environment(target.host, target.port, target.user),
+    )
+
+
+def prove(settings: Settings, identity: str) -> None:
+    """Restores the dump and compares; only then it counts. @throws RoomError with all that differs"""
+    started = time.monotonic()
+    folder = settings.dumps / identity
+    found = manifest.read(folder)
+    step("checking the files")
+    check_files(folder, found)
+    files.check_space(settings.root, sum(one["size"] for one in found["databases"]))
+    with scratch.workspace(settings, f"verify-{identity}") as work:
+        step("starting a scratch server")
+        data = scratch.make(work, found["server"])
+        with scratch.running(settings, work, data, found["server"]) as target:
+            restore_into(target, folder, found)
+            step("comparing")
+            lines = differences(found, target)
+            if lines:
+                raise RoomError(f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
+            check_indexes(target)
+    tables = [rows for one in found["databases"] for rows in one["tables"].values()]
+    mark(folder, found, started, tables=len(tables), rows=sum(tables), tool=server.tool_version("pg_restore"))
+
+
+def mark(folder: Path, found: manifest.Manifest, started: float, **proof: Any) -> None:
+    """From now on the backup counts. @param started by time.monotonic() @param proof what was found, and by which tool"""
+    files.write_json(
+        folder / manifest.VERIFIED,
+        {
+            "id": found["id"],
+            "checksum": found["checksum"],
+            "verifiedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - started, 1),
+            **proof,
+        },
+    )
+
+
+def condemn(folder: Path, why: str) -> None:
+    """A backup that turned out to be bad never counts again, whatever else is in its folder."""
+    (folder / manifest.VERIFIED).unlink(missing_ok=True)
+    files.write_json(folder / manifest.DAMAGED, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why})

@@ -1,0 +1,27 @@
+/** The files that lie beside this one: the rules, and the reader's program. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The folder with the rules. */
+export const RULES = join(import.meta.dirname, "rules");
+
+const filesOf = (folder: string, ending: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(folder)
+      .filter((name) => name.endsWith(ending))
+      .sort()
+      .map((name) => [name, readFileSync(join(folder, name), "utf8")]),
+  );
+
+/** The rules about metrics by the name of their file. */
+export const ruleFiles = (): Record<string, string> => filesOf(RULES, ".yaml");
+
+/** The rules about logs, which another vmalert asks VictoriaLogs. */
+export const logRuleFiles = (): Record<string, string> =>
+  filesOf(join(import.meta.dirname, "log-rules"), ".yaml");
+
+/** The dashboards by the name of their file, in the shape of vmui. */
+export const dashboardFiles = (): Record<string, string> =>
+  filesOf(join(import.meta.dirname, "dashboards"), ".json");
+
+export const readerScript = (): string => readFileSync(join(import.meta.dirname, "reader/reader.sh"), "utf8");

@@ -1,0 +1,91 @@
+"""Copies off-site: when one is due, and when somebody has to look."""
+
+import unittest
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from room.courier import is_due as is_time
+from room.errand import is_due, problems
+from room.offsite import Offsite
+
+NOW = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
+CONF = Offsite("s3:https://s3.example.org/b/dev", Path("/key"), 10, 30, "", None, 120)
+
+
+def found(minutes: float | None = None, failed: float | None = None, lasting: bool = False) -> dict[str, Any]:
+    def at(ago: float) -> str:
+        return (NOW - timedelta(minutes=ago)).isoformat()
+
+    return {
+        "last": None if minutes is None else {"at": at(minutes), "changed": 1.0},
+        "failure": None if failed is None else {"at": at(failed), "what": "it broke\nmore", "lasting": lasting},
+    }
+
+
+class Due(unittest.TestCase):
+    def due(self, changed: float = 2.0, **past: Any) -> bool:
+        return is_due(NOW, CONF, found(**past), changed)
+
+    def test_the_first_is_due_at_once(self) -> None:
+        self.assertTrue(self.due())
+
+    def test_what_is_new_is_sent_after_the_interval(self) -> None:
+        self.assertFalse(self.due(minutes=9))
+        self.assertTrue(self.due(minutes=10))
+
+    def test_without_anything_new_a_copy_an_hour_shows_that_the_bucket_is_there(self) -> None:
+        self.assertFalse(self.due(minutes=30, changed=1.0))
+        self.assertTrue(self.due(minutes=60, changed=1.0))
+
+    def test_a_failure_is_tried_again_after_the_interval(self) -> None:
+        self.assertFalse(self.due(minutes=60, failed=9))
+        self.assertTrue(self.due(minutes=60, failed=10))
+
+    def test_a_clock_that_was_two_days_ahead_holds_nothing_back(self) -> None:
+        self.assertTrue(self.due(minutes=-2880))
+        self.assertTrue(self.due(minutes=60, failed=-2880))
+
+
+class Problems(unittest.TestCase):
+    def of(self, since: float = 6000, under_way: bool = False, **past: Any) -> list[str]:
+        return problems(NOW, CONF, found(**past), NOW - timedelta(minutes=since), under_way)
+
+    def test_a_fresh_copy_is_well(self) -> None:
+        self.assertEqual(self.of(minutes=119), [])
+
+    def test_an_old_copy_is_not_unless_the_next_is_under_way(self) -> None:
+        self.assertEqual(self.of(minutes=185), ["the newest copy off-site is 3 h old (120 min are allowed)"])
+        self.assertEqual(self.of(minutes=185, under_way=True), [])
+        self.assertEqual(len(self.of(minutes=60 * 27, under_way=True)), 1)
+
+    def test_the_first_copy_has_a_day(self) -> None:
+        self.assertEqual(self.of(since=60 * 25), [])
+        self.assertEqual(self.of(since=60 * 27), ["there is no copy off-site after 27 h (26 h are allowed)"])
+
+    def test_a_failure_that_may_pass_is_no_alarm_before_the_copy_is_old(self) -> None:
+        self.assertEqual(self.of(minutes=20, failed=5), [])
+        self.assertIn("it broke", self.of(minutes=185, failed=5)[1])
+
+    def test_a_failure_that_somebody_has_to_end_is_one_at_once(self) -> None:
+        self.assertEqual(len(self.of(minutes=20, failed=5, lasting=True)), 1)
+
+    def test_damage_is_said_until_a_check_is_good(self) -> None:
+        damaged = {**found(minutes=5), "damage": {"what": "pack 1 is broken"}}
+        self.assertIn("damaged: pack 1", problems(NOW, CONF, damaged, NOW, False)[0])
+
+    def test_a_copy_of_tomorrow_says_that_the_clock_was_wrong(self) -> None:
+        self.assertIn("dated in the future", self.of(minutes=-2880)[0])
+
+
+class Upkeep(unittest.TestCase):
+    def test_it_is_due_after_its_time_and_after_a_wrong_clock(self) -> None:
+        day = timedelta(days=1)
+        self.assertTrue(is_time(None, NOW, day))
+        self.assertFalse(is_time((NOW - timedelta(hours=23)).isoformat(), NOW, day))
+        self.assertTrue(is_time((NOW - day).isoformat(), NOW, day))
+        self.assertTrue(is_time((NOW + day).isoformat(), NOW, day))
+
+
+if __name__ == "__main__":
+    unittest.main()

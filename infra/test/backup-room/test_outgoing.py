@@ -1,0 +1,54 @@
+"""What goes off-site, while other runs remove some of it."""
+
+import os
+import tempfile
+import unittest
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from room import outgoing, settings
+
+SEGMENTS = [f"0000000100000000000000{number:02X}.zst" for number in range(1, 5)]
+
+
+class Outgoing(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.root = Path(temporary.name)
+        self.settings = replace(settings.load(), root=self.root)
+
+    def put(self, *names: str) -> None:
+        for name in names:
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text(name, "utf-8")
+
+    def before_link(self, of: str, act: Callable[[], Any]) -> None:
+        """Has something happen after a folder was listed, and before that file of it is linked: once."""
+        link = os.link
+        todo = [act]
+
+        def late(source: Path, target: Path) -> None:
+            if Path(source).name == of and todo:
+                todo.pop()()
+            link(source, target)
+
+        self.enterContext(mock.patch.object(os, "link", late))
+
+    def made(self, folder: str) -> list[str]:
+        found = outgoing.make(self.settings) / folder
+        return sorted(str(path.relative_to(found)) for path in found.rglob("*") if path.is_file())
+
+    def test_has_the_rest_of_the_log_where_a_segment_is_cleared_meanwhile(self) -> None:
+        self.put(*(f"wal/7/archive/{name}" for name in (*SEGMENTS, "half.zst.partial")))
+        self.before_link(SEGMENTS[1], (self.root / "wal/7/archive" / SEGMENTS[1]).unlink)
+        self.assertEqual(self.made("wal/7/archive"), [SEGMENTS[0], *SEGMENTS[2:]])
+
+    def test_leaves_out_a_backup_that_is_removed_meanwhile_as_a_whole(self) -> None:
+        self.put("base/one/a", "base/one/b")
+        self.before_link("b", (self.root / "base/one/b").unlink)
+        outgoing.link_tree(self.root / "base/one", self.root / "copy")
+        self.assertFalse((self.root / "copy").exists())

@@ -1,0 +1,50 @@
+/** The config of a drill's stack: the one of the copy, without anything that others could see or that it could harm. */
+import { parse, stringify } from "yaml";
+import { isMapping } from "../../stack/json.ts";
+
+export interface DrillPorts {
+  readonly httpPort: number;
+  readonly httpsPort: number;
+}
+
+/** What must not be the original's: names, ports, the engine, and every way in or out. */
+const overrides = {
+  environment: "dev",
+  dockerHost: "",
+  hostPrepare: false,
+  bindAddress: "127.0.0.1",
+  publishPorts: "always",
+  certificateHosts: ["localhost", "127.0.0.1"],
+  edgeHosts: [],
+  tunnelEnabled: false,
+  tunnelClosing: false,
+  cloudflareManageZone: false,
+  pagesEnabled: false,
+  policyExceptions: [],
+  backups: "always",
+  // It never writes where the copies are.
+  offsiteBucket: "",
+  // Nobody is told of it, and it is no sign of life of the original.
+  monitoring: "never",
+  alertReceivers: [],
+} as const;
+
+/** What it must not have at all. */
+const LEFT_OUT = ["watchdogSecretUrl"];
+
+/**
+ * Pure: the stack file of the drill. Secrets stay encrypted as they are, by the same salt.
+ * @param stackFile of the copy, in YAML. @param project the namespace of its keys.
+ */
+export function drillFile(stackFile: string, project: string, ports: DrillPorts): string {
+  const parsed: unknown = parse(stackFile) ?? {};
+  const file = isMapping(parsed) ? parsed : {};
+  const section = isMapping(file["config"]) ? file["config"] : {};
+  const own = Object.fromEntries(
+    Object.entries({ ...overrides, ...ports }).map(([key, value]) => [`${project}:${key}`, value]),
+  );
+  const config = Object.entries({ ...section, ...own }).filter(
+    ([key]) => !LEFT_OUT.some((name) => key === `${project}:${name}`),
+  );
+  return stringify({ ...file, config: Object.fromEntries(config) });
+}

@@ -1,0 +1,215 @@
+/** What a restore and an upgrade have in common: maintenance while data is exchanged, the scripts that do it, and where the old goes. */
+import type Docker from "dockerode";
+import { STACK_LABEL, WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
+import { dataVolumeName } from "../../../infra/resources/volume.ts";
+import { requireRoom } from "../../engine/backup-room.ts";
+import { unlessGone } from "../../engine/connection.ts";
+import { listContainers } from "../../engine/containers.ts";
+import { maintenanceSwitch } from "../../engine/maintenance.ts";
+import { readVolumeFile } from "../../engine/volume-file.ts";
+import { listVolumes } from "../../engine/volumes.ts";
+import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
+import type { Session } from "../../stack/session.ts";
+import { say, signals } from "../../stack/this-process.ts";
+import type { Work } from "../../terminal/signals.ts";
+import { OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
+import { note } from "../../terminal/output.ts";
+import { exchangeScripts, PARTIAL } from "./exchange-scripts.ts";
+import type { Store } from "./stores.ts";
+
+/** Runs a script in a container that sees a store's data volume as /data and the backup volume as /restored. */
+export type RunScript = (script: string, more?: readonly string[]) => Promise<void>;
+
+/** @param image any with a shell, whose declared volumes are covered. */
+export function scriptRunner(
+  docker: Docker,
+  stack: string,
+  workload: Store["workload"],
+  image: string,
+): RunScript {
+  const mounts = [`omniai-${stack}-${workload}-data:/data`, `omniai-${stack}-backup-data:/restored:ro`];
+  return async (script, more = []) => {
+    await endLeftover(docker, stack, workload);
+    await runScript(docker, exchangeName(stack, workload), { image, script, mounts: [...mounts, ...more] });
+  };
+}
+
+/** By the image of the stack's own room. @throws OpsError where there is none */
+export async function roomRunner({ docker, stack }: Engine, workload: Store["workload"]): Promise<RunScript> {
+  const { Image } = await docker.getContainer(await requireRoom(docker, stack)).inspect();
+  return scriptRunner(docker, stack, workload, Image);
+}
+
+type Engine = Pick<Session, "docker" | "stack">;
+
+/** One name for each store: two scripts are never at the same data. */
+const exchangeName = (stack: string, workload: string): string => `omniai-${stack}-${workload}-exchange`;
+
+/** The script of a client that is gone goes on by itself. Killed, its marks say where it was. */
+const endLeftover = (docker: Docker, stack: string, workload: string): Promise<unknown> =>
+  unlessGone(docker.getContainer(exchangeName(stack, workload)).remove({ force: true }));
+
+/**
+ * What every run begins with, before it looks at anything else: it ends what a former run has left running, and puts the old data
+ * back where that was half way. The server is on it again then.
+ * @returns what was found
+ */
+export async function settleExchange(
+  session: Engine,
+  store: Store,
+): Promise<{ readonly found: ExchangeStage; readonly run: RunScript }> {
+  const { docker, stack } = session;
+  const run = await roomRunner(session, store.workload);
+  await endLeftover(docker, stack, store.workload);
+  const found = await exchangeStage(session, store.workload);
+  if (found === "half") {
+    signals.begin(undivided(`putting the old data of ${store.title} back`));
+    say(`An exchange of the data of ${store.title} was broken off: the old data is put back first.`);
+    await putBack(session, store, run);
+  }
+  return { found, run };
+}
+
+/** Where an exchange has failed or was broken off, and where it had not begun. The old server serves then. */
+export async function putBack(session: Engine, store: Store, run: RunScript): Promise<void> {
+  await stopServer(session, store.workload);
+  await run(exchangeScripts(store).settle);
+  await startServer(session, store.workload);
+}
+
+/** Work that a first Ctrl-C does not stop in the middle: it is finished, and what would follow is not begun. */
+export const undivided = (title: string): Work => ({ title, cancel: () => undefined });
+
+/** Pure: whether a container runs, or would run again by itself. */
+export const isUp = (state: string): boolean => !["created", "exited", "dead"].includes(state);
+
+/** In whatever state it is, also between two of its starts. */
+export async function stopServer({ docker, stack }: Engine, workload: Store["workload"]): Promise<void> {
+  for (const one of await listContainers(docker, stack))
+    if (one.workload === workload && isUp(one.state))
+      await unlessSoAlready(docker.getContainer(one.id).stop());
+}
+
+export async function startServer({ docker, stack }: Engine, workload: Store["workload"]): Promise<void> {
+  for (const one of await listContainers(docker, stack))
+    if (one.workload === workload && !isUp(one.state))
+      await unlessSoAlready(docker.getContainer(one.id).start());
+}
+
+/** The engine answers 304 where a container has stopped, or was started, since it was looked at. */
+async function unlessSoAlready(call: Promise<unknown>): Promise<void> {
+  await call.catch((error: unknown) => {
+    if ((error as { statusCode?: number }).statusCode !== 304) throw error;
+  });
+}
+
+/** The API says what is going on, unless the operator has said something else already. */
+export async function whileUnderMaintenance(
+  { docker, stack }: Pick<Session, "docker" | "stack">,
+  message: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const edge = await maintenanceSwitch(docker, stack).catch(() => undefined);
+  // The same words are of a run that was killed.
+  const own = edge !== undefined && [undefined, message].includes(edge.before?.detail);
+  if (own) await edge.set(message);
+  try {
+    await work();
+  } finally {
+    // The edge may have been replaced meanwhile: what it is told lies in its volume.
+    const now = own ? await maintenanceSwitch(docker, stack).catch(() => undefined) : undefined;
+    await now
+      ?.set(undefined)
+      .catch(() => note(`Maintenance is still on: ${npmRun("maintenance", stack, "off")}`));
+  }
+}
+
+/** A container that only sees these volumes. It has no label of the stack: it would count as one of its workloads. */
+async function runScript(
+  docker: Docker,
+  name: string,
+  { image, script, mounts }: { image: string; script: string; mounts: readonly string[] },
+): Promise<void> {
+  const { Config } = await docker.getImage(image).inspect();
+  const declared = Object.keys(Config.Volumes ?? {});
+  const container = await docker.createContainer({
+    name,
+    Image: image,
+    User: "999:999",
+    Entrypoint: ["sh", "-c", script],
+    Cmd: [],
+    HostConfig: {
+      Binds: [...mounts],
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges:true"],
+      Memory: 128 * 1024 * 1024,
+      PidsLimit: 32,
+      Init: true,
+      Tmpfs: Object.fromEntries(declared.map((folder) => [folder, "size=1m"])),
+    },
+  });
+  try {
+    await container.start();
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    if (StatusCode === 0) return;
+    const log = await container.logs({ stdout: true, stderr: true, follow: false });
+    throw new OpsError(
+      `The data could not be exchanged: ${log
+        .toString("utf8")
+        .replaceAll(/[^\x20-\x7e\n]/g, "")
+        .trim()}`,
+      "Look whether the disk of the engine is full (docker system df), and run this again.",
+    );
+  } finally {
+    await container.remove({ force: true });
+  }
+}
+
+/**
+ * Copies what was replaced to a volume of its own.
+ * @param again the command that keeps it, where that fails.
+ * @returns its name. @throws OpsError; it is then still in the data volume
+ */
+export async function keepAside(
+  { docker, stack }: Engine,
+  store: Store,
+  run: RunScript,
+  again: string,
+): Promise<string> {
+  const { workload, title } = store;
+  const time = new Date().toISOString().replace(/[-:]|\..*/g, "");
+  const prefix = `omniai-${stack}-${workload}-replaced-`;
+  const aside = `${prefix}${time}`;
+  signals.begin(undivided("keeping what was replaced"));
+  // A run that was killed could not do it itself.
+  for (const { name } of await listVolumes(docker, stack))
+    if (
+      name.startsWith(prefix) &&
+      (await readVolumeFile(docker, { stack, volume: name, path: PARTIAL })) !== undefined
+    )
+      await docker.getVolume(name).remove();
+  say(`Keeping what was replaced in volume ${aside}`);
+  await docker.createVolume({
+    Name: aside,
+    Labels: { [STACK_LABEL]: stack, [WORKLOAD_LABEL]: workload },
+  });
+  try {
+    await run(exchangeScripts(store).keep, [`${aside}:/aside`]);
+  } catch (error) {
+    // Whether the folder is gone says whether the copy is whole: where nobody can look, both stay.
+    const stage = await exchangeStage({ docker, stack }, workload).catch(() => undefined);
+    if (stage === "complete")
+      await docker
+        .getVolume(aside)
+        .remove()
+        .catch(() => undefined);
+    throw new OpsError(
+      `The new data of ${title} is in place, but what it replaced could not be copied to a volume of its own: ${error instanceof Error ? error.message : String(error)}`,
+      `It is still in volume ${dataVolumeName(stack, workload)}, in its folder ${ASIDE}. Make room on the engine's disk; then this keeps it first: ${again}`,
+    );
+  }
+  return aside;
+}

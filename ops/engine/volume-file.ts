@@ -1,0 +1,79 @@
+/** Reads a small file of a volume on the engine, wherever that is: nothing is started, and no folder of its machine is opened. */
+import { text } from "node:stream/consumers";
+import type Docker from "dockerode";
+import { extract } from "tar-stream";
+import { STACK_LABEL } from "../../infra/resources/labels.ts";
+import { OpsError } from "../terminal/errors.ts";
+import { unlessGone } from "./connection.ts";
+
+export interface VolumeFile {
+  readonly stack: string;
+  readonly volume: string;
+  /** Within the volume. */
+  readonly path: string;
+}
+
+/**
+ * @param bringImage is called when the engine has no image to look with, and brings one.
+ * @returns undefined when the volume has no such file
+ * @throws OpsError when nothing on the engine can show what the volume has: that is not the same as nothing being in it
+ */
+export async function readVolumeFile(
+  docker: Docker,
+  { stack, volume, path }: VolumeFile,
+  bringImage: () => Promise<void> = () => Promise.resolve(),
+): Promise<string | undefined> {
+  const [holder] = await docker.listContainers({ all: true, filters: { volume: [volume] } });
+  const folder = holder?.Mounts.find(({ Name }) => Name === volume)?.Destination;
+  if (holder !== undefined && folder !== undefined)
+    return readContainerFile(docker.getContainer(holder.Id), `${folder}/${path}`);
+  // Any image will do: a container that is only created runs nothing of it.
+  let [image] = await docker.listImages();
+  if (image === undefined) {
+    await bringImage();
+    [image] = await docker.listImages();
+  }
+  if (image === undefined) throw cannotLook(stack, volume);
+  const container = await docker.createContainer({
+    Image: image.Id,
+    Cmd: ["-"],
+    // One that a killed run leaves behind is cleared like everything of the stack that the state does not know.
+    Labels: { [STACK_LABEL]: stack },
+    NetworkDisabled: true,
+    // "nocopy": an empty volume stays empty.
+    HostConfig: { Binds: [`${volume}:/omniai-volume:ro,nocopy`], NetworkMode: "none" },
+  });
+  try {
+    const content = await readContainerFile(container, `/omniai-volume/${path}`);
+    // Another run may have cleared the container away: then the file was not missing, and this throws.
+    if (content === undefined) await container.inspect();
+    return content;
+  } finally {
+    // With the volumes that the image declares for itself; the one that was looked at has a name, and stays.
+    await unlessGone(container.remove({ force: true, v: true }));
+  }
+}
+
+const cannotLook = (stack: string, volume: string): OpsError =>
+  new OpsError(
+    `Nobody can look into volume ${volume} of stack ${stack}: its engine has no image to make a container with. ` +
+      "What is in the volume is not known; that does not mean that it is empty. Nothing was changed.",
+    "Bring any image to that engine, for example: docker pull debian:trixie-slim\n  Then run the command again.",
+  );
+
+/** A file of a container, running or not; its volumes count. Undefined when it is not there. */
+export async function readContainerFile(
+  container: Docker.Container,
+  path: string,
+): Promise<string | undefined> {
+  const archive = await unlessGone(container.getArchive({ path }));
+  if (archive === undefined) return undefined;
+  const tar = extract();
+  archive.on("error", (error: Error) => tar.destroy(error)).pipe(tar);
+  let content: string | undefined;
+  for await (const entry of tar) {
+    if (entry.header.type === "file") content ??= await text(entry);
+    else entry.resume();
+  }
+  return content;
+}

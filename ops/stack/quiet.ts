@@ -1,0 +1,81 @@
+/**
+ * What an operation that the operator has begun does to the alerts: while it runs, nothing is sent that it explains, and
+ * afterwards the monitoring knows that it was there and how it ended.
+ */
+import type Docker from "dockerode";
+import { amtool, findMonitoring, importMetrics, type MonitoringRoom } from "../engine/monitoring.ts";
+import { note } from "../terminal/output.ts";
+
+/** What starting, stopping and replacing containers looks like. That requests fail or data is lost explains nothing. */
+export const EXPLAINED = [
+  ...["ReplicaDown", "ReadinessFailing", "TooFewReplicas", "ContainerDown", "ContainerRestarting"],
+  "ContainerRestarted",
+  ...["PostgresAway", "RedisAway", "EventLogLag", "ReplicationSlotInactive", "MonitoringIncomplete"],
+  // A new version that cannot start says so, and the deploy fails with that.
+  ...["TunnelDegraded", "HostCpuSaturated", "FatalLogged"],
+] as const;
+
+/** A run that is lost gives no word of its end: the silence ends by itself. */
+const LONGEST = "30m";
+/** What is over needs a moment until it no longer looks wrong. */
+const AFTERWARDS = "90s";
+
+/** Runs it with the alerts that it explains silent. Monitoring that cannot be asked stops nobody from deploying. */
+export async function quietly<T>(
+  docker: Docker,
+  stack: string,
+  operation: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  const room = await findMonitoring(docker, stack).catch(() => undefined);
+  if (room === undefined) return run();
+  const silence = await attempt(() => add(docker, room, operation, LONGEST));
+  const started = performance.now();
+  const end = async (failed: boolean): Promise<void> => {
+    // The containers may be others now.
+    const now = (await findMonitoring(docker, stack).catch(() => undefined)) ?? room;
+    const ended = { failed, seconds: (performance.now() - started) / 1000 };
+    await attempt(() => importMetrics(docker, now, annotationOf(operation, ended)));
+    if (silence === undefined) return;
+    await attempt(async () => {
+      await add(docker, now, operation, AFTERWARDS);
+      await amtool(docker, now, "silence", "expire", silence);
+    });
+  };
+  try {
+    const value = await run();
+    await end(false);
+    return value;
+  } catch (error) {
+    await end(true);
+    throw error;
+  }
+}
+
+const add = async (docker: Docker, room: MonitoringRoom, operation: string, span: string): Promise<string> =>
+  (
+    await amtool(
+      docker,
+      room,
+      ...["silence", "add", "--author=ops", `--duration=${span}`, `--comment=${operation}`],
+      `alertname=~${EXPLAINED.join("|")}`,
+    )
+  ).trim();
+
+/** Pure: how the monitoring is told of an operation: how it ended, and how long it took. */
+export const annotationOf = (
+  operation: string,
+  { failed, seconds }: { readonly failed: boolean; readonly seconds: number },
+): string[] => [
+  `omniai_operation_failed{operation="${operation}"} ${Number(failed)}`,
+  `omniai_operation_duration_seconds{operation="${operation}"} ${seconds.toFixed(1)}`,
+];
+
+async function attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    note(`The monitoring could not be told: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+/** The operator's key, and the config of a drill's stack. */
+import { strict as assert } from "node:assert";
+import { parse } from "yaml";
+import { keyId, makeKey, parseKey } from "../../commands/backup/key.ts";
+import { drillFile } from "../../commands/drill/config.ts";
+import { describeOffsite, type OffsiteStatus } from "../../engine/backup-room.ts";
+
+describe("the operator's key", () => {
+  it("is 14 groups of four, another one each time, and reads back as it is", () => {
+    const [one, other] = [makeKey(), makeKey()];
+    assert.match(one, /^([0-9A-HJKMNP-TV-Z]{4}-){13}[0-9A-HJKMNP-TV-Z]{4}$/);
+    assert.notEqual(one, other);
+    assert.equal(parseKey(one), one);
+  });
+
+  it("may be typed in small letters, with other gaps, and with letters for digits", () => {
+    const key = makeKey();
+    const typed = key.toLowerCase().replaceAll("-", " ").replaceAll("0", "o").replaceAll("1", "l");
+    assert.equal(parseKey(` ${typed}\n`), key);
+  });
+
+  it("is refused when one letter of it is wrong, two are swapped, or one is missing", () => {
+    const key = makeKey();
+    for (let at = 0; at < key.length; at += 1) {
+      if (key[at] === "-") continue;
+      const wrong = key.slice(0, at) + (key[at] === "7" ? "8" : "7") + key.slice(at + 1);
+      assert.throws(() => parseKey(wrong), /mistyped/);
+    }
+    const body = key.replaceAll("-", "");
+    assert.throws(() => parseKey(body.slice(1)), /mistyped/);
+    assert.throws(() => parseKey(""), /no key/);
+  });
+
+  it("has an id that shows nothing of it, and does not change with the white space around it", () => {
+    assert.match(keyId("a"), /^[0-9a-f]{8}$/);
+    assert.equal(keyId("a\n"), keyId("a"));
+  });
+});
+
+describe("the config of a drill's stack", () => {
+  const original = `encryptionsalt: v1:abc
+config:
+  omniai:environment: prod
+  omniai:dockerHost: ssh://deploy@host
+  omniai:tunnelEnabled: true
+  omniai:pagesEnabled: true
+  omniai:httpPort: 80
+  omniai:backendReplicas: 3
+  omniai:offsiteBucket: https://s3.example.org/copies
+  omniai:cloudflareApiToken:
+    secure: v1:def
+`;
+  const file = parse(drillFile(original, "omniai", { httpPort: 20001, httpsPort: 20002 })) as {
+    encryptionsalt: string;
+    config: Record<string, unknown>;
+  };
+
+  it("keeps what makes the stack, and its secrets as they are", () => {
+    assert.equal(file.encryptionsalt, "v1:abc");
+    assert.equal(file.config["omniai:backendReplicas"], 3);
+    assert.deepEqual(file.config["omniai:cloudflareApiToken"], { secure: "v1:def" });
+  });
+
+  it("has no way in but the loopback, no way out, no host of another's, and never writes to the bucket", () => {
+    for (const [key, value] of Object.entries({
+      environment: "dev",
+      dockerHost: "",
+      tunnelEnabled: false,
+      pagesEnabled: false,
+      httpPort: 20001,
+      offsiteBucket: "",
+      backups: "always",
+    }))
+      assert.equal(file.config[`omniai:${key}`], value, key);
+  });
+});
+
+describe("what is said of copies off-site", () => {
+  const status: OffsiteStatus = {
+    ...{ repository: "https://s3.example.org/copies/dev", minutes: 10, failure: null, checkedAt: null },
+    last: { id: "abcd1234", at: new Date().toISOString(), bytes: 1, sent: 1, seconds: 1, key: "0badcafe" },
+  };
+  it("names the newest, its age, the key, and whether it was read back", () => {
+    assert.match(describeOffsite(status), /from .* ago \(abcd1234, key 0badcafe\); none was read back yet/);
+    assert.match(describeOffsite({ ...status, checkedAt: new Date().toISOString() }), /read back .* ago/);
+    assert.match(describeOffsite({ ...status, last: null }), /No copy off-site yet/);
+  });
+});

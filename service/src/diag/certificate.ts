@@ -1,0 +1,57 @@
+/** When the certificate ends that the edge shows: it is asked as a browser would ask, by a handshake. */
+import { connect } from "node:tls";
+import { z } from "zod";
+
+const DEADLINE_MS = 800;
+const DAY_MS = 86_400_000;
+/** The same as those of the alert CertificateEnding. */
+const WARN_DAYS = 21;
+const FAIL_DAYS = 3;
+
+export const certificateDiagSchema = z.strictObject({
+  status: z
+    .enum(["pass", "warn", "fail", "unknown", "absent"])
+    .describe(
+      `warn: it ends within ${WARN_DAYS} days; fail: within ${FAIL_DAYS}. absent: no edge. unknown: it does not answer.`,
+    ),
+  ends: z.iso.datetime().optional(),
+});
+
+export type CertificateDiag = z.output<typeof certificateDiagSchema>;
+
+/** @param address `host:port` of the edge's TLS; undefined where there is no edge. */
+export async function certificateDiag(
+  address: string | undefined,
+  now = Date.now(),
+): Promise<CertificateDiag> {
+  if (address === undefined) return { status: "absent" };
+  try {
+    const ends = await endOf(address);
+    const days = (ends.getTime() - now) / DAY_MS;
+    const status = days < FAIL_DAYS ? "fail" : days < WARN_DAYS ? "warn" : "pass";
+    return { status, ends: ends.toISOString() };
+  } catch {
+    return { status: "unknown" };
+  }
+}
+
+function endOf(address: string): Promise<Date> {
+  const at = address.lastIndexOf(":");
+  const [host, port] = [address.slice(0, at), Number(address.slice(at + 1))];
+  return new Promise((resolve, reject) => {
+    // Nothing is sent and nothing believed but the date, so it does not matter who has signed it.
+    const socket = connect({ host, port, servername: "", rejectUnauthorized: false });
+    const deadline = setTimeout(() => socket.destroy(new Error("no handshake in time")), DEADLINE_MS);
+    socket.on("secureConnect", () => {
+      const end = socket.getPeerX509Certificate()?.validToDate;
+      socket.destroy();
+      if (end) resolve(end);
+      else reject(new Error("no certificate"));
+    });
+    socket.on("error", reject);
+    socket.on("close", () => {
+      clearTimeout(deadline);
+      reject(new Error("closed"));
+    });
+  });
+}

@@ -1,0 +1,151 @@
+/** PostgreSQL's log and its receiver: what happens when the receiver is away, hangs, or has lost its place. */
+import { strict as assert } from "node:assert";
+import { worldAhead } from "../support/backup-room/ahead.ts";
+import { eventually } from "../support/http.ts";
+import { buildImage, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+
+/** The least that the config allows, in MiB: four segments of the log. */
+const WAL_KEEP = 64;
+
+describe("a receiver of PostgreSQL's log", function () {
+  this.timeout(300_000);
+  let world: World;
+
+  /** Fills so many segments of the log, until PostgreSQL has thrown away what it need not keep. */
+  const fill = async (segments: number): Promise<void> => {
+    const first = await world.sql("SELECT pg_walfile_name(pg_current_wal_lsn())");
+    // A transaction for each, so that each switch comes to a segment that has something in it.
+    const one = "INSERT INTO filled VALUES (1);\nSELECT pg_switch_wal() \\g /dev/null\n";
+    await world.psql(`\\connect omniai\n${one.repeat(segments)}`);
+    // A checkpoint keeps what was not summarised yet, for incremental backups: a later one does not.
+    await eventually("the end of the old segments", 90, async () => {
+      await world.sql("CHECKPOINT");
+      const oldest = "SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'";
+      return (await world.sql(oldest)) > first;
+    });
+  };
+  const slot = (): Promise<string> =>
+    world.sql("SELECT wal_status, active FROM pg_replication_slots WHERE slot_name = 'omniai_backup'");
+  const receives = (): Promise<unknown> =>
+    eventually("the receiver", 60, async () => (await slot()).endsWith("|t"));
+  /** Until the room has all that was written so far. */
+  const received = async (): Promise<unknown> => {
+    const position = await world.sql("SELECT pg_current_wal_flush_lsn()");
+    const found = `SELECT bool_or(flush_lsn >= '${position}') FROM pg_stat_replication`;
+    return eventually("the log in the room", 30, async () => (await world.sql(found)) === "t");
+  };
+  const signal = async (name: string): Promise<string> => {
+    const [pid = assert.fail("no receiver")] = await world.pidsOf("pg_receivewal");
+    await world.inRoom(`kill -${name} ${pid}`);
+    return pid;
+  };
+  const newestBase = async () => (await world.list()).backups.find(({ kind }) => kind === "base");
+  /** The room says what was lost, takes a full base backup without anybody asking, and is well again. */
+  const mends = async (before: string | undefined, expected: RegExp): Promise<void> => {
+    let said = "";
+    await eventually("a new base backup", 120, async () => {
+      const { status } = await world.list();
+      for (const problem of status.problems) if (!said.includes(problem)) said += `${problem}\n`;
+      const newest = await newestBase();
+      return newest?.id !== before && newest?.state === "verified" && status.problems.length === 0;
+    });
+    assert.match(said, /the log has a gap since .*new base backup/);
+    assert.match(said, expected);
+    assert.match(await world.roomLog(), expected);
+    assert.equal((await newestBase())?.level, "full");
+    await receives();
+    await world.sql("INSERT INTO filled VALUES (1000)");
+    assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+  };
+
+  const ready = worldAhead(async () => {
+    const made = await World.create(await buildImage(), { walKeep: WAL_KEEP });
+    await made.sql("CREATE TABLE filled (n int)");
+    await made.startRoom();
+    await untilVerified(made);
+    return made;
+  });
+  before(async () => {
+    world = await ready();
+    await receives();
+  });
+  after(() => world?.remove());
+
+  it("killed, is started again and loses nothing", async () => {
+    const before = await newestBase();
+    await signal("KILL");
+    await world.sql("INSERT INTO filled VALUES (7)");
+    await receives();
+    assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+    const { status } = await world.list();
+    assert.deepEqual(status.problems, []);
+    assert.equal((await newestBase())?.id, before?.id);
+  });
+
+  it("away for too long: never fills the server's disk; the room says so and takes a new base backup by itself", async () => {
+    const before = await newestBase();
+    await world.sql("INSERT INTO filled VALUES (42)");
+    const rows = Number(await world.sql("SELECT count(*) FROM filled"));
+    const moment = await world.sql("SELECT clock_timestamp()");
+    await world.sql("INSERT INTO filled VALUES (43)");
+    const late = await world.sql("SELECT clock_timestamp()");
+    await received();
+    await world.stopRoom();
+    await fill(12);
+    assert.equal(await slot(), "lost|f");
+    // The server keeps what it may and the segment that it writes to; later ones are old files that it uses again.
+    const past = "name ~ '^[0-9A-F]{24}$' AND name <= pg_walfile_name(pg_current_wal_lsn())";
+    const kept = Number(await world.sql(`SELECT sum(size) FROM pg_ls_waldir() WHERE ${past}`)) / 2 ** 20;
+    assert.ok(kept <= WAL_KEEP + 32, `${kept} MiB of the log are kept`);
+    await world.startRoom();
+    await mends(before?.id, /has thrown away changes/);
+    // What came before the gap can still be had.
+    const { changes } = await world.get<Restored>("restore", "--to", moment);
+    assert.equal(changes.find(({ table }) => table === "omniai: public.filled")?.backup, rows);
+    // Of what came after the last change before it, nobody knows.
+    const { code, what, remedy } = await world.ask("restore", "--to", late);
+    assert.equal(code, 1);
+    assert.match(what, /gap before that moment: .*the last change before it is of \d{4}-/);
+    assert.match(remedy, /--to/);
+  });
+
+  it("whose slot is gone makes a new one, and a new base backup where changes are missing", async () => {
+    const before = await newestBase();
+    await world.stopRoom();
+    await world.sql("SELECT pg_drop_replication_slot('omniai_backup')");
+    await fill(12);
+    await world.startRoom();
+    await mends(before?.id, /cannot be had any more|is gone/);
+  });
+
+  it("whose slot is gone goes on where nothing is missing", async () => {
+    const before = await newestBase();
+    await world.stopRoom();
+    await world.sql("SELECT pg_drop_replication_slot('omniai_backup'); INSERT INTO filled VALUES (8)");
+    await world.startRoom();
+    await receives();
+    assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+    assert.equal((await newestBase())?.id, before?.id);
+  });
+
+  it("that hangs makes the room unhealthy after its time, and is started again", async () => {
+    // A stack's room gives it a minute, and half a minute after the server has given it up (test_wal.py).
+    await world.stopRoom();
+    await world.startRoom({ OMNIAI_ROOM_LAG: "3", OMNIAI_ROOM_HANGS: "3" });
+    await receives();
+    await world.sql("ALTER SYSTEM SET wal_sender_timeout = '7s'");
+    await world.sql("SELECT pg_reload_conf()");
+    const hanging = await signal("STOP");
+    await world.sql("INSERT INTO filled VALUES (9)");
+    await eventually("the alarm", 30, async () =>
+      /the log was last received \d+ s ago .*not safe yet/.test((await world.list()).status.problems.join()),
+    );
+    await eventually("another receiver", 60, async () => {
+      const [now] = await world.pidsOf("pg_receivewal");
+      return now !== undefined && now !== hanging;
+    });
+    await receives();
+    await eventually("health", 30, async () => (await world.list()).status.problems.length === 0);
+    assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+  });
+});

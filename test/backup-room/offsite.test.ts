@@ -1,0 +1,353 @@
+/** Copies off-site: to a real S3 server through the stack's gate, back again, and everything that can go wrong between. */
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import {
+  GATE,
+  offsiteEnvironment,
+  offsiteFiles,
+  type OffsiteArgs,
+} from "../../infra/components/offsite/offsite.ts";
+import { makeKey } from "../../ops/commands/backup/key.ts";
+import type { OffsiteStatus } from "../../ops/engine/backup-room.ts";
+import { worldAhead } from "../support/backup-room/ahead.ts";
+import { eventually } from "../support/http.ts";
+import {
+  ACCESS_KEY,
+  BUCKET,
+  BucketServer,
+  ENDPOINT,
+  SECRET_KEY,
+  TLS_ENDPOINT,
+} from "../support/backup-room/bucket.ts";
+import { buildImage, World, type Restored } from "../support/backup-room/world.ts";
+
+interface Copy {
+  readonly copies: readonly { readonly id: string; readonly bytes: number }[];
+}
+
+const OTHER_KEY = makeKey();
+const KEY = makeKey();
+
+/** What the stack gives its room. @param endpoint of the bucket */
+const argsFor = (endpoint: string, more: Partial<OffsiteArgs> = {}): OffsiteArgs => ({
+  endpoint,
+  repository: `s3:${endpoint}/${BUCKET}/dev`,
+  region: "",
+  accessKeyId: ACCESS_KEY,
+  secretKey: undefined as never,
+  key: undefined as never,
+  authority: "",
+  // The first copy is taken by itself; all others are asked for.
+  minutes: 1440,
+  days: 30,
+  ...more,
+});
+const settingsOf = (args: OffsiteArgs): Record<string, string> =>
+  Object.fromEntries(Object.entries(offsiteEnvironment(args)).map(([key, value]) => [key, value as string]));
+
+describe("copies off-site", function () {
+  this.timeout(240_000);
+  let world: World;
+  let bucket: BucketServer;
+  const base = argsFor(ENDPOINT);
+
+  const status = async (): Promise<{ offsite: OffsiteStatus; problems: readonly string[] }> => {
+    const { status: found } = await world.get<{ status: { offsite: OffsiteStatus; problems: string[] } }>(
+      "status",
+    );
+    return found;
+  };
+  const send = (environment: Record<string, string> = {}) =>
+    world.askWith({ OMNIAI_OFFSITE_PATIENCE: "4", ...environment }, "offsite");
+  const ids = async () => (await world.get<Copy>("copies")).copies.map(({ id }) => id);
+  /** What the room has that a backup could be taken for. */
+  const shelf = () => world.inRoom("cd /backup; find dumps base wal -type f | sort | head -n 500");
+  const fresh = (rows: number) =>
+    world.sql(`INSERT INTO kept SELECT n, md5(random()::text) FROM generate_series(1, ${rows}) n`);
+
+  const removeAll = async (): Promise<void> => {
+    // First the bucket, whose gate is on the room's network: a network with somebody on it cannot be removed.
+    await bucket?.remove();
+    await world?.remove();
+  };
+  const ready = worldAhead(async () => {
+    const image = await buildImage();
+    world = await World.create(image);
+    bucket = await BucketServer.create(image, world.name);
+    const files = offsiteFiles(base, SECRET_KEY, KEY);
+    await world.addSecrets({
+      ...Object.fromEntries(Object.entries(files).map(([name, { content }]) => [name, String(content)])),
+      "other-key": `${OTHER_KEY}\n`,
+      "other-credentials": String(offsiteFiles(base, "wrong", KEY)["offsite-credentials"]?.content),
+      "authority.pem": bucket.authority,
+    });
+    await world.sql("CREATE TABLE kept (n int, text text)");
+    await fresh(20_000);
+    await world.startRoom(settingsOf(base));
+    return world;
+  }, removeAll);
+  before(async () => {
+    world = await ready();
+    await eventually("the first copy", 150, async () => (await status()).offsite.last !== null);
+  });
+  after(removeAll);
+
+  it("are taken by the room itself, soon after the first backups; it says how old the newest is", async () => {
+    const { offsite, problems } = await status();
+    assert.ok(offsite.last !== null && Date.now() - Date.parse(offsite.last.at) < 180_000);
+    assert.equal(offsite.failure, null);
+    assert.deepEqual(problems, []);
+    assert.equal(offsite.last.id, (await ids())[0]);
+    // The first one is followed by a look at what was sent.
+    await eventually("the first check", 60, async () => (await status()).offsite.checkedAt !== null);
+    assert.equal(await world.inRoom("ls -d /backup/outgoing 2>/dev/null | wc -l"), "0");
+  });
+
+  it("leave nothing readable in the bucket, and no key in the room's arguments or environment", async () => {
+    assert.equal(await bucket.inBucket("grep -rlE 'PGDMP|kept|manifest' . | wc -l"), "0");
+    assert.doesNotMatch(await world.inRoom("env; cat /proc/[0-9]*/cmdline | tr '\\0' ' '"), new RegExp(KEY));
+  });
+
+  it("go through a gate that lets nothing but the bucket's own host and port through", async () => {
+    const by = (url: string): Promise<string> =>
+      world.inRoom(
+        `python3 -c 'import urllib.request, sys
+try: print(urllib.request.build_opener(urllib.request.ProxyHandler({"http": "http://${GATE}:8888", "https": "http://${GATE}:8888"})).open("${url}", timeout=10).status)
+except Exception as error: print(getattr(error, "code", None) or error)'`,
+      );
+    // Whoever has no key is refused by the bucket, not by the gate.
+    assert.match(await by(`${ENDPOINT}/hits`), /200/);
+    for (const url of [
+      "http://behind.test:7070/",
+      "http://s3.test:9001/",
+      "http://s3.test.evil:9000/",
+      "https://s3.test:9000/",
+      "http://postgres:5432/",
+    ])
+      assert.match(await by(url), /403|Filtered|[Tt]unnel connection failed: 403/, url);
+    await assert.rejects(
+      world.inRoom(
+        `python3 -c 'import socket; socket.create_connection(("${await bucket.address()}", 9000), 2)'`,
+      ),
+      "the room itself has no way out",
+    );
+  });
+
+  describe("that fail", () => {
+    let before: string[];
+    let files: string;
+    beforeEach(async () => {
+      await bucket.setFault("none");
+      before = await ids();
+      files = await shelf();
+      await fresh(20_000);
+    });
+    /** Nothing was damaged: the same copies, the same backups here, nothing half made, and the next one is good. */
+    const unharmed = async (): Promise<void> => {
+      await bucket.setFault("none");
+      assert.deepEqual(await ids(), before);
+      assert.ok((await shelf()).includes(files.split("\n")[0] ?? "?"));
+      assert.equal(await world.inRoom("ls -d /backup/outgoing /backup/fetching 2>/dev/null | wc -l"), "0");
+    };
+
+    it("by a wrong key: refused, with the id of the key", async () => {
+      const { code, what, remedy } = await send({ OMNIAI_OFFSITE_KEY_FILE: "/run/secrets/other-key" });
+      assert.equal(code, 1);
+      assert.match(what, /key \(id [0-9a-f]{8}\) does not open the repository/);
+      assert.match(remedy, /omniai:offsiteKey/);
+      assert.match(
+        (await status()).problems.join(),
+        /last copy off-site failed .* does not open the repository/,
+      );
+      await unharmed();
+      assert.equal((await send()).code, 0);
+      assert.deepEqual((await status()).problems, []);
+    });
+
+    it("by another stack's repository: refused before anything is written", async () => {
+      const { code, what } = await send({ OMNIAI_STACK: "other" });
+      assert.equal(code, 1);
+      assert.match(what, /holds the copies of stack dev, and this is stack other/);
+      await unharmed();
+    });
+
+    it("because the access is denied: said at once, not after a quarter of an hour", async () => {
+      const started = Date.now();
+      const { code, what, remedy } = await send({
+        OMNIAI_OFFSITE_CREDENTIALS_FILE: "/run/secrets/other-credentials",
+      });
+      assert.equal(code, 1);
+      assert.match(what, /denies the access/);
+      assert.match(remedy, /omniai:offsiteSecretKey/);
+      assert.ok(Date.now() - started < 60_000);
+      await unharmed();
+    });
+
+    it("because there is no such bucket: it is not made up", async () => {
+      const { code, what } = await send({ OMNIAI_OFFSITE_REPOSITORY: `s3:${ENDPOINT}/no-such-bucket/dev` });
+      assert.equal(code, 1);
+      assert.match(what, /bucket .* does not exist/);
+      await unharmed();
+    });
+
+    it("because S3 answers 500: given up in time, tried again by itself, and an alarm only when it lasts", async () => {
+      await bucket.setFault("500");
+      const { code, what } = await send();
+      assert.equal(code, 1);
+      assert.match(what, /cannot be reached or does not work/);
+      assert.deepEqual((await status()).problems, []);
+      await unharmed();
+      assert.equal((await send()).code, 0);
+    });
+
+    it("because the bucket is full: said, and what is there stays", async () => {
+      await bucket.setFault("full");
+      const { code, what } = await send();
+      assert.equal(code, 1);
+      assert.match(what, /takes nothing more/);
+      await unharmed();
+    });
+
+    it("because an upload hangs: given up, and no half of a copy is there", async () => {
+      await bucket.setFault("hang");
+      const child = spawn("docker", ["exec", world.room, "python3", "-m", "room", "offsite"]);
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      await eventually("the upload", 30, async () => (await bucket.hits()) > 0);
+      // What an operator or the engine does: the run is told to stop.
+      await world.inRoom(
+        "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -aq '^python3 -m room offsite' && kill -TERM ${p#/proc/}; done 2>/dev/null; true",
+      );
+      await ended;
+      await unharmed();
+    });
+
+    it("because the line breaks within an upload: sent again, and the copy is whole", async () => {
+      await bucket.setFault("cut");
+      const { code, what } = await send();
+      assert.equal(code, 0, what);
+      assert.ok((await bucket.hits()) >= 3);
+      await bucket.setFault("none");
+      assert.equal((await world.ask("check")).code, 0);
+    });
+
+    it("not because the line is slow: it takes its time", async () => {
+      await bucket.setFault("slow");
+      const { code, what } = await send();
+      assert.equal(code, 0, what);
+      assert.ok((await bucket.hits()) > 10);
+    });
+
+    it("because they are killed in the middle: the lock that is left holds nothing up", async () => {
+      await bucket.setFault("hang");
+      const child = spawn("docker", ["exec", world.room, "python3", "-m", "room", "offsite"]);
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      await eventually("the upload", 30, async () => (await bucket.hits()) > 0);
+      await world.inRoom(
+        "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -aq '^python3 -m room offsite' && kill -KILL ${p#/proc/}; done 2>/dev/null; true",
+      );
+      await ended;
+      assert.notEqual(await bucket.inBucket("ls dev/locks | wc -l"), "0");
+      await bucket.setFault("none");
+      assert.deepEqual(await ids(), before);
+      const { code, what } = await send();
+      assert.equal(code, 0, what);
+      // It also has to be looked after, which needs the repository for itself.
+      assert.equal((await world.ask("check")).code, 0);
+      assert.equal(await world.inRoom("ls -d /backup/outgoing 2>/dev/null | wc -l"), "0");
+    });
+  });
+
+  describe("all the same", () => {
+    /** Another key than the stack's, which takes its place towards the end. */
+    const other = { OMNIAI_OFFSITE_KEY_FILE: "/run/secrets/other-key" };
+    it("go to a bucket by TLS with an authority of its own, and to no other that has its name", async () => {
+      await bucket.openGate(TLS_ENDPOINT);
+      try {
+        const tls = { OMNIAI_OFFSITE_REPOSITORY: `s3:${TLS_ENDPOINT}/${BUCKET}/dev` };
+        const { code, what } = await send(tls);
+        assert.equal(code, 1);
+        assert.match(what, /certificate .* is not trusted/);
+        const good = await send({ ...tls, OMNIAI_OFFSITE_AUTHORITY_FILE: "/run/secrets/authority.pem" });
+        assert.equal(good.code, 0, good.what);
+      } finally {
+        await bucket.openGate(ENDPOINT);
+      }
+    });
+
+    it("that do not fit on the disk are not fetched", async () => {
+      const { code, what } = await world.askWith({ OMNIAI_BACKUP_FOLDER: "/tmp" }, "fetch");
+      assert.equal(code, 1);
+      assert.match(what, /MiB free, and this needs about/);
+    });
+
+    it("keep the stack's state, sealed, and give it back as it was", async () => {
+      const state = JSON.stringify({ format: 1, secret: "do-not-show", many: "x".repeat(100_000) });
+      await world.inRoom(`printf '%s' '${state}' | python3 -m room seal`);
+      assert.equal(await world.inRoom("grep -rl do-not-show /backup/sealed | wc -l"), "0");
+      assert.equal((await send()).code, 0);
+      assert.equal((await world.get<{ content: string }>("state")).content, state);
+    });
+
+    it("bring everything back after the loss of the host, up to the newest copy", async () => {
+      await world.sql("CREATE TABLE clock AS SELECT 1 AS n");
+      const rows = await world.sql("SELECT count(*) FROM kept");
+      await eventually(
+        "the change in the room",
+        30,
+        async () =>
+          (await world.sql("SELECT bool_or(flush_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication")) ===
+          "t",
+      );
+      assert.equal((await send()).code, 0);
+      await world.sql("INSERT INTO clock VALUES (2)");
+      await world.losePostgres();
+      await world.loseBackups();
+      await world.startPostgres();
+      await world.startRoom(settingsOf(base));
+      // A server that began empty must not take the place of what is off-site, by and by.
+      await eventually("its refusal", 150, async () => {
+        const { offsite } = await status();
+        return /another PostgreSQL .* begun anew/.test(offsite.failure?.what ?? "");
+      });
+      assert.match((await status()).problems.join(), /another PostgreSQL/);
+      await world.get("fetch", "--wait", "120");
+      const restored = await world.ask("restore", "--keep");
+      assert.equal(restored.code, 0, restored.what);
+      const { changes } = restored.events.at(-1) as unknown as Restored;
+      const of = (table: string) => changes.find((one) => one.table === `omniai: public.${table}`);
+      assert.equal(of("kept")?.backup, Number(rows));
+      assert.equal(of("clock")?.backup, 1);
+      assert.equal(of("kept")?.now, null);
+      // What goes on from there is the same stack.
+      const { code, what } = await send();
+      assert.equal(code, 0, what);
+    });
+
+    it("open with another key once it is there, and with the old one only until a copy was sent with the new one", async () => {
+      assert.equal((await world.ask("rekey")).code, 1, "no key is no key");
+      await world.inRoom("python3 -m room rekey < /run/secrets/other-key");
+      // Not deployed yet: copies go on with the one of the stack.
+      assert.equal((await send()).code, 0);
+      assert.equal((await send(other)).code, 0);
+      const { code, what } = await send();
+      assert.equal(code, 1);
+      assert.match(what, /does not open the repository/);
+    });
+
+    it("that are damaged are found by the check, not fetched, and what is here stays good", async () => {
+      const before = await shelf();
+      await bucket.inBucket(
+        "for f in $(find dev/data -type f -size +20k); do truncate -s $(( $(stat -c %s $f) / 2 )) $f; done",
+      );
+      const { code, what } = await world.askWith(other, "check");
+      assert.equal(code, 1);
+      assert.match(what, /repository .* is damaged/);
+      assert.match((await status()).problems.join(), /copies off-site are damaged/);
+      await world.inRoom("rm -rf /backup/offsite-work");
+      const fetched = await world.askWith(other, "fetch");
+      assert.equal(fetched.code, 1);
+      assert.match(fetched.what, /is damaged|Not all of the copy could be read/);
+      assert.equal(await shelf(), before);
+    });
+  });
+});

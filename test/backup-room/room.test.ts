@@ -1,0 +1,287 @@
+/** The backup room against a real PostgreSQL: everything that can go wrong is noticed before it does damage. */
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import type { RoomEvent } from "../../ops/engine/backup-room.ts";
+import { worldAhead } from "../support/backup-room/ahead.ts";
+import { eventually } from "../support/http.ts";
+import { buildImage, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { loseUnderWrites, TABLE } from "../support/backup-room/writer.ts";
+
+describe("a backup room", function () {
+  this.timeout(240_000);
+  let world: World;
+  const dumps = async () => (await world.list()).backups.filter(({ kind }) => kind === "dump");
+
+  const ready = worldAhead(async () => {
+    const made = await World.create(await buildImage());
+    await made.sql(`CREATE TABLE big AS SELECT n, md5(n::text) AS text FROM generate_series(1, 200000) n;
+      ALTER TABLE big ADD PRIMARY KEY (n); ALTER TABLE big OWNER TO omniai;
+      CREATE SEQUENCE s; SELECT nextval('s') FROM generate_series(1, 77)`);
+    // Else autovacuum does it between two backups, and changes every page.
+    await made.sql("VACUUM (FREEZE, ANALYZE) big");
+    await made.startRoom();
+    await untilVerified(made);
+    return made;
+  });
+  before(async () => {
+    world = await ready();
+  });
+  after(() => world?.remove());
+
+  it("is small while it has nothing to do", async () => {
+    // A process may end between its listing and its reading.
+    const anonymous = (await world.inRoom("cat /proc/[0-9]*/status 2>/dev/null || true"))
+      .split("\n")
+      .filter((line) => line.startsWith("RssAnon:"))
+      .map((line) => Number(/\d+/.exec(line)?.[0] ?? 0));
+    const sum = anonymous.reduce((total, one) => total + one, 0) / 1024;
+    assert.ok(sum < 60, `${sum} MiB`);
+  });
+
+  it("restores to a chosen moment: exactly the rows that were acknowledged before it", async () => {
+    await world.sql("CREATE TABLE clock (n int)");
+    const moments: string[] = [];
+    for (let n = 1; n <= 5; n += 1) {
+      await world.sql(`INSERT INTO clock VALUES (${n})`);
+      moments.push(await world.sql("SELECT clock_timestamp()"));
+    }
+    const { changes } = await world.get<Restored>("restore", "--to", moments[3] ?? "");
+    assert.deepEqual(changes, [{ table: "omniai: public.clock", backup: 4, now: 5 }]);
+    // Nothing comes after the last one, so PostgreSQL finds no end for it in the log.
+    assert.deepEqual((await world.get<Restored>("restore", "--to", moments[4] ?? "")).changes, []);
+  });
+
+  it("takes only what has changed on the day after a full copy; another run meanwhile is told who is at work", async () => {
+    await world.sql("UPDATE big SET text = 'changed' WHERE n <= 2000");
+    const taking = world.get<{ backups: { level: string | null; bytes: number }[] }>("backup");
+    const told = eventually("another run", 10, async () => {
+      const { code, what } = await world.ask("prune");
+      return code === 3 && what;
+    });
+    const [{ backups }, what] = await Promise.all([taking, told]);
+    assert.match(what, /is at work: a backup since/);
+    const [, base] = backups;
+    assert.equal(base?.level, "incremental");
+    const full = (await world.list()).backups.find(({ level }) => level === "full");
+    assert.ok((base?.bytes ?? Infinity) < (full?.bytes ?? 0) / 2, `${base?.bytes} and ${full?.bytes}`);
+  });
+
+  describe("a dump that was changed afterwards", () => {
+    const ways: [string, (folder: string, other: string) => string, RegExp][] = [
+      [
+        "a flipped bit",
+        (f) => `printf X | dd of=${f}/1.dump bs=1 seek=1000 conv=notrunc`,
+        /checksum differs/,
+      ],
+      ["a file that was cut off", (f) => `truncate -s -1 ${f}/1.dump`, /another length|had \d+ when/],
+      ["an empty file", (f) => `: > ${f}/1.dump`, /another length/],
+      ["a missing file", (f) => `rm ${f}/globals.sql.zst`, /is missing/],
+      ["a file of another backup", (f, o) => `cp ${o}/1.dump ${f}/1.dump`, /another length|checksum differs/],
+      [
+        "the manifest of another backup",
+        (f, o) => `cp ${o}/manifest.json ${f}/manifest.json`,
+        /holds the manifest/,
+      ],
+      [
+        "a changed manifest",
+        (f) => `sed -i 's/"bytes": 1/"bytes": 2/' ${f}/manifest.json`,
+        /manifest .* is damaged/,
+      ],
+    ];
+    for (const [name, change, expected] of ways) {
+      it(`${name}: is refused before anything is restored, and another is offered`, async () => {
+        const [first] = await dumps();
+        assert.equal(first?.state, "verified", JSON.stringify(first));
+        await world.inRoom(`cp -a /backup/dumps/${first.id} /tmp/kept 2>&1`);
+        const other = (await dumps())[1]?.id ?? assert.fail("no second dump");
+        try {
+          await world.inRoom(`${change(`/backup/dumps/${first.id}`, `/backup/dumps/${other}`)} 2>&1`);
+          const { code, what, remedy, events } = await world.ask("restore", "--id", first.id, "--keep");
+          assert.equal(code, 1);
+          assert.match(what, expected);
+          assert.match(remedy, /The newest verified one is (base|dump)-/);
+          assert.ok(!events.some((event) => event.event === "step" && /restoring/.test(event.text)));
+          await world.inRoom("! test -e /backup/restored");
+          const view = (await world.list()).backups.find(({ id }) => id === first.id);
+          assert.equal(view?.state, "damaged");
+        } finally {
+          await world.inRoom(`rm -rf /backup/dumps/${first.id}; mv /tmp/kept /backup/dumps/${first.id}`);
+        }
+      });
+    }
+  });
+
+  it("a damaged base backup is refused", async () => {
+    const [base] = (await world.list()).backups.filter(({ kind }) => kind === "base");
+    assert.ok(base);
+    await world.inRoom(`cp -a /backup/base/${base.id} /tmp/kept`);
+    await world.inRoom(
+      `printf X | dd of=/backup/base/${base.id}/base.tar.zst bs=1 seek=500 conv=notrunc 2>&1`,
+    );
+    const { code, what } = await world.ask("restore");
+    await world.inRoom(`rm -rf /backup/base/${base.id}; mv /tmp/kept /backup/base/${base.id}`);
+    assert.equal(code, 1);
+    assert.match(what, /base\.tar\.zst is not what was written/);
+  });
+
+  it("a damaged or missing piece of the log ends a restore to the newest moment, instead of losing what follows", async () => {
+    let last = "";
+    for (let n = 0; n < 3; n += 1) {
+      last = await world.sql("SELECT pg_walfile_name(pg_current_wal_lsn())");
+      await world.sql("INSERT INTO clock VALUES (6); SELECT pg_switch_wal()");
+    }
+    const archive = "/backup/wal/*/archive";
+    await eventually("the segments", 30, async () =>
+      (await world.inRoom(`ls ${archive}`)).includes(`${last}.zst`),
+    );
+    const names = (await world.inRoom(`ls ${archive} | grep -v history | tail -n 2`)).split("\n");
+    const path = `/backup/wal/*/archive/${names[0] ?? ""}`;
+    await world.inRoom(`cp ${path} /tmp/segment; truncate -s 100 ${path}`);
+    const damaged = await world.ask("restore");
+    await world.inRoom(`rm ${path}`);
+    const missing = await world.ask("restore");
+    await world.inRoom(`cp /tmp/segment /backup/wal/$(ls /backup/wal)/archive/${names[0] ?? ""}`);
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.what, /Segment [0-9A-F]{24} of the log is damaged/);
+    assert.equal(missing.code, 1);
+    assert.match(missing.what, new RegExp(`gap .*${(names[0] ?? "").replace(".zst", "")} is missing`));
+    assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+  });
+
+  // Each run is killed further on, and clears up after the one before it; the last one is good.
+  const stages: [kind: string, step: string, leaves: boolean][] = [
+    ["dump", "dumping omniai", true],
+    ["dump", "restoring omniai", false],
+    ["dump", "checking tables", false],
+    ["base", "copying the server", true],
+    ["base", "goes on by the log", false],
+  ];
+  let left = false;
+  const clearsUp = (events: readonly RoomEvent[]): void => {
+    assert.equal(
+      events.some(({ event }) => event === "left"),
+      left,
+    );
+  };
+  for (const [kind, stage, leaves] of stages) {
+    it(`killed at "${stage}": nothing looks like a new backup, and the next run is good`, async () => {
+      const before = new Set((await world.list()).backups.map(({ id }) => id));
+      clearsUp(await world.killedAt(stage, "--kind", kind));
+      left = leaves;
+      const { backups, status } = await world.list();
+      for (const { id, state } of backups) if (!before.has(id)) assert.equal(state, "not verified", id);
+      assert.equal(status.running, null);
+      // None of its servers and programs goes on without it.
+      await eventually("the end of its children", 10, async () =>
+        (await world.programs()).every((line) => !/pg_dump|pg_restore|postgres -D|pg_basebackup/.test(line)),
+      );
+    });
+  }
+
+  it("killed as a whole: says so after its start, and catches up", async () => {
+    const child = spawn("docker", ["exec", world.room, "python3", "-m", "room", "backup"]);
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await world.stopRoom();
+    await world.startRoom();
+    await eventually("the note", 20, async () =>
+      /was interrupted/.test((await world.list()).status.failure?.what ?? ""),
+    );
+    await world.get("backup");
+    const { backups, status } = await world.list();
+    assert.equal(status.failure, null);
+    for (const kind of ["dump", "base"])
+      assert.equal(backups.find((one) => one.kind === kind)?.state, "verified");
+    assert.equal(await world.inRoom("ls -d /backup/*/*.partial /backup/scratch/* 2>/dev/null | wc -l"), "0");
+  });
+
+  it("a backup of tomorrow says that the clock was wrong, and is not taken for the newest", async () => {
+    const script = `
+import datetime, json, pathlib
+from room import manifest
+folder = sorted(pathlib.Path("/backup/dumps").iterdir())[-1]
+found = manifest.read(folder)
+found["takenAt"] = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)).isoformat(timespec="seconds")
+manifest.write(folder, found)
+mark = json.loads((folder / "verified.json").read_text())
+mark["checksum"] = manifest.read(folder)["checksum"]
+(folder / "verified.json").write_text(json.dumps(mark))
+print(folder.name)`;
+    const id = await world.inRoom(`python3 -c '${script}'`);
+    const { status } = await world.list();
+    assert.match(status.problems.join(), new RegExp(`${id} is dated in the future`));
+    assert.notEqual(status.newest?.id, id);
+    await world.inRoom(`rm -rf /backup/dumps/${id}`);
+  });
+
+  it("a server that is newer than its tools is refused before anything is written", async () => {
+    const fake = 'echo "pg_dump (PostgreSQL) 16.9"';
+    const { code, what } = await (async () => {
+      await world.inRoom(
+        `mkdir -p /backup/bin; printf '#!/bin/sh\\n${fake}\\n' > /backup/bin/pg_dump; chmod 755 /backup/bin/pg_dump`,
+      );
+      const output = await world.inRoom("PATH=/backup/bin:$PATH python3 -m room backup; true");
+      await world.inRoom("rm -r /backup/bin");
+      const last = output.split("\n").at(-1) ?? "";
+      return { code: 1, what: last };
+    })();
+    assert.equal(code, 1);
+    assert.match(what, /PostgreSQL 17 is newer than this room's tools \(16\)/);
+    assert.equal(await world.inRoom("ls -d /backup/*/*.partial 2>/dev/null | wc -l"), "0");
+  });
+
+  it("after SIGKILL and the loss of its volume, PostgreSQL comes back without at most the last 5 seconds of 500 rows each", async () => {
+    await world.psql(`\\connect omniai\n${TABLE}`);
+    const { acknowledged, missing, age, what } = await loseUnderWrites(world, 6);
+    assert.ok(acknowledged > 2000, `only ${acknowledged} were acknowledged`);
+    assert.ok(age <= 5000, `${missing} of ${acknowledged}, the oldest ${age} ms before`);
+    // Nothing could be compared with a server that is not there.
+    assert.match(what, /does not let the backup room in/);
+    const rows = Number(await world.queryRestored("SELECT count(*) FROM acknowledged"));
+    // An empty server in its place gets backups of its own, and is not taken for what was lost.
+    await world.startPostgres();
+    await eventually("a backup of the empty server", 120, async () => {
+      const { backups, status } = await world.list();
+      const [newest] = backups.filter(({ kind }) => kind === "base");
+      return newest?.level === "full" && newest.state === "verified" && status.running === null;
+    });
+    const { changes } = await world.get<Restored>("restore");
+    assert.deepEqual(
+      changes.filter(({ table }) => table === "omniai: public.acknowledged"),
+      [{ table: "omniai: public.acknowledged", backup: rows, now: null }],
+    );
+  });
+});
+
+describe("a backup room without space", function () {
+  this.timeout(240_000);
+  let world: World;
+  const ready = worldAhead(async () => {
+    const volume = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=190m"];
+    const made = await World.create(await buildImage(), { volume });
+    await made.startRoom();
+    await untilVerified(made);
+    return made;
+  });
+  before(async () => {
+    world = await ready();
+  });
+  after(() => world?.remove());
+
+  it("gives up with the reason, leaves no half of a backup, and keeps the good ones", async () => {
+    const before = (await world.list()).backups;
+    await world.inRoom(
+      'free=$(df -k /backup | tail -n 1 | awk "{print \\$4}"); dd if=/dev/zero of=/backup/ballast bs=1024 count=$((free - 2048)) 2>&1',
+    );
+    const { code, what, remedy } = await world.ask("backup");
+    assert.equal(code, 1);
+    assert.match(what, /backup volume (has \d+ MiB free|is full)/);
+    assert.match(remedy, /npm run backup -- prune/);
+    const { backups, status } = await world.list();
+    assert.deepEqual(
+      backups.map(({ id, state }) => [id, state]),
+      before.map(({ id, state }) => [id, state]),
+    );
+    assert.match(status.problems.join(), /MiB free/);
+    await world.inRoom("rm /backup/ballast");
+  });
+});

@@ -1,0 +1,180 @@
+/** Copies off-site of a real stack: made, drilled, and all that is left after the loss of its host. */
+import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DrillReport } from "../../ops/commands/drill/drill.ts";
+import { ROOM_PROGRAM } from "../../infra/components/backup/image.ts";
+import { defaults } from "../../infra/test/defaults.ts";
+import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../support/backup-room/bucket.ts";
+import { createCheckout, removeCheckout } from "../support/checkout.ts";
+import { call, eventually } from "../support/http.ts";
+import { createStack, docker, startCommandIn, sweep, type TestStack } from "../support/stack.ts";
+import { freePort } from "../../tools/host/free-port.ts";
+
+const POSTGRES = String(defaults["postgresImage"]);
+
+interface Key {
+  readonly id: string;
+  readonly created: boolean;
+  readonly key?: string;
+}
+
+describe("the copies off-site of a stack", function () {
+  this.timeout(600_000);
+  let checkout: string;
+  let fresh: string | undefined;
+  let stack: TestStack;
+  let bucket: BucketServer;
+  let endpoint = "";
+  let key: Key;
+
+  const sql = (statement: string): string =>
+    execFileSync(
+      "docker",
+      [
+        ...["exec", `omniai-${stack.name}-postgres`, "psql", "-U", "postgres", "-d", "omniai"],
+        ...["-qAtc", statement],
+      ],
+      { encoding: "utf8" },
+    ).trim();
+  const asJson = async <T>(command: string, ...args: string[]): Promise<T> => {
+    const { code, stdout, output } = await stack.run(command, ...args, "--json");
+    assert.equal(code, 0, output);
+    return JSON.parse(stdout) as T;
+  };
+  /** A command of a machine that knows nothing but what is said here. */
+  const elsewhere = (folder: string, operatorsKey: string, ...args: string[]) =>
+    startCommandIn(
+      {
+        ...process.env,
+        NO_COLOR: "1",
+        OMNIAI_OFFSITE_KEY: operatorsKey,
+        OMNIAI_OFFSITE_SECRET_KEY: SECRET_KEY,
+      },
+      folder,
+      args[0] ?? "",
+      ...args.slice(1),
+      ...["--stack", stack.name, "--bucket", `${endpoint}/${BUCKET}`, "--access-key-id", ACCESS_KEY],
+    );
+
+  before(async () => {
+    checkout = createCheckout();
+    const name = `omniai-test-bucket-${process.pid}`;
+    ({ server: bucket, endpoint } = await BucketServer.createAlone(POSTGRES, name, await freePort()));
+    stack = await createStack(checkout, {
+      backendReplicas: 1,
+      offsiteBucket: `${endpoint}/${BUCKET}`,
+      offsiteAccessKeyId: ACCESS_KEY,
+    });
+    key = await asJson<Key>("backup", "key");
+    execFileSync("pulumi", ["config", "set", "--secret", "omniai:offsiteSecretKey", "--stack", stack.name], {
+      cwd: checkout,
+      input: SECRET_KEY,
+      stdio: ["pipe", "ignore", "inherit"],
+      env: {
+        ...process.env,
+        PULUMI_BACKEND_URL: `file://${join(checkout, ".state")}`,
+        PULUMI_CONFIG_PASSPHRASE_FILE: join(checkout, ".state/passphrase"),
+      },
+    });
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+  });
+  after(async () => {
+    await stack?.remove();
+    await bucket?.remove();
+    for (const folder of [checkout, fresh]) if (folder !== undefined) removeCheckout(folder);
+  });
+
+  it("have a key that is shown once", async () => {
+    assert.equal(key.created, true);
+    assert.match(key.key ?? "", /^([0-9A-Z]{4}-){13}[0-9A-Z]{4}$/);
+    const again = await asJson<Key>("backup", "key");
+    assert.deepEqual([again.created, again.key, again.id], [false, undefined, key.id]);
+    assert.ok(!readFileSync(join(checkout, `Pulumi.${stack.name}.yaml`), "utf8").includes(key.key ?? "?"));
+  });
+
+  it("are taken with the backups, and shown with their age", async () => {
+    sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept SELECT generate_series(1, 1000)");
+    await eventually("the room's own first backups", 180, async () => {
+      const { running, verified } = await asJson<{ running: unknown; verified: number }>("backup", "list");
+      return running === null && verified >= 2;
+    });
+    const { code, output } = await stack.run("backup");
+    assert.equal(code, 0, output);
+    assert.match(output, /Copy .* is off-site/);
+    const shown = await stack.run("status");
+    assert.match(shown.stdout, new RegExp(`newest copy off-site is from .* ago \\(\\w{8}, key ${key.id}\\)`));
+    assert.match((await stack.run("backup", "list")).stdout, /Off-site: \d+ copies/);
+  });
+
+  it("are enough to rebuild the stack beside, which a drill shows, measures and removes", async () => {
+    const report = await asJson<DrillReport>("drill");
+    assert.ok(report.rto > 0 && report.rto < 300, `${report.rto} s`);
+    assert.ok(report.rpo >= 0 && report.rpo < 600, `${report.rpo} s`);
+    assert.ok(report.rows >= 1000);
+    assert.ok(report.compared !== null);
+    const label = [`io.omniai.stack=${report.drill}`];
+    assert.deepEqual(await docker.listContainers({ all: true, filters: { label } }), []);
+    assert.ok(!existsSync(join(checkout, `Pulumi.${report.drill}.yaml`)));
+    assert.equal((await stack.run("health")).code, 0, "the stack itself was not touched");
+  });
+
+  it("bring the stack back after the loss of its host: a fresh clone, the bucket and the key are enough", async () => {
+    await sweep(stack.name);
+    fresh = createCheckout();
+    const mistyped = await elsewhere(fresh, (key.key ?? "").replace(/.$/, "?"), "rebuild", "--yes").done;
+    assert.equal(mistyped.code, 1);
+    assert.match(mistyped.output, /mistyped/);
+    assert.ok(!existsSync(join(fresh, `Pulumi.${stack.name}.yaml`)));
+    // Killed once its stack is there, and run again: it goes on from there.
+    const killed = elsewhere(fresh, key.key ?? "", "rebuild", "--yes");
+    await killed.until(/putting it on the backup volume/);
+    killed.kill("SIGKILL");
+    await killed.done;
+    const again = elsewhere(fresh, key.key ?? "", "rebuild", "--yes", "--json");
+    const { code, stdout, output } = await again.done;
+    assert.equal(code, 0, output);
+    assert.match(output, /was broken off; it goes on/);
+    assert.doesNotMatch(output, /creating \(/, "what is deployed is not deployed again");
+    assert.ok((JSON.parse(stdout) as { rows: number }).rows >= 1000);
+    assert.equal(sql("SELECT count(*) FROM kept"), "1000");
+    assert.equal((await call(`${stack.http}/readyz`)).status, 200);
+    stack = { ...stack, ...at(fresh) };
+    // The copies of the stack go on where they were.
+    const room = `omniai-${stack.name}-backup`;
+    const sent = execFileSync("docker", ["exec", room, ...ROOM_PROGRAM, "offsite", "--wait", "120"], {
+      encoding: "utf8",
+    });
+    assert.match(sent, /"event": "done"/);
+  });
+
+  const at = (folder: string): Pick<TestStack, "checkout" | "run" | "remove"> => ({
+    checkout: folder,
+    run: (command, ...args) =>
+      startCommandIn({ ...process.env, NO_COLOR: "1" }, folder, command, "--stack", stack.name, ...args).done,
+    remove: async () => {
+      await stack.run("down", "--delete-data", "--delete-backups", "--yes");
+      await sweep(stack.name);
+    },
+  });
+
+  it("and the local backups outlive the deletion of the data, unless they are asked for", async () => {
+    const volumes = async (): Promise<string[]> => {
+      const { Volumes } = await docker.listVolumes({
+        filters: JSON.stringify({ label: [`io.omniai.stack=${stack.name}`] }),
+      });
+      return Volumes.map(({ Name }) => Name);
+    };
+    const kept = await stack.run("down", "--delete-data", "--yes");
+    assert.equal(kept.code, 0, kept.output);
+    assert.match(kept.output, new RegExp(`backups stay in volume omniai-${stack.name}-backup-data`));
+    // Its history stays with it: the stack goes on as long as it has backups.
+    const left = (await volumes()).filter((name) => !name.startsWith(`omniai-${stack.name}-changes-`));
+    assert.deepEqual(left, [`omniai-${stack.name}-backup-data`]);
+    const gone = await stack.run("down", "--delete-data", "--delete-backups", "--yes");
+    assert.equal(gone.code, 0, gone.output);
+    assert.deepEqual(await volumes(), []);
+  });
+});

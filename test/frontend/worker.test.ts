@@ -1,0 +1,296 @@
+/** The service worker by itself: the published file, with a cache and a server that do what the test wants. */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { runInNewContext } from "node:vm";
+import { staticFiles, withVersion, type SiteFile } from "../../frontend/publish/site.ts";
+
+const ORIGIN = "https://page.example";
+const SCOPE = `${ORIGIN}/omniai/`;
+const nothing = (): void => undefined;
+
+interface Asked {
+  readonly file: string;
+  readonly cache: string | undefined;
+}
+
+/** What a fetch of the worker gets: a text, a status, or no answer. */
+type Answer = string | number | Error;
+
+/** Cache Storage as far as the worker uses it; shared by all versions of the worker. */
+class Storage {
+  readonly #caches = new Map<string, Map<string, Response>>();
+  /** What each call ends with, by its name; undefined: it works. */
+  broken: (call: string) => Error | undefined = nothing as () => undefined;
+  /** What each call waits for, by its name. */
+  slow: (call: string) => Promise<void> = () => Promise.resolve();
+
+  async #call<T>(name: string, work: () => T): Promise<T> {
+    await this.slow(name);
+    const error = this.broken(name);
+    if (error) throw error;
+    return work();
+  }
+
+  readonly keys = (): Promise<string[]> => this.#call("keys", () => [...this.#caches.keys()]);
+  readonly delete = (name: string): Promise<boolean> => this.#call("delete", () => this.#caches.delete(name));
+  readonly open = (name: string): Promise<object> =>
+    this.#call("open", () => {
+      const files = this.#caches.get(name) ?? new Map<string, Response>();
+      this.#caches.set(name, files);
+      return {
+        match: (url: URL) => this.#call("match", () => files.get(url.href)?.clone()),
+        put: (url: URL, response: Response) => this.#call("put", () => void files.set(url.href, response)),
+        delete: ({ url }: { url: string }) => this.#call("delete", () => files.delete(url)),
+        keys: () => this.#call("keys", () => [...files.keys()].map((url) => ({ url }))),
+      };
+    });
+}
+
+interface Worker {
+  /** @throws what the browser would show as its own error page. */
+  navigate(file: string, client: string): Promise<Response>;
+  load(file: string, client: string): Promise<Response>;
+  install(): Promise<unknown>;
+  activate(): Promise<unknown>;
+}
+
+describe("the service worker", () => {
+  let storage: Storage;
+  let files: SiteFile[];
+  /** What the server gives in place of its files. */
+  let answers: Map<string, Answer>;
+  let asked: Asked[];
+  /** How long the server takes to answer, in ms. */
+  let takesMs: number;
+  /** Says which pages are open, by their ids. */
+  let openPages: () => Promise<string[]>;
+
+  before(() => {
+    files = staticFiles(join(import.meta.dirname, "../../frontend"));
+  });
+  beforeEach(() => {
+    storage = new Storage();
+    answers = new Map<string, Answer>([["runtime-config.json", "{}"]]);
+    asked = [];
+    takesMs = 0;
+    openPages = () => Promise.resolve([]);
+  });
+
+  const contentOf = (path: string): string => {
+    const file = files.find((each) => each.path === path);
+    assert.ok(file, path);
+    return file.content;
+  };
+
+  async function serve(url: string, cache: string | undefined, signal?: AbortSignal): Promise<Response> {
+    const file = url.slice(SCOPE.length) || "index.html";
+    asked.push({ file, cache });
+    if (takesMs > 0)
+      await new Promise((resolve, reject) => {
+        setTimeout(resolve, takesMs);
+        signal?.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    const answer = answers.get(file) ?? contentOf(file);
+    if (answer instanceof Error) throw answer;
+    return typeof answer === "number"
+      ? new Response(`${answer}`, { status: answer })
+      : new Response(answer, { status: 200 });
+  }
+
+  /** @param published its version; a test's impatience is `patienceMs`, also for tidying up. */
+  function start(published: readonly SiteFile[] = files, patienceMs = 50): Worker {
+    const listeners = new Map<string, (event: object) => void>();
+    const source = published.find(({ path }) => path === "sw.js")?.content ?? "";
+    const impatient = source.replace(/^const (PATIENCE|TIDY)_MS = \d+;$/gm, `const $1_MS = ${patienceMs};`);
+    runInNewContext(impatient, {
+      AbortSignal,
+      Response,
+      URL,
+      caches: storage,
+      registration: { scope: SCOPE },
+      clients: { matchAll: async () => (await openPages()).map((id) => ({ id })) },
+      skipWaiting: nothing,
+      addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
+      fetch: (request: { url: string } | URL, options: { cache?: string; signal?: AbortSignal } = {}) =>
+        serve(request instanceof URL ? request.href : request.url, options.cache, options.signal),
+    });
+    const lifecycle = async (name: string): Promise<unknown> => {
+      let work: Promise<unknown> | undefined;
+      listeners.get(name)?.({ waitUntil: (promise: Promise<unknown>) => (work = promise) });
+      return await work;
+    };
+    const request = async (file: string, mode: string, clients: object): Promise<Response> => {
+      let response: Promise<Response> | undefined;
+      listeners.get("fetch")?.({
+        ...clients,
+        request: { method: "GET", url: `${SCOPE}${file}`, mode },
+        respondWith: (promise: Promise<Response>) => (response = promise),
+        waitUntil: nothing,
+      });
+      assert.ok(response, `the worker leaves ${file} to the browser`);
+      return await response;
+    };
+    return {
+      install: () => lifecycle("install"),
+      activate: () => lifecycle("activate"),
+      navigate: (file, client) => request(file, "navigate", { clientId: "", resultingClientId: client }),
+      load: (file, client) => request(file, "no-cors", { clientId: client, resultingClientId: "" }),
+    };
+  }
+
+  async function installed(published?: readonly SiteFile[]): Promise<Worker> {
+    const worker = start(published);
+    await worker.install();
+    await worker.activate();
+    asked = [];
+    return worker;
+  }
+
+  const gives = async (response: Promise<Response>, text: string): Promise<void> =>
+    assert.equal(await (await response).text(), text);
+
+  for (const status of [429, 500, 502, 530])
+    it(`opens the kept page, as a whole, when the server answers ${status}`, async () => {
+      const worker = await installed();
+      for (const path of ["runtime-config.json", ...files.map((file) => file.path)])
+        answers.set(path, status);
+      await gives(worker.navigate("", "a"), contentOf("index.html"));
+      await gives(worker.load("style.css", "a"), contentOf("style.css"));
+      await gives(worker.load("runtime-config.json", "a"), "{}");
+    });
+
+  it("gives what the server has to say where it keeps nothing, and where the page is gone", async () => {
+    const worker = start();
+    answers.set("index.html", 502);
+    assert.equal((await worker.navigate("", "a")).status, 502);
+    await worker.install().catch(nothing);
+    answers.delete("index.html");
+    await worker.install();
+    answers.set("index.html", 404);
+    assert.equal((await worker.navigate("", "b")).status, 404);
+  });
+
+  it("asks the server past the browser's cache for every file of a page that comes from there", async () => {
+    const worker = await installed();
+    answers.set("index.html", "another version");
+    answers.set("style.css", "of another version");
+    await gives(worker.navigate("", "a"), "another version");
+    await gives(worker.load("style.css", "a"), "of another version");
+    storage = new Storage();
+    const early = start();
+    await early.navigate("diagnostics.html", "b");
+    await early.load("app.js", "b");
+    const loaded = ["index.html", "style.css", "diagnostics.html", "app.js"];
+    assert.deepEqual(
+      asked,
+      loaded.map((file) => ({ file, cache: "no-cache" })),
+    );
+  });
+
+  describe("keeps the config", () => {
+    const isGiven = (worker: Worker, text: string): Promise<void> =>
+      gives(worker.load("runtime-config.json", "a"), text);
+
+    it("from its installation on, and over an update without a network in between", async () => {
+      const worker = await installed();
+      answers.set("runtime-config.json", new TypeError("no network"));
+      await isGiven(worker, "{}");
+      answers.set("new.txt", "new");
+      const next = await installed(withVersion([...files, { path: "new.txt", content: "new" }]));
+      await isGiven(next, "{}");
+    });
+
+    it("and gives the newest that the server has", async () => {
+      const worker = await installed();
+      answers.set("runtime-config.json", '{"stack":"new"}');
+      await isGiven(worker, '{"stack":"new"}');
+      answers.set("runtime-config.json", new TypeError("no network"));
+      await isGiven(worker, '{"stack":"new"}');
+    });
+
+    it("and is installed also where there is none, which it says as the server does", async () => {
+      answers.set("runtime-config.json", 404);
+      const worker = await installed();
+      assert.equal((await worker.load("runtime-config.json", "a")).status, 404);
+    });
+
+    it("for a server that is slow; without a copy it waits as long as that takes", async () => {
+      answers.set("runtime-config.json", new TypeError("no network"));
+      const worker = await installed();
+      answers.set("runtime-config.json", "{}");
+      takesMs = 200;
+      await isGiven(worker, "{}");
+      answers.set("runtime-config.json", '{"stack":"too late"}');
+      await isGiven(worker, "{}");
+    });
+  });
+
+  describe("tidies up", () => {
+    /** A new version, and what the page of the one before has of its style. */
+    async function replaced(worker: Worker, prepare: () => void): Promise<{ next: Worker; style: string }> {
+      const style = contentOf("style.css");
+      await worker.navigate("", "early");
+      const changed = files.map((file) => (file.path === "style.css" ? { ...file, content: "new" } : file));
+      answers.set("style.css", "new");
+      const next = start(withVersion(changed));
+      await next.install();
+      prepare();
+      await next.activate();
+      return { next, style };
+    }
+
+    it("and leaves the version of a page that is open", async () => {
+      const worker = await installed();
+      openPages = () => Promise.resolve(["early"]);
+      const { next, style } = await replaced(worker, nothing);
+      await gives(next.load("style.css", "early"), style);
+    });
+
+    it("and removes the version that no page has", async () => {
+      const worker = await installed();
+      const { next } = await replaced(worker, nothing);
+      await gives(next.load("style.css", "early"), "new");
+      assert.equal((await storage.keys()).filter((name) => name.startsWith("omniai shell")).length, 1);
+    });
+
+    it("and leaves the version of a page that is opened meanwhile", async () => {
+      const worker = await installed();
+      openPages = async () => {
+        await worker.navigate("", "late");
+        return ["early"];
+      };
+      const { next, style } = await replaced(worker, nothing);
+      await gives(next.load("style.css", "late"), style);
+    });
+
+    it("and removes nothing any more when visits are answered", async () => {
+      const worker = await installed();
+      let goOn: () => void = nothing;
+      const held = new Promise<void>((resolve) => (goOn = resolve));
+      const { next, style } = await replaced(worker, () => {
+        storage.slow = (call) => (call === "keys" ? held : Promise.resolve());
+      });
+      goOn();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await gives(next.load("style.css", "early"), style);
+    });
+  });
+
+  describe("whose cache is broken", () => {
+    for (const call of ["open", "match", "put"])
+      it(`gives what the server has when ${call} fails`, async () => {
+        const worker = await installed();
+        storage.broken = (name) => (name === call ? new Error("QuotaExceededError") : undefined);
+        await gives(worker.navigate("", "a"), contentOf("index.html"));
+        await gives(worker.load("style.css", "a"), contentOf("style.css"));
+        await gives(worker.load("runtime-config.json", "a"), "{}");
+      });
+
+    it("gives the kept page without a network, also when it cannot note who has it", async () => {
+      const worker = await installed();
+      storage.broken = (name) => (name === "put" ? new Error("QuotaExceededError") : undefined);
+      answers.set("index.html", new TypeError("no network"));
+      await gives(worker.navigate("", "a"), contentOf("index.html"));
+    });
+  });
+});

@@ -1,0 +1,187 @@
+/** A second machine in a container: its own engine, Debian's own sshd_config, and nothing of this machine's engine in it. */
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { findProgram } from "../../../tools/host/path.mjs";
+import { eventually } from "../http.ts";
+import { openSlowPort } from "./slow-port.ts";
+import { freePort } from "../../../tools/host/free-port.ts";
+
+const IMAGE = "omniai-test-box";
+const FOLDER = import.meta.dirname;
+/** The ports of the edge within the box. */
+export const edgePorts = { http: 8080, https: 8443 } as const;
+
+export interface Box {
+  readonly sshPort: number;
+  /** How long each piece of an SSH connection is under way from now on, in ms; a round trip takes twice as long. */
+  delay(milliseconds: number): void;
+  /** Where this machine reaches the box itself. */
+  readonly address: string;
+  /** Where this machine reaches the edge. */
+  readonly http: string;
+  readonly https: string;
+  /** As /etc/ssh/ssh_host_ecdsa_key.pub has it, without its comment. */
+  readonly hostKey: string;
+  /** The private key that logs in. */
+  readonly keyFile: string;
+  /** The environment of an operator who has this key in an agent, aliases in ~/.ssh/config, and no engine. */
+  readonly env: NodeJS.ProcessEnv;
+  /** A script as root, in the box. */
+  inside(script: string): string;
+  /** Writes the operator's ~/.ssh/config. */
+  configureSsh(text: string): void;
+  /** Counts SSH connections while something is done. */
+  counted<T>(work: () => Promise<T>): Promise<T & { readonly connections: Connections }>;
+  remove(): void;
+}
+
+export interface Connections {
+  readonly all: number;
+  /** How many of them were there at the same time. */
+  readonly atOnce: number;
+}
+
+const docker = (...args: string[]): string =>
+  execFileSync("docker", args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 2 ** 28,
+  }).trim();
+
+/**
+ * What the engine in the box needs. It is not privileged, because that asks for every capability of this machine, and some
+ * machines lack one.
+ */
+const RIGHTS = [
+  ...["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].flatMap((right) => ["--cap-add", right]),
+  ...["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"].flatMap((option) => [
+    "--security-opt",
+    option,
+  ]),
+  "--device-cgroup-rule",
+  "a *:* rwm",
+];
+
+/** @param images of this machine's engine, which the box gets as if it had pulled them. */
+export async function startBox(images: readonly string[]): Promise<Box> {
+  const work = mkdtempSync(join(tmpdir(), "omniai-box-"));
+  const name = `omniai-test-box-${process.pid}`;
+  const keyFile = join(work, "key");
+  const agent = join(work, "agent");
+  const inside = (script: string): string => docker("exec", name, "sh", "-c", script);
+  docker("build", "--quiet", "--network", "host", "--tag", IMAGE, FOLDER);
+  const [sshd, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort()];
+  const ports = [
+    [sshd, 22],
+    [httpPort, edgePorts.http],
+    [httpsPort, edgePorts.https],
+  ].flatMap(([here, there]) => ["-p", `127.0.0.1:${here}:${there}`]);
+  docker("run", "-d", "--init", "--name", name, ...RIGHTS, ...ports, IMAGE);
+  const way = await openSlowPort(sshd);
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keyFile]);
+  docker("cp", `${keyFile}.pub`, `${name}:/home/deploy/.ssh/authorized_keys`);
+  inside("chown -R deploy /home/deploy/.ssh && usermod -aG docker deploy");
+  const agentProcess = spawn("ssh-agent", ["-D", "-a", agent], { stdio: "ignore" });
+  await eventually("an agent", 10, () => existsSync(agent));
+  execFileSync("ssh-add", ["-q", keyFile], { env: { ...process.env, SSH_AUTH_SOCK: agent } });
+  await eventually(
+    "an engine in the box",
+    60,
+    () => spawnSync("docker", ["exec", name, "docker", "info"]).status === 0,
+  );
+  await load(images, name);
+  const config = join(work, "config");
+  writeFileSync(config, "");
+  const log = (): string => inside("cat /var/log/sshd.log");
+  return {
+    sshPort: way.port,
+    delay: (milliseconds) => way.delay(milliseconds),
+    address: docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name),
+    http: `http://127.0.0.1:${httpPort}`,
+    https: `https://127.0.0.1:${httpsPort}`,
+    hostKey: inside("cut -d' ' -f1,2 /etc/ssh/ssh_host_ecdsa_key.pub"),
+    keyFile,
+    env: {
+      ...process.env,
+      NO_COLOR: "1",
+      // Nothing answers there: whatever asks another engine than the one in the box fails.
+      DOCKER_HOST: `unix://${work}/no-engine-here.sock`,
+      PATH: [operatorsPrograms(work, config), ...withoutEngine(work)].join(delimiter),
+      SSH_AUTH_SOCK: agent,
+    },
+    inside,
+    configureSsh: (text) => writeFileSync(config, text),
+    async counted(work) {
+      const before = log().length;
+      const result = await work();
+      return Object.assign(result as object, {
+        connections: countConnections(log().slice(before)),
+      }) as Awaited<ReturnType<typeof work>> & { connections: Connections };
+    },
+    remove() {
+      way.close();
+      agentProcess.kill();
+      spawnSync("docker", ["rm", "--force", "--volumes", name]);
+      rmSync(work, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Passes images on, from this machine's engine to the box's. */
+async function load(images: readonly string[], name: string): Promise<void> {
+  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "inherit"] });
+  const into = spawn("docker", ["exec", "-i", name, "docker", "load", "--quiet"], {
+    stdio: [save.stdout, "ignore", "inherit"],
+  });
+  const code = await new Promise((resolve, reject) => into.on("error", reject).on("close", resolve));
+  if (code !== 0) throw new Error(`the box did not take the images ${images.join(", ")}`);
+}
+
+/** `ssh` asks the password file for the home folder, so the operator's config is named for it. */
+function operatorsPrograms(work: string, config: string): string {
+  const folder = join(work, "bin");
+  mkdirSync(folder);
+  const ssh = join(folder, "ssh");
+  writeFileSync(ssh, `#!/bin/sh\nexec '${findProgram("ssh", process.env)}' -F '${config}' "$@"\n`);
+  chmodSync(ssh, 0o755);
+  return folder;
+}
+
+/** PATH without an engine: of a folder that has one, everything else. */
+function withoutEngine(work: string): string[] {
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder, index) => {
+    if (!existsSync(join(folder, "dockerd"))) return folder;
+    const copy = join(work, `path-${index}`);
+    mkdirSync(copy);
+    for (const program of readdirSync(folder)) {
+      if (program !== "dockerd") symlinkSync(join(folder, program), join(copy, program));
+    }
+    return copy;
+  });
+}
+
+/** Pure: out of what sshd wrote while something was done. */
+function countConnections(log: string): Connections {
+  let [all, now, atOnce] = [0, 0, 0];
+  for (const line of log.split("\n")) {
+    if (line.startsWith("Accepted ")) {
+      all++;
+      atOnce = Math.max(atOnce, ++now);
+    } else if (/^Disconnected from user /.test(line) || /^Connection closed by .* port \d+$/.test(line)) {
+      now = Math.max(0, now - 1);
+    }
+  }
+  return { all, atOnce };
+}
