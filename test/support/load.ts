@@ -35,6 +35,8 @@ export interface Load {
 }
 
 const TIMEOUT_MS = 15_000;
+/** What a failure quotes of an answer: enough for a whole problem, which says why. */
+const ANSWER_CHARACTERS = 400;
 
 export function startLoad({ url, rate, connections = 32, request, accept }: LoadOptions): Load {
   const secure = url.startsWith("https:");
@@ -57,13 +59,18 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
         resolve();
       };
       const call = send(`${url}${path}`, { method, agent, timeout: TIMEOUT_MS, headers }, (response) => {
-        response.resume();
+        const status = response.statusCode ?? 0;
+        const good = accept ? accept(status) : status >= 200 && status < 300;
+        let answer = "";
+        response.setEncoding("utf8").on("data", (part: string) => {
+          if (!good && answer.length < ANSWER_CHARACTERS) answer += part;
+        });
         response.on("error", (error) => fail(error.message));
         response.on("end", () => {
-          latencies.push(performance.now() - begun);
-          const status = response.statusCode ?? 0;
-          if (accept ? accept(status) : status >= 200 && status < 300) resolve();
-          else fail(`status ${status}`);
+          const ms = performance.now() - begun;
+          latencies.push(ms);
+          if (good) resolve();
+          else fail(`status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`);
         });
       });
       call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));

@@ -9,19 +9,39 @@ export class DeadlineError extends Error {
 }
 
 /**
+ * Calls `late` after `ms`, but reads first what the sockets hold by then. On a busy machine this process may get no
+ * processor for a second. Node then runs the timers that are due before it reads an answer that came in time.
+ *
+ * @returns what calls it off.
+ */
+export function whenLate(ms: number, late: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(
+    () => {
+      immediate = setImmediate(late);
+    },
+    Math.max(0, ms),
+  );
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
+
+/**
  * Settles as `work` does, or rejects with DeadlineError after `ms`. The work itself goes on, so the caller frees what it
  * holds. When it rejects later, nobody hears of it, because the caller has its answer already.
  */
 export async function withDeadline<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let callOff = (): void => undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new DeadlineError(what, ms)), Math.max(0, ms));
+    callOff = whenLate(ms, () => reject(new DeadlineError(what, ms)));
   });
   work.catch(() => undefined);
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Connections to Redis, and commands with a deadline. */
 import { RedisClient as NodeRedisClient } from "redis";
 import type { RedisConfig } from "./env/config.ts";
-import { between, DeadlineError, reasonOf, withDeadline } from "./deadline.ts";
+import { between, DeadlineError, reasonOf, whenLate, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
 
 /**
@@ -61,7 +61,8 @@ export class RedisLink {
   #lastReason = "";
   /** When each command that waits gives up, by performance.now(). */
   readonly #waiting = new Set<{ readonly end: number }>();
-  #suspicion: NodeJS.Timeout | undefined;
+  /** Calls off the cut of a connection that is suspect. */
+  #trust: (() => void) | undefined;
 
   /**
    * @param name shown by CLIENT LIST.
@@ -121,32 +122,31 @@ export class RedisLink {
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#suspicion);
+    this.#trust?.();
     this.#client?.destroy();
     this.#client = undefined;
   }
 
   #clear(client: RedisClient): void {
     if (client !== this.#client) return;
-    clearTimeout(this.#suspicion);
-    this.#suspicion = undefined;
+    this.#trust?.();
+    this.#trust = undefined;
   }
 
   #suspect(client: RedisClient, missed: { readonly end: number }): void {
-    if (client !== this.#client || this.#suspicion) return;
+    if (client !== this.#client || this.#trust) return;
     this.#waiting.delete(missed);
     const until = Math.max(...[...this.#waiting].map(({ end }) => end));
     const ms = until - performance.now();
     if (ms <= 0) return this.#replace(client);
     // A moment after the last of them, so that each gives up by its own deadline and not by a cut connection.
-    this.#suspicion = setTimeout(() => this.#replace(client), ms + 20);
-    this.#suspicion.unref();
+    this.#trust = whenLate(ms + 20, () => this.#replace(client));
   }
 
   #replace(client: RedisClient): void {
     if (client !== this.#client) return;
-    clearTimeout(this.#suspicion);
-    this.#suspicion = undefined;
+    this.#trust?.();
+    this.#trust = undefined;
     this.#logger.warn({ link: this.name }, "Redis did not answer in time, connecting anew");
     this.#client = undefined;
     client.destroy();
