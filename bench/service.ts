@@ -43,7 +43,8 @@ class Run {
   readonly delivered: number[] = [];
   readonly latency: number[] = [];
   kibPerStream = NaN;
-  resumeSeconds: number | undefined;
+  /** From the kill, and from the server's next answer, until all clients were back. */
+  resumed = { afterKill: NaN, afterAnswer: NaN };
   #rates = STEPS;
 
   constructor(target: Target) {
@@ -67,10 +68,11 @@ class Run {
   async calm(): Promise<void> {
     const options = { clients: 1000, rate: 20, publishers: 32, duration: "5s", drain: "1s", ramp: "1s" };
     const calm = await load(CLIENT, this.target, options);
-    this.latency.push(calm.last_latency_ms.p99);
     const { lost, duplicated, publish_failed: failed } = calm;
-    if (lost + duplicated + failed > 0)
-      this.notes.push(`calm: ${lost} lost, ${duplicated} twice, ${failed} not acknowledged`);
+    const isWhole = lost + duplicated + failed === 0;
+    // The time until the last client got an event says nothing when some client did not get it.
+    this.latency.push(isWhole ? calm.last_latency_ms.p99 : NaN);
+    if (!isWhole) this.notes.push(`calm: ${lost} lost, ${duplicated} twice, ${failed} not acknowledged`);
   }
 
   /**
@@ -95,23 +97,27 @@ class Run {
     this.#rates = STEPS.slice(at, at + 2);
   }
 
-  /** Kills the server under 10,000 clients while events come, and times from its next answer until all are back. */
+  /** Kills the server under 10,000 clients while events come, and times until all are back. */
   async resume(): Promise<void> {
     const clients = 10_000;
     const running = load(CLIENT, this.target, { clients, rate: 2, duration: "14s", drain: "4s", ramp: "6s" });
     for (const end = Date.now() + 30_000; openAt(this.target) < clients && Date.now() < end;)
       await pause(250);
     await pause(2000);
+    const killed = Date.now();
     await this.target.restart();
     const answered = Date.now();
     const { lost, duplicated, published, publish_failed: failed, ...after } = await running;
-    this.resumeSeconds = (after.back_at_ms - answered) / 1000;
     this.notes.push(
       `resume: of ${published} acknowledged events (${failed} not acknowledged) ${lost} deliveries lost, ${duplicated} twice`,
     );
-    if (after.open_at_end >= clients) return;
-    this.resumeSeconds = NaN;
-    this.notes.push(`resume: ${after.open_at_end} of ${clients} clients were back at the end of the run`);
+    if (after.open_at_end < clients)
+      this.notes.push(`resume: ${after.open_at_end} of ${clients} clients were back at the end of the run`);
+    else if (lost + duplicated === 0)
+      this.resumed = {
+        afterKill: (after.back_at_ms - killed) / 1000,
+        afterAnswer: (after.back_at_ms - answered) / 1000,
+      };
   }
 }
 
@@ -217,7 +223,17 @@ const ROWS: Row[] = [
     values: [median(ours.latency) / median(pushModule.latency)],
     limit: 1,
   },
-  { what: "10,000 clients resumed after a kill", unit: "s", values: [ours.resumeSeconds ?? NaN], limit: 3 },
+  {
+    what: "10,000 clients resumed, from the kill on",
+    unit: "s",
+    values: [ours.resumed.afterKill],
+    limit: 3,
+  },
+  {
+    what: "10,000 clients resumed, from the first answer after the kill on",
+    unit: "s",
+    values: [ours.resumed.afterAnswer],
+  },
   ...APPENDED.flatMap(rowsOf),
   ...FILTER_ROWS,
 ];

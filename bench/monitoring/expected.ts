@@ -26,6 +26,8 @@ export const expected: Readonly<Record<string, Expected>> = {
   "redis-kill": restarted,
   "postgres-kill": restarted,
   "postgres-pause": { own: ["ContainerPaused"], also: NOTICED },
+  // Each pause is over before a pause is told of.
+  "postgres-pauses": { own: [], also: NOTICED },
   "disk-full": { own: ["NoSpaceLeft"], also: [...NOTICED, "ContainerRestarted", "ContainerDown"] },
   // All containers stop, the monitoring among them: it tells of what it finds when it is back.
   "start-order": { own: ["ContainerRestarted"], also: [...NOTICED, "ContainerDown", "ReadinessFailing"] },

@@ -29,7 +29,7 @@ const ratio = ({ shared, own, notes }: Pair, of: (cost: Cost) => number): number
   notes.length > 0 ? NaN : median(own.map(of)) / median(shared.map(of));
 const textOf = (...parts: readonly string[]): string => parts.join("; ");
 
-/** Runs the same load in turns on streams that share a filter and on streams that do not. */
+/** Runs the same load in turns on streams that share a filter and on streams that do not, each on a new process. */
 async function compare(
   target: Target,
   client: string,
@@ -42,6 +42,9 @@ async function compare(
       ["own", OWN],
     ] as const) {
       const filtered = { ...target, streamUrl: `${target.streamUrl}?${topics}` };
+      // What an earlier load made a process grow by stays with it, and would hide what this one takes.
+      await target.restart();
+      await load(client, filtered, { clients: 100, rate: 50, duration: "2s", drain: "500ms", ramp: "500ms" });
       pair[kind].push(
         await costOf(target.pid(), async () => {
           const { lost, reconnects } = await load(client, filtered, options);

@@ -14,7 +14,7 @@ export interface Load {
   readonly events_per_s: number;
   /** Time from the POST until the last client got the event, ms. */
   readonly last_latency_ms: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** When the last client that had lost its stream got an event id again (Unix ms). */
+  /** When the last client that had lost its stream read an event id on its new one (Unix ms). */
   readonly back_at_ms: number;
 }
 

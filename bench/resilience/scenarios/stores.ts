@@ -84,6 +84,33 @@ const paused: Scenario<StackEnvironment> = {
   ],
 };
 
+const PAUSES = 10;
+/** Longer than the first 503 may take, and long enough apart for the pools to be whole again, s. */
+const [PAUSED, BETWEEN] = [4, 6];
+
+/** One pause tells of one state of the connections; each of these begins in another one. */
+const pausedOften: Scenario<StackEnvironment> = {
+  name: "postgres-pauses",
+  what: `PostgreSQL paused for ${PAUSED} s, ${PAUSES} times`,
+  async act(environment) {
+    const before = await restartsOf(environment);
+    const container = docker.getContainer(await environment.one("postgres"));
+    for (let turn = 0; turn < PAUSES; turn++) {
+      await container.pause();
+      try {
+        await sleep(PAUSED * 1000);
+      } finally {
+        await container.unpause();
+      }
+      await eventually("readiness", 60, () => isReady(environment));
+      await sleep(BETWEEN * 1000);
+    }
+    const isSame = JSON.stringify(await restartsOf(environment)) === JSON.stringify(before);
+    return { verdicts: [{ what: "no container restarted", holds: isSame }] };
+  },
+  judge: (evidence) => [...nothingLost(evidence), ...politely(evidence)],
+};
+
 const killed: Scenario<StackEnvironment> = {
   name: "postgres-kill",
   what: "SIGKILL of PostgreSQL",
@@ -200,4 +227,4 @@ const full: Scenario<StackEnvironment> = {
   },
 };
 
-export const STORE_FAULTS: readonly Scenario<StackEnvironment>[] = [redis, paused, killed, full];
+export const STORE_FAULTS: readonly Scenario<StackEnvironment>[] = [redis, paused, pausedOften, killed, full];
