@@ -13,6 +13,9 @@ const refusals = new WeakMap<IncomingMessage, Problem>();
 const lastOf = new WeakMap<Duplex, readonly [IncomingMessage, ServerResponse]>();
 const refused = new WeakSet<Duplex>();
 
+/** Lets go of what a connection asked last: it is not read as HTTP any more, and what it asked may live for hours. */
+export const forgetLast = (socket: Socket): boolean => lastOf.delete(socket);
+
 /** How long the rest of what was refused may come in after the answer, in ms, see `discardRest` of problems.ts. */
 const LINGER_MS = 1000;
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { closeWaiting } from "../../platform/pipelined.ts";
+import { forgetLast } from "../../platform/unreadable.ts";
 
 type FreeParser = (parser: unknown, request: IncomingMessage, socket: Socket) => void;
 /** What http keeps on its sockets without saying so in the types. */
@@ -37,6 +38,7 @@ export function takeOver(request: IncomingMessage, response: ServerResponse): So
   for (const event of ["data", "end", "close", "drain", "error", "timeout"]) socket.removeAllListeners(event);
   freeParser(socket.parser, request, socket);
   closeWaiting(socket);
+  forgetLast(socket);
   socket.setTimeout(0);
   // Whatever else the client sends is read and dropped, or the end of its side would not be seen.
   socket.on("end", hangUp);
