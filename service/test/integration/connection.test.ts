@@ -1,7 +1,10 @@
 /** What streams do to the connections that they take over, seen from the wire, and what they tell the metrics. */
 import { strict as assert } from "node:assert";
+import { channel } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { pino } from "pino";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import type { EventsMetrics } from "../../src/events/stream/metrics.ts";
@@ -58,6 +61,31 @@ describe("connections of streams", function () {
     await eventually("none left", () => service.streams.size === 0);
   });
   after(() => Promise.all([service?.stop(), young?.stop()]));
+
+  it("keep nothing of the request and the response that opened them", async () => {
+    const streams = 20;
+    const opened: WeakRef<object>[] = [];
+    const note = (message: unknown): void => {
+      const { request, response } = message as { request: object; response: object };
+      opened.push(new WeakRef(request), new WeakRef(response));
+    };
+    const requests = channel("http.server.request.start");
+    requests.subscribe(note);
+    try {
+      const clients = Array.from({ length: streams }, () => raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"));
+      await eventually("all have joined", () => clients.every(({ got }) => got().includes("event: hb")));
+    } finally {
+      requests.unsubscribe(note);
+    }
+    assert.equal(opened.length, 2 * streams);
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    await eventually("they are gone", () => {
+      collectGarbage();
+      return opened.every((each) => each.deref() === undefined);
+    });
+    assert.equal(service.streams.size, streams);
+  });
 
   it("frames the chunks of HTTP/1.1, and ends body and connection", async () => {
     const { got, closed } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n", young);
