@@ -190,11 +190,11 @@ describe("a stack on another machine", function () {
       good(status);
       assert.match(status.output, /Last update: succeeded[\s\S]*✓ {2}edge[\s\S]*postgres-data/);
       assert.deepEqual(connections, { all: 1, atOnce: 1 });
+      const logs = await withFewConnections(() => operator.run("logs", "backend", "--tail", "5"));
+      good(logs);
+      assert.match(logs.output, /backend/);
+      good(await withFewConnections(() => operator.run("drift")));
     }
-    const logs = await withFewConnections(() => runner.run("logs", "backend", "--tail", "5"));
-    good(logs);
-    assert.match(logs.output, /backend/);
-    good(await withFewConnections(() => runner.run("drift")));
     const doctor = await withFewConnections(() => laptop.run("doctor"));
     assert.match(doctor.output, /✓ {2}docker .*ssh:\/\/deploy@127\.0\.0\.1/);
   });
