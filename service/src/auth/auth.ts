@@ -23,6 +23,9 @@ import { Users } from "./stores/users.ts";
 /** How many requests of one key are counted before Redis is told. */
 const REQUEST_BATCH = 20;
 
+/** Where who asks hardly matters: what answers such requests asks PostgreSQL for 800 ms itself. */
+const OPTIONAL_MS = 600;
+
 /** One for each process. */
 export class Auth {
   readonly config: AuthConfig;
@@ -100,7 +103,7 @@ export class Auth {
 
   /** The same, but the request goes on as anonymous while a store is away. */
   get identifyOptionally(): RequestHandler {
-    return identify(this.#parts.identify, { renews: false, isLenient: true });
+    return identify(this.#parts.identify, { renews: false, isLenient: true, patienceMs: OPTIONAL_MS });
   }
 
   /** The same for a stream, which is rejected within itself. */

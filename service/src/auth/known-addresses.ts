@@ -14,6 +14,19 @@ const MAX_USERS = 1000;
 const PREFIX = "omniai:login-addresses:";
 
 /**
+ * One step, in Redis: of two logins at the same time neither writes what it read before the other.
+ *
+ * KEYS: the user's text. ARGV: the mark, how many are kept, seconds.
+ */
+const ADD = `
+local marks = {ARGV[1]}
+for mark in string.gmatch(redis.call('GET', KEYS[1]) or '', '%S+') do
+  if mark ~= ARGV[1] and #marks < tonumber(ARGV[2]) then marks[#marks + 1] = mark end
+end
+redis.call('SET', KEYS[1], table.concat(marks, ' '), 'EX', ARGV[3])
+`;
+
+/**
  * Remembers the addresses of right logins, as hashes: one short text for each user, however often and from how many
  * addresses they log in. While Redis is away nothing is known.
  */
@@ -28,27 +41,24 @@ export class KnownAddresses {
 
   /** @param nameKey stands for the user's name. */
   async has(nameKey: string, address: string): Promise<boolean> {
-    return (await this.#of(nameKey)).includes(markOf(nameKey, address));
+    const known = this.#redis
+      ? await this.#redis((client) => client.get(PREFIX + nameKey)).catch(() => null)
+      : this.#alone.get(nameKey);
+    return known?.split(" ").includes(markOf(nameKey, address)) ?? false;
   }
 
   async add(nameKey: string, address: string): Promise<void> {
     const mark = markOf(nameKey, address);
-    const others = (await this.#of(nameKey)).filter((each) => each !== mark);
-    const text = [mark, ...others].slice(0, MAX_ADDRESSES).join(" ");
-    const expiration = { type: "EX", value: REMEMBER_SECONDS } as const;
-    if (this.#redis)
-      await this.#redis((client) => client.set(PREFIX + nameKey, text, { expiration })).catch(
-        () => undefined,
-      );
-    else remember(this.#alone, MAX_USERS, nameKey, text);
+    if (!this.#redis) return this.#addAlone(nameKey, mark);
+    const values = [mark, MAX_ADDRESSES, REMEMBER_SECONDS].map(String);
+    await this.#redis((client) => client.eval(ADD, { keys: [PREFIX + nameKey], arguments: values })).catch(
+      () => undefined,
+    );
   }
 
-  /** The newest first. */
-  async #of(nameKey: string): Promise<string[]> {
-    const known = this.#redis
-      ? await this.#redis((client) => client.get(PREFIX + nameKey)).catch(() => null)
-      : this.#alone.get(nameKey);
-    return known ? known.split(" ") : [];
+  #addAlone(nameKey: string, mark: string): void {
+    const others = (this.#alone.get(nameKey)?.split(" ") ?? []).filter((each) => each !== mark);
+    remember(this.#alone, MAX_USERS, nameKey, [mark, ...others].slice(0, MAX_ADDRESSES).join(" "));
   }
 }
 

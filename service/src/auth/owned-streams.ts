@@ -25,6 +25,8 @@ export class OwnedStreams implements RevocationListener {
   readonly #forget: () => void;
   readonly #stop = new AbortController();
   #isSweeping = false;
+  /** A gap came during a sweep, which may have looked at some credentials before it. */
+  #sweepsAgain = false;
 
   /**
    * @param isGood whether a credential is still valid; rejects when that cannot be found out.
@@ -81,27 +83,40 @@ export class OwnedStreams implements RevocationListener {
     }
   }
 
-  /** Ends the streams whose credential has ended. A stream stays when its credential cannot be checked now. */
+  /**
+   * Ends the streams whose credential has ended. A stream stays when its credential cannot be checked now. Asked for during
+   * a sweep it is done once more after that one, which may have looked at some of them already.
+   */
   async sweep(): Promise<void> {
-    if (this.#isSweeping) return;
+    if (this.#isSweeping) {
+      this.#sweepsAgain = true;
+      return;
+    }
     this.#isSweeping = true;
     try {
-      const groups = [...this.#byUser].flatMap(([userId, streams]) =>
-        [...Map.groupBy(streams, ([, credential]) => `${credential.kind} ${credential.id}`).values()].map(
-          (group) => ({ userId, group }),
-        ),
-      );
-      for (let at = 0; at < groups.length; at += BATCH) {
-        await Promise.all(
-          groups.slice(at, at + BATCH).map(async ({ userId, group }) => {
-            const credential = group[0]?.[1];
-            const streams = group.map(([stream]) => stream);
-            if (credential) await this.#check(userId, credential, streams);
-          }),
-        );
-      }
+      do {
+        this.#sweepsAgain = false;
+        await this.#sweepOnce();
+      } while (this.#sweepsAgain);
     } finally {
       this.#isSweeping = false;
+    }
+  }
+
+  async #sweepOnce(): Promise<void> {
+    const groups = [...this.#byUser].flatMap(([userId, streams]) =>
+      [...Map.groupBy(streams, ([, credential]) => `${credential.kind} ${credential.id}`).values()].map(
+        (group) => ({ userId, group }),
+      ),
+    );
+    for (let at = 0; at < groups.length; at += BATCH) {
+      await Promise.all(
+        groups.slice(at, at + BATCH).map(async ({ userId, group }) => {
+          const credential = group[0]?.[1];
+          const streams = group.map(([stream]) => stream);
+          if (credential) await this.#check(userId, credential, streams);
+        }),
+      );
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import type pg from "pg";
 import { between, pause } from "../platform/deadline.ts";
-import { queryWithin } from "../platform/postgres.ts";
+import { ANSWER_MS, queryWithin } from "../platform/postgres.ts";
 import type { Uptime } from "./schema.ts";
 
 /** How often a replica says that it is there, in ms: a minute has at least two of them. */
@@ -77,7 +77,7 @@ export class UptimeRecord {
   async read(): Promise<Uptime["days"]> {
     const rows = await queryWithin<Row>(
       this.#pool,
-      DEADLINE_MS,
+      ANSWER_MS,
       `SELECT day::text, position(B'1' IN up) - 1 AS first, bit_count(up)::int AS up, bit_count(well)::int AS well
        FROM uptime_days WHERE day > (now() AT TIME ZONE 'utc')::date - ${DAYS}
          OR day = (SELECT min(day) FROM uptime_days) ORDER BY day`,

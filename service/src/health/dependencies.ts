@@ -17,7 +17,7 @@ const STUCK_MS = 4000;
  * as queries come to an end.
  */
 export function databaseCheck(
-  pool: Pick<pg.Pool, "waitingCount" | "idleCount" | "totalCount" | "options" | "query" | "on">,
+  pool: Pick<pg.Pool, "waitingCount" | "idleCount" | "totalCount" | "options" | "connect" | "on">,
   deadlineMs: number,
   now: () => number = () => performance.now(),
 ): Check {

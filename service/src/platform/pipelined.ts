@@ -4,14 +4,22 @@ import type { Socket } from "node:net";
 
 type Exchange = readonly [IncomingMessage, ServerResponse];
 
-const waitingOn = new WeakMap<Socket, Exchange[]>();
+const waitingOn = new WeakMap<Socket, Set<Exchange>>();
 
-/** Remembers a request whose response has to wait for its turn. Few clients ever send one. */
+/**
+ * Remembers a request whose response has to wait for its turn, until that has been closed. Few clients ever send one, and
+ * one that sends thousands costs no more for each.
+ */
 export function noteWaiting(request: IncomingMessage, response: ServerResponse): void {
   // http gives the response its socket when its turn comes.
   if (response.socket) return;
-  const waiting = waitingOn.get(request.socket)?.filter(([, { destroyed }]) => !destroyed) ?? [];
-  waitingOn.set(request.socket, [...waiting, [request, response]]);
+  const { socket } = request;
+  let waiting = waitingOn.get(socket);
+  if (!waiting) waitingOn.set(socket, (waiting = new Set()));
+  const exchange: Exchange = [request, response];
+  const others = waiting;
+  others.add(exchange);
+  response.once("close", () => others.delete(exchange));
 }
 
 /**
@@ -19,7 +27,7 @@ export function noteWaiting(request: IncomingMessage, response: ServerResponse):
  * longer knows this one, and without "close" a request holds for ever what it was given: a place, bytes of the budget.
  */
 export function closeWaiting(socket: Socket): void {
-  const waiting = waitingOn.get(socket) ?? [];
+  const waiting = [...(waitingOn.get(socket) ?? [])];
   waitingOn.delete(socket);
   for (const [request, response] of waiting) {
     if (response.socket || response.destroyed) continue;

@@ -44,7 +44,7 @@ const help: Readonly<Record<keyof Server | `slot_${Exclude<keyof Slot, "slot">}`
 };
 
 /** Registers them: `omniai_postgres_…`, of slots with the label `slot`. */
-export function watchPostgres(pool: Pick<pg.Pool, "query">, registers: Registry[]): void {
+export function watchPostgres(pool: Pick<pg.Pool, "connect">, registers: Registry[]): void {
   const numbers = remembered(async (): Promise<Numbers> => {
     const [server, slots] = await Promise.all([
       queryWithin<Server>(pool, DEADLINE_MS, SERVER).catch(() => []),

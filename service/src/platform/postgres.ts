@@ -31,42 +31,84 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
 }
 
 /**
- * Several queries as one transaction, with a deadline, in ms, that counts the wait for a connection too. A connection whose
- * transaction did not end is thrown away, which ends it.
+ * The longest that a request waits for PostgreSQL, in ms, for a connection and all answers together: it is told 503 within
+ * 2 s, also where Redis was asked for a limit first and the machine is busy.
+ */
+export const ANSWER_MS = 1200;
+
+/** The longest that one step of a cleanup may take, in ms: nobody waits for it. */
+export const CLEANUP_MS = 4000;
+
+type Connections = Pick<pg.Pool, "connect">;
+
+/**
+ * Several queries as one transaction, with a deadline, in ms, that counts the wait for a connection too. When it is missed
+ * the transaction is undone, also where PostgreSQL goes on with it later, and `work` can ask nothing more. Only what had
+ * been told to commit by then may be committed all the same, as with every answer that is lost.
  */
 export function transactionWithin<T>(
-  pool: Pick<pg.Pool, "connect">,
+  pool: Connections,
   ms: number,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
-  const run = async (): Promise<T> => {
-    const client = await pool.connect();
-    let isOver = false;
-    try {
-      await client.query("BEGIN");
-      const result = await work(client);
-      await client.query("COMMIT");
-      isOver = true;
-      return result;
-    } finally {
-      client.release(!isOver);
-    }
-  };
-  return withDeadline("PostgreSQL", ms, run());
+  return withConnection(pool, ms, async (client) => {
+    await client.query("BEGIN");
+    const result = await work(client);
+    await client.query("COMMIT");
+    return result;
+  });
 }
 
 /**
- * One query with a deadline, in ms, that counts the wait for a connection too. The pool throws a connection away that
- * missed it.
+ * One query with a deadline, in ms, that counts the wait for a connection too. When it is missed before there is a
+ * connection the query is never sent. What was sent cannot be taken back: a write that must not happen after its caller
+ * has heard that it failed is a transaction.
  */
-export async function queryWithin<Row extends pg.QueryResultRow>(
-  pool: Pick<pg.Pool, "query">,
+export function queryWithin<Row extends pg.QueryResultRow>(
+  pool: Connections,
   ms: number,
   text: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  // query_timeout of one query is documented by node-postgres; its types leave it out. It begins with the connection.
-  const query: pg.QueryConfig & { query_timeout: number } = { text, values, query_timeout: ms };
-  const { rows } = await withDeadline("PostgreSQL", ms, pool.query<Row>(query));
-  return rows;
+  return withConnection(pool, ms, async (client) => (await client.query<Row>(text, values)).rows);
+}
+
+/**
+ * A connection that failed, or that is late, is closed at once: that ends its transaction, frees its place in the pool, and
+ * refuses whatever is asked on it later. One that comes too late goes back unused.
+ */
+async function withConnection<T>(
+  pool: Connections,
+  ms: number,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  let isLate = false;
+  let close = (): void => undefined;
+  const run = async (): Promise<T> => {
+    const client = await pool.connect();
+    if (isLate) {
+      client.release();
+      throw new Error("nobody waits for this connection any longer");
+    }
+    let isBack = false;
+    const giveBack = (isBroken: boolean): void => {
+      if (!isBack) client.release(isBroken);
+      isBack = true;
+    };
+    close = () => giveBack(true);
+    try {
+      const result = await work(client);
+      giveBack(false);
+      return result;
+    } finally {
+      giveBack(true);
+    }
+  };
+  try {
+    return await withDeadline("PostgreSQL", Math.max(1, ms), run());
+  } catch (error) {
+    isLate = true;
+    close();
+    throw error;
+  }
 }

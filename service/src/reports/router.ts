@@ -4,6 +4,7 @@ import { clientAddress } from "../platform/address.ts";
 import { jsonBody } from "../platform/body.ts";
 import { countUntil } from "../platform/body-limit.ts";
 import { between, reasonOf } from "../platform/deadline.ts";
+import { ANSWER_MS } from "../platform/postgres.ts";
 import { Semaphore } from "../platform/semaphore.ts";
 import type { Logger } from "../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../platform/problems.ts";
@@ -25,11 +26,6 @@ export interface ReportsRouterOptions {
   readonly logger: Logger;
 }
 
-/**
- * The longest that a report may take until it is committed, in ms: the page has its answer within 2 s, also where Redis was
- * asked for the limit first and the machine is busy.
- */
-const DEADLINE_MS = 1200;
 /** How many reports use the pool at once: they share it with what matters more. */
 const MAX_AT_ONCE = 4;
 /** How many may wait for their turn. When PostgreSQL hesitates for a moment they wait, in an outage they are refused. */
@@ -75,7 +71,7 @@ function limitRate(perMinute: number): RequestHandler {
 function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
   const semaphore = new Semaphore(MAX_AT_ONCE, MAX_WAITING);
   const add = async (report: ClientReport, end: number): Promise<void> => {
-    if (!(await semaphore.acquire(DEADLINE_MS))) throw unavailable();
+    if (!(await semaphore.acquire(ANSWER_MS))) throw unavailable();
     try {
       await store.add(report, Math.max(1, end - performance.now()));
     } finally {
@@ -85,7 +81,7 @@ function postReport({ store, logger }: ReportsRouterOptions): RequestHandler {
   return async (request, response) => {
     const report = parseReport(request.body);
     try {
-      await countUntil(request, add(report, performance.now() + DEADLINE_MS));
+      await countUntil(request, add(report, performance.now() + ANSWER_MS));
     } catch (error) {
       if (error instanceof Problem || isOurFault(error)) throw error;
       logger.warn({ ...namesOf(response), reason: reasonOf(error) }, "client report not stored");

@@ -1,6 +1,6 @@
 /** Reports of pages, in PostgreSQL. */
 import type pg from "pg";
-import { queryWithin } from "../platform/postgres.ts";
+import { CLEANUP_MS, queryWithin } from "../platform/postgres.ts";
 import type { ClientReport } from "./schema.ts";
 
 /** How well the connections of pages worked in the last minutes. */
@@ -78,7 +78,7 @@ export class PostgresReportStore implements ReportStore {
     // Skips rows that another replica is removing.
     const removed = await queryWithin(
       this.#pool,
-      4000,
+      CLEANUP_MS,
       `DELETE FROM client_reports WHERE id IN (
          SELECT id FROM client_reports
          WHERE received_at < now() - make_interval(days => $1)

@@ -38,7 +38,10 @@ describe("a replica with streams that nobody reads", function () {
     const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
     const flags = /CMD \["node", (.+), "service/.exec(dockerfile)?.[1]?.match(/--[^"]+/g) ?? [];
     assert.equal(flags.length, 2);
-    replica = await startProcess({ NODE_OPTIONS: flags.join(" "), MALLOC_ARENA_MAX: "2" });
+    const glibc = dockerfile.match(/\bMALLOC_\w+=\d+/g)?.map((setting) => setting.split("=")) ?? [];
+    assert.equal(glibc.length, 2);
+    const settings = Object.fromEntries(glibc) as Record<string, string>;
+    replica = await startProcess({ NODE_OPTIONS: flags.join(" "), ...settings });
   });
   after(async () => {
     for (const reader of readers) reader.close();

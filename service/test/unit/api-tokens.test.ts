@@ -13,13 +13,15 @@ describe("API tokens", () => {
       ...{ id: "t", user_id: "u", user_name: "ada", scopes: ["events:read"] },
       ...{ expires_at: new Date(Date.now() + 60_000), used_lately: true, is_good: true },
     };
-    const pool = {
+    const client = {
       query: async () => {
         asked++;
         await new Promise((resolve) => setImmediate(resolve));
         return { rows: [row] };
       },
-    } as unknown as pg.Pool;
+      release: () => undefined,
+    };
+    const pool = { connect: () => Promise.resolve(client) } as unknown as pg.Pool;
     const parts: Partial<IdentifyParts> = {
       ...{ mode: "token", apiTokens: new ApiTokens(pool), tokenTurns: newTokenTurns(), trustProxyHops: 0 },
       badTokens: new RateLimit({ name: "bad-tokens", points: 5, windowSeconds: 60, batch: 1 }, undefined),

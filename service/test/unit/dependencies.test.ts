@@ -15,7 +15,8 @@ describe("the database check", () => {
       idleCount: 0,
       totalCount: 10,
       options: { max: 10 },
-      query: () => Promise.resolve({ rows: [] }),
+      connect: () =>
+        Promise.resolve({ query: () => Promise.resolve({ rows: [] }), release: () => undefined }),
     });
     let now = 0;
     const check = databaseCheck(pool as never, 1000, () => now);
@@ -81,7 +82,7 @@ describe("the check of the event reader's lag", () => {
 
 describe("the pages' quality", () => {
   it("has its deadline also while it waits for a connection", async () => {
-    const pool = { query: () => new Promise(() => undefined) };
+    const pool = { connect: () => new Promise(() => undefined) };
     const store = new PostgresReportStore(pool as never, "r", { keepDays: 7, maxRows: 10 });
     await assert.rejects(store.quality(50), /did not answer within 50 ms/);
   });

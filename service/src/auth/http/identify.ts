@@ -2,6 +2,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import { clientAddress } from "../../platform/address.ts";
 import { Problem } from "../../platform/problems.ts";
+import { ANSWER_MS } from "../../platform/postgres.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
 import { Semaphore } from "../../platform/semaphore.ts";
 import type { AccessTokens } from "../credentials/access-tokens.ts";
@@ -34,6 +35,8 @@ export interface IdentifyParts {
 export interface IdentifyOptions {
   /** Whether the request counts as use of the session. What a page does by itself does not. */
   readonly renews: boolean;
+  /** The longest that it waits to learn whose API token it has, in ms. */
+  readonly patienceMs?: number;
   /** While a store is away the request goes on as anonymous, with `authUnavailable` in `response.locals`. */
   readonly isLenient?: boolean;
   /** The same when the address guessed too many tokens: a native EventSource never comes back from 429. */
@@ -71,12 +74,12 @@ export function identify(parts: IdentifyParts, options: IdentifyOptions): Reques
 
 async function principalFor(
   parts: IdentifyParts,
-  { renews }: IdentifyOptions,
+  { renews, patienceMs = ANSWER_MS }: IdentifyOptions,
   request: Request,
   response: Response,
 ): Promise<Principal> {
   const authorization = request.get("authorization");
-  if (authorization !== undefined) return bearer(parts, authorization, request, response);
+  if (authorization !== undefined) return bearer(parts, authorization, patienceMs, request, response);
   if (parts.mode === "token") return {};
   const found = await findSession(parts.sessions, request);
   if (!found) return {};
@@ -104,6 +107,7 @@ export async function findSession(sessions: Sessions, request: Request): Promise
 async function bearer(
   parts: IdentifyParts,
   authorization: string,
+  patienceMs: number,
   request: Request,
   response: Response,
 ): Promise<KnownPrincipal> {
@@ -111,7 +115,7 @@ async function bearer(
   if (token === undefined || parts.mode === "session") throw invalidToken();
   if (apiTokenPattern.test(token)) {
     const address = clientAddress(request, parts.trustProxyHops);
-    const principal = await apiToken(parts, token, address, response);
+    const principal = await apiToken(parts, token, patienceMs, address, response);
     if (!principal) throw invalidToken();
     return principal;
   }
@@ -124,28 +128,30 @@ async function bearer(
 
 /** How many tokens are looked up at once, beside what else uses the pool, and how many wait for that. */
 export const newTokenTurns = (): Semaphore => new Semaphore(4, 1000);
-const TURN_MS = 1000;
 
 /**
  * Each invented token costs a question to PostgreSQL, so the number of them is limited for each address. Only a few are
  * looked up at once, and the limit is read again in their turn: those that came together must not run ahead of the count.
+ * The wait for a turn and the question have one end.
  */
 async function apiToken(
   { apiTokens, badTokens, tokenTurns }: IdentifyParts,
   token: string,
+  patienceMs: number,
   address: string,
   response: Response,
 ): Promise<KnownPrincipal | undefined> {
   const before = apiTokens.recall(token);
   if (before !== undefined) return before === "nobody" ? undefined : before;
   badTokens.check(address);
-  if (!(await tokenTurns.acquire(TURN_MS))) throw new AuthUnavailable("too many API tokens are looked up");
+  const end = performance.now() + patienceMs;
+  if (!(await tokenTurns.acquire(patienceMs))) throw new AuthUnavailable("too many API tokens are looked up");
   try {
     // Many requests with one token come together when a program starts: whose it is was found out meanwhile.
     const known = apiTokens.recall(token);
     if (known !== undefined) return known === "nobody" ? undefined : known;
     badTokens.check(address);
-    const principal = await apiTokens.find(token);
+    const principal = await apiTokens.find(token, end - performance.now());
     if (!principal) await badTokens.take(address, response);
     return principal;
   } finally {

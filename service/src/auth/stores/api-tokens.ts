@@ -3,8 +3,8 @@ import type pg from "pg";
 import type { KnownPrincipal, Scope } from "../principal.ts";
 import { hashToken, randomToken } from "../credentials/secrets.ts";
 import { remember } from "../../platform/bounded-map.ts";
-import { transactionWithin } from "../../platform/postgres.ts";
-import { ask, DEADLINE_MS } from "./users.ts";
+import { ANSWER_MS, CLEANUP_MS, transactionWithin } from "../../platform/postgres.ts";
+import { ask } from "./users.ts";
 
 const PREFIX = "omniai_pat_";
 export const apiTokenPattern = /^omniai_pat_[A-Za-z0-9_-]{43}$/;
@@ -48,7 +48,7 @@ export class ApiTokens {
     token: { name: string; scopes: readonly Scope[]; days: number },
   ): Promise<{ token: string; stored: ApiToken } | undefined> {
     const secret = PREFIX + randomToken();
-    const [stored] = await transactionWithin(this.#pool, DEADLINE_MS, async (client) => {
+    const [stored] = await transactionWithin(this.#pool, ANSWER_MS, async (client) => {
       // One after the other for each user, in statements of their own: a statement does not see what was committed while
       // it waited for a lock, so that two at once would both count the same tokens.
       await client.query("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", [userId]);
@@ -95,8 +95,11 @@ export class ApiTokens {
     return (this.#unknown.get(key) ?? 0) > now ? "nobody" : undefined;
   }
 
-  /** Asks PostgreSQL whose token this is. Undefined for a token that is unknown, or no longer valid. */
-  async find(token: string): Promise<KnownPrincipal | undefined> {
+  /**
+   * Asks PostgreSQL whose token this is. Undefined for a token that is unknown, or no longer valid.
+   * @param ms the deadline.
+   */
+  async find(token: string, ms: number): Promise<KnownPrincipal | undefined> {
     const hash = hashToken(token);
     const key = hash.toString("base64url");
     const generation = this.#generation;
@@ -116,6 +119,7 @@ export class ApiTokens {
          t.revoked_at IS NULL AND t.expires_at > now() AND u.disabled_at IS NULL AS is_good
        FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`,
       [hash],
+      ms,
     );
     const until = performance.now() + REMEMBER_MS;
     // Only for what never was a token: the token of a disabled user is valid again when the user is enabled.
@@ -174,6 +178,7 @@ export class ApiTokens {
          LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [limit],
+      CLEANUP_MS,
     );
     return rows.length;
   }

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
+import { CLEANUP_MS } from "../../platform/postgres.ts";
 import { ask } from "./users.ts";
 
 /** One thing that was done or refused. It never holds a secret, or a name that somebody only typed. */
@@ -94,6 +95,7 @@ export class Audit {
          ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [this.#days, this.#maxRows, limit],
+      CLEANUP_MS,
     );
     return removed.length;
   }

@@ -3,7 +3,8 @@ import { createHmac } from "node:crypto";
 import type pg from "pg";
 import type { Scope } from "../principal.ts";
 import { deriveKey, hashToken, isSame, randomToken } from "../credentials/secrets.ts";
-import { ask, toUser, USER_COLUMNS, type User } from "./users.ts";
+import { ANSWER_MS, CLEANUP_MS } from "../../platform/postgres.ts";
+import { ask, toUser, USER_COLUMNS, write, type User } from "./users.ts";
 
 const PREFIX = "omniai_rt_";
 export const refreshTokenPattern = /^omniai_rt_[A-Za-z0-9_-]{43}$/;
@@ -98,7 +99,7 @@ export class RefreshTokens {
 
   async createFamily(userId: string): Promise<{ token: string; familyId: string; expiresAt: Date }> {
     const token = PREFIX + randomToken();
-    const [row] = await ask<{ id: string; expires_at: Date }>(
+    const [row] = await write<{ id: string; expires_at: Date }>(
       this.#pool,
       `WITH gone AS (DELETE FROM token_families WHERE id IN (
            SELECT id FROM token_families WHERE id IN (
@@ -119,14 +120,20 @@ export class RefreshTokens {
 
   /** Undefined for an unknown token, or when it, its family or its user has ended. */
   async use(token: string): Promise<Refreshed | Reused | undefined> {
-    return (await this.#rotate(token)) ?? (await this.#repeat(token)) ?? (await this.#revokeReused(token));
+    // One end for all of them: whoever waits for the answer does not care how many questions it takes.
+    const end = performance.now() + ANSWER_MS;
+    return (
+      (await this.#rotate(token, end)) ??
+      (await this.#repeat(token, end)) ??
+      (await this.#revokeReused(token, end))
+    );
   }
 
   #successorOf(token: string): string {
     return PREFIX + createHmac("sha256", this.#key).update(token).digest("base64url");
   }
 
-  async #rotate(token: string): Promise<Refreshed | undefined> {
+  async #rotate(token: string, end: number): Promise<Refreshed | undefined> {
     const next = this.#successorOf(token);
     // In one statement, so that only one of several clients with the same token makes the next one. It locks the family
     // first, so that a family whose end was written before gives none.
@@ -144,18 +151,20 @@ export class RefreshTokens {
            WHERE o.used_at < now() - interval '1 day' LIMIT ${AT_ONCE}))
        SELECT f.* FROM f JOIN t USING (family_id)`,
       [hashToken(token), hashToken(next), this.#mostInADay],
+      end - performance.now(),
     );
     return row && refreshed(row, next);
   }
 
   /** The newest token of the family again, while the leeway of this one lasts. */
-  async #repeat(token: string): Promise<Refreshed | undefined> {
+  async #repeat(token: string, end: number): Promise<Refreshed | undefined> {
     const [row] = await ask<Row & { newest: Buffer }>(
       this.#pool,
       `WITH f AS (${LIVING_FAMILY}
            WHERE t.hash = $1 AND t.used_at > now() - make_interval(secs => $2) AND ${IS_ALIVE} FOR SHARE OF f)
        SELECT f.*, n.hash AS newest FROM f JOIN refresh_tokens n USING (family_id) WHERE n.used_at IS NULL`,
       [hashToken(token), LEEWAY_SECONDS],
+      end - performance.now(),
     );
     if (!row) return undefined;
     let next = token;
@@ -167,7 +176,7 @@ export class RefreshTokens {
     return undefined;
   }
 
-  async #revokeReused(token: string): Promise<Reused | undefined> {
+  async #revokeReused(token: string, end: number): Promise<Reused | undefined> {
     // Also one that was revoked already: whoever asks again may do so because the replicas could not be told. For as long
     // as its access tokens may live; later there is nothing to tell, and not every copy that comes by is worth it.
     const [reused] = await ask<{ family_id: string; user_id: string }>(
@@ -178,6 +187,7 @@ export class RefreshTokens {
          AND (f.revoked_at IS NULL OR f.revoked_at > now() - interval '1 hour')
        RETURNING f.id AS family_id, f.user_id`,
       [hashToken(token), this.#mostInADay],
+      end - performance.now(),
     );
     return reused && { kind: "reused", familyId: reused.family_id, userId: reused.user_id };
   }
@@ -199,6 +209,7 @@ export class RefreshTokens {
          LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING id`,
       [limit],
+      CLEANUP_MS,
     );
     return rows.length;
   }

@@ -1,6 +1,6 @@
 /** Users, in PostgreSQL. */
 import type pg from "pg";
-import { queryWithin } from "../../platform/postgres.ts";
+import { ANSWER_MS, queryWithin, transactionWithin } from "../../platform/postgres.ts";
 import type { Scope } from "../principal.ts";
 
 export interface User {
@@ -42,17 +42,28 @@ export const toUser = ({ id, name, scopes, disabled }: UserRow): User => ({
   isDisabled: disabled,
 });
 
-/** For all questions about users and tokens. */
-export const DEADLINE_MS = 2000;
-
-/** Asks within the deadline of all questions about users and tokens. */
+/** Asks about users and tokens, for a request. @param ms the deadline, where it is not a whole request's. */
 export function ask<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   text: string,
   values: unknown[],
+  ms: number = ANSWER_MS,
 ): Promise<Row[]> {
-  return queryWithin<Row>(pool, DEADLINE_MS, text, values);
+  return queryWithin<Row>(pool, ms, text, values);
 }
+
+/** One statement that is not carried out when its caller has been told that it failed. @param ms the deadline. */
+export function write<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  text: string,
+  values: unknown[],
+  ms: number = ANSWER_MS,
+): Promise<Row[]> {
+  return transactionWithin(pool, ms, async (client) => (await client.query<Row>(text, values)).rows);
+}
+
+/** An operator's command has more time than a request, in ms. */
+const COMMAND_MS = 4000;
 
 /** Every method is one statement, so it is done as a whole or not at all. */
 export class Users {
@@ -87,11 +98,12 @@ export class Users {
 
   /** @returns undefined when the name is taken. */
   async add(name: string, passwordHash: string, scopes: readonly Scope[]): Promise<User | undefined> {
-    const [row] = await ask<UserRow>(
+    const [row] = await write<UserRow>(
       this.#pool,
       `INSERT INTO users AS u (name, password_hash, scopes) VALUES ($1, $2, $3)
        ON CONFLICT (name) DO NOTHING RETURNING ${USER_COLUMNS}`,
       [normalName(name), passwordHash, scopes],
+      COMMAND_MS,
     );
     return row && toUser(row);
   }
@@ -103,26 +115,28 @@ export class Users {
          WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS api_tokens
        FROM users u ORDER BY u.name`,
       [],
+      COMMAND_MS,
     );
     return rows.map((row) => ({ ...toUser(row), createdAt: row.created_at, apiTokens: row.api_tokens }));
   }
 
   /** A new password ends every login and every refresh token; personal API tokens stay. */
   async setPassword(name: string, passwordHash: string): Promise<User | undefined> {
-    const [row] = await ask<UserRow>(
+    const [row] = await write<UserRow>(
       this.#pool,
       `WITH u AS (UPDATE users SET password_hash = $2, logins_since = now() WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
                WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
        SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name), passwordHash],
+      COMMAND_MS,
     );
     return row && toUser(row);
   }
 
   /** Ends logins and refresh tokens for good, and makes API tokens invalid until the user is enabled again. */
   async disable(name: string): Promise<User | undefined> {
-    const [row] = await ask<UserRow>(
+    const [row] = await write<UserRow>(
       this.#pool,
       `WITH u AS (UPDATE users SET disabled_at = coalesce(disabled_at, now()), logins_since = now()
                   WHERE name = $1 RETURNING *),
@@ -130,15 +144,17 @@ export class Users {
                WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
        SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name)],
+      COMMAND_MS,
     );
     return row && toUser(row);
   }
 
   async enable(name: string): Promise<User | undefined> {
-    const [row] = await ask<UserRow>(
+    const [row] = await write<UserRow>(
       this.#pool,
       `UPDATE users AS u SET disabled_at = NULL WHERE name = $1 RETURNING ${USER_COLUMNS}`,
       [normalName(name)],
+      COMMAND_MS,
     );
     return row && toUser(row);
   }

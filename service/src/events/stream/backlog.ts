@@ -10,7 +10,8 @@ const STEPS = 16;
  * it is dropped. What is read from the log for one client is its own, and counted as such; of those clients, too, the one
  * that has waited longest goes first.
  *
- * A client that is dropped takes nothing, so it cannot be told. It comes back with its last id, and loses nothing.
+ * A client that is dropped takes nothing, so it cannot be told (docs/decisions/0075-cut-streams.md). It comes back with its
+ * last id, and loses nothing.
  */
 export class Backlog {
   readonly #windowBytes: number;

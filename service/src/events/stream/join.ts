@@ -79,7 +79,7 @@ async function resume(
       if (hub.position?.epoch === sent.state.epoch)
         return reset(stream, hub, sent.lost, cursor, earliestOf(sent.state));
       // This replica has not noticed yet that the log began again; a reset now would be followed by another one.
-      await Promise.race([hub.moved(), pause(between(200, 600))]);
+      await movedOrLater(stream, hub);
       continue;
     }
     replayed += sent.events;
@@ -141,6 +141,15 @@ function reset(
   stream.send(resetBlock(reason, hub.position, requested, earliest));
   hub.attach(stream, hub.position.id);
   return { kind: "reset", reason };
+}
+
+/** Waits for the hub to move, but not for long, and not for a stream that is over. Leaves nobody waiting at the hub. */
+async function movedOrLater(stream: EventStream, hub: Hub): Promise<void> {
+  const over = new AbortController();
+  const forget = stream.onClose(() => over.abort());
+  await Promise.race([hub.moved(over.signal), pause(between(200, 600), over.signal)]);
+  forget();
+  over.abort();
 }
 
 /** Waits for the hub to reach the log, or for the stream to be over. */

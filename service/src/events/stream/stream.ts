@@ -177,15 +177,16 @@ export class EventStream {
     if (this.isOver) return false;
     const time = performance.now();
     const since = this.waitsSince(time);
-    if (since !== undefined) {
-      if (time - since > this.#limits.stallMs) this.drop("stalled");
+    if (since !== undefined && time - since > this.#limits.stallMs) {
+      this.drop("stalled");
       return false;
     }
+    // Also one that always has something to take: it gets the farewell behind that, or is cut after LINGER_MS.
     if (now > this.#expiresAt) {
       this.end("age", between(500, 2000));
       return false;
     }
-    return true;
+    return since === undefined;
   }
 
   #closed(): void {

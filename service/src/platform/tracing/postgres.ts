@@ -42,10 +42,9 @@ function traced(tracer: Tracer, query: Query): Query {
   };
 }
 
-/** Of the pool itself, and of each connection while somebody has it. */
+/** Of each connection while somebody has it. */
 export function watchPool(pool: pg.Pool, tracer: Tracer): void {
   const connect = pool.connect.bind(pool) as Query;
-  pool.query = traced(tracer, pool.query.bind(pool)) as typeof pool.query;
   const take: Query = async () => {
     const client = (await connect()) as { query: Query; release: Query };
     const [query, release] = [client.query.bind(client), client.release.bind(client)];
@@ -56,7 +55,7 @@ export function watchPool(pool: pg.Pool, tracer: Tracer): void {
     };
     return client;
   };
-  // The pool's own query takes a connection with a callback, and has its span already.
+  // The pool's own query takes a connection with a callback. Nothing here uses it, so it has no span.
   pool.connect = ((...args: unknown[]) =>
     args.length === 0 ? take() : connect(...args)) as typeof pool.connect;
 }
