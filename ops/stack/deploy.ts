@@ -37,7 +37,7 @@ import { prepareImages, standInsLine } from "./toolchain.ts";
  * @returns the state after clean-up
  */
 export async function prepare(session: Session, allowed?: Allowed, config?: KnownConfig): Promise<State> {
-  const { docker, dockerHost, stack, settings, engineIsLocal } = session;
+  const { docker, dockerHost, stack, settings } = session;
   signals.begin({ title: `looking at stack ${stack} on the engine` });
   // A run that was killed could not do it itself.
   await remember(session);
@@ -60,12 +60,29 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
     );
     publishWhenEnded(session);
   });
-  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
-  await checkPorts(docker, stack, settings.config, engineIsLocal);
+  await checkMachine(session, config);
   await prepareStackImages(session, config);
   // Last: nothing may fail between this and the deploy that does not give it back.
   const urns = allowed === undefined ? [] : settlement.forget;
   return urns.length === 0 ? state : forget(session, state, urns);
+}
+
+/**
+ * Whether the data's version and the free ports allow what is deployed. The version of PostgreSQL is the stack's as it is, because
+ * its data only goes forward; ports are those of what is deployed.
+ * @param config as for `prepare`. @throws OpsError
+ */
+export async function checkMachine(
+  {
+    docker,
+    stack,
+    settings,
+    engineIsLocal,
+  }: Pick<Session, "docker" | "stack" | "settings" | "engineIsLocal">,
+  config: KnownConfig = settings.config,
+): Promise<void> {
+  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
+  await checkPorts(docker, stack, config, engineIsLocal);
 }
 
 /**
