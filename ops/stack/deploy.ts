@@ -1,7 +1,7 @@
 /** What up, restart and rollback have in common: the checks before an update, the update, and how it ended. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
-import { certificateEnd, describeCertificate } from "../engine/certificate.ts";
+import { certificateEnd, certificateLine } from "../engine/certificate.ts";
 import { isGood } from "../engine/containers.ts";
 import {
   explainContainers,
@@ -161,8 +161,7 @@ export async function summarise(
   if (maintenance !== undefined)
     note(paint("yellow", describeMaintenance(maintenance, stack), process.stderr));
   const certificate = certificateEnd(outputs);
-  if (certificate !== undefined)
-    note(paint("yellow", describeCertificate(certificate, stack), process.stderr));
+  if (certificate !== undefined) note(certificateLine(certificate, stack, process.stderr));
   const images = outputs["images"]?.value as Readonly<Record<string, string>> | undefined;
   if (bad.length === 0) return images?.["backend"] ?? "";
   await explainContainers(docker, stack, views);

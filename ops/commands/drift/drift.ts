@@ -4,7 +4,7 @@
  * (docs/decisions/0024-drift-looks-first.md).
  */
 import type Docker from "dockerode";
-import { certificateEnd, describeCertificate } from "../../engine/certificate.ts";
+import { certificateEnd, certificateLine } from "../../engine/certificate.ts";
 import { findMonitoring, importMetrics } from "../../engine/monitoring.ts";
 import { lastGoodDeploy } from "../../stack/changes.ts";
 import { checkToJudge } from "../../stack/identity.ts";
@@ -59,7 +59,7 @@ export async function drift(options: CommonOptions): Promise<void> {
     });
   } else {
     printDrift(stack, changes, failed, differences);
-    if (certificate !== undefined) note(`  ${describeCertificate(certificate, stack)}`);
+    if (certificate !== undefined) note(`  ${certificateLine(certificate, stack, process.stderr)}`);
   }
   if (good) {
     if (!options.json) print(`Stack ${stack} runs as it is declared.`);
