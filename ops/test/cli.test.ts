@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { QUESTIONS } from "../commands/stack/questions.ts";
 import { npmsLonger, type Flag } from "../../tools/host/npm-flags.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -95,6 +96,7 @@ function ourFlags(): Flag[] {
   const benches = readdirSync(join(ROOT, "bench")).filter((name) => name.endsWith(".ts"));
   const declared = [
     ...read("ops/cli.ts", "ops/terminal/options.ts").matchAll(/"(?:-\w, )?--([a-z-]+)( <)?[^"]*"/g),
+    ...QUESTIONS.map(({ flag }) => ["", flag, " <"]),
     ...read("tools/test/main.ts", ...benches.map((name) => `bench/${name}`)).matchAll(/"--([a-z-]+)"/g),
     ...read(...benches.map((name) => `bench/${name}`)).matchAll(/(\w+)(: \{ type: "string")/g),
   ];
