@@ -14,7 +14,7 @@ import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
-import { forget, remember } from "./forgotten.ts";
+import { forget } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
 import { checkPostgresVersion } from "./postgres-version.ts";
@@ -31,7 +31,7 @@ import { prepareImages, standInsLine } from "./toolchain.ts";
 /**
  * Looks whether the stack is where its state says, clears what an interrupted run left behind, checks the ports and makes
  * the images ready.
- * Whoever gives `allowed` calls `doneWithForgotten` after the deploy, and `remember` if it fails.
+ * Whoever gives `allowed` calls `remember` if the deploy fails.
  * @param allowed undefined for a command that deploys nothing new, and so makes nothing anew that the state has.
  * @param config of what is deployed, where that is not the stack's file as it is. Nothing is built then.
  * @returns the state after clean-up
@@ -39,8 +39,6 @@ import { prepareImages, standInsLine } from "./toolchain.ts";
 export async function prepare(session: Session, allowed?: Allowed, config?: KnownConfig): Promise<State> {
   const { docker, dockerHost, stack, settings } = session;
   signals.begin({ title: `looking at stack ${stack} on the engine` });
-  // A run that was killed could not do it itself.
-  await remember(session);
   const served = await lastGoodDeploy(docker, session);
   let settlement: Settlement = { forget: [] };
   // Before anything is cleared: what is missing may be missing because this is another engine.
@@ -64,7 +62,7 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
   await prepareStackImages(session, config);
   // Last: nothing may fail between this and the deploy that does not give it back.
   const urns = allowed === undefined ? [] : settlement.forget;
-  return urns.length === 0 ? state : forget(session, state, urns);
+  return urns.length === 0 ? state : forget(session, urns);
 }
 
 /**

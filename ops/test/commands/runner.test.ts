@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { ROOT } from "../../stack/place.ts";
 
 describe("on a CI runner, with a stack that names no engine", () => {
-  for (const args of [["up", "--yes"], ["down", "--yes"], ["restart"], ["rollback"], ["drift"]]) {
+  for (const args of [
+    ["up", "--yes"],
+    ["down", "--yes"],
+    ["restart"],
+    ["rollback"],
+    ["drift"],
+    ["restore", "--latest", "--replace", "--yes"],
+  ]) {
     it(`is refused before anything is made ready: ${args.join(" ")}`, () => {
       const [command = "", ...rest] = args;
       const { status, stderr } = spawnSync(
