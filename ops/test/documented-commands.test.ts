@@ -27,7 +27,7 @@ interface Line {
 
 /** Pure: the command lines in a text, each up to the end of its code, its line, or what a shell takes for itself. */
 function commandLines(file: string, text: string): Line[] {
-  return [...text.matchAll(/\bnpm (?:run ([a-z:]+)|(test)\b)((?:"[^"\n]*"|[^"`\n#|;&>)])*)/g)].map(
+  return [...text.matchAll(/\bnpm (?:run ([a-z:]+)|(test)\b)((?:"[^"\n]*"|(?! \d>)[^"`\n#|;&>)])*)/g)].map(
     ([line, run, test, rest = ""]) => {
       const words = [...rest.matchAll(/"[^"]*"|\S+/g)].map(([word]) => word.replaceAll('"', ""));
       const [separator, ...own] = words;
@@ -101,7 +101,7 @@ describe("the command lines of the docs", () => {
     const of = (text: string): string[] => wrongIn(commandLines("f", text)[0] ?? assert.fail());
     assert.deepEqual(of("npm run maintenance of"), ["of"]);
     assert.deepEqual(of("npm run alerts silenced -- x"), ["silenced"]);
-    assert.deepEqual(of("npm run maintenance -- on --stak prod"), ["--stak"]);
+    assert.deepEqual(of("npm run maintenance -- on --stak=prod"), ["--stak"]);
     assert.deepEqual(of("npm run up staging"), ["staging"]);
     assert.deepEqual(of('npm run maintenance -- on --message "back at 9" --stack prod'), []);
   });
@@ -142,7 +142,7 @@ function wrongIn({ script, words: all }: Line): string[] {
   const [usage = ""] = help.split("\n");
   const taken = [...usage.matchAll(/<\w+>|\[(?!options\])\w+\]/g)].length;
   const [argument = ""] = /^Arguments:\n[\s\S]*?\n\n/m.exec(help) ?? [];
-  const choices = /\(choices: ([^)]*)\)/.exec(argument)?.[1];
+  const choices = /\(choices:\s+([^)]*)\)/.exec(argument)?.[1];
   const [word] = own;
   const isChosen = choices === undefined || word === undefined || choices.includes(`"${word}"`);
   return [...unknown, ...(isChosen ? [] : [word ?? ""]), ...own.slice(taken)];
