@@ -16,7 +16,7 @@ body=$(mktemp)
   # An issue holds 65,536 characters. The end of the output says the most.
   if [ -s "$file" ]; then tail -c 50000 "$file"; else echo "(the run failed before the check began)"; fi
   # shellcheck disable=SC2016 # The backticks are Markdown.
-  printf '\n```\n\n`npm run drift` shows it again. `npm run up` brings back what is declared.\n'
+  printf '\n```\n\n`npm run drift` shows it again. Its last lines say what to do.\n'
 } > "$body"
 if [ -n "$open" ]; then
   gh issue comment "$open" --repo "$GITHUB_REPOSITORY" --body-file "$body"

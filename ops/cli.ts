@@ -1,6 +1,6 @@
 /** What the operator types: the list of all commands. Each has a file of its own, which is loaded when it is asked for. */
 import { Argument, Command, CommanderError, Option } from "commander";
-import { explainKept, npmsOwn, type Flag } from "../tools/host/npm-flags.ts";
+import { explainKept, type Flag } from "../tools/host/npm-flags.ts";
 import { QUESTIONS } from "./commands/stack/questions.ts";
 import { endAudit, publishAudit, signals } from "./stack/this-process.ts";
 import { exit, explain, OpsError } from "./terminal/errors.ts";
@@ -307,8 +307,16 @@ add("pin", "Writes the digest that each image's tag stands for now into the stac
 
 /** The flags of a command and of those below it. */
 const flagsOf = (command: Command): Flag[] => [
-  ...command.options.flatMap(({ long, required, flags }) =>
-    long == null ? [] : [{ name: long.slice(2), ...(required ? { value: /<(.+)>/.exec(flags)?.[1] } : {}) }],
+  ...command.options.flatMap(({ long, short, required, flags }) =>
+    long == null
+      ? []
+      : [
+          {
+            name: long.slice(2),
+            ...(required ? { value: /<(.+)>/.exec(flags)?.[1] } : {}),
+            ...(short == null ? {} : { letter: short.slice(1) }),
+          },
+        ],
   ),
   ...command.commands.flatMap(flagsOf),
 ];
@@ -318,8 +326,7 @@ function refuseLostFlags([script, ...args]: readonly string[]): void {
   const called = program.commands.find((command) => command.name() === script);
   if (script === undefined || called === undefined) return;
   const own = new Set(flagsOf(called).map(({ name }) => name));
-  // npm has settings of these names itself. Where the command has no such flag, they cannot be meant for it.
-  const flags = flagsOf(program).filter(({ name }) => own.has(name) || !npmsOwn.has(name));
+  const flags = flagsOf(program).map((flag) => ({ ...flag, ofAnother: !own.has(flag.name) }));
   const lost = explainKept(script, flags, args, process.env);
   if (lost !== undefined) throw new OpsError(lost.what, lost.remedy, exit.usage);
 }

@@ -7,6 +7,9 @@ export const CONFIG_LABEL = "io.omniai.config";
 /** On the volume in which ops keeps the changes of a stack; the program does not know it. */
 export const CHANGES_LABEL = "io.omniai.changes";
 
+/** On the containers of an exchange of a store's data: whose it is. The program does not know them. */
+export const EXCHANGE_LABEL = "io.omniai.exchange";
+
 /** Labels in the shape that @pulumi/docker takes, in a stable order. */
 export const toLabels = (labels: Readonly<Record<string, string>>): { label: string; value: string }[] =>
   Object.keys(labels)

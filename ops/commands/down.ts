@@ -5,9 +5,8 @@ import { dataVolumeName, identityName } from "../../infra/resources/volume.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { listVolumes } from "../engine/volumes.ts";
 import { publishWhenEnded } from "../stack/changes.ts";
-import { doneWithForgotten, remember } from "../stack/forgotten.ts";
 import { checkSameEngine } from "../stack/identity.ts";
-import { importState } from "../stack/open-stack.ts";
+import { exportState, importState } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
 import { recover } from "../stack/recover.ts";
 import { runPulumi } from "../stack/run.ts";
@@ -38,12 +37,17 @@ export async function down(options: DownOptions): Promise<void> {
       "Nothing was changed.",
       exit.usage,
     );
+  const { docker, dockerHost, stack, handle } = session;
+  const checkEngine = (state: State): Promise<void> =>
+    checkSameEngine({ docker, dockerHost, stack, state }, options.move === true);
+  signals.begin({ title: `looking at stack ${stack} on the engine` });
+  // Nobody is asked about what another engine has, nor confirms what is refused then.
+  await checkEngine(await exportState(handle));
   const keepBackups = await ask(session, options);
-  signals.begin({ title: `looking at stack ${session.stack} on the engine` });
-  const { docker, dockerHost, stack } = session;
-  await remember(session);
+  signals.begin({ title: `looking at stack ${stack} on the engine` });
   await recover(session, async (state) => {
-    await checkSameEngine({ docker, dockerHost, stack, state }, options.move === true);
+    // Another run may have moved the stack while this one asked.
+    await checkEngine(state);
     publishWhenEnded(session);
   });
   if (options.deleteData && keepBackups) await deleteData(session);
@@ -125,7 +129,6 @@ async function deleteData(session: Session): Promise<void> {
     await unlessGone(docker.getVolume(name).remove());
     say(`Volume ${name} is removed.`);
   }
-  doneWithForgotten(session);
   print(
     `Stack ${stack} is down, and its data is gone. Its backups stay in volume ${volume}, and the next \`up\` uses them again.`,
   );
@@ -149,7 +152,6 @@ async function deleteAll(session: Session): Promise<void> {
   }
   for (const { volume } of await readChangesVolumes(docker, stack))
     await unlessGone(docker.getVolume(volume).remove());
-  doneWithForgotten(session);
   // There is no stack any more whose changes the engine could keep.
   publishAuditWith(undefined);
   await handle.state.workspace.removeStack(

@@ -2,7 +2,7 @@
 import type Docker from "dockerode";
 import { judge, type Holder } from "../../tools/host/lock-file.mjs";
 import { askRoom, describeOffsite, describeRoom, roomIn, type RoomStatus } from "../engine/backup-room.ts";
-import { certificateEnd, describeCertificate, type CertificateEnd } from "../engine/certificate.ts";
+import { certificateEnd, certificateLine, type CertificateEnd } from "../engine/certificate.ts";
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";
@@ -208,14 +208,14 @@ function printStatus(view: StatusView): void {
     ...(view.rolledBackTo === undefined
       ? []
       : [`Rolled back to ${view.rolledBackTo}; the next \`${up}\` goes forward to the sources again.`]),
-    ...(state?.certificate === undefined ? [] : [describeCertificate(state.certificate, stack)]),
     ...locks.map((lock) => `Locked by ${lock}.`),
     ...(state?.pending ?? []).map((operation) =>
       busy ? `Under way: ${operation}.` : `Interrupted: ${operation}; the next \`${up}\` clears it.`,
     ),
     ...(state?.failed ?? []).map((name) => `${name} did not get healthy; the next \`${up}\` replaces it.`),
   ];
-  if (remarks.length > 0) print();
+  if (remarks.length > 0 || state?.certificate !== undefined) print();
+  if (state?.certificate !== undefined) print(`  ${certificateLine(state.certificate, stack)}`);
   for (const remark of remarks) print(`  ${paint("yellow", remark)}`);
 }
 

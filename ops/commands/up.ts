@@ -2,7 +2,8 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { deploy, policiesAreMandatory, prepare, summarise } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
-import { doneWithForgotten, remember } from "../stack/forgotten.ts";
+import { remember } from "../stack/forgotten.ts";
+import { exportState } from "../stack/open-stack.ts";
 import { removeObsolete } from "../stack/images.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
 import { sealState } from "../stack/seal.ts";
@@ -58,15 +59,17 @@ export async function up(options: UpOptions): Promise<void> {
     });
   } catch (error) {
     // If that fails too, the next run does it.
-    await remember(session).catch((reason: Error) => say(reason.message));
+    await giveBack(session).catch((reason: Error) => say(reason.message));
     throw error;
   }
-  doneWithForgotten(session);
   const imageId = await summarise(session, outputs);
   audit?.note({ version: { build, imageId, config: committedConfig(session) } });
   await sealState(session);
   await removeObsolete(session);
 }
+
+const giveBack = async (session: Session): Promise<unknown> =>
+  remember(session, await exportState(session.handle));
 
 /** A preview for the policies alone: a violation that is found during the update would leave it half done. */
 async function checkPolicies({ stack, handle }: Session, refresh: boolean): Promise<void> {

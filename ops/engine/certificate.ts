@@ -1,5 +1,6 @@
 /** When the certificate that the edge generated for itself ends, told in time: 30, 14 and 3 days before. */
 import { npmRun } from "../terminal/npm-run.ts";
+import { paint } from "../terminal/output.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -26,13 +27,25 @@ export function certificateEnd(
   return { ends, days: Math.floor(left / DAY_MS), nearness };
 }
 
-/** Pure: one line for a person. */
-export function describeCertificate({ ends, days }: CertificateEnd, stack: string): string {
+/** One line for a person, in the colour of how near the end is. @param stream that the line is for */
+export const certificateLine = (
+  certificate: CertificateEnd,
+  stack: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string =>
+  paint(
+    certificate.nearness === "now" ? ["bold", "red"] : "yellow",
+    describeCertificate(certificate, stack),
+    stream,
+  );
+
+/** Pure: one line for a person. The last three days it begins with what is to be done today. */
+export function describeCertificate({ ends, days, nearness }: CertificateEnd, stack: string): string {
   const date = ends.slice(0, 10);
   const when =
     days < 0 ? `ended on ${date}` : days === 0 ? `ends today (${date})` : `ends in ${days} days (${date})`;
   return (
-    `The edge's certificate ${when}. Raise omniai:certificateSerial by one and run \`${npmRun("up", stack)}\`; ` +
+    `${nearness === "now" ? "To be done today: the" : "The"} edge's certificate ${when}. Raise omniai:certificateSerial by one and run \`${npmRun("up", stack)}\`; ` +
     "whoever was given the old one needs the new one then."
   );
 }

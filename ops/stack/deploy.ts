@@ -1,7 +1,7 @@
 /** What up, restart and rollback have in common: the checks before an update, the update, and how it ended. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
-import { certificateEnd, describeCertificate } from "../engine/certificate.ts";
+import { certificateEnd, certificateLine } from "../engine/certificate.ts";
 import { isGood } from "../engine/containers.ts";
 import {
   explainContainers,
@@ -14,7 +14,7 @@ import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
-import { forget, remember } from "./forgotten.ts";
+import { forget } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
 import { checkPostgresVersion } from "./postgres-version.ts";
@@ -31,16 +31,14 @@ import { prepareImages, standInsLine } from "./toolchain.ts";
 /**
  * Looks whether the stack is where its state says, clears what an interrupted run left behind, checks the ports and makes
  * the images ready.
- * Whoever gives `allowed` calls `doneWithForgotten` after the deploy, and `remember` if it fails.
+ * Whoever gives `allowed` calls `remember` if the deploy fails.
  * @param allowed undefined for a command that deploys nothing new, and so makes nothing anew that the state has.
  * @param config of what is deployed, where that is not the stack's file as it is. Nothing is built then.
  * @returns the state after clean-up
  */
 export async function prepare(session: Session, allowed?: Allowed, config?: KnownConfig): Promise<State> {
-  const { docker, dockerHost, stack, settings, engineIsLocal } = session;
+  const { docker, dockerHost, stack, settings } = session;
   signals.begin({ title: `looking at stack ${stack} on the engine` });
-  // A run that was killed could not do it itself.
-  await remember(session);
   const served = await lastGoodDeploy(docker, session);
   let settlement: Settlement = { forget: [] };
   // Before anything is cleared: what is missing may be missing because this is another engine.
@@ -60,12 +58,29 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
     );
     publishWhenEnded(session);
   });
-  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
-  await checkPorts(docker, stack, settings.config, engineIsLocal);
+  await checkMachine(session, config);
   await prepareStackImages(session, config);
   // Last: nothing may fail between this and the deploy that does not give it back.
   const urns = allowed === undefined ? [] : settlement.forget;
-  return urns.length === 0 ? state : forget(session, state, urns);
+  return urns.length === 0 ? state : forget(session, urns);
+}
+
+/**
+ * Whether the data's version and the free ports allow what is deployed. The version of PostgreSQL is the stack's as it is, because
+ * its data only goes forward; ports are those of what is deployed.
+ * @param config as for `prepare`. @throws OpsError
+ */
+export async function checkMachine(
+  {
+    docker,
+    stack,
+    settings,
+    engineIsLocal,
+  }: Pick<Session, "docker" | "stack" | "settings" | "engineIsLocal">,
+  config: KnownConfig = settings.config,
+): Promise<void> {
+  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
+  await checkPorts(docker, stack, config, engineIsLocal);
 }
 
 /**
@@ -144,8 +159,7 @@ export async function summarise(
   if (maintenance !== undefined)
     note(paint("yellow", describeMaintenance(maintenance, stack), process.stderr));
   const certificate = certificateEnd(outputs);
-  if (certificate !== undefined)
-    note(paint("yellow", describeCertificate(certificate, stack), process.stderr));
+  if (certificate !== undefined) note(certificateLine(certificate, stack, process.stderr));
   const images = outputs["images"]?.value as Readonly<Record<string, string>> | undefined;
   if (bad.length === 0) return images?.["backend"] ?? "";
   await explainContainers(docker, stack, views);

@@ -8,6 +8,7 @@ import { unlessGone } from "../engine/connection.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
+import { exchangeHeld, exchangeUnderWay } from "./exchange-holder.ts";
 import { say } from "./this-process.ts";
 
 /** The folder in the data volume where the old data waits. */
@@ -63,13 +64,16 @@ export async function exchangeStage(
 
 /**
  * For a command that deploys: a server on data of which a part is elsewhere would begin anew, or break what is there.
- * @throws OpsError that names what puts the old data back
+ * @throws OpsError that names what puts the old data back, or who exchanges it now
  */
 export async function checkExchange(where: Where, workload: Exchanged): Promise<void> {
-  const { stack } = where;
+  const { docker, stack } = where;
   const stage = await exchangeStage(where, workload);
   const volume = dataVolumeName(stack, workload);
-  if (stage === "half") throw halfExchanged(stack, workload);
+  if (stage === "half") {
+    const underWay = await exchangeUnderWay(docker, stack, workload);
+    throw underWay === undefined ? halfExchanged(stack, workload) : exchangeHeld(stack, workload, underWay);
+  }
   if (stage === "complete")
     say(
       `What a restore or an upgrade has replaced of ${workload} is still in ${volume}, in its folder ${ASIDE}. ` +

@@ -10,6 +10,7 @@ import { readVolumeFile } from "../engine/volume-file.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { checkExchange } from "./exchange-stage.ts";
+import { remembered } from "./forgotten-record.ts";
 import { isMapping } from "./json.ts";
 import type { KnownVolume, Looked, Trouble } from "./looked.ts";
 import { lostData } from "./lost-data.ts";
@@ -95,50 +96,39 @@ export function recordedEngine(state: State, stack: string): EngineIdentity | un
   }
 }
 
-/** Pure: the state without these resources, and without what others say of them. */
-export function withoutResources(state: State, urns: readonly string[]): State {
-  const gone = new Set(urns);
-  const others = (list: unknown): unknown =>
-    Array.isArray(list) ? list.filter((urn) => !gone.has(String(urn))) : list;
-  return {
-    ...state,
-    resources: resourcesOf(state)
-      .filter(({ urn }) => !gone.has(urn))
-      .map((resource) => ({
-        ...resource,
-        ...(resource.dependencies && { dependencies: others(resource.dependencies) as string[] }),
-        ...(resource.propertyDependencies && {
-          propertyDependencies: Object.fromEntries(
-            Object.entries(resource.propertyDependencies).map(([key, list]) => [
-              key,
-              others(list) as string[],
-            ]),
-          ),
-        }),
-      })),
-  };
-}
-
 /** Pure: when a change had ended, ISO 8601. What it made is younger than its beginning. */
 export const endOf = ({ time, seconds }: { readonly time: string; readonly seconds: number }): string =>
   new Date(Date.parse(time) + seconds * 1000).toISOString();
+
+/** What a run has let the state forget, and did not come to making anew, is still the stack's. */
+const asRemembered = (looked: Looked): Looked => ({ ...looked, state: remembered(looked.state).state });
 
 /** What the engine has of the data that the state knows. */
 async function lookAtData(looked: Looked): Promise<{
   readonly troubles: readonly Trouble[];
   /** Whether some data proves that this is the stack's engine, and none is missing. */
   readonly proved: boolean;
+  /** Whether there is data that could not be looked at. */
+  readonly unread: boolean;
 }> {
   const troubles: Trouble[] = [];
-  let proved = false;
+  let [proved, unread] = [false, false];
   const { stack, state, served } = looked;
   for (const one of knownVolumes(state, stack, served && endOf(served))) {
-    const trouble = await lookAt(looked, one);
-    if (trouble !== undefined) troubles.push(trouble);
+    const seen = await lookAt(looked, one).catch((error: unknown) => {
+      if (looked.passOver && isRefusedToLook(error)) return "unread" as const;
+      throw error;
+    });
+    if (seen === "unread") unread = true;
+    else if (seen !== undefined) troubles.push(seen);
     else if (one.identity !== undefined && one.claimed) proved = true;
   }
-  return { troubles, proved: proved && troubles.length === 0 };
+  return { troubles, proved: proved && troubles.length === 0 && !unread, unread };
 }
+
+/** Pure: whether the key may not look, or the engine has nothing to look with. */
+const isRefusedToLook = (error: unknown): boolean =>
+  error instanceof OpsError || (error as { statusCode?: number }).statusCode === 403;
 
 /** The workloads whose data is not there, so that it would begin anew. */
 export async function emptyWorkloads(looked: Looked): Promise<string[]> {
@@ -146,13 +136,46 @@ export async function emptyWorkloads(looked: Looked): Promise<string[]> {
   return troubles.filter(({ kind }) => kind !== "other").map(({ workload }) => workload);
 }
 
-/** For a command that needs no data, and must not take another engine for an empty one. @throws OpsError */
+/** What is told to who is on another engine: how to move there, how to do without the former one, or neither. */
+type Purpose = "up" | "down" | "other";
+
+/** For a command that takes the stack down: it needs no data, and must not take another engine for an empty one. @throws OpsError */
 export async function checkSameEngine(looked: Looked, move: boolean): Promise<void> {
-  await checkEngine(looked, move, "down");
+  await checkEngine(asRemembered(looked), move, "down");
+}
+
+/** For a command that looks at data itself, or brings some back, before anything else is looked at. @throws OpsError */
+export async function checkOwnEngine(looked: Looked): Promise<void> {
+  await checkEngine(asRemembered(looked), false, "other");
+}
+
+/**
+ * For a command that judges the stack and changes nothing. With a key that may only look, data that was emptied or exchanged for
+ * other data is not noticed; data that is gone is.
+ * @throws OpsError when the engine or the data is not what the state knows
+ */
+export async function checkToJudge(seen: Looked): Promise<void> {
+  const looked = asRemembered(seen);
+  const tolerant = { ...looked, passOver: true };
+  await checkEngine(tolerant, false, "other");
+  for (const workload of ["postgres", "redis"] as const)
+    await checkExchange(looked, workload).catch((error: unknown) => {
+      if ((error as { statusCode?: number }).statusCode !== 403) throw error;
+    });
+  const { troubles } = await lookAtData(tolerant);
+  if (troubles.length === 0) return;
+  const { message, remedy } = await lostData(
+    looked,
+    troubles,
+    troubles,
+    upAnew(looked.stack, troubles, false),
+  );
+  throw new OpsError(message, remedy, exit.drift);
 }
 
 /** @throws OpsError when the engine or the data is not what the state knows, and that was not allowed */
-export async function checkIdentity(looked: Looked, allowed: Allowed = {}): Promise<Settlement> {
+export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promise<Settlement> {
+  const looked = asRemembered(seen);
   const { stack, state } = looked;
   const record = await checkEngine(looked, allowed.move === true, "up");
   // What is half aside is not lost, and a fresh start would be the only thing that loses it.
@@ -199,7 +222,7 @@ const namesOf = (stack: string, { workload, kind, volume }: Trouble): string[] =
 ];
 
 /** @returns the record to make anew. @throws OpsError */
-async function checkEngine(looked: Looked, move: boolean, command: "up" | "down"): Promise<string[]> {
+async function checkEngine(looked: Looked, move: boolean, purpose: Purpose): Promise<string[]> {
   const { docker, dockerHost, stack, state } = looked;
   const recorded = recordedEngine(state, stack);
   const { ID: id, Name: name } = (await docker.info()) as { ID?: string; Name?: string };
@@ -211,7 +234,7 @@ async function checkEngine(looked: Looked, move: boolean, command: "up" | "down"
   const data =
     name === recorded.name
       ? await lookAtData(looked)
-      : await lookAtData({ ...looked, bringImages: undefined }).catch(() => undefined);
+      : await lookAtData({ ...looked, bringImages: undefined, passOver: false }).catch(() => undefined);
   // An engine that was set up anew on the same disk gives itself another id. Its name and its volumes prove that it is the
   // one. The volumes alone do not: an engine that the stack was moved away from still has them, as they were then.
   if (name === recorded.name && data?.proved) return record;
@@ -219,14 +242,21 @@ async function checkEngine(looked: Looked, move: boolean, command: "up" | "down"
   const containers = resourcesOf(state, types.container).length;
   throw new OpsError(
     `Stack ${stack} is on another Docker engine: its state knows the engine "${recorded.name}" (${recorded.id}), and ${dockerHost} is "${name ?? ""}" (${id}). ` +
-      `On the former are ${volumes.join(", ") || "no data volumes"} and ${containers} containers. ${data === undefined ? "" : hereOf(data.troubles, volumes.length)} Nothing was changed.`,
-    `If that is a mistake, name the former engine in omniai:dockerHost, or in DOCKER_HOST.\n` +
-      (command === "down"
-        ? `  If the former engine is no more, take the stack down without it: ${npmRun("down", stack, "--move")}`
-        : `  To move the stack here, bring its data along first (docs/environments.md, "Another engine"), and then run: ${npmRun("up", stack, "--move")}` +
+      `On the former are ${volumes.join(", ") || "no data volumes"} and ${containers} containers. ${data === undefined || data.unread ? "" : hereOf(data.troubles, volumes.length)} Nothing was changed.`,
+    "If that is a mistake, name the former engine in omniai:dockerHost, or in DOCKER_HOST." +
+      {
+        up:
+          `\n  To move the stack here, bring its data along first (docs/environments.md, "Another engine"), and then run: ${npmRun("up", stack, "--move")}` +
           (data === undefined || data.troubles.length === 0
             ? ""
-            : `\n  To begin anew here without the data: ${upAnew(stack, data.troubles, true)}`)),
+            : `\n  To begin anew here without the data: ${upAnew(stack, data.troubles, true)}`),
+        down: `\n  If the former engine is no more, take the stack down without it: ${npmRun("down", stack, "--move")}`,
+        other:
+          `\n  Where the stack is to be on this engine: docs/environments.md, "Another engine".` +
+          (name === recorded.name
+            ? ` If that machine was only set up anew, ${npmRun("up", stack)} finds the data there and records the engine.`
+            : ""),
+      }[purpose],
   );
 }
 

@@ -35,4 +35,6 @@ export interface Looked {
   readonly offsite?: string;
   /** Puts the stack's images on the engine, where it has none to look into a volume with. */
   readonly bringImages?: () => Promise<void>;
+  /** Passes over what this key may not read: the one of the drift check sees that a volume is there, and no file in it. */
+  readonly passOver?: boolean;
 }

@@ -64,8 +64,8 @@ export async function lostData(
   const others = refused.filter(({ kind }) => kind === "other").map(({ volume }) => volume);
   const away =
     others.length === 0
-      ? "To begin anew where data is lost"
-      : `To begin anew, put ${others.join(", ")} away yourself (docker volume rm ${others.join(" ")}), and then run`;
+      ? "To begin anew where data is lost, which comes before every restore"
+      : `To begin anew, which comes before every restore, put ${others.join(", ")} away yourself (docker volume rm ${others.join(" ")}), and then run`;
   return new OpsError(
     `${refused.map((trouble) => describeLoss(looked, trouble)).join(" ")}${seen} Nothing was changed.`,
     `If a copy of the volume exists (on another disk or engine), bring it back under its name and run the command again.\n` +
@@ -93,7 +93,7 @@ export function describeBackups(stack: string, workload: string, backups: Backup
   if (workload === "backup")
     return offsite === ""
       ? "The backups in it are gone, and there are no copies off-site (omniai:offsiteBucket). The room takes new ones as soon as it runs again."
-      : `The backups in it are off-site as well (${offsite}). Begin anew as below, then bring them back: ${fetch}`;
+      : `The backups in it are off-site as well (${offsite}). Begin anew as below, and then bring them back: ${fetch}`;
   if (!room) return `There is no backup of ${workload}: stack ${stack} has no backup room (omniai:backups).`;
   const redis = workload === "redis";
   const restore = (which: string): string =>
@@ -104,12 +104,12 @@ export function describeBackups(stack: string, workload: string, backups: Backup
     return (
       `The backups of ${workload} were in volume ${volume}, which is lost as well; copies are off-site (${offsite}). ` +
       // A new room soon has copies of the empty Redis, and of those none is wanted.
-      `Begin anew as below, then: ${fetch}, and ${redis ? `${restore("--id ID")} with the newest redis-… that was fetched (${npmRun("backup", stack, "list")})` : restore("--latest")}`
+      `They come back in three steps: begin anew as below, then ${fetch}, and then ${redis ? `${restore("--id ID")} with the newest redis-… that was fetched (${npmRun("backup", stack, "list")})` : restore("--latest")}`
     );
   const own = list?.filter(({ kind }) => (kind === "redis") === redis);
   if (own?.length === 0)
     return `There is no backup of ${workload}: the backup room of stack ${stack} has none yet.`;
-  return `Its backups are in volume ${volume}${own === undefined ? "" : `: ${summary(own)}`}. Begin anew as below, then bring them back: ${restore("--latest")}`;
+  return `Its backups are in volume ${volume}${own === undefined ? "" : `: ${summary(own)}`}. They come back in two steps, because a restore needs a server to restore into: begin anew as below, and then ${restore("--latest")}`;
 }
 
 /** Pure: "3, the newest base-2026… of 2026-01-02 03:04:05 UTC (verified)". */

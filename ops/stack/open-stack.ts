@@ -141,7 +141,7 @@ const passphraseOf = (environment: Readonly<Record<string, string>>): Record<str
   );
 
 /** The whole state. */
-export async function exportState(stack: StackHandle): Promise<State> {
+export async function exportState(stack: Pick<StackHandle, "state">): Promise<State> {
   const exported = await stack.state.exportStack();
   return (exported.deployment ?? {}) as State;
 }

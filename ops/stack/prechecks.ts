@@ -143,7 +143,7 @@ export function refuseRunnersEngine(stack: string, config: KnownConfig, env: Nod
   if (!["true", "1"].includes(env["CI"] ?? "") || config.dockerHost !== "") return;
   if (environmentOf(stack, config.environment ?? "") === "dev") return;
   throw new OpsError(
-    `Stack ${stack} names no Docker engine, and this is a CI runner (CI=${env["CI"]}): it would be deployed to the runner's own engine, which ends with the job.`,
+    `Stack ${stack} names no Docker engine, and this is a CI runner (CI=${env["CI"]}): what is on the runner's own engine, which ends with the job, is not that stack.`,
     `Set omniai:dockerHost in Pulumi.${stack}.yaml, for example ssh://deploy@HOST.\n` +
       "  Only where the runner's own machine is the host: unix:///var/run/docker.sock.",
     exit.usage,

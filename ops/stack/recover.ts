@@ -13,6 +13,7 @@ import {
   UNDER_WAY_MS,
   withoutPending,
 } from "./leftovers.ts";
+import { remember } from "./forgotten.ts";
 import { exportState, importState, type StackHandle } from "./open-stack.ts";
 import { checkDataVolumes } from "./prechecks.ts";
 import { runPulumi } from "./run.ts";
@@ -27,6 +28,7 @@ import { say } from "./this-process.ts";
  * In a backend that several machines share, our lock keeps out no run of another machine. What the state says of such a
  * run's operations is first cleared, which waits for Pulumi's own lock: only then is there nobody left to whom they could
  * belong, and only then is the engine as the state will have it.
+ * What a run has let the state forget, and did not come to making anew, comes back first.
  * @param check refuses to go on, before anything is cleared. @returns the state after clean-up
  */
 export async function recover(
@@ -34,7 +36,9 @@ export async function recover(
   check: (state: State) => Promise<void> = () => Promise.resolve(),
 ): Promise<State> {
   const { docker, stack, handle, backend } = session;
-  const looked = await look(session);
+  const found = await look(session);
+  // A run that was killed could not do it itself.
+  const looked = { ...found, state: await remember(session, found.state) };
   await check(looked.state);
   // If the data belongs to another checkout, its containers are not ours to remove either.
   await checkDataVolumes(docker, stack, looked.state, backend.stateDir);

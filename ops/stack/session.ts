@@ -44,6 +44,8 @@ export interface Needs {
   readonly onlyLooking?: boolean;
   /** The command that takes the stack's lock until the process ends; undefined for one that only reads. */
   readonly lock?: string;
+  /** True for a command that changes nothing and says whether the stack is as it should be: another engine has no say in that. */
+  readonly judges?: boolean;
 }
 
 /** Makes the tools, the engine and the stack ready. */
@@ -104,7 +106,8 @@ async function makeReady(options: CommonOptions, needs: Needs, engine?: "elsewhe
   const found = (needs.create ? deployablePlace : findPlace)(options, needs.onlyLooking);
   const place = { ...found, context: { ...found.context, fillsDisk: fillsDisk(needs) } };
   checkPlatform();
-  if (needs.lock !== undefined) refuseRunnersEngine(place.stack, place.settings.config, process.env);
+  if (needs.lock !== undefined || needs.judges)
+    refuseRunnersEngine(place.stack, place.settings.config, process.env);
   signals.begin({ title: "making the tools ready" });
   const where = engine ?? (await whereIsEngine(place));
   return { place, tools: await prepareTools(place.context, where), where };

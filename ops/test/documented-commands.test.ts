@@ -4,6 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { GROUPS, SUITES } from "../../tools/test/suites.ts";
 import { ROOT } from "../stack/place.ts";
 
 const filesIn = (folder: string, end: string): string[] =>
@@ -18,7 +19,7 @@ interface Line {
   readonly file: string;
   readonly text: string;
   readonly script: string;
-  /** What the script gets. */
+  /** What the script gets, also where npm keeps the flags. */
   readonly words: readonly string[];
   /** The flags that npm keeps for itself, because no "--" stands before them. */
   readonly kept: readonly string[];
@@ -26,14 +27,17 @@ interface Line {
 
 /** Pure: the command lines in a text, each up to the end of its code, its line, or what a shell takes for itself. */
 function commandLines(file: string, text: string): Line[] {
-  return [...text.matchAll(/\bnpm (?:run ([a-z:]+)|(test)\b)((?:"[^"\n]*"|[^"`\n#|;&>)])*)/g)].map(
+  return [...text.matchAll(/\bnpm (?:run ([a-z:]+)|(test)\b)((?:"[^"\n]*"|(?! \d>)[^"`\n#|;&>)])*)/g)].map(
     ([line, run, test, rest = ""]) => {
       const words = [...rest.matchAll(/"[^"]*"|\S+/g)].map(([word]) => word.replaceAll('"', ""));
       const [separator, ...own] = words;
       const script = run ?? test ?? "";
       const separated = separator === "--";
       const kept = separated ? [] : words.filter((word) => word.startsWith("--"));
-      return { file, text: line.trim(), script, words: separated ? own : [], kept };
+      return {
+        ...{ file, text: line.trim(), script, kept },
+        words: separated ? own : words.filter((word) => !word.startsWith("--")),
+      };
     },
   );
 }
@@ -67,6 +71,7 @@ describe("the command lines of the docs", () => {
       },
       { file: "f", text: "npm run up", script: "up", words: [], kept: [] },
     ]);
+    assert.deepEqual(commandLines("f", "npm run maintenance of --stack=x")[0]?.words, ["of"]);
     assert.deepEqual(commandLines("f", "npm run down --stack=x")[0]?.kept, ["--stack=x"]);
     assert.ok(LINES.length > 100, `${LINES.length} lines`);
   });
@@ -85,22 +90,63 @@ describe("the command lines of the docs", () => {
 
   it("name flags and words that these commands take", function () {
     this.timeout(300_000); // each command starts once
-    const wrong = LINES.filter(({ script }) => scripts[script]?.includes("ops/cli.ts")).flatMap((line) => {
-      const help = helpOf(line.script, line.words);
-      const flags = line.words.filter((word) => word.startsWith("--"));
-      const unknown = flags.filter((flag) => !new RegExp(`(^|[ ,])${flag}[ ,\\n]`, "m").test(help));
-      const [argument = ""] = /^Arguments:\n[\s\S]*?\n\n/m.exec(help) ?? [];
-      const choices = /\(choices: ([^)]*)\)/.exec(argument)?.[1];
-      const [word] = line.words;
-      const isChosen =
-        choices === undefined || word === undefined || word.startsWith("--") || choices.includes(`"${word}"`);
-      return [...unknown, ...(isChosen ? [] : [word ?? ""])].map(
-        (what) => `${line.file}: ${line.text}: ${what}`,
+    const wrong = LINES.filter(({ script }) => scripts[script]?.includes("ops/cli.ts")).flatMap((line) =>
+      wrongIn(line).map((what) => `${line.file}: ${line.text}: ${what}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  it("would be found where one is wrong", function () {
+    this.timeout(60_000);
+    const of = (text: string): string[] => wrongIn(commandLines("f", text)[0] ?? assert.fail());
+    assert.deepEqual(of("npm run maintenance of"), ["of"]);
+    assert.deepEqual(of("npm run alerts silenced -- x"), ["silenced"]);
+    assert.deepEqual(of("npm run maintenance -- on --stak=prod"), ["--stak"]);
+    assert.deepEqual(of("npm run up staging"), ["staging"]);
+    assert.deepEqual(of('npm run maintenance -- on --message "back at 9" --stack prod'), []);
+  });
+
+  it("give the other scripts flags that their programs have, and the tests names of suites", () => {
+    const suites = new Set([...GROUPS, ...SUITES.map(({ name }) => name)]);
+    const others = LINES.filter(({ script }) =>
+      /^node tools\/run\.mjs (?!ops\/)/.test(scripts[script] ?? ""),
+    );
+    assert.ok(
+      others.some(({ words }) => words.includes("--list")),
+      "the list is one of other scripts",
+    );
+    const wrong = others.flatMap(({ file, text, script, words }) => {
+      const program = readFileSync(join(ROOT, scripts[script]?.split(" ")[2] ?? ""), "utf8");
+      const unknown = words.filter((word) =>
+        word.startsWith("--")
+          ? !program.includes(`"${word}"`) && !program.includes(` ${word.slice(2)}: { type: `)
+          : script === "test" && !suites.has(word),
       );
+      return unknown.map((what) => `${file}: ${text}: ${what}`);
     });
     assert.deepEqual(wrong, []);
   });
 });
+
+/** The flags and words of a line that the command does not take, as its help says. */
+function wrongIn({ script, words: all }: Line): string[] {
+  const help = helpOf(script, all);
+  const words = script === "stack" ? all.slice(1) : all;
+  const flagOf = (word: string): string => word.replace(/=.*/, "");
+  const unknown = words
+    .filter((word) => word.startsWith("--"))
+    .map(flagOf)
+    .filter((flag) => !new RegExp(`(^|[ ,])${flag}[ ,\\n]`, "m").test(help));
+  const hasValue = (word = ""): boolean => /^--[^=]+$/.test(word) && new RegExp(`[ ,]${word} <`).test(help);
+  const own = words.filter((word, index) => !word.startsWith("-") && !hasValue(words[index - 1]));
+  const [usage = ""] = help.split("\n");
+  const taken = [...usage.matchAll(/<\w+>|\[(?!options\])\w+\]/g)].length;
+  const [argument = ""] = /^Arguments:\n[\s\S]*?\n\n/m.exec(help) ?? [];
+  const choices = /\(choices:\s+([^)]*)\)/.exec(argument)?.[1];
+  const [word] = own;
+  const isChosen = choices === undefined || word === undefined || choices.includes(`"${word}"`);
+  return [...unknown, ...(isChosen ? [] : [word ?? ""]), ...own.slice(taken)];
+}
 
 describe("the lines of the docs for Pulumi's own CLI @engine", function () {
   this.timeout(60_000);

@@ -530,9 +530,14 @@ describe("a stack", function () {
       // The changes that failed are recorded, in another volume each time.
       const lasting = (names: readonly string[]) => names.filter((name) => !name.includes("-changes-"));
       const left = [await stack.containers(), lasting(await volumes())];
-      for (const [command = "", ...args] of [["up", "--yes"], ["preview"], ["restart"]]) {
+      for (const [expected, command, ...args] of [
+        [1, "up", "--yes"],
+        [1, "preview"],
+        [1, "restart"],
+        [5, "drift"],
+      ] as const) {
         const { code, output } = await stack.run(command, ...args);
-        assert.equal(code, 1, output);
+        assert.equal(code, expected, output);
         assert.match(
           output,
           /The data of postgres in stack .*, begun .* is lost: volume .* is not on the engine/,

@@ -4,8 +4,10 @@
  * (docs/decisions/0024-drift-looks-first.md).
  */
 import type Docker from "dockerode";
-import { certificateEnd, describeCertificate } from "../../engine/certificate.ts";
+import { certificateEnd, certificateLine } from "../../engine/certificate.ts";
 import { findMonitoring, importMetrics } from "../../engine/monitoring.ts";
+import { lastGoodDeploy } from "../../stack/changes.ts";
+import { checkToJudge } from "../../stack/identity.ts";
 import { exportState, type StackHandle } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";
 import { runPreview, type Change } from "../../stack/run.ts";
@@ -30,9 +32,13 @@ async function preview(stack: string, handle: StackHandle): Promise<readonly Cha
 }
 
 export async function drift(options: CommonOptions): Promise<void> {
-  const { stack, docker, handle } = await openSession(options, { create: false });
+  const session = await openSession(options, { create: false, judges: true });
+  const { stack, docker, dockerHost, handle, settings } = session;
   signals.begin({ title: `comparing the containers of stack ${stack}` });
   const state = await exportState(handle);
+  const served = await lastGoodDeploy(docker, session);
+  // What another engine has says nothing of the stack, and what is lost is not brought back by `up`.
+  await checkToJudge({ docker, dockerHost, stack, state, served, offsite: settings.config.offsiteBucket });
   const failed = failedResources(state).map((resource) => nameOf(resource.urn));
   const differences = await compareWithEngine(docker, stack, state);
   const changes = await preview(stack, handle);
@@ -53,7 +59,7 @@ export async function drift(options: CommonOptions): Promise<void> {
     });
   } else {
     printDrift(stack, changes, failed, differences);
-    if (certificate !== undefined) note(`  ${describeCertificate(certificate, stack)}`);
+    if (certificate !== undefined) note(`  ${certificateLine(certificate, stack, process.stderr)}`);
   }
   if (good) {
     if (!options.json) print(`Stack ${stack} runs as it is declared.`);

@@ -3,11 +3,11 @@ import type Docker from "dockerode";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
 import { dataVolumeName } from "../../../infra/resources/volume.ts";
 import { requireRoom } from "../../engine/backup-room.ts";
-import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
 import { listVolumes } from "../../engine/volumes.ts";
+import { holderLabels, scriptName } from "../../stack/exchange-holder.ts";
 import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
 import type { Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
@@ -16,52 +16,47 @@ import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note } from "../../terminal/output.ts";
 import { exchangeScripts, PARTIAL } from "./exchange-scripts.ts";
+import { commandHere, confined, endLeftover, holdExchange, type Exchanging } from "./hold.ts";
 import type { Store } from "./stores.ts";
 
 /** Runs a script in a container that sees a store's data volume as /data and the backup volume as /restored. */
 export type RunScript = (script: string, more?: readonly string[]) => Promise<void>;
 
 /** @param image any with a shell, whose declared volumes are covered. */
-export function scriptRunner(
-  docker: Docker,
-  stack: string,
-  workload: Store["workload"],
-  image: string,
-): RunScript {
+export function scriptRunner(session: Exchanging, workload: Store["workload"], image: string): RunScript {
+  const { docker, stack } = session;
   const mounts = [`omniai-${stack}-${workload}-data:/data`, `omniai-${stack}-backup-data:/restored:ro`];
   return async (script, more = []) => {
-    await endLeftover(docker, stack, workload);
-    await runScript(docker, exchangeName(stack, workload), { image, script, mounts: [...mounts, ...more] });
+    await holdExchange(session, workload, image);
+    await endLeftover(session, workload);
+    await runScript(docker, scriptName(stack, workload), { image, script, mounts: [...mounts, ...more] });
   };
 }
 
 /** By the image of the stack's own room. @throws OpsError where there is none */
-export async function roomRunner({ docker, stack }: Engine, workload: Store["workload"]): Promise<RunScript> {
-  const { Image } = await docker.getContainer(await requireRoom(docker, stack)).inspect();
-  return scriptRunner(docker, stack, workload, Image);
+export async function roomRunner(session: Exchanging, workload: Store["workload"]): Promise<RunScript> {
+  return scriptRunner(session, workload, await roomImage(session));
+}
+
+async function roomImage({ docker, stack }: Engine): Promise<string> {
+  return (await docker.getContainer(await requireRoom(docker, stack)).inspect()).Image;
 }
 
 type Engine = Pick<Session, "docker" | "stack">;
 
-/** One name for each store: two scripts are never at the same data. */
-const exchangeName = (stack: string, workload: string): string => `omniai-${stack}-${workload}-exchange`;
-
-/** The script of a client that is gone goes on by itself. Killed, its marks say where it was. */
-const endLeftover = (docker: Docker, stack: string, workload: string): Promise<unknown> =>
-  unlessGone(docker.getContainer(exchangeName(stack, workload)).remove({ force: true }));
-
 /**
- * What every run begins with, before it looks at anything else: it ends what a former run has left running, and puts the old data
- * back where that was half way. The server is on it again then.
- * @returns what was found
+ * What every run begins with, before it looks at anything else: it waits for whoever exchanges the data now, ends what a former run has
+ * left running, and puts the old data back where that was half way. The server is on it again then.
+ * @returns what was found. @throws OpsError where another exchanges the data for longer than the time to wait
  */
 export async function settleExchange(
-  session: Engine,
+  session: Exchanging,
   store: Store,
 ): Promise<{ readonly found: ExchangeStage; readonly run: RunScript }> {
-  const { docker, stack } = session;
-  const run = await roomRunner(session, store.workload);
-  await endLeftover(docker, stack, store.workload);
+  const image = await roomImage(session);
+  const run = scriptRunner(session, store.workload, image);
+  await holdExchange(session, store.workload, image);
+  await endLeftover(session, store.workload);
   const found = await exchangeStage(session, store.workload);
   if (found === "half") {
     signals.begin(undivided(`putting the old data of ${store.title} back`));
@@ -131,25 +126,15 @@ async function runScript(
   name: string,
   { image, script, mounts }: { image: string; script: string; mounts: readonly string[] },
 ): Promise<void> {
-  const { Config } = await docker.getImage(image).inspect();
-  const declared = Object.keys(Config.Volumes ?? {});
+  const { User, HostConfig } = await confined(docker, image);
   const container = await docker.createContainer({
     name,
     Image: image,
-    User: "999:999",
+    User,
+    Labels: holderLabels(commandHere()),
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
-    HostConfig: {
-      Binds: [...mounts],
-      NetworkMode: "none",
-      ReadonlyRootfs: true,
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges:true"],
-      Memory: 128 * 1024 * 1024,
-      PidsLimit: 32,
-      Init: true,
-      Tmpfs: Object.fromEntries(declared.map((folder) => [folder, "size=1m"])),
-    },
+    HostConfig: { ...HostConfig, Binds: [...mounts] },
   });
   try {
     await container.start();

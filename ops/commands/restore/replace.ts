@@ -8,6 +8,8 @@ import { settledContainers } from "../../engine/health-report.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { stackChanges } from "../../stack/changes.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
+import { checkOwnEngine } from "../../stack/identity.ts";
+import { exportState } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";
 import { quietly } from "../../stack/quiet.ts";
 import { openSession, type Session } from "../../stack/session.ts";
@@ -33,6 +35,8 @@ export async function replaceData(options: CommonOptions, id: string, store: Sto
   const session = await openSession(options, { create: false, lock: "restore" });
   const { docker, stack, audit } = session;
   audit?.note({ to: id });
+  // An exchange that is half way on another engine is another stack's.
+  await checkOwnEngine({ ...session, state: await exportState(session.handle) });
   // Before anything else is looked at: with the old data half aside, the stack seems to have lost it.
   const { found, run } = await settleExchange(session, store);
   const version = rolledBackTo(await stackChanges(docker, session));

@@ -5,7 +5,9 @@
 import { askRoom, requireRoom, type BackupView, type RoomEvent } from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
 import { openEngine } from "../../stack/look.ts";
-import { deployablePlace } from "../../stack/session.ts";
+import { checkOwnEngine } from "../../stack/identity.ts";
+import { exportState } from "../../stack/open-stack.ts";
+import { deployablePlace, openSession, type Session } from "../../stack/session.ts";
 import { signals } from "../../stack/this-process.ts";
 import { exit, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
@@ -54,7 +56,7 @@ export async function restore(options: RestoreOptions): Promise<void> {
     requireTerminal();
   }
   const place = findPlace(options);
-  const { docker } = await openEngine(place, options);
+  const { docker } = await (options.replace ? openOwnEngine(options) : openEngine(place, options));
   const room = await requireRoom(docker, place.stack);
   signals.begin({ title: `restoring beside stack ${place.stack}` });
   const show: (event: RoomEvent) => void = options.json ? () => undefined : showEvents();
@@ -73,6 +75,13 @@ export async function restore(options: RestoreOptions): Promise<void> {
   print(
     `What it had before is in volume ${paint("bold", aside)}. When nobody needs it: docker volume rm ${aside}`,
   );
+}
+
+/** What is to be replaced has to be the stack's own, which another engine has not. @throws OpsError */
+async function openOwnEngine(options: CommonOptions): Promise<Pick<Session, "docker">> {
+  const session = await openSession(options, { create: false, judges: true });
+  await checkOwnEngine({ ...session, state: await exportState(session.handle) });
+  return session;
 }
 
 /** Pure: the room's arguments for the backup that is wanted. @throws OpsError when none or two are named */

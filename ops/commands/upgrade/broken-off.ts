@@ -4,6 +4,7 @@ import { dataVolumeName } from "../../../infra/resources/volume.ts";
 import { settledContainers } from "../../engine/health-report.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
 import { prepare } from "../../stack/deploy.ts";
+import { exchangeHeld, exchangeUnderWay } from "../../stack/exchange-holder.ts";
 import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
 import { dataMajor } from "../../stack/postgres-version.ts";
 import type { Session } from "../../stack/session.ts";
@@ -70,6 +71,8 @@ export async function refuseBrokenOff(session: Session, { version, again }: Wish
   const stage = stageOf(await look(session, exchange), version);
   if (stage === "over") throw already(stack, version);
   if (stage === "not begun") return;
+  const underWay = await exchangeUnderWay(session.docker, stack, "postgres");
+  if (underWay !== undefined) throw exchangeHeld(stack, "postgres", underWay);
   throw new OpsError(
     `An upgrade or a restore of stack ${stack} was broken off while it put data in place, so there is nothing to try. Nothing was changed.`,
     `Let it come to its end first: ${again}`,

@@ -60,7 +60,7 @@ const scripts = exchangeScripts(postgresStore);
 export async function putInPlace(session: Session, exchange: Exchange): Promise<Upgraded> {
   const { docker, stack } = session;
   const { room, image, from, version, again } = exchange;
-  const run = scriptRunner(docker, stack, "postgres", room.image);
+  const run = scriptRunner(session, "postgres", room.image);
   const title = `upgrading PostgreSQL of stack ${stack} to ${version}`;
   const before = fileNow(session);
   const done: { restored?: Awaited<ReturnType<NewRoom["upgrade"]>> } = {};

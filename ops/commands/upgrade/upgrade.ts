@@ -7,6 +7,8 @@ import { throughMirror } from "../../../infra/config/mirror.ts";
 import { environmentOf, isMandatory } from "../../../infra/config/policy-settings.ts";
 import type { BackupView } from "../../engine/backup-room.ts";
 import { prepare } from "../../stack/deploy.ts";
+import { checkOwnEngine } from "../../stack/identity.ts";
+import { exportState } from "../../stack/open-stack.ts";
 import type { CommonOptions } from "../../stack/place.ts";
 import { runPreview } from "../../stack/run.ts";
 import { deployablePlace, openSession, type Session } from "../../stack/session.ts";
@@ -41,7 +43,9 @@ export async function upgrade(_store: string, version: number, options: UpgradeO
     requireTerminal();
   }
   const session = await openSession(options, { create: false, lock: "upgrade" });
-  const { stack, settings, audit } = session;
+  const { stack, settings, audit, handle } = session;
+  // An exchange that is half way on another engine is another stack's.
+  await checkOwnEngine({ ...session, state: await exportState(handle) });
   const silent = options.json === true;
   const { registryMirror = "", postgresImage = "" } = settings.config;
   const image = throughMirror(registryMirror, imageFor(version, postgresImage, options.image));

@@ -35,6 +35,10 @@ const PLAIN_CONNECTIONS = 8;
 /** Whether `ssh` can share a connection here: Windows' own cannot. */
 const canShare = (platform: NodeJS.Platform): boolean => platform !== "win32";
 
+/** Pure: where the sockets lie. Windows has pipes in their place, and no /tmp. */
+export const tempFolder = (usual: string, platform: NodeJS.Platform): string =>
+  platform !== "win32" && usual.length > LONGEST_TEMP ? "/tmp" : usual;
+
 /** @throws OpsError that says why the host does not let us in */
 export async function openTunnel(
   login: Login,
@@ -48,8 +52,7 @@ export async function openTunnel(
       "Install it (on Debian and Ubuntu: apt-get install openssh-client) and run the command again.",
     );
   }
-  const temp = tmpdir();
-  const folder = mkdtempSync(join(temp.length > LONGEST_TEMP ? "/tmp" : temp, "omniai-ssh-"));
+  const folder = mkdtempSync(join(tempFolder(tmpdir(), platform), "omniai-ssh-"));
   const workshop = { ssh, folder, env };
   try {
     return canShare(platform) ? await shared(workshop, login) : await plain(workshop, login);

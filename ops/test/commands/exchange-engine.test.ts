@@ -1,13 +1,21 @@
 /** What an exchange that was left running, or half kept, has on the engine: the next run ends it first. */
 import { strict as assert } from "node:assert";
+import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
-import { keepAside, scriptRunner } from "../../commands/restore/exchange.ts";
+import { EXCHANGE_LABEL } from "../../../infra/resources/labels.ts";
+import { keepAside, scriptRunner, settleExchange } from "../../commands/restore/exchange.ts";
 import { PARTIAL } from "../../commands/restore/exchange-scripts.ts";
+import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
 import { unlessGone } from "../../engine/connection.ts";
-import { EXCHANGE } from "../../stack/exchange-stage.ts";
+import { checkExchange, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
+import { signals } from "../../stack/this-process.ts";
+import { exit, type OpsError } from "../../terminal/errors.ts";
 
 describe("an exchange on the engine @engine", () => {
   const docker = new Docker();
@@ -42,12 +50,130 @@ describe("an exchange on the engine @engine", () => {
       await unlessGone(docker.getVolume(volume).remove());
   });
 
+  // What this process holds, it holds until it ends.
+  afterEach(async () => {
+    signals.leave();
+    while (await isThere(`${name}-hold`)) await sleep(50);
+  });
+
+  const said: string[] = [];
+  const session = (seconds: number): Exchanging => ({
+    ...{ docker, stack },
+    handle: { waiting: { seconds, say: (line) => void said.push(line) } },
+  });
+  const isThere = async (id: string): Promise<boolean> =>
+    (await unlessGone(docker.getContainer(id).inspect())) !== undefined;
+  const sleeping = async (as: string, labels: Readonly<Record<string, string>> = {}): Promise<string> => {
+    const HostConfig = { Init: true };
+    const Entrypoint = ["sh", "-c", "sleep 600"];
+    const one = await docker.createContainer({
+      name: as,
+      Image: image,
+      Entrypoint,
+      Cmd: [],
+      Labels: labels,
+      HostConfig,
+    });
+    await one.start();
+    return one.id;
+  };
+  const remove = (as: string): Promise<unknown> =>
+    unlessGone(docker.getContainer(as).remove({ force: true }));
+  const another = (): string =>
+    JSON.stringify({
+      pid: 4711,
+      hostname: "elsewhere",
+      timestamp: "2026-01-02T03:04:05Z",
+      username: "ada",
+      command: "restore",
+    });
+
   it("has one name, so that a script of a client that is gone is ended before the next begins", async () => {
-    const { id } = await docker.createContainer({ name, Image: image, Cmd: ["-"] });
-    // Whether the image has a shell is not asked here.
-    await scriptRunner(docker, stack, "redis", image)("true").catch(() => undefined);
-    assert.equal(await unlessGone(docker.getContainer(id).inspect()), undefined);
-    assert.equal(await unlessGone(docker.getContainer(name).inspect()), undefined);
+    for (const make of [
+      async () => (await docker.createContainer({ name, Image: image, Cmd: ["-"] })).id,
+      // Its run held the exchange, and holds it no longer.
+      () => sleeping(name, { [EXCHANGE_LABEL]: another() }),
+    ]) {
+      const id = await make();
+      await scriptRunner(session(0), "redis", image)("true");
+      assert.ok(!(await isThere(id)));
+      assert.ok(!(await isThere(name)));
+    }
+  });
+
+  it("that runs and is not known to be over is waited for, and never ended", async () => {
+    const room = `omniai-${stack}-backup`;
+    await sleeping(room, { "io.omniai.stack": stack, "io.omniai.workload": "backup" });
+    const id = await sleeping(name);
+    await assert.rejects(settleExchange(session(1), redisStore), (error: OpsError) => {
+      assert.match(error.message, new RegExp(`is being exchanged by .*${name}.*Nothing was changed`));
+      assert.match(error.remedy, new RegExp(`docker rm -f ${name}\\n  Waited 1 s; --lock-wait`));
+      assert.equal(error.exitCode, exit.locked);
+      return true;
+    });
+    assert.ok(await isThere(id));
+    assert.equal(said.filter((line) => /waiting for it, at most 1 s/.test(line)).length, 1);
+    await remove(name);
+    await remove(room);
+  });
+
+  describe("of another machine", () => {
+    const hold = `${name}-hold`;
+    let child: ChildProcess | undefined;
+    /** Another process, which holds the exchange as a run of ops does. */
+    const holding = async (): Promise<ChildProcess> => {
+      const program = `
+        const { default: Docker } = await import("dockerode");
+        const { holdExchange } = await import(${JSON.stringify(join(import.meta.dirname, "../../commands/restore/hold.ts"))});
+        const session = { docker: new Docker(), stack: ${JSON.stringify(stack)}, handle: { waiting: { seconds: 30, say: () => {} } } };
+        await holdExchange(session, "redis", ${JSON.stringify(image)});
+        process.stdout.write("held");
+        setInterval(() => {}, 1000);`;
+      const started = spawn(process.execPath, ["--input-type=module", "-e", program, "--", "restore"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      child = started;
+      await once(started.stdout, "data");
+      return started;
+    };
+    beforeEach(() => (child = undefined));
+    afterEach(() => child?.kill("SIGKILL"));
+
+    it("is held from its first script to its last, and by name", async () => {
+      const holder = await holding();
+      // Others only know it by the container: also where its process cannot be seen.
+      await put(data, EXCHANGE, MOVING);
+      await assert.rejects(checkExchange({ docker, stack }, "redis"), (error: OpsError) => {
+        assert.match(error.message, new RegExp(`is being exchanged by pid ${holder.pid} .*, since`));
+        assert.doesNotMatch(error.message, /broken off/);
+        return error.exitCode === exit.locked;
+      });
+      await assert.rejects(holdExchange(session(1), "redis", image), /is being exchanged by pid/);
+      holder.kill("SIGKILL");
+      await once(holder, "exit");
+      while (await isThere(hold)) await sleep(50);
+      await assert.rejects(checkExchange({ docker, stack }, "redis"), /was broken off/);
+    });
+
+    it("is waited for, and is free as soon as its process is gone, however that ended", async () => {
+      const holder = await holding();
+      const script = await sleeping(name, { [EXCHANGE_LABEL]: another() });
+      said.length = 0;
+      const waited = scriptRunner(session(60), "redis", image)("true");
+      while (said.length === 0) await sleep(50);
+      assert.match(said[0] ?? "", /is being exchanged by pid \d+ .*waiting for it, at most 60 s/);
+      assert.ok(await isThere(script));
+      holder.kill("SIGKILL");
+      await waited;
+      assert.ok(!(await isThere(script)));
+    });
+
+    it("that has taken the hold away from this one ends its work", async () => {
+      await scriptRunner(session(1), "redis", image)("true");
+      await remove(hold);
+      await sleep(500);
+      await assert.rejects(scriptRunner(session(1), "redis", image)("true"), /hold of this run .* has ended/);
+    });
   });
 
   it("whose old data cannot be kept leaves no part of it for the whole, and says what keeps it", async () => {

@@ -1,7 +1,9 @@
 /** What is told about the end of the edge's certificate, and when. */
 import { strict as assert } from "node:assert";
+import { PassThrough } from "node:stream";
+import { inspect } from "node:util";
 import { createCertificate, endOf } from "../../../infra/components/edge/certificate.ts";
-import { certificateEnd, describeCertificate } from "../../engine/certificate.ts";
+import { certificateEnd, certificateLine, describeCertificate } from "../../engine/certificate.ts";
 
 const DAY_MS = 86_400_000;
 const made = new Date("2026-11-26T12:00:00Z");
@@ -25,8 +27,25 @@ describe("the end of the certificate", () => {
       line(14),
       /ends in 14 days \(2027-12-27\)\. Raise omniai:certificateSerial .*up -- --stack prod/,
     );
-    assert.match(line(0.5), /ends today/);
+    assert.match(line(3.01), /^The edge's certificate ends in 3 days/);
+    assert.match(line(3), /^To be done today: the edge's certificate ends in 3 days \(2027-12-27\)/);
+    assert.match(line(0.5), /^To be done today: .*ends today/);
     assert.match(line(-2), /ended on 2027-12-27/);
+  });
+
+  it("is red in its last three days, and yellow before, on a terminal", () => {
+    const terminal = Object.assign(new PassThrough(), { isTTY: true, getColorDepth: () => 4 });
+    const { NO_COLOR: before } = process.env;
+    delete process.env["NO_COLOR"];
+    try {
+      const line = (days: number) =>
+        certificateLine(daysBefore(days) ?? assert.fail(), "prod", terminal as unknown as NodeJS.WriteStream);
+      const [red, yellow] = [inspect.colors.red?.[0], inspect.colors.yellow?.[0]];
+      assert.ok(line(3).includes(`\x1b[${red}m`));
+      for (const days of [30, 14, 3.01]) assert.ok(line(days).startsWith(`\x1b[${yellow}m`), String(days));
+    } finally {
+      if (before !== undefined) process.env["NO_COLOR"] = before;
+    }
   });
 
   it("is told of no stack that does not know it", () => {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { refusal } from "../../engine/ssh/tunnel.ts";
+import { refusal, tempFolder } from "../../engine/ssh/tunnel.ts";
 import { writeSshProgram } from "../../engine/ssh/program.ts";
 import { SessionSocket, type Carrier } from "../../engine/ssh/sessions.ts";
 
@@ -228,6 +228,16 @@ describe("sessions on a host that forwards nothing", () => {
         .resume();
     });
     assert.equal(server.complaint, "permission denied");
+  });
+});
+
+describe("the folder of the sockets", () => {
+  it("is a shorter one where their paths would be too long, but on Windows, which has no /tmp", () => {
+    const long = `/var/folders/${"x".repeat(60)}`;
+    assert.equal(tempFolder(long, "darwin"), "/tmp");
+    assert.equal(tempFolder("/var/tmp", "linux"), "/var/tmp");
+    const windows = `C:\\Users\\${"x".repeat(60)}\\AppData\\Local\\Temp`;
+    assert.equal(tempFolder(windows, "win32"), windows);
   });
 });
 

@@ -1,7 +1,13 @@
 /** What a state forgets so that data begins anew, and gets back when it does not come to that. */
 import { strict as assert } from "node:assert";
-import { forgottenOf, withForgotten } from "../../stack/forgotten.ts";
-import { withoutResources } from "../../stack/identity.ts";
+import {
+  forgottenOf,
+  recordIn,
+  remembered,
+  withForgotten,
+  withoutResources,
+  withRecord,
+} from "../../stack/forgotten-record.ts";
 import { types, type State, type StateResource } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";
 
@@ -70,5 +76,30 @@ describe("what the state has forgotten", () => {
   it("stays away from a stack that was made anew, which has another provider", () => {
     for (const resources of [[{ ...provider, id: "p2" }, parent], [provider]])
       assert.deepEqual(withForgotten({ resources }, forgotten), { state: { resources }, back: [] });
+  });
+
+  it("is kept in the state itself, where every machine finds it", () => {
+    const kept = withRecord(before, gone);
+    assert.deepEqual(recordIn(kept), forgotten);
+    const record = kept.resources?.at(-1);
+    assert.match(record?.urn ?? "", /^urn:pulumi:dev::[a-z]+::omniai:Forgotten::omniai-dev-forgotten$/);
+    assert.deepEqual({ ...kept, resources: kept.resources?.slice(0, -1) }, without);
+    // Through a backend, as JSON.
+    const read = JSON.parse(JSON.stringify(kept)) as State;
+    assert.deepEqual(remembered(read), { state: before, back: gone });
+    const made: State = { resources: [...(read.resources ?? []), claim] };
+    assert.deepEqual(remembered(made).back, []);
+    assert.equal(recordIn(remembered(made).state), undefined);
+  });
+
+  it("is not guessed where the record is broken, and absent where there is none", () => {
+    assert.deepEqual(remembered(before), { state: before, back: [] });
+    const kept = withRecord(before, gone);
+    const broken: State = {
+      resources: (kept.resources ?? []).map((one) =>
+        one.type === "omniai:Forgotten" ? { ...one, outputs: { resources: "{" } } : one,
+      ),
+    };
+    assert.throws(() => remembered(broken), /cannot be read/);
   });
 });

@@ -1,12 +1,23 @@
 /** A stack's engine and data, compared on the real engine with what a state knows. */
 import { strict as assert } from "node:assert";
+import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
+import { SessionSocket } from "../../engine/ssh/sessions.ts";
 import { COPYING, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
-import { checkIdentity, checkSameEngine, type Allowed, type Settlement } from "../../stack/identity.ts";
+import {
+  checkIdentity,
+  checkSameEngine,
+  checkToJudge,
+  type Allowed,
+  type Settlement,
+} from "../../stack/identity.ts";
 import { types, type State, type StateResource } from "../../stack/state.ts";
-import { OpsError } from "../../terminal/errors.ts";
+import { exit, OpsError } from "../../terminal/errors.ts";
 
 describe("a stack's engine and data @engine", () => {
   const docker = new Docker();
@@ -101,7 +112,7 @@ describe("a stack's engine and data @engine", () => {
           ".*deployed well last, 2026-02-03 04:05:06 UTC by me@there.*Nothing was changed",
       );
       const remedy = new RegExp(
-        `no backup of redis: stack ${stack} has no backup room[^]*npm run up -- --accept-empty redis --stack ${stack}`,
+        `no backup of redis: stack ${stack} has no backup room[^]*begin anew where data is lost, which comes before every restore: npm run up -- --accept-empty redis --stack ${stack}`,
       );
       await refuses(check(), what, remedy);
       await refuses(check({ acceptEmpty: ["postgres"] }), what, remedy);
@@ -166,6 +177,72 @@ describe("a stack's engine and data @engine", () => {
           : /data of postgres/,
         /npm run up -- --move --accept-empty postgres,redis --stack/,
       );
+  });
+
+  describe("looked at to judge the stack", () => {
+    const judge = (id = engine.ID, name?: string, by = docker): Promise<void> =>
+      checkToJudge({ ...looked(id, name), docker: by });
+
+    it("are those that the state knows", async () => {
+      await put("mine");
+      await judge();
+      await judge("ANOTHER", engine.Name);
+    });
+
+    it("are refused on another engine, without advice to deploy there", async () => {
+      const what = /state knows the engine "former" \(ANOTHER\), and unix:\/\/\/here\.sock is/;
+      for (const there of [true, false]) {
+        await (there ? put("mine") : remove());
+        await refuses(judge("ANOTHER"), what, /^(?![^]*npm run up)[^]*dockerHost/);
+      }
+    });
+
+    it("are told in plain words where the data is lost, and count as drift", async () => {
+      await remove();
+      const what = /The data of redis .* is lost: .*is not on the engine/;
+      await refuses(judge(), what, /npm run up -- --accept-empty redis --stack/);
+      const error = await judge().catch((reason: unknown) => reason);
+      assert.equal((error as OpsError).exitCode, exit.drift);
+      await put("theirs");
+      await refuses(judge(), /other data \(theirs instead of mine\)/, /docker volume rm/);
+      await put("mine", EXCHANGE, MOVING);
+      await refuses(judge(), /was broken off/, /--replace/);
+    });
+
+    describe("with a key that may only look", () => {
+      const folder = mkdtempSync(join(tmpdir(), "omniai-reader-"));
+      const socketPath = join(folder, "engine.sock");
+      const program = join(import.meta.dirname, "../../../infra/components/host/steps/engine-reader.py");
+      const env = { ...process.env, SSH_ORIGINAL_COMMAND: "docker system dial-stdio" };
+      const carrier = {
+        isOpen: true,
+        session: () => spawn("python3", [program], { env }),
+        close: () => undefined,
+      };
+      const sessions = new SessionSocket([carrier], () => Promise.resolve(carrier), "");
+      const reader = new Docker({ socketPath });
+
+      before(async function () {
+        // It runs on the host, and not every machine that tests has a Python.
+        if (spawnSync("python3", ["--version"]).status !== 0) this.skip();
+        await sessions.listen(socketPath);
+      });
+      after(() => {
+        sessions.close();
+        rmSync(folder, { recursive: true, force: true });
+      });
+
+      it("are the engine, and the volumes that are there; what is in them is passed over", async () => {
+        await put("mine");
+        await judge(engine.ID, undefined, reader);
+        await refuses(judge("ANOTHER", undefined, reader), /is on another Docker engine/, /dockerHost/);
+        // Nothing proves that an engine with another id is the one, whatever it is called.
+        const unread = /is on another Docker engine(?!.*The same data is here)/;
+        await refuses(judge("ANOTHER", engine.Name, reader), unread, /only set up anew, npm run up/);
+        await remove();
+        await refuses(judge(engine.ID, undefined, reader), /is lost: .*is not on the engine/, /accept-empty/);
+      });
+    });
   });
 
   it("need no data to be taken down", async () => {

@@ -1,6 +1,7 @@
 /** Whether a stack is on the engine and the data that its state knows. */
 import { strict as assert } from "node:assert";
-import { endOf, judgeVolume, knownVolumes, recordedEngine, withoutResources } from "../../stack/identity.ts";
+import { withoutResources } from "../../stack/forgotten-record.ts";
+import { endOf, judgeVolume, knownVolumes, recordedEngine } from "../../stack/identity.ts";
 import type { KnownVolume } from "../../stack/looked.ts";
 import { types, type State, type StateResource } from "../../stack/state.ts";
 import { urn } from "../support/state.ts";

@@ -28,6 +28,14 @@ describe("the backups of lost data", () => {
     );
   });
 
+  it("come back in steps, the first of which is not a restore", () => {
+    assert.match(said("postgres"), /in two steps.*begin anew as below, and then npm run restore -- --latest/);
+    assert.match(
+      said("postgres", { lost: true, offsite: BUCKET }),
+      /in three steps: begin anew as below, then npm run backup -- fetch .*, and then npm run restore -- --latest/,
+    );
+  });
+
   it("are named as far as the room answers, each store's alone", () => {
     const list = [
       view("base-1", "base", "2026-01-01T00:00:00Z"),

@@ -4,8 +4,8 @@ import { z } from "zod";
 
 const DEADLINE_MS = 800;
 const DAY_MS = 86_400_000;
-/** The same as those of the alert CertificateEnding. */
-const WARN_DAYS = 21;
+/** From when on the alerts CertificateEnding and, at its worst, CertificateEndingSoon fire. */
+const WARN_DAYS = 30;
 const FAIL_DAYS = 3;
 
 export const certificateDiagSchema = z.strictObject({

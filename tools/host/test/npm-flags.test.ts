@@ -10,6 +10,11 @@ const FLAGS: readonly Flag[] = [
   { name: "no-refresh" },
   { name: "no-install" },
   { name: "message", value: "text" },
+  { name: "engine" },
+  { name: "to", value: "moment" },
+  { name: "follow", letter: "f" },
+  { name: "replace" },
+  { name: "diff", ofAnother: true },
 ];
 const lineOf = (args: readonly string[], env: Record<string, string>): string | undefined =>
   /Flags follow "--": (.*)/.exec(explainKept("down", FLAGS, args, env)?.remedy ?? "")?.[1];
@@ -38,6 +43,43 @@ describe("flags that npm kept", () => {
     assert.equal(lineOf([], { npm_config_yes: "true" }), "npm run down -- --yes");
     // `yes = false` in an .npmrc.
     assert.equal(lineOf([], { npm_config_yes: "" }), undefined);
+  });
+
+  it("are named where npm took them for short forms of settings of its own", () => {
+    assert.equal(lineOf([], { npm_config_engine_strict: "true" }), "npm run down -- --engine");
+    assert.equal(
+      lineOf([], { npm_config_token_description: "2026-01-02" }),
+      "npm run down -- --to 2026-01-02",
+    );
+    assert.equal(lineOf([], { npm_config_force: "true" }), "npm run down -- --follow");
+    // `--replace --stack=prod`: npm takes the next word for its value.
+    const swallowed = { npm_config_replace_registry_host: "--stack=prod" };
+    assert.equal(lineOf([], swallowed), "npm run down -- --replace --stack=prod");
+    assert.equal(lineOf([], { npm_config_replace_registry_host: "never" }), undefined);
+    assert.equal(lineOf(["--engine"], { npm_config_engine_strict: "true" }), undefined);
+    assert.equal(lineOf(["-f"], { npm_config_force: "true" }), undefined);
+    // `npm run down --no-engine-strict` over an .npmrc that has it.
+    assert.equal(lineOf([], { npm_config_engine_strict: "" }), undefined);
+  });
+
+  it("are told with the way on where the setting is meant for npm", () => {
+    const remedyOf = (args: readonly string[], env: Record<string, string>): string =>
+      explainKept("down", FLAGS, args, env)?.remedy ?? "";
+    assert.match(
+      remedyOf(["--stack", "prod"], { npm_config_engine_strict: "true" }),
+      /To go on with that setting where it is: npm run down --no-engine-strict -- --stack prod$/,
+    );
+    assert.match(remedyOf([], { npm_config_engine_strict: "true" }), /: npm run down --no-engine-strict$/);
+  });
+
+  it("are not npm's settings where the command has no such flag", () => {
+    assert.equal(lineOf([], { npm_config_diff: "true" }), undefined);
+    assert.equal(
+      explainKept("up", [{ name: "replace", ofAnother: true }], [], {
+        npm_config_replace_registry_host: "true",
+      }),
+      undefined,
+    );
   });
 
   it("are not other settings of npm", () => {
