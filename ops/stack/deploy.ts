@@ -14,6 +14,7 @@ import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
+import { externalData } from "./external.ts";
 import { forget, remember } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
@@ -55,12 +56,14 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
         served,
         bringImages,
         offsite: settings.config.offsiteBucket,
+        external: externalData(settings.config),
       },
       allowed,
     );
     publishWhenEnded(session);
   });
-  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
+  if (settings.config.database !== "external")
+    await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
   await checkPorts(docker, stack, settings.config, engineIsLocal);
   await prepareStackImages(session, config);
   // Last: nothing may fail between this and the deploy that does not give it back.

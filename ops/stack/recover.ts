@@ -13,6 +13,7 @@ import {
   UNDER_WAY_MS,
   withoutPending,
 } from "./leftovers.ts";
+import { externalData } from "./external.ts";
 import { exportState, importState, type StackHandle } from "./open-stack.ts";
 import { checkDataVolumes } from "./prechecks.ts";
 import { runPulumi } from "./run.ts";
@@ -33,11 +34,14 @@ export async function recover(
   session: Session,
   check: (state: State) => Promise<void> = () => Promise.resolve(),
 ): Promise<State> {
-  const { docker, stack, handle, backend } = session;
+  const { docker, stack, handle, backend, settings } = session;
   const looked = await look(session);
   await check(looked.state);
   // If the data belongs to another checkout, its containers are not ours to remove either.
-  await checkDataVolumes(docker, stack, looked.state, backend.stateDir);
+  await checkDataVolumes(docker, stack, looked.state, {
+    stateDir: backend.stateDir,
+    external: externalData(settings.config),
+  });
 
   const unclear =
     (looked.state.pending_operations ?? []).length > 0 ||

@@ -110,6 +110,21 @@ const tlsVariables = ({ database, cache }: BackendArgs): Readonly<Record<string,
   ...(cache.tls?.authority ? { OMNIAI_REDIS_AUTHORITY_FILE: `${SECRETS}/${REDIS_AUTHORITY}` } : {}),
 });
 
+/** What not every service has, and no migration needs. */
+const NOT_FOR_MIGRATIONS = ["OMNIAI_COMMIT", "OMNIAI_POSTGRES_POOL_MAX", "OMNIAI_REDIS_AUTHORITY_FILE"];
+
+/**
+ * Pure: the variables of a migration, the same names for every stack: the script has each by its name, and another script
+ * would be one that the policies do not know. An empty one counts as absent.
+ */
+const migrationVariables = (
+  environment: Readonly<Record<string, pulumi.Input<string>>>,
+): Record<string, pulumi.Input<string>> => ({
+  PGSSLMODE: "",
+  PGSSLROOTCERT: "",
+  ...Object.fromEntries(Object.entries(environment).filter(([name]) => !NOT_FOR_MIGRATIONS.includes(name))),
+});
+
 /** Where a replica serves. The edge sends requests to the first; only the engine and the monitoring use the second. */
 export const PUBLIC_PORT = 8000;
 export const INTERNAL_PORT = 9000;
@@ -218,12 +233,11 @@ export class Backend extends pulumi.ComponentResource {
    */
   #migrate(
     args: BackendArgs,
-    environment: Readonly<Record<string, pulumi.Input<string>>> & { readonly OMNIAI_COMMIT?: string },
+    environment: Readonly<Record<string, pulumi.Input<string>>>,
     files: FileSet,
   ): command.local.Command {
     const stack = pulumi.getStack();
-    // Every service has these; the commit is not always known, and would make another script of it.
-    const { OMNIAI_COMMIT: _, ...variables } = environment;
+    const variables = migrationVariables(environment);
     return dockerCommand(
       `omniai-${stack}-backend-migrate`,
       {

@@ -4,6 +4,7 @@
  */
 import { askRoom, requireRoom, type BackupView, type RoomEvent } from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
+import { refuseExternal } from "../../stack/external.ts";
 import { openEngine } from "../../stack/look.ts";
 import { deployablePlace } from "../../stack/session.ts";
 import { signals } from "../../stack/this-process.ts";
@@ -54,6 +55,9 @@ export async function restore(options: RestoreOptions): Promise<void> {
     requireTerminal();
   }
   const place = findPlace(options);
+  const { config } = place.settings;
+  refuseExternal(place.stack, config, { what: "a restore" });
+  if (options.redis) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
   const { docker } = await openEngine(place, options);
   const room = await requireRoom(docker, place.stack);
   signals.begin({ title: `restoring beside stack ${place.stack}` });

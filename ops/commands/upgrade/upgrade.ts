@@ -7,7 +7,8 @@ import { throughMirror } from "../../../infra/config/mirror.ts";
 import { environmentOf, isMandatory } from "../../../infra/config/policy-settings.ts";
 import type { BackupView } from "../../engine/backup-room.ts";
 import { prepare } from "../../stack/deploy.ts";
-import type { CommonOptions } from "../../stack/place.ts";
+import { refuseExternal } from "../../stack/external.ts";
+import { findPlace, type CommonOptions } from "../../stack/place.ts";
 import { runPreview } from "../../stack/run.ts";
 import { deployablePlace, openSession, type Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
@@ -40,6 +41,7 @@ export async function upgrade(_store: string, version: number, options: UpgradeO
     deployablePlace(options);
     requireTerminal();
   }
+  refuseExternal(options.stack, findPlace(options).settings.config, { what: "an upgrade" });
   const session = await openSession(options, { create: false, lock: "upgrade" });
   const { stack, settings, audit } = session;
   const silent = options.json === true;
