@@ -163,7 +163,7 @@ describe("servers outside of the stack", function () {
   it("keep a replica from getting ready where Redis would lose or evict what it acknowledged", async () => {
     await migrateWith();
     const settings = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"];
-    const lossy = await startTlsRedis(files, "server", settings);
+    const lossy = await startTlsRedis(files, "server", { settings });
     try {
       const instance = await start(redisVariables(lossy), { waits: false });
       const { output } = await said(instance, "redis:settings");

@@ -47,7 +47,7 @@ function removeAll(): void {
   started.clear();
 }
 
-/** A container that answers on a port of 127.0.0.1; the port stays the same after a restart. */
+/** A container that answers on a port of this machine; the port stays the same after a restart. */
 export class TestServer {
   readonly name: string;
   readonly port: number;
@@ -57,18 +57,20 @@ export class TestServer {
     this.port = port;
   }
 
+  /** @param address on which it answers; containers of others reach one that is not the loopback's. */
   static async start(
     kind: string,
     containerPort: number,
     options: string[],
     command: string[],
+    address = "127.0.0.1",
   ): Promise<TestServer> {
     const name = `omniai-test-${kind}-${randomBytes(4).toString("hex")}`;
     const port = await freePort();
     networked ??= docker("network", "create", "--label", "io.omniai.test=service", NETWORK);
     await networked;
     started.add(name);
-    const publish = ["--publish", `127.0.0.1:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
+    const publish = ["--publish", `${address}:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
     await docker("run", "--detach", "--name", name, "--network", NETWORK, ...publish, ...options, ...command);
     return new TestServer(name, port);
   }

@@ -51,7 +51,11 @@ const withOwnKey = (name: string, program: string): string[] => [
 ];
 
 /** A role that owns its database and is nothing more, as a provider gives it. @param name of the certificate's files */
-export async function startTlsPostgres({ folder }: TlsFiles, name: string): Promise<TestServer> {
+export async function startTlsPostgres(
+  { folder }: TlsFiles,
+  name: string,
+  address?: string,
+): Promise<TestServer> {
   const environment = ["POSTGRES_PASSWORD=test"];
   const server = await TestServer.start(
     "tls-postgres",
@@ -62,6 +66,7 @@ export async function startTlsPostgres({ folder }: TlsFiles, name: string): Prom
       ...["postgres", "-c", "fsync=off", "-c", "ssl=on"],
       ...["-c", `ssl_cert_file=/tls/${name}.crt`, "-c", "ssl_key_file=/tmp/server.key"],
     ],
+    address,
   );
   const psql = (sql: string): Promise<string> =>
     server.exec("psql", "-h", "127.0.0.1", "-XqU", "postgres", "-c", sql);
@@ -88,11 +93,11 @@ export const postgresVariables = ({ port }: TestServer, host = "localhost"): Rec
   OMNIAI_POSTGRES_PASSWORD_FILE: PASSWORD_FILE,
 });
 
-/** @param settings more for its command line, such as --appendonly no. */
+/** @param options.settings more for its command line, such as --appendonly no. */
 export async function startTlsRedis(
   { folder }: TlsFiles,
   name: string,
-  settings: readonly string[] = [],
+  { settings = [], address }: { readonly settings?: readonly string[]; readonly address?: string } = {},
 ): Promise<TestServer> {
   const server = await TestServer.start(
     "tls-redis",
