@@ -73,7 +73,9 @@ describe("a stack on servers that others run", function () {
     assert.equal(posted.status, 201, await posted.text());
     assert.ok(Number(await psql("SELECT count(*) FROM schema_migrations")) >= 3);
     assert.equal(
-      await psql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'tenant'"),
+      await psql(
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'tenant'",
+      ),
       "t",
     );
   });
@@ -81,7 +83,10 @@ describe("a stack on servers that others run", function () {
   it("says what it cannot see of them, and refuses by name what is their provider's", async () => {
     const status = await stack.run("status");
     assert.equal(status.code, 0, status.output);
-    assert.match(status.stdout, /PostgreSQL is external \(omniai:database\)[\s\S]*Redis is external \(omniai:redis\)/);
+    assert.match(
+      status.stdout,
+      /PostgreSQL is external \(omniai:database\)[\s\S]*Redis is external \(omniai:redis\)/,
+    );
     const commands = [["backup"], ["restore", "--latest"], ["upgrade", "postgres", "18", "--yes"]] as const;
     for (const [command, ...args] of commands) {
       const { code, output } = await stack.run(command, ...args);
