@@ -12,7 +12,7 @@ export interface ServerUrl {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const HOST = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/;
+const hostPattern = /^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])$/;
 
 /** Pure: the parts, decoded; undefined for what is no address of one server with a password. */
 export function parseServerUrl(
@@ -22,7 +22,7 @@ export function parseServerUrl(
 ): ServerUrl | undefined {
   if (/\s/.test(text) || !URL.canParse(text)) return undefined;
   const url = new URL(text);
-  if (!protocols.includes(url.protocol) || !HOST.test(url.hostname)) return undefined;
+  if (!protocols.includes(url.protocol) || !hostPattern.test(url.hostname)) return undefined;
   if (url.password === "" || url.hash !== "" || url.port === "0") return undefined;
   try {
     return {

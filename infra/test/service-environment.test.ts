@@ -39,7 +39,7 @@ const PROVIDERS = [
 
 /** A certificate that can be read as one. */
 const CERTIFICATE = readFileSync(join(import.meta.dirname, "support/certificate.pem"), "utf8");
-const AUTHORITIES = { databaseAuthority: CERTIFICATE, redisAuthority: CERTIFICATE };
+const authorities = { databaseAuthority: CERTIFICATE, redisAuthority: CERTIFICATE };
 
 /** What is deployed, by what is special about it. */
 const plans: Readonly<Record<string, { stack: string; config: Record<string, unknown> }>> = {
@@ -50,7 +50,7 @@ const plans: Readonly<Record<string, { stack: string; config: Record<string, unk
       { stack, config: { ...stackFile(stack), ...ownerValues[stack] } },
     ]),
   ),
-  "servers that others run": { stack: "elsewhere", config: { ...externalConfig, ...AUTHORITIES } },
+  "servers that others run": { stack: "elsewhere", config: { ...externalConfig, ...authorities } },
   "every number at its least": { stack: "least", config: { ...ends("minValue"), authMode: "session" } },
   "every number at its most, pages and providers": {
     stack: "most",

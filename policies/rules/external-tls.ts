@@ -13,10 +13,10 @@ import {
 } from "../rule.ts";
 
 /** The host names of the stack's own servers on its data network (infra/components). */
-const OWN = { postgres: "postgres", redis: "redis" } as const;
+const ownHosts = { postgres: "postgres", redis: "redis" } as const;
 
 /** What libpq and its like take for TLS that is not checked, in a variable or an address. */
-const UNCHECKED = /\bsslmode=(disable|allow|prefer|require|verify-ca|no-verify)\b/i;
+const unchecked = /\bsslmode=(disable|allow|prefer|require|verify-ca|no-verify)\b/i;
 
 function* variablesOf({ envs }: ContainerProps): Iterable<readonly [string, string]> {
   for (const variable of envs ?? []) {
@@ -27,20 +27,20 @@ function* variablesOf({ envs }: ContainerProps): Iterable<readonly [string, stri
 
 function* judge(given: ReadonlyMap<string, string>): Iterable<string> {
   const host = given.get("PGHOST");
-  if (host !== undefined && host !== OWN.postgres && given.get("PGSSLMODE") !== "verify-full")
+  if (host !== undefined && host !== ownHosts.postgres && given.get("PGSSLMODE") !== "verify-full")
     yield `it connects to PostgreSQL at ${host} with PGSSLMODE ${given.get("PGSSLMODE") ?? "not set"}.`;
   const url = given.get("OMNIAI_REDIS_URL");
   if (url !== undefined && !isOwnRedis(url) && !url.startsWith("rediss://"))
     yield "it connects to a Redis that is not the stack's own without TLS.";
   for (const [name, value] of given) {
-    if (UNCHECKED.test(value)) yield `the variable ${name} asks for TLS that is not checked, or for none.`;
+    if (unchecked.test(value)) yield `the variable ${name} asks for TLS that is not checked, or for none.`;
     // Node checks no certificate at all then, for nobody.
     if (name === "NODE_TLS_REJECT_UNAUTHORIZED" && value === "0")
       yield "NODE_TLS_REJECT_UNAUTHORIZED=0 checks no certificate.";
   }
 }
 
-const isOwnRedis = (url: string): boolean => URL.canParse(url) && new URL(url).hostname === OWN.redis;
+const isOwnRedis = (url: string): boolean => URL.canParse(url) && new URL(url).hostname === ownHosts.redis;
 
 export const externalTls = resourceRule<ContainerProps & CommandProps>([CONTAINER, COMMAND], {
   name: "external-tls",
@@ -51,14 +51,15 @@ export const externalTls = resourceRule<ContainerProps & CommandProps>([CONTAINE
   remedy:
     "Write the address as docs/external-databases.md has it; a private authority goes into databaseAuthority or redisAuthority.",
   *check({ type, props }) {
-    if (type === CONTAINER) return yield* judge(new Map(variablesOf(props)));
     const { environment = {} } = props;
     yield* judge(
       new Map(
-        Object.keys(environment).flatMap((name) => {
-          const value = ifKnown(() => environment[name]);
-          return value === undefined ? [] : [[name, value] as const];
-        }),
+        type === CONTAINER
+          ? variablesOf(props)
+          : Object.keys(environment).flatMap((name) => {
+              const value = ifKnown(() => environment[name]);
+              return value === undefined ? [] : [[name, value] as const];
+            }),
       ),
     );
   },

@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 const SOON_DAYS = 21;
 
 /** Length 8 and the code 80877103 (PostgreSQL, protocol-message-formats, SSLRequest). */
-const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 /** Where a server is, and who may vouch for it. */
 export interface Endpoint {
@@ -65,31 +65,43 @@ const UNSEEN = "its backups and its load are not seen from here";
 /** Looks at the certificate as the service does. A server that does not answer this machine may answer the stack's host. */
 export async function inspectServer(server: ExternalServer, endpoint: Endpoint): Promise<Finding> {
   const { host, port } = endpoint;
-  const at = `${host}:${port}`;
   const name = nameOf(server);
-  let socket: Socket | undefined;
+  let socket: Socket;
   try {
     socket = await within(open(host, port));
-    if (server.workload === "postgres" && !(await within(agreesToTls(socket))))
+  } catch (error) {
+    return { name, good: true, detail: unanswered(`${host}:${port}`, error) };
+  }
+  try {
+    return { name, ...(await look(server, endpoint, socket)) };
+  } finally {
+    socket.destroy();
+  }
+}
+
+const unanswered = (at: string, error: unknown): string =>
+  `${at} does not answer this machine (${(error as Error).message}); whether it answers the replicas: npm run health. ${UNSEEN}`;
+
+async function look(
+  { workload, key }: ExternalServer,
+  endpoint: Endpoint,
+  socket: Socket,
+): Promise<Omit<Finding, "name">> {
+  const at = `${endpoint.host}:${endpoint.port}`;
+  try {
+    if (workload === "postgres" && !(await within(agreesToTls(socket))))
       return {
-        name,
         good: false,
         detail: `${at} has no TLS, and the service talks to it by nothing else`,
         remedy: "Turn TLS on at the server.",
       };
   } catch (error) {
-    socket?.destroy();
-    return {
-      name,
-      good: true,
-      detail: `${at} does not answer this machine (${(error as Error).message}); whether it answers the replicas: npm run health. ${UNSEEN}`,
-    };
+    return { good: true, detail: unanswered(at, error) };
   }
   try {
     const ends = await within(handshake(socket, endpoint));
     const days = Math.floor((ends - Date.now()) / DAY_MS);
     return {
-      name,
       good: days >= SOON_DAYS,
       detail: `${at} answers, and its certificate is the right one for ${days} more days; ${UNSEEN}`,
       ...(days >= SOON_DAYS
@@ -98,13 +110,10 @@ export async function inspectServer(server: ExternalServer, endpoint: Endpoint):
     };
   } catch (error) {
     return {
-      name,
       good: false,
       detail: `${at} is not who it should be: ${(error as Error).message}`,
-      remedy: `Use a name that the certificate has, or give the certificate of its authority as omniai:${server.key}Authority.`,
+      remedy: `Use a name that the certificate has, or give the certificate of its authority as omniai:${key}Authority.`,
     };
-  } finally {
-    socket.destroy();
   }
 }
 
@@ -122,7 +131,7 @@ async function open(host: string, port: number): Promise<Socket> {
 }
 
 async function agreesToTls(socket: Socket): Promise<boolean> {
-  socket.write(SSL_REQUEST);
+  socket.write(sslRequest);
   const [answer] = (await once(socket, "data", { signal: AbortSignal.timeout(PATIENCE_MS) })) as [Buffer];
   return answer.toString("latin1", 0, 1) === "S";
 }

@@ -1,6 +1,7 @@
 /** Stacks whose servers others run: what commands refuse, and how a stack goes over. */
 import { strict as assert } from "node:assert";
-import { describeExternal, externalData, isLeft, leftBehind, refuseExternal } from "../../stack/external.ts";
+import { describeExternal, externalData, refuseExternal } from "../../stack/external.ts";
+import { isLeft, leftBehind } from "../../stack/left-behind.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 import { types, type State } from "../../stack/state.ts";
 import { OpsError } from "../../terminal/errors.ts";

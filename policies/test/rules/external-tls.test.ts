@@ -2,14 +2,14 @@
 import { externalTls } from "../../rules/external-tls.ts";
 import { command, container, testRule } from "../support/cases.ts";
 
-const external = ["PGHOST=db.example.org", "OMNIAI_REDIS_URL=rediss://cache.example.org:6380"];
+const EXTERNAL = ["PGHOST=db.example.org", "OMNIAI_REDIS_URL=rediss://cache.example.org:6380"];
 
 testRule(externalTls, {
   passes: {
     "the stack's own servers": container({
       envs: ["PGHOST=postgres", "OMNIAI_REDIS_URL=redis://redis:6379"],
     }),
-    "others with verified TLS": container({ envs: [...external, "PGSSLMODE=verify-full"] }),
+    "others with verified TLS": container({ envs: [...EXTERNAL, "PGSSLMODE=verify-full"] }),
     "a container without servers": container(),
     "a migration with verified TLS": command({
       create: "docker run",
@@ -18,9 +18,9 @@ testRule(externalTls, {
     "a command without variables": command({ create: "true" }),
   },
   fails: {
-    "PostgreSQL without TLS": [container({ envs: external }), /db\.example\.org with PGSSLMODE not set/],
+    "PostgreSQL without TLS": [container({ envs: EXTERNAL }), /db\.example\.org with PGSSLMODE not set/],
     "TLS that is not checked": [
-      container({ envs: [...external, "PGSSLMODE=require"] }),
+      container({ envs: [...EXTERNAL, "PGSSLMODE=require"] }),
       /db\.example\.org with PGSSLMODE require/,
     ],
     "no TLS by name": [container({ envs: ["PGHOST=10.0.0.5", "PGSSLMODE=disable"] }), /PGSSLMODE disable/],

@@ -118,6 +118,7 @@ export async function startTlsRedis(
         ...settings,
       ],
     ],
+    address,
   );
   const ask = [
     "redis-cli",

@@ -7,8 +7,8 @@ import { createCertificate, type CertificatePair } from "../../../../infra/compo
 import { inspectExternal, inspectServer } from "../../../commands/doctor/external.ts";
 import type { ExternalServer } from "../../../stack/external.ts";
 
-const POSTGRES: ExternalServer = { workload: "postgres", title: "PostgreSQL", key: "database" };
-const REDIS: ExternalServer = { workload: "redis", title: "Redis", key: "redis" };
+const ofPostgres: ExternalServer = { workload: "postgres", title: "PostgreSQL", key: "database" };
+const ofRedis: ExternalServer = { workload: "redis", title: "Redis", key: "redis" };
 
 describe("doctor, of servers that others run", () => {
   const servers: Server[] = [];
@@ -47,8 +47,8 @@ describe("doctor, of servers that others run", () => {
 
   it("are fine where the certificate is the right one, and it says for how long and what is not seen", async () => {
     const ways: readonly (readonly [ExternalServer, number])[] = [
-      [POSTGRES, await asPostgres("S")],
-      [REDIS, await withTls(pair)],
+      [ofPostgres, await asPostgres("S")],
+      [ofRedis, await withTls(pair)],
     ];
     for (const [server, port] of ways) {
       const found = await inspectServer(server, { host: "localhost", port, authority: pair.certificate });
@@ -67,7 +67,7 @@ describe("doctor, of servers that others run", () => {
       ["localhost", "", /self-signed|unable to verify/],
       ["127.0.0.1", pair.certificate, /does not match certificate's altnames/],
     ] as const) {
-      const found = await inspectServer(REDIS, { host, port, authority });
+      const found = await inspectServer(ofRedis, { host, port, authority });
       assert.equal(found.good, false, found.detail);
       assert.match(found.detail, said);
       assert.match(found.remedy ?? "", /omniai:redisAuthority/);
@@ -76,13 +76,13 @@ describe("doctor, of servers that others run", () => {
 
   it("are not where PostgreSQL has no TLS", async () => {
     const endpoint = { host: "localhost", port: await asPostgres("N"), authority: "" };
-    assert.match((await inspectServer(POSTGRES, endpoint)).detail, /has no TLS/);
+    assert.match((await inspectServer(ofPostgres, endpoint)).detail, /has no TLS/);
   });
 
   it("are left to the replicas where they do not answer this machine", async () => {
     const port = await listen(createServer());
     servers.pop()?.close();
-    const found = await inspectServer(REDIS, { host: "127.0.0.1", port, authority: "" });
+    const found = await inspectServer(ofRedis, { host: "127.0.0.1", port, authority: "" });
     assert.equal(found.good, true);
     assert.match(found.detail, /does not answer this machine \(.*ECONNREFUSED.*npm run health/);
   });
