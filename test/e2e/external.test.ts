@@ -1,7 +1,8 @@
 /** A whole stack on a PostgreSQL and a Redis that others run, with certificates of a private authority. */
 import { strict as assert } from "node:assert";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import {
   certificateFor,
   startTlsPostgres,
@@ -26,11 +27,12 @@ describe("a stack on servers that others run", function () {
   let stack: TestStack;
   let postgres: TestServer;
   let redis: TestServer;
+  let authority: string;
   const psql = (statement: string): Promise<string> =>
     postgres.exec("psql", "-XqAtU", "postgres", "-d", "shop", "-c", statement);
 
   before(async () => {
-    const authority = readFileSync(await certificateFor(files, "server", [ADDRESS]), "utf8");
+    authority = readFileSync(await certificateFor(files, "server", [ADDRESS]), "utf8");
     [postgres, redis] = await Promise.all([
       startTlsPostgres(files, "server", ADDRESS),
       startTlsRedis(files, "server", { address: ADDRESS }),
@@ -40,11 +42,9 @@ describe("a stack on servers that others run", function () {
       backendReplicas: 1,
       database: "external",
       databaseAuthority: authority,
-      redis: "external",
-      redisAuthority: authority,
+      redis: "container",
     });
     setSecret(stack, "omniai:databaseSecretUrl", `postgres://tenant:test@${ADDRESS}:${postgres.port}/shop`);
-    setSecret(stack, "omniai:redisSecretUrl", `rediss://:test@${ADDRESS}:${redis.port}`);
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
   });
@@ -55,22 +55,27 @@ describe("a stack on servers that others run", function () {
     files.remove();
   });
 
-  it("has neither of its own, and migrates and serves by TLS", async () => {
-    const all = await stack.containers();
-    assert.deepEqual(all.map((name) => name.replace(`omniai-${stack.name}-`, "").replace(/-.*/, "")).sort(), [
-      "backend",
-      "edge",
-    ]);
-    const { Volumes } = await docker.listVolumes({
-      filters: JSON.stringify({ label: [`io.omniai.stack=${stack.name}`, "io.omniai.data=true"] }),
-    });
-    assert.deepEqual(Volumes ?? [], []);
+  const workloads = async (): Promise<string[]> =>
+    (await stack.containers())
+      .map((name) => name.replace(`omniai-${stack.name}-`, "").replace(/-.*/, ""))
+      .sort();
+  const dataVolumes = async (): Promise<string[]> => {
+    const label = [`io.omniai.stack=${stack.name}`, "io.omniai.data=true"];
+    const { Volumes } = await docker.listVolumes({ filters: JSON.stringify({ label }) });
+    return (Volumes ?? []).map(({ Name }) => Name);
+  };
+  const takesAnEvent = async (): Promise<void> => {
     const posted = await fetch(`${stack.http}/api/events`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: '{"type":"hello","data":1}',
     });
     assert.equal(posted.status, 201, await posted.text());
+  };
+
+  it("has no PostgreSQL of its own, and migrates and serves by TLS", async () => {
+    assert.deepEqual(await workloads(), ["backend", "edge", "redis"]);
+    await takesAnEvent();
     assert.ok(Number(await psql("SELECT count(*) FROM schema_migrations")) >= 3);
     assert.equal(
       await psql(
@@ -78,6 +83,25 @@ describe("a stack on servers that others run", function () {
       ),
       "t",
     );
+  });
+
+  it("goes over to a Redis of others only when somebody says so, and leaves its own volume where it is", async () => {
+    const own = `omniai-${stack.name}-redis-data`;
+    assert.deepEqual(await dataVolumes(), [own]);
+    const file = join(checkout, `Pulumi.${stack.name}.yaml`);
+    const over = `omniai:redis: external\n  omniai:redisAuthority: ${JSON.stringify(authority)}`;
+    writeFileSync(file, readFileSync(file, "utf8").replace(/omniai:redis: "?container"?/, over));
+    setSecret(stack, "omniai:redisSecretUrl", `rediss://:test@${ADDRESS}:${redis.port}`);
+    const refused = await stack.run("up", "--yes");
+    assert.notEqual(refused.code, 0, refused.output);
+    assert.match(refused.output, /data of its own for redis[\s\S]*--accept-empty redis/);
+    const { code, output } = await stack.run("up", "--yes", "--accept-empty", "redis");
+    assert.equal(code, 0, output);
+    assert.deepEqual(await workloads(), ["backend", "edge"]);
+    assert.deepEqual(await dataVolumes(), [own]);
+    await takesAnEvent();
+    const again = await stack.run("up", "--yes");
+    assert.equal(again.code, 0, again.output);
   });
 
   it("says what it cannot see of them, and refuses by name what is their provider's", async () => {
