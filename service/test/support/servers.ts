@@ -41,10 +41,13 @@ const NETWORK = `omniai-test-${randomBytes(4).toString("hex")}`;
 let networked: Promise<string> | undefined;
 
 function removeAll(): void {
-  if (started.size === 0) return;
-  execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
+  if (networked === undefined) return;
+  // Also where a test has removed all of its own: the network is still there.
+  if (started.size > 0)
+    execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
   execFileSync("docker", ["network", "rm", NETWORK], { stdio: "ignore" });
   started.clear();
+  networked = undefined;
 }
 
 /** A container that answers on a port of this machine; the port stays the same after a restart. */
