@@ -8,8 +8,10 @@ import { Backup, BACKUP_METRICS_PORT, STATUS_URL } from "./components/backup/bac
 import { backupArgs, hasBackups } from "./components/backup/config.ts";
 import { Cache } from "./components/cache/cache.ts";
 import { cacheArgs } from "./components/cache/config.ts";
+import { externalCache } from "./components/cache/external.ts";
 import { databaseArgs } from "./components/database/config.ts";
 import { Database } from "./components/database/database.ts";
+import { externalDatabase } from "./components/database/external.ts";
 import { edgeArgs } from "./components/edge/config.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { keepAliveLadder } from "./components/edge/ladder.ts";
@@ -49,29 +51,38 @@ const networks = new Networks({
   tunnelSubnet: config.tunnelEnabled ? config.tunnelSubnet || subnetFor(pulumi.getStack()) : undefined,
 });
 
-const database = new Database({
-  engine,
-  network: networks.data,
-  backups: hasBackups(pulumi.getStack(), config),
-  ...databaseArgs(config),
-});
+/** Undefined where others run it. */
+const database =
+  config.database === "external"
+    ? undefined
+    : new Database({
+        engine,
+        network: networks.data,
+        backups: hasBackups(pulumi.getStack(), config),
+        ...databaseArgs(config),
+      });
 
-const cache = new Cache({
-  engine,
-  network: networks.data,
-  backups: hasBackups(pulumi.getStack(), config),
-  ...cacheArgs(config),
-});
+/** Undefined where others run it. */
+const cache =
+  config.redis === "external"
+    ? undefined
+    : new Cache({
+        engine,
+        network: networks.data,
+        backups: hasBackups(pulumi.getStack(), config),
+        ...cacheArgs(config),
+      });
 
 const backend = new Backend({
   engine,
   repository: REPOSITORY,
   build: process.env[BUILD_VARIABLE],
   networks: [networks.app, networks.data, ...(networks.monitoring ? [networks.monitoring.metrics] : [])],
-  database: database.connection,
-  cache: cache.connection,
+  // The replicas' way out: the data network has none.
+  database: database?.connection ?? externalDatabase(config, networks.app),
+  cache: cache?.connection ?? externalCache(config),
   surroundings: {
-    backups: database.backup && STATUS_URL,
+    backups: database?.backup && STATUS_URL,
     alerts: networks.monitoring && ALERTS_URLS,
     edgeTls: `edge:${HTTPS_PORT}`,
     tunnel: access.urls.public,
@@ -120,19 +131,21 @@ const tunnel = networks.tunnel
   : undefined;
 
 // After the tunnel, whose bucket may be where copies go.
-const { room: backup } = new Backup({
-  engine,
-  baseImages: { postgres: config.postgresImage, redis: config.redisImage },
-  baseImageIds: { postgres: database.imageId, redis: cache.imageId },
-  network: networks.data,
-  metricsNetwork: networks.monitoring?.metrics,
-  egress: networks.offsite,
-  offsite: offsiteArgs(config, tunnel?.bucket),
-  database: database.backup,
-  cache: cache.backup,
-  postgres: { names: database.names, identity: database.connection.identity },
-  ...backupArgs(config),
-});
+const backup =
+  database &&
+  new Backup({
+    engine,
+    baseImages: { postgres: config.postgresImage, redis: config.redisImage },
+    baseImageIds: { postgres: database.imageId, redis: cache?.imageId },
+    network: networks.data,
+    metricsNetwork: networks.monitoring?.metrics,
+    egress: networks.offsite,
+    offsite: offsiteArgs(config, tunnel?.bucket),
+    database: database.backup,
+    cache: cache?.backup,
+    postgres: { names: database.names, identity: database.connection.identity },
+    ...backupArgs(config),
+  }).room;
 
 // Loaded only for a stack that is watched. Last, so that nothing waits for it.
 const monitoring = networks.monitoring
@@ -147,8 +160,8 @@ const monitoring = networks.monitoring
       certificateEnds: edge.certificateEnds,
       edgeConnections: CLIENT_CONNECTIONS,
       workloads: {
-        postgres: database.replicas,
-        redis: cache.replicas,
+        ...(database ? { postgres: database.replicas } : {}),
+        ...(cache ? { redis: cache.replicas } : {}),
         edge: edge.replicas,
         ...(backup ? { backup: backup.replicas } : {}),
         ...(tunnel ? { cloudflared: tunnel.replicas } : {}),
@@ -162,8 +175,8 @@ export const urls = pulumi.all([edge.release, tunnel?.hostname]).apply(() => acc
 
 /** The containers by workload. */
 export const containers = pulumi.output({
-  postgres: database.names,
-  redis: cache.names,
+  ...(database ? { postgres: database.names } : {}),
+  ...(cache ? { redis: cache.names } : {}),
   ...(backup ? { backup: backup.names } : {}),
   ...(backup?.gate ? { offsite: backup.gate } : {}),
   backend: backend.names,
@@ -174,8 +187,8 @@ export const containers = pulumi.output({
 
 /** The image ids by workload. */
 export const images = pulumi.output({
-  postgres: database.imageId,
-  redis: cache.imageId,
+  ...(database ? { postgres: database.imageId } : {}),
+  ...(cache ? { redis: cache.imageId } : {}),
   ...(backup ? { backup: backup.imageId } : {}),
   backend: backend.imageId,
   edge: edge.imageId,

@@ -40,6 +40,7 @@ import { containerWait } from "./rules/container-wait.ts";
 import { dataNetwork } from "./rules/data-network.ts";
 import { dataVolume } from "./rules/data-volume.ts";
 import { dnsProxied } from "./rules/dns-proxied.ts";
+import { externalTls } from "./rules/external-tls.ts";
 import { hostCapacity } from "./rules/host-capacity.ts";
 import { imageDigest } from "./rules/image-digest.ts";
 import { plainSecrets } from "./rules/plain-secrets.ts";
@@ -90,6 +91,7 @@ export const RULES: readonly Rule[] = [
   dataNetwork,
   dataVolume,
   dnsProxied,
+  externalTls,
   hostCapacity,
   imageDigest,
   plainSecrets,

@@ -44,4 +44,15 @@ export const hostname = z
   .max(253)
   .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
+/** Who runs a server: the stack, or somebody else. */
+export const where = z.enum(["container", "external"]).describe("one of container, external");
+
+const pem = /^(-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----(\r?\n)*)+$/;
+
+/** Certificates of authorities. */
+export const certificates = z
+  .string()
+  .refine((text) => text === "" || pem.test(text))
+  .describe("empty, or the certificate of an authority in PEM");
+
 export const token = z.string().regex(/^\S*$/).describe("a token without white space");

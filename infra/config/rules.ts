@@ -2,6 +2,8 @@
 import { parse as parseDomain } from "tldts";
 import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
 import { backupProblems } from "../components/backup/config.ts";
+import { CACHE_PROBLEMS } from "../components/cache/config.ts";
+import { DATABASE_PROBLEMS } from "../components/database/config.ts";
 import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
@@ -54,6 +56,8 @@ export const CONTRADICTIONS: readonly Rule[] = [
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,
   ...BACKEND_PROBLEMS,
+  ...DATABASE_PROBLEMS,
+  ...CACHE_PROBLEMS,
   ...OFFSITE_PROBLEMS,
   backupProblems,
   receiverProblems,

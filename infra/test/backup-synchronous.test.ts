@@ -18,7 +18,13 @@ const scriptOf = async (
   };
 };
 
-const roomy = { backupMemory: 256, redisMemory: 128 };
+const roomy = {
+  backupMemory: 256,
+  redisMemory: 128,
+  redis: "container",
+  database: "container",
+  offsiteBucket: "",
+} as const;
 
 describe("commits that wait for the backup room", () => {
   it("are off by default, also where they were on before", async () => {

@@ -35,6 +35,8 @@ describe("what is a secret", () => {
         "cloudflareWatchSecretToken",
         "githubToken",
         "providers.apiKey",
+        "databaseSecretUrl",
+        "redisSecretUrl",
         "offsiteSecretKey",
         "offsiteKey",
         "alertReceivers.secret",

@@ -12,6 +12,7 @@ import { startDelayMs } from "../../service/src/platform/env/start-delay.ts";
 import { BUILD_VARIABLE } from "../components/backend/image.ts";
 import { configSchema } from "../config/schema.ts";
 import { unpack } from "./support/archive.ts";
+import { EXTERNAL_SECRETS, externalConfig } from "./support/external-config.ts";
 import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
 import { ownerValues, stackFile } from "./support/stack-file.ts";
 import { SECRETS } from "./support/tunnel-config.ts";
@@ -36,6 +37,10 @@ const PROVIDERS = [
   { name: "with.key", baseUrl: "https://api.example.com/v1/", apiKey: "canary-key" },
 ];
 
+/** A certificate that can be read as one. */
+const CERTIFICATE = readFileSync(join(import.meta.dirname, "support/certificate.pem"), "utf8");
+const authorities = { databaseAuthority: CERTIFICATE, redisAuthority: CERTIFICATE };
+
 /** What is deployed, by what is special about it. */
 const plans: Readonly<Record<string, { stack: string; config: Record<string, unknown> }>> = {
   "a new stack": { stack: "new", config: {} },
@@ -45,6 +50,7 @@ const plans: Readonly<Record<string, { stack: string; config: Record<string, unk
       { stack, config: { ...stackFile(stack), ...ownerValues[stack] } },
     ]),
   ),
+  "servers that others run": { stack: "elsewhere", config: { ...externalConfig, ...authorities } },
   "every number at its least": { stack: "least", config: { ...ends("minValue"), authMode: "session" } },
   "every number at its most, pages and providers": {
     stack: "most",
@@ -111,7 +117,7 @@ describe("the environment that is planned for the service", function () {
 
   for (const [what, { stack, config }] of Object.entries(plans)) {
     it(`is one that the service takes: ${what}`, async () => {
-      const program = await record(stack, config, [...SECRETS, "providers"]);
+      const program = await record(stack, config, [...SECRETS, ...EXTERNAL_SECRETS, "providers"]);
       await writeSecrets(program, stack);
       const replicas = program
         .of(CONTAINER)
@@ -151,6 +157,9 @@ describe("the environment that is planned for the service", function () {
         ...Object.fromEntries(passed.map((name) => [name, all[name] ?? ""])),
       });
       assert.ok(taken.postgres.password);
+      const isElsewhere = config["database"] === "external";
+      assert.equal(taken.postgres.sslMode, isElsewhere ? "verify-full" : "disable");
+      assert.equal(taken.postgres.authority !== undefined, isElsewhere);
     });
   }
 

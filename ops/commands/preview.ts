@@ -5,6 +5,7 @@
 import { prepareStackImages } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
 import { lastGoodDeploy } from "../stack/changes.ts";
+import { externalData } from "../stack/external.ts";
 import { checkIdentity } from "../stack/identity.ts";
 import { exportState } from "../stack/open-stack.ts";
 import type { CommonOptions } from "../stack/place.ts";
@@ -30,6 +31,7 @@ export async function preview(options: PreviewOptions): Promise<void> {
     served,
     bringImages,
     offsite: settings.config.offsiteBucket,
+    external: externalData(settings.config),
   });
   await prepareStackImages(session);
   const { diff, refresh } = options;

@@ -10,6 +10,7 @@ import { describeMonitoring, readMonitoring, type MonitoringSummary } from "../e
 import { usage, type Usage } from "../engine/usage.ts";
 import { listVolumes, volumeSizes, type VolumeView } from "../engine/volumes.ts";
 import { stackChanges } from "../stack/changes.ts";
+import { describeExternal } from "../stack/external.ts";
 import { holderOf, lockFolder, ownLock, pulumiLocks } from "../stack/locks.ts";
 import { openEngine, readSavedStack, type SavedStack } from "../stack/look.ts";
 import { findPlace, type CommonOptions, type Place } from "../stack/place.ts";
@@ -51,6 +52,8 @@ interface StatusView {
   readonly maintenance?: Maintenance;
   /** Of a stack with a backup room that runs. */
   readonly backups?: RoomStatus;
+  /** The servers that others run, a sentence each. */
+  readonly external: readonly string[];
   /** Of a stack that is watched. */
   readonly monitoring?: MonitoringSummary;
   /** The build that a rollback brought, while it serves. */
@@ -148,6 +151,7 @@ export async function status(options: CommonOptions): Promise<void> {
     stack: place.stack,
     healthy: engine.containers.length > 0 && engine.containers.every(isGood),
     volumes,
+    external: describeExternal(place.settings.config),
     ...("what" in state ? { note: [state.what, state.remedy].filter(Boolean).join(" ") } : { state }),
     ...engine,
     ...readLocks(place),
@@ -187,6 +191,12 @@ function printStatus(view: StatusView): void {
   ]);
   for (const line of table(rows)) print(line);
   if (volumes.length === 0) print("  none");
+
+  if (view.external.length > 0) {
+    print();
+    print(paint("bold", "Elsewhere"));
+    for (const line of view.external) print(`  ${line}`);
+  }
 
   if (view.backups !== undefined) {
     print();

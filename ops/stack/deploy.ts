@@ -14,6 +14,7 @@ import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
+import { externalData } from "./external.ts";
 import { forget } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
@@ -53,6 +54,7 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
         served,
         bringImages,
         offsite: settings.config.offsiteBucket,
+        external: externalData(settings.config),
       },
       allowed,
     );
@@ -79,7 +81,8 @@ export async function checkMachine(
   }: Pick<Session, "docker" | "stack" | "settings" | "engineIsLocal">,
   config: KnownConfig = settings.config,
 ): Promise<void> {
-  await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
+  if (settings.config.database !== "external")
+    await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
   await checkPorts(docker, stack, config, engineIsLocal);
 }
 

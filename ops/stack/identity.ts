@@ -10,8 +10,9 @@ import { readVolumeFile } from "../engine/volume-file.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { checkExchange } from "./exchange-stage.ts";
-import { remembered } from "./forgotten-record.ts";
+import { remembered, withoutResources } from "./forgotten-record.ts";
 import { isMapping } from "./json.ts";
+import { isLeft, leftBehind } from "./left-behind.ts";
 import type { KnownVolume, Looked, Trouble } from "./looked.ts";
 import { lostData } from "./lost-data.ts";
 import { nameOf, resourcesOf, types, type State, type StateResource } from "./state.ts";
@@ -175,9 +176,12 @@ export async function checkToJudge(seen: Looked): Promise<void> {
 
 /** @throws OpsError when the engine or the data is not what the state knows, and that was not allowed */
 export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promise<Settlement> {
-  const looked = asRemembered(seen);
-  const { stack, state } = looked;
-  const record = await checkEngine(looked, allowed.move === true, "up");
+  const whole = asRemembered(seen);
+  const { stack, state: before } = whole;
+  const record = await checkEngine(whole, allowed.move === true, "up");
+  const left = leftBehind(whole, allowed.acceptEmpty ?? []);
+  const state = withoutResources(before, left);
+  const looked = { ...whole, state };
   // What is half aside is not lost, and a fresh start would be the only thing that loses it.
   for (const workload of ["postgres", "redis"] as const) await checkExchange(looked, workload);
   const { troubles } = await lookAtData(looked);
@@ -191,13 +195,14 @@ export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promis
   );
   for (const workload of allowed.acceptEmpty ?? []) {
     if (troubles.some((trouble) => trouble.workload === workload)) continue;
+    if (isLeft(before, stack, left, workload)) continue;
     throw new OpsError(
       `The data of ${workload} is where it should be, or ${workload} is no workload with data: there is nothing empty to accept.`,
       `Run the command without --accept-empty ${workload}.`,
       exit.usage,
     );
   }
-  return { forget: [...forget, ...record] };
+  return { forget: [...left, ...forget, ...record] };
 }
 
 async function lookAt(

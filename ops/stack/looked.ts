@@ -33,6 +33,8 @@ export interface Looked {
   readonly served?: { readonly time: string; readonly seconds: number; readonly who: string };
   /** Where copies of the backups are off-site (omniai:offsiteBucket); empty without them. */
   readonly offsite?: string;
+  /** The workloads whose data others keep by now (externalData). */
+  readonly external?: readonly string[];
   /** Puts the stack's images on the engine, where it has none to look into a volume with. */
   readonly bringImages?: () => Promise<void>;
   /** Passes over what this key may not read: the one of the drift check sees that a volume is there, and no file in it. */

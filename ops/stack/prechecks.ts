@@ -120,9 +120,12 @@ export async function checkDataVolumes(
   docker: Docker,
   stack: string,
   state: State,
-  stateDir: string,
+  { stateDir, external }: { readonly stateDir: string; readonly external: readonly string[] },
 ): Promise<void> {
-  const unknown = unknownVolumes(await listVolumes(docker, stack), state, stack);
+  // What a stack has left behind when others took its servers over: nothing of it is used, and nothing harms it.
+  const unknown = unknownVolumes(await listVolumes(docker, stack), state, stack).filter(
+    ({ workload = "" }) => !external.includes(workload),
+  );
   if (unknown.length === 0) return;
   const names = unknown.map(({ name }) => name);
   throw new OpsError(

@@ -13,6 +13,7 @@ import {
   UNDER_WAY_MS,
   withoutPending,
 } from "./leftovers.ts";
+import { externalData } from "./external.ts";
 import { remember } from "./forgotten.ts";
 import { exportState, importState, type StackHandle } from "./open-stack.ts";
 import { checkDataVolumes } from "./prechecks.ts";
@@ -35,13 +36,16 @@ export async function recover(
   session: Session,
   check: (state: State) => Promise<void> = () => Promise.resolve(),
 ): Promise<State> {
-  const { docker, stack, handle, backend } = session;
+  const { docker, stack, handle, backend, settings } = session;
   const found = await look(session);
   // A run that was killed could not do it itself.
   const looked = { ...found, state: await remember(session, found.state) };
   await check(looked.state);
   // If the data belongs to another checkout, its containers are not ours to remove either.
-  await checkDataVolumes(docker, stack, looked.state, backend.stateDir);
+  await checkDataVolumes(docker, stack, looked.state, {
+    stateDir: backend.stateDir,
+    external: externalData(settings.config),
+  });
 
   const unclear =
     (looked.state.pending_operations ?? []).length > 0 ||

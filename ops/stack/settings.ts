@@ -10,6 +10,7 @@ import {
   type ConfigProblem,
 } from "../../infra/config/problems.ts";
 import { isMonitored, MONITORING_IMAGES } from "../../infra/components/monitoring/config.ts";
+import { hasBackups } from "../../infra/components/backup/config.ts";
 import { publishesPorts } from "../../infra/config/public-access.ts";
 import { configSchema, type StackConfig } from "../../infra/config/schema.ts";
 import type { SecretText } from "../../infra/config/secrets.ts";
@@ -122,7 +123,13 @@ export const namedImages = (config: KnownConfig): { readonly key: ImageKey; read
 /** Whether a stack has no use for the image of a key. */
 function isUnused(key: ImageKey, stack: string, config: KnownConfig): boolean {
   if (key === "cloudflaredImage") return config.tunnelEnabled !== true;
-  const { monitoring = "auto", environment = "" } = config;
+  const { monitoring = "auto", environment = "", backups = "auto", database, offsiteBucket } = config;
+  if (key === "postgresImage") return database === "external";
+  // The backup room is made from it, whether or not there is a Redis to copy.
+  if (key === "redisImage")
+    return (
+      config.redis === "external" && !hasBackups(stack, { backups, environment, database, offsiteBucket })
+    );
   return MONITORING_IMAGES.some((one) => one === key) && !isMonitored(stack, { monitoring, environment });
 }
 

@@ -12,8 +12,14 @@ import type { Session } from "./session.ts";
 import { checkedSettings, type KnownConfig } from "./settings.ts";
 import { rolledBackTo } from "./versions.ts";
 
-/** The way to the host, and the version of PostgreSQL, whose data only goes forward. */
-const OF_THE_PRESENT: readonly string[] = [...HOST_ACCESS_KEYS, "postgresImage"];
+/** Who runs a server, and where: what it has is not where it was before. */
+const SERVERS: readonly string[] = [
+  ...["database", "databaseSecretUrl", "databaseAuthority"],
+  ...["redis", "redisSecretUrl", "redisAuthority"],
+];
+
+/** The way to the host, where the data is, and the version of PostgreSQL, whose data only goes forward. */
+const OF_THE_PRESENT: readonly string[] = [...HOST_ACCESS_KEYS, ...SERVERS, "postgresImage"];
 
 /** Pure: a version's `config:` on the machine and the data as they are now. A version goes back; these do not. */
 export function onPresentHost(config: Values, present: unknown, project: string): Values {

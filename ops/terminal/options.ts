@@ -23,5 +23,5 @@ export const lockWait = new Option(
   .default(600);
 export const acceptEmpty = new Option(
   "--accept-empty <workloads>",
-  "begin anew where the data is lost: postgres, redis, or both with a comma",
+  "begin anew where the data is lost, or where others keep it from now on: postgres, redis, or both with a comma",
 ).argParser((text) => text.split(","));

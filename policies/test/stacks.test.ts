@@ -2,6 +2,11 @@
 import { strict as assert } from "node:assert";
 import { defaults } from "../../infra/test/defaults.ts";
 import { record, recordAnew, type Declared as Recorded } from "../../infra/test/support/recorder.ts";
+import {
+  EXTERNAL_SECRETS,
+  externalConfig,
+  externalRedisConfig,
+} from "../../infra/test/support/external-config.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
 import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
 import { BUILD_VARIABLE } from "../../infra/components/backend/image.ts";
@@ -33,7 +38,7 @@ async function judge(
   declare = record,
 ): Promise<string[]> {
   const values: Readonly<Record<string, unknown>> = { ...defaults, ...stackFile(stack), ...change };
-  const { resources } = await declare(stack, values, SECRETS);
+  const { resources } = await declare(stack, values, [...SECRETS, ...EXTERNAL_SECRETS]);
   const context: StackContext = {
     stack,
     environment: stack,
@@ -71,6 +76,11 @@ describe("the policies, over what the stacks of this repository declare", () => 
   it("hold for prod with images by digest, as its file is and with an owner's tunnel and page", async () => {
     assert.deepEqual(await judge("prod", images), []);
     assert.deepEqual(await judge("prod", { ...ownerValues["prod"], ...images }), []);
+  });
+
+  it("hold for prod with servers that others run, and with more replicas than its file has", async () => {
+    for (const more of [externalConfig, externalRedisConfig, { backendReplicas: 8, backendCpus: "0.3" }])
+      assert.deepEqual(await judge("prod", { ...images, ...more }), []);
   });
 
   it("hold for prod where a rollback, or a restart after it, takes an image that was kept", async () => {

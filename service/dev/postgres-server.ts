@@ -37,6 +37,7 @@ export class PostgresServer {
       database: "postgres",
       password: undefined,
       poolMax: 5,
+      sslMode: "disable",
     };
     server.on("connection", (socket) => this.#accept(socket));
   }

@@ -23,6 +23,7 @@ import {
   redisMemoryCheck,
   sizeCheck,
 } from "./health/dependencies.ts";
+import { redisSettingsCheck } from "./health/redis-settings.ts";
 import { migrationsCheck } from "./migrate/check.ts";
 import { loadMigrations } from "./migrate/files.ts";
 import { ROUTE_TEMPLATES } from "./openapi.ts";
@@ -32,6 +33,7 @@ import type { Config } from "./platform/env/config.ts";
 import type { Logger } from "./platform/logging.ts";
 import { Metrics } from "./platform/prometheus.ts";
 import { RateLimit } from "./platform/rate-limit.ts";
+import { isByTls } from "./platform/redis.ts";
 import { ProviderMonitor } from "./providers/monitor.ts";
 import { Readiness } from "./readiness.ts";
 import { reportsPerAddress } from "./reports/router.ts";
@@ -212,6 +214,7 @@ function composeChecks(
     databaseCheck(pool, deadlineMs),
     migrationsCheck(pool, parts.migrations, deadlineMs),
     ...(redis ? [redisCheck(redis, deadlineMs), redisMemoryCheck(redis, deadlineMs)] : []),
+    ...(redis && isByTls(config.redis) ? [redisSettingsCheck(redis, deadlineMs, logger)] : []),
     eventsCheck(parts.reader, config.events.readBlockMs),
     lagCheck(parts.reader, parts.hub, log, config.health),
     sizeCheck(log, config.events),

@@ -100,6 +100,7 @@ export const SUITES: readonly Suite[] = [
     "stack",
     "backup",
     "offsite",
+    "external",
     "monitoring",
     "attacks",
     "memory",

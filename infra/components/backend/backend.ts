@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { ArchiveFile } from "../../resources/archive.ts";
 import { dockerCommand } from "../../resources/command.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
@@ -15,6 +16,7 @@ import type { Loaded } from "../../config/secrets.ts";
 import { planProviders, type Provider } from "./providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
 import type { DatabaseConnection } from "../database/database.ts";
+import { SSL_MODE } from "../database/url.ts";
 import { commitOf } from "./commit.ts";
 import { authVariables, type AuthConfig } from "./auth.ts";
 import { stageContext } from "./context.ts";
@@ -92,6 +94,37 @@ const optionalVariables = ({ build, surroundings, otlpEndpoint }: BackendArgs): 
   };
 };
 
+const POSTGRES_AUTHORITY = "postgres-authority.pem";
+const REDIS_AUTHORITY = "redis-authority.pem";
+
+/** The certificates that alone are trusted, where the config gives some. */
+const authorityFiles = ({ database, cache }: BackendArgs): Readonly<Record<string, ArchiveFile>> => ({
+  ...(database.tls?.authority ? { [POSTGRES_AUTHORITY]: { content: database.tls.authority } } : {}),
+  ...(cache.tls?.authority ? { [REDIS_AUTHORITY]: { content: cache.tls.authority } } : {}),
+});
+
+/** How servers outside of the stack are reached. Redis says it in its URL (rediss). */
+const tlsVariables = ({ database, cache }: BackendArgs): Readonly<Record<string, string>> => ({
+  ...(database.tls ? { PGSSLMODE: SSL_MODE } : {}),
+  ...(database.tls?.authority ? { PGSSLROOTCERT: `${SECRETS}/${POSTGRES_AUTHORITY}` } : {}),
+  ...(cache.tls?.authority ? { OMNIAI_REDIS_AUTHORITY_FILE: `${SECRETS}/${REDIS_AUTHORITY}` } : {}),
+});
+
+/** What not every service has, and no migration needs. */
+const NOT_FOR_MIGRATIONS = ["OMNIAI_COMMIT", "OMNIAI_POSTGRES_POOL_MAX", "OMNIAI_REDIS_AUTHORITY_FILE"];
+
+/**
+ * Pure: the variables of a migration, the same names for every stack: the script has each by its name, and another script
+ * would be one that the policies do not know. An empty one counts as absent.
+ */
+const migrationVariables = (
+  environment: Readonly<Record<string, pulumi.Input<string>>>,
+): Record<string, pulumi.Input<string>> => ({
+  PGSSLMODE: "",
+  PGSSLROOTCERT: "",
+  ...Object.fromEntries(Object.entries(environment).filter(([name]) => !NOT_FOR_MIGRATIONS.includes(name))),
+});
+
 /** Where a replica serves. The edge sends requests to the first; only the engine and the monitoring use the second. */
 export const PUBLIC_PORT = 8000;
 export const INTERNAL_PORT = 9000;
@@ -124,6 +157,7 @@ export class Backend extends pulumi.ComponentResource {
           .apply(([postgres, redis, auth, keys]) => ({
             "postgres-password": { content: postgres },
             "redis-password": { content: redis },
+            ...authorityFiles(args),
             "auth-secret": { content: auth },
             ...Object.fromEntries(Object.entries(keys).map(([file, content]) => [file, { content }])),
           })),
@@ -154,7 +188,7 @@ export class Backend extends pulumi.ComponentResource {
       // The edge alone reaches a replica, and names the client in X-Forwarded-For.
       OMNIAI_TRUST_PROXY_HOPS: "1",
       PGHOST: args.database.host,
-      PGPORT: String(args.database.port),
+      PGPORT: pulumi.output(args.database.port).apply(String),
       PGUSER: args.database.user,
       PGDATABASE: args.database.database,
       ...poolVariables(args.replicas),
@@ -162,6 +196,7 @@ export class Backend extends pulumi.ComponentResource {
       OMNIAI_REDIS_URL: args.cache.url,
       OMNIAI_REDIS_USERNAME: args.cache.user,
       OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
+      ...tlsVariables(args),
     };
     const migrated = this.#migrate(args, environment, files);
     this.workload = new Workload(
@@ -198,12 +233,11 @@ export class Backend extends pulumi.ComponentResource {
    */
   #migrate(
     args: BackendArgs,
-    environment: Readonly<Record<string, string>> & { readonly OMNIAI_COMMIT?: string },
+    environment: Readonly<Record<string, pulumi.Input<string>>>,
     files: FileSet,
   ): command.local.Command {
     const stack = pulumi.getStack();
-    // Every service has these; the commit is not always known, and would make another script of it.
-    const { OMNIAI_COMMIT: _, ...variables } = environment;
+    const variables = migrationVariables(environment);
     return dockerCommand(
       `omniai-${stack}-backend-migrate`,
       {

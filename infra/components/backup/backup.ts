@@ -26,7 +26,11 @@ export interface BackupArgs {
   /** The names of the images that the room is built from: its tools then fit the servers. */
   readonly baseImages: BaseImages;
   /** Their ids: another image of the same name is another base. */
-  readonly baseImageIds: { readonly postgres: pulumi.Input<string>; readonly redis: pulumi.Input<string> };
+  readonly baseImageIds: {
+    readonly postgres: pulumi.Input<string>;
+    /** Undefined where the stack has no Redis of its own, and so none to copy. */
+    readonly redis: pulumi.Input<string> | undefined;
+  };
   /** The name of the data network. */
   readonly network: pulumi.Input<string>;
   /** The network of what is scraped; undefined where nobody watches. */
@@ -220,7 +224,11 @@ export class Backup extends pulumi.ComponentResource {
           tags: [name],
           buildArgs: buildArgs(baseImages),
         },
-        triggers: { content: hash, base: baseImageIds.postgres, redis: baseImageIds.redis },
+        triggers: {
+          content: hash,
+          base: baseImageIds.postgres,
+          ...(baseImageIds.redis === undefined ? {} : { redis: baseImageIds.redis }),
+        },
         keepLocally: true,
       },
       { parent: this, provider: engine.provider, deleteBeforeReplace: false },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cpus, flag, within, type ConfigProblem, type Values } from "../../config/keys.ts";
 import { environmentOf, type PolicySettings } from "../../config/policy-settings.ts";
 import type { CacheConfig } from "../cache/config.ts";
+import type { DatabaseConfig } from "../database/config.ts";
 import { planCacheMemory } from "../cache/memory.ts";
 import type { BackupArgs } from "./backup.ts";
 
@@ -33,19 +34,41 @@ export const backupKeys = {
 
 export type BackupConfig = Values<typeof backupKeys>;
 
-/** Whether the stack has the room: `auto` means everywhere but in dev without a bucket, whose data can be made again. */
+/** The keys of other rooms that decide about this one. */
+type Beside = Pick<CacheConfig, "redis" | "redisMemory"> &
+  Pick<DatabaseConfig, "database"> & { readonly offsiteBucket: string };
+
+/**
+ * Whether the stack has the room: `auto` means everywhere but in dev without a bucket, whose data can be made again. A
+ * database that others run is theirs to back up: it gives nobody its log, and the room has no way out to it.
+ */
 export const hasBackups = (
   stack: string,
   {
     backups,
     environment,
     offsiteBucket = "",
+    database = "container",
   }: Pick<BackupConfig, "backups"> &
-    Pick<PolicySettings, "environment"> & { readonly offsiteBucket?: string },
-): boolean =>
-  backups === "auto"
-    ? environmentOf(stack, environment) !== "dev" || offsiteBucket !== ""
-    : backups === "always";
+    Pick<PolicySettings, "environment"> &
+    Partial<Pick<DatabaseConfig, "database">> & { readonly offsiteBucket?: string },
+): boolean => {
+  if (database === "external") return false;
+  if (backups !== "auto") return backups === "always";
+  return environmentOf(stack, environment) !== "dev" || offsiteBucket !== "";
+};
+
+/** What only the room can do is refused by name where there is none, and not left out in silence. */
+const externalProblems = ({ database, backups, offsiteBucket }: BackupConfig & Beside): ConfigProblem[] => {
+  if (database !== "external") return [];
+  const why = "with omniai:database: external, because the backups of that server are its provider's";
+  return [
+    ...(backups === "always" ? [{ key: "backups", value: backups, allowed: `auto or never ${why}` }] : []),
+    ...(offsiteBucket === ""
+      ? []
+      : [{ key: "offsiteBucket", value: offsiteBucket, allowed: `empty ${why}` }]),
+  ];
+};
 
 /** Another key must not be able to leave PostgreSQL waiting for a room that no stack has. */
 const synchronousProblems = ({ backups, backupSynchronous }: BackupConfig): ConfigProblem[] =>
@@ -64,7 +87,8 @@ const synchronousProblems = ({ backups, backupSynchronous }: BackupConfig): Conf
 const BESIDE_REDIS = 80;
 
 /** The room loads each copy of Redis to prove it: all that Redis may hold, and a third more. */
-const memoryProblems = (config: BackupConfig & Pick<CacheConfig, "redisMemory">): ConfigProblem[] => {
+const memoryProblems = (config: BackupConfig & Beside): ConfigProblem[] => {
+  if (config.redis === "external" || config.database === "external") return [];
   const least = Math.ceil(planCacheMemory(config.redisMemory).maxmemory * 1.3) + BESIDE_REDIS;
   if (config.backups === "never" || config.backupMemory >= least) return [];
   return [
@@ -76,7 +100,8 @@ const memoryProblems = (config: BackupConfig & Pick<CacheConfig, "redisMemory">)
   ];
 };
 
-export const backupProblems = (config: BackupConfig & Pick<CacheConfig, "redisMemory">): ConfigProblem[] => [
+export const backupProblems = (config: BackupConfig & Beside): ConfigProblem[] => [
+  ...externalProblems(config),
   ...synchronousProblems(config),
   ...memoryProblems(config),
 ];

@@ -26,11 +26,13 @@ export interface CacheArgs {
 /** Where and as whom the service connects. */
 export interface CacheConnection {
   /** Without user and password. */
-  readonly url: string;
-  readonly user: string;
+  readonly url: pulumi.Input<string>;
+  readonly user: pulumi.Input<string>;
   readonly password: pulumi.Output<string>;
   /** What the event log may take of it, in bytes. */
   readonly eventLogBytes: number;
+  /** Undefined on the stack's own network; see DatabaseConnection. */
+  readonly tls?: { readonly authority: string };
   /** What to depend on before connecting; see DatabaseConnection. */
   readonly ready: readonly pulumi.Resource[];
 }

@@ -1,8 +1,27 @@
 /** The cache's config keys: what each may be, and what they become. */
-import { cpus, image, within, type Values } from "../../config/keys.ts";
+import { z } from "zod";
+import {
+  certificates,
+  cpus,
+  image,
+  where,
+  within,
+  type ConfigProblem,
+  type Values,
+} from "../../config/keys.ts";
+import { secret, type Loaded } from "../../config/secrets.ts";
 import type { CacheArgs } from "./cache.ts";
+import { parseRedisUrl } from "./url.ts";
 
 export const cacheKeys = {
+  redis: where,
+  redisSecretUrl: secret(
+    z.string().refine((text) => text === "" || parseRedisUrl(text) !== undefined),
+  ).describe(
+    "empty, or rediss://USER:PASSWORD@HOST:PORT (the user may be left out): TLS, so not redis://, one host, special " +
+      "characters percent-encoded, no database but 0 and no parameter",
+  ),
+  redisAuthority: certificates,
   redisMemory: within(64, 1_048_576),
   redisCpus: cpus,
   redisImage: image,
@@ -10,7 +29,28 @@ export const cacheKeys = {
 
 export type CacheConfig = Values<typeof cacheKeys>;
 
-export const cacheArgs = (config: CacheConfig): Pick<CacheArgs, "image" | "memory" | "cpus"> => ({
+/** Rules of their own: where a secret is encrypted and not known, a rule that reads it says nothing. */
+export const CACHE_PROBLEMS: readonly ((config: CacheConfig) => ConfigProblem[])[] = [
+  ({ redis, redisSecretUrl: url }) =>
+    (redis === "external") === (url !== "")
+      ? []
+      : [
+          {
+            key: "redisSecretUrl",
+            value: url,
+            allowed:
+              url === ""
+                ? "the address of the server with omniai:redis: external"
+                : "empty, or omniai:redis: external beside it",
+          },
+        ],
+  ({ redis, redisAuthority: authority }) =>
+    redis !== "external" && authority !== ""
+      ? [{ key: "redisAuthority", value: authority, allowed: "empty, or omniai:redis: external beside it" }]
+      : [],
+];
+
+export const cacheArgs = (config: Loaded<CacheConfig>): Pick<CacheArgs, "image" | "memory" | "cpus"> => ({
   image: config.redisImage,
   memory: config.redisMemory,
   cpus: config.redisCpus,

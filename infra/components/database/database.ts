@@ -32,13 +32,15 @@ export interface DatabaseArgs {
 
 /** Where and as whom the service connects. */
 export interface DatabaseConnection {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
+  readonly host: pulumi.Input<string>;
+  readonly port: pulumi.Input<number>;
+  readonly user: pulumi.Input<string>;
+  readonly database: pulumi.Input<string>;
   readonly password: pulumi.Output<string>;
   /** The network on which it is reached. */
   readonly network: pulumi.Input<string>;
+  /** Undefined on the stack's own network. Else TLS that is verified, by these certificates in PEM or, where empty, by Node's. */
+  readonly tls?: { readonly authority: string };
   /** Of the data: another one is another database, which has to be migrated. */
   readonly identity: pulumi.Output<string>;
   /**
@@ -49,7 +51,11 @@ export interface DatabaseConnection {
 }
 
 /** Where and as whom the backup room connects. */
-export type BackupConnection = Pick<DatabaseConnection, "host" | "port" | "user" | "password" | "ready">;
+export interface BackupConnection extends Pick<DatabaseConnection, "password" | "ready"> {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
 
 const user = { uid: 999, gid: 999 };
 const SECRETS = "/run/secrets";

@@ -10,6 +10,7 @@ import {
   type RoomEvent,
   type RoomStatus,
 } from "../../engine/backup-room.ts";
+import { refuseExternal } from "../../stack/external.ts";
 import { openEngine } from "../../stack/look.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
 import { isOffsite, sealState } from "../../stack/seal.ts";
@@ -31,8 +32,9 @@ interface Listing {
 }
 
 export async function backup(action: string, options: BackupOptions): Promise<void> {
-  if (action === "key") return (await import("./show-key.ts")).showKey(options);
   const place = findPlace(options);
+  refuseExternal(place.stack, place.settings.config, { what: "a backup" });
+  if (action === "key") return (await import("./show-key.ts")).showKey(options);
   const { docker } = await openEngine(place, options);
   const room = await requireRoom(docker, place.stack);
   signals.begin({ title: `asking the backup room of stack ${place.stack}` });

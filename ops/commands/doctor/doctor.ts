@@ -33,6 +33,7 @@ import { paint, print, printJson, table } from "../../terminal/output.ts";
 import type { Finding } from "./cloud-api.ts";
 import { inspectClouds } from "./clouds.ts";
 import { checkCodeOwners } from "./code-owners.ts";
+import { inspectExternal } from "./external.ts";
 import type { HasType } from "./github.ts";
 
 const GIB = 1024 ** 3;
@@ -61,6 +62,7 @@ export async function doctor(options: CommonOptions): Promise<void> {
   findings.push(
     ...(await inspectClouds(config, process.env, secretReader(options), stack, typeReader(options))),
   );
+  findings.push(...(await inspectExternal(config, secretReader(options))));
   const parts = [...tools, ...onEngine];
 
   const missing = parts.filter(({ way }) => way === "missing");

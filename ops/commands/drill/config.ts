@@ -22,6 +22,9 @@ const overrides = {
   pagesEnabled: false,
   policyExceptions: [],
   backups: "always",
+  // Never the servers of the original, where it would write among its data.
+  database: "container",
+  redis: "container",
   // It never writes where the copies are.
   offsiteBucket: "",
   // Nobody is told of it, and it is no sign of life of the original.
@@ -30,7 +33,10 @@ const overrides = {
 } as const;
 
 /** What it must not have at all. */
-const LEFT_OUT = ["watchdogSecretUrl"];
+const LEFT_OUT = [
+  "watchdogSecretUrl",
+  ...["databaseSecretUrl", "databaseAuthority", "redisSecretUrl", "redisAuthority"],
+];
 
 /**
  * Pure: the stack file of the drill. Secrets stay encrypted as they are, by the same salt.

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackFilePath } from "../../stack/config-files.ts";
+import { refuseExternal } from "../../stack/external.ts";
 import { findPlace, ROOT } from "../../stack/place.ts";
 import { readSettings } from "../../stack/settings.ts";
 import type { SealedStack } from "../../stack/seal.ts";
@@ -53,7 +54,7 @@ export interface DrillReport {
 
 export async function drill(options: DrillOptions): Promise<void> {
   const { stack } = options;
-  findPlace(options);
+  refuseExternal(stack, findPlace(options).settings.config, { what: "a drill of its restore" });
   const bucket = await findBucket(options);
   const name = `drill-${randomBytes(3).toString("hex")}`;
   const clock = new Clock();

@@ -7,8 +7,9 @@ import { dataFolderOf } from "../../../infra/components/database/version.ts";
 import { dataVolumeName } from "../../../infra/resources/volume.ts";
 import { askOnce, buildRoom, givenFor, type Bucket } from "../../engine/one-off-room.ts";
 import type { BackupView, CopyView } from "../../engine/backup-room.ts";
+import { externalServers } from "../../stack/external.ts";
 import { ROOT } from "../../stack/place.ts";
-import type { KnownConfig } from "../../stack/settings.ts";
+import { readSettings, type KnownConfig } from "../../stack/settings.ts";
 import { SEALED_FORMAT, type SealedStack } from "../../stack/seal.ts";
 import { signals } from "../../stack/this-process.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
@@ -145,7 +146,10 @@ export async function restoreAll(
   brought: readonly string[],
 ): Promise<Brought> {
   const restored = await restoreOne(env, stack, "--latest");
-  const redis = brought
+  const { config } = readSettings(ROOT, stack);
+  // Copies may be there from before others took Redis over.
+  const isOwn = !externalServers(config).some(({ workload }) => workload === "redis");
+  const redis = (isOwn ? brought : [])
     .filter((id) => id.startsWith("redis-"))
     .sort()
     .at(-1);

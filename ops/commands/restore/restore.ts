@@ -4,6 +4,7 @@
  */
 import { askRoom, requireRoom, type BackupView, type RoomEvent } from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
+import { refuseExternal } from "../../stack/external.ts";
 import { openEngine } from "../../stack/look.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
 import { exportState } from "../../stack/open-stack.ts";
@@ -56,6 +57,9 @@ export async function restore(options: RestoreOptions): Promise<void> {
     requireTerminal();
   }
   const place = findPlace(options);
+  const { config } = place.settings;
+  refuseExternal(place.stack, config, { what: "a restore" });
+  if (options.redis) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
   const { docker } = await (options.replace ? openOwnEngine(options) : openEngine(place, options));
   const room = await requireRoom(docker, place.stack);
   signals.begin({ title: `restoring beside stack ${place.stack}` });

@@ -7,9 +7,10 @@ import { throughMirror } from "../../../infra/config/mirror.ts";
 import { environmentOf, isMandatory } from "../../../infra/config/policy-settings.ts";
 import type { BackupView } from "../../engine/backup-room.ts";
 import { prepare } from "../../stack/deploy.ts";
+import { refuseExternal } from "../../stack/external.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
 import { exportState } from "../../stack/open-stack.ts";
-import type { CommonOptions } from "../../stack/place.ts";
+import { findPlace, type CommonOptions } from "../../stack/place.ts";
 import { runPreview } from "../../stack/run.ts";
 import { deployablePlace, openSession, type Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
@@ -42,6 +43,7 @@ export async function upgrade(_store: string, version: number, options: UpgradeO
     deployablePlace(options);
     requireTerminal();
   }
+  refuseExternal(options.stack, findPlace(options).settings.config, { what: "an upgrade" });
   const session = await openSession(options, { create: false, lock: "upgrade" });
   const { stack, settings, audit, handle } = session;
   // An exchange that is half way on another engine is another stack's.

@@ -47,6 +47,10 @@ config:
   omniai:httpPort: 80
   omniai:backendReplicas: 3
   omniai:offsiteBucket: https://s3.example.org/copies
+  omniai:redis: external
+  omniai:redisAuthority: a certificate
+  omniai:redisSecretUrl:
+    secure: v1:ghi
   omniai:cloudflareApiToken:
     secure: v1:def
 `;
@@ -70,8 +74,12 @@ config:
       httpPort: 20001,
       offsiteBucket: "",
       backups: "always",
+      database: "container",
+      redis: "container",
     }))
       assert.equal(file.config[`omniai:${key}`], value, key);
+    for (const key of ["redisSecretUrl", "redisAuthority"])
+      assert.equal(file.config[`omniai:${key}`], undefined, key);
   });
 });
 

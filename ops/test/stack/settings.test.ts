@@ -64,6 +64,20 @@ describe("the config that ops reads", () => {
     assert.deepEqual(imageNames("mine", { redisImage: "x:1", nodeImage: "x:1" }, false), ["x:1"]);
   });
 
+  it("names none of a server that others run, but what the backup room is made from", () => {
+    const config = { postgresImage: "p:1", redisImage: "r:1" };
+    const none = { ...config, database: "external", redis: "external" } as const;
+    assert.deepEqual(imageNames("mine", none), []);
+    assert.deepEqual(imageNames("prod", none), []);
+    assert.deepEqual(imageNames("mine", { ...config, redis: "external" }), ["p:1"]);
+    assert.deepEqual(
+      imageNames("prod", { ...config, redis: "external" }),
+      ["p:1", "r:1"],
+      "with a backup room",
+    );
+    assert.deepEqual(imageNames("mine", { ...config, database: "external" }), ["r:1"]);
+  });
+
   it("names those of the monitoring only where the stack is watched", () => {
     const config = { redisImage: "x:1", vmalertImage: "v:1" };
     assert.deepEqual(imageNames("mine", config), ["x:1"]);

@@ -139,6 +139,12 @@ describe("a version that is deployed in place of the sources", () => {
     });
   });
 
+  it("stays with the servers that have the data now, whoever runs them", () => {
+    const external = { "omniai:database": "external", "omniai:databaseSecretUrl": { secure: "new" } };
+    const before = { "omniai:logLevel": "debug", "omniai:redis": "external" };
+    assert.deepEqual(onPresentHost(before, external, "omniai"), { "omniai:logLevel": "debug", ...external });
+  });
+
   it("is not taken from the environment, where somebody may have left it", () => {
     assert.deepEqual(withoutBuild({ [BUILD_VARIABLE]: "old", PATH: "/bin" }), { PATH: "/bin" });
   });

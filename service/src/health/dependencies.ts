@@ -6,7 +6,8 @@ import type { EventLog } from "../events/log/log.ts";
 import type { LogReader, ReaderStatus } from "../events/stream/reader.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { queryWithin } from "../platform/postgres.ts";
-import type { RedisLink } from "../platform/redis.ts";
+import { RedisUnavailableError, type RedisLink } from "../platform/redis.ts";
+import { explainTls, isTlsRefusal, POSTGRES_AUTHORITY } from "../platform/tls.ts";
 import type { Check } from "./checks.ts";
 
 /** A full pool out of which nothing has come for so long, ms, is not busy but stuck: far above what a query may take. */
@@ -42,7 +43,10 @@ export function databaseCheck(
           unit: "waiting",
           note: "all connections are in use",
         };
-      await queryWithin(pool, deadlineMs, "SELECT 1");
+      await queryWithin(pool, deadlineMs, "SELECT 1").catch((error: unknown) => {
+        if (!isTlsRefusal(error)) throw error;
+        throw new Error(explainTls(error, POSTGRES_AUTHORITY), { cause: error });
+      });
       return {};
     },
   };
@@ -55,7 +59,13 @@ export function redisCheck(link: RedisLink, deadlineMs: number): Check {
     measurement: "responseTime",
     componentType: "datastore",
     run: async () => {
-      await link.run(deadlineMs, (client) => client.ping());
+      await link
+        .run(deadlineMs, (client) => client.ping())
+        .catch((error: unknown) => {
+          // Without a connection, why there is none is what helps.
+          if (!(error instanceof RedisUnavailableError) || link.trouble === "") throw error;
+          throw new RedisUnavailableError(link.trouble);
+        });
       return {};
     },
   };

@@ -3,6 +3,8 @@ import pg from "pg";
 import type { PostgresConfig } from "../platform/env/config.ts";
 import { between, pause, reasonOf } from "../platform/deadline.ts";
 import type { Logger } from "../platform/logging.ts";
+import { connectionOf } from "../platform/postgres.ts";
+import { explainTls, isTlsRefusal, POSTGRES_AUTHORITY } from "../platform/tls.ts";
 import { labelOf, MigrationError, pendingOf, type Applied, type Migration } from "./files.ts";
 
 export interface MigrateLimits {
@@ -64,11 +66,7 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
   const end = performance.now() + waitMs;
   for (;;) {
     const client = new pg.Client({
-      host: config.host,
-      port: config.port,
-      user: config.user,
-      database: config.database,
-      password: config.password,
+      ...connectionOf(config),
       application_name: "omniai-migrate",
       connectionTimeoutMillis: 5000,
       // Longer than every limit that the server enforces itself: for a server that falls silent.
@@ -82,13 +80,12 @@ async function connect(config: PostgresConfig, logger: Logger, waitMs: number): 
     } catch (error) {
       await client.end().catch(() => undefined);
       const code = codeOf(error);
-      // 28: the password is wrong; 3D: there is no such database. Waiting does not help then.
-      const isFinal = code !== undefined && /^(28|3D)/.test(code);
+      // 28: the password is wrong; 3D: there is no such database; or the certificate is refused. Waiting does not help then.
+      const isFinal = (code !== undefined && /^(28|3D)/.test(code)) || isTlsRefusal(error);
       if (isFinal || performance.now() > end) {
         const where = `${config.user}@${config.host}:${config.port}/${config.database}`;
-        throw new MigrationError(`no connection to PostgreSQL as ${where}: ${reasonOf(error)}`, {
-          cause: error,
-        });
+        const reason = explainTls(error, POSTGRES_AUTHORITY);
+        throw new MigrationError(`no connection to PostgreSQL as ${where}: ${reason}`, { cause: error });
       }
       logger.info({ reason: reasonOf(error) }, "waiting for PostgreSQL");
       await pause(between(1000, 2000));

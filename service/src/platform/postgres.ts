@@ -3,6 +3,21 @@ import pg from "pg";
 import type { PostgresConfig } from "./env/config.ts";
 import { reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
+import { verifiedTls } from "./tls.ts";
+
+/** Where and as whom to connect, and how: by TLS that is verified, or on a network of its own without. */
+export const connectionOf = ({
+  host,
+  port,
+  user,
+  database,
+  password,
+  sslMode,
+  authority,
+}: PostgresConfig) => ({
+  ...{ host, port, user, database, password },
+  ssl: sslMode === "verify-full" ? verifiedTls(host, authority) : false,
+});
 
 /**
  * The pool, with a deadline on everything, because pg's own defaults wait for ever for a connection and for an answer.
@@ -10,11 +25,7 @@ import type { Logger } from "./logging.ts";
  */
 export function createPool(config: PostgresConfig, applicationName: string, logger: Logger): pg.Pool {
   const pool = new pg.Pool({
-    host: config.host,
-    port: config.port,
-    user: config.user,
-    database: config.database,
-    password: config.password,
+    ...connectionOf(config),
     max: config.poolMax,
     application_name: applicationName.slice(0, 63),
     connectionTimeoutMillis: 2000,

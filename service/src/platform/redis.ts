@@ -1,14 +1,18 @@
 /** Connections to Redis, and commands with a deadline. */
 import { RedisClient as NodeRedisClient } from "redis";
 import type { RedisConfig } from "./env/config.ts";
-import { between, DeadlineError, reasonOf, whenLate, withDeadline } from "./deadline.ts";
+import { between, DeadlineError, whenLate, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
+import { explainTls, hostOf, REDIS_AUTHORITY, verifiedTls } from "./tls.ts";
 
 /**
  * `createClient` builds a class with a method for each command, of four modules too, for every distinct set of options;
  * the connection's name is one of them. That is 12 MiB each time, and one class is enough.
  */
 const construct = NodeRedisClient.factory({ RESP: 3 });
+
+/** Whether Redis is one outside of the stack, reached by TLS. */
+export const isByTls = ({ url }: Pick<RedisConfig, "url">): boolean => url.startsWith("rediss:");
 
 function newClient(config: RedisConfig, name: string, idleMs: number, isPinging: boolean) {
   return construct({
@@ -21,6 +25,7 @@ function newClient(config: RedisConfig, name: string, idleMs: number, isPinging:
     maintNotifications: "disabled",
     ...(isPinging ? { pingInterval: Math.round(idleMs / 3) } : {}),
     socket: {
+      ...(isByTls(config) ? { tls: true, ...verifiedTls(hostOf(config.url), config.authority) } : {}),
       connectTimeout: 2000,
       // Also for a server that accepts the connection and then says nothing, because it is paused or blocked.
       socketTimeout: idleMs,
@@ -87,13 +92,18 @@ export class RedisLink {
     if (this.#isClosed || this.#client) return;
     const client = newClient(this.#config, this.name, this.#idleMs, this.#isPinging);
     this.#client = client;
-    client.on("error", (error) => this.#report(client, reasonOf(error)));
+    client.on("error", (error) => this.#report(client, error));
     client.on("ready", () => {
       if (client !== this.#client) return;
       this.#lastReason = "";
       this.#logger.info({ link: this.name }, "Redis connected");
     });
-    client.connect().catch((error: unknown) => this.#report(client, reasonOf(error)));
+    client.connect().catch((error: unknown) => this.#report(client, error));
+  }
+
+  /** Why the last attempt to connect failed; empty once one has not. */
+  get trouble(): string {
+    return this.#lastReason;
   }
 
   get isReady(): boolean {
@@ -154,7 +164,8 @@ export class RedisLink {
   }
 
   /** A server that is away fails every attempt in the same way, so each reason is logged once. */
-  #report(client: RedisClient, reason: string): void {
+  #report(client: RedisClient, error: unknown): void {
+    const reason = explainTls(error, REDIS_AUTHORITY);
     if (client !== this.#client || reason === this.#lastReason) return;
     this.#lastReason = reason;
     this.#logger.warn({ link: this.name, reason }, "Redis connection failed");

@@ -60,6 +60,7 @@ describe("migrate", function () {
       database: name,
       password: "test",
       poolMax: 2,
+      sslMode: "disable",
     };
   });
   afterEach(async () => {

@@ -41,13 +41,16 @@ const NETWORK = `omniai-test-${randomBytes(4).toString("hex")}`;
 let networked: Promise<string> | undefined;
 
 function removeAll(): void {
-  if (started.size === 0) return;
-  execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
+  if (networked === undefined) return;
+  // Also where a test has removed all of its own: the network is still there.
+  if (started.size > 0)
+    execFileSync("docker", ["rm", "--force", "--volumes", ...started], { stdio: "ignore" });
   execFileSync("docker", ["network", "rm", NETWORK], { stdio: "ignore" });
   started.clear();
+  networked = undefined;
 }
 
-/** A container that answers on a port of 127.0.0.1; the port stays the same after a restart. */
+/** A container that answers on a port of this machine; the port stays the same after a restart. */
 export class TestServer {
   readonly name: string;
   readonly port: number;
@@ -57,18 +60,20 @@ export class TestServer {
     this.port = port;
   }
 
+  /** @param address on which it answers; containers of others reach one that is not the loopback's. */
   static async start(
     kind: string,
     containerPort: number,
     options: string[],
     command: string[],
+    address = "127.0.0.1",
   ): Promise<TestServer> {
     const name = `omniai-test-${kind}-${randomBytes(4).toString("hex")}`;
     const port = await freePort();
     networked ??= docker("network", "create", "--label", "io.omniai.test=service", NETWORK);
     await networked;
     started.add(name);
-    const publish = ["--publish", `127.0.0.1:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
+    const publish = ["--publish", `${address}:${port}:${containerPort}`, "--label", "io.omniai.test=service"];
     await docker("run", "--detach", "--name", name, "--network", NETWORK, ...publish, ...options, ...command);
     return new TestServer(name, port);
   }

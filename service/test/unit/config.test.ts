@@ -71,6 +71,36 @@ describe("loadConfig", () => {
     assert.doesNotMatch(problem, /hunter2/);
   });
 
+  it("takes TLS that is checked, or none, and nothing between", () => {
+    assert.equal(loadConfig({}).postgres.sslMode, "disable");
+    assert.equal(loadConfig({ PGSSLMODE: "verify-full", PGSSLROOTCERT: "" }).postgres.sslMode, "verify-full");
+    for (const PGSSLMODE of ["require", "prefer", "verify-ca"])
+      assert.match(
+        problemsOf({ PGSSLMODE })[0] ?? "",
+        /^PGSSLMODE: .*allowed is one of disable, verify-full$/,
+      );
+    const { url, authority } = loadConfig({ OMNIAI_REDIS_URL: "rediss://redis.example.org:6380" }).redis;
+    assert.deepEqual([url, authority], ["rediss://redis.example.org:6380", undefined]);
+  });
+
+  it("names a file of certificates that has none, and takes one that has", () => {
+    const folder = join(import.meta.dirname, "../../../infra/test/support");
+    const names = ["PGSSLROOTCERT", "OMNIAI_REDIS_AUTHORITY_FILE"];
+    for (const name of names) {
+      assert.deepEqual(problemsOf({ [name]: join(folder, "certificate.pem") }), []);
+      assert.match(
+        problemsOf({ [name]: join(folder, "recorder.ts") })[0] ?? "",
+        new RegExp(
+          `^${name}: the file .*recorder\\.ts has no certificate in PEM; allowed is a readable file`,
+        ),
+      );
+      assert.match(
+        problemsOf({ [name]: "/nowhere" })[0] ?? "",
+        /cannot be read \(ENOENT\); allowed is .*PEM$/,
+      );
+    }
+  });
+
   it("names a secret's file that cannot be read", () => {
     assert.match(
       problemsOf({ OMNIAI_POSTGRES_PASSWORD_FILE: "/nowhere/password" })[0] ?? "",

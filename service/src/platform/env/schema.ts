@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import {
+  certificatesFile,
   choice,
   decimalNumber,
   list,
@@ -58,6 +59,10 @@ const postgres = z.object({
   user: text("PGUSER", "omniai", /^\S+$/, "a role name"),
   database: text("PGDATABASE", "omniai", /^\S+$/, "a database name"),
   password: secretFile("OMNIAI_POSTGRES_PASSWORD_FILE"),
+  /** verify-full: TLS, with the certificate's authority and name checked; disable: a server on a network of its own. */
+  sslMode: choice("PGSSLMODE", "disable", ["disable", "verify-full"]),
+  /** The authorities that alone are trusted; undefined: those that Node comes with. */
+  authority: certificatesFile("PGSSLROOTCERT"),
   /** The most connections that this process opens. */
   poolMax: whole("OMNIAI_POSTGRES_POOL_MAX", 10, 2, 200),
 });
@@ -65,11 +70,13 @@ const postgres = z.object({
 const redis = z.object({
   url: z.string().refine(isRedisUrl).default("redis://127.0.0.1:6379").register(variables, {
     name: "OMNIAI_REDIS_URL",
-    allowed: "redis://host:port without a password",
+    allowed: "redis://host:port, or rediss://host:port for TLS, without a password",
     isHidden: true,
   }),
   username: optionalText("OMNIAI_REDIS_USERNAME", /^\S+$/, "an ACL user name without spaces"),
   password: secretFile("OMNIAI_REDIS_PASSWORD_FILE"),
+  /** The authorities that alone are trusted with rediss; undefined: those that Node comes with. */
+  authority: certificatesFile("OMNIAI_REDIS_AUTHORITY_FILE"),
 });
 
 const events = z.object({

@@ -2,6 +2,7 @@
  * The kinds of variables that schema.ts is made of. Each schema knows the name of its variable, and what is allowed in
  * words, so that a problem can name both.
  */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
@@ -89,16 +90,41 @@ export const secretFile = (name: string) =>
     .optional()
     .register(variables, { name, allowed: "a readable file that holds the secret" });
 
-/** The file's content without its last line end. Only its path and the system's error code are ever shown. */
-export function readSecret(path: string, context: z.RefinementCtx): string {
-  const allowed = "allowed is a readable file that holds the secret";
+/** The certificates in the file that the variable names, which alone are trusted then. */
+export const certificatesFile = (name: string) =>
+  z
+    .string()
+    .transform((path, context) => {
+      const text = read(path, context, CERTIFICATES);
+      if (text !== z.NEVER && !isCertificate(text))
+        refuse(context, `the file ${path} has no certificate in PEM; allowed is ${CERTIFICATES}`);
+      return text;
+    })
+    .optional()
+    .register(variables, { name, allowed: CERTIFICATES });
+
+const CERTIFICATES = "a readable file with the certificates of authorities in PEM";
+
+function isCertificate(pem: string): boolean {
   try {
-    const secret = readFileSync(path, "utf8").replace(/\r?\n$/, "");
-    if (secret !== "") return secret;
-    refuse(context, `the file ${path} is empty; ${allowed}`);
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** The file's content without its last line end. Only its path and the system's error code are ever shown. */
+export const readSecret = (path: string, context: z.RefinementCtx): string =>
+  read(path, context, "a readable file that holds the secret");
+
+function read(path: string, context: z.RefinementCtx, allowed: string): string {
+  try {
+    const content = readFileSync(path, "utf8").replace(/\r?\n$/, "");
+    if (content !== "") return content;
+    refuse(context, `the file ${path} is empty; allowed is ${allowed}`);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    refuse(context, `${path} cannot be read (${code}); ${allowed}`);
+    refuse(context, `${path} cannot be read (${code}); allowed is ${allowed}`);
   }
   return z.NEVER;
 }
