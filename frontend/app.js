@@ -128,7 +128,12 @@ function follow(connection, reporter, config) {
     view.addEvent(event);
   });
   connection.on("reset", ({ reason }) => view.addGap(reason));
-  connection.on("session", () => {
+  /** @type {string | undefined} */
+  let user;
+  connection.on("session", ({ id }) => {
+    // What one user may see is not for the next one at this computer.
+    if (user !== undefined && user !== id) view.clearEvents();
+    user = id;
     showAccount(connection.session);
     view.showSend(config.features.publish && !connection.session.isNeeded);
   });

@@ -89,6 +89,15 @@ export function addGap(reason) {
   prepend(item);
 }
 
+/** Takes away all that is listed: it was meant for somebody who is no longer there. */
+export function clearEvents() {
+  at("events").replaceChildren();
+  total = 0;
+  at("empty").hidden = false;
+  write("count", "none yet");
+  write("sent", "");
+}
+
 /** @param {HTMLElement} item */
 function prepend(item) {
   const list = at("events");
