@@ -86,6 +86,8 @@ export class ConnectionManager extends Emitter {
   /** @type {string | undefined} */
   #known;
   #isAway = false;
+  /** Who reads what, as of the last change of the login. */
+  #reader;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
 
@@ -98,11 +100,14 @@ export class ConnectionManager extends Emitter {
     this.session = new Session(this.api);
     this.session.onChange = () => {
       this.emit("session", this.session.state);
-      // The stream of before has the topics of before.
-      if (this.#topics === undefined) this.#stream?.reopen();
+      // The stream of before has the topics and the rights of whoever was there before.
+      const reader = this.#readerOf();
+      if (reader !== this.#reader) this.#stream?.reopen();
+      this.#reader = reader;
     };
     this.#cursor = new Cursor(cursor);
     this.#topics = topics?.join(",");
+    this.#reader = this.#readerOf();
     this.#running.abort();
   }
 
@@ -157,6 +162,7 @@ export class ConnectionManager extends Emitter {
     const next = topics?.join(",");
     if (next === this.#topics) return;
     this.#topics = next;
+    this.#reader = this.#readerOf();
     // Before it has joined, start() is about to do it, with these topics.
     if (this.#running.signal.aborted || !this.#tabs) return;
     this.#leave();
@@ -181,6 +187,12 @@ export class ConnectionManager extends Emitter {
         await pause(told + Math.random() * 1000 * attempt, new AbortController().signal);
       }
     }
+  }
+
+  /** What a stream depends on: who reads it, and the topics in effect. */
+  #readerOf() {
+    const { authenticated, id } = this.session.state;
+    return JSON.stringify([authenticated, id, this.#topics ?? this.session.topics]);
   }
 
   #join() {
