@@ -5,7 +5,7 @@
 import { Api, ApiError } from "./api.js";
 import { Cursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
-import { pause } from "./backoff.js";
+import { backoffMs, pause } from "./backoff.js";
 import { QualityMeter } from "./quality.js";
 import { Session } from "./session.js";
 import { pollOnce, Stream } from "./stream.js";
@@ -55,8 +55,6 @@ export { ApiError };
  * @property {number} [measureSeconds] how often a visible page measures the connection: 15. 0 for never.
  */
 
-/** How long a missing part may be asked for in vain before the wait grows no more, in ms. */
-const CATCH_UP_RETRY_MS = 2000;
 /** How long after a connection is back events count as missed ones, in ms. */
 const SETTLE_MS = 500;
 const MEASURE_PATH = "/api/diag/health-summary";
@@ -295,24 +293,50 @@ export class ConnectionManager extends Emitter {
     this.#isCatchingUp = true;
     this.#catching = new AbortController();
     const { signal } = this.#catching;
-    const running = this.#running.signal;
-    while (!signal.aborted && !running.aborted) {
+    let failures = 0;
+    for (;;) {
+      // Whoever holds the connection finds out when the service is back: all other tabs need not ask it as well.
+      await this.#whenWell(signal);
+      if (signal.aborted) break;
       try {
         const batch = await pollOnce(this.api, {
           after: this.#cursor.value,
           wait: 0,
           topics: this.#topics ?? this.session.topics,
-          signal: AbortSignal.any([signal, running, AbortSignal.timeout(10_000)]),
+          signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
         });
+        failures = 0;
         this.#deliver(batch);
         if (!batch.more && (this.#known === undefined || this.#cursor.has(this.#known))) break;
         // The log the leader knows of is another one: the answer above was the reset that tells so.
         if (!batch.more && batch.to === batch.from) break;
-      } catch {
-        if (!signal.aborted) await pause(Math.random() * CATCH_UP_RETRY_MS, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        failures += 1;
+        if (error instanceof ApiError && error.status === 401) await this.#renewLogin();
+        const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+        await pause(told + backoffMs(failures), signal);
       }
     }
     this.#isCatchingUp = false;
+  }
+
+  /**
+   * Resolves when events arrive, in whichever tab, or when the signal ends.
+   * @param {AbortSignal} signal
+   * @returns {Promise<void>}
+   */
+  #whenWell(signal) {
+    return new Promise((resolve) => {
+      if (signal.aborted || isWell(this.#state.state)) return resolve();
+      const done = () => {
+        forget();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const forget = this.on("state", ({ state }) => isWell(state) && done());
+      signal.addEventListener("abort", done);
+    });
   }
 
   /** @param {Omit<StateChange, "isLeading">} change */
@@ -321,8 +345,7 @@ export class ConnectionManager extends Emitter {
     const isSame = JSON.stringify(next) === JSON.stringify(this.#state);
     this.#state = next;
     if (isSame) return;
-    const isWell = next.state === "live" || next.state === "degraded";
-    if (isWell) this.#caughtUp();
+    if (isWell(next.state)) this.#caughtUp();
     else if ((next.failures ?? 0) > 0 || next.state === "offline") this.#isAway = true;
     this.#quality.become(next.state, (next.failures ?? 0) > 0 || next.state === "offline");
     this.emit("state", next);
@@ -370,3 +393,6 @@ export class ConnectionManager extends Emitter {
     return quality;
   }
 }
+
+/** Whether events arrive. @param {State} state */
+const isWell = (state) => state === "live" || state === "degraded";
