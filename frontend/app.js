@@ -1,15 +1,12 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
 import { connectAccount, showAccount } from "./js/account.js";
-import { onSubmit, span } from "./js/dom.js";
+import { onSubmit } from "./js/dom.js";
+import { Outage } from "./js/outage.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
-
-/** How long the news of a recovery stays, in ms. */
-const GOOD_NEWS_MS = 8000;
-const SETTLE_MS = 700;
 
 async function main() {
   const config = await openShell();
@@ -68,67 +65,28 @@ async function askHow({ api, session }, reporter, config) {
   }
 }
 
-/** Measures how long the connection was away, and counts what came afterwards. */
-class Outage {
-  /** @type {number | undefined} */
-  #since;
-  #caughtUp = 0;
-  #awayMs = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #settling;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-
-  get isOn() {
-    return this.#since !== undefined;
-  }
-
-  /** @param {string} text */
-  begin(text) {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#settling);
-    this.#settling = undefined;
-    this.#since ??= Date.now();
-    view.showNotice(text, "bad");
-  }
-
-  count() {
-    if (this.isOn) this.#caughtUp += 1;
-  }
-
-  /** Missed events come within moments of the connection, so the news of the recovery waits for them. */
-  end() {
-    if (this.#since === undefined || this.#settling !== undefined) return;
-    this.#awayMs = Date.now() - this.#since;
-    this.#settling = setTimeout(() => this.#announce(), SETTLE_MS);
-  }
-
-  #announce() {
-    const away = span(this.#awayMs / 1000);
-    const more =
-      this.#caughtUp === 0 ? "nothing was missed" : `${this.#caughtUp} caught up, nothing was missed`;
-    view.showNotice(`Back after ${away}: ${more}.`, "good");
-    this.#since = undefined;
-    this.#settling = undefined;
-    this.#caughtUp = 0;
-    this.#timer = setTimeout(() => view.showNotice(undefined), GOOD_NEWS_MS);
-  }
-}
-
 /**
  * @param {ConnectionManager} connection
  * @param {Reporter} reporter
  * @param {import("./js/config.js").RuntimeConfig} config
  */
 function follow(connection, reporter, config) {
-  const outage = new Outage();
+  const outage = new Outage(view.showNotice);
   connection.on("event", (event) => {
     outage.count();
     if (!event.isLate) reporter.arrived(event.id);
     view.addEvent(event);
   });
-  connection.on("reset", ({ reason }) => view.addGap(reason));
-  connection.on("session", () => {
+  connection.on("reset", ({ reason }) => {
+    outage.lost();
+    view.addGap(reason);
+  });
+  /** @type {string | undefined} */
+  let user;
+  connection.on("session", ({ id }) => {
+    // What one user may see is not for the next one at this computer.
+    if (user !== undefined && user !== id) view.clearEvents();
+    user = id;
     showAccount(connection.session);
     view.showSend(config.features.publish && !connection.session.isNeeded);
   });

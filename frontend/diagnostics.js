@@ -22,6 +22,8 @@ const RATE_SECONDS = 60;
 const seen = {
   /** @type {any} */ summary: undefined,
   /** @type {any} */ diag: undefined,
+  /** The build that answered last, also while nothing answers. */
+  /** @type {string | undefined} */ build: undefined,
   /** @type {{ name: string, status: string, text: string }[]} */ results: [],
 };
 
@@ -122,7 +124,7 @@ async function askHow({ api, session }, timeline, config) {
       api.get("/api/diag/connections"),
     ]);
     noteChanges(seen, { summary, diag }, timeline);
-    Object.assign(seen, { summary, diag });
+    Object.assign(seen, { summary, diag, build: diag.build });
     noteStack(config, diag);
     keepLast(config, summary);
     panel.showSummary(summary, reasonsAround(diag));
@@ -130,23 +132,24 @@ async function askHow({ api, session }, timeline, config) {
     showAround(diag);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
-    else if (error instanceof ApiError) panel.showRefused(error);
     else {
-      if (seen.summary?.status !== "away")
-        timeline.add("bad", navigator.onLine ? "The service does not answer." : "This device is offline.");
-      seen.summary = { status: "away", verdict: "no answer", reasons: [] };
-      panel.showAway(lastKnown(config));
+      const silence = panel.silenceOf(error, navigator.onLine);
+      if (seen.summary?.status !== "away") timeline.add("bad", silence.verdict);
+      // A report must not give what was known before for what is so now.
+      seen.summary = { status: "away", verdict: silence.verdict, reasons: [] };
+      seen.diag = undefined;
+      panel.showSilence(silence, lastKnown(config));
     }
   }
 }
 
 /**
- * @param {{ summary: any, diag: any }} before
+ * @param {{ summary: any, build: string | undefined }} before
  * @param {{ summary: any, diag: any }} now
  * @param {Timeline} timeline
  */
 function noteChanges(before, now, timeline) {
-  if (before.diag && before.diag.build !== now.diag.build)
+  if (before.build !== undefined && before.build !== now.diag.build)
     timeline.add("note", `Deployed: ${now.diag.version} ${String(now.diag.build).slice(0, 8)} answers now.`);
   const status = before.summary?.status;
   if (status !== undefined && status !== now.summary.status)

@@ -15,7 +15,25 @@ export function connectAccount(session) {
     }
     showAccount(session);
   });
-  at("logout").addEventListener("click", () => void session.logout());
+  const button = /** @type {HTMLButtonElement} */ (at("logout"));
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    void signOut(session).finally(() => (button.disabled = false));
+  });
+}
+
+/**
+ * Who believes to be signed out leaves a shared computer, so a failure has to be seen.
+ * @param {import("./transport/session.js").Session} session
+ */
+async function signOut(session) {
+  showLogoutError(undefined);
+  try {
+    await session.logout();
+  } catch (error) {
+    const reason = error instanceof ApiError ? error.message : "The service cannot be reached.";
+    showLogoutError(`You are still signed in. ${reason} Try again.`);
+  }
 }
 
 /** @param {import("./transport/session.js").Session} session */
@@ -23,10 +41,21 @@ export function showAccount(session) {
   at("login").hidden = !session.isNeeded;
   at("account").hidden = !session.state.authenticated;
   write("account-name", session.state.name ?? "");
+  // Another tab may have done it.
+  if (!session.state.authenticated) showLogoutError(undefined);
 }
 
 /** @param {string | undefined} text */
-function showError(text) {
-  write("login-error", text ?? "");
-  at("login-error").hidden = text === undefined;
+const showError = (text) => show("login-error", text);
+
+/** @param {string | undefined} text */
+const showLogoutError = (text) => show("logout-error", text);
+
+/**
+ * @param {string} id
+ * @param {string | undefined} text undefined: nothing to say.
+ */
+function show(id, text) {
+  write(id, text ?? "");
+  at(id).hidden = text === undefined;
 }

@@ -2,7 +2,7 @@
 import { ConfigError, loadConfig, restrictConnections } from "./config.js";
 import { at, element, span, write } from "./dom.js";
 import { PAGE_VERSION } from "./version.js";
-import { showConnection, showNotice, showStack } from "./view.js";
+import { showConnection, showLasting, showStack } from "./view.js";
 
 /** How long a page that cannot start waits before it looks again, in ms: at first, and at most. It doubles each time. */
 const FIRST_TRY_MS = 2000;
@@ -23,10 +23,10 @@ export async function openShell() {
 /** @param {RuntimeConfig} config */
 function noteVersion({ pageVersion }) {
   if (pageVersion === undefined || pageVersion === PAGE_VERSION) return;
-  showNotice("A newer version of this page has been published. It is there after a reload.", "warn");
   const reload = element("button", "Reload", { type: "button", class: "quiet" });
   reload.addEventListener("click", () => location.reload());
-  at("notice").append(" ", reload);
+  const text = "A newer version of this page has been published. It is there after a reload.";
+  showLasting("version", text, "warn", reload);
 }
 
 /** A service worker needs https or the own machine; without it the page works as well, but not without a network. */
@@ -104,8 +104,9 @@ export function lastKnown(config) {
  * @param {any} diag the answer of /api/diag.
  */
 export function noteStack(config, { stack }) {
-  if (stack === config.stack) return;
-  showNotice(
+  if (stack === config.stack) return showLasting("stack", undefined);
+  showLasting(
+    "stack",
     `This page belongs to stack ${config.stack}, but ${config.apiBaseUrl} is stack ${stack}. Publish the page of that stack, or correct its runtime-config.json.`,
     "bad",
   );

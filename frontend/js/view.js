@@ -36,6 +36,27 @@ export function showNotice(text, kind = "warn") {
   notice.hidden = text === undefined;
 }
 
+/**
+ * Says something that stays true, beside whatever else happens: news of an outage does not take its place.
+ * @param {string} about names it: another text about the same takes its place.
+ * @param {string | undefined} text undefined: that is over.
+ * @param {"warn" | "bad"} [kind]
+ * @param {HTMLElement} [action] what to do about it.
+ */
+export function showLasting(about, text, kind = "warn", action = undefined) {
+  const list = at("lasting");
+  const known = [...list.children].find(
+    (each) => /** @type {HTMLElement} */ (each).dataset["about"] === about,
+  );
+  // The same text is not written again, because a screen reader would read it again.
+  if (known?.firstChild?.textContent === text) return;
+  known?.remove();
+  if (text === undefined) return;
+  const notice = element("p", text, { class: "notice", "data-kind": kind, "data-about": about });
+  if (action) notice.append(" ", action);
+  list.append(notice);
+}
+
 /** @param {any} summary the answer of /api/diag/health-summary. */
 export function showSummary(summary) {
   at("health").dataset["status"] = summary.status;
@@ -87,6 +108,15 @@ export function addGap(reason) {
   item.className = "gap";
   item.textContent = `Some events in between are no longer kept (${reason}); this goes on with the newest.`;
   prepend(item);
+}
+
+/** Takes away all that is listed: it was meant for somebody who is no longer there. */
+export function clearEvents() {
+  at("events").replaceChildren();
+  total = 0;
+  at("empty").hidden = false;
+  write("count", "none yet");
+  write("sent", "");
 }
 
 /** @param {HTMLElement} item */

@@ -121,6 +121,28 @@ describe("the diagnostics page", () => {
     await page.locator("#grade", { hasText: /good|fair/ }).waitFor();
   });
 
+  for (const status of [502, 503])
+    it(`says that the service is away while the edge answers ${status} in its place, in the report as well`, async () => {
+      await open({ permissions: ["clipboard-read", "clipboard-write"] });
+      await page.locator("#database", { hasText: "Good" }).waitFor();
+      const headers = {
+        "access-control-allow-origin": site.origin,
+        "access-control-allow-credentials": "true",
+      };
+      await page.route(/\/api\/diag/, (route) => route.fulfill({ status, headers, body: "<h1>?</h1>" }));
+      await page.locator("#verdict", { hasText: "The service is away for a while." }).waitFor();
+      assert.deepEqual([await text("database"), await text("replicas")], ["unknown", "unknown"]);
+      const noted = page.locator("#timeline li", { hasText: "The service is away for a while." });
+      await noted.waitFor();
+      await page.getByRole("button", { name: "Copy a report" }).click();
+      await page.getByText("The report is in the clipboard.").waitFor();
+      const report = await page.evaluate<string>("navigator.clipboard.readText()");
+      assert.match(report, /verdict: away: The service is away for a while\.\nbuild: not known/);
+      await page.unroute(/\/api\/diag/);
+      await page.locator("#database", { hasText: "Good" }).waitFor();
+      assert.equal(await noted.count(), 1);
+    });
+
   it("says that CORS is what refuses it", async () => {
     const other = await servePage();
     other.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });

@@ -97,8 +97,17 @@ describe("the page through the edge", function () {
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByText(/^On disk as /).waitFor();
     await page.locator("#events li", { hasText: '{"from":"the page"}' }).waitFor();
+    const logout = "**/api/auth/logout";
+    await page.route(logout, (route) => route.abort());
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByText("You are still signed in. The service cannot be reached. Try again.").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Sign in" }).isVisible(), false);
+    await page.unroute(logout);
+    await page.reload();
+    await isSignedIn();
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(await page.locator("#logout-error").isVisible(), false);
     assert.ok((await context.cookies(edge.https)).every(({ name }) => name !== SESSION));
   });
 

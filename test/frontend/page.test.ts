@@ -95,6 +95,27 @@ describe("the page", () => {
     await sees([first, ...ids]);
   });
 
+  it("does not say that nothing was missed where events were lost for good", async () => {
+    await open();
+    let isAway = true;
+    await page.route(/\/api\/events(\?|$)/, (route) => {
+      if (isAway) return route.abort();
+      const headers = {
+        "access-control-allow-origin": site.origin,
+        "access-control-allow-credentials": "true",
+        "content-type": "text/event-stream",
+      };
+      const lost = 'event: reset\ndata: {"reason":"trimmed"}\n\nid: zzzz-1-0\nevent: hb\ndata: {}\n\n';
+      return route.fulfill({ headers, body: `retry: 60000\n\n${lost}` });
+    });
+    await page.route("**/api/events/poll*", (route) => route.abort());
+    await backend.stop();
+    await page.getByText(/The service cannot be reached/).waitFor();
+    isAway = false;
+    await page.getByText(/^Back after .*: some events were lost for good\.$/).waitFor();
+    await page.locator("#events .gap").waitFor();
+  });
+
   it("loads anew by itself when a file of it did not arrive", async () => {
     const lost = ["js/view.js", "app.js", "style.css"];
     await page.route(/\/(js\/view\.js|app\.js|style\.css)$/, (route) => {

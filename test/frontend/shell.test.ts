@@ -175,9 +175,24 @@ describe("the page's shell", () => {
       await page.getByText("A newer version of this page has been published.").waitFor();
       await page.getByRole("button", { name: "Reload" }).waitFor();
       await isAccessible(page, "an old page");
+      // News of an outage comes and goes; this stays.
+      await isLive(page);
+      await context.setOffline(true);
+      await page.getByText("This device is offline. Events come when it is back.").waitFor();
+      await page.getByRole("button", { name: "Reload" }).waitFor();
+      await isAccessible(page, "an old page, offline");
+      await context.setOffline(false);
+      await page.getByText(/^Back after /).waitFor();
+      await page.getByRole("button", { name: "Reload" }).waitFor();
       site.configure({ stack: "other", apiBaseUrl: service.url });
       const foreign = await open("diagnostics.html");
       await foreign.getByText(/This page belongs to stack other, but .* is stack /).waitFor();
+      const front = await open();
+      await front.getByText(/This page belongs to stack other, but .* is stack /).waitFor();
+      await isLive(front);
+      await service.stop();
+      await front.getByText(/^The service cannot be reached/).waitFor();
+      await front.getByText(/This page belongs to stack other, but .* is stack /).waitFor();
     });
   });
 });

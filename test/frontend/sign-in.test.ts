@@ -94,13 +94,15 @@ describe("signing in on the page", () => {
   it("ends when the user signs out: the user's private events no longer arrive", async () => {
     await signIn(PASSWORD);
     await isSignedIn();
-    await event(await ownEvent()).waitFor();
+    const before = await ownEvent();
+    await event(before).waitFor();
     const reopened = page.waitForResponse((response) => {
       const url = new URL(response.url());
       return url.pathname === "/api/events" && !url.searchParams.has("topics");
     });
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
+    assert.equal(await event(before).count(), 0, "what was listed for this user is gone");
     await reopened;
     const own = await ownEvent();
     const { accessToken } = await loginTokens(service, user);

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { Session } from "../../frontend/js/transport/session.js";
 import { Stream } from "../../frontend/js/transport/stream.js";
-import type { Api } from "../../frontend/js/transport/api.js";
+import { ApiError, type Api } from "../../frontend/js/transport/api.js";
 import type { Batch } from "../../frontend/js/transport/cursor.js";
 import { eventually } from "../../service/test/support/wait.ts";
 
@@ -207,6 +207,42 @@ describe("a login that tabs share", () => {
     assert.deepEqual(service.refreshed, ["r1"]);
   });
 
+  it("goes on where its end did not reach the service, and that is said", async () => {
+    const { session, api } = await open();
+    await session.login("u", "p");
+    for (const error of [new TypeError("Failed to fetch"), new ApiError(503, "away", undefined)]) {
+      service.logoutErrors.push(error);
+      await assert.rejects(session.logout(), error);
+      assert.equal(session.state.authenticated, true);
+      assert.equal(api.credentials.refreshToken, "r1");
+    }
+    await session.logout();
+    assert.equal(session.state.authenticated, false);
+  });
+
+  it("is renewed before it is ended where its access token has run out, by this clock or the service's", async () => {
+    const { session } = await open();
+    service.lifeSeconds = 0.05;
+    await session.login("u", "p");
+    // No timer renews it: a tab whose computer slept has not had its time.
+    session.stop();
+    await new Promise((resolve) => void setTimeout(resolve, 60));
+    service.lifeSeconds = 900;
+    await session.logout();
+    assert.deepEqual([service.refreshed, service.ended], [["r1"], ["a2"]]);
+    await session.login("u", "p");
+    service.logoutErrors.push(new ApiError(401, "expired", undefined));
+    await session.logout();
+    assert.deepEqual(
+      [service.refreshed, service.ended],
+      [
+        ["r1", "r3"],
+        ["a2", "a4"],
+      ],
+    );
+    assert.equal(session.state.authenticated, false);
+  });
+
   it("stays ended when it ends while a renewal is under way", async () => {
     const { session, api } = await open();
     await session.login("u", "p");
@@ -225,12 +261,17 @@ class LoginService {
   beforeCsrf: () => Promise<unknown> = () => Promise.resolve();
   /** The browser has the cookie of a session. */
   hasCookie = false;
+  /** How the next attempts to log out fail. */
+  readonly logoutErrors: Error[] = [];
+  /** The access tokens whose logins were ended. */
+  readonly ended: (string | undefined)[] = [];
+  lifeSeconds = 900;
   #count = 0;
 
   api(baseUrl: string): Api {
     const tokens = (): object => {
       this.#count += 1;
-      return { accessToken: `a${this.#count}`, refreshToken: `r${this.#count}`, expiresIn: 900 };
+      return { accessToken: `a${this.#count}`, refreshToken: `r${this.#count}`, expiresIn: this.lifeSeconds };
     };
     const api = {
       baseUrl,
@@ -246,7 +287,12 @@ class LoginService {
         return answer;
       },
       post: async (path: string, body: { refreshToken?: string }) => {
-        if (path.endsWith("/logout")) return undefined;
+        if (path.endsWith("/logout")) {
+          const error = this.logoutErrors.shift();
+          if (error) throw error;
+          this.ended.push(api.credentials.accessToken);
+          return undefined;
+        }
         if (!path.endsWith("/refresh")) return tokens();
         this.refreshed.push(body.refreshToken);
         const answer = tokens();

@@ -1,5 +1,6 @@
 /** What diagnostics.html shows. */
 import { at, element, millis, span, time, write, writeStatus } from "../dom.js";
+import { ApiError } from "../transport/api.js";
 import { share } from "../transport/quality.js";
 import { adviceFor, adviceForConnection } from "./advice.js";
 import { AROUND } from "./around.js";
@@ -48,31 +49,54 @@ export function showSummary({ status, verdict, reasons, replica }, around) {
   write("asked", `Asked at ${time.format(new Date())}, answered by ${replica}`);
 }
 
-/** There was no answer at all. @param {string} last what was known before. */
-export function showAway(last) {
+/** @typedef {{ verdict: string, text: string, todo: string }} Silence why nothing is known now. */
+
+/**
+ * Pure: why nothing is known.
+ * @param {unknown} error
+ * @param {boolean} isOnline whether this device has a network.
+ * @returns {Silence}
+ */
+export function silenceOf(error, isOnline) {
+  if (error instanceof ApiError) return refusalOf(error);
+  if (!isOnline)
+    return {
+      verdict: "This device is offline.",
+      text: "No network",
+      todo: "Check its network. Everything goes on by itself when it is back.",
+    };
+  return {
+    verdict: "The service does not answer.",
+    text: "No answer",
+    todo: "Test everything says where the way is closed. On the host: npm run status, then npm run logs.",
+  };
+}
+
+/** Something answered, but it was the edge, or a replica that cannot say how it is. @param {ApiError} error @returns {Silence} */
+function refusalOf({ status, message }) {
+  if (status === 502 || status === 503 || status === 504)
+    return {
+      verdict: "The service is away for a while.",
+      text: message,
+      todo: "Maintenance, or no replica is ready: npm run status. It comes back by itself.",
+    };
+  return { verdict: `The service answers ${status}.`, text: message, todo: "npm run logs says more." };
+}
+
+/**
+ * Nothing is known now, so no tile goes on showing what was.
+ * @param {Silence} silence
+ * @param {string} last what was known before.
+ */
+export function showSilence({ verdict, text, todo }, last) {
   write("asked", last || "\u00a0");
-  const isOffline = !navigator.onLine;
   at("health").dataset["status"] = "fail";
-  write("verdict", isOffline ? "This device is offline." : "The service does not answer.");
-  const todo = isOffline
-    ? "Check its network. Everything goes on by itself when it is back."
-    : "Test everything says where the way is closed. On the host: npm run status, then npm run logs.";
-  showAdvice("reasons", [{ status: "fail", text: isOffline ? "No network" : "No answer", todo }]);
+  write("verdict", verdict);
+  showAdvice("reasons", [{ status: "fail", text, todo }]);
   for (const id of [...PARTS, ...AROUND]) {
     writeStatus(id, "unknown", "unknown");
     write(`${id}-more`, "\u00a0");
   }
-}
-
-/** @param {import("../transport/api.js").ApiError} error */
-export function showRefused({ status, message }) {
-  at("health").dataset["status"] = "fail";
-  write("verdict", status === 503 ? "The service is away for a while." : `The service answers ${status}.`);
-  const todo =
-    status === 503
-      ? "Maintenance, or no replica is ready: npm run status. It comes back by itself."
-      : "npm run logs says more.";
-  showAdvice("reasons", [{ status: "fail", text: message, todo }]);
 }
 
 const PARTS = ["replicas", "database", "redis", "log", "providers", "streams"];

@@ -5,7 +5,7 @@
 import { Api, ApiError } from "./api.js";
 import { Cursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
-import { pause } from "./backoff.js";
+import { backoffMs, pause } from "./backoff.js";
 import { QualityMeter } from "./quality.js";
 import { Session } from "./session.js";
 import { pollOnce, Stream } from "./stream.js";
@@ -55,8 +55,6 @@ export { ApiError };
  * @property {number} [measureSeconds] how often a visible page measures the connection: 15. 0 for never.
  */
 
-/** How long a missing part may be asked for in vain before the wait grows no more, in ms. */
-const CATCH_UP_RETRY_MS = 2000;
 /** How long after a connection is back events count as missed ones, in ms. */
 const SETTLE_MS = 500;
 const MEASURE_PATH = "/api/diag/health-summary";
@@ -86,6 +84,8 @@ export class ConnectionManager extends Emitter {
   /** @type {string | undefined} */
   #known;
   #isAway = false;
+  /** Who reads what, as of the last change of the login. */
+  #reader;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
 
@@ -98,11 +98,14 @@ export class ConnectionManager extends Emitter {
     this.session = new Session(this.api);
     this.session.onChange = () => {
       this.emit("session", this.session.state);
-      // The stream of before has the topics of before.
-      if (this.#topics === undefined) this.#stream?.reopen();
+      // The stream of before has the topics and the rights of whoever was there before.
+      const reader = this.#readerOf();
+      if (reader !== this.#reader) this.#stream?.reopen();
+      this.#reader = reader;
     };
     this.#cursor = new Cursor(cursor);
     this.#topics = topics?.join(",");
+    this.#reader = this.#readerOf();
     this.#running.abort();
   }
 
@@ -157,6 +160,7 @@ export class ConnectionManager extends Emitter {
     const next = topics?.join(",");
     if (next === this.#topics) return;
     this.#topics = next;
+    this.#reader = this.#readerOf();
     // Before it has joined, start() is about to do it, with these topics.
     if (this.#running.signal.aborted || !this.#tabs) return;
     this.#leave();
@@ -181,6 +185,12 @@ export class ConnectionManager extends Emitter {
         await pause(told + Math.random() * 1000 * attempt, new AbortController().signal);
       }
     }
+  }
+
+  /** What a stream depends on: who reads it, and the topics in effect. */
+  #readerOf() {
+    const { authenticated, id } = this.session.state;
+    return JSON.stringify([authenticated, id, this.#topics ?? this.session.topics]);
   }
 
   #join() {
@@ -283,24 +293,50 @@ export class ConnectionManager extends Emitter {
     this.#isCatchingUp = true;
     this.#catching = new AbortController();
     const { signal } = this.#catching;
-    const running = this.#running.signal;
-    while (!signal.aborted && !running.aborted) {
+    let failures = 0;
+    for (;;) {
+      // Whoever holds the connection finds out when the service is back: all other tabs need not ask it as well.
+      await this.#whenWell(signal);
+      if (signal.aborted) break;
       try {
         const batch = await pollOnce(this.api, {
           after: this.#cursor.value,
           wait: 0,
           topics: this.#topics ?? this.session.topics,
-          signal: AbortSignal.any([signal, running, AbortSignal.timeout(10_000)]),
+          signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
         });
+        failures = 0;
         this.#deliver(batch);
         if (!batch.more && (this.#known === undefined || this.#cursor.has(this.#known))) break;
         // The log the leader knows of is another one: the answer above was the reset that tells so.
         if (!batch.more && batch.to === batch.from) break;
-      } catch {
-        if (!signal.aborted) await pause(Math.random() * CATCH_UP_RETRY_MS, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        failures += 1;
+        if (error instanceof ApiError && error.status === 401) await this.#renewLogin();
+        const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+        await pause(told + backoffMs(failures), signal);
       }
     }
     this.#isCatchingUp = false;
+  }
+
+  /**
+   * Resolves when events arrive, in whichever tab, or when the signal ends.
+   * @param {AbortSignal} signal
+   * @returns {Promise<void>}
+   */
+  #whenWell(signal) {
+    return new Promise((resolve) => {
+      if (signal.aborted || isWell(this.#state.state)) return resolve();
+      const done = () => {
+        forget();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const forget = this.on("state", ({ state }) => isWell(state) && done());
+      signal.addEventListener("abort", done);
+    });
   }
 
   /** @param {Omit<StateChange, "isLeading">} change */
@@ -309,8 +345,7 @@ export class ConnectionManager extends Emitter {
     const isSame = JSON.stringify(next) === JSON.stringify(this.#state);
     this.#state = next;
     if (isSame) return;
-    const isWell = next.state === "live" || next.state === "degraded";
-    if (isWell) this.#caughtUp();
+    if (isWell(next.state)) this.#caughtUp();
     else if ((next.failures ?? 0) > 0 || next.state === "offline") this.#isAway = true;
     this.#quality.become(next.state, (next.failures ?? 0) > 0 || next.state === "offline");
     this.emit("state", next);
@@ -358,3 +393,6 @@ export class ConnectionManager extends Emitter {
     return quality;
   }
 }
+
+/** Whether events arrive. @param {State} state */
+const isWell = (state) => state === "live" || state === "degraded";

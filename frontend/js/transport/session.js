@@ -143,11 +143,28 @@ export class Session {
     this.#tell();
   }
 
+  /**
+   * Ends the login, in all tabs. One whose access token has run out is renewed first: the service would refuse the old one,
+   * and the refresh token would live on.
+   * @throws {ApiError} when the service refuses, TypeError when there is no answer. The login has not ended then.
+   */
   async logout() {
-    await this.#api.post("/api/auth/logout", {}).catch(() => undefined);
+    if (this.#expiresAt !== undefined && this.#expiresAt <= Date.now()) await this.renew();
+    try {
+      await this.#endLogin();
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      // The service's clock counts, not this device's. Without credentials, after a refusal, nobody is logged in.
+      await this.renew();
+      await this.#endLogin();
+    }
     this.#keep({}, this.#later());
     this.#become({ ...this.state, authenticated: false, id: undefined, name: undefined, scopes: [] });
     this.#tell();
+  }
+
+  #endLogin() {
+    return this.#api.post("/api/auth/logout", {});
   }
 
   /**

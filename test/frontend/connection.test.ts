@@ -1,0 +1,122 @@
+/** The connection as a whole, against an API over real HTTP that answers what the test wants. It needs no browser. */
+import { strict as assert } from "node:assert";
+import { ConnectionManager } from "../../frontend/js/transport/connection-manager.js";
+import { eventually } from "../../service/test/support/wait.ts";
+import {
+  json,
+  pretendPage,
+  startScriptedApi,
+  status,
+  stream,
+  type ScriptedApi,
+} from "./support/scripted-api.ts";
+
+const heartbeat = (id: string): string => `id: ${id}\nevent: hb\ndata: {}\n\n`;
+
+describe("a connection", () => {
+  let api: ScriptedApi;
+  let connections: ConnectionManager[];
+  let endPage: () => void;
+
+  before(() => (endPage = pretendPage()));
+  after(() => endPage());
+  beforeEach(async () => {
+    connections = [];
+    let tokens = 0;
+    const login = (): object => {
+      tokens += 1;
+      return { accessToken: `a${tokens}`, refreshToken: `r${tokens}`, expiresIn: 900 };
+    };
+    api = await startScriptedApi({
+      "/api/auth/check": (request, response) => {
+        const user = { authenticated: true, user: { id: "u1", name: "u" }, scopes: ["events:read"] };
+        const who = request.headers.authorization ? user : { authenticated: false };
+        json({ mode: "token", ...who })(request, response);
+      },
+      "/api/auth/login": (request, response) => json(login())(request, response),
+      "/api/auth/refresh": (request, response) => json(login())(request, response),
+      "/api/auth/logout": json({}),
+      "/api/events": stream(heartbeat("a-5-0")),
+    });
+  });
+  afterEach(async () => {
+    for (const connection of connections) connection.stop();
+    await api.close();
+  });
+
+  const open = (options: ConstructorParameters<typeof ConnectionManager>[0] = {}): ConnectionManager => {
+    const connection = new ConnectionManager({ url: api.url, measureSeconds: 0, ...options });
+    connections.push(connection);
+    connection.start();
+    return connection;
+  };
+  const is = (connection: ConnectionManager, state: string): Promise<void> =>
+    eventually(state, () => connection.state.state === state, 5000);
+  const asks = (path: string): ScriptedApi["asked"] => api.asked.filter((each) => each.path === path);
+  const streams = (): (string | undefined)[] => asks("/api/events").map(({ bearer }) => bearer);
+
+  for (const topics of [["public.news"], undefined])
+    it(`is opened anew for whoever signs in or out, with ${topics ? "topics of the page's own" : "the service's topics"}`, async () => {
+      const connection = open({ topics });
+      await is(connection, "live");
+      await connection.session.login("u", "p");
+      await eventually("a stream of the user", () => streams().length === 2, 5000);
+      await is(connection, "live");
+      // The same user with other tokens is no other reader.
+      await connection.session.renew();
+      await connection.session.logout();
+      await eventually("a stream of nobody", () => streams().length === 3, 5000);
+      assert.deepEqual(streams(), [undefined, "Bearer a1", undefined]);
+    });
+
+  describe("that catches up beside the tab that leads", () => {
+    const POLL = "/api/events/poll";
+    const batch = { next: "a-5-0", events: [{ id: "a-3-0", type: "missed", data: 1 }], more: false };
+    /** A tab that leads and has had all, and one that lacks a part; `had` is what that one got. */
+    const openBoth = async (): Promise<{
+      leader: ConnectionManager;
+      late: ConnectionManager;
+      had: string[];
+    }> => {
+      const leader = open({ cursor: "a-5-0" });
+      await eventually("a leader", () => leader.state.isLeading, 5000);
+      const late = open({ cursor: "a-1-0" });
+      const had: string[] = [];
+      late.on("event", ({ id }) => had.push(id));
+      return { leader, late, had };
+    };
+
+    it("asks for what it lacks only when the service is there", async () => {
+      Object.assign(api.routes, { "/api/events": status(503), [POLL]: json(batch) });
+      const { leader, late, had } = await openBoth();
+      await eventually("attempts in vain", () => (late.state.failures ?? 0) > 0, 5000);
+      // The leader has to say all of it more than once, as it does to each question of a tab.
+      await new Promise((resolve) => void setTimeout(resolve, 1500));
+      assert.deepEqual([had, asks(POLL).length, leader.state.state === "live"], [[], 0, false]);
+      api.routes["/api/events"] = stream(heartbeat("a-5-0"));
+      leader.wake();
+      await eventually("what it lacks", () => had.length > 0, 5000);
+      assert.deepEqual(had, ["a-3-0"]);
+    });
+
+    it("waits as long as a busy service says", async () => {
+      api.routes[POLL] = status(429, { "retry-after": "60" });
+      await openBoth();
+      await eventually("a question", () => asks(POLL).length > 0, 5000);
+      await new Promise((resolve) => void setTimeout(resolve, 4500));
+      assert.equal(asks(POLL).length, 1);
+    });
+
+    it("renews the login that has run out", async () => {
+      api.routes[POLL] = (request, response) =>
+        (request.headers.authorization === "Bearer a1" ? status(401) : json(batch))(request, response);
+      const { leader } = await openBoth();
+      await leader.session.login("u", "p");
+      const later = open({ cursor: "a-1-0" });
+      const had: string[] = [];
+      later.on("event", ({ id }) => had.push(id));
+      await eventually("what it lacks", () => had.length > 0, 8000);
+      assert.equal(asks(POLL).at(-1)?.bearer, "Bearer a2");
+    });
+  });
+});
