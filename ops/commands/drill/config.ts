@@ -19,7 +19,11 @@ const overrides = {
   tunnelEnabled: false,
   tunnelClosing: false,
   cloudflareManageZone: false,
+  cloudflareWatch: false,
   pagesEnabled: false,
+  // Where neither Pages nor a public name is, a page there or on the same site would be a contradiction.
+  pageAt: "auto",
+  pageSite: "cross-site",
   policyExceptions: [],
   backups: "always",
   // Never the servers of the original, where it would write among its data.
@@ -30,11 +34,14 @@ const overrides = {
   // Nobody is told of it, and it is no sign of life of the original.
   monitoring: "never",
   alertReceivers: [],
+  // Its requests are not the original's.
+  otlpEndpoint: "",
 } as const;
 
 /** What it must not have at all. */
 const LEFT_OUT = [
   "watchdogSecretUrl",
+  ...["cloudflareWatchSecretUrl", "cloudflareWatchSecretToken"],
   ...["databaseSecretUrl", "databaseAuthority", "redisSecretUrl", "redisAuthority"],
 ];
 

@@ -1,8 +1,6 @@
-/** The operator's key, and the config of a drill's stack. */
+/** The operator's key, and what is said of copies off-site. */
 import { strict as assert } from "node:assert";
-import { parse } from "yaml";
 import { keyId, makeKey, parseKey } from "../../commands/backup/key.ts";
-import { drillFile } from "../../commands/drill/config.ts";
 import { describeOffsite, type OffsiteStatus } from "../../engine/backup-room.ts";
 
 describe("the operator's key", () => {
@@ -34,52 +32,6 @@ describe("the operator's key", () => {
   it("has an id that shows nothing of it, and does not change with the white space around it", () => {
     assert.match(keyId("a"), /^[0-9a-f]{8}$/);
     assert.equal(keyId("a\n"), keyId("a"));
-  });
-});
-
-describe("the config of a drill's stack", () => {
-  const original = `encryptionsalt: v1:abc
-config:
-  omniai:environment: prod
-  omniai:dockerHost: ssh://deploy@host
-  omniai:tunnelEnabled: true
-  omniai:pagesEnabled: true
-  omniai:httpPort: 80
-  omniai:backendReplicas: 3
-  omniai:offsiteBucket: https://s3.example.org/copies
-  omniai:redis: external
-  omniai:redisAuthority: a certificate
-  omniai:redisSecretUrl:
-    secure: v1:ghi
-  omniai:cloudflareApiToken:
-    secure: v1:def
-`;
-  const file = parse(drillFile(original, "omniai", { httpPort: 20001, httpsPort: 20002 })) as {
-    encryptionsalt: string;
-    config: Record<string, unknown>;
-  };
-
-  it("keeps what makes the stack, and its secrets as they are", () => {
-    assert.equal(file.encryptionsalt, "v1:abc");
-    assert.equal(file.config["omniai:backendReplicas"], 3);
-    assert.deepEqual(file.config["omniai:cloudflareApiToken"], { secure: "v1:def" });
-  });
-
-  it("has no way in but the loopback, no way out, no host of another's, and never writes to the bucket", () => {
-    for (const [key, value] of Object.entries({
-      environment: "dev",
-      dockerHost: "",
-      tunnelEnabled: false,
-      pagesEnabled: false,
-      httpPort: 20001,
-      offsiteBucket: "",
-      backups: "always",
-      database: "container",
-      redis: "container",
-    }))
-      assert.equal(file.config[`omniai:${key}`], value, key);
-    for (const key of ["redisSecretUrl", "redisAuthority"])
-      assert.equal(file.config[`omniai:${key}`], undefined, key);
   });
 });
 
