@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from . import catalog, files, lock, offsite, outgoing, rekey, status, work
+from . import catalog, files, lock, merge_log, offsite, outgoing, rekey, status, work
 from .progress import Ticker, say, step
 from .restic import Damaged, Missing, Offended, Restic, key_id
 from .settings import RoomError, Settings
@@ -62,8 +62,8 @@ def send(settings: Settings, patience: int = 0) -> dict[str, Any]:
             rekey.retire(settings, repository)
             look_after(settings, repository, conf)
             return last
-        except (RoomError, OSError) as error:
-            failure = files.from_system(error)
+        except Exception as error:
+            failure = files.in_words(error)
             note_failure(settings, failure)
             raise failure from error
 
@@ -230,7 +230,7 @@ def fetch(settings: Settings, identity: str | None = None, patience: int = 0) ->
             with lock.held(settings, "fetching a copy"):
                 brought = merge(settings, target, about)
         except OSError as error:
-            raise files.from_system(error) from error
+            raise files.in_words(error) from error
         finally:
             shutil.rmtree(target, ignore_errors=True)
         return {"copy": as_json(chosen), "brought": brought, "seconds": round(time.monotonic() - started, 1)}
@@ -267,8 +267,9 @@ def merge(settings: Settings, target: Path, about: dict[str, Any]) -> list[str]:
     """Moves in what is missing or damaged here. @returns the names of what came"""
     step("putting it on the backup volume")
     brought = []
-    good = {one.id for one in catalog.every(settings) if one.problem is None}
     for kind in (settings.dumps.name, settings.bases.name, settings.copies.name):
+        # By themselves: what only builds on a damaged part is good again as soon as that part is.
+        good = {one.id for one in catalog.within(settings.root / kind) if one.problem is None}
         for path in sorted((target / kind).glob("*")):
             here = settings.root / kind / path.name
             here.parent.mkdir(mode=0o700, exist_ok=True)
@@ -277,16 +278,7 @@ def merge(settings: Settings, target: Path, about: dict[str, Any]) -> list[str]:
             files.remove(here)
             files.publish(path, here)
             brought.append(path.name)
-    for path in sorted((target / "wal").glob("*/*/*")):
-        system, kind, name = path.parts[-3:]
-        folder = settings.root / "wal" / system
-        segment = name.removesuffix(".zst").removesuffix(".partial")
-        ways = [folder / "archive" / f"{segment}.zst", folder / "incoming" / segment, folder / "incoming" / f"{segment}.partial"]
-        if any(way.exists() for way in ways):
-            continue
-        (folder / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.sync(path)
-        path.rename(folder / kind / name)
+    merge_log.merge(settings, target / "wal")
     if (target / outgoing.SEALED).is_dir() and not (settings.root / outgoing.SEALED).exists():
         (target / outgoing.SEALED).rename(settings.root / outgoing.SEALED)
     files.sync(settings.root)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+# With this code a program of the room ends that found another run under way.
+BUSY = 3
+
+
 class RoomError(Exception):
     """What happened, to what, and what to do next."""
 
@@ -12,6 +16,17 @@ class RoomError(Exception):
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+
+class BadBackup(RoomError):
+    """A backup is not what it has to be. Only this condemns one: a server that is away or a full disk says nothing about it.
+
+    @param id of the backup at fault, which may be one that another builds on.
+    """
+
+    def __init__(self, id: str, what: str) -> None:
+        super().__init__(what)
+        self.id = id
 
 
 @dataclass(frozen=True)
