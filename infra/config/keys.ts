@@ -45,3 +45,7 @@ export const hostname = z
   .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/);
 
 export const token = z.string().regex(/^\S*$/).describe("a token without white space");
+
+/** One certificate in PEM, or a chain. */
+export const certificates =
+  /^(-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----(\r?\n)*)+$/;

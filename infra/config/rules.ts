@@ -2,6 +2,7 @@
 import { parse as parseDomain } from "tldts";
 import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
 import { backupProblems } from "../components/backup/config.ts";
+import { acmeProblems } from "../components/certificates/config.ts";
 import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
@@ -50,6 +51,7 @@ const sameSitePages: Rule = (config) => {
 export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
   edgeProblems,
+  acmeProblems,
   someWayIn,
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,

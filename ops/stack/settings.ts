@@ -122,6 +122,7 @@ export const namedImages = (config: KnownConfig): { readonly key: ImageKey; read
 /** Whether a stack has no use for the image of a key. */
 function isUnused(key: ImageKey, stack: string, config: KnownConfig): boolean {
   if (key === "cloudflaredImage") return config.tunnelEnabled !== true;
+  if (key === "certbotImage") return config.tls !== "acme";
   const { monitoring = "auto", environment = "" } = config;
   return MONITORING_IMAGES.some((one) => one === key) && !isMonitored(stack, { monitoring, environment });
 }

@@ -1,6 +1,6 @@
 /** The config keys of copies off-site: what each may be, and what they contradict. */
 import { z } from "zod";
-import { token, within, type ConfigProblem, type Values } from "../../config/keys.ts";
+import { certificates, token, within, type ConfigProblem, type Values } from "../../config/keys.ts";
 import { secret } from "../../config/secrets.ts";
 import type { BackupConfig } from "../backup/config.ts";
 import type { TunnelConfig } from "../tunnel/config.ts";
@@ -10,8 +10,6 @@ export const TUNNEL_BUCKET = "tunnel";
 
 const address =
   /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9._-]+)*$/;
-const certificates =
-  /^(-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----(\r?\n)*)+$/;
 
 export const offsiteKeys = {
   offsiteBucket: z
