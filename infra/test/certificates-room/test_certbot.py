@@ -21,6 +21,7 @@ SETTINGS = Settings(
     runtime=Path("/run/room"),
 )
 
+# An older certbot calls a name a domain, a newer one an identifier.
 REFUSED = """Saving debug log to /run/room/logs/letsencrypt.log
 Requesting a certificate for api.example.org and www.example.org
 
@@ -29,7 +30,7 @@ Certbot failed to authenticate some domains (authenticator: webroot). The Certif
   Type:   connection
   Detail: 192.0.2.1: Fetching http://api.example.org/.well-known/acme-challenge/x: Connection refused
 
-  Domain: www.example.org
+  Identifier: www.example.org
   Type:   dns
   Detail: DNS problem: NXDOMAIN looking up A for www.example.org
 

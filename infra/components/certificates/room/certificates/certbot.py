@@ -38,7 +38,7 @@ def arguments(settings: Settings) -> list[str]:
 def why(said: str) -> str:
     """Pure: why certbot failed, out of all that it printed: what the authority objects to, for each name, or its last
     words before it points to its log."""
-    objections = re.findall(r"Domain:\s*(\S+)\s*\n\s*Type:\s*(\S+)\s*\n\s*Detail:\s*(.+)", said)
+    objections = re.findall(r"(?:Domain|Identifier):\s*(\S+)\s*\n\s*Type:\s*(\S+)\s*\n\s*Detail:\s*(.+)", said)
     if objections:
         return clipped("; ".join(f"{domain}: {detail.strip()} ({kind})" for domain, kind, detail in objections))
     unexpected = re.search(r"An unexpected error occurred:\s*\n(.+)", said)
