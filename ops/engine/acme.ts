@@ -55,5 +55,5 @@ export function describeAcmeProblem({ failures, since, problem, next }: AcmeStat
   if (problem === null) return undefined;
   const times =
     failures > 1 ? `${failures} tries failed since ${ago(new Date(since ?? 0))}` : "The last try failed";
-  return `${times}: ${problem}${next === null ? "" : ` The next one is at ${minute(next)}.`}`;
+  return `${times}: ${problem.replace(/\.?$/, ".")}${next === null ? "" : ` The next one is at ${minute(next)}.`}`;
 }

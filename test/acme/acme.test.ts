@@ -22,6 +22,12 @@ describe("certificates of an authority", function () {
   /** The addresses, on the edge's network, of the edge and of this machine. */
   let [edgeAddress, ownAddress] = ["", ""];
 
+  /** What a test that failed left open. */
+  const left: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const end of left.splice(0)) await end();
+  });
+
   const replica: RequestListener = (request, response) => {
     request.resume();
     if (request.headers.accept !== "text/event-stream") return void response.end("{}");
@@ -182,6 +188,7 @@ describe("certificates of an authority", function () {
     const seen = new Map<string, number>();
     const errors: string[] = [];
     let watching = true;
+    left.push(() => (watching = false));
     const watch = (async () => {
       while (watching) {
         try {
@@ -193,12 +200,14 @@ describe("certificates of an authority", function () {
       }
     })();
     const streams = Array.from({ length: 20 }, () => openStream(edge.https));
+    left.push(() => streams.forEach(({ close }) => close()));
     await eventually("streams", 10, () => streams.every(({ ticks }) => ticks() > 0));
     const load = startLoad({
       url: edge.https,
       rate: 200,
       request: () => ({ method: "GET", path: "/api/x" }),
     });
+    left.push(() => load.stop());
     await authority.wantRenewal(await room.certificate());
     await room.waitIsOver();
     await room.ask();
@@ -220,7 +229,6 @@ describe("certificates of an authority", function () {
     );
     assert.deepEqual([...seen.keys()].sort(), [before.fingerprint256, now.fingerprint256].sort());
     assert.equal((await shown()).fingerprint256, now.fingerprint256);
-    streams.forEach(({ close }) => close());
     console.log(
       `      ${result.sent} requests, 0 failed, 99 % within ${quantile(result.latencies, 0.99).toFixed(0)} ms; ` +
         `${streams.length} streams, 0 cut; handshakes ${[...seen.values()].join(" + ")}`,

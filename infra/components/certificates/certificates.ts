@@ -62,8 +62,9 @@ export class Certificates extends pulumi.ComponentResource {
   }
 
   /**
-   * Protected and kept like a data volume, because authorities count what they give. It has no identity and no copy: what
-   * is lost with it is asked for anew. It is no data volume: those must not have a way out, and this room needs one.
+   * Kept on the engine whatever becomes of the room, because authorities count what they give: the next room finds it by its
+   * name. It is not protected, or no stack could do without the room again. It has no identity and no copy: what is lost
+   * with it is asked for anew. It is no data volume: those must not have a way out, and this room needs one.
    */
   #createVolume({ engine }: CertificatesArgs): pulumi.Output<string> {
     const stack = pulumi.getStack();
@@ -71,7 +72,7 @@ export class Certificates extends pulumi.ComponentResource {
     return new docker.Volume(
       name,
       { name, labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "certificates" }) },
-      { parent: this, provider: engine.provider, protect: true, retainOnDelete: true },
+      { parent: this, provider: engine.provider, retainOnDelete: true },
     ).name;
   }
 

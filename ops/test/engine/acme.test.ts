@@ -26,7 +26,7 @@ describe("a certificate of an authority on the status page", () => {
 
   it("is told with what fails and when it is tried again, and with nothing when nothing does", () => {
     assert.equal(describeAcmeProblem(state), undefined);
-    const failing = { ...state, failures: 3, since: "2026-11-27T00:00:00+00:00", problem: "no such name." };
+    const failing = { ...state, failures: 3, since: "2026-11-27T00:00:00+00:00", problem: "no such name" };
     assert.match(
       describeAcmeProblem(failing) ?? "",
       /^3 tries failed since .* ago: no such name\. The next one is at 2026-11-27 06:00 UTC\.$/,

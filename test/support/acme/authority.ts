@@ -142,7 +142,7 @@ export class Authority {
     return new Promise((resolve, reject) => {
       const call = request(
         `https://127.0.0.1:${this.#ports.management}${path}`,
-        { method, agent },
+        { method, agent, headers: { "user-agent": "test" } },
         (answer) => {
           let text = "";
           answer.setEncoding("utf8").on("data", (part: string) => (text += part));
