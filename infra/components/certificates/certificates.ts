@@ -39,7 +39,7 @@ export interface CertificatesArgs {
 }
 
 /** Where the room has things; see room/certificates/settings.py. */
-const FOLDERS = { certificates: "/certificates", handover: "/handover", runtime: "/run/room" };
+const folders = { certificates: "/certificates", handover: "/handover", runtime: "/run/room" };
 const SECRETS = "/run/secrets";
 const CLOUDFLARE_FILE = "cloudflare.ini";
 const AUTHORITY_FILE = "authority.pem";
@@ -89,12 +89,12 @@ export class Certificates extends pulumi.ComponentResource {
         environment: planEnvironment(args),
         networks: args.networks,
         volumes: [
-          { volume, path: FOLDERS.certificates, readOnly: false },
-          { volume: args.handover, path: FOLDERS.handover, readOnly: false },
+          { volume, path: folders.certificates, readOnly: false },
+          { volume: args.handover, path: folders.handover, readOnly: false },
           ...(files?.mount ?? []),
         ],
         tmpfs: {
-          [FOLDERS.runtime]: `size=8m,mode=0700,uid=${user.uid},gid=${user.gid}`,
+          [folders.runtime]: `size=8m,mode=0700,uid=${user.uid},gid=${user.gid}`,
           "/tmp": "size=8m,mode=1777",
         },
         health: { command: ["sh", "/opt/omniai/healthcheck.sh"], interval: 15, startPeriod: 30 },

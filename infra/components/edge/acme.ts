@@ -38,7 +38,7 @@ export const renderRealCertificate = (acme: AcmeEdge | undefined): string =>
 `;
 
 /** An authority asks by HTTP, also while everything else is sent to HTTPS or is under maintenance. */
-export const challengeLocation = `
+export const CHALLENGE_LOCATION = `
     location ^~ /.well-known/acme-challenge/ {
       root ${HANDOVER_FOLDER}/${CHALLENGES_FOLDER};
       types { }

@@ -1,5 +1,5 @@
 /** The edge's nginx.conf: a pure function of what the edge has to know. */
-import { challengeLocation, renderHostChecks, renderRealCertificate, type AcmeEdge } from "./acme.ts";
+import { CHALLENGE_LOCATION, renderHostChecks, renderRealCertificate, type AcmeEdge } from "./acme.ts";
 import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts";
 import { renderLimitZones } from "./limits.ts";
 import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
@@ -182,7 +182,7 @@ ${renderHeaders(config)}
 ${renderServerLimits(config)}
 
 ${renderErrorPages()}
-${acme ? challengeLocation : ""}${config.upstreams.length > 0 ? renderLocations(config, hostCheck) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
+${acme ? CHALLENGE_LOCATION : ""}${config.upstreams.length > 0 ? renderLocations(config, hostCheck) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
 ${renderProblems()}
   }
 }
