@@ -9,6 +9,7 @@ import { backupArgs, hasBackups } from "./components/backup/config.ts";
 import { Cache } from "./components/cache/cache.ts";
 import { cacheArgs } from "./components/cache/config.ts";
 import { externalCache } from "./components/cache/external.ts";
+import { CERTIFICATES_METRICS_PORT, certificatesArgs } from "./components/certificates/config.ts";
 import { databaseArgs } from "./components/database/config.ts";
 import { Database } from "./components/database/database.ts";
 import { externalDatabase } from "./components/database/external.ts";
@@ -114,6 +115,18 @@ const edge = new Edge({
   ...edgeArgs(config),
 });
 
+// Loaded only for a stack with an authority's certificates.
+const acme = certificatesArgs(config);
+const certificates =
+  acme && edge.handover
+    ? new (await import("./components/certificates/certificates.ts")).Certificates({
+        engine,
+        networks: [networks.public, ...(networks.monitoring ? [networks.monitoring.metrics] : [])],
+        handover: edge.handover,
+        ...acme,
+      })
+    : undefined;
+
 // Loaded only for a stack with a tunnel, because the package of the provider is large.
 const tunnel = networks.tunnel
   ? new (await import("./components/tunnel/tunnel.ts")).Tunnel({
@@ -157,7 +170,8 @@ const monitoring = networks.monitoring
       replicaPort: INTERNAL_PORT,
       backupPort: BACKUP_METRICS_PORT,
       connectorPort: CONNECTOR_METRICS_PORT,
-      certificateEnds: edge.certificateEnds,
+      certificatesPort: CERTIFICATES_METRICS_PORT,
+      certificateEnds: certificates ? undefined : edge.certificateEnds,
       edgeConnections: CLIENT_CONNECTIONS,
       workloads: {
         ...(database ? { postgres: database.replicas } : {}),
@@ -165,6 +179,7 @@ const monitoring = networks.monitoring
         edge: edge.replicas,
         ...(backup ? { backup: backup.replicas } : {}),
         ...(tunnel ? { cloudflared: tunnel.replicas } : {}),
+        ...(certificates ? { certificates: certificates.replicas } : {}),
       },
       ...monitoringArgs(config),
     })
@@ -181,6 +196,7 @@ export const containers = pulumi.output({
   ...(backup?.gate ? { offsite: backup.gate } : {}),
   backend: backend.names,
   edge: edge.names,
+  ...(certificates ? { certificates: certificates.names } : {}),
   ...(tunnel ? { cloudflared: tunnel.names } : {}),
   ...monitoring?.names,
 });
@@ -192,12 +208,16 @@ export const images = pulumi.output({
   ...(backup ? { backup: backup.imageId } : {}),
   backend: backend.imageId,
   edge: edge.imageId,
+  ...(certificates ? { certificates: certificates.imageId } : {}),
   ...(tunnel ? { cloudflared: tunnel.imageId } : {}),
   ...monitoring?.imageIds,
 });
 
-/** When the certificate that the edge generates for itself ends; `npm run status` tells in time. */
-export const certificate = { ends: edge.certificateEnds };
+/**
+ * When the certificate that the edge generates for itself ends; `npm run status` tells in time. Empty with an authority's,
+ * of which the room for certificates knows.
+ */
+export const certificate = certificates ? {} : { ends: edge.certificateEnds };
 
 /** The way in through Cloudflare, and where off-site backups go; empty without a tunnel. */
 export const cloudflare = tunnel

@@ -13,6 +13,7 @@ type AccessConfig = Pick<
   | "corsOrigins"
   | "edgeHosts"
   | "certificateHosts"
+  | "tls"
   | "pageAt"
 > &
   Pick<TunnelConfig, "tunnelEnabled" | "tunnelHostnames" | "cloudflareZone"> &
@@ -66,7 +67,10 @@ export function planPublicAccess(config: AccessConfig, environment: Environment)
   const publishPorts = publishesPorts(config);
   const host = hostOfUrls(config);
   const publicUrl = config.tunnelEnabled ? `https://${config.tunnelHostnames[0]}` : undefined;
-  const https = `https://${host}:${config.httpsPort}`;
+  const isTrusted = config.tls === "acme";
+  // As clients write it, and as an authority certifies it.
+  const https =
+    isTrusted && config.httpsPort === 443 ? `https://${host}` : `https://${host}:${config.httpsPort}`;
   const http = `http://${host}:${config.httpPort}`;
   const isPageAtEdge = servesPage(config, environment);
   const pageOrigin = config.pagesEnabled ? `https://${config.pagesDomain || githubHost(config)}` : undefined;
@@ -78,8 +82,8 @@ export function planPublicAccess(config: AccessConfig, environment: Environment)
   return {
     publishPorts,
     urls: {
-      // On the host by http: the generated certificate is one that no browser trusts.
-      ...(isPageAtEdge ? { page: `${publicUrl ?? http}/` } : {}),
+      // On the host by http, unless an authority is asked: the generated certificate is one that no browser trusts.
+      ...(isPageAtEdge ? { page: `${publicUrl ?? (isTrusted ? https : http)}/` } : {}),
       ...(publicUrl === undefined ? {} : { public: publicUrl }),
       ...(publishPorts ? { http, https } : {}),
     },
@@ -114,9 +118,15 @@ function localHosts({
   return (edgeHosts.length > 0 ? edgeHosts : own).map(inUrl);
 }
 
-/** The bind address, or, where the edge would answer that with 421, the first host that it serves. */
+/**
+ * The bind address, or, where the edge would answer that with 421, the first host that it serves. An authority's certificate
+ * is for names alone.
+ */
 function hostOfUrls(config: AccessConfig): string {
   const served = localHosts(config);
+  const certified =
+    config.tls === "acme" ? config.certificateHosts.find((name) => served.includes(name)) : undefined;
+  if (certified !== undefined) return certified;
   const address = inUrl(config.bindAddress);
   return served.includes(address) ? address : (served[0] ?? address);
 }

@@ -4,6 +4,7 @@ import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
 import { backupProblems } from "../components/backup/config.ts";
 import { CACHE_PROBLEMS } from "../components/cache/config.ts";
 import { DATABASE_PROBLEMS } from "../components/database/config.ts";
+import { acmeProblems } from "../components/certificates/config.ts";
 import { edgeProblems } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
@@ -52,6 +53,7 @@ const sameSitePages: Rule = (config) => {
 export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
   edgeProblems,
+  acmeProblems,
   someWayIn,
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,

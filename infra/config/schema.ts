@@ -6,6 +6,7 @@ import { z } from "zod";
 import { backendKeys } from "../components/backend/config.ts";
 import { backupKeys } from "../components/backup/config.ts";
 import { cacheKeys } from "../components/cache/config.ts";
+import { acmeKeys } from "../components/certificates/config.ts";
 import { databaseKeys } from "../components/database/config.ts";
 import { edgeKeys } from "../components/edge/config.ts";
 import { hostKeys } from "../components/host/config.ts";
@@ -23,6 +24,7 @@ export const configSchema = z.object({
   ...mirrorKeys,
   ...hostKeys,
   ...edgeKeys,
+  ...acmeKeys,
   ...tunnelKeys,
   ...pagesKeys,
   ...backendKeys,

@@ -30,6 +30,7 @@ describe("what is a secret", () => {
       leaves.filter(({ secret }) => secret).map(({ names }) => names.join(".")),
       [
         "hostPrivateKey",
+        "acmeCloudflareToken",
         "cloudflareApiToken",
         "cloudflareWatchSecretUrl",
         "cloudflareWatchSecretToken",

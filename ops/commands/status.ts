@@ -2,6 +2,7 @@
 import type Docker from "dockerode";
 import { judge, type Holder } from "../../tools/host/lock-file.mjs";
 import { askRoom, describeOffsite, describeRoom, roomIn, type RoomStatus } from "../engine/backup-room.ts";
+import { describeAcme, describeAcmeProblem, readAcme, type AcmeState } from "../engine/acme.ts";
 import { certificateEnd, certificateLine, type CertificateEnd } from "../engine/certificate.ts";
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
@@ -54,6 +55,8 @@ interface StatusView {
   readonly backups?: RoomStatus;
   /** The servers that others run, a sentence each. */
   readonly external: readonly string[];
+  /** Of a stack with certificates of an ACME authority. */
+  readonly acme?: AcmeState;
   /** Of a stack that is watched. */
   readonly monitoring?: MonitoringSummary;
   /** The build that a rollback brought, while it serves. */
@@ -98,9 +101,9 @@ async function readVolumes(docker: Docker, stack: string): Promise<VolumeView[]>
 async function readContainers(
   docker: Docker,
   { stack, settings }: Place,
-): Promise<Pick<StatusView, "containers" | "maintenance" | "backups" | "monitoring">> {
+): Promise<Pick<StatusView, "containers" | "maintenance" | "backups" | "acme" | "monitoring">> {
   const views = await listContainers(docker, stack, imageNames(stack, settings.config));
-  const [containers, maintenance, backups, monitoring] = await Promise.all([
+  const [containers, maintenance, backups, acme, monitoring] = await Promise.all([
     Promise.all(
       views.map(async (view) => ({
         ...view,
@@ -110,9 +113,10 @@ async function readContainers(
     // An edge or a room that cannot be asked is no reason to show nothing else.
     readMaintenance(docker, views).catch(() => undefined),
     readBackups(docker, views).catch(() => undefined),
+    readAcme(docker, views).catch(() => undefined),
     readMonitoring(docker, views).catch(() => undefined),
   ]);
-  return { containers, maintenance, backups, monitoring };
+  return { containers, maintenance, backups, acme, monitoring };
 }
 
 /** Who works on the stack now, and whose interrupted run left a lock behind. */
@@ -204,6 +208,14 @@ function printStatus(view: StatusView): void {
     print(`  ${describeRoom(view.backups)}`);
     if (view.backups.offsite != null) print(`  ${describeOffsite(view.backups.offsite)}`);
     for (const problem of view.backups.problems) print(`  ${paint("red", problem)}`);
+  }
+
+  if (view.acme !== undefined) {
+    print();
+    print(paint("bold", "Certificate"));
+    print(`  ${describeAcme(view.acme)}`);
+    const problem = describeAcmeProblem(view.acme);
+    if (problem !== undefined) print(`  ${paint("red", problem)}`);
   }
 
   if (view.monitoring !== undefined) {

@@ -123,6 +123,7 @@ export const namedImages = (config: KnownConfig): { readonly key: ImageKey; read
 /** Whether a stack has no use for the image of a key. */
 function isUnused(key: ImageKey, stack: string, config: KnownConfig): boolean {
   if (key === "cloudflaredImage") return config.tunnelEnabled !== true;
+  if (key === "certbotImage") return config.tls !== "acme";
   const { monitoring = "auto", environment = "", backups = "auto", database, offsiteBucket } = config;
   if (key === "postgresImage") return database === "external";
   // The backup room is made from it, whether or not there is a Redis to copy.

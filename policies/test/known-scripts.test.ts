@@ -24,6 +24,12 @@ const watch = {
   cloudflareWatchSecretToken: "canary-token",
 };
 
+const acme = {
+  tls: "acme",
+  certificateHosts: ["api.example.org"],
+  acmeCloudflareToken: "canary-token",
+};
+
 const synchronous = { backups: "always", backupSynchronous: true };
 
 /** Stacks that, taken together, declare everything that the program can. */
@@ -35,6 +41,7 @@ const STACKS: readonly Parameters<typeof record>[] = [
     [...SECRETS, ...Object.keys(watch).slice(1)],
   ],
   ["staging", { ...stackFile("staging"), ...ownerValues["staging"], ...synchronous }, SECRETS],
+  ["acme", acme, ["acmeCloudflareToken"]],
   ...["root", "deploy"].map((hostUser): Parameters<typeof record> => {
     const dockerHost = `ssh://${hostUser}@host.example.org`;
     return ["host", { ...host, hostUser, dockerHost }];

@@ -83,6 +83,11 @@ describe("the policies, over what the stacks of this repository declare", () => 
       assert.deepEqual(await judge("prod", { ...images, ...more }), []);
   });
 
+  it("hold for prod with certificates of an authority in the place of a tunnel", async () => {
+    const acme = { tls: "acme", certificateHosts: ["api.example.org"], bindAddress: "203.0.113.7" };
+    assert.deepEqual(await judge("prod", { ...images, ...acme }), []);
+  });
+
   it("hold for prod where a rollback, or a restart after it, takes an image that was kept", async () => {
     process.env[BUILD_VARIABLE] = "0123456789abcdef";
     try {

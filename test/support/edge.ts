@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EDGE_SCRIPT, HANDOVER_FOLDER } from "../../infra/components/edge/acme.ts";
 import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
@@ -20,6 +21,9 @@ export interface TestEdge {
   readonly http: string;
   readonly https: string;
   readonly httpPort: number;
+  readonly httpsPort: number;
+  /** The network that it shares with the first replica. */
+  readonly network: string;
   /** The folder that the edge uses as its volume. */
   readonly folder: string;
   readonly container: string;
@@ -47,11 +51,14 @@ const docker = (...args: string[]): string =>
 /**
  * Starts one replica for each of the handlers. All use the same port, and each has an address of its own, because the
  * engine gives the host one address in every network.
+ * @param handover the volume from which it takes an authority's certificates, which the caller makes and removes; default:
+ * it serves the generated one.
  */
-export async function startEdge(handlers: readonly RequestListener[]): Promise<TestEdge> {
+export async function startEdge(handlers: readonly RequestListener[], handover?: string): Promise<TestEdge> {
   const name = `omniai-edge-test-${randomBytes(4).toString("hex")}`;
   const folder = mkdtempSync(join(tmpdir(), "omniai-edge-"));
-  chmodSync(folder, 0o755);
+  // With an authority's certificates the edge writes there, as another user than the test.
+  chmodSync(folder, handover === undefined ? 0o755 : 0o777);
   const networks = handlers.map((_, index) => `${name}-${index}`);
   const servers: Server[] = [];
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
@@ -87,6 +94,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       const release = `r${++serial}`;
       const target = join(folder, "releases", release);
       mkdirSync(join(target, "tls"), { recursive: true });
+      if (handover !== undefined) chmodSync(target, 0o777);
       writeFileSync(join(target, "tls/certificate.pem"), pair.certificate);
       writeFileSync(join(target, "tls/key.pem"), pair.key);
       writeFileSync(
@@ -102,6 +110,7 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
           resourcePolicy: "cross-origin",
           hosts: [],
           limits: wide,
+          acme: handover === undefined ? undefined : { httpsPort },
           ...changes,
           release,
         }),
@@ -128,9 +137,12 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],
       // As engines of today start a process: few open files, unless it asks for more.
       ...["--ulimit", "nofile=1024:16384"],
-      ...["--tmpfs", "/tmp", "-v", `${folder}:${EDGE_FOLDER}:ro`],
+      ...["--tmpfs", "/tmp", "-v", `${folder}:${EDGE_FOLDER}${handover === undefined ? ":ro" : ""}`],
+      ...(handover === undefined ? [] : ["--init", "-v", `${handover}:${HANDOVER_FOLDER}:ro`]),
       ...["-p", `127.0.0.1:${httpPort}:${HTTP_PORT}`, "-p", `127.0.0.1:${httpsPort}:${HTTPS_PORT}`],
-      ...["--entrypoint", "nginx", image, "-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
+      ...(handover === undefined
+        ? ["--entrypoint", "nginx", image, "-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"]
+        : ["--entrypoint", "sh", image, "-c", EDGE_SCRIPT]),
     );
     for (const network of networks.slice(1)) docker("network", "connect", network, name);
     await loaded(first);
@@ -138,6 +150,8 @@ export async function startEdge(handlers: readonly RequestListener[]): Promise<T
       http: `http://127.0.0.1:${httpPort}`,
       https: `https://127.0.0.1:${httpsPort}`,
       httpPort,
+      httpsPort,
+      network: networks[0] ?? "",
       folder,
       container: name,
       exec: (script) => docker("exec", name, "sh", "-c", script),

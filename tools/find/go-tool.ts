@@ -14,9 +14,10 @@ export interface GoTool {
 /**
  * @param program its name, that of its folder in tools/build, and that of the command in the module.
  * @param versionVariable the linker variable that gets the version.
+ * @param pinned the folder in tools/build, where it has another name because several programs are of one module.
  */
-export function goTool(program: string, module: string, versionVariable: string): GoTool {
-  const folder = `../${program}`;
+export function goTool(program: string, module: string, versionVariable: string, pinned = program): GoTool {
+  const folder = `../${pinned}`;
   const recipe: Recipe = {
     program,
     folder,

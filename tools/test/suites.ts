@@ -89,6 +89,8 @@ export const SUITES: readonly Suite[] = [
   }),
   tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: ["engine"], seconds: 60 }),
   tests("whole", "backup-room", "test/backup-room/**/*.test.ts", { needs: ["engine"], seconds: 240 }),
+  // Where Pebble and certbot are neither here nor in the cache, they are built first.
+  tests("whole", "acme", "test/acme/**/*.test.ts", { needs: ["engine"], seconds: 240 }),
   // Where vmalert-tool is neither here nor in the cache, it is built first.
   tests("whole", "alerts", "test/alerts/**/*.test.ts", { seconds: 600 }),
   tests("whole", "api", "test/api/**/*.test.ts", { needs: ["engine"], seconds: 400 }),

@@ -11,6 +11,7 @@ import { useImage } from "../../resources/image.ts";
 import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { writeIntoVolume } from "../../resources/short-lived.ts";
 import { Workload, type Replica } from "../../workload.ts";
+import { EDGE_SCRIPT, FIRST_CERTIFICATE_SCRIPT, HANDOVER_FOLDER } from "./acme.ts";
 import { endOf, type CertificatePair } from "./certificate.ts";
 import type { HeaderConfig } from "./headers.ts";
 import { keepAliveLadder } from "./ladder.ts";
@@ -35,6 +36,8 @@ export interface EdgeArgs {
   readonly certificateHosts: readonly string[];
   /** Another number makes another certificate. */
   readonly certificateSerial: number;
+  /** Whether certificates of an ACME authority are served instead, once there is one (components/certificates). */
+  readonly acme: boolean;
   /** The replicas to send requests to, the network that they share with the edge, and their port. */
   readonly upstreams: readonly Replica[];
   readonly upstreamNetwork: pulumi.Input<string>;
@@ -64,7 +67,11 @@ export interface EdgeArgs {
   readonly cpus: string;
 }
 
-const user = { uid: 101, gid: 101 };
+/** The user of nginx in its image; the room that hands certificates over has the same one. */
+export const user = { uid: 101, gid: 101 };
+
+/** Runs as root without a network: the folder is for the user of the edge and of the room. */
+const OWN_SCRIPT = `chown ${user.uid}:${user.gid} /files && chmod 755 /files`;
 
 export class Edge extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
@@ -74,12 +81,15 @@ export class Edge extends pulumi.ComponentResource {
   readonly release: pulumi.Output<string>;
   /** When the generated certificate ends, as an ISO date and time. */
   readonly certificateEnds: pulumi.Output<string>;
+  /** The volume in which certificates of an ACME authority are handed over; undefined without one. */
+  readonly handover: pulumi.Output<string> | undefined;
 
   constructor(args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
     super("omniai:edge:Edge", `${stack}-edge`, {}, opts);
     this.imageId = useImage(args.engine, "edge", args.image, this);
     const { volume, firstRelease } = this.#createVolume(args);
+    this.handover = args.acme ? this.#createHandover(args) : undefined;
     const server = this.#createServer(args, volume, firstRelease);
     const certificate = this.#createCertificate(args);
     this.certificateEnds = pulumi.unsecret(certificate.apply(({ certificate: pem }) => endOf(pem)));
@@ -125,6 +135,27 @@ export class Edge extends pulumi.ComponentResource {
     return { volume, firstRelease };
   }
 
+  /** An empty volume for the certificates of an authority; the edge only reads it. Its name is known once it has its owner. */
+  #createHandover({ engine }: EdgeArgs): pulumi.Output<string> {
+    const stack = pulumi.getStack();
+    const name = `omniai-${stack}-edge-certificates`;
+    const volume = new docker.Volume(
+      name,
+      { labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "edge" }) },
+      { parent: this, provider: engine.provider, deleteBeforeReplace: true },
+    );
+    const owned = dockerCommand(
+      name,
+      {
+        engine,
+        script: writeIntoVolume(),
+        environment: { SCRIPT: OWN_SCRIPT, VOLUME: volume.name, IMAGE: this.imageId },
+      },
+      { parent: this },
+    );
+    return pulumi.all([volume.name, owned.id]).apply(([known]) => known);
+  }
+
   #createServer(args: EdgeArgs, volume: docker.Volume, firstRelease: pulumi.Resource): Workload {
     return new Workload(
       "edge",
@@ -133,8 +164,12 @@ export class Edge extends pulumi.ComponentResource {
         kind: "singleton",
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
-        entrypoint: ["nginx"],
-        command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
+        ...(this.handover === undefined
+          ? {
+              entrypoint: ["nginx"],
+              command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
+            }
+          : { entrypoint: ["sh", "-c"], command: [EDGE_SCRIPT] }),
         networks: args.networks,
         ports: args.publishPorts
           ? [
@@ -142,7 +177,10 @@ export class Edge extends pulumi.ComponentResource {
               { internal: HTTPS_PORT, external: args.httpsPort, address: args.bindAddress },
             ]
           : [],
-        volumes: [{ volume: volume.name, path: EDGE_FOLDER, readOnly: false }],
+        volumes: [
+          { volume: volume.name, path: EDGE_FOLDER, readOnly: false },
+          ...(this.handover === undefined ? [] : [{ volume: this.handover, path: HANDOVER_FOLDER }]),
+        ],
         tmpfs: { "/tmp": "size=32m,mode=1777" },
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${STATUS_PORT}/live`],
@@ -216,7 +254,7 @@ export class Edge extends pulumi.ComponentResource {
         engine: args.engine,
         script: 'docker exec -i -e RELEASE -e STATUS_PORT "$CONTAINER" sh -c "$SCRIPT"',
         environment: {
-          SCRIPT: SWITCH_SCRIPT,
+          SCRIPT: args.acme ? `${FIRST_CERTIFICATE_SCRIPT}${SWITCH_SCRIPT}` : SWITCH_SCRIPT,
           RELEASE: release,
           STATUS_PORT: String(STATUS_PORT),
           CONTAINER: server.names.apply(([name]) => name ?? ""),
@@ -233,7 +271,7 @@ export class Edge extends pulumi.ComponentResource {
   }
 
   #settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
-    const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits } = args;
+    const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, httpsPort } = args;
     const pagePolicy = policyOf(args.page);
     const keepAlive = keepAliveLadder(args.switchSeconds);
     return {
@@ -245,6 +283,7 @@ export class Edge extends pulumi.ComponentResource {
       limits,
       keepAlive,
       pagePolicy,
+      ...(args.acme ? { acme: { httpsPort } } : {}),
     };
   }
 }

@@ -29,18 +29,22 @@ const securityHeaders = ({ resourcePolicy, pagePolicy }: HeaderConfig): Readonly
   "X-Permitted-Cross-Domain-Policies": "none",
 });
 
-/** For the http level: which page asks, and what depends on it. */
-export function renderHeaderMaps(config: HeaderConfig): string {
+/**
+ * For the http level: which page asks, and what depends on it.
+ * @param onlyReal whether HSTS waits for a certificate that browsers trust ($real_certificate).
+ */
+export function renderHeaderMaps(config: HeaderConfig, onlyReal: boolean): string {
   // Regular expressions, because nginx ignores the case of plain texts. The answer is our own text, not the client's.
   const origins = config.corsOrigins
     .map((origin) => `    "~^${origin.replace(/[^A-Za-z0-9:/-]/g, "\\$&")}$" "${origin}";\n`)
     .join("");
+  const [what, https] = onlyReal ? ["$real_certificate:", "1:https"] : ["", "https"];
   return `
   # For one's own machine no promise is made: it would break everything else that runs there.
-  map "$client_scheme:$host" $hsts {
+  map "${what}$client_scheme:$host" $hsts {
     default "";
-    "~^https:(localhost$|.*\\.localhost$)" "";
-    "~^https:" "${HSTS}";
+    "~^${https}:(localhost$|.*\\.localhost$)" "";
+    "~^${https}:" "${HSTS}";
   }
   # Exact origins only. The service answers for itself; these are for what the edge answers ($own).
   map $http_origin $cors_origin {

@@ -1,4 +1,5 @@
 /** The edge's nginx.conf: a pure function of what the edge has to know. */
+import { CHALLENGE_LOCATION, renderHostChecks, renderRealCertificate, type AcmeEdge } from "./acme.ts";
 import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts";
 import { renderLimitZones } from "./limits.ts";
 import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
@@ -17,6 +18,8 @@ export interface EdgeConfig extends UpstreamConfig, HeaderConfig {
   readonly release: string;
   /** With a certificate in tls/, the edge also speaks HTTPS. */
   readonly tls: boolean;
+  /** With certificates of an ACME authority beside the generated one; default: the generated one alone. */
+  readonly acme?: AcmeEdge;
   /** The hosts that are served, without a port; empty: any. */
   readonly hosts: readonly string[];
   /** Who may say on whose behalf it asks; default: nobody. */
@@ -77,6 +80,9 @@ export function renderNginx(given: EdgeConfig): string {
   // Without replicas there are no locations, so none that sets the page's variables, which nginx insists on.
   const config = given.upstreams.length > 0 ? given : { ...given, pagePolicy: undefined };
   const { keepAlive } = config;
+  // Without HTTPS there is nothing that a certificate could change.
+  const acme = config.tls ? config.acme : undefined;
+  const hostCheck = renderHostChecks(acme);
   return `# Rendered by the program: a change here is gone with the next deploy.
 worker_processes ${WORKERS};
 worker_shutdown_timeout ${WORKER_SHUTDOWN_SECONDS}s;
@@ -155,7 +161,7 @@ http {
     "~^GET:.*text/event-stream" 1;
   }
 ${renderHosts(config)}
-${renderRealIp(config.realIp)}${renderHeaderMaps(config)}${renderLimitZones(config.limits)}${RETRY_MAPS}
+${renderRealIp(config.realIp)}${renderRealCertificate(acme)}${renderHeaderMaps(config, acme !== undefined)}${renderLimitZones(config.limits)}${RETRY_MAPS}
 ${renderUpstream(config)}
   # What goes on inside; no port of the host leads here.
   server {
@@ -170,13 +176,13 @@ ${renderUpstream(config)}
 
   server {
     listen ${HTTP_PORT} default_server;
-${config.tls ? renderTls() : ""}
+${config.tls ? renderTls(acme) : ""}
 ${renderHeaders(config)}
 
 ${renderServerLimits(config)}
 
 ${renderErrorPages()}
-${config.upstreams.length > 0 ? renderLocations(config) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
+${acme ? CHALLENGE_LOCATION : ""}${config.upstreams.length > 0 ? renderLocations(config, hostCheck) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
 ${renderProblems()}
   }
 }
@@ -210,12 +216,14 @@ ${realIp.from.map((cidr) => `  set_real_ip_from ${cidr};\n`).join("")}  real_ip_
 }
 
 /** Mozilla's intermediate profile, guideline 6.0. */
-function renderTls(): string {
+function renderTls(acme: AcmeEdge | undefined): string {
+  const pair = `    ssl_certificate tls/certificate.pem;
+    ssl_certificate_key tls/key.pem;
+`;
+  // With ACME the pair stands at the http level, in a file that is exchanged when there is another one.
   return `    listen ${HTTPS_PORT} ssl default_server;
     http2 on;
-    ssl_certificate tls/certificate.pem;
-    ssl_certificate_key tls/key.pem;
-    ssl_protocols TLSv1.2 TLSv1.3;
+${acme ? "" : pair}    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;
     ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;
     ssl_prefer_server_ciphers off;

@@ -86,7 +86,7 @@ export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamC
 const CLAIMS = ["CF-Connecting-IP", "Forwarded", "Proxy", "True-Client-IP", "X-Forwarded-Host", "X-Real-IP"];
 
 /** nginx skips what comes after a `rewrite … last` or `break`, so this stands before any. */
-const HOST_CHECK = "if ($unknown_host) { return 421; }";
+export const HOST_CHECK = "if ($unknown_host) { return 421; }";
 
 const PROXY = `proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -115,12 +115,16 @@ const elsewhere = (
       proxy_next_upstream_timeout ${2 * seconds + 2}s;
       proxy_read_timeout ${seconds}s;`;
 
-export function renderLocations(config: UpstreamConfig & PageConfig & { readonly release: string }): string {
+/** @param hostCheck turns requests away that the edge answers itself; it stands before any `rewrite` but maintenance. */
+export function renderLocations(
+  config: UpstreamConfig & PageConfig & { readonly release: string },
+  hostCheck: string,
+): string {
   const { responseSeconds, limits } = config;
   return `
     location = /api/events {
       ${MAINTENANCE_CHECK}
-      ${HOST_CHECK}
+      ${hostCheck}
       # Whatever is no stream must not wait for as long as one may be silent, and keeps its connection.
       if ($method ~ "^(GET|HEAD)$") { rewrite ^ /_stream last; }
       ${PROXY}
@@ -141,7 +145,7 @@ export function renderLocations(config: UpstreamConfig & PageConfig & { readonly
     }
     location = /api/events/poll {
       ${MAINTENANCE_CHECK}
-      ${HOST_CHECK}
+      ${hostCheck}
       ${PROXY}
       ${elsewhere(POLL_SECONDS + responseSeconds, config)}
       # The only answers that anybody can make long and hard to compress: a client that takes none of one would hold the
@@ -150,18 +154,18 @@ export function renderLocations(config: UpstreamConfig & PageConfig & { readonly
     }
     location /api/ {
       ${MAINTENANCE_CHECK}
-      ${HOST_CHECK}
+      ${hostCheck}
       ${PROXY}
       ${elsewhere(responseSeconds, config)}
     }
     # Their 503 is the answer, not a reason to ask another replica.
     location ~ ^/(healthz|readyz|startupz)$ {
-      ${HOST_CHECK}
+      ${hostCheck}
       ${PROXY}
       proxy_next_upstream error timeout;
       proxy_read_timeout ${responseSeconds}s;
     }
-    ${renderPageLocation(config, config.release, HOST_CHECK)}`;
+    ${renderPageLocation(config, config.release, hostCheck)}`;
 }
 
 /** The server's limits, which locations without limits of their own inherit. */

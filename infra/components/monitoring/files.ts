@@ -13,8 +13,17 @@ const filesOf = (folder: string, ending: string): Record<string, string> =>
       .map((name) => [name, readFileSync(join(folder, name), "utf8")]),
   );
 
-/** The rules about metrics by the name of their file. */
-export const ruleFiles = (): Record<string, string> => filesOf(RULES, ".yaml");
+/** The rules that only a stack with a room for certificates has. */
+const ACME_RULES = "acme.yaml";
+
+/**
+ * The rules about metrics by the name of their file.
+ * @param certificates whether there is a room for certificates; default: every rule that there is.
+ */
+export const ruleFiles = (certificates = true): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(filesOf(RULES, ".yaml")).filter(([name]) => certificates || name !== ACME_RULES),
+  );
 
 /** The rules about logs, which another vmalert asks VictoriaLogs. */
 export const logRuleFiles = (): Record<string, string> =>

@@ -45,14 +45,16 @@ export interface MonitoringArgs {
   /** The replicas of the service, and the port of their metrics. */
   readonly replicas: readonly Replica[];
   readonly replicaPort: number;
-  /** When the edge's certificate ends, as an ISO date and time. */
-  readonly certificateEnds: pulumi.Output<string>;
+  /** When the edge's generated certificate ends, as an ISO date and time; undefined with an authority's. */
+  readonly certificateEnds: pulumi.Output<string> | undefined;
   /** How many clients the edge has room for. */
   readonly edgeConnections: number;
   /** The port of a connector's metrics. */
   readonly connectorPort: number;
   /** The port of the backup room's metrics. */
   readonly backupPort: number;
+  /** The port of the room for certificates, where there is one. */
+  readonly certificatesPort: number;
   /** Every other workload of the stack, by its name. */
   readonly workloads: Readonly<Record<string, readonly Replica[]>>;
   /** For how many days metrics are kept. */
@@ -99,6 +101,7 @@ export class Monitoring extends pulumi.ComponentResource {
       this.#folders.createFolder("textfiles"),
     ];
     const targets = this.#createTargets();
+    const certificates = args.workloads["certificates"] !== undefined;
 
     const metrics = this.#start("victoria-metrics", {
       ...planMetrics(args),
@@ -114,7 +117,7 @@ export class Monitoring extends pulumi.ComponentResource {
         [
           this.#folders.createFiles(
             "victoria-metrics",
-            { "scrape.yaml": renderScrape(), ...inFolder("dashboards", dashboardFiles()) },
+            { "scrape.yaml": renderScrape(certificates), ...inFolder("dashboards", dashboardFiles()) },
             { password },
           ),
           "/run/omniai",
@@ -134,7 +137,11 @@ export class Monitoring extends pulumi.ComponentResource {
       ...planRules(pulumi.getStack()),
       image: image("vmalert"),
       networks: judges,
-      ...mount([this.#folders.createFiles("vmalert", ruleFiles(), { password }), "/run/omniai", true]),
+      ...mount([
+        this.#folders.createFiles("vmalert", ruleFiles(certificates), { password }),
+        "/run/omniai",
+        true,
+      ]),
     });
     const logRules = this.#start("vmalert-logs", {
       ...planLogRules(pulumi.getStack()),
@@ -198,6 +205,7 @@ export class Monitoring extends pulumi.ComponentResource {
   /** Written when every container is healthy, and before the old ones are told to stop: Pulumi deletes last. */
   #writeTargets(targets: Folder, workloads: Readonly<Record<string, readonly Replica[]>>): void {
     const { replicas, replicaPort, connectorPort, backupPort, engine, filesImage } = this.#args;
+    const { certificatesPort } = this.#args;
     const { certificateEnds: end, edgeConnections: connections } = this.#args;
     const found = Object.entries({ ...workloads, backend: replicas }).flatMap(([workload, containers]) =>
       containers.map(({ name, container }, index) =>
@@ -217,6 +225,9 @@ export class Monitoring extends pulumi.ComponentResource {
         "backend.json": list("backend", replicaPort),
         "backup.json": list("backup", backupPort),
         "cloudflared.json": list("cloudflared", connectorPort),
+        ...(workloads["certificates"] === undefined
+          ? {}
+          : { "certificates.json": list("certificates", certificatesPort) }),
         "stack.prom": renderStack({ replicas: replicas.length, certificateEnds, connections }),
       };
     });

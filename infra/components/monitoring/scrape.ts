@@ -14,14 +14,20 @@ export interface Target {
   readonly replica: number;
 }
 
-/** Pure: the scrape configuration. Replicas come and go, so they stand in a file of their own that is read again. */
-export function renderScrape(): string {
+/**
+ * Pure: the scrape configuration. Replicas come and go, so they stand in a file of their own that is read again.
+ * @param certificates whether there is a room that gets certificates from an authority.
+ */
+export function renderScrape(certificates: boolean): string {
   const fixed = (job: string, target: string) => ({ job_name: job, static_configs: [{ targets: [target] }] });
   return stringify({
     global: { scrape_interval: `${SCRAPE_SECONDS}s`, scrape_timeout: "5s" },
     scrape_configs: [
       { job_name: "backend", file_sd_configs: [{ files: [`${TARGETS}/backend.json`] }] },
       { job_name: "backup", file_sd_configs: [{ files: [`${TARGETS}/backup.json`] }] },
+      ...(certificates
+        ? [{ job_name: "certificates", file_sd_configs: [{ files: [`${TARGETS}/certificates.json`] }] }]
+        : []),
       { job_name: "cloudflared", file_sd_configs: [{ files: [`${TARGETS}/cloudflared.json`] }] },
       fixed("node-exporter", "node-exporter:9100"),
       fixed("vmalert", "vmalert:8880"),
@@ -52,8 +58,8 @@ export const renderContainers = (containers: readonly (Target & { readonly id: s
 export interface StackFacts {
   /** How many of the service are declared. */
   readonly replicas: number;
-  /** When the edge's certificate ends, as an ISO date and time. */
-  readonly certificateEnds: string;
+  /** When the edge's generated certificate ends, as an ISO date and time; undefined with an authority's, which say it themselves. */
+  readonly certificateEnds: string | undefined;
   /** How many clients the edge has room for. */
   readonly connections: number;
 }
@@ -63,6 +69,10 @@ export const renderStack = ({ replicas, certificateEnds, connections }: StackFac
   [
     `omniai_stack_replicas ${replicas}`,
     `omniai_edge_connections_limit ${connections}`,
-    `omniai_certificate_end_timestamp_seconds{what="edge"} ${Math.floor(Date.parse(certificateEnds) / 1000)}`,
+    ...(certificateEnds === undefined
+      ? []
+      : [
+          `omniai_certificate_end_timestamp_seconds{what="edge"} ${Math.floor(Date.parse(certificateEnds) / 1000)}`,
+        ]),
     "",
   ].join("\n");

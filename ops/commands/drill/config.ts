@@ -16,6 +16,8 @@ const overrides = {
   publishPorts: "always",
   certificateHosts: ["localhost", "127.0.0.1"],
   edgeHosts: [],
+  // It is not reached by the names that an authority would certify.
+  tls: "generated",
   tunnelEnabled: false,
   tunnelClosing: false,
   cloudflareManageZone: false,
@@ -40,7 +42,7 @@ const overrides = {
 
 /** What it must not have at all. */
 const LEFT_OUT = [
-  "watchdogSecretUrl",
+  ...["watchdogSecretUrl", "acmeCloudflareToken"],
   ...["cloudflareWatchSecretUrl", "cloudflareWatchSecretToken"],
   ...["databaseSecretUrl", "databaseAuthority", "redisSecretUrl", "redisAuthority"],
 ];

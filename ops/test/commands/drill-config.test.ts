@@ -70,9 +70,16 @@ const everything: Values = {
   bindAddress: "0.0.0.0",
   httpPort: 80,
   httpsPort: 443,
-  publishPorts: "never",
+  publishPorts: "always",
   certificateHosts: ["api.example.org"],
   certificateSerial: 2,
+  tls: "acme",
+  acmeDirectory: "https://ca.example.org/directory",
+  acmeAuthority: "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----\n",
+  acmeEmail: "ops@example.org",
+  acmeCloudflareToken: "token",
+  acmeMemory: 128,
+  acmeCpus: "0.4",
   corsOrigins: ["https://page.example.org"],
   authMode: "both",
   pageSite: "same-site",
@@ -170,6 +177,7 @@ const everything: Values = {
   redisImage: "redis:8.2",
   nginxImage: "nginx:1.29-trixie",
   nodeImage: "node:24.1-trixie-slim",
+  certbotImage: "certbot/dns-cloudflare:v5.0.0",
   cloudflaredImage: "cloudflare/cloudflared:2026.9.2",
   victoriaMetricsImage: "victoriametrics/victoria-metrics:v1.150.0",
   vmalertImage: "victoriametrics/vmalert:v1.150.0",
@@ -223,8 +231,8 @@ describe("a drill of a stack that has every key set", () => {
       JSON.stringify(value).includes("example.org"),
     );
     assert.deepEqual(left.map(([key]) => key).sort(), [
-      // Nobody goes by these without the tunnel, the page, and the preparation of a host.
-      ...["cloudflareAlertEmails", "cloudflareZone"],
+      // Nobody goes by these without certificates of an authority, the tunnel, the page, and the preparation of a host.
+      ...["acmeDirectory", "acmeEmail", "cloudflareAlertEmails", "cloudflareZone"],
       // What the edge answers to a page; the page itself does not know the drill.
       "corsOrigins",
       "hostAddress",

@@ -72,7 +72,9 @@ describe("connections of streams", function () {
     const requests = channel("http.server.request.start");
     requests.subscribe(note);
     try {
-      const clients = Array.from({ length: streams }, () => raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"));
+      const clients = Array.from({ length: streams }, () =>
+        raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"),
+      );
       await eventually("all have joined", () => clients.every(({ got }) => got().includes("event: hb")));
     } finally {
       requests.unsubscribe(note);

@@ -95,6 +95,20 @@ export const RECIPES: readonly Recipe[] = [
     },
   },
   {
+    repository: "certbot/dns-cloudflare",
+    offers: "v5",
+    takes: (version) => tagCovers("5", version.replace(/^v/, "")),
+    nearVersion: true,
+    packages: ["certbot", "python3-certbot-dns-cloudflare"],
+    lacks: ["the very version (it has Debian's newest)", "a base of Alpine Linux"],
+    smoke: {
+      run: ["--entrypoint", "sleep"],
+      command: ["60"],
+      ready: ["certbot", "plugins"],
+      version: ["certbot", "--version"],
+    },
+  },
+  {
     repository: "node",
     offers: `24, 24.x.y (24 is ${NODE_VERSION})`,
     takes: (version) => tagCovers(version, NODE_VERSION) || /^24\.\d+\.\d+$/.test(version),

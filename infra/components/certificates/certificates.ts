@@ -1,0 +1,175 @@
+/**
+ * The room that gets the edge's certificates from an ACME authority: certbot in a container of its own, which reaches
+ * neither the engine nor the edge's configuration. It hands each certificate over in a volume that the edge reads.
+ */
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { Engine } from "../../resources/engine.ts";
+import { FileSet } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
+import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
+import { fromProgram } from "../../resources/program-folder.ts";
+import { Workload, type Replica, type VolumeMount } from "../../workload.ts";
+import { user } from "../edge/edge.ts";
+import { HTTPS_PORT } from "../edge/nginx.ts";
+import { buildArgs, CONTEXT, imageOf, ROOM_PROGRAM } from "./image.ts";
+
+export interface CertificatesArgs {
+  readonly engine: Engine;
+  /** The image of certbot 4.1 or newer with its plugin for Cloudflare, by the official image's contract. */
+  readonly certbotImage: string;
+  /** Networks with a way out to the authority, and to the edge; and that of what is scraped, where somebody watches. */
+  readonly networks: readonly pulumi.Input<string>[];
+  /** The volume that the edge reads. */
+  readonly handover: pulumi.Input<string>;
+  /** The DNS names that the certificate is for. */
+  readonly hosts: readonly string[];
+  /** The address of the authority's directory (RFC 8555). */
+  readonly directory: string;
+  /** Whom to believe about that address beside the usual authorities, in PEM; empty: nobody. */
+  readonly authority: string;
+  /** Whom the authority writes to; empty: nobody. */
+  readonly email: string;
+  /** A token that may edit the records of the hosts' zone at Cloudflare (DNS-01); undefined: HTTP-01 through the edge. */
+  readonly cloudflareToken: pulumi.Output<string> | undefined;
+  /** The memory limit in MiB. */
+  readonly memory: number;
+  /** The CPU limit in cores. */
+  readonly cpus: string;
+}
+
+/** Where the room has things; see room/certificates/settings.py. */
+const folders = { certificates: "/certificates", handover: "/handover", runtime: "/run/room" };
+const SECRETS = "/run/secrets";
+const CLOUDFLARE_FILE = "cloudflare.ini";
+const AUTHORITY_FILE = "authority.pem";
+
+/** The volume of the account and the certificates, on the engine and in the program. */
+export const certificatesVolume = (stack: string): string => `omniai-${stack}-certificates`;
+
+export class Certificates extends pulumi.ComponentResource {
+  readonly imageId: pulumi.Output<string>;
+  readonly names: pulumi.Output<string[]>;
+  readonly replicas: readonly Replica[];
+
+  constructor(args: CertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("omniai:certificates:Certificates", `${pulumi.getStack()}-certificates`, {}, opts);
+    this.imageId = this.#createImage(args);
+    const room = this.#createRoom(args, this.#createVolume(args));
+    this.names = room.names;
+    this.replicas = room.replicas;
+    this.registerOutputs({ names: this.names, imageId: this.imageId });
+  }
+
+  /**
+   * Kept on the engine whatever becomes of the room, because authorities count what they give: the next room finds it by its
+   * name. It is not protected, or no stack could do without the room again. It has no identity and no copy: what is lost
+   * with it is asked for anew. It is no data volume: those must not have a way out, and this room needs one.
+   */
+  #createVolume({ engine }: CertificatesArgs): pulumi.Output<string> {
+    const stack = pulumi.getStack();
+    const name = certificatesVolume(stack);
+    return new docker.Volume(
+      name,
+      { name, labels: toLabels({ [STACK_LABEL]: stack, [WORKLOAD_LABEL]: "certificates" }) },
+      { parent: this, provider: engine.provider, retainOnDelete: true },
+    ).name;
+  }
+
+  #createRoom(args: CertificatesArgs, volume: pulumi.Output<string>): Workload {
+    const files = this.#createFiles(args);
+    return new Workload(
+      "certificates",
+      {
+        engine: args.engine,
+        kind: "singleton",
+        image: this.imageId,
+        user: `${user.uid}:${user.gid}`,
+        command: [...ROOM_PROGRAM, "serve"],
+        environment: planEnvironment(args),
+        networks: args.networks,
+        volumes: [
+          { volume, path: folders.certificates, readOnly: false },
+          { volume: args.handover, path: folders.handover, readOnly: false },
+          ...(files?.mount ?? []),
+        ],
+        tmpfs: {
+          [folders.runtime]: `size=8m,mode=0700,uid=${user.uid},gid=${user.gid}`,
+          "/tmp": "size=8m,mode=1777",
+        },
+        health: { command: ["sh", "/opt/omniai/healthcheck.sh"], interval: 15, startPeriod: 30 },
+        memory: args.memory,
+        cpus: args.cpus,
+        pids: 64,
+        stopGrace: 10,
+        configHash: files?.hash,
+      },
+      { parent: this },
+    );
+  }
+
+  /** What must not be read by others, and what is too long for a variable. */
+  #createFiles({ engine, cloudflareToken, authority }: CertificatesArgs):
+    | {
+        readonly mount: readonly VolumeMount[];
+        readonly hash: pulumi.Output<string>;
+      }
+    | undefined {
+    if (cloudflareToken === undefined && authority === "") return undefined;
+    const files = new FileSet(
+      `omniai-${pulumi.getStack()}-certificates-files`,
+      {
+        engine,
+        workload: "certificates",
+        image: this.imageId,
+        owner: user,
+        files: pulumi.output(cloudflareToken).apply((value) => ({
+          ...(value === undefined
+            ? {}
+            : { [CLOUDFLARE_FILE]: { content: `dns_cloudflare_api_token = ${value}\n` } }),
+          ...(authority === "" ? {} : { [AUTHORITY_FILE]: { content: authority } }),
+        })),
+      },
+      { parent: this },
+    );
+    return { mount: [{ volume: files.volumeName, path: SECRETS }], hash: files.hash };
+  }
+
+  #createImage({ engine, certbotImage }: CertificatesArgs): pulumi.Output<string> {
+    const name = imageOf(certbotImage);
+    const base = useImage(engine, "certbot", certbotImage, this);
+    return new docker.RemoteImage(
+      `omniai-${pulumi.getStack()}-certificates`,
+      {
+        name,
+        build: {
+          context: fromProgram(CONTEXT),
+          dockerfile: "Dockerfile",
+          tags: [name],
+          buildArgs: buildArgs(certbotImage),
+        },
+        triggers: { content: name, base },
+        keepLocally: true,
+      },
+      { parent: this, provider: engine.provider, deleteBeforeReplace: false },
+    ).imageId;
+  }
+}
+
+/** Pure: what the room's program reads (room/certificates/settings.py). */
+export const planEnvironment = ({
+  hosts,
+  directory,
+  email,
+  cloudflareToken,
+  authority,
+}: Pick<CertificatesArgs, "hosts" | "directory" | "email" | "cloudflareToken" | "authority">): Readonly<
+  Record<string, string>
+> => ({
+  OMNIAI_ACME_HOSTS: hosts.join(" "),
+  OMNIAI_ACME_DIRECTORY: directory,
+  OMNIAI_ACME_EMAIL: email,
+  OMNIAI_EDGE: `edge:${HTTPS_PORT}`,
+  ...(cloudflareToken === undefined ? {} : { OMNIAI_ACME_CLOUDFLARE_FILE: `${SECRETS}/${CLOUDFLARE_FILE}` }),
+  ...(authority === "" ? {} : { OMNIAI_ACME_AUTHORITY_FILE: `${SECRETS}/${AUTHORITY_FILE}` }),
+});

@@ -1,0 +1,194 @@
+"""The room's loop: asks certbot when it is time, hands what it got to the edge, and says how things are."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from . import certbot, clock, handover, state
+from .pair import Pair, read_pair, shown_by
+from .settings import CHALLENGES, Settings
+
+PORT = 9471
+# How often the loop turns, and how often it looks at the edge while nothing changes, in seconds.
+TURN = 2.0
+LOOK = 60.0
+# How long certbot may take: DNS takes a while, and an authority several tries.
+LONGEST = 900.0
+
+
+def log(level: str, text: str, **more: Any) -> None:
+    print(json.dumps({"level": level, "time": state.now().isoformat(timespec="seconds"), "msg": text, **more}), flush=True)
+
+
+class Room:
+    """The loop and its one child."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.notes = settings.root / "tries.json"
+        self.tries = state.load(self.notes, settings.key)
+        self.wake = threading.Event()
+        self.stopping = False
+        self.asked = False
+        self.child: subprocess.Popen[str] | None = None
+        self.served: bool | None = None
+        self.looked = float("-inf")
+
+    def stop(self, *_: Any) -> None:
+        self.stopping = True
+        if self.child is not None and self.child.poll() is None:
+            self.child.terminate()
+
+    def ask(self, *_: Any) -> None:
+        """An operator wants certbot to be run now, whatever the last tries brought."""
+        self.asked = True
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        signal.signal(signal.SIGUSR1, self.ask)
+        environment = self.environment()
+        serve_metrics(self.settings.runtime)
+        log("info", "the room for certificates is open", hosts=self.settings.hosts, directory=self.settings.directory)
+        while not self.stopping:
+            if self.asked or self.tries.is_due(state.now()):
+                self.asked = False
+                self.request(environment)
+            self.deliver()
+            self.report()
+            self.wake.wait(TURN)
+
+    def environment(self) -> dict[str, str]:
+        """For certbot: whom to believe."""
+        if not self.settings.authority:
+            return dict(os.environ)
+        import certifi
+
+        bundle = self.settings.runtime / "authorities.pem"
+        usual = Path(certifi.where()).read_text("utf-8")
+        bundle.write_text(f"{usual}\n{Path(self.settings.authority).read_text('utf-8')}", "utf-8")
+        return {**os.environ, "REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
+
+    def request(self, environment: dict[str, str]) -> None:
+        """Runs certbot to its end, and reports meanwhile."""
+        (self.settings.handover / CHALLENGES).mkdir(mode=0o755, exist_ok=True)
+        self.child = subprocess.Popen(
+            certbot.arguments(self.settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+        output: list[str] = []
+        reader = threading.Thread(target=lambda: output.extend(self.child.stdout or ()), daemon=True)
+        reader.start()
+        waited = 0.0
+        while reader.is_alive() and waited < LONGEST:
+            reader.join(TURN)
+            waited += TURN
+            self.report()
+        if reader.is_alive():
+            self.child.kill()
+            output.append(f"certbot had not ended after {LONGEST:.0f} s\n")
+        code = self.child.wait()
+        if self.stopping:
+            return
+        now = state.now()
+        if code == 0:
+            self.tries.succeeded(now, self.settings, certbot.ask_again(self.settings.root / "renewal" / f"{self.settings.name}.conf"))
+        else:
+            problem = certbot.why("".join(output)) + clock.remark(self.settings.directory)
+            self.tries.failed(now, self.settings, problem)
+            log("warn", "no certificate from the authority", problem=problem, failures=self.tries.failures, next=self.tries.next)
+        state.keep(self.notes, self.tries)
+
+    def deliver(self) -> None:
+        """Hands a new pair over, and looks whether the edge shows it."""
+        pair = read_pair(self.settings.lineage)
+        if pair is None:
+            return
+        if handover.current(self.settings.handover) != pair:
+            try:
+                handover.hand_over(self.settings.handover, pair)
+            except (OSError, ValueError) as error:
+                problem = f"The edge could not be given the certificate: {error}"
+                if problem != self.tries.problem:
+                    log("error", problem)
+                self.tries.problem = problem
+                return
+            if self.tries.failures == 0:
+                self.tries.problem = None
+            self.served, self.looked = False, float("-inf")
+            log("info", "the edge is given a certificate", ends=pair.ends.isoformat(), fingerprint=pair.fingerprint)
+        self.look(pair)
+
+    def look(self, pair: Pair) -> None:
+        since = state.now().timestamp() - self.looked
+        if since < (LOOK if self.served else TURN):
+            return
+        self.looked = state.now().timestamp()
+        shown = shown_by(self.settings.edge, self.settings.hosts[0])
+        served = None if shown is None else shown == pair.fingerprint
+        if served and not self.served:
+            log("info", "the edge shows the certificate", fingerprint=pair.fingerprint)
+        self.served = served
+
+    def report(self) -> None:
+        pair = read_pair(self.settings.lineage)
+        tries = self.tries
+        current = state.State(
+            hosts=self.settings.hosts,
+            directory=self.settings.directory,
+            ends=None if pair is None else pair.ends.isoformat(),
+            fingerprint=None if pair is None else pair.fingerprint,
+            served=self.served,
+            failures=tries.failures,
+            since=tries.since,
+            problem=tries.problem,
+            tried=tries.tried,
+            next=tries.next,
+            at=state.now().isoformat(timespec="seconds"),
+        )
+        state.write_whole(self.settings.runtime / "metrics", state.render(current))
+        state.write_whole(self.settings.runtime / "state.json", json.dumps(asdict(current)) + "\n")
+
+
+def serve_metrics(runtime: Path) -> None:
+    """Answers GET /metrics in threads of its own; 503 before the loop has turned once."""
+
+    class Handler(BaseHTTPRequestHandler):
+        # An idle client must not keep a thread.
+        timeout = 5
+        server_version = "omniai-certificates"
+        sys_version = ""
+
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(404)
+                return
+            try:
+                content = (runtime / "metrics").read_bytes()
+            except OSError:
+                self.send_error(503)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("", PORT), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def main(settings: Settings) -> None:
+    os.umask(0o022)
+    Room(settings).run()
+    sys.exit(0)

@@ -1,0 +1,155 @@
+/** Certificates of an ACME authority: what the config allows, what the program declares for them, and the room's program. */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { EDGE_SCRIPT, FIRST_CERTIFICATE_SCRIPT, HANDOVER_FOLDER } from "../components/edge/acme.ts";
+import { CONTEXT } from "../components/certificates/image.ts";
+import { CERTIFICATES_METRICS_PORT } from "../components/certificates/config.ts";
+import { findProblems, parseConfig } from "../config/problems.ts";
+import { planPublicAccess } from "../config/public-access.ts";
+import { defaults } from "./defaults.ts";
+import { unpack } from "./support/archive.ts";
+import { describePython } from "./support/python-tests.ts";
+import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
+
+const VOLUME = "docker:index/volume:Volume";
+const acme = { tls: "acme", certificateHosts: ["api.example.org"] };
+
+const problemsOf = (config: Readonly<Record<string, unknown>>): string[] =>
+  findProblems({ ...defaults, ...config }, { isEncrypted: () => true }).problems.map(({ key }) => key);
+
+describe("the config of certificates of an authority", () => {
+  it("takes names that an authority can certify, and nothing else", () => {
+    assert.deepEqual(problemsOf(acme), []);
+    for (const bad of ["localhost", "10.0.0.1", "API.example.org", "*.example.org"])
+      assert.deepEqual(problemsOf({ ...acme, certificateHosts: [bad] }), ["certificateHosts"], bad);
+    const many = Array.from({ length: 101 }, (_, n) => `a${n}.example.org`);
+    assert.deepEqual(problemsOf({ ...acme, certificateHosts: many }), ["certificateHosts"]);
+  });
+
+  it("needs ports that visitors reach", () => {
+    assert.ok(problemsOf({ ...acme, publishPorts: "never" }).includes("tls"));
+    assert.ok(problemsOf({ ...acme, tunnelEnabled: true }).includes("tls"));
+    assert.ok(!problemsOf({ ...acme, tunnelEnabled: true, publishPorts: "always" }).includes("tls"));
+  });
+
+  it("refuses what is no address, no authority and no e-mail address", () => {
+    for (const [key, bad] of [
+      ["acmeDirectory", "http://ca.example/dir"],
+      ["acmeAuthority", "/etc/ca.pem"],
+      ["acmeEmail", "nobody"],
+      ["tls", "letsencrypt"],
+    ] as const)
+      assert.deepEqual(problemsOf({ ...acme, [key]: bad }), [key], bad);
+  });
+});
+
+describe("the way in with a certificate of an authority", () => {
+  const urls = (change: object) =>
+    planPublicAccess(
+      parseConfig(
+        "prod",
+        { ...defaults, ...acme, bindAddress: "203.0.113.7", ...change },
+        { environment: {} },
+      ),
+      "dev",
+    ).urls;
+
+  it("is by the name that is certified, and without the usual port", () => {
+    assert.deepEqual(urls({ httpPort: 80, httpsPort: 443 }), {
+      page: "https://api.example.org/",
+      http: "http://api.example.org:80",
+      https: "https://api.example.org",
+    });
+    assert.equal(urls({}).https, "https://api.example.org:8443");
+  });
+});
+
+describe("the program, with certificates of an authority", () => {
+  let program: Recording;
+  let plain: Recording;
+  const config = { ...acme, monitoring: "always", acmeCloudflareToken: "canary-token" };
+  before(async () => {
+    program = await record("dev", config, ["acmeCloudflareToken"]);
+    plain = await record("dev", { monitoring: "always" });
+  });
+  const networksOf = (name: string): string[] =>
+    (program.named(CONTAINER, name).inputs["networksAdvanced"] as { name: string }[]).map(
+      (network) => network.name,
+    );
+  const volumesOf = (name: string) =>
+    program.named(CONTAINER, name).inputs["volumes"] as {
+      volumeName: string;
+      containerPath: string;
+      readOnly: boolean;
+    }[];
+
+  it("has the room reach the authority, the edge and who scrapes it, and neither the data nor the service", () => {
+    assert.deepEqual(networksOf("omniai-dev-certificates"), ["omniai-dev-public", "omniai-dev-metrics"]);
+  });
+
+  it("keeps the account and the certificates in a volume that outlives the room, and that the edge does not see", () => {
+    const { inputs, retainOnDelete } = program.named(VOLUME, "omniai-dev-certificates");
+    assert.deepEqual([inputs["name"], retainOnDelete], ["omniai-dev-certificates", true]);
+    assert.ok(
+      !volumesOf("omniai-dev-edge").some(({ volumeName }) => volumeName === "omniai-dev-certificates"),
+    );
+  });
+
+  it("hands certificates over in a volume that the edge only reads", () => {
+    const ofEdge = volumesOf("omniai-dev-edge").find(
+      ({ containerPath }) => containerPath === HANDOVER_FOLDER,
+    );
+    const ofRoom = volumesOf("omniai-dev-certificates").find(
+      ({ containerPath }) => containerPath === "/handover",
+    );
+    assert.equal(ofEdge?.volumeName, ofRoom?.volumeName);
+    assert.deepEqual([ofEdge?.readOnly, ofRoom?.readOnly], [true, false]);
+  });
+
+  it("has the token in a file, with what certbot calls it", async () => {
+    const { inputs } = program.named(COMMAND, "omniai-dev-certificates-files");
+    const files = await unpack(secretValue(inputs["stdin"]));
+    const file = files.find(({ name }) => name === "cloudflare.ini");
+    assert.deepEqual([file?.content, file?.mode], ["dns_cloudflare_api_token = canary-token\n", 0o400]);
+    const { envs } = program.named(CONTAINER, "omniai-dev-certificates").inputs;
+    assert.doesNotMatch(JSON.stringify(envs), /canary/);
+  });
+
+  it("runs nginx beside the loop that takes certificates, and switches only after there is a file that names one", () => {
+    const { entrypoints, command } = program.named(CONTAINER, "omniai-dev-edge").inputs;
+    assert.deepEqual([entrypoints, command], [["sh", "-c"], [EDGE_SCRIPT]]);
+    const { environment } = program.named(COMMAND, "omniai-dev-edge-switch").inputs as {
+      environment: { SCRIPT: string };
+    };
+    assert.ok(environment.SCRIPT.startsWith(FIRST_CERTIFICATE_SCRIPT));
+  });
+
+  it("scrapes the room, has the rules about it, and tells of the generated certificate no more", async () => {
+    const read = async (name: string, file: string): Promise<string> => {
+      const { inputs } = program.named(COMMAND, name);
+      return (await unpack(secretValue(inputs["stdin"]))).find((one) => one.name === file)?.content ?? "";
+    };
+    assert.match(
+      await read("omniai-dev-targets", "certificates.json"),
+      new RegExp(`omniai-dev-certificates:${CERTIFICATES_METRICS_PORT}`),
+    );
+    assert.match(await read("omniai-dev-victoria-metrics-files", "scrape.yaml"), /job_name: certificates/);
+    assert.match(await read("omniai-dev-vmalert-files", "acme.yaml"), /CertificateNotRenewed/);
+    assert.doesNotMatch(await read("omniai-dev-targets", "stack.prom"), /certificate_end/);
+    assert.deepEqual(program.outputs["certificate"], {});
+  });
+
+  it("has nothing of it in a stack without it", async () => {
+    assert.deepEqual(
+      plain.resources.filter(({ name, type }) => /certificates|certbot/.test(name) && type !== COMMAND),
+      [],
+    );
+    const { inputs } = plain.named(COMMAND, "omniai-dev-vmalert-files");
+    const files = await unpack(secretValue(inputs["stdin"]));
+    assert.ok(!files.some(({ name }) => name === "acme.yaml"));
+  });
+});
+
+describe("the program of the room for certificates", () => {
+  describePython(join(import.meta.dirname, "certificates-room"), CONTEXT);
+});

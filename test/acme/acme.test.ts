@@ -1,0 +1,317 @@
+/** Certificates of an ACME authority at the edge: a real authority, certbot and nginx, from the first one to a renewal under load. */
+import { strict as assert } from "node:assert";
+import { X509Certificate } from "node:crypto";
+import type { ClientRequest, RequestListener } from "node:http";
+import { get } from "node:https";
+import { connect } from "node:tls";
+import { Authority } from "../support/acme/authority.ts";
+import { docker, Room, roomImage } from "../support/acme/room.ts";
+import { startEdge, type TestEdge } from "../support/edge.ts";
+import { call, eventually } from "../support/http.ts";
+import { quantile, startLoad } from "../support/load.ts";
+
+const HOSTS = ["api.example.test", "www.example.test"];
+const [HOST = ""] = HOSTS;
+
+describe("certificates of an authority", function () {
+  this.timeout(120_000);
+  let edge: TestEdge;
+  let room: Room;
+  let authority: Authority;
+  let handover: string;
+  /** The addresses, on the edge's network, of the edge and of this machine. */
+  let [edgeAddress, ownAddress] = ["", ""];
+
+  /** What a test that failed left open. */
+  const left: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const end of left.splice(0)) await end();
+  });
+
+  const replica: RequestListener = (request, response) => {
+    request.resume();
+    if (request.headers.accept !== "text/event-stream") return void response.end("{}");
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const beat = setInterval(() => response.write("event: tick\ndata: {}\n\n"), 200);
+    response.write(": ok\n\n");
+    response.on("close", () => clearInterval(beat));
+  };
+
+  before(async () => {
+    const image = await roomImage();
+    handover = `omniai-acme-test-${process.pid}`;
+    await docker("volume", "create", handover);
+    // As the program does it: the folder is for the user of the edge and of the room.
+    await docker(
+      ...["run", "--rm", "--network", "none", "--user", "0:0", "-v", `${handover}:/files`],
+      ...["--entrypoint", "chown", image, "101:101", "/files"],
+    );
+    edge = await startEdge([replica], handover);
+    const inspect = (format: string, ...what: string[]) => docker("inspect", "-f", format, ...what);
+    edgeAddress = await inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", edge.container);
+    ownAddress = await inspect("{{(index .IPAM.Config 0).Gateway}}", "--type", "network", edge.network);
+    authority = await Authority.create(ownAddress);
+    const { directory, certificate } = authority;
+    const { container, network } = edge;
+    room = await Room.start({
+      ...{ image, hosts: HOSTS, directory, authority: certificate },
+      ...{ edge: container, network, handover },
+    });
+  });
+  after(async () => {
+    await room?.remove();
+    // Files of another user than the test's.
+    if (edge as TestEdge | undefined) edge.exec("rm -rf /etc/omniai/edge/certificates");
+    await authority?.remove();
+    edge?.remove();
+    if (handover) await docker("volume", "rm", "-f", handover);
+  });
+
+  /** What the edge shows to a new client: a whole handshake, as nothing of a session is kept. */
+  const shown = (): Promise<X509Certificate> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({
+        ...{ port: edge.httpsPort, host: "127.0.0.1", servername: HOST, rejectUnauthorized: false },
+      });
+      socket.once("error", reject).once("secureConnect", () => {
+        const certificate = socket.getPeerX509Certificate();
+        socket.destroy();
+        if (certificate) resolve(certificate);
+        else reject(new Error("no certificate"));
+      });
+    });
+  const isGenerated = (certificate: X509Certificate): boolean => certificate.issuer.includes("O=OmniAI");
+  const asHost = { headers: { host: HOST } };
+  const certificate = async (): Promise<X509Certificate> => new X509Certificate(await room.certificate());
+  const point = async (address: string | undefined): Promise<void> => {
+    for (const host of HOSTS) await authority.point(host, address);
+  };
+  /** Has certbot run, and waits for its end; none other must be due. */
+  const ask = async (): Promise<void> => {
+    const { tried } = await room.state();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await room.ask();
+    await eventually("an answer", 60, async () => (await room.state()).tried !== tried);
+  };
+  /** Has certbot run until it is as expected; a run that was under way may not have known of it. */
+  const asked = (what: string, isSo: () => Promise<boolean>): Promise<unknown> =>
+    eventually(what, 30, async () => {
+      await room.ask();
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      return isSo();
+    });
+  /** Until the edge shows another certificate than this one. */
+  const replaced = (fingerprint: string): Promise<X509Certificate> =>
+    eventually("another certificate", 40, async () => {
+      const now = await shown();
+      return now.fingerprint256 !== fingerprint && now;
+    });
+
+  it("while the authority is down the edge serves the generated one, by HTTP too, and the room waits longer each time", async () => {
+    await eventually("two tries", 40, async () => (await room.state()).failures >= 2);
+    const { ends, served, problem, tried, next, failures } = await room.state();
+    assert.deepEqual([ends, served], [null, null]);
+    assert.match(problem ?? "", /connection|refused|Max retries/i);
+    const waits = (Date.parse(next ?? "") - Date.parse(tried ?? "")) / 1000;
+    assert.ok(waits >= 2 ** (failures - 1) - 1, `${waits} s after ${failures} failures`);
+    assert.ok(isGenerated(await shown()));
+    assert.equal((await call(`${edge.http}/api/x`, asHost)).status, 200);
+    const { headers, status } = await call(`${edge.https}/api/x`, asHost);
+    assert.deepEqual([status, headers["strict-transport-security"]], [200, undefined]);
+    assert.match(await docker("logs", edge.container), /serves the generated one, which no browser trusts/);
+    const metrics = await room.metrics();
+    assert.equal(metrics.get("omniai_acme_certificate_present"), 0);
+    assert.ok((metrics.get("omniai_acme_failures") ?? 0) >= 2);
+    assert.equal(metrics.get("omniai_acme_certificate_end_timestamp_seconds"), undefined);
+  });
+
+  it("a record that is missing, or leads elsewhere, is told with the authority's own words", async () => {
+    const tells = (pattern: RegExp) =>
+      asked("its words", async () => {
+        assert.match((await room.state()).problem ?? "", pattern);
+        return true;
+      });
+    await authority.start(15);
+    await point(undefined);
+    await tells(new RegExp(`${HOST}: .*\\((dns|connection|malformed)\\)`));
+    await point(ownAddress);
+    await tells(new RegExp(`${HOST}: .*refused.*\\(connection\\)`));
+    assert.ok(isGenerated(await shown()));
+  });
+
+  it("the first one is served as soon as there is one, though the authority refuses one request in seven", async () => {
+    await point(edgeAddress);
+    await asked("a certificate", async () => !isGenerated(await shown()));
+    const now = await shown();
+    assert.equal(now.subjectAltName, HOSTS.map((host) => `DNS:${host}`).join(", "));
+    const chain = (await room.certificate()).split(/(?<=-----END CERTIFICATE-----\n)/);
+    const trusted = new X509Certificate(await authority.root());
+    assert.ok(now.verify(new X509Certificate(chain[1] ?? "").publicKey), "signed by the next of its chain");
+    assert.ok(new X509Certificate(chain[1] ?? "").verify(trusted.publicKey), "and that by the root");
+    await eventually("the room sees it", 10, async () => (await room.state()).served === true);
+    const { ends, failures, problem } = await room.state();
+    assert.equal(Date.parse(ends ?? ""), now.validToDate.getTime());
+    assert.deepEqual([failures, problem], [0, null]);
+    const metrics = await room.metrics();
+    assert.equal(
+      metrics.get("omniai_acme_certificate_end_timestamp_seconds"),
+      now.validToDate.getTime() / 1000,
+    );
+    assert.equal(metrics.get("omniai_acme_certificate_served"), 1);
+  });
+
+  it("from then on HTTP leads to HTTPS, which says to stay there; a challenge is still answered by HTTP", async () => {
+    const { status, headers } = await call(`${edge.http}/api/x?y=1`, { ...asHost, method: "POST", body: {} });
+    assert.deepEqual([status, headers.location], [308, `https://${HOST}:${edge.httpsPort}/api/x?y=1`]);
+    const secure = await call(`${edge.https}/api/x`, asHost);
+    assert.match(String(secure.headers["strict-transport-security"]), /^max-age=\d{8}/);
+    const challenge = "/.well-known/acme-challenge/";
+    assert.equal((await call(`${edge.http}${challenge}none`, asHost)).status, 404);
+    const folder = `/handover/challenges${challenge}`;
+    await room.exec("sh", "-c", `mkdir -p ${folder} && echo proof > ${folder}some`);
+    assert.equal((await call(`${edge.http}${challenge}some`, asHost)).text, "proof\n");
+    for (const path of ["..%2f..%2f..%2fcurrent/privkey.pem", "../../../current/privkey.pem"])
+      assert.doesNotMatch((await call(`${edge.http}${challenge}${path}`, asHost)).text, /PRIVATE/);
+  });
+
+  it("is not renewed before the authority says so, and the authority is not asked before it wants to be", async () => {
+    const before = await certificate();
+    const { next } = await room.state();
+    assert.ok(Date.parse(next ?? "") > Date.now() + 3_600_000, `asked again at ${next}`);
+    await ask();
+    assert.equal((await certificate()).fingerprint256, before.fingerprint256);
+    assert.equal((await room.state()).failures, 0);
+  });
+
+  it("is renewed under load when the authority says so: no request fails, no stream is cut, two certificates are seen", async () => {
+    const before = await shown();
+    const seen = new Map<string, number>();
+    const errors: string[] = [];
+    let watching = true;
+    left.push(() => (watching = false));
+    const watch = (async () => {
+      while (watching) {
+        try {
+          const { fingerprint256 } = await shown();
+          seen.set(fingerprint256, (seen.get(fingerprint256) ?? 0) + 1);
+        } catch (error) {
+          errors.push(String(error));
+        }
+      }
+    })();
+    const streams = Array.from({ length: 20 }, () => openStream(edge.https));
+    left.push(() => streams.forEach(({ close }) => close()));
+    await eventually("streams", 10, () => streams.every(({ ticks }) => ticks() > 0));
+    const load = startLoad({
+      url: edge.https,
+      rate: 200,
+      request: () => ({ method: "GET", path: "/api/x" }),
+    });
+    left.push(() => load.stop());
+    await authority.wantRenewal(await room.certificate());
+    await room.waitIsOver();
+    await room.ask();
+    const now = await replaced(before.fingerprint256);
+    // Idle connections of the workers before are closed within ten seconds; a stream stays with its worker.
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    const result = await load.stop();
+    watching = false;
+    await watch;
+    const ticks = streams.map((stream) => stream.ticks());
+    await eventually("streams that go on", 5, () =>
+      streams.every((stream, n) => stream.ticks() > (ticks[n] ?? 0)),
+    );
+    assert.deepEqual(result.failures, [], `${result.failures.length} of ${result.sent}`);
+    assert.deepEqual(errors, []);
+    assert.deepEqual(
+      streams.map(({ cut }) => cut()),
+      streams.map(() => undefined),
+    );
+    assert.deepEqual([...seen.keys()].sort(), [before.fingerprint256, now.fingerprint256].sort());
+    assert.equal((await shown()).fingerprint256, now.fingerprint256);
+    console.log(
+      `      ${result.sent} requests, 0 failed, 99 % within ${quantile(result.latencies, 0.99).toFixed(0)} ms; ` +
+        `${streams.length} streams, 0 cut; handshakes ${[...seen.values()].join(" + ")}`,
+    );
+  });
+
+  it("is renewed when it was revoked", async () => {
+    const before = await shown();
+    await room.exec(
+      ...["env", "REQUESTS_CA_BUNDLE=/run/room/authorities.pem", "certbot", "revoke", "--non-interactive"],
+      ...["--no-delete-after-revoke", "--cert-path", "/handover/current/fullchain.pem"],
+      ...["--server", authority.directory, "--config-dir", "/certificates"],
+      ...["--work-dir", "/run/room/work", "--logs-dir", "/run/room/logs"],
+    );
+    await room.waitIsOver();
+    await room.ask();
+    await replaced(before.fingerprint256);
+  });
+
+  it("stays while the authority is down, which is told", async () => {
+    const before = await shown();
+    await authority.stop();
+    await ask();
+    const { failures, problem, served } = await room.state();
+    assert.deepEqual([failures, served], [1, true]);
+    assert.match(problem ?? "", /connection|refused|Max retries/i);
+    assert.equal((await shown()).fingerprint256, before.fingerprint256);
+  });
+
+  it("that nginx refuses is not served, and the one before is again", async () => {
+    const before = await shown();
+    const broken =
+      "mkdir /handover/broken && echo no > /handover/broken/fullchain.pem && echo no > /handover/broken/privkey.pem";
+    await room.exec(
+      "sh",
+      "-c",
+      `${broken} && ln -sfn broken /handover/next && mv -fT /handover/next /handover/current`,
+    );
+    assert.equal((await shown()).fingerprint256, before.fingerprint256);
+    await eventually("the room mends it", 10, async () => (await room.certificate()) !== "no");
+    assert.equal((await shown()).fingerprint256, before.fingerprint256);
+    assert.equal((await call(`${edge.https}/api/x`, asHost)).status, 200);
+  });
+
+  it("is served by an edge that starts anew, whatever became of the room; without its copy, that serves the generated one", async () => {
+    const before = await shown();
+    await room.exec("sh", "-c", "rm -rf /handover/*");
+    await docker("stop", "-t", "5", room.name);
+    await docker("restart", "-t", "5", edge.container);
+    assert.equal((await eventually("the edge", 10, shown)).fingerprint256, before.fingerprint256);
+    edge.exec("rm -rf /etc/omniai/edge/certificates");
+    await docker("restart", "-t", "5", edge.container);
+    assert.ok(isGenerated(await eventually("the edge", 10, shown)));
+    assert.equal((await call(`${edge.http}/api/x`, asHost)).status, 200);
+    await docker("start", room.name);
+    const now = await replaced((await shown()).fingerprint256);
+    assert.equal(now.fingerprint256, before.fingerprint256);
+  });
+});
+
+/** A stream that counts what arrives, and says why it ended. */
+function openStream(url: string): { ticks: () => number; cut: () => string | undefined; close: () => void } {
+  let [ticks, closing] = [0, false];
+  let cut: string | undefined;
+  const end = (why: string) => () => {
+    if (!closing) cut ??= why;
+  };
+  const request: ClientRequest = get(
+    `${url}/api/events`,
+    { agent: false, rejectUnauthorized: false, headers: { accept: "text/event-stream" } },
+    (response) => {
+      if (response.statusCode !== 200) cut = `status ${response.statusCode}`;
+      response.on("data", (part: Buffer) => (ticks += part.toString().split("event: tick").length - 1));
+      response.on("end", end("ended")).on("error", end("error")).on("close", end("closed"));
+    },
+  );
+  request.on("error", end("error"));
+  return {
+    ticks: () => ticks,
+    cut: () => cut,
+    close: () => {
+      closing = true;
+      request.destroy();
+    },
+  };
+}

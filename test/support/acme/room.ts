@@ -1,0 +1,150 @@
+/** The room for certificates, as a stack runs it, for an edge of a test. */
+import { execFile } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { planEnvironment } from "../../../infra/components/certificates/certificates.ts";
+import { buildArgs, CONTEXT, imageOf, ROOM_PROGRAM } from "../../../infra/components/certificates/image.ts";
+import { HTTPS_PORT } from "../../../infra/components/edge/nginx.ts";
+import type { AcmeState } from "../../../ops/engine/acme.ts";
+import { readSettings } from "../../../ops/stack/settings.ts";
+import { resolveDockerHost } from "../../../tools/find/engine/index.ts";
+import { ensureImages } from "../../../tools/find/images/index.ts";
+import { createContext } from "../../../tools/find/index.ts";
+
+const run = promisify(execFile);
+const REPOSITORY = join(import.meta.dirname, "../../..");
+
+export const docker = async (...args: string[]): Promise<string> => {
+  const { stdout, stderr } = await run("docker", args, { maxBuffer: 2 ** 24 });
+  return (args[0] === "logs" ? `${stdout}${stderr}` : stdout).trim();
+};
+
+/** Builds the room's image, on certbot's or its stand-in. @returns its name */
+export async function roomImage(): Promise<string> {
+  const context = createContext();
+  const certbot = readSettings(REPOSITORY, "dev").config.certbotImage ?? "";
+  await ensureImages(context, [certbot], await resolveDockerHost(context.env));
+  const name = imageOf(certbot);
+  const args = Object.entries(buildArgs(certbot)).flatMap(([key, value]) => [
+    "--build-arg",
+    `${key}=${value}`,
+  ]);
+  await docker("build", "-q", "-t", name, ...args, CONTEXT);
+  return name;
+}
+
+export interface RoomArgs {
+  readonly image: string;
+  readonly hosts: readonly string[];
+  readonly directory: string;
+  /** In PEM. */
+  readonly authority: string;
+  /** The edge's container, and the network that it is on. */
+  readonly edge: string;
+  readonly network: string;
+  /** The volume that the edge reads. */
+  readonly handover: string;
+}
+
+export class Room {
+  readonly name: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "omniai-acme-"));
+  readonly #volume: string;
+
+  private constructor(edge: string) {
+    this.name = `${edge}-room`;
+    this.#volume = `${edge}-certificates`;
+  }
+
+  /** @param args.hosts of the certificate. A first wait after a failure is a second here instead of five minutes. */
+  static async start({
+    image,
+    hosts,
+    directory,
+    authority,
+    edge,
+    network,
+    handover,
+  }: RoomArgs): Promise<Room> {
+    const room = new Room(edge);
+    writeFileSync(join(room.#folder, "authority.pem"), authority);
+    // The room is another user than the test.
+    chmodSync(room.#folder, 0o755);
+    const environment = {
+      ...planEnvironment({ hosts, directory, authority, email: "", cloudflareToken: undefined }),
+      OMNIAI_EDGE: `${edge}:${HTTPS_PORT}`,
+      OMNIAI_ACME_RETRY_SECONDS: "1",
+    };
+    await docker(
+      ...[
+        "run",
+        "-d",
+        "--name",
+        room.name,
+        "--network",
+        network,
+        "--init",
+        "--read-only",
+        "--user",
+        "101:101",
+      ],
+      ...[
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--memory",
+        "160m",
+        "--pids-limit",
+        "64",
+      ],
+      ...["--tmpfs", "/run/room:size=8m,mode=0700,uid=101,gid=101", "--tmpfs", "/tmp:size=8m,mode=1777"],
+      ...["-v", `${room.#volume}:/certificates`, "-v", `${handover}:/handover`],
+      ...["-v", `${room.#folder}:/run/secrets:ro`],
+      ...Object.entries(environment).flatMap(([key, value]) => ["-e", `${key}=${value}`]),
+      ...[image, ...ROOM_PROGRAM, "serve"],
+    );
+    return room;
+  }
+
+  async state(): Promise<AcmeState> {
+    return JSON.parse(await this.exec(...ROOM_PROGRAM, "status")) as AcmeState;
+  }
+
+  exec(...command: string[]): Promise<string> {
+    return docker("exec", this.name, ...command);
+  }
+
+  /** What Prometheus reads, by name. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
+    const ask =
+      "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9471/metrics').read().decode())";
+    const text = await this.exec("python3", "-c", ask);
+    return new Map(
+      [...text.matchAll(/^(omniai_\w+) (\d+)$/gm)].map(([, name = "", value]) => [name, Number(value)]),
+    );
+  }
+
+  /** Has certbot run now, as an operator does. */
+  async ask(): Promise<void> {
+    await docker("kill", "-s", "USR1", this.name);
+  }
+
+  /** The certificate that the edge is to serve, in PEM. */
+  certificate(): Promise<string> {
+    return this.exec("cat", "/handover/current/fullchain.pem");
+  }
+
+  /** The time that the authority asked for is over, after which certbot asks it again about the renewal. */
+  async waitIsOver(): Promise<void> {
+    await this.exec("sh", "-c", "sed -i /ari_retry_after/d /certificates/renewal/*.conf");
+  }
+
+  async remove(): Promise<void> {
+    await docker("rm", "-f", "-v", this.name);
+    await docker("volume", "rm", "-f", this.#volume);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
