@@ -5,6 +5,7 @@ import { Outage } from "./js/outage.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { recall, remember } from "./js/storage.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
 
@@ -18,13 +19,13 @@ async function main() {
     heartbeatSeconds: config.heartbeatSeconds,
     shared: config.shareTabs,
     topics: config.topics,
-    cursor: sessionStorage.getItem(key) ?? undefined,
+    cursor: recall("sessionStorage", key),
     client,
     measureSeconds: 0,
   });
   const reporter = new Reporter(connection.api, client);
   if (config.features.reports) reporter.start();
-  connection.on("cursor", ({ cursor }) => sessionStorage.setItem(key, cursor));
+  connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));
   follow(connection, reporter, config);
   connectForms(connection);
 

@@ -167,6 +167,24 @@ describe("the page", () => {
     await sees([first, second, third]);
   });
 
+  it("works where the browser keeps nothing for it and refuses locks: its storage is blocked", async () => {
+    await page.addInitScript(`{
+      const refuse = () => { throw new DOMException("Access is denied.", "SecurityError"); };
+      for (const name of ["sessionStorage", "localStorage"]) Object.defineProperty(globalThis, name, { get: refuse });
+      Object.defineProperty(Navigator.prototype, "serviceWorker", { get: refuse });
+      LockManager.prototype.request = async () => refuse();
+    }`);
+    for (const path of ["", "diagnostics.html"]) {
+      await visit(page, `${site.origin}/${path}`);
+      await isConnected("Live");
+      await page.getByText("All is well.").waitFor();
+    }
+    await visit(page, site.origin);
+    await isConnected("Live");
+    const { id } = await post(service, { type: "hello", data: 1 });
+    await sees([id]);
+  });
+
   it("works only from its own origin", async () => {
     const other = await servePage();
     other.configure({ stack: "other", apiBaseUrl: service.url });
