@@ -129,7 +129,7 @@ async function askHow({ api, session }, timeline, config) {
     keepLast(config, summary);
     panel.showSummary(summary, reasonsAround(diag));
     panel.showParts(diag, connections);
-    showAround(diag);
+    showAround(diag, session.state);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
     else {
