@@ -1,10 +1,12 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
 import { connectAccount, showAccount } from "./js/account.js";
+import { ConnectionNotes } from "./js/diag/connection-notes.js";
 import { onSubmit } from "./js/dom.js";
 import { Outage } from "./js/outage.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { recall, remember } from "./js/storage.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
 
@@ -18,13 +20,13 @@ async function main() {
     heartbeatSeconds: config.heartbeatSeconds,
     shared: config.shareTabs,
     topics: config.topics,
-    cursor: sessionStorage.getItem(key) ?? undefined,
+    cursor: recall("sessionStorage", key),
     client,
     measureSeconds: 0,
   });
   const reporter = new Reporter(connection.api, client);
   if (config.features.reports) reporter.start();
-  connection.on("cursor", ({ cursor }) => sessionStorage.setItem(key, cursor));
+  connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));
   follow(connection, reporter, config);
   connectForms(connection);
 
@@ -52,11 +54,13 @@ async function main() {
  * @param {Reporter} reporter
  * @param {import("./js/config.js").RuntimeConfig} config
  */
-async function askHow({ api, session }, reporter, config) {
+async function askHow({ api, session, clock }, reporter, config) {
   try {
     const asked = performance.now();
     const summary = await api.get("/api/diag/health-summary");
-    reporter.answered(performance.now() - asked);
+    const took = performance.now() - asked;
+    reporter.answered(took);
+    clock.answered(took, Date.parse(summary.time));
     view.showSummary(summary);
     keepLast(config, summary);
   } catch (error) {
@@ -72,9 +76,10 @@ async function askHow({ api, session }, reporter, config) {
  */
 function follow(connection, reporter, config) {
   const outage = new Outage(view.showNotice);
+  const notes = new ConnectionNotes();
   connection.on("event", (event) => {
     outage.count();
-    if (!event.isLate) reporter.arrived(event.id);
+    if (!event.isLate) reporter.arrived(event.id, connection.clock);
     view.addEvent(event);
   });
   connection.on("reset", ({ reason }) => {
@@ -93,16 +98,16 @@ function follow(connection, reporter, config) {
   connection.on("state", (change) => {
     const { state, reason, retryMs = 0, failures = 0 } = change;
     view.showConnection(change);
+    // One connection of all tabs is lost once, however many attempts are in vain.
+    if (notes.take(change)?.isLoss && change.isLeading) reporter.lost(reason);
     if (state === "live" || state === "degraded") outage.end();
     else if (!navigator.onLine) {
       outage.begin("This device is offline. Events come when it is back.");
       view.showUnreachable("Not known while this device is offline.", lastKnown(config));
     } else if (failures > 0 && reason !== undefined) {
-      reporter.lost(reason);
       const seconds = Math.max(1, Math.round(retryMs / 1000));
-      outage.begin(
-        `The service cannot be reached. Trying again in ${seconds} s; events come when it is back.`,
-      );
+      outage.begin("The service cannot be reached. Events come when it is back.");
+      view.showRetry(`Trying again in ${seconds} s.`);
     }
   });
 }

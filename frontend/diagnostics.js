@@ -83,7 +83,7 @@ function follow(connection, reporter, timeline) {
   let arrivals = [];
   const notes = new ConnectionNotes();
   connection.on("event", ({ id, isLate }) => {
-    if (!isLate) reporter.arrived(id);
+    if (!isLate) reporter.arrived(id, connection.clock);
     arrivals.push(Date.now());
   });
   setInterval(() => {
@@ -106,7 +106,7 @@ function follow(connection, reporter, timeline) {
     panel.showQuality(connection.quality, change);
     const note = notes.take(change);
     if (!note) return;
-    if (note.isLoss) reporter.lost(change.reason);
+    if (note.isLoss && change.isLeading) reporter.lost(change.reason);
     timeline.add(note.kind, note.text);
   });
 }
@@ -129,7 +129,7 @@ async function askHow({ api, session }, timeline, config) {
     keepLast(config, summary);
     panel.showSummary(summary, reasonsAround(diag));
     panel.showParts(diag, connections);
-    showAround(diag);
+    showAround(diag, session.state);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
     else {

@@ -39,12 +39,15 @@ export class Reporter {
     setInterval(() => void this.send(false), EVERY_MS);
   }
 
-  /** @param {string} eventId `<epoch>-<ms>-<n>`: the time is the log's. */
-  arrived(eventId) {
-    const time = Number(eventId.split("-")[1]);
-    if (!Number.isFinite(time)) return;
+  /**
+   * @param {string} eventId
+   * @param {import("./transport/clock.js").Clock} clock the service's, whose time the event's id has.
+   */
+  arrived(eventId, clock) {
+    const delay = clock.delayOf(eventId);
+    if (delay === undefined) return;
     if (this.#latencies.length >= MOST_SAMPLES) this.#latencies.shift();
-    this.#latencies.push(Math.min(3_600_000, Math.max(0, Date.now() - time)));
+    this.#latencies.push(Math.min(3_600_000, delay));
   }
 
   /** @param {number} ms from a request to its answer. */

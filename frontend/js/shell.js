@@ -1,6 +1,7 @@
 /** What every page of ours does: reads its config, says why it cannot start, keeps itself for times without a network. */
 import { ConfigError, loadConfig, restrictConnections } from "./config.js";
 import { at, element, span, write } from "./dom.js";
+import { recall, remember } from "./storage.js";
 import { PAGE_VERSION } from "./version.js";
 import { showConnection, showLasting, showStack } from "./view.js";
 
@@ -31,11 +32,20 @@ function noteVersion({ pageVersion }) {
 
 /** A service worker needs https or the own machine; without it the page works as well, but not without a network. */
 function keepShell() {
-  void navigator.serviceWorker
+  void workers()
     ?.register("sw.js", { updateViaCache: "none" })
     // The browser looks for a new one by itself only when the worker rests, which it never does while many tabs ask for something.
     .then((registration) => (registration.active ? registration.update() : undefined))
     .catch(() => undefined);
+}
+
+/** Where storage is blocked, the very name may throw. */
+function workers() {
+  try {
+    return navigator.serviceWorker;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Says that the page cannot start, why, and what to do. @param {unknown} error */
@@ -77,11 +87,8 @@ const lastKey = ({ apiBaseUrl }) => `omniai last ${apiBaseUrl}`;
  * @param {any} summary
  */
 export function keepLast(config, summary) {
-  try {
-    localStorage.setItem(lastKey(config), JSON.stringify({ at: Date.now(), verdict: summary.verdict }));
-  } catch {
-    // Storage may be full or forbidden: then there is nothing to show without a network.
-  }
+  const last = JSON.stringify({ at: Date.now(), verdict: summary.verdict });
+  remember("localStorage", lastKey(config), last);
 }
 
 /**
@@ -90,7 +97,7 @@ export function keepLast(config, summary) {
  */
 export function lastKnown(config) {
   try {
-    const { at: when, verdict } = JSON.parse(localStorage.getItem(lastKey(config)) ?? "null") ?? {};
+    const { at: when, verdict } = JSON.parse(recall("localStorage", lastKey(config)) ?? "null") ?? {};
     if (typeof when !== "number") return "";
     return `${span((Date.now() - when) / 1000)} ago it was: ${String(verdict)}`;
   } catch {

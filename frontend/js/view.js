@@ -21,7 +21,10 @@ const words = {
 
 /** @param {{ state: import("./transport/stream.js").State, failures?: number }} change */
 export function showConnection({ state, failures = 0 }) {
-  at("connection").dataset["state"] = state;
+  const shown = at("connection").dataset;
+  // An attempt while nothing answers is no news: a screen reader would read both words out with each of them.
+  if (shown["state"] === "offline" && state === "connecting" && failures > 0) return;
+  shown["state"] = state;
   write("connection-text", state === "connecting" && failures > 0 ? "Reconnecting" : words[state]);
 }
 
@@ -32,9 +35,13 @@ export function showConnection({ state, failures = 0 }) {
 export function showNotice(text, kind = "warn") {
   const notice = at("notice");
   notice.dataset["kind"] = kind;
-  write("notice", text ?? "");
   notice.hidden = text === undefined;
+  write("notice-text", text ?? "");
+  write("notice-retry", "");
 }
+
+/** It changes with every attempt, so it is beside what a screen reader reads out. @param {string} text */
+export const showRetry = (text) => write("notice-retry", text);
 
 /**
  * Says something that stays true, beside whatever else happens: news of an outage does not take its place.

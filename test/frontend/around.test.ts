@@ -18,6 +18,7 @@ const well = {
   certificate: { status: "pass", ends: inDays(200.5) },
   tunnel: { status: "pass", url: "https://api.example.org", latencyMs: 41 },
 };
+const owner = { mode: "session", authenticated: true };
 const firing = (name: string, severity: string): object => ({
   ...{ name, severity, summary: `${name} is so.`, runbook: `docs/runbook.md#${name.toLowerCase()}` },
 });
@@ -25,7 +26,7 @@ const firing = (name: string, severity: string): object => ({
 describe("what is around the service", () => {
   type Part = keyof typeof well;
   const told = (name: Part, part: object): string[] => {
-    const { status, text, more } = tileOf(name, part, NOW);
+    const { status, text, more } = tileOf(name, part, owner, NOW);
     return [status, text, more];
   };
 
@@ -41,15 +42,25 @@ describe("what is around the service", () => {
     assert.deepEqual(told("tunnel", well.tunnel), ["pass", "Connected", "api.example.org · 41 ms"]);
   });
 
-  it("says of each part that a stack has none, that nobody answers, and who may see it", () => {
+  it("says of each part that a stack has none and that nobody answers", () => {
     for (const name of AROUND) {
-      assert.equal(tileOf(name, { status: "absent" }, NOW).status, "unknown", name);
-      assert.equal(tileOf(name, undefined, NOW).text, "Sign in");
+      assert.equal(tileOf(name, { status: "absent" }, owner, NOW).status, "unknown", name);
     }
     for (const name of ["backups", "alerts", "certificate"])
-      assert.equal(tileOf(name, { status: "unknown" }, NOW).status, "warn", name);
+      assert.equal(tileOf(name, { status: "unknown" }, owner, NOW).status, "warn", name);
     const absent = Object.fromEntries(AROUND.map((name) => [name, { status: "absent" }]));
     assert.deepEqual([reasonsAround(absent, NOW), reasonsAround({}, NOW)], [[], []]);
+  });
+
+  it("says to each reader what it needs to be seen: a login only where there is one", () => {
+    const readers: [reader: Parameters<typeof tileOf>[2], text: string, more: string][] = [
+      [{ mode: "none", authenticated: false }, "Not shown", "needs omniai:authMode"],
+      [{ mode: "session", authenticated: false }, "Sign in", "for those with diag:read"],
+      [{ mode: "both", authenticated: true }, "Not shown", "needs the scope diag:read"],
+    ];
+    for (const [reader, text, more] of readers)
+      for (const name of AROUND)
+        assert.deepEqual(tileOf(name, undefined, reader, NOW), { status: "unknown", text, more });
   });
 
   it("gives the verdict a reason where nobody can say how backups or alerts are", () => {

@@ -69,6 +69,32 @@ describe("a connection", () => {
       assert.deepEqual(streams(), [undefined, "Bearer a1", undefined]);
     });
 
+  for (const what of ["locks", "channels"])
+    it(`is had by each tab alone where the browser refuses ${what}, because the site's storage is blocked`, async () => {
+      const refusal = new DOMException("Access is denied in this context.", "SecurityError");
+      const Channel = globalThis.BroadcastChannel;
+      const { locks } = navigator;
+      if (what === "locks")
+        Object.defineProperty(locks, "request", { value: () => Promise.reject(refusal), configurable: true });
+      else
+        globalThis.BroadcastChannel = class {
+          constructor() {
+            throw refusal;
+          }
+        } as unknown as typeof Channel;
+      try {
+        const connection = open();
+        await is(connection, "live");
+        assert.equal(connection.state.isLeading, true);
+        await connection.session.login("u", "p");
+        assert.equal(await connection.session.renew(), true);
+        assert.equal(connection.api.credentials.accessToken, "a2");
+      } finally {
+        globalThis.BroadcastChannel = Channel;
+        Reflect.deleteProperty(locks, "request");
+      }
+    });
+
   describe("that catches up beside the tab that leads", () => {
     const POLL = "/api/events/poll";
     const batch = { next: "a-5-0", events: [{ id: "a-3-0", type: "missed", data: 1 }], more: false };

@@ -82,7 +82,7 @@ describe("the page", () => {
     const { id: first } = await post(service, { type: "before", data: 1 });
     await sees([first]);
     await backend.stop();
-    await page.getByText(/The service cannot be reached\. Trying again in \d+ s/).waitFor();
+    await page.getByText(/The service cannot be reached\. .* Trying again in \d+ s\./).waitFor();
     assert.notEqual(await page.locator("#connection").getAttribute("data-state"), "live");
     // Other clients are connected while the page is not.
     const other = await startInstance();
@@ -93,6 +93,28 @@ describe("the page", () => {
     await page.getByText(/Back after .*: 3 caught up, nothing was missed/).waitFor();
     const ids = missed.map(({ id }) => id).sort(byLogOrder);
     await sees([first, ...ids]);
+  });
+
+  it("reads an outage out once, and counts it once, however many attempts are in vain", async () => {
+    await open();
+    await page.evaluate(`{
+      globalThis.read = [];
+      const watch = () => read.push(document.getElementById("notice-text").textContent);
+      new MutationObserver(watch).observe(document.getElementById("notice-text"), { childList: true, characterData: true, subtree: true });
+    }`);
+    let attempts = 0;
+    await page.route(/\/api\/events(\?|\/)/, (route) => ((attempts += 1), route.abort()));
+    await backend.stop();
+    await page.getByText(/^Trying again in \d+ s\.$/).waitFor();
+    while (attempts < 4) await new Promise((resolve) => void setTimeout(resolve, 100));
+    assert.deepEqual(await ask("read"), ["The service cannot be reached. Events come when it is back."]);
+    const reported = page.waitForRequest(/client-reports/);
+    await page.evaluate(
+      `Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+       document.dispatchEvent(new Event("visibilitychange"));`,
+    );
+    const report = (await reported).postDataJSON() as { reconnects: { count: number } };
+    assert.equal(report.reconnects.count, 1);
   });
 
   it("does not say that nothing was missed where events were lost for good", async () => {
@@ -165,6 +187,24 @@ describe("the page", () => {
     await isConnected("Live, by polling");
     const { id: third } = await post(service, { type: "polled", data: 3 });
     await sees([first, second, third]);
+  });
+
+  it("works where the browser keeps nothing for it and refuses locks: its storage is blocked", async () => {
+    await page.addInitScript(`{
+      const refuse = () => { throw new DOMException("Access is denied.", "SecurityError"); };
+      for (const name of ["sessionStorage", "localStorage"]) Object.defineProperty(globalThis, name, { get: refuse });
+      Object.defineProperty(Navigator.prototype, "serviceWorker", { get: refuse });
+      LockManager.prototype.request = async () => refuse();
+    }`);
+    for (const path of ["", "diagnostics.html"]) {
+      await visit(page, `${site.origin}/${path}`);
+      await isConnected("Live");
+      await page.getByText("All is well.").waitFor();
+    }
+    await visit(page, site.origin);
+    await isConnected("Live");
+    const { id } = await post(service, { type: "hello", data: 1 });
+    await sees([id]);
   });
 
   it("works only from its own origin", async () => {

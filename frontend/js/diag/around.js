@@ -8,8 +8,19 @@ export const AROUND = ["backups", "alerts", "certificate", "tunnel"];
 
 const DAY_S = 86_400;
 
-/** @type {Tile} */
-const HIDDEN = { status: "unknown", text: "Sign in", more: "for those who may see it" };
+/** @typedef {Pick<import("../transport/session.js").AuthState, "mode" | "authenticated">} Reader who looks. */
+
+/**
+ * Pure: what is in the place of a part that this reader may not see, with what it needs.
+ * @param {Reader} reader
+ * @returns {Tile}
+ */
+function hiddenFrom({ mode, authenticated }) {
+  if (mode === "none") return { status: "unknown", text: "Not shown", more: "needs omniai:authMode" };
+  return authenticated
+    ? { status: "unknown", text: "Not shown", more: "needs the scope diag:read" }
+    : { status: "unknown", text: "Sign in", more: "for those with diag:read" };
+}
 
 /** @type {Readonly<Record<string, (part: any, now: number) => Tile>>} */
 const TILES = {
@@ -54,14 +65,19 @@ function left(ends, now) {
  * Pure: what a part's tile says.
  * @param {string} name of AROUND.
  * @param {any} part of the answer of /api/diag; undefined: this reader may not see it.
+ * @param {Reader} reader
  * @returns {Tile}
  */
-export const tileOf = (name, part, now = Date.now()) => (part && TILES[name]?.(part, now)) || HIDDEN;
+export const tileOf = (name, part, reader, now = Date.now()) =>
+  (part && TILES[name]?.(part, now)) || hiddenFrom(reader);
 
-/** @param {any} diag the answer of /api/diag. */
-export function showAround(diag) {
+/**
+ * @param {any} diag the answer of /api/diag.
+ * @param {Reader} reader
+ */
+export function showAround(diag, reader) {
   for (const name of AROUND) {
-    const { status, text, more } = tileOf(name, diag[name]);
+    const { status, text, more } = tileOf(name, diag[name], reader);
     writeStatus(name, text, status);
     write(`${name}-more`, more);
   }

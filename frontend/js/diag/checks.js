@@ -66,15 +66,23 @@ const CHECKS = [
   {
     name: "Sharing between tabs",
     isAlone: true,
-    run: async () =>
-      navigator.locks && globalThis.BroadcastChannel
-        ? pass("Web Locks and BroadcastChannel are there.")
-        : warn(
-            "Each tab has a connection of its own.",
-            "Open the page by https or on localhost: the browser allows it only there.",
-          ),
+    run: sharing,
   },
 ];
+
+/** @returns {Promise<Result>} */
+async function sharing() {
+  const each = "Each tab has a connection of its own.";
+  if (!navigator.locks || !globalThis.BroadcastChannel)
+    return warn(each, "Open the page by https or on localhost: the browser allows it only there.");
+  try {
+    await navigator.locks.request("omniai check", () => undefined);
+    new BroadcastChannel("omniai check").close();
+  } catch {
+    return warn(each, "Allow this site to keep data: the browser refuses tabs to find each other else.");
+  }
+  return pass("Web Locks and BroadcastChannel are there.");
+}
 
 /** @returns {Promise<Result>} */
 async function ownServer() {

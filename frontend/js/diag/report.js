@@ -28,7 +28,9 @@ export function reportOf({ config, connection, health, timeline, results, summar
     `build: ${diag ? `${diag.version} ${diag.build} on ${diag.replica}, up ${diag.uptimeSeconds} s` : "not known"}`,
     `database: ${diag ? JSON.stringify(pick(diag.database)) : "not known"}`,
     `redis: ${diag ? JSON.stringify(pick(diag.redis)) : "not known"}`,
-    ...(diag ? AROUND.map((name) => `${name}: ${textOf(tileOf(name, diag[name]))}`) : []),
+    ...(diag
+      ? AROUND.map((name) => `${name}: ${textOf(tileOf(name, diag[name], connection.session.state))}`)
+      : []),
     "",
     `connection: ${JSON.stringify(connection.state)}`,
     `quality: ${JSON.stringify(quality)}`,

@@ -1,5 +1,6 @@
 /** What happened since this page was opened, and before a reload of it. */
 import { at, element, time } from "../dom.js";
+import { recall, remember } from "../storage.js";
 
 const MOST = 150;
 const KEY = "omniai timeline";
@@ -25,11 +26,7 @@ export class Timeline {
     if (this.entries.length > MOST) this.entries.shift();
     this.#show(entry);
     at("timeline-empty").hidden = true;
-    try {
-      sessionStorage.setItem(KEY, JSON.stringify(this.entries));
-    } catch {
-      // Storage may be full or forbidden: the timeline is then for this visit only.
-    }
+    remember("sessionStorage", KEY, JSON.stringify(this.entries));
   }
 
   /** @param {Entry} entry */
@@ -46,7 +43,7 @@ export class Timeline {
 /** @returns {Entry[]} */
 function kept() {
   try {
-    const entries = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    const entries = JSON.parse(recall("sessionStorage", KEY) ?? "[]");
     return Array.isArray(entries) ? entries.slice(-MOST) : [];
   } catch {
     return [];

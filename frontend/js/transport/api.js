@@ -18,7 +18,8 @@ export class ApiError extends Error {
 }
 
 /**
- * @typedef {object} Credentials from the last login. They are only in memory, where no other page finds them.
+ * @typedef {object} Credentials from the last login. They are only in memory, but not for this page alone: its tabs hand them to
+ *   each other, so any page of the same origin can ask for them.
  * @property {string} [accessToken]
  * @property {string} [refreshToken]
  * @property {string} [csrfToken]

@@ -3,6 +3,7 @@
  * tabs of a browser, logins that are renewed in time, and a measure of how good it all is. README.md has examples.
  */
 import { Api, ApiError } from "./api.js";
+import { Clock } from "./clock.js";
 import { Cursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
 import { backoffMs, pause } from "./backoff.js";
@@ -65,8 +66,10 @@ export class ConnectionManager extends Emitter {
   api;
   /** @type {Session} */
   session;
+  /** The service's clock, as measure() finds it. */
+  clock = new Clock();
   #options;
-  #quality = new QualityMeter();
+  #quality = new QualityMeter(this.clock);
   #cursor;
   /** @type {string | undefined} */
   #topics;

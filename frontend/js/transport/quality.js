@@ -1,4 +1,5 @@
 /** How good the connection is: measured by this page, as a score with its reasons. Bounded, however long the page is open. */
+import { Clock } from "./clock.js";
 
 const MOST_TRIPS = 60;
 const MOST_DELAYS = 200;
@@ -46,13 +47,17 @@ export class QualityMeter {
   #resets = [];
   /** @type {Sample[]} */
   #history = [];
-  /** @type {number | undefined} */
-  #skewMs;
+  #clock;
   /** @type {import("./stream.js").State} */
   #state = "connecting";
   #isWell = false;
   /** Connecting is no flaw before the first connection, unless it takes long. */
   #patientUntil = Date.now() + FIRST_MS;
+
+  /** @param {Clock} [clock] which the answers set. */
+  constructor(clock = new Clock()) {
+    this.#clock = clock;
+  }
 
   /**
    * @param {import("./stream.js").State} state
@@ -78,21 +83,15 @@ export class QualityMeter {
    */
   answered(ms, serverTime) {
     push(this.#trips, ms, MOST_TRIPS);
-    if (ms !== null && serverTime !== undefined) {
-      const skew = Date.now() - ms / 2 - serverTime;
-      // The best answer is the one that took least: half of its way is the smallest error.
-      const isBest = ms <= Math.min(...answeredOf(this.#trips));
-      if (this.#skewMs === undefined || isBest || Math.abs(skew - this.#skewMs) > ms) this.#skewMs = skew;
-    }
+    if (ms !== null && serverTime !== undefined) this.#clock.answered(ms, serverTime);
     const { score, jitterMs } = this.read();
     push(this.#history, { at: Date.now(), score, rttMs: ms, jitterMs: jitterMs ?? null }, MOST_HISTORY);
   }
 
   /** @param {string} id of an event: its time is the log's. */
   arrived(id) {
-    const time = Number(id.split("-")[1]);
-    if (Number.isFinite(time))
-      push(this.#delays, Math.max(0, Date.now() - time - (this.#skewMs ?? 0)), MOST_DELAYS);
+    const delay = this.#clock.delayOf(id);
+    if (delay !== undefined) push(this.#delays, delay, MOST_DELAYS);
   }
 
   /** @returns {Quality} */
@@ -115,7 +114,7 @@ export class QualityMeter {
       loss,
       reconnects,
       resets,
-      skewMs: this.#skewMs,
+      skewMs: this.#clock.skewMs,
     });
     const isAway = this.#state === "offline" || this.#state === "stopped";
     const score = isAway
@@ -133,7 +132,7 @@ export class QualityMeter {
       eventP95Ms: share(delays, 0.95),
       reconnects,
       resets,
-      skewMs: this.#skewMs,
+      skewMs: this.#clock.skewMs,
       history: this.#history,
     };
   }

@@ -1,6 +1,6 @@
 /** Who is logged in. All tabs of the browser share it, and only one of them renews what runs out. */
 import { ApiError } from "./api.js";
-import { canShare } from "./tabs.js";
+import { alone, canShare, openChannel } from "./tabs.js";
 
 /**
  * @typedef {object} AuthState
@@ -71,9 +71,9 @@ export class Session {
   /** Asks other tabs, then the service, who is logged in. */
   async start() {
     if (canShare() && !this.#channel) {
-      this.#channel = new BroadcastChannel(this.#name);
-      this.#channel.onmessage = ({ data }) => this.#hear(data);
-      if (!this.#api.credentials.accessToken) await this.#askTabs();
+      this.#channel = openChannel(this.#name);
+      if (this.#channel) this.#channel.onmessage = ({ data }) => this.#hear(data);
+      if (this.#channel && !this.#api.credentials.accessToken) await this.#askTabs();
     }
     await this.check().catch(() => this.#checkLater());
   }
@@ -232,7 +232,7 @@ export class Session {
    * @returns {Promise<T>}
    */
   #alone(what, work) {
-    return canShare() ? navigator.locks.request(`${this.#name} ${what}`, work) : work();
+    return alone(`${this.#name} ${what}`, work);
   }
 
   /**

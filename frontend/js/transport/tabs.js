@@ -29,6 +29,43 @@ const LATE_MS = 2000;
 /** Whether tabs can find each other here: only in secure contexts, and not in every browser. */
 export const canShare = () => Boolean(globalThis.navigator?.locks && globalThis.BroadcastChannel);
 
+/** A browser in which the site's storage is blocked has locks and channels, and refuses each use of them. @param {unknown} error */
+const isRefused = (error) => error instanceof DOMException && error.name === "SecurityError";
+
+/**
+ * @param {string} name
+ * @returns {BroadcastChannel | undefined} undefined: the browser refuses it.
+ */
+export function openChannel(name) {
+  try {
+    return new BroadcastChannel(name);
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Works while no other tab works under this name, or at once where the browser knows no locks.
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function alone(name, work) {
+  if (!canShare()) return work();
+  let isGranted = false;
+  try {
+    return await navigator.locks.request(name, () => {
+      isGranted = true;
+      return work();
+    });
+  } catch (error) {
+    if (isGranted || !isRefused(error)) throw error;
+    return work();
+  }
+}
+
 export class Tabs {
   /** @type {TabsOptions} */
   #options;
@@ -71,21 +108,35 @@ export class Tabs {
   /** Runs until stop(). */
   async run() {
     const { signal } = this.#stop;
-    if (!this.#isShared) {
-      this.#leader = this.#id;
-      return this.#options.lead(signal);
-    }
-    this.#channel = new BroadcastChannel(this.#options.name);
+    if (this.#isShared) await this.#share(signal);
+    if (signal.aborted) return;
+    // It is told to lead alone, or the browser refuses what tabs find each other by.
+    this.#leader = this.#id;
+    await this.#options.lead(signal);
+  }
+
+  /**
+   * Resolves when the signal ends it, or the browser refuses it.
+   * @param {AbortSignal} signal
+   */
+  async #share(signal) {
+    this.#channel = openChannel(this.#options.name);
+    if (!this.#channel) return;
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     const timer = setInterval(() => this.#look(), PING_MS);
     const listening = this.#followLifecycle();
     this.#ask();
-    while (!signal.aborted) await this.#waitAndLead();
-    listening.abort();
-    clearInterval(timer);
-    this.#answered();
-    this.#channel.close();
-    this.#channel = undefined;
+    try {
+      while (!signal.aborted) await this.#waitAndLead();
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+    } finally {
+      listening.abort();
+      clearInterval(timer);
+      this.#answered();
+      this.#channel.close();
+      this.#channel = undefined;
+    }
   }
 
   /** A page that goes into the back-forward cache, or is frozen, can be asked nothing: it lets another tab lead. */
