@@ -1,6 +1,7 @@
 """What goes off-site, while other runs remove some of it."""
 
 import os
+import shutil
 import tempfile
 import unittest
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from room import outgoing, settings
+from room import catalog, outgoing, settings
+from test_catalog import put_base
 
 SEGMENTS = [f"0000000100000000000000{number:02X}.zst" for number in range(1, 5)]
 
@@ -52,3 +54,20 @@ class Outgoing(unittest.TestCase):
         self.before_link("b", (self.root / "base/one/b").unlink)
         outgoing.link_tree(self.root / "base/one", self.root / "copy")
         self.assertFalse((self.root / "copy").exists())
+
+    def test_takes_along_what_an_incremental_builds_on_also_where_that_was_never_proved_by_itself(self) -> None:
+        put_base(self.settings, 1, verified=False)
+        put_base(self.settings, 2, parent=1)
+        put_base(self.settings, 3, parent=2, verified=False)
+        self.assertEqual({name.split("/")[0] for name in self.made("base")}, {"base-1", "base-2"})
+        self.assertEqual(catalog.within(self.settings.root / outgoing.NAME / "base")[0].state, "verified")
+
+    def test_has_no_incremental_that_lacks_a_part(self) -> None:
+        put_base(self.settings, 2, parent=1)
+        self.assertEqual(self.made("."), ["copy.json"])
+
+    def test_leaves_out_what_builds_on_a_part_that_is_cleared_meanwhile(self) -> None:
+        full = put_base(self.settings, 1)
+        put_base(self.settings, 2, parent=1)
+        self.before_link("manifest.json", lambda: shutil.rmtree(full))
+        self.assertEqual(self.made("."), ["copy.json"])

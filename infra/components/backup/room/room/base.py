@@ -20,17 +20,13 @@ LIST = "backup_manifest"
 
 def parent_for(settings: Settings, system: str, timeline: int, today: date) -> catalog.Backup | None:
     """The backup that the next one can build on; None when a full one is due."""
-    good = [one for one in catalog.bases(settings) if one.problem is None and one.manifest]
-    found = next((one for one in good if one.manifest and one.manifest["server"]["systemId"] == system), None)
+    found = catalog.base_to_build_on(catalog.bases(settings), system)
     if found is None or found.manifest is None or found.manifest["timeline"] != timeline:
         return None
     # After a gap in the log, nothing leads from an older backup to now.
     if receiver.open_gap(settings, found.manifest["takenAt"]) is not None:
         return None
-    try:
-        whole = chain(settings, found.manifest)
-    except RoomError:
-        return None
+    whole = chain(settings, found.manifest)
     first = date.fromisoformat(whole[0]["day"])
     # Each part makes a restore longer, so many backups in one day begin a new chain as well.
     fits = timedelta(0) <= today - first < timedelta(days=FULL_DAYS) and len(whole) < FULL_DAYS
@@ -39,17 +35,9 @@ def parent_for(settings: Settings, system: str, timeline: int, today: date) -> c
 
 def chain(settings: Settings, last: manifest.Manifest) -> list[manifest.Manifest]:
     """All that a backup is made of, the full one first. @throws RoomError for one that lacks a part"""
-    parts = [last]
-    while parts[0]["parent"] is not None:
-        parent = parts[0]["parent"]
-        folder = settings.bases / parent
-        if not folder.is_dir():
-            raise RoomError(f"Backup {last['id']} builds on {parent}, which is not there any more.")
-        found = catalog.read(folder)
-        if found.problem is not None or found.manifest is None:
-            raise RoomError(f"Backup {last['id']} builds on {parent}: {found.problem}")
-        parts.insert(0, found.manifest)
-    return parts
+    by_id = {one.id: one for one in catalog.within(settings.bases)}
+    found = catalog.parts(catalog.Backup(last["id"], settings.bases / last["id"], manifest=last), by_id)
+    return [one.manifest for one in found if one.manifest is not None]
 
 
 def take(settings: Settings, day: str | None = None) -> str:

@@ -1,6 +1,7 @@
 """Which backups there are, and what each of them is worth."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,49 @@ def dumps(settings: Settings) -> list[Backup]:
 
 
 def bases(settings: Settings) -> list[Backup]:
-    return within(settings.bases)
+    return judged(within(settings.bases))
+
+
+def parts(last: Backup, by_id: Mapping[str, Backup]) -> list[Backup]:
+    """Pure: all that a backup is made of, the full one first. @throws RoomError for one that lacks a part, or has a damaged one"""
+    found = [last]
+    while (parent := (found[0].manifest or {}).get("parent")) is not None:
+        part = by_id.get(parent)
+        if part is None:
+            raise RoomError(
+                f"Backup {last.id} builds on {parent}, which is not there any more.",
+                "Where there are copies off-site, npm run backup -- fetch may bring it back.",
+            )
+        if part.problem is not None:
+            raise RoomError(f"Backup {last.id} builds on {parent}, which is damaged: {part.problem}")
+        found.insert(0, part)
+    return found
+
+
+def judged(backups: list[Backup]) -> list[Backup]:
+    """Pure: the same base backups, where one that lacks a part, or has a damaged one, is damaged as well: nothing restores it."""
+    by_id = {one.id: one for one in backups}
+    found = []
+    for one in backups:
+        try:
+            parts(one, by_id)
+        except RoomError as error:
+            one = replace(one, problem=one.problem or error.what)
+        found.append(one)
+    return found
+
+
+def base_to_build_on(backups: list[Backup], system: str) -> Backup | None:
+    """Pure: the newest base backup of a server, where it and all that it builds on are verified. What was never proved, or
+    failed, may lack something, and all that builds on it would lack the same: then a full copy begins anew.
+
+    @param backups as `bases` gives them.
+    """
+    by_id = {one.id: one for one in backups}
+    newest = next((one for one in backups if one.manifest and one.manifest["server"]["systemId"] == system), None)
+    if newest is None or newest.problem is not None:
+        return None
+    return newest if all(one.state == "verified" for one in parts(newest, by_id)) else None
 
 
 def copies(settings: Settings) -> list[Backup]:

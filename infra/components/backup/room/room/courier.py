@@ -267,8 +267,9 @@ def merge(settings: Settings, target: Path, about: dict[str, Any]) -> list[str]:
     """Moves in what is missing or damaged here. @returns the names of what came"""
     step("putting it on the backup volume")
     brought = []
-    good = {one.id for one in catalog.every(settings) if one.problem is None}
     for kind in (settings.dumps.name, settings.bases.name, settings.copies.name):
+        # By themselves: what only builds on a damaged part is good again as soon as that part is.
+        good = {one.id for one in catalog.within(settings.root / kind) if one.problem is None}
         for path in sorted((target / kind).glob("*")):
             here = settings.root / kind / path.name
             here.parent.mkdir(mode=0o700, exist_ok=True)

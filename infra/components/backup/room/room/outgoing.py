@@ -25,15 +25,32 @@ def make(settings: Settings) -> Path:
     folder = settings.root / NAME
     remove(settings)
     folder.mkdir(mode=0o700)
-    kept = [one for one in catalog.every(settings) if one.state == "verified"]
-    for one in kept:
-        link_tree(one.folder, folder / one.folder.parent.name / one.id)
+    kept = link_backups(settings, folder)
     # After the backups, so that it reaches further than each of them.
     for system in sorted((settings.root / "wal").glob("*")):
         link_log(system, folder / "wal" / system.name)
     link_sealed(settings.root / SEALED, folder / SEALED)
     files.write_json(folder / ABOUT, describe(settings, kept))
     return folder
+
+
+def link_backups(settings: Settings, folder: Path) -> list[catalog.Backup]:
+    """Each verified one with all that it builds on, whatever that counts for by itself: no part restores without the others.
+    @returns what is there as a whole"""
+    backups = catalog.every(settings)
+    by_id = {one.id: one for one in backups}
+    verified = catalog.proved(backups)
+    wanted = {part.id: part for one in verified for part in catalog.parts(one, by_id)}
+    for one in wanted.values():
+        link_tree(one.folder, folder / one.folder.parent.name / one.id)
+    there = {one.id for one in wanted.values() if (folder / one.folder.parent.name / one.id).is_dir()}
+    kept = [one for one in verified if all(part.id in there for part in catalog.parts(one, by_id))]
+    # Clearing up may have taken a part while they were linked: what is left of that backup is none.
+    needed = {part.id for one in kept for part in catalog.parts(one, by_id)}
+    for one in wanted.values():
+        if one.id not in needed:
+            shutil.rmtree(folder / one.folder.parent.name / one.id, ignore_errors=True)
+    return kept
 
 
 def describe(settings: Settings, kept: list[catalog.Backup]) -> dict[str, Any]:
