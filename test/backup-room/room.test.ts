@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import type { RoomEvent } from "../../ops/engine/backup-room.ts";
 import { worldAhead } from "../support/backup-room/ahead.ts";
 import { eventually } from "../support/http.ts";
-import { buildImage, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { buildImage, docker, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
 import { loseUnderWrites, TABLE } from "../support/backup-room/writer.ts";
 
 describe("a backup room", function () {
@@ -122,6 +122,71 @@ describe("a backup room", function () {
     await world.inRoom(`rm -rf /backup/base/${base.id}; mv /tmp/kept /backup/base/${base.id}`);
     assert.equal(code, 1);
     assert.match(what, /base\.tar\.zst is not what was written/);
+  });
+
+  it("a proof that cannot be made condemns nothing", async () => {
+    const [dump] = await dumps();
+    assert.equal(dump?.state, "verified");
+    await world.inRoom(
+      "mkdir -p /backup/bin; printf '#!/bin/sh\\nexit 1\\n' > /backup/bin/postgres; chmod 755 /backup/bin/postgres",
+    );
+    const said = await world.inRoom(
+      `PATH=/backup/bin:$PATH python3 -m room verify --id ${dump.id}; rm -r /backup/bin`,
+    );
+    assert.match(said.split("\n").at(-1) ?? "", /could not be proved, .* scratch server did not start/);
+    assert.equal((await dumps())[0]?.state, "verified");
+  });
+
+  it("a base backup is proved without PostgreSQL as well, and restored", async () => {
+    const [base] = (await world.list()).backups.filter(({ kind }) => kind === "base");
+    assert.equal(base?.state, "verified");
+    await docker("stop", world.postgres);
+    try {
+      const { code, what, events } = await world.ask("verify", "--id", base.id);
+      assert.equal(code, 0, what);
+      assert.ok(
+        events.some(
+          (one) => one.event === "step" && /cannot be compared .* let the backup room in/.test(one.text),
+        ),
+      );
+      const { backup } = await world.get<Restored>("restore");
+      assert.equal(backup.id, base.id);
+    } finally {
+      await docker("start", world.postgres);
+    }
+    await eventually(
+      "the room's receiver",
+      60,
+      async () => (await world.list()).status.problems.length === 0,
+    );
+  });
+
+  it("a full copy that went bad is condemned, not what builds on it, and the next one is full again", async () => {
+    const shelf = async () => (await world.list()).backups.filter(({ kind }) => kind === "base");
+    const full = (await shelf()).findLast(({ level }) => level === "full");
+    assert.equal(full?.state, "verified");
+    const before = (await shelf()).filter(({ state }) => state === "verified").map(({ id }) => id);
+    const file = `/backup/base/${full.id}/base.tar.zst`;
+    const put = (from: string, to: string, where: string): Promise<string> =>
+      world.inRoom(`dd if=${from} of=${to} bs=1 count=16 ${where} conv=notrunc 2>&1`);
+    await put(file, "/tmp/bytes", "skip=500");
+    await put("/dev/zero", file, "seek=500");
+    const failed = await world.ask("backup", "--kind", "base");
+    assert.equal(failed.code, 1);
+    assert.match(failed.what, new RegExp(`${full.id} is damaged: base.tar.zst is not what was written`));
+    // Whatever builds on it is no way out either.
+    const { remedy } = await world.ask("restore", "--id", before[0] ?? "");
+    assert.match(remedy, /The newest verified one is dump-/);
+    assert.ok((await shelf()).every(({ state }) => state !== "verified"));
+    const { backups } = await world.get<{ backups: { level: string }[] }>("backup", "--kind", "base");
+    assert.deepEqual(
+      backups.map(({ level }) => level),
+      ["full"],
+    );
+    await put("/tmp/bytes", file, "seek=500");
+    await world.get("verify", "--id", full.id);
+    const good = (await shelf()).filter(({ state }) => state === "verified").map(({ id }) => id);
+    for (const id of before) assert.ok(good.includes(id), id);
   });
 
   it("a damaged or missing piece of the log ends a restore to the newest moment, instead of losing what follows", async () => {

@@ -138,7 +138,7 @@ def pack_log(folder: Path) -> None:
 
 
 def unpack(settings: Settings, work: Path, last: manifest.Manifest, checked: bool = False) -> Path:
-    """Makes a data folder of a backup and all that it builds on. @throws RoomError for what is not as it was written
+    """Makes a data folder of a backup and all that it builds on. @throws BadBackup for the part that is not as it was written
 
     @param checked the files were compared with their checksums a moment ago.
     """
@@ -157,6 +157,7 @@ def unpack(settings: Settings, work: Path, last: manifest.Manifest, checked: boo
         call(
             ["pg_verifybackup", "--no-parse-wal", "--quiet", str(part)],
             f"Backup {one['id']} is damaged (pg_verifybackup)",
+            bad=(one["id"], 1),
         )
         parts.append(part)
     data = work / "data"

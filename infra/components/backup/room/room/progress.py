@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .settings import RoomError
+from .settings import BadBackup, RoomError
 
 # How often a long step says how far it is, in seconds.
 EVERY = 1.0
@@ -29,8 +29,12 @@ def call(
     stdin: bytes | None = None,
     stdout: Any = subprocess.DEVNULL,
     watch: Callable[[], None] | None = None,
+    bad: tuple[str, int] | None = None,
 ) -> None:
-    """Runs a program to its end, with it when the room is killed. @throws RoomError with its last lines"""
+    """Runs a program to its end, with it when the room is killed. @throws RoomError with its last lines
+
+    @param bad the backup that it looks at, and the code with which it says that this is at fault: then BadBackup is thrown.
+    """
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "--", *command],
         env=env,
@@ -63,7 +67,10 @@ def call(
             f"{what}: the backup volume is full. {last_lines(text)}",
             "Make room on the disk of the volume, or remove backups: npm run backup -- prune.",
         )
-    raise RoomError(f"{what}: {last_lines(text) or f'it ended with code {process.returncode}'}")
+    said = f"{what}: {last_lines(text) or f'it ended with code {process.returncode}'}"
+    if bad is not None and process.returncode == bad[1]:
+        raise BadBackup(bad[0], said)
+    raise RoomError(said)
 
 
 def last_lines(text: str, count: int = 6) -> str:

@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from . import base, compare, files, manifest, scratch, server, verify, wal
+from . import base, compare, files, manifest, receiver, scratch, server, verify, wal
 from .progress import step
-from .settings import RoomError, Settings
+from .settings import BadBackup, RoomError, Settings
 
 # How long a change may take from the server to the room's disk here, in seconds.
 RECEIVE_SECONDS = 60
@@ -44,7 +44,7 @@ def mark_moment(settings: Settings, name: str) -> None:
 
 
 def prove(settings: Settings, identity: str) -> None:
-    """Restores the backup, goes on by the log to a moment just now, and compares. @throws RoomError"""
+    """Restores the backup, goes on by the log to a moment just now, and compares. @throws BadBackup @throws RoomError"""
     started = time.monotonic()
     folder = settings.bases / identity
     found = manifest.read(folder)
@@ -62,10 +62,54 @@ def prove(settings: Settings, identity: str) -> None:
             step("comparing")
             lines = compare.differences(before, after, read(target, found))
             if lines:
-                raise RoomError(f"Backup {identity} and the log do not give what was there:\n" + "\n".join(lines[:20]))
-            verify.check_indexes(target)
+                raise BadBackup(identity, f"Backup {identity} and the log do not give what was there:\n" + "\n".join(lines[:20]))
+            verify.check_indexes(target, identity)
     rows = [count for one in before["databases"].values() for count in one["tables"].values()]
     verify.mark(folder, found, started, tables=len(rows), rows=sum(rows), tool=found["tool"])
+
+
+def prove_again(settings: Settings, identity: str) -> None:
+    """The same for a backup of any age. Where nothing leads from it to what the server has now, it is restored by itself.
+    @throws BadBackup @throws RoomError"""
+    why = apart(settings, manifest.read(settings.bases / identity))
+    if why is None:
+        prove(settings, identity)
+    else:
+        step(f"it cannot be compared with the server, and is restored to its own moment: {why}")
+        prove_alone(settings, identity, why)
+
+
+def apart(settings: Settings, found: manifest.Manifest) -> str | None:
+    """Why nothing leads from the backup to what the server has now; None where the log does."""
+    try:
+        with server.source(settings) as connection:
+            system = server.one(connection, "SELECT system_identifier FROM pg_control_system()")
+            timeline = server.one(connection, "SELECT timeline_id FROM pg_control_checkpoint()")
+    except RoomError as error:
+        return error.what
+    if str(system) != found["server"]["systemId"]:
+        return "it is of another PostgreSQL than the stack has now"
+    if timeline != found["timeline"]:
+        return "a restore was put in place since, and PostgreSQL went on from there"
+    gap = receiver.open_gap(settings, found["takenAt"])
+    return None if gap is None else f"the log has a gap since {gap['at']}"
+
+
+def prove_alone(settings: Settings, identity: str, why: str) -> None:
+    """Every file, every page by its checksum, and a server that starts with it. @param why it is not compared with the stack's"""
+    started = time.monotonic()
+    folder = settings.bases / identity
+    found = manifest.read(folder)
+    files.check_space(settings.root, found["size"] * 2)
+    with scratch.workspace(settings, f"verify-{identity}") as work:
+        data = base.unpack(settings, work, found)
+        step("starting a scratch server")
+        options = base.recovery(settings, found, recovery_target="immediate")
+        with scratch.running(settings, work, data, found["server"], recovering=True, **options) as target:
+            restored = read(target, found)
+            verify.check_indexes(target, identity)
+    rows = [count for one in restored["databases"].values() for count in one["tables"].values()]
+    verify.mark(folder, found, started, tables=len(rows), rows=sum(rows), tool=found["tool"], alone=why)
 
 
 def read(target: scratch.Scratch, found: manifest.Manifest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from . import files, manifest, redis_server, scratch, verify
 from .progress import call, say, step
 from .redis_compare import differences, number
 from .schedule import local_day
-from .settings import RoomError, Settings
+from .settings import BadBackup, RoomError, Settings
 
 # How long Redis may take to hand over all that it has, in seconds.
 TRANSFER_SECONDS = 900
@@ -94,7 +94,7 @@ def prove(settings: Settings, identity: str) -> None:
             own = redis_server.facts(target)
             lines = differences(found["before"], found["after"], own)
             if lines:
-                raise RoomError(f"Backup {identity} does not have what Redis had:\n" + "\n".join(lines))
+                raise BadBackup(identity, f"Backup {identity} does not have what Redis had:\n" + "\n".join(lines))
             kinds = redis_server.kinds(target)
     tool = f"redis-server {redis_server.version()}"
     verify.mark(folder, found, started, tables=len(kinds), rows=own["keys"], events=own["events"], tool=tool)

@@ -137,7 +137,7 @@ def from_dump(
         if lines:
             raise RoomError(f"Backup {chosen.id} does not restore what was there:\n" + "\n".join(lines[:20]))
         if check:
-            verify.check_indexes(target)
+            verify.check_indexes(target, chosen.id)
         if keep:
             step("gathering statistics")
             call(
@@ -202,7 +202,7 @@ def recover(
     with scratch.running(settings, folder, data, found["server"], recovering=True, **options) as server_:
         if not target:
             check_reached(settings, found, server_)
-        verify.check_indexes(server_)
+        verify.check_indexes(server_, chosen.id)
         until = LAST_CHANGE.findall((folder / "log").read_text("utf-8", "replace"))
         return {"until": until[-1] if until else found["endedAt"], **compare(settings, prove_base.read(server_, found))}
 

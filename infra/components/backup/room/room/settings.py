@@ -14,6 +14,17 @@ class RoomError(Exception):
         self.remedy = remedy
 
 
+class BadBackup(RoomError):
+    """A backup is not what it has to be. Only this condemns one: a server that is away or a full disk says nothing about it.
+
+    @param id of the backup at fault, which may be one that another builds on.
+    """
+
+    def __init__(self, id: str, what: str) -> None:
+        super().__init__(what)
+        self.id = id
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where things are and when they are due."""

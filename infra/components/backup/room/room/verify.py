@@ -9,14 +9,16 @@ from typing import Any
 from . import compare, files, manifest, scratch, server
 from .progress import call, say, step
 from .scratch import Scratch
-from .settings import RoomError, Settings
+from .settings import BadBackup, Settings
 
 # Restoring with two processes at once: one builds an index while the other loads.
 JOBS = "2"
+# The code with which pg_amcheck ends where it found damage; with 1 it could not look.
+FOUND_DAMAGE = 2
 
 
 def check_files(folder: Path, found: manifest.Manifest) -> None:
-    """@throws RoomError for a file that is missing, shorter, or of another content"""
+    """@throws BadBackup for a file that is missing, shorter, or of another content"""
     total = sum(one["bytes"] for one in manifest.files_of(found))
     done = 0
 
@@ -27,14 +29,14 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
     for one in manifest.files_of(found):
         path = folder / one["file"]
         if not path.is_file():
-            raise RoomError(f"Backup {folder.name} is damaged: {one['file']} is missing.")
+            raise BadBackup(folder.name, f"Backup {folder.name} is damaged: {one['file']} is missing.")
         size = path.stat().st_size
         if size != one["bytes"]:
-            raise RoomError(
-                f"Backup {folder.name} is damaged: {one['file']} has {size} bytes, and had {one['bytes']} when it was taken."
-            )
+            what = f"Backup {folder.name} is damaged: {one['file']} has {size} bytes, and had {one['bytes']} when it was taken."
+            raise BadBackup(folder.name, what)
         if files.sha256(path, read) != one["sha256"]:
-            raise RoomError(f"Backup {folder.name} is damaged: {one['file']} is not what was written (its checksum differs).")
+            what = f"Backup {folder.name} is damaged: {one['file']} is not what was written (its checksum differs)."
+            raise BadBackup(folder.name, what)
         say("progress", bytes=done, of=total)
 
 
@@ -89,18 +91,19 @@ def compare_sequences(one: dict[str, Any], restored: dict[str, int]) -> list[str
     return lines
 
 
-def check_indexes(target: Scratch) -> None:
-    """amcheck over every table and index. @throws RoomError with what it found"""
+def check_indexes(target: Scratch, identity: str) -> None:
+    """amcheck over every table and index. @param identity of the backup. @throws BadBackup with what it found"""
     step("checking tables and indexes (amcheck)")
     call(
         ["pg_amcheck", "--all", "--install-missing", "--heapallindexed", "--jobs=1", "--maintenance-db=template1"],
         "The restored data is damaged (amcheck)",
         server.tool_environment(target.host, target.port, target.user),
+        bad=(identity, FOUND_DAMAGE),
     )
 
 
 def prove(settings: Settings, identity: str) -> None:
-    """Restores the dump and compares; only then it counts. @throws RoomError with all that differs"""
+    """Restores the dump and compares; only then it counts. @throws BadBackup with all that differs. @throws RoomError"""
     started = time.monotonic()
     folder = settings.dumps / identity
     found = manifest.read(folder)
@@ -115,14 +118,14 @@ def prove(settings: Settings, identity: str) -> None:
             step("comparing")
             lines = differences(found, target)
             if lines:
-                raise RoomError(f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
-            check_indexes(target)
+                raise BadBackup(identity, f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
+            check_indexes(target, identity)
     tables = [rows for one in found["databases"] for rows in one["tables"].values()]
     mark(folder, found, started, tables=len(tables), rows=sum(tables), tool=server.tool_version("pg_restore"))
 
 
 def mark(folder: Path, found: manifest.Manifest, started: float, **proof: Any) -> None:
-    """From now on the backup counts. @param started by time.monotonic() @param proof what was found, and by which tool"""
+    """From now on the backup counts, whatever was found before. @param started by time.monotonic() @param proof what was found, and by which tool"""
     files.write_json(
         folder / manifest.VERIFIED,
         {
@@ -133,9 +136,10 @@ def mark(folder: Path, found: manifest.Manifest, started: float, **proof: Any) -
             **proof,
         },
     )
+    (folder / manifest.DAMAGED).unlink(missing_ok=True)
 
 
 def condemn(folder: Path, why: str) -> None:
-    """A backup that turned out to be bad never counts again, whatever else is in its folder."""
+    """A backup that turned out to be bad counts no more, whatever else is in its folder, until it is proved again."""
     (folder / manifest.VERIFIED).unlink(missing_ok=True)
     files.write_json(folder / manifest.DAMAGED, {"at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why})

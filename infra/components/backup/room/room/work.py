@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from . import catalog, files, lock, manifest, retention, status, wal
 from .progress import say, step
-from .settings import RoomError, Settings
+from .settings import BadBackup, RoomError, Settings
 
 def clear_leftovers(settings: Settings) -> None:
     """What an earlier run left that was killed. The lock is held, so nobody works on it any more."""
@@ -48,29 +48,38 @@ def take_and_prove(settings: Settings, kind: str, day: str | None) -> str:
     if kind == "base":
         from . import base, prove_base
 
-        identity = base.take(settings, day)
-        prove_base.prove(settings, identity)
-        return identity
+        return proved(settings, base.take(settings, day), prove_base.prove)
     if kind == "redis":
         from . import redis_copy
 
         good = catalog.proved(catalog.copies(settings))
         identity = redis_copy.take(settings, day, expected=good[0].bytes if good else 0)
-        redis_copy.prove(settings, identity)
-        return identity
+        return proved(settings, identity, redis_copy.prove)
     from . import dump, verify
 
     good = catalog.proved(catalog.dumps(settings))
     identity = dump.take(settings, day, expected=good[0].bytes if good else 0)
-    verify.prove(settings, identity)
+    return proved(settings, identity, verify.prove)
+
+
+def proved(settings: Settings, identity: str, prover: Callable[[Settings, str], None]) -> str:
+    """A new one that does not prove good is only not verified. An older one that it builds on, and that went bad, is condemned.
+    @returns its id"""
+    try:
+        prover(settings, identity)
+    except BadBackup as error:
+        if error.id != identity:
+            condemn(settings, error)
+        raise
     return identity
 
 
 def prove(settings: Settings, identity: str | None) -> str:
-    """Proves one backup again: the named one, or the newest there is. @returns its id"""
+    """Proves one backup again: the named one, or the newest there is. One that was condemned counts again when it is good.
+    @returns its id"""
     from . import prove_base, redis_copy, verify
 
-    provers = {"dump": verify.prove, "base": prove_base.prove, "redis": redis_copy.prove}
+    provers = {"dump": verify.prove, "base": prove_base.prove_again, "redis": redis_copy.prove}
     with lock.held(settings, "a verification"):
         clear_leftovers(settings)
         backups = catalog.every(settings)
@@ -81,11 +90,22 @@ def prove(settings: Settings, identity: str | None) -> str:
             raise RoomError(chosen.problem or f"Backup {chosen.id} is damaged.", other(settings, chosen.id))
         try:
             provers[chosen.manifest["kind"]](settings, chosen.id)
-        except RoomError as error:
-            verify.condemn(chosen.folder, error.what)
+        except BadBackup as error:
+            condemn(settings, error)
             status.failed(settings, error.what)
             raise RoomError(error.what, other(settings, chosen.id)) from error
+        except RoomError as error:
+            raise RoomError(f"Backup {chosen.id} could not be proved, and counts as before. {error.what}", error.remedy) from error
         return chosen.id
+
+
+def condemn(settings: Settings, error: BadBackup) -> None:
+    """The one at fault, which another may build on."""
+    from . import verify
+
+    for one in catalog.every(settings):
+        if one.id == error.id:
+            verify.condemn(one.folder, error.what)
 
 
 def undamaged(settings: Settings, chosen: catalog.Backup) -> manifest.Manifest:
@@ -98,15 +118,15 @@ def undamaged(settings: Settings, chosen: catalog.Backup) -> manifest.Manifest:
 def check_whole(
     settings: Settings, chosen: catalog.Backup, parts: Callable[[], Iterable[manifest.Manifest]]
 ) -> None:
-    """Every file of all parts is as it was written. @throws RoomError, and the backup never counts again"""
+    """Every file of all parts is as it was written. @throws RoomError, and a part that is not counts no more"""
     from . import verify
 
     step("checking the files")
     try:
         for one in parts():
             verify.check_files(chosen.folder.with_name(one["id"]), one)
-    except RoomError as error:
-        verify.condemn(chosen.folder, error.what)
+    except BadBackup as error:
+        condemn(settings, error)
         raise RoomError(error.what, other(settings, chosen.id)) from error
 
 
