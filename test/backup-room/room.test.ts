@@ -161,6 +161,65 @@ describe("a backup room", function () {
     );
   });
 
+  it("PostgreSQL breaks off in the middle of a run: said and noted, and the other kinds are taken", async () => {
+    // The first time that rows are counted, for the dump, the server ends the connection, as a restart does.
+    const script = `
+import sys
+from room import __main__, server
+counted = server.contents
+def cut(connection):
+    server.contents = counted
+    server.one(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
+server.contents = cut
+sys.argv = ["room", "backup"]
+sys.exit(__main__.main())`;
+    const before = new Set((await world.list()).backups.map(({ id }) => id));
+    const said = await world.inRoom(`python3 -c '${script}' 2>&1; echo code $?`);
+    assert.match(said, /"event": "error", "what": "PostgreSQL at postgres did not answer .*\ncode 1$/);
+    const { backups, status } = await world.list();
+    const taken = backups.filter(({ id }) => !before.has(id));
+    assert.deepEqual(
+      taken.map(({ kind, state }) => [kind, state]),
+      [["base", "verified"]],
+    );
+    assert.match(status.failure?.what ?? "", /did not answer the backup room to the end \(omniai\)/);
+    await world.get("backup");
+    assert.equal((await world.list()).status.failure, null);
+  });
+
+  it("a table that is dropped between its listing and its counting is gone, and in a snapshot it waits", async () => {
+    await world.sql("CREATE TABLE going AS SELECT 1 AS n");
+    const script = `
+import pathlib, time
+from room import server, settings
+found = settings.load()
+def until_dropped(name):
+    pathlib.Path("/tmp/counting").touch()
+    while name == "public.going":
+        with server.source(found, "omniai") as other:
+            if server.one(other, "SELECT to_regclass(%s) IS NULL", name):
+                return
+        time.sleep(0.1)
+with server.source(found, "omniai") as connection:
+    print(sorted(server.contents(connection, until_dropped)["tables"]))`;
+    const counting = world.inRoom(`rm -f /tmp/counting; python3 -c '${script}'`);
+    await eventually("the counting", 20, async () => /counting/.test(await world.inRoom("ls /tmp")));
+    await world.sql("DROP TABLE going");
+    const tables = await counting;
+    assert.match(tables, /'public.big'/);
+    assert.doesNotMatch(tables, /going/);
+
+    await world.sql("CREATE TABLE going AS SELECT 1 AS n");
+    const holding = `
+from room import server, settings
+found = settings.load()
+with server.source(found, "omniai") as connection:
+    server.begin_snapshot(connection)
+    print(server.one(connection, "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND pid = pg_backend_pid()", "going"))`;
+    assert.equal(await world.inRoom(`python3 -c '${holding}'`), "1");
+    await world.sql("DROP TABLE going");
+  });
+
   it("a full copy that went bad is condemned, not what builds on it, and the next one is full again", async () => {
     const shelf = async () => (await world.list()).backups.filter(({ kind }) => kind === "base");
     const full = (await shelf()).findLast(({ level }) => level === "full");

@@ -7,11 +7,8 @@ import sys
 from typing import Any, NoReturn
 
 from . import settings as settings_module
-from .settings import RoomError, Settings
+from .settings import BUSY, RoomError, Settings
 
-# Exit codes beside 0 and 1: another run has the lock; ended by a signal.
-BUSY = 3
-ENDED = 143
 
 
 def end(number: int, _: Any) -> NoReturn:
@@ -166,10 +163,10 @@ def main() -> int:
         from .lock import Busy
 
         return BUSY if isinstance(error, Busy) else 1
-    except OSError as error:
-        from .files import from_system
+    except Exception as error:
+        from .files import in_words
 
-        failure = from_system(error)
+        failure = in_words(error)
         say("error", what=failure.what, remedy=failure.remedy)
         return 1
     return 0

@@ -62,8 +62,8 @@ def send(settings: Settings, patience: int = 0) -> dict[str, Any]:
             rekey.retire(settings, repository)
             look_after(settings, repository, conf)
             return last
-        except (RoomError, OSError) as error:
-            failure = files.from_system(error)
+        except Exception as error:
+            failure = files.in_words(error)
             note_failure(settings, failure)
             raise failure from error
 
@@ -230,7 +230,7 @@ def fetch(settings: Settings, identity: str | None = None, patience: int = 0) ->
             with lock.held(settings, "fetching a copy"):
                 brought = merge(settings, target, about)
         except OSError as error:
-            raise files.from_system(error) from error
+            raise files.in_words(error) from error
         finally:
             shutil.rmtree(target, ignore_errors=True)
         return {"copy": as_json(chosen), "brought": brought, "seconds": round(time.monotonic() - started, 1)}

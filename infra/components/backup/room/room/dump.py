@@ -76,9 +76,7 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
     """One database. Rows are counted in the dump's own snapshot, so they are exactly those in the file."""
     path = folder / f"{number}.dump"
     with server.source(settings, name) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        snapshot = server.one(connection, "SELECT pg_export_snapshot()")
+        snapshot = server.begin_snapshot(connection)
         size = server.one(connection, "SELECT pg_database_size(current_database())")
         step(f"dumping {name}", database=name, of=size)
 
@@ -88,7 +86,7 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
 
         call(
             [
-                *("pg_dump", "--format=custom", "--compress=zstd:3", "--no-password", "--lock-wait-timeout=60s"),
+                *("pg_dump", "--format=custom", "--compress=zstd:3", "--no-password", f"--lock-wait-timeout={server.LOCK_WAIT}"),
                 *(f"--snapshot={snapshot}", f"--file={path}", f"--dbname={name}"),
             ],
             f"Database {name} could not be dumped",

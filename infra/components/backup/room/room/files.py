@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ RESERVE = 64 << 20
 # What has this ending is not a backup, and is removed before the next run.
 PARTIAL = ".partial"
 ROOM_REMEDY = "Make room on the disk of the volume, or remove backups: npm run backup -- prune."
+LOG_REMEDY = "npm run logs -- backup says where."
 CHUNK = 1 << 20
 
 
@@ -114,13 +116,16 @@ def check_space(folder: Path, wanted: int) -> None:
         )
 
 
-def from_system(error: OSError | RoomError) -> RoomError:
-    """What the system refused, in words; what has words already stays as it is."""
+def in_words(error: Exception) -> RoomError:
+    """What went wrong, for people; what has words already stays as it is. Of what nobody has thought of, the log gets all."""
     if isinstance(error, RoomError):
         return error
-    if error.errno == errno.ENOSPC:
-        return RoomError("The backup volume is full, so this run was given up and its files were removed.", ROOM_REMEDY)
-    return RoomError(f"The backup room could not work on its volume: {error}.")
+    if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC:
+            return RoomError("The backup volume is full, so this run was given up and its files were removed.", ROOM_REMEDY)
+        return RoomError(f"The backup room could not work on its volume: {error}.")
+    traceback.print_exception(error)
+    return RoomError(f"The backup room failed in a way that it does not know: {type(error).__name__}: {error}", LOG_REMEDY)
 
 
 def sweep(folder: Path) -> list[str]:

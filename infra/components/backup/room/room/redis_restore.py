@@ -91,7 +91,7 @@ def beside(settings: Settings, identity: str | None, keep: bool) -> dict[str, An
                 if keep:
                     finish(settings, folder / "data", found)
         except OSError as error:
-            raise files.from_system(error) from error
+            raise files.in_words(error) from error
         return {"backup": catalog.as_json(chosen), "seconds": round(time.monotonic() - started, 1), **answer}
 
 

@@ -91,7 +91,7 @@ def beside(settings: Settings, wanted: Wanted, keep: bool) -> dict[str, Any]:
                 if keep:
                     finish(settings, folder / "data", found, settings.root / KEPT)
         except OSError as error:
-            raise files.from_system(error) from error
+            raise files.in_words(error) from error
         return {"backup": catalog.as_json(chosen), "seconds": round(time.monotonic() - started, 1), **answer}
 
 
@@ -232,7 +232,7 @@ def compare(settings: Settings, restored: dict[str, Any]) -> dict[str, Any]:
             with server.source(settings, name) as connection:
                 for table, rows in server.contents(connection)["tables"].items():
                     now[f"{name}: {table}"] = rows
-    except (RoomError, server.psycopg2.Error) as error:
+    except RoomError as error:
         return {**summary, "changes": [], "notCompared": str(error).strip()}
     changes = [
         {"table": key, "backup": tables.get(key), "now": now.get(key)}

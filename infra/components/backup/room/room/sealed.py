@@ -27,8 +27,8 @@ def seal(settings: Settings, content: bytes) -> dict[str, Any]:
         clear_leftovers(settings)
         try:
             identity = seal_in_place(settings, content)
-        except (RoomError, OSError) as error:
-            failure = files.from_system(error)
+        except Exception as error:
+            failure = files.in_words(error)
             with contextlib.suppress(OSError):
                 outgoing.update_seal(settings, failure={"at": status.now(), "what": failure.what})
             raise failure from error

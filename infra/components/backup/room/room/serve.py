@@ -12,7 +12,7 @@ from typing import Any
 
 from . import catalog, errand, files, lock, look, metrics, receiver, schedule, status, wal, work
 from .health import problems
-from .settings import RoomError, Settings
+from .settings import BUSY, Settings
 
 # So long after a start the room may be behind: what was missed is caught up, and no deploy waits for it.
 CATCH_UP = 600
@@ -29,6 +29,8 @@ class Room:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.child: subprocess.Popen[bytes] | None = None
+        # When it was started.
+        self.begun = status.now()
         self.stopping = False
         self.started = time.monotonic()
         self.woken, self.wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -59,7 +61,7 @@ class Room:
         while not self.stopping:
             try:
                 self.tick()
-            except (OSError, RoomError) as error:
+            except Exception as error:
                 # A full volume, for example: the loop goes on, and says so.
                 self.give_up(error)
             self.wait()
@@ -68,8 +70,8 @@ class Room:
         self.errand.stop()
         self.receiver.stop()
 
-    def give_up(self, error: OSError | RoomError) -> None:
-        failure = files.from_system(error)
+    def give_up(self, error: Exception) -> None:
+        failure = files.in_words(error)
         if self.last_problems != [failure.what]:
             log("error", failure.what, remedy=failure.remedy)
         self.last_problems = [failure.what]
@@ -165,6 +167,7 @@ class Room:
         log("info", f"the backup of {day} begins")
         # Without a day, every kind is taken whatever the day has.
         args = [] if self.needs_base(now) else ["--day", day.isoformat()]
+        self.begun = status.now()
         self.child = subprocess.Popen([sys.executable, "-m", "room", "backup", *args], stdout=subprocess.DEVNULL)
 
     def look_after_child(self) -> None:
@@ -180,9 +183,19 @@ class Room:
             status.failed(self.settings, f"the run was killed by signal {-code}")
             self.settings.running.unlink(missing_ok=True)
             log("error", f"the backup was killed by signal {-code}; it is tried again in half an hour")
-        else:
-            failure = status.read(self.settings).get("failure") or {}
-            log("error", f"the backup failed: {failure.get('what', f'code {code}')}", remedy=failure.get("remedy"))
+        elif code == BUSY:
+            log("info", "no backup was begun, because another run is under way")
+        elif not self.stopping:
+            failure = self.failure_of(code)
+            log("error", f"the backup failed: {failure['what']}", remedy=failure.get("remedy"))
+
+    def failure_of(self, code: int) -> dict[str, Any]:
+        """What the child has noted; one that ended too early for a note gets one, or the next try would come at once."""
+        failure = status.read(self.settings).get("failure")
+        if not failure or failure["at"] < self.begun:
+            status.failed(self.settings, f"the run ended with code {code} before it could say why", files.LOG_REMEDY)
+            failure = status.read(self.settings).get("failure")
+        return failure or {"what": f"code {code}"}
 
     def report(self, now: datetime, trouble: list[str]) -> None:
         situation = look.situation(self.settings, now, trouble)

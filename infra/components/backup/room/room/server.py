@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extensions
 
 from .settings import RoomError, Settings
@@ -17,6 +18,8 @@ Facts = dict[str, Any]
 
 # The database that every server has.
 MAINTENANCE = "postgres"
+# How long whoever changes a table is waited for, and how often a snapshot is begun anew where one was dropped just then.
+LOCK_WAIT, SNAPSHOTS = "60s", 5
 
 OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e')"""
@@ -24,10 +27,10 @@ OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 
 @contextmanager
 def connect(host: str, port: int, user: str, database: str) -> Iterator[Connection]:
-    """@throws RoomError that names the server"""
+    """@throws RoomError that names the server, also for what PostgreSQL refuses or breaks off within the block"""
     try:
         connection = psycopg2.connect(host=host, port=port, user=user, dbname=database)
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         raise RoomError(
             f"PostgreSQL at {host} does not let the backup room in: {str(error).strip()}",
             "See how it is: npm run health, npm run logs -- postgres.",
@@ -38,6 +41,11 @@ def connect(host: str, port: int, user: str, database: str) -> Iterator[Connecti
         with connection.cursor() as cursor:
             cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0")
         yield connection
+    except psycopg2.Error as error:
+        raise RoomError(
+            f"PostgreSQL at {host} did not answer the backup room to the end ({database}): {str(error).strip()}",
+            "See how it is: npm run health, npm run logs -- postgres.",
+        ) from error
     finally:
         connection.close()
 
@@ -50,6 +58,14 @@ def rows(connection: Connection, query: str, *values: Any) -> list[tuple[Any, ..
 
 def one(connection: Connection, query: str, *values: Any) -> Any:
     return rows(connection, query, *values)[0][0]
+
+
+def unless_gone(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    """Of a table or a sequence that was listed a moment ago: nothing where it was dropped since."""
+    try:
+        return rows(connection, query)
+    except psycopg2.errors.UndefinedTable:
+        return []
 
 
 def tool_version(tool: str) -> str:
@@ -114,33 +130,65 @@ def roles(connection: Connection) -> Facts:
     }
 
 
-def sequences(connection: Connection) -> dict[str, int]:
-    """The next value that each sequence would give, near enough to compare."""
-    names = rows(
+def own_sequences(connection: Connection) -> list[str]:
+    found = rows(
         connection,
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND "
         + OWN.format(oid="c.oid", catalog="pg_class"),
     )
+    return sorted(name for (name,) in found)
+
+
+def sequences(connection: Connection) -> dict[str, int]:
+    """The next value that each sequence would give, near enough to compare."""
     values = {}
-    for (name,) in sorted(names):
-        last, called = rows(connection, f"SELECT last_value, is_called FROM {name}")[0]
-        values[name] = last + (1 if called else 0)
+    for name in own_sequences(connection):
+        for last, called in unless_gone(connection, f"SELECT last_value, is_called FROM {name}"):
+            values[name] = last + (1 if called else 0)
     return values
 
 
-def contents(connection: Connection, on_table: Callable[[str], None] | None = None) -> Facts:
-    """What is in one database: rows by table, sequences, extensions, and how many objects of each kind."""
-    tables = rows(
+def own_tables(connection: Connection) -> list[str]:
+    """The tables whose rows are counted."""
+    found = rows(
         connection,
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND " + OWN.format(oid="c.oid", catalog="pg_class"),
     )
+    return sorted(name for (name,) in found)
+
+
+def begin_snapshot(connection: Connection) -> str:
+    """Begins a transaction that sees one moment, in which no table or sequence that it sees is dropped before it ends.
+    @returns the name of its snapshot. @throws RoomError where something is dropped each time"""
+    for _ in range(SNAPSHOTS):
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            snapshot = str(one(connection, "SELECT pg_export_snapshot()"))
+            try:
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+                tables = own_tables(connection)
+                if tables:
+                    cursor.execute(f"LOCK TABLE {', '.join(f'ONLY {name}' for name in tables)} IN ACCESS SHARE MODE")
+                # Reading a sequence holds it as well.
+                for name in own_sequences(connection):
+                    cursor.execute(f"SELECT last_value FROM {name}")
+                cursor.execute("SET LOCAL lock_timeout = 0")
+                return snapshot
+            except psycopg2.errors.UndefinedTable:
+                cursor.execute("ROLLBACK")
+    raise RoomError("Tables are dropped as soon as they are there, so nothing of one moment can be copied.", "Run it again later.")
+
+
+def contents(connection: Connection, on_table: Callable[[str], None] | None = None) -> Facts:
+    """What is in one database: rows by table, sequences, extensions, and how many objects of each kind."""
     counted = {}
-    for (name,) in sorted(tables):
+    for name in own_tables(connection):
         if on_table is not None:
             on_table(name)
-        counted[name] = one(connection, f"SELECT count(*) FROM ONLY {name}")
+        for (count,) in unless_gone(connection, f"SELECT count(*) FROM ONLY {name}"):
+            counted[name] = count
     kinds = rows(
         connection,
         "SELECT c.relkind::text, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+# With this code a program of the room ends that found another run under way.
+BUSY = 3
+
+
 class RoomError(Exception):
     """What happened, to what, and what to do next."""
 

@@ -51,7 +51,7 @@ def bring(settings: Settings, identity: str, before: dict[str, int] | None, pati
                 if before is not None:
                     restore.finish(settings, folder / "data", found, settings.root / restore.KEPT)
         except OSError as error:
-            raise files.from_system(error) from error
+            raise files.in_words(error) from error
         backup = catalog.as_json(catalog.choose(settings, chosen.id))
         return {"backup": backup, "seconds": round(time.monotonic() - started, 1), **answer}
 

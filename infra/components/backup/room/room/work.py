@@ -25,23 +25,32 @@ def backup(settings: Settings, day: str | None = None, kind: str | None = None) 
     @param kind only this one. That the others failed stays said.
     """
     with lock.held(settings, "a backup"):
-        clear_leftovers(settings)
-        taken, failures = [], []
-        for one in [kind] if kind else catalog.kinds(settings):
-            if day is not None and day in done_days(settings, one):
-                continue
-            try:
-                taken.append(take_and_prove(settings, one, day))
-            except (RoomError, OSError) as error:
-                failures.append(files.from_system(error))
-        if failures:
-            what = "\n".join(error.what for error in failures)
-            status.failed(settings, what, failures[0].remedy)
-            raise RoomError(what, failures[0].remedy)
-        prune_now(settings)
+        try:
+            taken = take_each(settings, day, kind)
+            prune_now(settings)
+        except Exception as error:
+            failure = files.in_words(error)
+            status.failed(settings, failure.what, failure.remedy)
+            raise failure from error
         if kind is None:
             status.succeeded(settings)
         return taken
+
+
+def take_each(settings: Settings, day: str | None, kind: str | None) -> list[str]:
+    """@throws RoomError for all that failed, at the end"""
+    clear_leftovers(settings)
+    taken, failures = [], []
+    for one in [kind] if kind else catalog.kinds(settings):
+        if day is not None and day in done_days(settings, one):
+            continue
+        try:
+            taken.append(take_and_prove(settings, one, day))
+        except Exception as error:
+            failures.append(files.in_words(error))
+    if failures:
+        raise RoomError("\n".join(error.what for error in failures), failures[0].remedy)
+    return taken
 
 
 def take_and_prove(settings: Settings, kind: str, day: str | None) -> str:

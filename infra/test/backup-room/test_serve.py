@@ -1,0 +1,47 @@
+"""The loop: what it makes of a run that ended."""
+
+import contextlib
+import io
+import subprocess
+import sys
+import tempfile
+import unittest
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from room import schedule, serve, settings, status
+
+
+class Ended(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        root = Path(temporary.name)
+        self.settings = replace(settings.load(), root=root, runtime=root)
+
+    def after(self, code: int, said: str = "") -> Any:
+        """@param said what the run has noted itself. @returns the failure that is noted after it ended with this code"""
+        room = serve.Room(self.settings)
+        if said:
+            status.failed(self.settings, said)
+        room.child = subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"])
+        room.child.wait()
+        with contextlib.redirect_stdout(io.StringIO()):
+            room.look_after_child()
+        self.assertIsNone(room.child)
+        return status.read(self.settings).get("failure")
+
+    def test_a_run_that_failed_without_a_note_gets_one_and_is_not_begun_again_at_once(self) -> None:
+        status.update(self.settings, failure={"at": "2026-01-01T00:00:00+00:00", "what": "an old one"})
+        failure = self.after(1)
+        self.assertIn("ended with code 1", failure["what"])
+        at = datetime.fromisoformat(failure["at"])
+        self.assertIsNone(schedule.is_due(datetime.now(UTC), "UTC", "00:00", [], at))
+
+    def test_a_run_that_has_said_why_it_failed_is_believed(self) -> None:
+        self.assertEqual(self.after(1, "the volume is full")["what"], "the volume is full")
+
+    def test_one_that_found_another_run_under_way_has_not_failed(self) -> None:
+        self.assertIsNone(self.after(serve.BUSY))
