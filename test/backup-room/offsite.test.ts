@@ -288,6 +288,37 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       assert.equal((await world.get<{ content: string }>("state")).content, state);
     });
 
+    it("bring back pieces of the log that are damaged or not whole here, but none that is being written", async () => {
+      for (let n = 0; n < 4; n += 1)
+        await world.sql("CREATE TABLE x (n int); DROP TABLE x; SELECT pg_switch_wal()");
+      const log = await world.inRoom("echo /backup/wal/*");
+      const last = await world.sql("SELECT pg_walfile_name(pg_current_wal_lsn() - 1)");
+      await eventually("the segments", 30, async () =>
+        (await world.inRoom(`ls ${log}/archive`)).includes(`${last}.zst`),
+      );
+      assert.equal((await send()).code, 0);
+      const [flipped, begun, open] = (
+        await world.inRoom(`ls ${log}/archive | grep -v history | tail -n 3`)
+      ).split("\n");
+      const sums = () => world.inRoom(`cd ${log}/archive; sha256sum ${flipped} ${begun}`);
+      const before = await sums();
+      await world.inRoom(`cd ${log}; printf XXXXXXXX | dd of=archive/${flipped} bs=1 seek=100 conv=notrunc 2>&1
+        for name in ${begun} ${open}; do
+          zstd -dcq archive/$name | head -c 99999 > incoming/\${name%.zst}.partial; rm archive/$name
+        done`);
+      const { code, remedy } = await world.ask("restore");
+      assert.equal(code, 1);
+      assert.match(remedy, /copy off-site may have it whole: npm run backup -- fetch/);
+      await world.inRoom(`exec 9>> ${log}/incoming/$(basename ${open} .zst).partial; python3 -m room fetch`);
+      assert.equal(await sums(), before);
+      const there = () => world.inRoom(`cd ${log}; ls incoming archive`);
+      assert.doesNotMatch(await there(), new RegExp(`${(begun ?? "").replace(".zst", ".partial")}`));
+      assert.doesNotMatch(await there(), new RegExp(open ?? ""));
+      await world.get("fetch");
+      assert.match(await there(), new RegExp(open ?? ""));
+      assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+    });
+
     it("bring everything back after the loss of the host, up to the newest copy", async () => {
       await world.sql("CREATE TABLE clock AS SELECT 1 AS n");
       const rows = await world.sql("SELECT count(*) FROM kept");

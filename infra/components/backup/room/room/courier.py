@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from . import catalog, files, lock, offsite, outgoing, rekey, status, work
+from . import catalog, files, lock, merge_log, offsite, outgoing, rekey, status, work
 from .progress import Ticker, say, step
 from .restic import Damaged, Missing, Offended, Restic, key_id
 from .settings import RoomError, Settings
@@ -278,16 +278,7 @@ def merge(settings: Settings, target: Path, about: dict[str, Any]) -> list[str]:
             files.remove(here)
             files.publish(path, here)
             brought.append(path.name)
-    for path in sorted((target / "wal").glob("*/*/*")):
-        system, kind, name = path.parts[-3:]
-        folder = settings.root / "wal" / system
-        segment = name.removesuffix(".zst").removesuffix(".partial")
-        ways = [folder / "archive" / f"{segment}.zst", folder / "incoming" / segment, folder / "incoming" / f"{segment}.partial"]
-        if any(way.exists() for way in ways):
-            continue
-        (folder / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
-        files.sync(path)
-        path.rename(folder / kind / name)
+    merge_log.merge(settings, target / "wal")
     if (target / outgoing.SEALED).is_dir() and not (settings.root / outgoing.SEALED).exists():
         (target / outgoing.SEALED).rename(settings.root / outgoing.SEALED)
     files.sync(settings.root)

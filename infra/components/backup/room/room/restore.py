@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import base, catalog, files, lock, manifest, prove_base, scratch, server, status, verify, wal, work
+from . import base, catalog, files, lock, manifest, offsite, prove_base, scratch, server, status, verify, wal, work
 from .progress import call, step
 from .settings import RoomError, Settings
 
@@ -159,7 +159,7 @@ def from_base(
     if lacking and wanted.to is None:
         raise RoomError(
             f"The log has a gap after backup {chosen.id}: segment {lacking[0]} is missing, so the newest changes cannot be had this way.",
-            'Restore to a moment before the gap (--to "…"), or the newest dump: npm run backup -- list.',
+            f'{from_copies()}Restore to a moment before the gap (--to "…"), or the newest dump: npm run backup -- list.',
         )
     if wanted.id is not None:
         target = {"recovery_target": "immediate"}
@@ -174,7 +174,7 @@ def from_base(
         if bad is not None:
             raise RoomError(
                 f"Segment {bad.group(1)} of the log is damaged, so nothing after it can be restored.",
-                'Restore to a moment before it (--to "…"), or the newest dump: npm run backup -- list.',
+                f'{from_copies()}Restore to a moment before it (--to "…"), or the newest dump: npm run backup -- list.',
             ) from error
         if NOT_REACHED not in error.what or wanted.to is None:
             raise
@@ -184,13 +184,20 @@ def from_base(
             raise RoomError(
                 f"The log has a gap before that moment: segment {lacking[0]} is missing, and the last change before it is of "
                 f"{last[-1] if last else found['endedAt']}.",
-                'Restore to that time (--to "…"), or to a moment after the next base backup: npm run backup -- list.',
+                f'{from_copies()}Restore to that time (--to "…"), or to a moment after the next base backup: npm run backup -- list.',
             ) from error
         # Nothing was written after that moment: then all of the log is what there was.
         step("nothing was changed after that moment, so all of the log is restored")
         shutil.rmtree(folder)
         folder.mkdir(mode=0o700)
         return recover(settings, chosen, found, folder, {})
+
+
+def from_copies() -> str:
+    """What else there is where a piece of the log is missing or damaged here."""
+    if offsite.configured() is None:
+        return ""
+    return "A copy off-site may have it whole: npm run backup -- fetch, then restore again. "
 
 
 def recover(
@@ -215,7 +222,7 @@ def check_reached(settings: Settings, found: manifest.Manifest, target: scratch.
     if newest is not None and reached[8:] < newest[8:]:
         raise RoomError(
             f"The log is damaged in segment {reached}: it could be read up to there, and goes on to {newest}.",
-            'What is before can be had: restore to a moment (--to "…"), or the newest dump: npm run backup -- list.',
+            f'{from_copies()}What is before can be had: restore to a moment (--to "…"), or the newest dump: npm run backup -- list.',
         )
 
 

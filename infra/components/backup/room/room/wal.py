@@ -37,6 +37,20 @@ def segment_of(timeline: int, lsn: str) -> str:
     return f"{timeline:08X}{number >> 8:08X}{number & 0xFF:08X}"
 
 
+def segment_in(name: str) -> str:
+    """The segment that a file of the log is of, packed or not, finished or not."""
+    return name.removesuffix(".zst").removesuffix(UNFINISHED)
+
+
+def is_good(path: Path) -> bool:
+    """Whether a file of the log is there and can be read: a packed one by its checksum, another one by its length."""
+    if not path.is_file():
+        return False
+    if path.suffix == ".zst":
+        return subprocess.run(["zstd", "-tq", str(path)], check=False, capture_output=True).returncode == 0
+    return not SEGMENT.match(path.name) or path.stat().st_size == SEGMENT_BYTES
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the server is, and how far the receiver."""
@@ -125,7 +139,7 @@ def prune(settings: Settings, system: str, oldest: str) -> int:
     """Removes the segments that no kept base backup needs. A timeline's history stays: it is small. @returns how many"""
     count = 0
     for path in (folder_of(settings, system) / "archive").glob("*.zst"):
-        name = path.name.removesuffix(".zst").removesuffix(UNFINISHED)
+        name = segment_in(path.name)
         # The first 8 digits are the timeline, which says nothing about age.
         if SEGMENT.match(name) and name[8:] < oldest[8:]:
             path.unlink()
@@ -154,5 +168,4 @@ def newest(settings: Settings, system: str) -> str | None:
 
 def received(folder: Path) -> set[str]:
     """The names of all that was received, finished or not."""
-    names = {path.name.removesuffix(".zst").removesuffix(UNFINISHED) for path in (folder / "archive").glob("*.zst")}
-    return names | {path.name.removesuffix(UNFINISHED) for path in (folder / "incoming").glob("*")}
+    return {segment_in(path.name) for path in (*(folder / "archive").glob("*.zst"), *(folder / "incoming").glob("*"))}
