@@ -272,6 +272,17 @@ with server.source(found, "omniai") as connection:
     assert.deepEqual((await world.get<Restored>("restore")).changes, []);
   });
 
+  it("the log of a former server goes with its last base backup, and while nobody knows the server of now it stays", async () => {
+    const own = await world.inRoom("ls /backup/wal");
+    await world.inRoom(
+      "mkdir -p /backup/wal/7/archive; touch /backup/wal/7/archive/000000010000000000000001.zst",
+    );
+    assert.equal((await world.askWith({ PGHOST: "nowhere" }, "prune")).code, 0);
+    assert.match(await world.inRoom("ls /backup/wal"), /^7$/m);
+    await world.get("prune");
+    assert.equal(await world.inRoom("ls /backup/wal"), own);
+  });
+
   // Each run is killed further on, and clears up after the one before it; the last one is good.
   const stages: [kind: string, step: string, leaves: boolean][] = [
     ["dump", "dumping omniai", true],

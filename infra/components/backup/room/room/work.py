@@ -184,15 +184,32 @@ def prune_now(settings: Settings) -> list[str]:
 
 
 def prune_log(settings: Settings) -> None:
+    """Of each server the log that no base backup needs; all of it, where there is none to begin with any more."""
     kept: dict[str, list[manifest.Manifest]] = {}
-    for one in catalog.bases(settings):
+    bases = catalog.bases(settings)
+    for one in bases:
         if one.manifest:
             kept.setdefault(one.manifest["server"]["systemId"], []).append(one.manifest)
     folder = settings.root / "wal"
-    for path in folder.iterdir() if folder.is_dir() else []:
-        if path.name in kept:
-            starts = [wal.segment_of(one["timeline"], one["start"]) for one in kept[path.name]]
-            wal.prune(settings, path.name, min(starts, key=lambda name: name[8:]))
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    for system in sorted(there & {*kept}):
+        starts = [wal.segment_of(one["timeline"], one["start"]) for one in kept[system]]
+        wal.prune(settings, system, min(starts, key=lambda name: name[8:]))
+    # One without a readable manifest may be of any server.
+    former = there - {*kept} if all(one.manifest for one in bases) else set()
+    for system in sorted(former - in_use(settings, former)):
+        shutil.rmtree(folder / system)
+        step(f"removed the log of PostgreSQL {system}, which has no base backup any more")
+
+
+def in_use(settings: Settings, systems: set[str]) -> set[str]:
+    """Those of which a base backup may still come. Where nobody can say which they are, all."""
+    if not systems:
+        return set()
+    place = wal.ask(settings)
+    if place is None:
+        return systems
+    return {place.system, *(path.name for path in (settings.root / "fetching" / "wal").glob("*"))}
 
 
 def done_days(settings: Settings, kind: str) -> list[str]:
