@@ -300,10 +300,12 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
     });
 
     it("bring back pieces of the log that are damaged or not whole here, but none that is being written", async () => {
-      for (let n = 0; n < 4; n += 1)
+      let last = "";
+      for (let n = 0; n < 4; n += 1) {
+        last = await world.sql("SELECT pg_walfile_name(pg_current_wal_lsn())");
         await world.sql("CREATE TABLE x (n int); DROP TABLE x; SELECT pg_switch_wal()");
+      }
       const log = await world.inRoom("echo /backup/wal/*");
-      const last = await world.sql("SELECT pg_walfile_name(pg_current_wal_lsn() - 1)");
       await eventually("the segments", 30, async () =>
         (await world.inRoom(`ls ${log}/archive`)).includes(`${last}.zst`),
       );

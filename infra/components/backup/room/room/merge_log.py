@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import files, wal
@@ -46,9 +47,13 @@ def is_open(path: Path) -> bool:
         wanted = path.stat()
     except FileNotFoundError:
         return False
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        # A program may end meanwhile, and some are another user's.
+    return any(os.path.samestat(found, wanted) for found in open_files())
+
+
+def open_files() -> Iterator[os.stat_result]:
+    for process in os.listdir("/proc"):
+        # A program may end meanwhile, or be another user's.
         with contextlib.suppress(OSError):
-            if os.path.samestat(descriptor.stat(), wanted):
-                return True
-    return False
+            for descriptor in os.listdir(f"/proc/{process}/fd"):
+                with contextlib.suppress(OSError):
+                    yield os.stat(f"/proc/{process}/fd/{descriptor}")
