@@ -14,7 +14,9 @@ const SERVER = `
     current_setting('max_connections')::float8 AS connections_max,
     coalesce(max(extract(epoch FROM clock_timestamp() - xact_start))
       FILTER (WHERE backend_type = 'client backend'), 0)::float8 AS oldest_transaction_seconds,
-    pg_database_size(current_database())::float8 AS database_bytes
+    pg_database_size(current_database())::float8 AS database_bytes,
+    (SELECT nullif(setting::float8, -1) * 1048576 FROM pg_settings WHERE name = 'max_slot_wal_keep_size')
+      AS slot_retained_bytes_max
   FROM pg_stat_activity`;
 
 const SLOTS = `
@@ -22,10 +24,16 @@ const SLOTS = `
     coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::float8 AS retained_bytes
   FROM pg_replication_slots`;
 
-type Server = Record<
-  "connections" | "connections_max" | "oldest_transaction_seconds" | "database_bytes",
-  number
->;
+const SERVER_NAMES = [
+  "connections",
+  "connections_max",
+  "oldest_transaction_seconds",
+  "database_bytes",
+  "slot_retained_bytes_max",
+] as const;
+
+/** null: the server has no such limit. */
+type Server = Record<(typeof SERVER_NAMES)[number], number | null>;
 type Slot = Record<"active" | "lost" | "retained_bytes", number> & { slot: string };
 
 interface Numbers {
@@ -38,6 +46,7 @@ const help: Readonly<Record<keyof Server | `slot_${Exclude<keyof Slot, "slot">}`
   connections_max: "Most connections that the server takes.",
   oldest_transaction_seconds: "For how long the oldest transaction of a client has been open.",
   database_bytes: "The size of the service's database.",
+  slot_retained_bytes_max: "Most log that the server keeps for a slot; missing where it keeps all.",
   slot_active: "1 while somebody reads the replication slot.",
   slot_lost: "1 where the server has let go of log that the slot had not read.",
   slot_retained_bytes: "The log that the server keeps for the slot.",
@@ -69,15 +78,11 @@ export function watchPostgres(pool: Pick<pg.Pool, "connect">, registers: Registr
       },
     });
   };
-  for (const name of [
-    "connections",
-    "connections_max",
-    "oldest_transaction_seconds",
-    "database_bytes",
-  ] as const)
+  for (const name of SERVER_NAMES)
     gauge(name, [], (one, { server }) => {
-      if (server === undefined) one.remove();
-      else one.set(server[name]);
+      const value = server?.[name] ?? undefined;
+      if (value === undefined) one.remove();
+      else one.set(value);
     });
   for (const name of ["active", "lost", "retained_bytes"] as const)
     gauge(`slot_${name}`, ["slot"], (one, { slots }) => {

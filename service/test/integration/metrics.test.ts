@@ -73,6 +73,13 @@ describe("metrics", function () {
   it("say what PostgreSQL says of itself, with each replication slot", async () => {
     const sql = (text: string): Promise<string> =>
       servers.postgres.exec("psql", "-U", "omniai", "-qtAc", text, "omniai");
+    const settle = async (size: string): Promise<void> => {
+      await sql(`ALTER SYSTEM SET max_slot_wal_keep_size = '${size}'`);
+      await sql("SELECT pg_reload_conf()");
+    };
+    // Without a limit there is nothing to be near to.
+    assert.ok(!(await scrape()).has("omniai_postgres_slot_retained_bytes_max"));
+    await settle("64MB");
     await sql("SELECT pg_create_physical_replication_slot('metrics_test', true)");
     try {
       // An answer from before the slot may still count as fresh.
@@ -87,8 +94,10 @@ describe("metrics", function () {
       assert.equal(samples.get('omniai_postgres_slot_active{slot="metrics_test"}'), 0);
       assert.equal(samples.get('omniai_postgres_slot_lost{slot="metrics_test"}'), 0);
       assert.ok((samples.get('omniai_postgres_slot_retained_bytes{slot="metrics_test"}') ?? -1) >= 0);
+      assert.equal(samples.get("omniai_postgres_slot_retained_bytes_max"), 64 * 2 ** 20);
     } finally {
       await sql("SELECT pg_drop_replication_slot('metrics_test')");
+      await settle("-1");
     }
   });
 
