@@ -357,7 +357,9 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       await world.get("fetch", "--wait", "120");
       const restored = await world.ask("restore", "--keep");
       assert.equal(restored.code, 0, restored.what);
-      const { changes } = restored.events.at(-1) as unknown as Restored;
+      const { changes, mark } = restored.events.at(-1) as unknown as Restored;
+      const said = await world.inRoom("cat /backup/restored/restored.json");
+      assert.equal((JSON.parse(said) as { readonly mark: string }).mark, mark);
       const of = (table: string) => changes.find((one) => one.table === `omniai: public.${table}`);
       assert.equal(of("kept")?.backup, Number(rows));
       assert.equal(of("clock")?.backup, 1);

@@ -56,7 +56,16 @@ describe("copies of Redis", function () {
   });
 
   it("a restored Redis has every entry under a new epoch, goes on after its last id, and forgets nothing else", async () => {
-    await world.get("restore", "--redis", "--keep");
+    const kept = async (): Promise<string> => {
+      const { mark, backup } = await world.get<Restored>("restore", "--redis", "--keep");
+      const file = await world.inRoom("cat /backup/restored-redis/restored.json");
+      const said = JSON.parse(file) as { readonly id: string; readonly mark: string };
+      assert.deepEqual([said.mark, said.id], [mark, backup.id]);
+      assert.match(said.mark, /^[0-9a-f]{32}$/);
+      return said.mark;
+    };
+    // By its mark, who puts it in place knows it from another restore of the same copy.
+    assert.notEqual(await kept(), await kept());
     await world.redis.stop();
     await world.redis.start("/backup/restored-redis/data");
     const [epoch = "", count] = (await world.redis.ask("HMGET", META, "epoch", "count")).split("\n");

@@ -15,7 +15,7 @@ import type { Work } from "../../terminal/signals.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note } from "../../terminal/output.ts";
-import { exchangeScripts, PARTIAL } from "./exchange-scripts.ts";
+import { exchangeScripts, OTHER_DATA, PARTIAL, restoredFile } from "./exchange-scripts.ts";
 import { commandHere, confined, endLeftover, holdExchange, type Exchanging } from "./hold.ts";
 import type { Store } from "./stores.ts";
 
@@ -71,6 +71,20 @@ export async function putBack(session: Engine, store: Store, run: RunScript): Pr
   await stopServer(session, store.workload);
   await run(exchangeScripts(store).settle);
   await startServer(session, store.workload);
+}
+
+/**
+ * Before anything is stopped: whether the backup volume still has what a restore has left there. The script of the exchange looks
+ * again. @param mark as markOf says it. @throws OpsError where another restore or upgrade has taken its place
+ */
+export async function checkRestored({ docker, stack }: Engine, store: Store, mark: string): Promise<void> {
+  const volume = dataVolumeName(stack, "backup");
+  const said = await readVolumeFile(docker, { stack, volume, path: restoredFile(store) });
+  if (said?.includes(`"${mark}"`)) return;
+  throw new OpsError(
+    `What was restored of ${store.title} is not in the backup volume any more: ${OTHER_DATA}. Nothing was replaced.`,
+    "Look whose it was (npm run history), and run the command again: it restores anew, and asks of what it has restored.",
+  );
 }
 
 /** Work that a first Ctrl-C does not stop in the middle: it is finished, and what would follow is not begun. */

@@ -19,6 +19,7 @@ import { rolledBackTo } from "../../stack/versions.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import {
+  checkRestored,
   keepAside,
   putBack,
   settleExchange,
@@ -27,11 +28,15 @@ import {
   undivided,
   whileUnderMaintenance,
 } from "./exchange.ts";
-import { exchangeScripts } from "./exchange-scripts.ts";
+import { exchangeScripts, markOf, type KeptRestore } from "./exchange-scripts.ts";
 import type { Store } from "./stores.ts";
 
-/** @returns the volume with the data that was replaced. @throws OpsError; the old data is then in place again */
-export async function replaceData(options: CommonOptions, id: string, store: Store): Promise<string> {
+/**
+ * @param kept what the room has restored, and the operator has confirmed: nothing else is put in place.
+ * @returns the volume with the data that was replaced. @throws OpsError; the old data is then in place again
+ */
+export async function replaceData(options: CommonOptions, kept: KeptRestore, store: Store): Promise<string> {
+  const { id } = kept.backup;
   const session = await openSession(options, { create: false, lock: "restore" });
   const { docker, stack, audit } = session;
   audit?.note({ to: id });
@@ -61,11 +66,13 @@ export async function replaceData(options: CommonOptions, id: string, store: Sto
     );
   }
   const scripts = exchangeScripts(store);
+  const mark = markOf(kept);
+  await checkRestored(session, store, mark);
   const replace = async (): Promise<void> => {
     signals.begin(undivided(`replacing the data of ${store.title} in stack ${stack}`));
     try {
       await stopServer(session, store.workload);
-      await run(scripts.exchange);
+      await run(scripts.exchange(mark));
     } catch (error) {
       await putBack(session, store, run);
       throw error;

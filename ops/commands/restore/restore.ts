@@ -31,6 +31,8 @@ export interface RestoreOptions extends CommonOptions {
 export interface Restored {
   readonly backup: BackupView;
   readonly seconds: number;
+  /** Of what is kept for a replacement, and of nothing else (markOf). */
+  readonly mark?: string;
   /** Present for a copy of Redis. */
   readonly store?: "redis";
   /** The last change that it has. */
@@ -73,7 +75,7 @@ export async function restore(options: RestoreOptions): Promise<void> {
   const store = restored.store === "redis" ? redisStore : postgresStore;
   if (!options.yes) await ask(place, restored, store.title);
   const { replaceData } = await import("./replace.ts");
-  const aside = await replaceData(options, restored.backup.id, store);
+  const aside = await replaceData(options, restored, store);
   if (options.json) return printJson({ ...restored, aside });
   print(`Stack ${place.stack} has the data of backup ${restored.backup.id}, up to ${restored.until}.`);
   print(

@@ -19,7 +19,7 @@ import {
   whileUnderMaintenance,
   type RunScript,
 } from "../restore/exchange.ts";
-import { exchangeScripts } from "../restore/exchange-scripts.ts";
+import { exchangeScripts, markOf } from "../restore/exchange-scripts.ts";
 import { postgresStore } from "../restore/stores.ts";
 import type { NewRoom } from "./room.ts";
 import type { Server } from "./server.ts";
@@ -72,7 +72,7 @@ export async function putInPlace(session: Session, exchange: Exchange): Promise<
     whileUnderMaintenance(session, MESSAGE, async () => {
       signals.begin(undivided(title));
       done.restored = await lastCopy(exchange);
-      await exchangeData(session, exchange, run);
+      await exchangeData(session, exchange, run, markOf(done.restored));
       await serveOrUndo(session, exchange, run, before);
     }),
   );
@@ -113,7 +113,12 @@ async function thawNow(server: Server): Promise<void> {
 }
 
 /** @throws OpsError; the old server is then on the old data, and takes writes */
-async function exchangeData(session: Session, { server }: Exchange, run: RunScript): Promise<void> {
+async function exchangeData(
+  session: Session,
+  { server }: Exchange,
+  run: RunScript,
+  mark: string,
+): Promise<void> {
   try {
     await stopServer(session, "postgres");
   } catch (error) {
@@ -122,7 +127,7 @@ async function exchangeData(session: Session, { server }: Exchange, run: RunScri
     throw error;
   }
   try {
-    await run(scripts.exchange);
+    await run(scripts.exchange(mark));
   } catch (error) {
     await putBack(session, postgresStore, run);
     throw error;

@@ -8,14 +8,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { EXCHANGE_LABEL } from "../../../infra/resources/labels.ts";
-import { keepAside, scriptRunner, settleExchange } from "../../commands/restore/exchange.ts";
-import { PARTIAL } from "../../commands/restore/exchange-scripts.ts";
+import { checkRestored, keepAside, scriptRunner, settleExchange } from "../../commands/restore/exchange.ts";
+import { exchangeScripts, PARTIAL, restoredFile } from "../../commands/restore/exchange-scripts.ts";
 import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
 import { unlessGone } from "../../engine/connection.ts";
+import { readVolumeFile } from "../../engine/volume-file.ts";
 import { checkExchange, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
 import { signals } from "../../stack/this-process.ts";
 import { exit, type OpsError } from "../../terminal/errors.ts";
+
+/** Whom the scripts of an exchange run as. */
+const OWNER = 999;
 
 describe("an exchange on the engine @engine", () => {
   const docker = new Docker();
@@ -24,15 +28,23 @@ describe("an exchange on the engine @engine", () => {
   const data = `omniai-${stack}-redis-data`;
   let image: string;
 
-  const put = async (volume: string, ...files: readonly string[]): Promise<void> => {
+  const put = (volume: string, ...files: readonly string[]): Promise<void> =>
+    write(volume, Object.fromEntries(files.map((file) => [file, ""])));
+  const write = async (volume: string, files: Readonly<Record<string, string>>): Promise<void> => {
     await docker.createVolume({ Name: volume, Labels: { "io.omniai.stack": stack } });
     const HostConfig = { Binds: [`${volume}:/data:nocopy`] };
-    const container = await docker.createContainer({ Image: image, Cmd: ["-"], HostConfig });
-    const tar = await packFiles(Object.fromEntries(files.map((file) => [file, { content: "" }])), {
-      uid: 0,
-      gid: 0,
+    // The volume's own folder too belongs to whom the scripts run as, as it does in a stack.
+    const Entrypoint = ["chown", "-R", `${OWNER}:${OWNER}`, "/data"];
+    const of = { Image: image, User: "0:0", Entrypoint, Cmd: [], HostConfig };
+    const container = await docker.createContainer(of);
+    const entries = Object.entries(files).map(([file, content]) => [file, { content }]);
+    const tar = await packFiles(Object.fromEntries(entries) as Parameters<typeof packFiles>[0], {
+      uid: OWNER,
+      gid: OWNER,
     });
     await container.putArchive(Buffer.from(tar, "base64"), { path: "/data" });
+    await container.start();
+    await container.wait();
     await container.remove({ force: true });
   };
   const kept = async (): Promise<string[]> =>
@@ -174,6 +186,33 @@ describe("an exchange on the engine @engine", () => {
       await sleep(500);
       await assert.rejects(scriptRunner(session(1), "redis", image)("true"), /hold of this run .* has ended/);
     });
+  });
+
+  it("puts in place only what was confirmed, whatever was restored meanwhile", async () => {
+    const backup = `omniai-${stack}-backup-data`;
+    const restore = (mark: string): Promise<void> =>
+      write(backup, {
+        [restoredFile(redisStore)]: JSON.stringify({ id: "redis-1", checksum: "0", mark }),
+        [`${redisStore.restored}/appendonlydir/data`]: mark,
+      });
+    const inPlace = (): Promise<string | undefined> =>
+      readVolumeFile(docker, { stack, volume: data, path: "appendonlydir/data" });
+    await unlessGone(docker.getVolume(data).remove());
+    await write(data, { "appendonlydir/data": "old" });
+    const run = scriptRunner(session(30), "redis", image);
+    const exchange = (mark: string): Promise<void> => run(exchangeScripts(redisStore).exchange(mark));
+    await restore("confirmed");
+    await checkRestored({ docker, stack }, redisStore, "confirmed");
+    await restore("another");
+    await assert.rejects(
+      checkRestored({ docker, stack }, redisStore, "confirmed"),
+      /is not in the backup volume any more: another restore or upgrade .* Nothing was replaced/,
+    );
+    await assert.rejects(exchange("confirmed"), /another restore or upgrade has taken the place/);
+    assert.equal(await inPlace(), "old");
+    await exchange("another");
+    assert.equal(await inPlace(), "another");
+    await unlessGone(docker.getVolume(data).remove());
   });
 
   it("whose old data cannot be kept leaves no part of it for the whole, and says what keeps it", async () => {

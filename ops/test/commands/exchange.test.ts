@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IDENTITY_FILE } from "../../../infra/resources/identity.ts";
 import { isUp } from "../../commands/restore/exchange.ts";
-import { exchangeScripts } from "../../commands/restore/exchange-scripts.ts";
+import { exchangeScripts, markOf, restoredFile } from "../../commands/restore/exchange-scripts.ts";
 import { postgresStore } from "../../commands/restore/stores.ts";
 import {
   ASIDE,
@@ -28,7 +28,12 @@ import {
 
 const oldData = { PG_VERSION: "17", base: "old rows", global: "old", [IDENTITY_FILE]: "the stack's own" };
 const newData = { PG_VERSION: "18", base: "new rows", pg_wal: "new" };
-const scripts = exchangeScripts(postgresStore);
+const restoredAs = (mark: string): string => `{"id": "base-1", "checksum": "0", "mark": "${mark}"}`;
+const MARK = "0a1b";
+const scripts = {
+  ...exchangeScripts(postgresStore),
+  exchange: exchangeScripts(postgresStore).exchange(MARK),
+};
 
 describe("the exchange of data within a volume", function () {
   this.timeout(60_000);
@@ -41,6 +46,7 @@ describe("the exchange of data within a volume", function () {
     };
     put("data", oldData);
     put(`restored/${postgresStore.restored}`, newData);
+    writeFileSync(join(root, "restored", restoredFile(postgresStore)), restoredAs(MARK));
     put("aside", {});
   });
   afterEach(() => rmSync(root, { recursive: true }));
@@ -102,6 +108,39 @@ describe("the exchange of data within a volume", function () {
     assert.equal(status, 1);
     assert.match(stderr, /nothing is put back/);
     assert.deepEqual(content("data"), oldData);
+  });
+
+  it("is refused where other data was restored since it was confirmed, and nothing is touched", () => {
+    for (const other of [restoredAs("another"), "", undefined]) {
+      const file = join(root, "restored", restoredFile(postgresStore));
+      if (other === undefined) rmSync(file);
+      else writeFileSync(file, other);
+      assert.throws(() => run(scripts.exchange), /another restore or upgrade has taken the place/);
+      assert.deepEqual(content("data"), oldData);
+      assert.equal(stage(), "none");
+    }
+  });
+
+  it("goes back where other data is restored while it copies", () => {
+    mkdirSync(join(root, "bin"));
+    const file = join(root, "restored", restoredFile(postgresStore));
+    const cp = `#!/bin/bash\n/bin/cp "$@"\necho '${restoredAs("another")}' >${file}\n`;
+    writeFileSync(join(root, "bin/cp"), cp, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${root}/bin:${process.env["PATH"] ?? ""}` };
+    const { status, stderr } = spawnSync("bash", ["-c", here(scripts.exchange)], { env, encoding: "utf8" });
+    assert.equal(status, 1);
+    assert.match(stderr, /another restore or upgrade/);
+    assert.deepEqual(content("data"), oldData);
+    assert.equal(stage(), "none");
+  });
+
+  it("goes by the mark of the restore, and with an older room by the backup's id", () => {
+    assert.equal(markOf({ backup: { id: "base-1" }, mark: MARK }), MARK);
+    const old = exchangeScripts(postgresStore).exchange(markOf({ backup: { id: "base-1" } }));
+    writeFileSync(join(root, "restored", restoredFile(postgresStore)), '{"id": "base-1", "checksum": "0"}');
+    run(old);
+    isNew();
+    assert.throws(() => exchangeScripts(postgresStore).exchange('"; rm -rf /'), /is no mark/);
   });
 
   it("leaves behind what a base backup has of an earlier exchange", () => {

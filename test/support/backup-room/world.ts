@@ -41,6 +41,8 @@ export interface Listing {
 
 export interface Restored {
   readonly backup: BackupView;
+  /** Of what was kept. */
+  readonly mark?: string;
   readonly until: string;
   readonly changes: readonly {
     readonly table: string;

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import time
 import traceback
@@ -88,6 +89,13 @@ def publish(partial: Path, final: Path) -> None:
     sync(partial)
     partial.rename(final)
     sync(final.parent)
+
+
+def write_restored(partial: Path, found: dict[str, Any]) -> str:
+    """Says of restored data what it is of. @returns a mark that nothing else restored has: who puts it in place goes by that"""
+    mark = secrets.token_hex(16)
+    write_json(partial / "restored.json", {"id": found["id"], "checksum": found["checksum"], "mark": mark})
+    return mark
 
 
 def remove(path: Path) -> None:

@@ -89,7 +89,7 @@ def beside(settings: Settings, identity: str | None, keep: bool) -> dict[str, An
                         write_append_only(target)
                 answer = {**compare(settings, own), "until": found["takenAt"], "store": "redis"}
                 if keep:
-                    finish(settings, folder / "data", found)
+                    answer["mark"] = finish(settings, folder / "data", found)
         except OSError as error:
             raise files.in_words(error) from error
         return {"backup": catalog.as_json(chosen), "seconds": round(time.monotonic() - started, 1), **answer}
@@ -148,13 +148,14 @@ def compare(settings: Settings, own: dict[str, Any]) -> dict[str, Any]:
     return {**summary, "changes": changes}
 
 
-def finish(settings: Settings, data: Path, found: manifest.Manifest) -> None:
-    """Keeps only the append-only file, flushed."""
+def finish(settings: Settings, data: Path, found: manifest.Manifest) -> str:
+    """Keeps only the append-only file, flushed. @returns the mark of what is kept"""
     kept = settings.root / KEPT
     partial = kept.with_name(f"{kept.name}{files.PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "data").mkdir(mode=0o700, parents=True)
     (data / "appendonlydir").rename(partial / "data" / "appendonlydir")
     call(["sync", "-f", str(partial / "data")], "The restored Redis could not be flushed")
-    files.write_json(partial / "restored.json", {"id": found["id"], "checksum": found["checksum"]})
+    mark = files.write_restored(partial, found)
     files.publish(partial, kept)
+    return mark

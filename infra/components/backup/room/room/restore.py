@@ -89,7 +89,7 @@ def beside(settings: Settings, wanted: Wanted, keep: bool) -> dict[str, Any]:
                 else:
                     answer = from_dump(settings, chosen, found, folder, keep)
                 if keep:
-                    finish(settings, folder / "data", found, settings.root / KEPT)
+                    answer["mark"] = finish(settings, folder / "data", found, settings.root / KEPT)
         except OSError as error:
             raise files.in_words(error) from error
         return {"backup": catalog.as_json(chosen), "seconds": round(time.monotonic() - started, 1), **answer}
@@ -249,8 +249,8 @@ def compare(settings: Settings, restored: dict[str, Any]) -> dict[str, Any]:
     return {**summary, "changes": changes}
 
 
-def finish(settings: Settings, data: Path, found: manifest.Manifest, kept: Path) -> None:
-    """The scratch server did not flush anything: that is done once, now."""
+def finish(settings: Settings, data: Path, found: manifest.Manifest, kept: Path) -> str:
+    """The scratch server did not flush anything: that is done once, now. @returns the mark of what is kept"""
     step("flushing the restored data")
     call(["initdb", "--sync-only", f"--pgdata={data}"], "The restored data could not be flushed")
     # What is put in place is the stack's own from then on, also where it is a new server made of a dump.
@@ -262,5 +262,6 @@ def finish(settings: Settings, data: Path, found: manifest.Manifest, kept: Path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     data.rename(partial / "data")
-    files.write_json(partial / "restored.json", {"id": found["id"], "checksum": found["checksum"]})
+    mark = files.write_restored(partial, found)
     files.publish(partial, kept)
+    return mark

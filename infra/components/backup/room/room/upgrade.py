@@ -49,7 +49,7 @@ def bring(settings: Settings, identity: str, before: dict[str, int] | None, pati
                     refuse_changes(before, writes(settings), answer)
                 prove(chosen, found, started, answer)
                 if before is not None:
-                    restore.finish(settings, folder / "data", found, settings.root / restore.KEPT)
+                    answer["mark"] = restore.finish(settings, folder / "data", found, settings.root / restore.KEPT)
         except OSError as error:
             raise files.in_words(error) from error
         backup = catalog.as_json(catalog.choose(settings, chosen.id))
