@@ -122,6 +122,9 @@ describe("the backups of a stack", function () {
     const { code, stdout } = await stack.run("status");
     assert.equal(code, 0);
     assert.match(stdout, /newest verified backup is from .* ago \(base-/);
+    const said = await stack.run("logs", "backup");
+    assert.equal(said.code, 0, said.output);
+    assert.match(said.stdout, /backup|dump|base/);
   });
 
   it("tells the replicas and Prometheus how fresh the backups are", async () => {
@@ -222,12 +225,17 @@ describe("the backups of a stack", function () {
     try {
       await publish(3);
       await eventually("the event", 20, () => seen('"n":3') === 1);
+      const beside = await asJson<Restored>("restore", "--redis", "--latest");
       const replaced = ["restore", "--redis", "--latest", "--replace", "--yes"] as const;
-      const { changes, aside } = await asJson<Restored>(...replaced);
+      const replacement = await asJson<Restored>(...replaced);
+      const { changes, aside } = replacement;
       assert.deepEqual(
         changes.filter(({ table }) => /events/.test(table)).map(({ backup, now }) => now - backup),
         [2],
       );
+      const events = ({ changes: all }: Restored): object[] =>
+        all.filter(({ table }) => /events/.test(table));
+      assert.deepEqual(events(replacement), events(beside));
       assert.match(aside, /^omniai-\S+-redis-replaced-/);
       await eventually("the service", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
       await eventually("the reset", 30, () => seen("reset") === 1);
@@ -267,6 +275,10 @@ describe("the backups of a stack", function () {
   it("gets a newer major version of PostgreSQL: all that was acknowledged is there, and the old data is kept", async () => {
     sql("SET ROLE omniai; CREATE TABLE written (n int PRIMARY KEY); CREATE SEQUENCE s START 42");
     sql("SELECT nextval('s')");
+    const tried = await stack.run("upgrade", "postgres", "18", "--rehearse");
+    assert.equal(tried.code, 0, tried.output);
+    assert.match(tried.output, /restores into PostgreSQL 18: .* Nothing of the stack was changed/);
+    assert.match(sql("SHOW server_version"), /^17\./);
     let goesOn = true;
     const writing = write(() => goesOn);
     const upgrade = ["upgrade", "postgres", "18", "--yes"] as const;

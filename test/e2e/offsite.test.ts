@@ -109,6 +109,23 @@ describe("the copies off-site of a stack", function () {
     assert.match((await stack.run("backup", "list")).stdout, /Off-site: \d+ copies/);
   });
 
+  it("are read back as they were sent, and bring back what is missing here", async () => {
+    const checked = await stack.run("backup", "check");
+    assert.equal(checked.code, 0, checked.output);
+    assert.match(checked.output, /was read back, and is what was sent/);
+    const dumps = async (): Promise<string[]> =>
+      (await asJson<{ backups: { id: string; kind: string; state: string }[] }>("backup", "list")).backups
+        .filter(({ kind, state }) => kind === "dump" && state === "verified")
+        .map(({ id }) => id);
+    const [newest = ""] = await dumps();
+    const room = `omniai-${stack.name}-backup`;
+    execFileSync("docker", ["exec", room, "rm", "-r", `/backup/dumps/${newest}`]);
+    assert.ok(!(await dumps()).includes(newest));
+    const { brought } = await asJson<{ brought: readonly string[] }>("backup", "fetch");
+    assert.ok(brought.includes(newest), brought.join());
+    assert.ok((await dumps()).includes(newest));
+  });
+
   it("are enough to rebuild the stack beside, which a drill shows, measures and removes", async () => {
     const report = await asJson<DrillReport>("drill");
     assert.ok(report.rto > 0 && report.rto < 300, `${report.rto} s`);
