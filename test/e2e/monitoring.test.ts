@@ -130,6 +130,47 @@ describe("the monitoring of a stack", function () {
       );
   });
 
+  it("is silent about an alert for as long as the operator says, and about none that there is not", async () => {
+    const silences = async (): Promise<
+      { createdBy: string; comment: string; endsAt: string; name: string }[]
+    > => {
+      const { stdout } = await stack.run("alerts", "list", "--json");
+      const { silences: found } = JSON.parse(stdout) as {
+        silences: {
+          createdBy: string;
+          comment: string;
+          endsAt: string;
+          matchers: { name: string; value: string }[];
+        }[];
+      };
+      return found.map(({ matchers, ...one }) => ({ ...one, name: matchers[0]?.value ?? "" }));
+    };
+    for (const [wrong, said] of [
+      [["NoSuchAlert"], /no alert "NoSuchAlert"[^]*ReplicaDown/],
+      [[], /Which alert/],
+      [["DiskFilling", "--for", "soon"], /--for soon is no span/],
+    ] as const) {
+      const { code, output } = await stack.run("alerts", "silence", ...wrong);
+      assert.equal(code, 2, output);
+      assert.match(output, said);
+    }
+    const why = ["--for", "30m", "--comment", "the disk is being replaced"];
+    const { code, output } = await stack.run("alerts", "silence", "DiskFilling", ...why);
+    assert.equal(code, 0, output);
+    assert.match(output, /DiskFilling is silent for 30m/);
+    const own = (await silences()).filter(({ createdBy }) => createdBy === "operator");
+    assert.deepEqual(
+      own.map(({ name, comment }) => [name, comment]),
+      [["DiskFilling", "the disk is being replaced"]],
+    );
+    const left = (Date.parse(own[0]?.endsAt ?? "") - Date.now()) / 60_000;
+    assert.ok(left > 25 && left <= 30, `${left} min`);
+    assert.match(
+      (await stack.run("alerts", "list")).stdout,
+      /silent until .*alertname DiskFilling \(operator: the disk/,
+    );
+  });
+
   it("takes no more than 220 MiB when idle", async () => {
     const parts = await Promise.all(
       PARTS.map(async (workload) => {
