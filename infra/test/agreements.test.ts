@@ -107,12 +107,15 @@ describe("service, edge and page", () => {
         api: { post: (path: string, body: unknown) => Promise<void> },
         client: string,
       ) => {
-        arrived(id: string): void;
+        arrived(id: string, clock: object): void;
         answered(ms: number): void;
         lost(reason: string): void;
         error(message: string, source: string, line: number, column: number): void;
         send(isLast: boolean): Promise<void>;
       };
+    };
+    const { Clock } = (await import(join(REPOSITORY, "frontend/js/transport/clock.js"))) as {
+      Clock: new () => object;
     };
     const sent: [string, unknown][] = [];
     const post = (path: string, body: unknown): Promise<void> => {
@@ -121,7 +124,7 @@ describe("service, edge and page", () => {
     };
     const reporter = new Reporter({ post }, crypto.randomUUID());
     const long = "x".repeat(10_000);
-    reporter.arrived("epoch-1-0");
+    reporter.arrived("epoch-1-0", new Clock());
     reporter.answered(1e9);
     reporter.lost(long);
     for (let index = 0; index < 100; index++) reporter.error(`${index} ${long}`, long, 1e5, 1e5);

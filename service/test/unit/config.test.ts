@@ -222,8 +222,8 @@ describe("replicaEnvironment", () => {
         const path = join(entry.parentPath, entry.name);
         // Tests name what does not exist, too.
         if (!entry.isFile() || /(^|\/)(node_modules|test)\//.test(path.slice(repository.length))) continue;
-        // The backup room is a program of its own: its settings are nowhere but in its container.
-        if (/\/infra\/components\/(backup|offsite)\//.test(path)) continue;
+        // These rooms are programs of their own: their settings are nowhere but in their containers.
+        if (/\/infra\/components\/(backup|certificates|offsite)\//.test(path)) continue;
         const text = readFileSync(path, "utf8");
         for (const [name] of text.matchAll(/\bOMNIAI_[A-Z0-9_]*[A-Z0-9]\b/g)) names.add(name);
       }
