@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import type Docker from "dockerode";
 import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { listenerOn, type PortHolder } from "../engine/processes.ts";
+import { listContainers } from "../engine/containers.ts";
 import { listVolumes, type VolumeView } from "../engine/volumes.ts";
 import { environmentOf } from "../../infra/config/policy-settings.ts";
 import { identityName } from "../../infra/resources/volume.ts";
@@ -122,11 +123,24 @@ export async function checkDataVolumes(
   state: State,
   { stateDir, external }: { readonly stateDir: string; readonly external: readonly string[] },
 ): Promise<void> {
+  // A state without anything is another checkout's, or a lost one.
+  const isKnown = resourcesOf(state).length > 0;
   // What a stack has left behind when others took its servers over: nothing of it is used, and nothing harms it.
   const unknown = unknownVolumes(await listVolumes(docker, stack), state, stack).filter(
-    ({ workload = "" }) => !external.includes(workload),
+    ({ workload = "" }) => !isKnown || !external.includes(workload),
   );
-  if (unknown.length === 0) return;
+  if (unknown.length === 0) {
+    // A stack whose data is all with others is known by what runs alone.
+    const running = isKnown || external.length === 0 ? [] : await listContainers(docker, stack);
+    if (running.length === 0) return;
+    throw new OpsError(
+      `The engine has containers of a stack "${stack}" that this state (${stateDir}) does not know: ${running.map(({ name }) => name).join(", ")}. ` +
+        "They belong to another checkout, or the state was lost. Nothing was touched.",
+      "Deploy from the checkout that made them, or bring its .state folder back.\n" +
+        `  If that state is lost: ${npmRun("adopt", stack)} makes a new one for what is on the engine\n` +
+        "  To use a stack of another name: --stack NAME",
+    );
+  }
   const names = unknown.map(({ name }) => name);
   throw new OpsError(
     `The engine has data of a stack "${stack}" that this state (${stateDir}) does not know: volume ${names.join(", ")}. ` +

@@ -19,6 +19,7 @@ describe("certificates of an authority", function () {
   let room: Room;
   let authority: Authority;
   let handover: string;
+  let image: string;
   /** The addresses, on the edge's network, of the edge and of this machine. */
   let [edgeAddress, ownAddress] = ["", ""];
 
@@ -38,7 +39,7 @@ describe("certificates of an authority", function () {
   };
 
   before(async () => {
-    const image = await roomImage();
+    image = await roomImage();
     handover = `omniai-acme-test-${process.pid}`;
     await docker("volume", "create", handover);
     // As the program does it: the folder is for the user of the edge and of the room.
@@ -253,8 +254,9 @@ describe("certificates of an authority", function () {
     await authority.stop();
     await ask();
     const { failures, problem, served } = await room.state();
-    assert.deepEqual([failures, served], [1, true]);
+    assert.ok(failures >= 1);
     assert.match(problem ?? "", /connection|refused|Max retries/i);
+    if (!served) await eventually("the edge is seen", 30, async () => (await room.state()).served);
     assert.equal((await shown()).fingerprint256, before.fingerprint256);
   });
 
@@ -275,16 +277,20 @@ describe("certificates of an authority", function () {
 
   it("is served by an edge that starts anew, whatever became of the room; without its copy, that serves the generated one", async () => {
     const before = await shown();
-    await room.exec("sh", "-c", "rm -rf /handover/*");
     await docker("stop", "-t", "5", room.name);
+    await docker(
+      ...["run", "--rm", "--network", "none", "--user", "0:0", "-v", `${handover}:/handover`],
+      ...["--entrypoint", "sh", image, "-c", "rm -rf /handover/*"],
+    );
     await docker("restart", "-t", "5", edge.container);
     assert.equal((await eventually("the edge", 10, shown)).fingerprint256, before.fingerprint256);
     edge.exec("rm -rf /etc/omniai/edge/certificates");
     await docker("restart", "-t", "5", edge.container);
-    assert.ok(isGenerated(await eventually("the edge", 10, shown)));
+    const generated = await eventually("the edge", 10, shown);
+    assert.ok(isGenerated(generated));
     assert.equal((await call(`${edge.http}/api/x`, asHost)).status, 200);
     await docker("start", room.name);
-    const now = await replaced((await shown()).fingerprint256);
+    const now = await replaced(generated.fingerprint256);
     assert.equal(now.fingerprint256, before.fingerprint256);
   });
 });

@@ -1,6 +1,6 @@
 /** A whole stack on a PostgreSQL and a Redis that others run, with certificates of a private authority. */
 import { strict as assert } from "node:assert";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import {
@@ -117,5 +117,19 @@ describe("a stack on servers that others run", function () {
       assert.equal(code, 2, output);
       assert.match(output, /PostgreSQL of stack .* is external \(omniai:database\)/);
     }
+  });
+
+  it("is not touched by a checkout that has lost its state, although no volume tells of it", async () => {
+    const file = join(checkout, ".state/.pulumi/stacks/omniai", `${stack.name}.json`);
+    const kept = `${file}.kept`;
+    await docker.getVolume(`omniai-${stack.name}-redis-data`).remove();
+    copyFileSync(file, kept);
+    rmSync(file);
+    const before = await workloads();
+    const refused = await stack.run("up", "--yes");
+    copyFileSync(kept, file);
+    assert.notEqual(refused.code, 0, refused.output);
+    assert.match(refused.output, /has containers of a stack .* that this state .* does not know/);
+    assert.deepEqual(await workloads(), before);
   });
 });

@@ -32,7 +32,7 @@ export const renderRealCertificate = (acme: AcmeEdge | undefined): string =>
   acme === undefined
     ? ""
     : `
-  # $real_certificate is 1 when browsers trust the pair. Only then is anybody sent to HTTPS, and told to stay there.
+  # $real_certificate is 1 for a pair of the authority. Only then is anybody sent to HTTPS, and told to stay there.
   include ${EDGE_FOLDER}/${CERTIFICATE_FILE};
   map "$real_certificate:$client_scheme" $to_https { default 0; "1:http" 1; }
 `;
@@ -62,8 +62,8 @@ const WRITE_CERTIFICATE = `write_certificate() {
   folder=tls certificate=certificate.pem key=key.pem real=0
   if [ -n "$2" ]; then folder=${EDGE_FOLDER}/${PAIRS_FOLDER}/$2 certificate=fullchain.pem key=privkey.pem real=1; fi
   printf 'ssl_certificate %s/%s;\\nssl_certificate_key %s/%s;\\nmap "" $real_certificate { default %s; }\\n' \\
-    "$folder" "$certificate" "$folder" "$key" "$real" > "$1.partial"
-  mv -f "$1.partial" "$1"
+    "$folder" "$certificate" "$folder" "$key" "$real" > "$1.partial" &&
+    mv -f "$1.partial" "$1"
 }
 `;
 
@@ -83,8 +83,8 @@ export const EDGE_SCRIPT = `set -eu
 cd ${EDGE_FOLDER}
 ${WRITE_CERTIFICATE}served() { sed -n 's#^ssl_certificate .*/${PAIRS_FOLDER}/\\(.*\\)/fullchain.pem;#\\1#p' ${CERTIFICATE_FILE}; }
 accepts() {
-  release=$(readlink -f current)
-  sed 's#/${CERTIFICATE_FILE.replaceAll(".", "\\.")};#/next.${CERTIFICATE_FILE};#' "$release/nginx.conf" > "$release/next.conf"
+  release=$(readlink -f current) || return 2
+  sed 's#/${CERTIFICATE_FILE.replaceAll(".", "\\.")};#/next.${CERTIFICATE_FILE};#' "$release/nginx.conf" > "$release/next.conf" || return 2
   nginx -t -q -c "$release/next.conf"
 }
 look() {
@@ -98,7 +98,10 @@ look() {
   cp "$pair/fullchain.pem" "$pair/privkey.pem" ${PAIRS_FOLDER}/.next/ || return 1
   mv ${PAIRS_FOLDER}/.next "${PAIRS_FOLDER}/$name" || return 1
   write_certificate next.${CERTIFICATE_FILE} "$name" || return 1
-  if ! accepts; then
+  accepts && answer=0 || answer=$?
+  # Only what nginx itself says against it counts: without room for the file, or killed for memory, it has said nothing.
+  if [ $answer -gt 1 ]; then return 1; fi
+  if [ $answer = 1 ]; then
     refused=$name
     rm -rf "${PAIRS_FOLDER}/$name"
     echo "nginx refuses the certificate $name (above); the edge goes on with the one before" >&2

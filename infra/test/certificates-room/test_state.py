@@ -33,6 +33,20 @@ class Wait(unittest.TestCase):
 
 
 class Tries(unittest.TestCase):
+    def test_that_were_broken_off_wait_after_a_start_as_those_that_failed(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder) / "tries.json"
+            tries = state.Tries("key")
+            state.begin(notes, tries, SETTINGS, NOW)
+            self.assertEqual(tries.failures, 0)
+            kept = state.load(notes, "key")
+            self.assertEqual(kept.failures, 1)
+            self.assertFalse(kept.is_due(NOW + timedelta(minutes=4)))
+
+    def test_are_not_begun_where_nothing_can_be_kept(self) -> None:
+        with tempfile.NamedTemporaryFile() as file, self.assertRaises(OSError):
+            state.begin(Path(file.name) / "tries.json", state.Tries("key"), SETTINGS, NOW)
+
     def test_begin_at_once_and_count_what_fails(self) -> None:
         tries = state.Tries("key")
         self.assertTrue(tries.is_due(NOW))

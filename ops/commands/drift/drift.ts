@@ -38,7 +38,17 @@ export async function drift(options: CommonOptions): Promise<void> {
   const state = await exportState(handle);
   const served = await lastGoodDeploy(docker, session);
   // What another engine has says nothing of the stack, and what is lost is not brought back by `up`.
-  await checkToJudge({ docker, dockerHost, stack, state, served, offsite: settings.config.offsiteBucket });
+  await checkToJudge({
+    ...{ docker, dockerHost, stack, state, served },
+    offsite: settings.config.offsiteBucket,
+  }).catch(async (error: unknown) => {
+    // Data that is lost is drift, and somebody is told of it as of any other.
+    if (error instanceof OpsError && error.exitCode === exit.drift) {
+      await tellDrift(docker, stack, 1).catch(() => undefined);
+      if (options.json) printJson({ stack, good: false, lost: error.message });
+    }
+    throw error;
+  });
   const failed = failedResources(state).map((resource) => nameOf(resource.urn));
   const differences = await compareWithEngine(docker, stack, state);
   const changes = await preview(stack, handle);

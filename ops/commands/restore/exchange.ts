@@ -7,7 +7,7 @@ import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
 import { listVolumes } from "../../engine/volumes.ts";
-import { holderLabels, scriptName } from "../../stack/exchange-holder.ts";
+import { exchangeUnderWay, holderLabels, scriptName } from "../../stack/exchange-holder.ts";
 import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
 import type { Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
@@ -18,6 +18,9 @@ import { note } from "../../terminal/output.ts";
 import { exchangeScripts, OTHER_DATA, PARTIAL, restoredFile } from "./exchange-scripts.ts";
 import { commandHere, confined, endLeftover, holdExchange, type Exchanging } from "./hold.ts";
 import type { Store } from "./stores.ts";
+
+const ANOTHER_RESTORE =
+  "Look whose it was (npm run history), and run the command again: it restores anew, and asks of what it has restored.";
 
 /** Runs a script in a container that sees a store's data volume as /data and the backup volume as /restored. */
 export type RunScript = (script: string, more?: readonly string[]) => Promise<void>;
@@ -68,8 +71,17 @@ export async function settleExchange(
 
 /** Where an exchange has failed or was broken off, and where it had not begun. The old server serves then. */
 export async function putBack(session: Engine, store: Store, run: RunScript): Promise<void> {
+  const { docker, stack } = session;
   await stopServer(session, store.workload);
-  await run(exchangeScripts(store).settle);
+  try {
+    await run(exchangeScripts(store).settle);
+  } catch (error) {
+    // Such as a hold that has ended. Where the data is whole and nobody else is at it, the server may serve all the same.
+    const stage = await exchangeStage(session, store.workload).catch(() => "half");
+    const other = await exchangeUnderWay(docker, stack, store.workload).catch(() => true);
+    if (stage !== "half" && other === undefined) await startServer(session, store.workload);
+    throw error;
+  }
   await startServer(session, store.workload);
 }
 
@@ -83,7 +95,7 @@ export async function checkRestored({ docker, stack }: Engine, store: Store, mar
   if (said?.includes(`"${mark}"`)) return;
   throw new OpsError(
     `What was restored of ${store.title} is not in the backup volume any more: ${OTHER_DATA}. Nothing was replaced.`,
-    "Look whose it was (npm run history), and run the command again: it restores anew, and asks of what it has restored.",
+    ANOTHER_RESTORE,
   );
 }
 
@@ -155,12 +167,15 @@ async function runScript(
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
     if (StatusCode === 0) return;
     const log = await container.logs({ stdout: true, stderr: true, follow: false });
+    const said = log
+      .toString("utf8")
+      .replaceAll(/[^\x20-\x7e\n]/g, "")
+      .trim();
     throw new OpsError(
-      `The data could not be exchanged: ${log
-        .toString("utf8")
-        .replaceAll(/[^\x20-\x7e\n]/g, "")
-        .trim()}`,
-      "Look whether the disk of the engine is full (docker system df), and run this again.",
+      `The data could not be exchanged: ${said}`,
+      said.includes(OTHER_DATA)
+        ? ANOTHER_RESTORE
+        : "Look whether the disk of the engine is full (docker system df), and run this again.",
     );
   } finally {
     await container.remove({ force: true });

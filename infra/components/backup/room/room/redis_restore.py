@@ -76,7 +76,9 @@ def beside(settings: Settings, identity: str | None, keep: bool) -> dict[str, An
         work.clear_leftovers(settings)
         chosen = pick(settings, identity)
         found = readable(settings, chosen)
-        files.remove(settings.root / KEPT)
+        # As of PostgreSQL: a look takes nothing away.
+        if keep:
+            files.remove(settings.root / KEPT)
         try:
             with scratch.workspace(settings, f"restore-{chosen.id}") as folder:
                 with redis_copy.loaded(settings, folder, chosen.folder, found) as target:

@@ -81,7 +81,9 @@ def beside(settings: Settings, wanted: Wanted, keep: bool) -> dict[str, Any]:
         work.clear_leftovers(settings)
         chosen = pick(settings, wanted)
         found = readable(settings, chosen)
-        files.remove(settings.root / KEPT)
+        # Without it this is a look, which takes nothing away from whoever is about to replace the data.
+        if keep:
+            files.remove(settings.root / KEPT)
         try:
             with scratch.workspace(settings, f"restore-{chosen.id}") as folder:
                 if found["kind"] == "base":

@@ -41,7 +41,9 @@ def bring(settings: Settings, identity: str, before: dict[str, int] | None, pati
         work.clear_leftovers(settings)
         chosen = catalog.choose(settings, identity)
         found = restore.readable(settings, chosen)
-        files.remove(settings.root / restore.KEPT)
+        # A trial takes nothing away from whoever is about to replace the data.
+        if before is not None:
+            files.remove(settings.root / restore.KEPT)
         try:
             with scratch.workspace(settings, f"upgrade-{chosen.id}") as folder:
                 answer = restore.from_dump(settings, chosen, found, folder, keep=before is not None, check=before is None)

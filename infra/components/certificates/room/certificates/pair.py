@@ -49,7 +49,7 @@ def read_pair(folder: Path) -> Pair | None:
     """None where there is none, or a part of one."""
     try:
         return Pair((folder / "fullchain.pem").read_text("ascii"), (folder / "privkey.pem").read_text("ascii"))
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
 
 

@@ -78,7 +78,8 @@ class Room:
 
     def request(self, environment: dict[str, str]) -> None:
         """Runs certbot to its end, and reports meanwhile."""
-        (self.settings.handover / CHALLENGES).mkdir(mode=0o755, exist_ok=True)
+        if not self.is_ready():
+            return
         self.child = subprocess.Popen(
             certbot.arguments(self.settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
@@ -103,7 +104,23 @@ class Room:
             problem = certbot.why("".join(output)) + clock.remark(self.settings.directory)
             self.tries.failed(now, self.settings, problem)
             log("warn", "no certificate from the authority", problem=problem, failures=self.tries.failures, next=self.tries.next)
-        state.keep(self.notes, self.tries)
+        try:
+            state.keep(self.notes, self.tries)
+        except OSError as error:
+            # What was kept before certbot ran holds: after a start it waits, too.
+            log("error", f"the certificates' volume cannot be written: {error}")
+
+    def is_ready(self) -> bool:
+        """Keeps that a try has begun. Where that cannot be written, nor could a certificate: each order would be lost, and
+        authorities count them."""
+        try:
+            (self.settings.handover / CHALLENGES).mkdir(mode=0o755, exist_ok=True)
+            state.begin(self.notes, self.tries, self.settings, state.now())
+        except OSError as error:
+            self.tries.failed(state.now(), self.settings, f"The volumes of the certificates cannot be written: {error}")
+            log("error", "certbot was not run", problem=self.tries.problem, next=self.tries.next)
+            return False
+        return True
 
     def deliver(self) -> None:
         """Hands a new pair over, and looks whether the edge shows it."""

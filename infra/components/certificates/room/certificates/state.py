@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +57,13 @@ def load(path: Path, key: str) -> Tries:
     except (OSError, ValueError, TypeError):
         return Tries(key)
     return tries if tries.key == key else Tries(key)
+
+
+def begin(path: Path, tries: Tries, settings: Settings, now: datetime) -> None:
+    """Keeps that a try has begun as one that failed, which it has if nothing comes after. @throws OSError where nothing can be kept"""
+    begun = replace(tries)
+    begun.failed(now, settings, "certbot was broken off")
+    keep(path, begun)
 
 
 def keep(path: Path, tries: Tries) -> None:
