@@ -35,9 +35,36 @@ function keepShell() {
   void workers()
     ?.register("sw.js", { updateViaCache: "none" })
     // The browser looks for a new one by itself only when the worker rests, which it never does while many tabs ask for something.
-    .then((registration) => (registration.active ? registration.update() : undefined))
+    .then((registration) => (registration.active ? bringNewer(registration) : undefined))
     .catch(() => undefined);
 }
+
+/** When a page asks once more for a new version whose files did not all arrive, in ms: a network may change at any time. */
+const AGAIN_MS = [5000, 30_000, 120_000];
+
+/** @param {ServiceWorkerRegistration} registration */
+async function bringNewer(registration) {
+  for (const ms of [...AGAIN_MS, 0]) {
+    const isDone = await registration.update().then(
+      () => isInstalled(registration.installing),
+      () => false,
+    );
+    if (isDone) return;
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+/** @param {ServiceWorker | null} worker @returns {Promise<boolean>} false when it was given up; true also where there is none */
+const isInstalled = (worker) =>
+  new Promise((resolve) => {
+    const look = () => {
+      if (worker?.state === "installing") return;
+      worker?.removeEventListener("statechange", look);
+      resolve(worker?.state !== "redundant");
+    };
+    worker?.addEventListener("statechange", look);
+    look();
+  });
 
 /** Where storage is blocked, the very name may throw. */
 function workers() {

@@ -245,8 +245,12 @@ describe("certificates of an authority", function () {
       ...["--work-dir", "/run/room/work", "--logs-dir", "/run/room/logs"],
     );
     await room.waitIsOver();
-    await room.ask();
-    await replaced(before.fingerprint256);
+    await asked("another certificate", async () => {
+      const isReplaced = (await shown()).fingerprint256 !== before.fingerprint256;
+      // A run that the revocation came too late for has noted a time to wait again.
+      if (!isReplaced) await room.waitIsOver();
+      return isReplaced;
+    });
   });
 
   it("stays while the authority is down, which is told", async () => {

@@ -52,6 +52,15 @@ describe("the page's shell", () => {
       `fetch("js/version.js").then((response) => response.text()).then((text) => /"(\\w+)"/.exec(text)[1])`,
     );
 
+  /** Whether the worker of a version is the one that serves visits from now on. */
+  const hasWorkerOf = (page: Page, version: string): Promise<boolean> =>
+    page.evaluate<boolean>(
+      `Promise.all([caches.has("omniai shell ${version}"), navigator.serviceWorker.getRegistration()])
+        .then(([isKept, { installing, waiting, active }]) => isKept && !installing && !waiting && active.state === "activated")
+        .then((isSo) => isSo && caches.open("omniai shell ${version}").then((cache) => cache.match("diagnostics.html")))
+        .then(Boolean)`,
+    );
+
   it("opens without any network after one visit, and shows what was known last, with its age", async () => {
     const page = await open();
     await page.getByText("All is well.").waitFor();
@@ -101,15 +110,7 @@ describe("the page's shell", () => {
     assert.equal(await versionIn(newest), published);
     // A busy browser looks late for a new worker, so each visit has it look.
     await eventually("the question for a new worker", () => newest.evaluate<boolean>("updates === 1"));
-    await eventually(
-      "the new version's worker",
-      () =>
-        newest.evaluate<boolean>(
-          `Promise.all([caches.has("omniai shell ${published}"), navigator.serviceWorker.getRegistration()])
-            .then(([isKept, { installing, waiting, active }]) => isKept && !installing && !waiting && active.state === "activated")`,
-        ),
-      120_000,
-    );
+    await eventually("the new version's worker", () => hasWorkerOf(newest, published), 120_000);
     await eventually("a visit from it", async () => {
       const next = await open("diagnostics.html");
       const version = await versionIn(next);
@@ -120,6 +121,25 @@ describe("the page's shell", () => {
       assert.equal(await versionIn(tab), before, "an open tab has all of its files from its own version");
     await Promise.all(tabs.map(isLive));
     assert.equal(navigations, 0);
+  });
+
+  it("brings a new version also when a file of it does not arrive at first", async () => {
+    const first = await open();
+    await isLive(first);
+    await isKept(first);
+    const published = site.publish({ "style.css": (content) => `${content}\n/* new */\n` });
+    const content = await (await fetch(`${site.origin}/diagnostics.html`)).text();
+    site.put("diagnostics.html", undefined);
+    const newest = await open();
+    await eventually("a try that fails", () =>
+      newest.evaluate<boolean>(
+        `Promise.all([caches.has("omniai shell ${published}"), navigator.serviceWorker.getRegistration()])
+          .then(([isBegun, { installing }]) => isBegun && !installing)`,
+      ),
+    );
+    assert.equal(await hasWorkerOf(newest, published), false);
+    site.put("diagnostics.html", content);
+    await eventually("the new version's worker", () => hasWorkerOf(newest, published), 60_000);
   });
 
   it("leaves the address to whatever else is served there later", async () => {
