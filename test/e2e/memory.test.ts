@@ -112,9 +112,16 @@ describe("a stack that one address fills with the largest events", function () {
   };
 
   const page = async (after: string): Promise<Page> => {
-    const { status, text } = await call(`${stack.http}/api/events/poll?limit=500&after=${after}`);
-    assert.equal(status, 200, text);
-    return JSON.parse(text) as Page;
+    for (const end = performance.now() + 70_000; ;) {
+      const { status, text } = await call(`${stack.http}/api/events/poll?limit=500&after=${after}`);
+      // On a quick machine the flood has used up what its address may ask in a minute.
+      if (status === 429 && performance.now() < end) {
+        await sleep(1000);
+        continue;
+      }
+      assert.equal(status, 200, text);
+      return JSON.parse(text) as Page;
+    }
   };
 
   /** The oldest event in the log, and all ids after it, as a client reads them. */
@@ -219,11 +226,14 @@ describe("a stack that one address fills with the largest events", function () {
         assert.equal(after.earliest, before.earliest);
         // It must not get healthy by dropping the log: a good part of its memory has to be history.
         assert.ok(after.ids.size * bytes > 16 * 1024 * 1024, `${after.ids.size} events are kept`);
-        const { status } = await call(`${stack.http}/api/events`, {
-          method: "POST",
-          body: { type: "after", data: 1 },
+        await eventually("an event", 70, async () => {
+          const answer = await call(`${stack.http}/api/events`, {
+            method: "POST",
+            body: { type: "after", data: 1 },
+          });
+          assert.ok([201, 429].includes(answer.status), answer.text);
+          return answer.status === 201;
         });
-        assert.equal(status, 201);
       });
     });
   }
@@ -235,7 +245,8 @@ describe("a stack that one address fills with the largest events", function () {
       process.kill((await docker.getContainer(name).inspect()).State.Pid, "SIGKILL");
       await eventually(
         "an event",
-        30,
+        // The flood may have used up what its address may send in a minute.
+        90,
         async () =>
           (await call(`${stack.http}/api/events`, { method: "POST", body: { type: "after", data: 2 } }))
             .status === 201,

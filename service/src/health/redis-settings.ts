@@ -27,7 +27,11 @@ const NEEDED: readonly { readonly name: string; readonly value: string; readonly
 
 /** What a provider does not show is not judged. */
 const valueOf = (info: string, name: string): string | undefined =>
-  new RegExp(`^${name}:(\\S+)`, "m").exec(info)?.[1];
+  info
+    .split("\n")
+    .find((line) => line.startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .trim() || undefined;
 
 /** Pure: everything in the answer to INFO that the service cannot work with. */
 export const refusalsOf = (info: string): string[] =>

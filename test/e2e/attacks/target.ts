@@ -12,7 +12,7 @@ import { createStack, docker, type TestStack } from "../../support/stack.ts";
 export const PAGE = "https://page.example";
 
 /** Low enough that one client reaches them within a test, far above what a well-behaved client does. */
-export const limits = { failedLogins: 8, requestRate: 200, streams: 300 };
+export const limits = { failedLogins: 8, requestRate: 500, streams: 300 };
 
 const run = promisify(execFile);
 
