@@ -92,7 +92,8 @@ describe("a backup room", function () {
       it(`${name}: is refused before anything is restored, and another is offered`, async () => {
         const [first] = await dumps();
         assert.equal(first?.state, "verified", JSON.stringify(first));
-        await world.inRoom(`cp -a /backup/dumps/${first.id} /tmp/kept 2>&1`);
+        // What an earlier restore has kept stays until another one is kept.
+        await world.inRoom(`rm -rf /backup/restored && cp -a /backup/dumps/${first.id} /tmp/kept 2>&1`);
         const other = (await dumps())[1]?.id ?? assert.fail("no second dump");
         try {
           await world.inRoom(`${change(`/backup/dumps/${first.id}`, `/backup/dumps/${other}`)} 2>&1`);

@@ -71,6 +71,7 @@ describe("the page's shell", () => {
       const offline = await open(path);
       await offline.locator("#verdict", { hasText: "The service does not answer." }).waitFor();
       await offline.getByText(/^\d+ .* ago it was: All is well\.$/).waitFor();
+      if (path === "") await offline.locator("#notice-retry", { hasText: /^Trying again in / }).waitFor();
       await isAccessible(offline, `${path} without a network`);
       await offline.close();
     }
