@@ -65,7 +65,6 @@ async function ask({ stack, docker }: Session, options: DownOptions): Promise<bo
   const volume = dataVolumeName(stack, "backup");
   const there =
     deleteData === true &&
-    (await unlessGone(docker.getVolume(volume).inspect())) !== undefined &&
     (await readVolumeFile(docker, { stack, volume, path: BACKUPS_BEGUN })) !== undefined;
   if (yes) return there && !deleteBackups;
   signals.begin({ title: "asking" });

@@ -15,7 +15,7 @@ export interface VolumeFile {
 
 /**
  * @param bringImage is called when the engine has no image to look with, and brings one.
- * @returns undefined when the volume has no such file
+ * @returns undefined when there is no such volume, or no such file in it
  * @throws OpsError when nothing on the engine can show what the volume has: that is not the same as nothing being in it
  */
 export async function readVolumeFile(
@@ -27,6 +27,8 @@ export async function readVolumeFile(
   const folder = holder?.Mounts.find(({ Name }) => Name === volume)?.Destination;
   if (holder !== undefined && folder !== undefined)
     return readContainerFile(docker.getContainer(holder.Id), `${folder}/${path}`);
+  // A container that mounts a volume that is not there would make it.
+  if ((await unlessGone(docker.getVolume(volume).inspect())) === undefined) return undefined;
   // Any image will do: a container that is only created runs nothing of it.
   let [image] = await docker.listImages();
   if (image === undefined) {

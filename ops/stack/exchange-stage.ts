@@ -4,7 +4,6 @@
  */
 import type Docker from "dockerode";
 import { dataVolumeName } from "../../infra/resources/volume.ts";
-import { unlessGone } from "../engine/connection.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -52,8 +51,6 @@ export async function exchangeStage(
   workload: Exchanged,
 ): Promise<ExchangeStage> {
   const volume = dataVolumeName(stack, workload);
-  // To look into a volume that is not there would make it.
-  if ((await unlessGone(docker.getVolume(volume).inspect())) === undefined) return "none";
   const has = async (path: string): Promise<boolean> =>
     (await readVolumeFile(docker, { stack, volume, path }, bringImages)) !== undefined;
   const exchange = await has(EXCHANGE);

@@ -2,7 +2,6 @@
 import type Docker from "dockerode";
 import { majorOf } from "../../infra/components/database/version.ts";
 import { dataVolumeName } from "../../infra/resources/volume.ts";
-import { unlessGone } from "../engine/connection.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
@@ -10,7 +9,6 @@ import { npmRun } from "../terminal/npm-run.ts";
 /** Of which major version the data in a stack's volume is; undefined where there is none yet. */
 export async function dataMajor(docker: Docker, stack: string): Promise<number | undefined> {
   const volume = dataVolumeName(stack, "postgres");
-  if ((await unlessGone(docker.getVolume(volume).inspect())) === undefined) return undefined;
   const found = await readVolumeFile(docker, { stack, volume, path: "PG_VERSION" });
   return found === undefined ? undefined : Number(found.trim());
 }

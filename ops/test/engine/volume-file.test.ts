@@ -29,6 +29,12 @@ describe("volumes @engine", () => {
   const read = (path: string): Promise<string | undefined> =>
     readVolumeFile(docker, { stack, volume: `${stack}-data`, path });
 
+  it("are not made by a look at one that is not there", async () => {
+    const volume = `${stack}-missing`;
+    assert.equal(await readVolumeFile(docker, { stack, volume, path: ".identity" }), undefined);
+    await assert.rejects(docker.getVolume(volume).inspect(), /no such volume/i);
+  });
+
   it("are read with a container on them and without, and stay as they are", async () => {
     const [image] = await docker.listImages();
     await docker.createVolume({ Name: `${stack}-data`, Labels });
