@@ -1,4 +1,5 @@
 /** The address of a server that others run, with all that it takes to log in there. Without Pulumi's SDK. */
+import type { ConfigProblem } from "./keys.ts";
 
 /** What an address says. */
 export interface ServerUrl {
@@ -37,4 +38,33 @@ export function parseServerUrl(
     // A percent sign that begins no character.
     return undefined;
   }
+}
+
+/**
+ * Pure: an address and an authority are of a server that others run, and that has to have an address. Each reads one secret at
+ * most: where a secret is encrypted and not known, a rule that reads it says nothing.
+ * @param key who runs the server: "database", with its other keys beside it
+ */
+export function externalRules<Key extends string>(
+  key: Key,
+): readonly ((
+  config: Readonly<Record<Key | `${Key}SecretUrl` | `${Key}Authority`, string>>,
+) => ConfigProblem[])[] {
+  const beside = `empty, or omniai:${key}: external beside it`;
+  return [
+    ({ [key]: where, [`${key}SecretUrl` as const]: url }) =>
+      (where === "external") === (url !== "")
+        ? []
+        : [
+            {
+              key: `${key}SecretUrl`,
+              value: url,
+              allowed: url === "" ? `the address of the server with omniai:${key}: external` : beside,
+            },
+          ],
+    ({ [key]: where, [`${key}Authority` as const]: authority }) =>
+      where !== "external" && authority !== ""
+        ? [{ key: `${key}Authority`, value: authority, allowed: beside }]
+        : [],
+  ];
 }

@@ -10,6 +10,7 @@ import {
   type Values,
 } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
+import { externalRules } from "../../config/server-url.ts";
 import type { CacheArgs } from "./cache.ts";
 import { parseRedisUrl } from "./url.ts";
 
@@ -29,26 +30,7 @@ export const cacheKeys = {
 
 export type CacheConfig = Values<typeof cacheKeys>;
 
-/** Rules of their own: where a secret is encrypted and not known, a rule that reads it says nothing. */
-export const CACHE_PROBLEMS: readonly ((config: CacheConfig) => ConfigProblem[])[] = [
-  ({ redis, redisSecretUrl: url }) =>
-    (redis === "external") === (url !== "")
-      ? []
-      : [
-          {
-            key: "redisSecretUrl",
-            value: url,
-            allowed:
-              url === ""
-                ? "the address of the server with omniai:redis: external"
-                : "empty, or omniai:redis: external beside it",
-          },
-        ],
-  ({ redis, redisAuthority: authority }) =>
-    redis !== "external" && authority !== ""
-      ? [{ key: "redisAuthority", value: authority, allowed: "empty, or omniai:redis: external beside it" }]
-      : [],
-];
+export const CACHE_PROBLEMS: readonly ((config: CacheConfig) => ConfigProblem[])[] = externalRules("redis");
 
 export const cacheArgs = (config: Loaded<CacheConfig>): Pick<CacheArgs, "image" | "memory" | "cpus"> => ({
   image: config.redisImage,

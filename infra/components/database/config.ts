@@ -10,6 +10,7 @@ import {
   type Values,
 } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
+import { externalRules } from "../../config/server-url.ts";
 import type { DatabaseArgs } from "./database.ts";
 import { parseDatabaseUrl } from "./url.ts";
 
@@ -30,32 +31,8 @@ export const databaseKeys = {
 
 export type DatabaseConfig = Values<typeof databaseKeys>;
 
-/** Rules of their own: where a secret is encrypted and not known, a rule that reads it says nothing. */
-export const DATABASE_PROBLEMS: readonly ((config: DatabaseConfig) => ConfigProblem[])[] = [
-  ({ database, databaseSecretUrl: url }) =>
-    (database === "external") === (url !== "")
-      ? []
-      : [
-          {
-            key: "databaseSecretUrl",
-            value: url,
-            allowed:
-              url === ""
-                ? "the address of the server with omniai:database: external"
-                : "empty, or omniai:database: external beside it",
-          },
-        ],
-  ({ database, databaseAuthority: authority }) =>
-    database !== "external" && authority !== ""
-      ? [
-          {
-            key: "databaseAuthority",
-            value: authority,
-            allowed: "empty, or omniai:database: external beside it",
-          },
-        ]
-      : [],
-];
+export const DATABASE_PROBLEMS: readonly ((config: DatabaseConfig) => ConfigProblem[])[] =
+  externalRules("database");
 
 export const databaseArgs = (
   config: Loaded<DatabaseConfig>,
