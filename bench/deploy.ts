@@ -13,7 +13,7 @@ import { createCheckout, removeCheckout } from "../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../test/support/stack.ts";
 import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
-import { writeReport, type Row } from "./report.ts";
+import { median, writeReport, type Row } from "./report.ts";
 
 const RUNS = 3;
 const REPOSITORY = join(import.meta.dirname, "..");
@@ -34,9 +34,6 @@ async function time(
   if (code !== 0) throw new Error(`${command} failed:\n${output}`);
   return { seconds, output };
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 
 /** The memory of all containers of a stack in MiB, without the page cache, as `docker stats` counts it. */
 async function memoryOf(stack: TestStack): Promise<Record<string, number>> {

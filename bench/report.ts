@@ -18,6 +18,10 @@ export interface Row {
 
 const number = (value: number): string => (Number.isNaN(value) ? "–" : value.toFixed(1));
 
+/** Pure: of an even number the upper of the two in the middle; NaN of none. */
+export const median = (values: readonly number[]): number =>
+  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
+
 /** Pure: whether every run kept what is promised. A run that went wrong kept nothing. */
 export const isKept = ({ values, limit, least }: Row): boolean =>
   (limit === undefined || Math.max(...values) <= limit) &&
@@ -31,7 +35,6 @@ export function renderTable(rows: readonly Row[]): string[] {
     ...rows.map((row) => {
       const { what, unit, values, limit, least, detail } = row;
       const sorted = [...values].sort((left, right) => left - right);
-      const middle = sorted[Math.floor(sorted.length / 2)] ?? NaN;
       const spread =
         sorted.length > 1 ? `${number(sorted[0] ?? NaN)} to ${number(sorted.at(-1) ?? NaN)}` : "";
       const bound = [
@@ -39,7 +42,7 @@ export function renderTable(rows: readonly Row[]): string[] {
         least === undefined ? "" : `≥ ${least} ${unit}`,
       ];
       const promise = bound.join("") + (isKept(row) ? "" : ", **missed**");
-      return `| ${what} | ${number(middle)} ${unit} | ${spread} | ${values.length} | ${promise} | ${detail ?? ""} |`;
+      return `| ${what} | ${number(median(values))} ${unit} | ${spread} | ${values.length} | ${promise} | ${detail ?? ""} |`;
     }),
   ];
 }

@@ -12,7 +12,7 @@ import { createStack, docker, type TestStack } from "../test/support/stack.ts";
 import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { buildProgram } from "./go-program.ts";
-import { writeReport, type Row } from "./report.ts";
+import { median, writeReport, type Row } from "./report.ts";
 import { freePort } from "../tools/host/free-port.ts";
 
 /** What bench/requests/load prints. */
@@ -80,9 +80,6 @@ async function addressOf(stack: TestStack, workload: string, network: string): P
   if (!address) throw new Error(`${name || workload} has no address on network ${network}`);
   return address;
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 
 class Run {
   readonly perSecond: number[] = [];

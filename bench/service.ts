@@ -8,7 +8,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { buildProgram } from "./go-program.ts";
-import { writeReport, type Row } from "./report.ts";
+import { median, writeReport, type Row } from "./report.ts";
 import { renderChart, type Bar } from "./service/chart.ts";
 import { residentOf } from "./service/cost.ts";
 import { compareFilters } from "./service/filters.ts";
@@ -194,8 +194,6 @@ try {
   rmSync(FOLDER, { recursive: true, force: true });
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 const [ours, sse, pushModule, bare] = RUNS as [Run, Run, Run, Run];
 const ratio = (peer: Run): number => median(ours.delivered) / median(peer.delivered);
 const ROWS: Row[] = [

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../../test/support/stack.ts";
 import { buildProgram } from "../go-program.ts";
-import type { Row } from "../report.ts";
+import { median, type Row } from "../report.ts";
 
 /** Requests a second of each kind. */
 const RATE = 100;
@@ -34,9 +34,6 @@ async function round(program: string, address: string): Promise<number[]> {
     }),
   );
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 
 async function edgeOf(stack: TestStack): Promise<string> {
   const [name = ""] = await stack.containers("edge");

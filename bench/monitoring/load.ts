@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { docker } from "../../test/support/stack.ts";
 import { buildProgram } from "../go-program.ts";
-import type { Row } from "../report.ts";
+import { median, type Row } from "../report.ts";
 import { addressOf, one, PARTS, takenDuring, type WatchedStack } from "./stack.ts";
 
 const run = promisify(execFile);
@@ -28,9 +28,6 @@ async function load(program: string, address: string, seconds: number, rate: num
   const { answered } = JSON.parse((await run(program, flags)).stdout) as { answered: number };
   return { answered, perSecond: answered / seconds };
 }
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 
 function partsOf(when: string, taken: Awaited<ReturnType<typeof takenDuring>>, limit?: number): Row[] {
   const sum = (pick: (one: { memory: number; cores: number }) => number): number =>

@@ -1,5 +1,5 @@
 /** Streams that have a filter of their own each, as those of users who are logged in, beside streams that share one. */
-import type { Row } from "../report.ts";
+import { median, type Row } from "../report.ts";
 import { costOf, type Cost } from "./cost.ts";
 import { load } from "./programs.ts";
 import type { Target } from "./servers.ts";
@@ -23,8 +23,6 @@ interface Pair {
   readonly notes: string[];
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((left, right) => left - right)[Math.floor(values.length / 2)] ?? NaN;
 const ratio = ({ shared, own, notes }: Pair, of: (cost: Cost) => number): number =>
   notes.length > 0 ? NaN : median(own.map(of)) / median(shared.map(of));
 const textOf = (...parts: readonly string[]): string => parts.join("; ");

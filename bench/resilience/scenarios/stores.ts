@@ -57,6 +57,27 @@ const redis: Scenario<StackEnvironment> = {
   ],
 };
 
+/** Pauses PostgreSQL for so many seconds, and waits until the stack is ready again. */
+async function pausePostgres(environment: StackEnvironment, seconds: number): Promise<void> {
+  const container = docker.getContainer(await environment.one("postgres"));
+  await container.pause();
+  try {
+    await sleep(seconds * 1000);
+  } finally {
+    await container.unpause();
+  }
+  await eventually("readiness", 60, () => isReady(environment));
+}
+
+/** @param before how often each container had been restarted by then. */
+async function noneRestarted(
+  environment: StackEnvironment,
+  before: Readonly<Record<string, number>>,
+): Promise<Verdict> {
+  const isSame = JSON.stringify(await restartsOf(environment)) === JSON.stringify(before);
+  return { what: "no container restarted", holds: isSame };
+}
+
 const PAUSE = 20;
 
 const paused: Scenario<StackEnvironment> = {
@@ -64,18 +85,10 @@ const paused: Scenario<StackEnvironment> = {
   what: `PostgreSQL paused for ${PAUSE} s`,
   async act(environment, began) {
     const before = await restartsOf(environment);
-    const container = docker.getContainer(await environment.one("postgres"));
-    await container.pause();
-    try {
-      await sleep(PAUSE * 1000);
-    } finally {
-      await container.unpause();
-    }
-    await eventually("readiness", 60, () => isReady(environment));
+    await pausePostgres(environment, PAUSE);
     const recovery = (Date.now() - began) / 1000 - PAUSE;
     await sleep(10_000);
-    const isSame = JSON.stringify(await restartsOf(environment)) === JSON.stringify(before);
-    return { recovery, verdicts: [{ what: "no container restarted", holds: isSame }] };
+    return { recovery, verdicts: [await noneRestarted(environment, before)] };
   },
   judge: (evidence) => [
     ...nothingLost(evidence),
@@ -94,19 +107,11 @@ const pausedOften: Scenario<StackEnvironment> = {
   what: `PostgreSQL paused for ${PAUSED} s, ${PAUSES} times`,
   async act(environment) {
     const before = await restartsOf(environment);
-    const container = docker.getContainer(await environment.one("postgres"));
     for (let turn = 0; turn < PAUSES; turn++) {
-      await container.pause();
-      try {
-        await sleep(PAUSED * 1000);
-      } finally {
-        await container.unpause();
-      }
-      await eventually("readiness", 60, () => isReady(environment));
+      await pausePostgres(environment, PAUSED);
       await sleep(BETWEEN * 1000);
     }
-    const isSame = JSON.stringify(await restartsOf(environment)) === JSON.stringify(before);
-    return { verdicts: [{ what: "no container restarted", holds: isSame }] };
+    return { verdicts: [await noneRestarted(environment, before)] };
   },
   judge: (evidence) => [...nothingLost(evidence), ...politely(evidence)],
 };
