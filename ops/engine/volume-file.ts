@@ -25,26 +25,28 @@ export async function readVolumeFile(
 ): Promise<string | undefined> {
   const [holder] = await docker.listContainers({ all: true, filters: { volume: [volume] } });
   const folder = holder?.Mounts.find(({ Name }) => Name === volume)?.Destination;
-  if (holder !== undefined && folder !== undefined)
-    return readContainerFile(docker.getContainer(holder.Id), `${folder}/${path}`);
+  if (holder !== undefined && folder !== undefined) {
+    const container = docker.getContainer(holder.Id);
+    const content = await readContainerFile(container, `${folder}/${path}`);
+    // A container that ended meanwhile has no files: that says nothing of the volume, so another way is taken.
+    if (content !== undefined || (await unlessGone(container.inspect())) !== undefined) return content;
+  }
   // A container that mounts a volume that is not there would make it.
   if ((await unlessGone(docker.getVolume(volume).inspect())) === undefined) return undefined;
-  // Any image will do: a container that is only created runs nothing of it.
-  let [image] = await docker.listImages();
-  if (image === undefined) {
-    await bringImage();
-    [image] = await docker.listImages();
-  }
-  if (image === undefined) throw cannotLook(stack, volume);
-  const container = await docker.createContainer({
-    Image: image.Id,
+  const options = {
     Cmd: ["-"],
     // One that a killed run leaves behind is cleared like everything of the stack that the state does not know.
     Labels: { [STACK_LABEL]: stack },
     NetworkDisabled: true,
     // "nocopy": an empty volume stays empty.
     HostConfig: { Binds: [`${volume}:/omniai-volume:ro,nocopy`], NetworkMode: "none" },
-  });
+  };
+  let container = await createOfAnyImage(docker, options);
+  if (container === undefined) {
+    await bringImage();
+    container = await createOfAnyImage(docker, options);
+  }
+  if (container === undefined) throw cannotLook(stack, volume);
   try {
     const content = await readContainerFile(container, `/omniai-volume/${path}`);
     // Another run may have cleared the container away: then the file was not missing, and this throws.
@@ -54,6 +56,22 @@ export async function readVolumeFile(
     // With the volumes that the image declares for itself; the one that was looked at has a name, and stays.
     await unlessGone(container.remove({ force: true, v: true }));
   }
+}
+
+/**
+ * A container that is only created runs nothing of its image, so any image will do.
+ *
+ * @returns undefined when the engine has no image. One that another run removes after it was listed is passed over.
+ */
+export async function createOfAnyImage(
+  docker: Docker,
+  options: Docker.ContainerCreateOptions,
+): Promise<Docker.Container | undefined> {
+  for (const { Id } of await docker.listImages()) {
+    const container = await unlessGone(docker.createContainer({ ...options, Image: Id }));
+    if (container !== undefined) return container;
+  }
+  return undefined;
 }
 
 const cannotLook = (stack: string, volume: string): OpsError =>

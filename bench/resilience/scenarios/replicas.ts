@@ -8,6 +8,7 @@ import { failuresOf } from "../measure.ts";
 import type { Evidence, Outcome, Scenario, Verdict } from "../scenario.ts";
 import type { StackEnvironment } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
+import { noneRestarted, restartsOf } from "./restarts.ts";
 
 /** A replica before the act. `name` is the name of its container, `host` its host name. */
 interface Victim {
@@ -121,7 +122,7 @@ const memory: Scenario<StackEnvironment> = {
   what: "a replica out of memory",
   async act(environment, began) {
     const victim = await choose(environment);
-    const others = await restartsOf(environment, victim);
+    const before = await restartsOf(environment);
     const since = Math.floor(Date.now() / 1000);
     // The kernel kills the process with the highest score, and that would be the one that allocates.
     writeFileSync(`/proc/${await programOf(victim.name)}/oom_score_adj`, "1000");
@@ -154,12 +155,11 @@ const memory: Scenario<StackEnvironment> = {
     const timeOf = (event: string): number =>
       Number(new RegExp(`^(\\d+) ${event}$`, "m").exec(told)?.[1]) / 1e6;
     const died = timeOf("die");
-    const now = await restartsOf(environment, victim);
     return {
       recovery,
       verdicts: [
         { what: "the engine tells of it (event oom)", holds: / oom$/m.test(told) },
-        { what: "no other container restarted", holds: JSON.stringify(now) === JSON.stringify(others) },
+        await noneRestarted(environment, before, victim.name),
       ],
       judge: (evidence) => [
         ...onlyInFlight(evidence, timeOf("oom"), died),
@@ -175,19 +175,6 @@ const run = (program: string, args: readonly string[], timeout: number): Promise
   new Promise((resolve) => {
     execFile(program, args, { timeout, maxBuffer: 2 ** 24 }, (_error, stdout) => resolve(stdout));
   });
-
-/** How often the engine restarted each container of the stack. */
-export async function restartsOf(
-  environment: StackEnvironment,
-  but?: Victim,
-): Promise<Record<string, number>> {
-  const names = (await environment.stack.containers()).filter((name) => name !== but?.name);
-  const entries = names.map(async (name): Promise<[string, number]> => [
-    name,
-    (await docker.getContainer(name).inspect()).RestartCount,
-  ]);
-  return Object.fromEntries(await Promise.all(entries));
-}
 
 const logs: Scenario<StackEnvironment> = {
   name: "logs",

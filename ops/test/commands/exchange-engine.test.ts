@@ -15,6 +15,8 @@ import { redisStore } from "../../commands/restore/stores.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
 import { checkExchange, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
+import { ROOT } from "../../stack/place.ts";
+import { readSettings } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
 import { exit, type OpsError } from "../../terminal/errors.ts";
 
@@ -26,7 +28,8 @@ describe("an exchange on the engine @engine", () => {
   const stack = `test-exchange-${randomBytes(4).toString("hex")}`;
   const name = `omniai-${stack}-redis-exchange`;
   const data = `omniai-${stack}-redis-data`;
-  let image: string;
+  /** An exchange runs in the store's own image. */
+  const image = readSettings(ROOT, "dev").config.redisImage ?? assert.fail("dev has no image of Redis");
 
   const put = (volume: string, ...files: readonly string[]): Promise<void> =>
     write(volume, Object.fromEntries(files.map((file) => [file, ""])));
@@ -52,10 +55,6 @@ describe("an exchange on the engine @engine", () => {
       .filter((volume) => volume.startsWith(`omniai-${stack}-redis-replaced-`))
       .sort();
 
-  before(async () => {
-    const [found] = await docker.listImages();
-    image = found?.Id ?? assert.fail("the engine has no image");
-  });
   after(async () => {
     await unlessGone(docker.getContainer(name).remove({ force: true }));
     for (const volume of [data, `omniai-${stack}-backup-data`, ...(await kept())])

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { readChangesVolumes, writeChangesVolume } from "../../engine/changes.ts";
-import { readVolumeFile } from "../../engine/volume-file.ts";
+import { createOfAnyImage, readVolumeFile } from "../../engine/volume-file.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { Audit } from "../../stack/audit.ts";
 import { planBackend } from "../../stack/backend.ts";
@@ -26,6 +26,8 @@ describe("volumes @engine", () => {
     for (const { Name } of Volumes ?? []) await docker.getVolume(Name).remove();
   });
 
+  const create = async (options: Docker.ContainerCreateOptions = {}): Promise<Docker.Container> =>
+    (await createOfAnyImage(docker, { Cmd: ["-"], ...options })) ?? assert.fail("the engine has no image");
   const read = (path: string): Promise<string | undefined> =>
     readVolumeFile(docker, { stack, volume: `${stack}-data`, path });
 
@@ -36,13 +38,8 @@ describe("volumes @engine", () => {
   });
 
   it("are read with a container on them and without, and stay as they are", async () => {
-    const [image] = await docker.listImages();
     await docker.createVolume({ Name: `${stack}-data`, Labels });
-    const container = await docker.createContainer({
-      Image: image?.Id,
-      Cmd: ["-"],
-      HostConfig: { Binds: [`${stack}-data:/mounted:nocopy`] },
-    });
+    const container = await create({ HostConfig: { Binds: [`${stack}-data:/mounted:nocopy`] } });
     try {
       assert.equal(await read(".identity"), undefined);
       const tar = await packFiles({ ".identity": { content: "mine\n" } }, { uid: 0, gid: 0 });
@@ -60,8 +57,7 @@ describe("volumes @engine", () => {
   it("are looked at with what the next run clears if this one is killed, and nothing stays of it", async () => {
     const volume = `${stack}-looked`;
     await docker.createVolume({ Name: volume, Labels });
-    const [image] = await docker.listImages();
-    const base = await docker.createContainer({ Image: image?.Id, Cmd: ["-"] });
+    const base = await create();
     const own = (await base.commit({ changes: "VOLUME /of-the-image" })) as { Id: string };
     await base.remove({ v: true });
     const { Config } = await docker.getImage(own.Id).inspect();
@@ -88,6 +84,25 @@ describe("volumes @engine", () => {
     } finally {
       await docker.getImage(own.Id).remove({ force: true });
     }
+  });
+
+  it("are read though the image or the container to look with was removed since it was listed", async () => {
+    const volume = `${stack}-raced`;
+    await docker.createVolume({ Name: volume, Labels });
+    const holder = await create({ HostConfig: { Binds: [`${volume}:/mounted:nocopy`] } });
+    const tar = await packFiles({ ".identity": { content: "mine\n" } }, { uid: 0, gid: 0 });
+    await holder.putArchive(Buffer.from(tar, "base64"), { path: "/mounted" });
+    const image = (await (await create()).commit()) as { Id: string };
+    const [images, containers] = await Promise.all([
+      docker.listImages(),
+      docker.listContainers({ all: true, filters: { volume: [volume] } }),
+    ]);
+    await Promise.all([holder.remove(), docker.getImage(image.Id).remove()]);
+    const late = Object.assign(Object.create(docker) as Docker, {
+      listImages: () => Promise.resolve([{ Id: image.Id }, ...images]),
+      listContainers: () => Promise.resolve(containers),
+    });
+    assert.equal(await readVolumeFile(late, { stack, volume, path: ".identity" }), "mine\n");
   });
 
   it("are not called empty where nothing can look into them", async () => {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { SessionSocket } from "../../engine/ssh/sessions.ts";
+import { createOfAnyImage } from "../../engine/volume-file.ts";
 import { COPYING, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
 import {
   checkIdentity,
@@ -64,9 +65,9 @@ describe("a stack's engine and data @engine", () => {
     await remove();
     await docker.createVolume({ Name: volume, Labels: { "io.omniai.stack": stack } });
     if (identity === undefined && marks.length === 0) return;
-    const [image] = await docker.listImages();
     const HostConfig = { Binds: [`${volume}:/data:nocopy`] };
-    const container = await docker.createContainer({ Image: image?.Id, Cmd: ["-"], HostConfig });
+    const container =
+      (await createOfAnyImage(docker, { Cmd: ["-"], HostConfig })) ?? assert.fail("the engine has no image");
     const files = {
       ...(identity === undefined ? {} : { ".omniai-identity": { content: `${identity}\n` } }),
       ...Object.fromEntries(marks.map((mark) => [mark, { content: "" }])),
