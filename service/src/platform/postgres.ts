@@ -36,8 +36,10 @@ export function createPool(config: PostgresConfig, applicationName: string, logg
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
   });
-  // Without a listener, the server would end this process by closing an idle connection.
+  // Without listeners, a connection that is lost would end this process: one that lies idle in the pool,
+  // and one that is in use. Whoever uses that one is told by its query, the next one at the latest.
   pool.on("error", (error) => logger.warn({ reason: reasonOf(error) }, "idle PostgreSQL connection lost"));
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

@@ -1,13 +1,10 @@
 /** Authentication while PostgreSQL is paused: who is answered when, and what comes of it later. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import type pg from "pg";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";
 import { RefreshTokens } from "../../src/auth/stores/refresh-tokens.ts";
 import { Users, type User } from "../../src/auth/stores/users.ts";
-import { loadConfig } from "../../src/platform/env/config.ts";
-import { createLogger } from "../../src/platform/logging.ts";
-import { createPool, queryWithin, transactionWithin } from "../../src/platform/postgres.ts";
+import { queryWithin, transactionWithin } from "../../src/platform/postgres.ts";
 import {
   addUser,
   ask,
@@ -19,7 +16,8 @@ import {
   startAuth,
   testPool,
 } from "../support/auth.ts";
-import { testEnvironment, type Instance } from "../support/instance.ts";
+import type { Instance } from "../support/instance.ts";
+import { poolOf } from "../support/pool.ts";
 import { testServers, type TestServer } from "../support/servers.ts";
 
 /** Of each kind: all kinds together are many more than the pool has connections. */
@@ -55,13 +53,6 @@ describe("authentication with PostgreSQL paused", function () {
       await testPool()
     ).query<{ n: number }>(`SELECT count(*)::int AS n FROM ${from} WHERE user_id = $1`, [userId]);
     return rows[0]?.n ?? -1;
-  }
-
-  /** A pool as a replica has it. */
-  async function poolOf(max: number): Promise<pg.Pool> {
-    const { postgres: config } = loadConfig(await testEnvironment());
-    const logger = createLogger({ level: "silent", replica: "test", build: "test" });
-    return createPool({ ...config, poolMax: max }, "omniai-test", logger);
   }
 
   it("answers every first request 503 within 2 s, and does nothing of it afterwards", async () => {
