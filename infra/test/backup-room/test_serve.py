@@ -5,11 +5,13 @@ import io
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from room import schedule, serve, settings, status
 
@@ -45,3 +47,17 @@ class Ended(unittest.TestCase):
 
     def test_one_that_found_another_run_under_way_has_not_failed(self) -> None:
         self.assertIsNone(self.after(serve.BUSY))
+
+    def test_one_that_fails_while_the_server_is_asked_is_not_begun_again_at_once(self) -> None:
+        room = serve.Room(self.settings)
+        begun: list[object] = []
+
+        def asked(_: settings.Settings) -> None:
+            # The notes are of whole seconds.
+            time.sleep(1.1)
+            status.failed(self.settings, "somebody's run, the volume is full")
+
+        with mock.patch.object(serve.wal, "ask", asked), mock.patch.object(room, "start", begun.append):
+            with contextlib.redirect_stdout(io.StringIO()):
+                room.tick()
+        self.assertEqual(begun, [])

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import catalog, files, lock, offsite, outgoing
@@ -102,11 +102,13 @@ class Errand:
 
             offsite.update(self.settings, since=now())
 
-    def look(self, now: datetime, may_start: bool) -> list[str]:
+    def look(self, may_start: bool) -> list[str]:
         """@returns what is wrong"""
         if self.conf is None:
             return []
         found = offsite.read(self.settings)
+        # After the notes: one that was written meanwhile would lie ahead of the clock.
+        now = datetime.now(UTC)
         if self.child is not None and self.child.poll() is not None:
             failure = found.get("failure") or {}
             self.said = "" if self.child.returncode == 0 else str(failure.get("what", f"code {self.child.returncode}"))

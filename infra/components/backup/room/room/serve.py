@@ -100,17 +100,17 @@ class Room:
 
     def tick(self) -> None:
         self.look_after_child()
-        now = work.utc_now()
         trouble = self.receive()
-        if self.child is None and not self.stopping:
-            day = self.due(now)
-            if day is not None and lock.is_free(self.settings):
-                self.start(day, now)
-        trouble += self.errand.look(now, not self.stopping)
+        # What a run under way notes at its end is read only once it has ended.
+        if self.child is None and not self.stopping and lock.is_free(self.settings):
+            day = self.due()
+            if day is not None:
+                self.start(day)
+        trouble += self.errand.look(not self.stopping)
         if self.errand.said:
             log("warn", f"a copy off-site failed: {self.errand.said}")
             self.errand.said = ""
-        self.report(now, trouble)
+        self.report(work.utc_now(), trouble)
 
     def receive(self) -> list[str]:
         """Keeps the log coming. @returns what is wrong with it"""
@@ -150,8 +150,10 @@ class Room:
             return True
         return receiver.open_gap(self.settings, found["takenAt"]) is not None
 
-    def due(self, now: datetime) -> date | None:
+    def due(self) -> date | None:
         found = status.read(self.settings)
+        # After the notes: one that was written meanwhile would lie ahead of the clock, and be taken for a wrong clock's.
+        now = work.utc_now()
         failure = found.get("failure")
         fetched = found.get("fetchedAt")
         # Whoever has fetched copies restores them next: a backup of what will be replaced would only hold that up.
@@ -162,11 +164,11 @@ class Room:
         done = [] if self.needs_base(now) else [date.fromisoformat(day) for day in set.intersection(*days)]
         return schedule.is_due(now, self.settings.zone, self.settings.at, done, last)
 
-    def start(self, day: date, now: datetime) -> None:
+    def start(self, day: date) -> None:
         status.update(self.settings, interrupted=False)
         log("info", f"the backup of {day} begins")
         # Without a day, every kind is taken whatever the day has.
-        args = [] if self.needs_base(now) else ["--day", day.isoformat()]
+        args = [] if self.needs_base(work.utc_now()) else ["--day", day.isoformat()]
         self.begun = status.now()
         self.child = subprocess.Popen([sys.executable, "-m", "room", "backup", *args], stdout=subprocess.DEVNULL)
 
