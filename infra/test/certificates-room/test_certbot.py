@@ -100,6 +100,17 @@ class AskAgain(unittest.TestCase):
         self.assertIsNone(self.noted("no ini at all"))
         self.assertIsNone(certbot.ask_again(Path("/nowhere")))
 
+    def test_is_forgotten_with_nothing_else(self) -> None:
+        before, after = "version = 5.5.0\n\n[renewalparams]\nserver = x\n[acme_renewal_info]\n", "[other]\nari = y\n"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.conf"
+            for note in ("ari_retry_after = 2026-11-27T06:00:00\n", "  ari_retry_after=x\n", ""):
+                path.write_text(before + note + after, "utf-8")
+                certbot.forget_note(path)
+                self.assertEqual(path.read_text("utf-8"), before + after)
+            self.assertEqual([one.name for one in Path(folder).iterdir()], [path.name])
+            certbot.forget_note(Path(folder) / "none.conf")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -12,6 +12,7 @@ import { readSettings } from "../../../ops/stack/settings.ts";
 import { resolveDockerHost } from "../../../tools/find/engine/index.ts";
 import { ensureImages } from "../../../tools/find/images/index.ts";
 import { createContext } from "../../../tools/find/index.ts";
+import { eventually } from "../http.ts";
 
 const run = promisify(execFile);
 const REPOSITORY = join(import.meta.dirname, "../../..");
@@ -128,18 +129,25 @@ export class Room {
   }
 
   /** Has certbot run now, as an operator does. */
-  async ask(): Promise<void> {
+  async signal(): Promise<void> {
     await docker("kill", "-s", "USR1", this.name);
+  }
+
+  /** How often the room told that it did. */
+  async answers(): Promise<number> {
+    return (await docker("logs", this.name)).split("as an operator asked").length - 1;
+  }
+
+  /** Has certbot run, and waits for its end. A run that had begun before is no answer. */
+  async ask(): Promise<void> {
+    const before = await this.answers();
+    await this.signal();
+    await eventually("an answer of the room", 60, async () => (await this.answers()) > before);
   }
 
   /** The certificate that the edge is to serve, in PEM. */
   certificate(): Promise<string> {
     return this.exec("cat", "/handover/current/fullchain.pem");
-  }
-
-  /** The time that the authority asked for is over, after which certbot asks it again about the renewal. */
-  async waitIsOver(): Promise<void> {
-    await this.exec("sh", "-c", "sed -i /ari_retry_after/d /certificates/renewal/*.conf");
   }
 
   async remove(): Promise<void> {

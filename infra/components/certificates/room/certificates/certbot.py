@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .settings import CHALLENGES, Settings
+from .state import write_whole
 
 # As much as a person reads.
 LONGEST = 600
+# Where certbot notes when the authority wants to be asked again about a renewal, in the file of the certificate.
+SECTION, NOTE = "acme_renewal_info", "ari_retry_after"
 
 
 def arguments(settings: Settings) -> list[str]:
@@ -60,8 +63,22 @@ def ask_again(renewal: Path) -> datetime | None:
     try:
         # What stands before the first section belongs to none.
         notes.read_string("[certbot]\n" + renewal.read_text("utf-8").replace("[[", "[").replace("]]", "]"))
-        noted = notes.get("acme_renewal_info", "ari_retry_after")
+        noted = notes.get(SECTION, NOTE)
         # Without a zone it is the container's own time.
         return datetime.fromisoformat(noted.strip("\"' ")).astimezone(UTC)
     except (OSError, ValueError, configparser.Error):
         return None
+
+
+def forget_note(renewal: Path) -> None:
+    """Has certbot ask the authority whatever it has noted: keeping that time is the room's part. certbot notes it before it
+    renews. So after a renewal that failed it would take nothing for due, not ask, and end as one that succeeded.
+    @throws OSError where it cannot be written"""
+    try:
+        text = renewal.read_text("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        # There is none yet, or it is not certbot's, who says so.
+        return
+    kept = re.sub(rf"^[ \t]*{NOTE}[ \t]*=.*\n?", "", text, flags=re.MULTILINE)
+    if kept != text:
+        write_whole(renewal, kept)

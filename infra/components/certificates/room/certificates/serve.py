@@ -36,7 +36,8 @@ class Room:
         self.tries = state.load(self.notes, settings.key)
         self.wake = threading.Event()
         self.stopping = False
-        self.asked = False
+        # How often an operator has asked, and how many of those have their answer.
+        self.asked = self.answered = 0
         self.child: subprocess.Popen[str] | None = None
         self.served: bool | None = None
         self.looked = float("-inf")
@@ -47,8 +48,9 @@ class Room:
             self.child.terminate()
 
     def ask(self, *_: Any) -> None:
-        """An operator wants certbot to be run now, whatever the last tries brought."""
-        self.asked = True
+        """An operator wants certbot to be run now, whatever the last tries brought. A run that has begun is no answer: it may
+        not know what the operator has mended."""
+        self.asked += 1
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self.stop)
@@ -57,12 +59,17 @@ class Room:
         environment = self.environment()
         serve_metrics(self.settings.runtime)
         log("info", "the room for certificates is open", hosts=self.settings.hosts, directory=self.settings.directory)
+        # What there is already does not wait for an authority.
+        self.deliver()
         while not self.stopping:
-            if self.asked or self.tries.is_due(state.now()):
-                self.asked = False
+            asked = self.asked
+            if asked > self.answered or self.tries.is_due(state.now()):
                 self.request(environment)
             self.deliver()
             self.report()
+            if asked > self.answered and not self.stopping:
+                self.answered = asked
+                log("info", "certbot was run, as an operator asked", problem=self.tries.problem, next=self.tries.next)
             self.wake.wait(TURN)
 
     def environment(self) -> dict[str, str]:
@@ -83,6 +90,9 @@ class Room:
         self.child = subprocess.Popen(
             certbot.arguments(self.settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
+        if self.stopping:
+            # The signal came before there was anything to end.
+            self.stop()
         output: list[str] = []
         reader = threading.Thread(target=lambda: output.extend(self.child.stdout or ()), daemon=True)
         reader.start()
@@ -99,7 +109,7 @@ class Room:
             return
         now = state.now()
         if code == 0:
-            self.tries.succeeded(now, self.settings, certbot.ask_again(self.settings.root / "renewal" / f"{self.settings.name}.conf"))
+            self.tries.succeeded(now, self.settings, certbot.ask_again(self.settings.renewal))
         else:
             problem = certbot.why("".join(output)) + clock.remark(self.settings.directory)
             self.tries.failed(now, self.settings, problem)
@@ -111,10 +121,11 @@ class Room:
             log("error", f"the certificates' volume cannot be written: {error}")
 
     def is_ready(self) -> bool:
-        """Keeps that a try has begun. Where that cannot be written, nor could a certificate: each order would be lost, and
+        """Keeps that a try has begun, and lets it ask the authority. Where that cannot be written, nor could a certificate: each order would be lost, and
         authorities count them."""
         try:
             (self.settings.handover / CHALLENGES).mkdir(mode=0o755, exist_ok=True)
+            certbot.forget_note(self.settings.renewal)
             state.begin(self.notes, self.tries, self.settings, state.now())
         except OSError as error:
             self.tries.failed(state.now(), self.settings, f"The volumes of the certificates cannot be written: {error}")

@@ -52,6 +52,11 @@ class Settings:
     def lineage(self) -> Path:
         return self.root / "live" / self.name
 
+    @property
+    def renewal(self) -> Path:
+        """What certbot keeps of the certificate for its next run."""
+        return self.root / "renewal" / f"{self.name}.conf"
+
 
 def read(path: str) -> str:
     return Path(path).read_text("utf-8") if path else ""
