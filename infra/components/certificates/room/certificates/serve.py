@@ -121,8 +121,8 @@ class Room:
             log("error", f"the certificates' volume cannot be written: {error}")
 
     def is_ready(self) -> bool:
-        """Keeps that a try has begun, and lets it ask the authority. Where that cannot be written, nor could a certificate: each order would be lost, and
-        authorities count them."""
+        """Keeps that a try has begun, and lets it ask the authority. Where that cannot be written, nor could a certificate: each
+        order would be lost, and authorities count them."""
         try:
             (self.settings.handover / CHALLENGES).mkdir(mode=0o755, exist_ok=True)
             certbot.forget_note(self.settings.renewal)
