@@ -5,10 +5,10 @@ import { eventually } from "../../test/support/http.ts";
 import { ofTheMachine, startReceiver } from "../../test/support/alert-receiver.ts";
 import { docker } from "../../test/support/stack.ts";
 import type { Row } from "../report.ts";
-import { runScenario, type Conditions } from "../resilience/scenario.ts";
+import { runScenario, type Conditions, type Result } from "../resilience/scenario.ts";
 import { SCENARIOS } from "../resilience/scenarios/index.ts";
 import { createStackEnvironment } from "../resilience/stack-environment.ts";
-import { judgeAlerts } from "./expected.ts";
+import { judgeAlerts, type Told } from "./expected.ts";
 import { limits, tellTo, watched } from "./stack.ts";
 
 /** How long after the act an alert may come. */
@@ -30,26 +30,32 @@ export async function measureFaults(
     tellTo(stack, receiver);
     await environment.succeed("up", "--yes");
     for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
-      await eventually("no alert that fires", QUIET_SECONDS, async () => {
-        const isOver = (await firing(stack.name)).length === 0;
-        if (!isOver) await sleep(5000);
-        return isOver;
-      });
-      receiver.messages.length = 0;
       let began = 0;
-      const told: { name: string; seconds: number }[] = [];
+      // What the scenario before has raised is over, and what this one's preparation raises.
+      const before: typeof scenario.before = async (of) => {
+        const ready = await scenario.before?.(of);
+        await eventually("no alert that fires", QUIET_SECONDS, async () => {
+          const isOver = (await firing(stack.name)).length === 0;
+          if (!isOver) await sleep(5000);
+          return isOver;
+        });
+        receiver.messages.length = 0;
+        return ready;
+      };
       const act: typeof scenario.act = (of, at) => {
         began = at;
         return scenario.act(of, at);
       };
-      const result = await runScenario({ ...scenario, act }, environment, conditions);
+      const told: Told[] = [];
+      const result = await runScenario({ ...scenario, before, act }, environment, conditions);
       if (began > 0) await sleep(Math.max(0, began + WITHIN_MS - Date.now()));
       for (const { at, alerts } of receiver.messages)
         for (const { status, labels } of alerts) {
-          const name = labels["alertname"] ?? "";
-          if (status === "firing" && !ofTheMachine(name)) told.push({ name, seconds: (at - began) / 1000 });
+          const { alertname: name = "", workload } = labels;
+          const seconds = (at - began) / 1000;
+          if (status === "firing" && !ofTheMachine(name)) told.push({ name, workload, seconds });
         }
-      const { late, wrong } = judgeAlerts(scenario.name, told);
+      const { late, wrong } = judgeAlerts(scenario.name, told, failedShare(result.figures));
       const first = new Map([...told].reverse().map(({ name, seconds }) => [name, seconds]));
       const detail = [
         [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
@@ -75,6 +81,12 @@ export async function measureFaults(
     receiver.close();
   }
   return rows;
+}
+
+/** Of the load's requests; 0 where it was not measured. */
+function failedShare(figures: Result["figures"]): number {
+  const sum = (counts: readonly number[] = []): number => counts.reduce((total, count) => total + count, 0);
+  return sum(figures?.failed) / Math.max(1, sum(figures?.sent));
 }
 
 /** The alerts that fire or are about to, by VictoriaMetrics; where it cannot be asked it is not over. */
