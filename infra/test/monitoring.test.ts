@@ -1,7 +1,16 @@
 /** The monitoring: when a stack has it, what it declares, whom it tells, and what its reader reads. */
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -14,6 +23,8 @@ import {
   type Receiver,
 } from "../components/monitoring/receivers.ts";
 import { renderContainers, renderReplicas, renderStack } from "../components/monitoring/scrape.ts";
+import { TARGETS_SCRIPT } from "../components/monitoring/scripts.ts";
+import { packFiles } from "../resources/archive.ts";
 import { defaults } from "./defaults.ts";
 import { unpack } from "./support/archive.ts";
 import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
@@ -308,6 +319,41 @@ describe("the sign of life", () => {
       assert.ok(look !== undefined && repeat !== undefined && repeat > look && repeat < 2 * look);
       assert.equal(2 * look, seconds);
     }
+  });
+});
+
+describe("the links to the containers' logs", () => {
+  const folder = mkdtempSync(join(tmpdir(), "omniai-links-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** What a deploy writes of these containers, as in the volume. @returns each link with the log that it leads to */
+  async function deployed(...containers: readonly [id: string, name: string, workload: string][]) {
+    const list = containers.map(([id, container, workload]) => ({ id, container, workload, replica: 1 }));
+    const packed = await packFiles(
+      { containers: { content: renderContainers(list), mode: 0o444 } },
+      { uid: 0, gid: 0 },
+    );
+    const child = spawn("sh", ["-c", TARGETS_SCRIPT.replace("cd /files", `cd ${folder}`)]);
+    child.stdin.end(packed);
+    assert.equal(await new Promise((resolve) => child.on("close", resolve)), 0);
+    const links = join(folder, "links");
+    return Object.fromEntries(readdirSync(links).map((name) => [name, readlinkSync(join(links, name))]));
+  }
+
+  it("lead to the container that runs, also where it has the name of the one that it replaced", async () => {
+    await deployed(["aaa", "omniai-x-postgres", "postgres"], ["bbb", "omniai-x-backend-1-1", "backend"]);
+    const links = await deployed(
+      ["ccc", "omniai-x-postgres", "postgres"],
+      ["ddd", "omniai-x-backend-1-2", "backend"],
+    );
+    assert.deepEqual(links, {
+      "postgres.1.omniai-x-postgres.log": "/containers/ccc/ccc-json.log",
+      "backend.1.omniai-x-backend-1-2.log": "/containers/ddd/ddd-json.log",
+      // It drains, and writes until it is gone.
+      "backend.1.omniai-x-backend-1-1.log": "/containers/bbb/bbb-json.log",
+    });
+    const later = await deployed(["ccc", "omniai-x-postgres", "postgres"]);
+    assert.ok(!("backend.1.omniai-x-backend-1-1.log" in later));
   });
 });
 

@@ -6,7 +6,8 @@ export const OWN_FOLDER_SCRIPT = 'chown "$OWNER" /files';
 /**
  * Puts the files of a base64 tar on standard input into the volume, each in one step: who reads one never sees a part of it.
  * Beside them come links by which the agent finds each container's log. Those of the list before stay until the next one:
- * a replica that drains still writes.
+ * a replica that drains still writes. They come first, because a singleton that was replaced has its name, and so its link,
+ * from the one before.
  */
 export const TARGETS_SCRIPT = `set -e
 cd /files
@@ -18,7 +19,7 @@ mv -f .next/* .
 rm -rf .next
 mkdir -p links
 wanted=' '
-for list in containers containers.before; do
+for list in containers.before containers; do
   [ -e "$list" ] || continue
   while read -r id name workload replica; do
     link=$workload.$replica.$name.log
