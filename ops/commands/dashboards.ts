@@ -4,6 +4,7 @@
  */
 import { createServer, type Socket } from "node:net";
 import type Docker from "dockerode";
+import { LEGEND_GROUP } from "../../infra/components/monitoring/dashboards.ts";
 import { METRICS_PORT, METRICS_USER } from "../../infra/components/monitoring/plan.ts";
 import { execIn } from "../engine/exec.ts";
 import { requireMonitoring } from "../engine/monitoring.ts";
@@ -55,7 +56,8 @@ export async function dashboards(options: DashboardsOptions): Promise<void> {
       },
     });
   });
-  print(`${paint("bold", `http://127.0.0.1:${port}/vmui/#/dashboards`)} until Ctrl-C`);
+  const url = `http://127.0.0.1:${port}/vmui/#/dashboards?legend_group=${LEGEND_GROUP}`;
+  print(`${paint("bold", url)} until Ctrl-C`);
   print(`  user ${METRICS_USER}, password ${output.trim()}`);
   await ended;
 }

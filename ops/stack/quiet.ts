@@ -3,6 +3,7 @@
  * afterwards the monitoring knows that it was there and how it ended.
  */
 import type Docker from "dockerode";
+import { OPERATION_LONGEST, OPERATION_RUNNING } from "../../infra/components/monitoring/dashboards.ts";
 import { amtool, findMonitoring, importMetrics, type MonitoringRoom } from "../engine/monitoring.ts";
 import { note } from "../terminal/output.ts";
 
@@ -15,8 +16,6 @@ export const EXPLAINED = [
   ...["TunnelDegraded", "HostCpuSaturated", "FatalLogged"],
 ] as const;
 
-/** A run that is lost gives no word of its end: the silence ends by itself. */
-const LONGEST = "30m";
 /** What is over needs a moment until it no longer looks wrong. */
 const AFTERWARDS = "90s";
 
@@ -29,13 +28,17 @@ export async function quietly<T>(
 ): Promise<T> {
   const room = await findMonitoring(docker, stack).catch(() => undefined);
   if (room === undefined) return run();
-  const silence = await attempt(() => add(docker, room, operation, LONGEST));
+  // A run that is lost gives no word of its end: the silence ends by itself.
+  const silence = await attempt(() => add(docker, room, operation, OPERATION_LONGEST));
+  await attempt(() => importMetrics(docker, room, [runningMark(operation, true)]));
   const started = performance.now();
   const end = async (failed: boolean): Promise<void> => {
     // The containers may be others now.
     const now = (await findMonitoring(docker, stack).catch(() => undefined)) ?? room;
     const ended = { failed, seconds: (performance.now() - started) / 1000 };
-    await attempt(() => importMetrics(docker, now, annotationOf(operation, ended)));
+    await attempt(() =>
+      importMetrics(docker, now, [runningMark(operation, false), ...annotationOf(operation, ended)]),
+    );
     if (silence === undefined) return;
     await attempt(async () => {
       await add(docker, now, operation, AFTERWARDS);
@@ -61,6 +64,10 @@ const add = async (docker: Docker, room: MonitoringRoom, operation: string, span
       `alertname=~${EXPLAINED.join("|")}`,
     )
   ).trim();
+
+/** Pure: that it is under way, or is so no longer, which the dashboards draw into their graphs. */
+export const runningMark = (operation: string, isRunning: boolean): string =>
+  `${OPERATION_RUNNING}{operation="${operation}"} ${Number(isRunning)}`;
 
 /** Pure: how the monitoring is told of an operation: how it ended, and how long it took. */
 export const annotationOf = (

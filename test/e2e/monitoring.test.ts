@@ -1,7 +1,7 @@
 /** A real stack that is watched: what goes wrong reaches a webhook in time, what a deploy does reaches nobody. */
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
-import { dashboardFiles } from "../../infra/components/monitoring/files.ts";
+import { dashboardFiles } from "../../infra/components/monitoring/dashboards.ts";
 import { knownWithin } from "../../infra/components/monitoring/dead-man.ts";
 import { METRICS_USER } from "../../infra/components/monitoring/plan.ts";
 import { logCases } from "../../infra/test/support/alert-cases.ts";
@@ -26,8 +26,8 @@ const PARTS = [
 ];
 
 /** Every graph of every dashboard. */
-const panels = (): { page: string; title: string; expr: string[] }[] =>
-  Object.values(dashboardFiles())
+const panels = (stack: string): { page: string; title: string; expr: string[] }[] =>
+  Object.values(dashboardFiles(stack))
     .map(
       (text) =>
         JSON.parse(text) as { title: string; rows: { panels: { title: string; expr: string[] }[] }[] },
@@ -330,7 +330,7 @@ describe("the monitoring of a stack", function () {
         const { dashboardsSettings: pages } = JSON.parse(answers[1]?.text ?? "") as {
           dashboardsSettings: { title: string }[];
         };
-        assert.equal(pages.length, Object.keys(dashboardFiles()).length);
+        assert.equal(pages.length, Object.keys(dashboardFiles(stack.name)).length);
         assert.ok(pages.some(({ title }) => title === "Edge"));
       } finally {
         shown.kill("SIGINT");
@@ -338,7 +338,7 @@ describe("the monitoring of a stack", function () {
       assert.equal((await shown.done).code, 0);
       const room = await requireMonitoring(docker, stack.name);
       const empty: string[] = [];
-      for (const panel of panels())
+      for (const panel of panels(stack.name))
         for (const expr of panel.expr) {
           // At any moment of this test: nobody asks the stack for anything all the time. A single sample counts for seconds only.
           const query = `count_over_time((${expr.replaceAll("$__interval", "1m")})[20m:5s])`;

@@ -29,8 +29,4 @@ export const ruleFiles = (certificates = true): Record<string, string> =>
 export const logRuleFiles = (): Record<string, string> =>
   filesOf(join(import.meta.dirname, "log-rules"), ".yaml");
 
-/** The dashboards by the name of their file, in the shape of vmui. */
-export const dashboardFiles = (): Record<string, string> =>
-  filesOf(join(import.meta.dirname, "dashboards"), ".json");
-
 export const readerScript = (): string => readFileSync(join(import.meta.dirname, "reader/reader.sh"), "utf8");

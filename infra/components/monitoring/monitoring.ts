@@ -26,7 +26,8 @@ import {
 import { Folders, mount, type Folder } from "./folders.ts";
 import { askEngineFolder } from "./engine-folder.ts";
 import { renderAlertmanager, secretFile, TEMPLATES, WATCHDOG_FILE, type Receiver } from "./receivers.ts";
-import { dashboardFiles, logRuleFiles, readerScript, ruleFiles } from "./files.ts";
+import { dashboardFiles } from "./dashboards.ts";
+import { logRuleFiles, readerScript, ruleFiles } from "./files.ts";
 import { TARGETS_SCRIPT } from "./scripts.ts";
 import { renderContainers, renderReplicas, renderScrape, renderStack, TARGETS } from "./scrape.ts";
 
@@ -117,7 +118,10 @@ export class Monitoring extends pulumi.ComponentResource {
         [
           this.#folders.createFiles(
             "victoria-metrics",
-            { "scrape.yaml": renderScrape(certificates), ...inFolder("dashboards", dashboardFiles()) },
+            {
+              "scrape.yaml": renderScrape(certificates),
+              ...inFolder("dashboards", dashboardFiles(pulumi.getStack())),
+            },
             { password },
           ),
           "/run/omniai",

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { deliveries } from "../../commands/alerts.ts";
 import { describeMonitoring, type ActiveAlert } from "../../engine/monitoring-summary.ts";
 import { describeOperation, newestOf } from "../../engine/last-operation.ts";
-import { annotationOf, EXPLAINED } from "../../stack/quiet.ts";
+import { annotationOf, EXPLAINED, runningMark } from "../../stack/quiet.ts";
 import { logAlerts, metricAlerts } from "../../../infra/test/support/alert-cases.ts";
 
 const alert = (alertname: string, silencedBy: readonly string[] = []): ActiveAlert => ({
@@ -77,6 +77,17 @@ describe("deliveries", () => {
 });
 
 describe("an operation", () => {
+  it("is drawn from its beginning to its end", () => {
+    assert.equal(
+      runningMark("updating stack x", true),
+      'omniai_operation_running{operation="updating stack x"} 1',
+    );
+    assert.equal(
+      runningMark("updating stack x", false),
+      'omniai_operation_running{operation="updating stack x"} 0',
+    );
+  });
+
   it("is told to the monitoring with how it ended", () => {
     assert.deepEqual(annotationOf("deploying stack dev", { failed: true, seconds: 47.61 }), [
       'omniai_operation_failed{operation="deploying stack dev"} 1',
