@@ -13,6 +13,7 @@ import { inOne } from "./platform/in-one.ts";
 import { requestLog, type Logger } from "./platform/logging.ts";
 import { notFound, problemHandler } from "./platform/problems.ts";
 import type { Metrics } from "./platform/prometheus.ts";
+import { rememberRequest } from "./platform/request-context.ts";
 import { requestId } from "./platform/request-id.ts";
 import { securityHeaders } from "./platform/security-headers.ts";
 import { trace } from "./platform/trace.ts";
@@ -111,6 +112,7 @@ export function publicApp(parts: AppParts): Express {
       requestId,
       trace,
       ...(parts.tracing ? [parts.tracing] : []),
+      rememberRequest,
       requestLog(parts.logger),
       parts.metrics.middleware,
       securityHeaders,

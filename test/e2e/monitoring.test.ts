@@ -1,10 +1,12 @@
 /** A real stack that is watched: what goes wrong reaches a webhook in time, what a deploy does reaches nobody. */
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { dashboardFiles } from "../../infra/components/monitoring/dashboards.ts";
 import { knownWithin } from "../../infra/components/monitoring/dead-man.ts";
 import { METRICS_USER } from "../../infra/components/monitoring/plan.ts";
 import { logCases } from "../../infra/test/support/alert-cases.ts";
+import { execIn } from "../../ops/engine/exec.ts";
 import { queryMetrics, requireMonitoring } from "../../ops/engine/monitoring.ts";
 import type { Diag } from "../../service/src/diag/schema.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
@@ -261,6 +263,32 @@ describe("the monitoring of a stack", function () {
       // Two replicas, and the two before them.
       assert.ok(found.stdout.trim().split("\n").length >= 4, found.output);
       assert.equal((await stack.run("logs", "--level", "fatal")).code, 0);
+    });
+
+    it("finds a statement that made a request wait, in PostgreSQL's own log, by the request's id and without its values", async () => {
+      const [id, canary] = [
+        `e2e-${randomBytes(6).toString("hex")}`,
+        `canary-${randomBytes(6).toString("hex")}`,
+      ];
+      const [server = ""] = await stack.containers("postgres");
+      const hold = "BEGIN; LOCK TABLE client_reports; SELECT pg_sleep(4)";
+      const holding = execIn(docker, server, ["psql", "-XqU", "postgres", "-d", "omniai", "-c", hold]);
+      await sleep(1000);
+      const body = { client: canary };
+      const headers = { "x-request-id": id };
+      await call(`${stack.http}/api/diag/client-reports`, { method: "POST", headers, body });
+      await holding;
+      let stdout = "";
+      await eventually("its lines", 30, async () => {
+        ({ stdout } = await stack.run("logs", "--request", id, "--since", "10m"));
+        return ["edge", "backend", "postgres"].every((workload) => stdout.includes(`${workload}.`));
+      });
+      assert.match(stdout, /postgres\.1 .*duration: [\d.]+ ms .*INSERT INTO client_reports/);
+      const written = (await allLines(stack)).filter((line) => line.includes("/postgres."));
+      assert.deepEqual(
+        written.filter((line) => line.includes(canary)),
+        [],
+      );
     });
 
     it("keeps nothing secret in any line of any container", async () => {

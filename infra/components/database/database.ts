@@ -81,6 +81,8 @@ export function planSettings(memory: number): Readonly<Record<string, string>> {
     client_connection_check_interval: "10s",
     password_encryption: "scram-sha-256",
     log_min_duration_statement: "1s",
+    // Of what is slow, the statement; its values may be secrets.
+    log_parameter_max_length: "0",
     log_checkpoints: "on",
     log_lock_waits: "on",
     log_line_prefix: "%m [%p] %q%u@%d ",

@@ -3,6 +3,7 @@ import pg from "pg";
 import type { PostgresConfig } from "./env/config.ts";
 import { reasonOf, withDeadline } from "./deadline.ts";
 import type { Logger } from "./logging.ts";
+import { NamingClient } from "./named-statements.ts";
 import { verifiedTls } from "./tls.ts";
 
 /** Where and as whom to connect, and how: by TLS that is verified, or on a network of its own without. */
@@ -26,6 +27,7 @@ export const connectionOf = ({
 export function createPool(config: PostgresConfig, applicationName: string, logger: Logger): pg.Pool {
   const pool = new pg.Pool({
     ...connectionOf(config),
+    Client: NamingClient,
     max: config.poolMax,
     application_name: applicationName.slice(0, 63),
     connectionTimeoutMillis: 2000,

@@ -88,6 +88,12 @@ describe("diagnostics", function () {
     assert.ok((body.database.topStatements?.length ?? 0) > 0);
     assert.ok(body.database.topStatements?.every(({ calls, totalMs }) => calls > 0 && totalMs >= 0));
     assert.doesNotMatch(text, /ALTER ROLE/);
+    // Those of requests are among them, and name none.
+    assert.ok(
+      body.database.topStatements?.some(({ query }) => /pg_database_size/.test(query)),
+      text,
+    );
+    assert.doesNotMatch(text, /request_id=/);
     assert.ok((body.redis.memory?.usedBytes ?? 0) > 100_000);
     assert.deepEqual([body.redis.memory?.maxBytes, body.redis.memory?.policy], [536_870_912, "noeviction"]);
     assert.ok(body.redis.storage?.lastRewriteOk && (body.redis.storage.appendOnlyBytes ?? 0) > 0);
