@@ -12,7 +12,7 @@ export const monitoringKeys = {
   monitoringDays: within(1, 3650),
   monitoringLogDays: within(1, 3650),
   monitoringLogDisk: within(256, 1_048_576),
-  monitoringMemory: within(96, 65_536),
+  monitoringMemory: within(160, 65_536),
   monitoringCpus: cpus,
   alertReceivers: receivers,
   watchdogSecretUrl: secret(z.string().regex(/^(https?:\/\/\S+)?$/)).describe(

@@ -61,8 +61,8 @@ export const planMetrics = ({
   command: [
     "-storageDataPath=/data",
     `-retentionPeriod=${days}d`,
-    // A third of the limit: the program, its buffers and a query need the rest.
-    `-memory.allowedBytes=${Math.floor(memory / 3)}MiB`,
+    // A quarter of the limit for caches, which are not Go's memory; the program, its buffers and a query need the rest.
+    `-memory.allowedBytes=${Math.floor(memory / 4)}MiB`,
     "-search.maxConcurrentRequests=4",
     // A value is there a second after it was scraped; the default hides half a minute.
     "-search.latencyOffset=3s",
@@ -76,6 +76,7 @@ export const planMetrics = ({
     // A disk that is nearly full is left to those who need it more.
     "-storage.minFreeDiskSpaceBytes=1GiB",
   ],
+  environment: { GOMEMLIMIT: `${Math.floor(memory / 2)}MiB` },
   health: asks(METRICS_PORT, "/health"),
   memory,
   cpus,
