@@ -18,6 +18,22 @@ export function condition(view: ContainerView): string {
   return facts.length === 0 ? view.state : `${view.state} (${facts.join(", ")})`;
 }
 
+/** The keys of the memory limits whose names do not begin with the workload. Other parts of the monitoring have none. */
+const MEMORY_KEYS: Readonly<Record<string, string | undefined>> = {
+  cloudflared: "tunnelMemory",
+  certificates: "acmeMemory",
+  "victoria-metrics": "monitoringMemory",
+  ...Object.fromEntries(
+    ["vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader", "victoria-logs", "vlagent"].map(
+      (workload) => [workload, undefined],
+    ),
+  ),
+};
+
+/** Pure: the config key of a workload's memory limit; undefined where it is fixed. */
+export const memoryKeyOf = (workload: string): string | undefined =>
+  workload in MEMORY_KEYS ? MEMORY_KEYS[workload] : `${workload}Memory`;
+
 /** Pure: what to do about a container that is not healthy. */
 export function advice(view: ContainerView, all: readonly ContainerView[], stack: string): string {
   const logs = npmRun("logs", stack, view.workload);
@@ -29,8 +45,9 @@ export function advice(view: ContainerView, all: readonly ContainerView[], stack
     others.length > 0
       ? ` Meanwhile ${others.map(({ name }) => name).join(", ")} ${others.length > 1 ? "go" : "goes"} on serving.`
       : "";
-  if (view.oomKilled)
-    return `Give it more memory (omniai:${view.workload}Memory) and run \`${up}\`.${serving}`;
+  const memory = memoryKeyOf(view.workload);
+  if (view.oomKilled && memory !== undefined)
+    return `Give it more memory (omniai:${memory}) and run \`${up}\`.${serving}`;
   if (view.state === "exited" || view.state === "created" || view.state === "dead") {
     return `Look at the lines above (more: ${logs}), correct the cause and run \`${up}\`, which starts it again.${serving}`;
   }

@@ -1,5 +1,8 @@
 /** What people are told about the containers of a stack. */
 import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
 import { isGood } from "../../engine/containers.ts";
 import { advice, condition, explanation, urlsOf } from "../../engine/health-report.ts";
 import { usageOf } from "../../engine/usage.ts";
@@ -26,6 +29,22 @@ describe("containers", () => {
     const bad = view({ id: "2", name: "new", health: "unhealthy" });
     assert.match(advice(bad, [bad, view()], "prod"), /--stack prod.* Meanwhile c goes on serving\.$/);
     assert.match(advice(view({ oomKilled: true, state: "exited" }), [], "dev"), /omniai:backendMemory/);
+  });
+
+  it("get more memory by a key that there is, or none is named", () => {
+    const file = readFileSync(join(import.meta.dirname, "../../../Pulumi.yaml"), "utf8");
+    const keys = Object.keys((parse(file) as { config: object }).config);
+    const workloads = [
+      ...["backend", "postgres", "redis", "edge", "backup", "cloudflared", "certificates"],
+      ...["victoria-metrics", "vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader"],
+      ...["victoria-logs", "vlagent"],
+    ];
+    const named = workloads.map((workload) => {
+      const said = advice(view({ workload, oomKilled: true, state: "exited" }), [], "dev");
+      return /omniai:([\w-]+)/.exec(said)?.[1];
+    });
+    for (const key of named) assert.ok(key === undefined || keys.includes(key), key);
+    assert.equal(named.filter((key) => key !== undefined).length, 8);
   });
 
   it("that failed show their errors first, then the last health check, then the last lines", () => {
