@@ -16,8 +16,14 @@ export const EXPLAINED = [
   ...["TunnelDegraded", "HostCpuSaturated", "FatalLogged"],
 ] as const;
 
-/** What is over needs a moment until it no longer looks wrong. */
-const AFTERWARDS = "90s";
+/**
+ * What is over needs a moment until it no longer looks wrong. That a container was started anew is told for five minutes, so
+ * that it reaches somebody whose receiver was away.
+ */
+const AFTERWARDS: readonly { readonly span: string; readonly alerts: readonly string[] }[] = [
+  { span: "90s", alerts: EXPLAINED },
+  { span: "6m", alerts: ["ContainerRestarted"] },
+];
 
 /** Runs it with the alerts that it explains silent. Monitoring that cannot be asked stops nobody from deploying. */
 export async function quietly<T>(
@@ -41,7 +47,7 @@ export async function quietly<T>(
     );
     if (silence === undefined) return;
     await attempt(async () => {
-      await add(docker, now, operation, AFTERWARDS);
+      for (const { span, alerts } of AFTERWARDS) await add(docker, now, operation, span, alerts);
       await amtool(docker, now, "silence", "expire", silence);
     });
   };
@@ -55,13 +61,19 @@ export async function quietly<T>(
   }
 }
 
-const add = async (docker: Docker, room: MonitoringRoom, operation: string, span: string): Promise<string> =>
+const add = async (
+  docker: Docker,
+  room: MonitoringRoom,
+  operation: string,
+  span: string,
+  alerts: readonly string[] = EXPLAINED,
+): Promise<string> =>
   (
     await amtool(
       docker,
       room,
       ...["silence", "add", "--author=ops", `--duration=${span}`, `--comment=${operation}`],
-      `alertname=~${EXPLAINED.join("|")}`,
+      `alertname=~${alerts.join("|")}`,
     )
   ).trim();
 

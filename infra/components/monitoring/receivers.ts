@@ -177,6 +177,11 @@ export function renderAlertmanager(
           'alertname=~"RedisAway|ReadinessFailing|ErrorBudgetBurn|LatencyBudgetBurn|EventLogLag"',
         ],
       },
+      // What a container does to itself is not about the host.
+      {
+        source_matchers: ['alertname="ContainerOutOfMemory"'],
+        target_matchers: ['alertname="HostOutOfMemory"'],
+      },
       // A restart that something else explains, or one of many.
       {
         source_matchers: ['alertname=~"ContainerRestarting|ContainerOutOfMemory|FatalLogged|NoSpaceLeft"'],

@@ -46,8 +46,8 @@ one() {
     return
   fi
   metric up 1
-  # Every start makes a new group, so another number is a restart.
-  metric start_id "$(stat -c %i "$memory")"
+  # Every start makes a new group, so another number is a restart; another container of the same name is none.
+  printf 'omniai_container_start_id{%s,id="%.12s"} %s\n' "$labels" "$1" "$(stat -c %i "$memory")"
   if [ -e "$memory/memory.current" ]; then
     used=$(first "$memory/memory.current") limit=$(first "$memory/memory.max")
     inactive=$(value "$memory/memory.stat" inactive_file)
