@@ -3,6 +3,7 @@
  * deploys, restores or upgrades reads them first, so that one that was killed is never taken for anything else.
  */
 import type Docker from "dockerode";
+import { IDENTITY_FILE } from "../../infra/resources/identity.ts";
 import { dataVolumeName } from "../../infra/resources/volume.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { OpsError } from "../terminal/errors.ts";
@@ -48,7 +49,7 @@ export interface Where {
 
 export async function exchangeStage(
   { docker, stack, bringImages }: Where,
-  workload: Exchanged,
+  workload: string,
 ): Promise<ExchangeStage> {
   const volume = dataVolumeName(stack, workload);
   const has = async (path: string): Promise<boolean> =>
@@ -57,6 +58,20 @@ export async function exchangeStage(
   return exchange
     ? stageOf({ exchange, moving: await has(MOVING), copying: await has(COPYING) })
     : stageOf({ exchange, moving: false, copying: false });
+}
+
+/**
+ * The identity of the data in a volume (docs/decisions/0033-identity.md), also where an exchange was broken off: the stack's data is
+ * then the one that lies aside, and what is in its place may be of another identity.
+ * @returns undefined where there is none
+ */
+export async function readIdentity(where: Where, workload: string): Promise<string | undefined> {
+  const { docker, stack, bringImages } = where;
+  const volume = dataVolumeName(stack, workload);
+  const read = async (path: string): Promise<string | undefined> =>
+    (await readVolumeFile(docker, { stack, volume, path }, bringImages))?.trim() || undefined;
+  const half = (await exchangeStage(where, workload)) === "half";
+  return (half ? await read(`${ASIDE}/${IDENTITY_FILE}`) : undefined) ?? read(IDENTITY_FILE);
 }
 
 /**

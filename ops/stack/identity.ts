@@ -3,13 +3,11 @@
  * (docs/decisions/0033-identity.md).
  */
 import { engineRecordName } from "../../infra/resources/engine-record.ts";
-import { IDENTITY_FILE } from "../../infra/resources/identity.ts";
 import { claimName, DATA_WORKLOADS, dataVolumeName, identityName } from "../../infra/resources/volume.ts";
 import { unlessGone } from "../engine/connection.ts";
-import { readVolumeFile } from "../engine/volume-file.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
-import { checkExchange } from "./exchange-stage.ts";
+import { checkExchange, readIdentity } from "./exchange-stage.ts";
 import { remembered, withoutResources } from "./forgotten-record.ts";
 import { isMapping } from "./json.ts";
 import { isLeft, leftBehind } from "./left-behind.ts";
@@ -205,18 +203,11 @@ export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promis
   return { forget: [...left, ...forget, ...record] };
 }
 
-async function lookAt(
-  { docker, stack, bringImages }: Looked,
-  known: KnownVolume,
-): Promise<Trouble | undefined> {
-  const there = (await unlessGone(docker.getVolume(known.volume).inspect())) !== undefined;
+async function lookAt(looked: Looked, known: KnownVolume): Promise<Trouble | undefined> {
+  const there = (await unlessGone(looked.docker.getVolume(known.volume).inspect())) !== undefined;
   const found =
-    there && known.identity !== undefined
-      ? (
-          await readVolumeFile(docker, { stack, volume: known.volume, path: IDENTITY_FILE }, bringImages)
-        )?.trim()
-      : undefined;
-  return judgeVolume(known, there, found === "" ? undefined : found);
+    there && known.identity !== undefined ? await readIdentity(looked, known.workload) : undefined;
+  return judgeVolume(known, there, found);
 }
 
 /** What the state forgets so that a workload begins anew. A volume that is there stays. */

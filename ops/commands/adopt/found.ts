@@ -1,12 +1,12 @@
 /** What a stack has on the engine: its networks, volumes, containers and images, and the secrets in its files. */
 import type Docker from "dockerode";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
-import { IDENTITY_FILE } from "../../../infra/resources/identity.ts";
 import { CONFIG_LABEL, WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
 import { DATA_WORKLOADS, dataVolumeName, identityName } from "../../../infra/resources/volume.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { byStack } from "../../engine/stack-filter.ts";
 import { readContainerFile, readVolumeFile } from "../../engine/volume-file.ts";
+import { readIdentity } from "../../stack/exchange-stage.ts";
 import { isMapping } from "../../stack/json.ts";
 import { nameOf, types } from "../../stack/state.ts";
 import { declaredFacts, differences, liveFacts, type ImageDefaults } from "../drift/facts.ts";
@@ -162,10 +162,8 @@ export class StackOnEngine {
       if (nameOf(urn) !== identityName(this.#stack, workload)) continue;
       const volume = dataVolumeName(this.#stack, workload);
       if (!this.volumes.some(({ name }) => name === volume)) return undefined;
-      const result = (
-        await readVolumeFile(this.#docker, { stack: this.#stack, volume, path: IDENTITY_FILE })
-      )?.trim();
-      return result === undefined || result === "" ? undefined : { id: result, outputs: { result } };
+      const result = await readIdentity({ docker: this.#docker, stack: this.#stack }, workload);
+      return result === undefined ? undefined : { id: result, outputs: { result } };
     }
     return undefined;
   }

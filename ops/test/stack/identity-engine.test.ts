@@ -6,12 +6,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
+import { IDENTITY_FILE } from "../../../infra/resources/identity.ts";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { SessionSocket } from "../../engine/ssh/sessions.ts";
 import { createOfAnyImage } from "../../engine/volume-file.ts";
-import { COPYING, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
+import { ASIDE, COPYING, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
 import {
   checkIdentity,
+  checkOwnEngine,
   checkSameEngine,
   checkToJudge,
   type Allowed,
@@ -61,18 +63,22 @@ describe("a stack's engine and data @engine", () => {
       .remove()
       .catch(() => undefined);
   /** @param identity undefined for an empty volume. */
-  const put = async (identity: string | undefined, ...marks: readonly string[]): Promise<void> => {
+  const put = (identity: string | undefined, ...marks: readonly string[]): Promise<void> =>
+    write({
+      ...(identity === undefined ? {} : { [IDENTITY_FILE]: identity }),
+      ...Object.fromEntries(marks.map((mark) => [mark, ""])),
+    });
+  const write = async (files: Readonly<Record<string, string>>): Promise<void> => {
     await remove();
     await docker.createVolume({ Name: volume, Labels: { "io.omniai.stack": stack } });
-    if (identity === undefined && marks.length === 0) return;
+    if (Object.keys(files).length === 0) return;
     const HostConfig = { Binds: [`${volume}:/data:nocopy`] };
     const container =
       (await createOfAnyImage(docker, { Cmd: ["-"], HostConfig })) ?? assert.fail("the engine has no image");
-    const files = {
-      ...(identity === undefined ? {} : { ".omniai-identity": { content: `${identity}\n` } }),
-      ...Object.fromEntries(marks.map((mark) => [mark, { content: "" }])),
-    };
-    const tar = await packFiles(files, { uid: 0, gid: 0 });
+    const entries = Object.entries(files).map(([file, text]) => [file, { content: `${text}\n` }]);
+    const tar = await packFiles(Object.fromEntries(entries) as Parameters<typeof packFiles>[0], {
+      ...{ uid: 0, gid: 0 },
+    });
     await container.putArchive(Buffer.from(tar, "base64"), { path: "/data" });
     await container.remove({ force: true });
   };
@@ -134,6 +140,25 @@ describe("a stack's engine and data @engine", () => {
     }
     await put("mine", EXCHANGE);
     assert.deepEqual(await check(), { forget: [] });
+  });
+
+  it("are known by the data that lies aside where a host was set up anew in the midst of an exchange", async () => {
+    const aside = { [`${ASIDE}/${IDENTITY_FILE}`]: "mine" };
+    // What is in its place may be a part of a backup, which has the identity of the data that it was taken of.
+    const parts: readonly Record<string, string>[] = [{}, { [IDENTITY_FILE]: "of a backup" }];
+    for (const part of parts) {
+      await write({ ...aside, ...part, [EXCHANGE]: "", [COPYING]: "" });
+      await checkOwnEngine(looked("ANOTHER", engine.Name));
+      await refuses(
+        check({}, "ANOTHER", engine.Name),
+        /was broken off.*Nothing is lost/,
+        /--latest --replace/,
+      );
+      await refuses(checkOwnEngine(looked("ANOTHER")), /is on another Docker engine/, /dockerHost/);
+    }
+    // An exchange that is over has its own data in place, and what lies aside proves nothing.
+    await write({ ...aside, [EXCHANGE]: "" });
+    await refuses(check(), /the data is not in it/, /accept-empty redis/);
   });
 
   it("are refused where the volume holds other data, whatever is allowed", async () => {
