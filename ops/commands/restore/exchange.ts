@@ -7,6 +7,7 @@ import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
 import { listVolumes } from "../../engine/volumes.ts";
+import { prepareStackImages } from "../../stack/deploy.ts";
 import { exchangeUnderWay, holderLabels, scriptName } from "../../stack/exchange-holder.ts";
 import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
 import type { Session } from "../../stack/session.ts";
@@ -47,16 +48,30 @@ async function roomImage({ docker, stack }: Engine): Promise<string> {
 
 type Engine = Pick<Session, "docker" | "stack">;
 
+/** Any with a shell, for a session whose engine has nothing of the room. @returns its name */
+export async function bringShell(session: Session): Promise<string> {
+  await prepareStackImages(session);
+  return session.settings.config.postgresImage ?? "";
+}
+
+/** The image of the stack's own room, whether that runs or not. */
+async function shellImage({ docker, stack }: Engine, bring: () => Promise<string>): Promise<string> {
+  const room = (await listContainers(docker, stack)).find(({ workload }) => workload === "backup");
+  return room === undefined ? bring() : (await docker.getContainer(room.id).inspect()).Image;
+}
+
 /**
  * What every run begins with, before it looks at anything else: it waits for whoever exchanges the data now, ends what a former run has
- * left running, and puts the old data back where that was half way. The server is on it again then.
- * @returns what was found. @throws OpsError where another exchanges the data for longer than the time to wait
+ * left running, and puts the old data back where that was half way. The server is on it again then. It does without the room: only
+ * a deploy brings that back, and a deploy refuses until the data is whole.
+ * @param bring as bringShell. @returns what was found. @throws OpsError where another exchanges the data for longer than the time to wait
  */
 export async function settleExchange(
   session: Exchanging,
   store: Store,
+  bring: () => Promise<string>,
 ): Promise<{ readonly found: ExchangeStage; readonly run: RunScript }> {
-  const image = await roomImage(session);
+  const image = await shellImage(session, bring);
   const run = scriptRunner(session, store.workload, image);
   await holdExchange(session, store.workload, image);
   await endLeftover(session, store.workload);

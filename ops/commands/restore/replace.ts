@@ -19,6 +19,7 @@ import { rolledBackTo } from "../../stack/versions.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import {
+  bringShell,
   checkRestored,
   keepAside,
   putBack,
@@ -43,7 +44,7 @@ export async function replaceData(options: CommonOptions, kept: KeptRestore, sto
   // An exchange that is half way on another engine is another stack's.
   await checkOwnEngine({ ...session, state: await exportState(session.handle) });
   // Before anything else is looked at: with the old data half aside, the stack seems to have lost it.
-  const { found, run } = await settleExchange(session, store);
+  const { found, run } = await settleExchange(session, store, () => bringShell(session));
   const version = rolledBackTo(await stackChanges(docker, session));
   const state = await prepare(session, undefined, knownConfig(session, version?.config));
   const again = npmRun(

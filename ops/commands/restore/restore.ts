@@ -5,6 +5,8 @@
 import { askRoom, requireRoom, type BackupView, type RoomEvent } from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
 import { refuseExternal } from "../../stack/external.ts";
+import { prepareStackImages } from "../../stack/deploy.ts";
+import { exchangeStage } from "../../stack/exchange-stage.ts";
 import { openEngine } from "../../stack/look.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
 import { exportState } from "../../stack/open-stack.ts";
@@ -62,8 +64,12 @@ export async function restore(options: RestoreOptions): Promise<void> {
   const { config } = place.settings;
   refuseExternal(place.stack, config, { what: "a restore" });
   if (options.redis) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
-  const { docker } = await (options.replace ? openOwnEngine(options) : openEngine(place, options));
-  const room = await requireRoom(docker, place.stack);
+  const session = options.replace ? await openOwnEngine(options) : undefined;
+  const { docker } = session ?? (await openEngine(place, options));
+  const room = await requireRoom(docker, place.stack).catch(async (error: unknown) => {
+    if (session !== undefined) await settleWithoutRoom(session);
+    throw error;
+  });
   signals.begin({ title: `restoring beside stack ${place.stack}` });
   const show: (event: RoomEvent) => void = options.json ? () => undefined : showEvents();
   const keep = options.replace ? ["--keep"] : [];
@@ -84,10 +90,24 @@ export async function restore(options: RestoreOptions): Promise<void> {
 }
 
 /** What is to be replaced has to be the stack's own, which another engine has not. @throws OpsError */
-async function openOwnEngine(options: CommonOptions): Promise<Pick<Session, "docker">> {
+async function openOwnEngine(options: CommonOptions): Promise<Session> {
   const session = await openSession(options, { create: false, judges: true });
   await checkOwnEngine({ ...session, state: await exportState(session.handle) });
   return session;
+}
+
+/** The room comes back by a deploy, which refuses while an exchange is half way. */
+async function settleWithoutRoom(session: Session): Promise<void> {
+  const { bringShell, settleExchange } = await import("./exchange.ts");
+  const { postgresStore, redisStore } = await import("./stores.ts");
+  for (const store of [postgresStore, redisStore])
+    if (
+      (await exchangeStage(
+        { ...session, bringImages: () => prepareStackImages(session) },
+        store.workload,
+      )) === "half"
+    )
+      await settleExchange(session, store, () => bringShell(session));
 }
 
 /** Pure: the room's arguments for the backup that is wanted. @throws OpsError when none or two are named */

@@ -10,7 +10,13 @@ import { dataMajor } from "../../stack/postgres-version.ts";
 import type { Session } from "../../stack/session.ts";
 import { say } from "../../stack/this-process.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
-import { keepAside, roomRunner, settleExchange, whileUnderMaintenance } from "../restore/exchange.ts";
+import {
+  bringShell,
+  keepAside,
+  roomRunner,
+  settleExchange,
+  whileUnderMaintenance,
+} from "../restore/exchange.ts";
 import { postgresStore } from "../restore/stores.ts";
 import { deployServer, MESSAGE, SETTLE_SECONDS, type Upgraded } from "./in-place.ts";
 import { setImage } from "./stack-image.ts";
@@ -83,7 +89,7 @@ export async function refuseBrokenOff(session: Session, { version, again }: Wish
 export async function goOn(session: Session, wish: Wish): Promise<Upgraded | undefined> {
   const { stack } = session;
   const { image, version, again, silent, confirm } = wish;
-  const { found } = await settleExchange(session, postgresStore);
+  const { found } = await settleExchange(session, postgresStore, () => bringShell(session));
   if (found === "half") {
     await settledContainers(session.docker, stack, SETTLE_SECONDS);
     return undefined;

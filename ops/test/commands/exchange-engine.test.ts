@@ -14,7 +14,14 @@ import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
-import { checkExchange, EXCHANGE, MOVING } from "../../stack/exchange-stage.ts";
+import {
+  ASIDE,
+  checkExchange,
+  COPYING,
+  EXCHANGE,
+  exchangeStage,
+  MOVING,
+} from "../../stack/exchange-stage.ts";
 import { ROOT } from "../../stack/place.ts";
 import { readSettings } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
@@ -99,6 +106,8 @@ describe("an exchange on the engine @engine", () => {
       command: "restore",
     });
 
+  const noShell = (): Promise<string> => assert.fail("the room's own image is there");
+
   it("has one name, so that a script of a client that is gone is ended before the next begins", async () => {
     for (const make of [
       async () => (await docker.createContainer({ name, Image: image, Cmd: ["-"] })).id,
@@ -116,7 +125,7 @@ describe("an exchange on the engine @engine", () => {
     const room = `omniai-${stack}-backup`;
     await sleeping(room, { "io.omniai.stack": stack, "io.omniai.workload": "backup" });
     const id = await sleeping(name);
-    await assert.rejects(settleExchange(session(1), redisStore), (error: OpsError) => {
+    await assert.rejects(settleExchange(session(1), redisStore, noShell), (error: OpsError) => {
       assert.match(error.message, new RegExp(`is being exchanged by .*${name}.*Nothing was changed`));
       assert.match(error.remedy, new RegExp(`docker rm -f ${name}\\n  Waited 1 s; --lock-wait`));
       assert.equal(error.exitCode, exit.locked);
@@ -126,6 +135,28 @@ describe("an exchange on the engine @engine", () => {
     assert.equal(said.filter((line) => /waiting for it, at most 1 s/.test(line)).length, 1);
     await remove(name);
     await remove(room);
+  });
+
+  it("that was broken off is put back without the room, which only a deploy brings back", async () => {
+    const room = `omniai-${stack}-backup`;
+    const labels = { "io.omniai.stack": stack, "io.omniai.workload": "backup" };
+    for (const isThere of [true, false]) {
+      if (isThere) await docker.createContainer({ name: room, Image: image, Cmd: ["-"], Labels: labels });
+      await unlessGone(docker.getVolume(data).remove());
+      await write(data, {
+        [EXCHANGE]: "",
+        [COPYING]: "",
+        [`${ASIDE}/appendonlydir/data`]: "old",
+        rest: "new",
+      });
+      const bring = isThere ? noShell : () => Promise.resolve(image);
+      assert.equal((await settleExchange(session(1), redisStore, bring)).found, "half");
+      const path = "appendonlydir/data";
+      assert.equal(await readVolumeFile(docker, { stack, volume: data, path }), "old");
+      assert.equal(await exchangeStage({ docker, stack }, "redis"), "none");
+      await remove(room);
+    }
+    await unlessGone(docker.getVolume(data).remove());
   });
 
   describe("of another machine", () => {
