@@ -3,7 +3,7 @@
  * --rotate it makes another one, which the copies then open with.
  */
 import { ROOM_PROGRAM } from "../../../infra/components/backup/image.ts";
-import { parseEvent, requireRoom } from "../../engine/backup-room.ts";
+import { askRoom, parseEvent, requireRoom, type RoomStatus } from "../../engine/backup-room.ts";
 import { execIn } from "../../engine/exec.ts";
 import { openEngine } from "../../stack/look.ts";
 import { setSecrets } from "../stack/secrets.ts";
@@ -32,19 +32,27 @@ export async function showKey(options: CommonOptions & { readonly rotate?: boole
         `Stack ${stack} has another key already (id ${id}), with which its copies are encrypted.`,
         `To change it, remove omniai:offsiteKey from Pulumi.${stack}.yaml and name another folder in omniai:offsiteBucket first.`,
       );
-    if (options.json) printJson({ stack, id, created: false });
-    else
+    const newest = await keyOfNewestCopy(place, options);
+    if (options.json) return printJson({ stack, id, created: false, newestCopy: newest });
+    print(
+      `Stack ${stack} has the key with the id ${paint("bold", id)}; it was shown when it was made, and is not shown again.`,
+    );
+    if (newest !== undefined && newest !== id)
       print(
-        `Stack ${stack} has the key with the id ${paint("bold", id)}; it was shown when it was made, and is not shown again.`,
+        `The newest copy was sent with the key with the id ${paint("bold", newest)}, which goes on opening all copies until one is sent with ` +
+          `the stack's: ${npmRun("up", stack)}, and then ${npmRun("backup", stack)}.`,
       );
     return;
   }
   const key = given === undefined ? makeKey() : parseKey(given);
   signals.begin({ title: "keeping the key" });
-  await keep(place, key);
-  if (options.json) return printJson({ stack, id: keyId(key), created: true, key });
-  if (given === undefined) explain(stack, key);
-  else print(`Stack ${stack} has the key with the id ${keyId(key)} now. Deploy it: ${npmRun("up", stack)}`);
+  if (given !== undefined) {
+    await keep(place, key);
+    if (options.json) printJson({ stack, id: keyId(key), created: true, key });
+    else print(`Stack ${stack} has the key with the id ${keyId(key)} now. Deploy it: ${npmRun("up", stack)}`);
+    return;
+  }
+  await showAndKeep(place, options, key);
 }
 
 /** The new key opens the repository before the stack is told of it, and the old one until a copy was sent with the new one. */
@@ -72,15 +80,54 @@ async function rotate(place: Place, options: CommonOptions): Promise<void> {
       last?.event === "error" ? last.remedy : "Nothing was changed. Run this again.",
     );
   signals.begin({ title: "keeping the key" });
-  await keep(place, key);
-  if (options.json) return printJson({ stack, id: keyId(key), created: true, former, key });
-  explain(stack, key);
+  await showAndKeep(place, options, key, former);
+  if (options.json) return;
   print(
     `Until then the copies go on with the former key (id ${former}). The first copy after it takes the former key away;`,
   );
   print(
     "keep its paper as long as copies from before are kept: the stack's state within them opens with it alone.",
   );
+}
+
+/**
+ * Shown first: a run that is killed in between leaves a paper with a key that nothing needs yet, and never a stack whose key nobody has
+ * seen.
+ */
+async function showAndKeep(
+  place: Place,
+  { json }: CommonOptions,
+  key: string,
+  former?: string,
+): Promise<void> {
+  const { stack } = place;
+  const id = keyId(key);
+  if (json) printJson({ stack, id, created: true, former, key });
+  else explain(stack, key);
+  try {
+    await keep(place, key);
+  } catch (error) {
+    throw new OpsError(
+      `The key that was shown (id ${id}) could not be set in Pulumi.${stack}.yaml, so it is not the stack's` +
+        `${former === undefined ? "" : `; the copies go on with the former key (id ${former})`}: ${(error as Error).message}`,
+      "Throw away what was written down of it, correct the cause, and run the command again: it makes another.",
+      undefined,
+      { cause: error },
+    );
+  }
+  if (!json) print(`It is set in Pulumi.${stack}.yaml, encrypted. Deploy it: ${npmRun("up", stack)}`);
+}
+
+/** The id of the key that the newest copy was sent with; undefined where there is none, or where nobody answers. */
+async function keyOfNewestCopy(place: Place, options: CommonOptions): Promise<string | undefined> {
+  try {
+    const { docker } = await openEngine(place, options);
+    const room = await requireRoom(docker, place.stack);
+    const { status } = await askRoom<{ status: RoomStatus }>(docker, room, ["status"]);
+    return status.offsite?.last?.key;
+  } catch {
+    return undefined;
+  }
 }
 
 const hasKey = ({ settings }: Place): boolean =>
@@ -119,5 +166,4 @@ function explain(stack: string, key: string): void {
     "  2. Keep with it: the bucket's address, the stack's name, and an access key that may read the bucket.",
   );
   print(`  3. Try it: ${npmRun("drill", stack)} rebuilds the stack beside from nothing else.`);
-  print(`It is set in Pulumi.${stack}.yaml, encrypted. Deploy it: ${npmRun("up", stack)}`);
 }

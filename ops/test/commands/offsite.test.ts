@@ -1,5 +1,10 @@
 /** The operator's key, and what is said of copies off-site. */
 import { strict as assert } from "node:assert";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createCheckout, removeCheckout } from "../../../test/support/checkout.ts";
+import { startCommand } from "../../../test/support/stack.ts";
 import { keyId, makeKey, parseKey } from "../../commands/backup/key.ts";
 import { describeOffsite, type OffsiteStatus } from "../../engine/backup-room.ts";
 
@@ -32,6 +37,30 @@ describe("the operator's key", () => {
   it("has an id that shows nothing of it, and does not change with the white space around it", () => {
     assert.match(keyId("a"), /^[0-9a-f]{8}$/);
     assert.equal(keyId("a\n"), keyId("a"));
+  });
+});
+
+describe("the operator's key, made by a command that is killed @engine", function () {
+  this.timeout(120_000);
+  it("is never set without having been shown", async () => {
+    const checkout = createCheckout();
+    try {
+      const file = join(checkout, "Pulumi.test-key.yaml");
+      const config = { offsiteBucket: "https://s3.example.org/copies", offsiteAccessKeyId: "a" };
+      const lines = Object.entries(config).map(([key, value]) => `  omniai:${key}: ${value}\n`);
+      writeFileSync(file, `config:\n${lines.join("")}`);
+      const isSet = (): boolean => readFileSync(file, "utf8").includes("omniai:offsiteKey:");
+      const command = startCommand(checkout, "backup", "key", "--stack", "test-key");
+      let isOver = false;
+      void command.done.then(() => (isOver = true));
+      while (!isSet() && !isOver) await sleep(2);
+      command.kill("SIGKILL");
+      const { output } = await command.done;
+      assert.ok(isSet(), output);
+      assert.match(output, /([0-9A-Z]{4}-){13}[0-9A-Z]{4}/);
+    } finally {
+      removeCheckout(checkout);
+    }
   });
 });
 
