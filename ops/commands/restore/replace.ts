@@ -28,7 +28,9 @@ import {
   stopServer,
   undivided,
   whileUnderMaintenance,
+  type RunScript,
 } from "./exchange.ts";
+import type { Exchanging } from "./hold.ts";
 import { exchangeScripts, markOf, type KeptRestore } from "./exchange-scripts.ts";
 import type { Store } from "./stores.ts";
 
@@ -66,24 +68,49 @@ export async function replaceData(options: CommonOptions, kept: KeptRestore, sto
       `Deploy it first: ${npmRun("up", stack)}; then restore again.`,
     );
   }
+  return putRestored(session, server, {
+    ...{ store, run, again, mark: markOf(kept) },
+    update: () => applyStack(session, store.commands(state), options.json === true),
+  });
+}
+
+export interface Replacement {
+  readonly store: Store;
+  /** As settleExchange gives it. */
+  readonly run: RunScript;
+  /** Of the restore, as markOf says it. */
+  readonly mark: string;
+  /** Brings the restored data, which is served by now, to what the stack needs. */
+  readonly update: () => Promise<void>;
+  /** The whole command, for what has to be done again. */
+  readonly again: string;
+}
+
+/** @returns the volume with the data that was replaced. @throws OpsError; where the server has not served, the old data is in place again */
+export async function putRestored(
+  session: Exchanging,
+  server: ContainerView,
+  { store, run, mark, update, again }: Replacement,
+): Promise<string> {
+  const { docker, stack } = session;
+  const { title, workload } = store;
   const scripts = exchangeScripts(store);
-  const mark = markOf(kept);
   await checkRestored(session, store, mark);
   const replace = async (): Promise<void> => {
-    signals.begin(undivided(`replacing the data of ${store.title} in stack ${stack}`));
+    signals.begin(undivided(`replacing the data of ${title} in stack ${stack}`));
     try {
-      await stopServer(session, store.workload);
+      await stopServer(session, workload);
       await run(scripts.exchange(mark));
     } catch (error) {
       await putBack(session, store, run);
       throw error;
     }
     await startOrUndo(session, server, store, () => run(scripts.undo));
-    await applyStack(session, store.commands(state), options.json === true);
+    await update();
     // It answers before its next health check has said so, and whoever looks next shall not find it "starting".
     await settledContainers(docker, stack, START_SECONDS);
   };
-  await quietly(docker, stack, `replacing the data of ${store.title} in stack ${stack}`, () =>
+  await quietly(docker, stack, `replacing the data of ${title} in stack ${stack}`, () =>
     whileUnderMaintenance(session, "The service's data is being restored from a backup.", replace),
   );
   return keepAside(session, store, run, again);
@@ -93,7 +120,7 @@ export async function replaceData(options: CommonOptions, kept: KeptRestore, sto
 const START_SECONDS = 120;
 
 async function startOrUndo(
-  session: Session,
+  session: Exchanging,
   { id }: ContainerView,
   { workload, title, ready: probe }: Store,
   undo: () => Promise<void>,

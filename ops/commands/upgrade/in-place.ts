@@ -19,6 +19,7 @@ import {
   whileUnderMaintenance,
   type RunScript,
 } from "../restore/exchange.ts";
+import type { Exchanging } from "../restore/hold.ts";
 import { exchangeScripts, markOf } from "../restore/exchange-scripts.ts";
 import { postgresStore } from "../restore/stores.ts";
 import type { NewRoom } from "./room.ts";
@@ -45,10 +46,17 @@ export interface Exchange {
   readonly image: string;
   readonly from: number;
   readonly version: number;
-  /** Standard output is for JSON. */
-  readonly silent: boolean;
+  readonly deploy: Deploy;
   /** The whole command, for what has to be done again. */
   readonly again: string;
+}
+
+/** The server on the data that is in the volume, with what the stack has of it beside its data. */
+export interface Deploy {
+  /** With the new version, which the stack's file then names. */
+  readonly next: () => Promise<void>;
+  /** With the version of before, and the file as it was. */
+  readonly before: () => Promise<void>;
 }
 
 export const MESSAGE = "The service's database is being upgraded.";
@@ -56,13 +64,21 @@ export const MESSAGE = "The service's database is being upgraded.";
 export const SETTLE_SECONDS = 120;
 const scripts = exchangeScripts(postgresStore);
 
+/** By Pulumi, as every deploy. @param silent standard output is for JSON */
+export function deployBy(session: Session, image: string, silent: boolean): Deploy {
+  const before = fileNow(session);
+  return {
+    next: () => deployServer(setImage(session, image), silent),
+    before: () => deployServer(restoreFile(session, before), silent),
+  };
+}
+
 /** @throws OpsError; the old data is then in place again, and can be written to */
-export async function putInPlace(session: Session, exchange: Exchange): Promise<Upgraded> {
+export async function putInPlace(session: Exchanging, exchange: Exchange): Promise<Upgraded> {
   const { docker, stack } = session;
   const { room, image, from, version, again } = exchange;
   const run = scriptRunner(session, "postgres", room.image);
   const title = `upgrading PostgreSQL of stack ${stack} to ${version}`;
-  const before = fileNow(session);
   const done: { restored?: Awaited<ReturnType<NewRoom["upgrade"]>> } = {};
   // While nobody waits for it yet.
   signals.begin({ title: "waiting for the backup room" });
@@ -73,7 +89,7 @@ export async function putInPlace(session: Session, exchange: Exchange): Promise<
       signals.begin(undivided(title));
       done.restored = await lastCopy(exchange);
       await exchangeData(session, exchange, run, markOf(done.restored));
-      await serveOrUndo(session, exchange, run, before);
+      await serveOrUndo(session, exchange, run);
     }),
   );
   const downtime = Math.round((performance.now() - started) / 100) / 10;
@@ -114,7 +130,7 @@ async function thawNow(server: Server): Promise<void> {
 
 /** @throws OpsError; the old server is then on the old data, and takes writes */
 async function exchangeData(
-  session: Session,
+  session: Exchanging,
   { server }: Exchange,
   run: RunScript,
   mark: string,
@@ -135,14 +151,9 @@ async function exchangeData(
 }
 
 /** The data is the new one: the new server on it, or all as it was. */
-async function serveOrUndo(
-  session: Session,
-  { image, silent }: Exchange,
-  run: RunScript,
-  before: string | undefined,
-): Promise<void> {
+async function serveOrUndo(session: Exchanging, { deploy: by }: Exchange, run: RunScript): Promise<void> {
   try {
-    await deployServer(setImage(session, image), silent);
+    await by.next();
   } catch (error) {
     say("The new server does not serve: the old data and the old version are put back.");
     // Also where it was a person who ended it: the way back is gone to its end.
@@ -150,7 +161,7 @@ async function serveOrUndo(
     try {
       await stopServer(session, "postgres");
       await run(scripts.undo);
-      await deployServer(restoreFile(session, before), silent);
+      await by.before();
     } catch (reason) {
       throw new OpsError(
         `The upgrade failed, and so did the way back: ${(reason as Error).message}`,

@@ -21,7 +21,7 @@ import { npmRun } from "../../terminal/npm-run.ts";
 import { duration, note, paint, print, printJson } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { goOn, refuseBrokenOff } from "./broken-off.ts";
-import { putInPlace, type Upgraded } from "./in-place.ts";
+import { deployBy, putInPlace, type Upgraded } from "./in-place.ts";
 import { imageMajor } from "./image-major.ts";
 import { openNewRoom, type NewRoom } from "./room.ts";
 import { Server } from "./server.ts";
@@ -93,7 +93,10 @@ export async function upgrade(_store: string, version: number, options: UpgradeO
     `This brings stack ${stack} from PostgreSQL ${from} to ${version}. The API answers 503 meanwhile, for about as long as the trial took ` +
       `(${duration(seconds)}) and a restart. What is there now is kept in a volume of its own.`,
   );
-  const upgraded = await putInPlace(session, { server, room, image, from, version, silent, again });
+  const upgraded = await putInPlace(session, {
+    ...{ server, room, image, from, version, again },
+    deploy: deployBy(session, image, silent),
+  });
   report(options, upgraded, rehearsed);
 }
 
