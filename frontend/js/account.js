@@ -4,11 +4,11 @@ import { ApiError } from "./transport/connection-manager.js";
 
 /** @param {import("./transport/session.js").Session} session */
 export function connectAccount(session) {
-  onSubmit("login-form", async ({ username = "", password = "" }, form) => {
+  onSubmit("login-form", async ({ username = "", password = "" }) => {
     showError(undefined);
     try {
       await session.login(username, password);
-      form.reset();
+      clearForm();
       if (session.isNeeded) showError("Signed in, but this browser does not keep the service's cookie.");
     } catch (error) {
       showError(error instanceof ApiError ? error.message : "The service cannot be reached.");
@@ -41,8 +41,15 @@ export function showAccount(session) {
   at("login").hidden = !session.isNeeded;
   at("account").hidden = !session.state.authenticated;
   write("account-name", session.state.name ?? "");
+  // Also where it was not this form that did it: no password waits in it for whoever comes after this user.
+  if (session.state.authenticated) clearForm();
   // Another tab may have done it.
   if (!session.state.authenticated) showLogoutError(undefined);
+}
+
+function clearForm() {
+  /** @type {HTMLFormElement} */ (at("login-form")).reset();
+  showError(undefined);
 }
 
 /** @param {string | undefined} text */

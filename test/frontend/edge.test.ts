@@ -6,12 +6,13 @@ import { strict as assert } from "node:assert";
 import { request as ask, type RequestListener, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { addUser, bearer, loginTokens, PASSWORD, startAuth } from "../../service/test/support/auth.ts";
+import { addUser, bearer, loginTokens, startAuth } from "../../service/test/support/auth.ts";
 import { eventually, post, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { testServers } from "../../service/test/support/servers.ts";
 import { startEdge, type TestEdge } from "../support/edge.ts";
 import { sharedBrowser, visit } from "./support/browser.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
+import { isSignedIn, signIn } from "./support/sign-in.ts";
 
 /** How long the edge reaches no replica, in s. OMNIAI_TEST_AWAY_SECONDS=60 makes it the minute that is promised. */
 const AWAY_SECONDS = Number(process.env["OMNIAI_TEST_AWAY_SECONDS"] ?? 4);
@@ -79,19 +80,15 @@ describe("the page through the edge", function () {
       OMNIAI_CORS_ORIGINS: site.origin,
       ...behindProxy,
     });
-    const isSignedIn = (): Promise<void> => page.locator("#account-name", { hasText: user.name }).waitFor();
     await visit(page, site.origin);
-    await page.getByLabel("User name").fill(user.name);
-    await page.getByLabel("Password").fill(PASSWORD);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await isSignedIn();
+    await signIn(page, user.name);
     const cookie = (await context.cookies(edge.https)).find(({ name }) => name === SESSION);
     assert.deepEqual(
       [cookie?.secure, cookie?.httpOnly, cookie?.sameSite, cookie?.partitionKey],
       [true, true, "None", "http://localhost"],
     );
     await page.reload();
-    await isSignedIn();
+    await isSignedIn(page, user.name);
     await isLive();
     await page.getByLabel("Data (JSON)").fill('{"from":"the page"}');
     await page.getByRole("button", { name: "Send" }).click();
@@ -104,7 +101,7 @@ describe("the page through the edge", function () {
     assert.equal(await page.getByRole("button", { name: "Sign in" }).isVisible(), false);
     await page.unroute(logout);
     await page.reload();
-    await isSignedIn();
+    await isSignedIn(page, user.name);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("button", { name: "Sign in" }).waitFor();
     assert.equal(await page.locator("#logout-error").isVisible(), false);
@@ -119,10 +116,7 @@ describe("the page through the edge", function () {
       ...behindProxy,
     });
     await visit(page, site.origin);
-    await page.getByLabel("User name").fill(user.name);
-    await page.getByLabel("Password").fill(PASSWORD);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.locator("#account-name", { hasText: user.name }).waitFor();
+    await signIn(page, user.name);
     await isLive();
     const { accessToken } = await loginTokens(service, user);
     const own = { topic: `user.${user.id}.mail`, type: "mail", data: 1 };

@@ -3,6 +3,7 @@
  * tabs of a browser, logins that are renewed in time, and a measure of how good it all is. README.md has examples.
  */
 import { Api, ApiError } from "./api.js";
+import { insist, isRefusal } from "./attempts.js";
 import { Clock } from "./clock.js";
 import { Cursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
@@ -178,16 +179,9 @@ export class ConnectionManager extends Emitter {
    */
   async publish(event) {
     const headers = { "idempotency-key": crypto.randomUUID() };
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.api.post("/api/events", event, headers);
-      } catch (error) {
-        const isFinal = error instanceof ApiError && error.status < 500 && error.status !== 429;
-        if (isFinal || attempt === 3) throw error;
-        const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-        await pause(told + Math.random() * 1000 * attempt, new AbortController().signal);
-      }
-    }
+    const isFinal = (/** @type {unknown} */ error) =>
+      isRefusal(error) && !(error instanceof ApiError && error.status === 429);
+    return insist(() => this.api.post("/api/events", event, headers), isFinal);
   }
 
   /** What a stream depends on: who reads it, and the topics in effect. */

@@ -1,5 +1,6 @@
 /** Who is logged in. All tabs of the browser share it, and only one of them renews what runs out. */
 import { ApiError } from "./api.js";
+import { insist, isRefusal } from "./attempts.js";
 import { alone, canShare, openChannel } from "./tabs.js";
 
 /**
@@ -78,8 +79,9 @@ export class Session {
     await this.check().catch(() => this.#checkLater());
   }
 
-  /** A page whose first question got no answer must not stay without its form to log in. */
+  /** A page whose question got no answer must not go on as if nobody were there: without its form to log in, or with it. */
   #checkLater() {
+    clearTimeout(this.#again);
     this.#again = setTimeout(
       () => void this.check().catch(() => this.#checkLater()),
       CHECK_AGAIN_MS * (1 + Math.random()),
@@ -125,22 +127,28 @@ export class Session {
   /**
    * @param {string} username
    * @param {string} password
-   * @throws {ApiError} when the service refuses.
+   * @throws {ApiError} when the service refuses, TypeError when some attempts got no answer.
    */
   async login(username, password) {
     this.#keep({});
-    const answer = await this.#api.post("/api/auth/login", { username, password });
-    this.#keep(credentialsOf(answer), this.#later());
-    await this.check();
+    await this.#logIn({ username, password });
     // A browser that keeps no cookies of other sites has forgotten the session by now.
-    if (!this.state.authenticated && this.state.mode === "both") {
-      this.#keep(
-        credentialsOf(await this.#api.post("/api/auth/login", { username, password, kind: "token" })),
-        this.#later(),
-      );
-      await this.check();
-    }
+    if (!this.state.authenticated && this.state.mode === "both")
+      await this.#logIn({ username, password, kind: "token" });
     this.#tell();
+  }
+
+  /** @param {object} credentials */
+  async #logIn(credentials) {
+    const answer = await insist(() => this.#api.post("/api/auth/login", credentials), isHopeless);
+    this.#keep(credentialsOf(answer), this.#later());
+    try {
+      await insist(() => this.check(), isHopeless);
+    } catch (error) {
+      // The service has somebody logged in, and the page finds that out as soon as it gets an answer.
+      this.#checkLater();
+      throw error;
+    }
   }
 
   /**
@@ -164,7 +172,7 @@ export class Session {
   }
 
   #endLogin() {
-    return this.#api.post("/api/auth/logout", {});
+    return insist(() => this.#api.post("/api/auth/logout", {}), isHopeless);
   }
 
   /**
@@ -303,6 +311,10 @@ export class Session {
     if (!isSame) this.onChange();
   }
 }
+
+/** A person waits for it: one wait for an answer is long enough. @param {unknown} error */
+const isHopeless = (error) =>
+  isRefusal(error) || (error instanceof DOMException && error.name === "TimeoutError");
 
 /**
  * @param {any} answer of a login or a refresh.
