@@ -31,7 +31,7 @@ const scope = new URL(worker.registration?.scope ?? "http://localhost/");
 
 worker.addEventListener("install", (/** @type {any} */ event) => {
   // It serves new visits only, so nothing has to wait for the tabs that are open.
-  event.waitUntil(Promise.all([keepShell(), fetchConfig()]).then(() => worker.skipWaiting()));
+  event.waitUntil(Promise.all([keepShell(), fetchConfig(), passBy(event)]).then(() => worker.skipWaiting()));
 });
 worker.addEventListener("activate", (/** @type {any} */ event) =>
   // Visits wait for the end of this: tidying up must not hold them, whatever it waits for itself.
@@ -45,16 +45,40 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   else event.respondWith(part(event, file));
 });
 
-/** All files or none: one that is not what was published fails the installation, and the version before stays. */
+/**
+ * What open pages ask of the API goes past the worker where a browser can be told so (Chromium: "static routing"): a worker that is
+ * woken each second never rests, and the one of the next version waits until it does.
+ * @param {any} event
+ */
+async function passBy(event) {
+  const pages = { hostname: scope.hostname, port: scope.port, pathname: `${scope.pathname}*` };
+  const api = { ...pages, pathname: `${scope.pathname}api/*` };
+  try {
+    await event.addRoutes([
+      { condition: { urlPattern: api }, source: "network" },
+      { condition: { not: { urlPattern: pages } }, source: "network" },
+    ]);
+  } catch {
+    // It passes them on itself.
+  }
+}
+
+/**
+ * All files or none: one that is not what was published fails the installation, and the version before stays. What has
+ * arrived is kept for the next try, so that a network which takes a few files each time takes fewer and fewer.
+ */
 async function keepShell() {
   const cache = await caches.open(PREFIX + VERSION);
-  await Promise.all(
+  const tries = await Promise.allSettled(
     Object.entries(FILES).map(async ([file, integrity]) => {
+      if (await cache.match(new URL(file, scope))) return;
       const response = await fetch(new URL(file, scope), { cache: "reload", integrity });
       if (!response.ok) throw new Error(`${file} answers ${response.status}`);
       await cache.put(new URL(file, scope), response);
     }),
   );
+  const failed = tries.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 /**

@@ -17,7 +17,7 @@ export async function openShell() {
   restrictConnections(config.apiBaseUrl);
   showStack(config.stack);
   noteVersion(config);
-  if (config.features.offline) keepShell();
+  if (config.features.offline) void keepShell();
   return config;
 }
 
@@ -30,39 +30,37 @@ function noteVersion({ pageVersion }) {
   showLasting("version", text, "warn", reload);
 }
 
-/** A service worker needs https or the own machine; without it the page works as well, but not without a network. */
-function keepShell() {
-  void workers()
-    ?.register("sw.js", { updateViaCache: "none" })
-    // The browser looks for a new one by itself only when the worker rests, which it never does while many tabs ask for something.
-    .then((registration) => (registration.active ? bringNewer(registration) : undefined))
-    .catch(() => undefined);
-}
-
-/** When a page asks once more for a new version whose files did not all arrive, in ms: a network may change at any time. */
+/** When a page asks once more for a worker whose files did not all arrive, in ms: a network may change at any time. */
 const AGAIN_MS = [5000, 30_000, 120_000];
 
-/** @param {ServiceWorkerRegistration} registration */
-async function bringNewer(registration) {
+/** A service worker needs https or the own machine; without it the page works as well, but not without a network. */
+async function keepShell() {
+  const container = workers();
+  if (!container) return;
   for (const ms of [...AGAIN_MS, 0]) {
-    const isDone = await registration.update().then(
-      () => isInstalled(registration.installing),
-      () => false,
-    );
-    if (isDone) return;
+    if (await bringWorker(container).catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
 
-/** @param {ServiceWorker | null} worker @returns {Promise<boolean>} false when it was given up; true also where there is none */
+/** @param {ServiceWorkerContainer} container @returns {Promise<boolean>} whether the newest version's worker is installed */
+async function bringWorker(container) {
+  const registration = await container.register("sw.js", { updateViaCache: "none" });
+  // The browser looks for a new one by itself only when the worker rests, which it never does while many tabs ask for something.
+  if (registration.active) await registration.update();
+  return isInstalled(registration.installing ?? registration.waiting ?? registration.active);
+}
+
+/** @param {ServiceWorker | null} worker @returns {Promise<boolean>} false when it was given up */
 const isInstalled = (worker) =>
   new Promise((resolve) => {
+    if (!worker) return resolve(false);
     const look = () => {
-      if (worker?.state === "installing") return;
-      worker?.removeEventListener("statechange", look);
-      resolve(worker?.state !== "redundant");
+      if (worker.state === "installing") return;
+      worker.removeEventListener("statechange", look);
+      resolve(worker.state !== "redundant");
     };
-    worker?.addEventListener("statechange", look);
+    worker.addEventListener("statechange", look);
     look();
   });
 

@@ -170,6 +170,24 @@ describe("the service worker", () => {
     assert.equal((await worker.navigate("", "b")).status, 404);
   });
 
+  it("asks at its next try only for what did not arrive at the one before", async () => {
+    const worker = start();
+    answers.set("app.js", new TypeError("the network has changed"));
+    await assert.rejects(worker.install());
+    answers.delete("app.js");
+    asked = [];
+    await worker.install();
+    assert.deepEqual(
+      asked.map(({ file }) => file).filter((file) => file !== "runtime-config.json"),
+      ["app.js"],
+    );
+    await worker.activate();
+    answers.set("app.js", new TypeError("no network"));
+    answers.set("index.html", new TypeError("no network"));
+    await gives(worker.navigate("", "a"), contentOf("index.html"));
+    await gives(worker.load("app.js", "a"), contentOf("app.js"));
+  });
+
   it("asks the server past the browser's cache for every file of a page that comes from there", async () => {
     const worker = await installed();
     answers.set("index.html", "another version");
