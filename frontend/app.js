@@ -7,6 +7,7 @@ import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
+import { isRefusal } from "./js/transport/attempts.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
 
@@ -30,22 +31,37 @@ async function main() {
   follow(connection, reporter, config);
   connectForms(connection);
 
-  if (isPublic()) void showPublic(connection.api);
-  void connection.api
-    .get("/api/diag")
-    .then((diag) => noteStack(config, diag))
-    .catch(() => undefined);
-
-  const ask = () => askHow(connection, reporter, config);
-  void ask();
+  // What is asked until it is answered: the first question may fall into an outage.
+  const open = new Set([() => askStack(connection, config)]);
+  if (isPublic()) open.add(() => showPublic(connection.api));
+  const ask = () => {
+    void askHow(connection, reporter, config);
+    for (const question of open) void question().then((isAnswered) => isAnswered && open.delete(question));
+  };
+  ask();
   setInterval(() => {
-    if (document.visibilityState === "visible") void ask();
+    if (document.visibilityState === "visible") ask();
   }, config.measureSeconds * 1000);
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") void ask();
+    if (document.visibilityState === "visible") ask();
   });
-  addEventListener("online", () => void ask());
+  addEventListener("online", ask);
   connection.start();
+}
+
+/**
+ * Says where the API is of another stack than the page.
+ * @param {ConnectionManager} connection
+ * @param {import("./js/config.js").RuntimeConfig} config
+ * @returns {Promise<boolean>} whether it was answered
+ */
+async function askStack({ api }, config) {
+  try {
+    noteStack(config, await api.get("/api/diag"));
+    return true;
+  } catch (error) {
+    return isRefusal(error);
+  }
 }
 
 /**

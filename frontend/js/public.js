@@ -10,7 +10,7 @@ const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 /** Whether this visit asks for it. */
 export const isPublic = () => new URLSearchParams(location.search).has("public");
 
-/** @param {import("./transport/api.js").Api} api */
+/** @param {import("./transport/api.js").Api} api @returns {Promise<boolean>} whether the record was there */
 export async function showPublic(api) {
   at("inside").hidden = true;
   at("public").hidden = false;
@@ -21,8 +21,10 @@ export async function showPublic(api) {
     const { known, days } = await api.get("/api/diag/uptime");
     if (known) showDays(days);
     else write("uptime-note", "The record cannot be read at the moment.");
+    return known;
   } catch {
     write("uptime-note", "The record cannot be read: the service does not answer.");
+    return false;
   }
 }
 

@@ -149,6 +149,20 @@ describe("the page", () => {
     assert.deepEqual(lost, []);
   });
 
+  it("asks again where its first question of the API's stack, and of the last 90 days, got no answer", async () => {
+    site.configure({ stack: "other", apiBaseUrl: service.url, measureSeconds: 1 });
+    const lost = new Set(["/api/diag", "/api/diag/uptime"]);
+    await page.route("**/api/diag**", (route) =>
+      lost.delete(new URL(route.request().url()).pathname)
+        ? route.abort("connectionreset")
+        : route.continue(),
+    );
+    await visit(page, `${site.origin}/?public`);
+    await page.getByText(/This page belongs to stack other, but .* is stack test/).waitFor();
+    await page.locator("#uptime-note", { hasText: /^(The record begins|There is no record yet)/ }).waitFor();
+    assert.equal(lost.size, 0);
+  });
+
   it("continues where it was after a reload", async () => {
     await open();
     const { id: seen } = await post(service, { type: "seen", data: 1 });
