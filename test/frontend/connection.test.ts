@@ -51,7 +51,7 @@ describe("a connection", () => {
     return connection;
   };
   const is = (connection: ConnectionManager, state: string): Promise<void> =>
-    eventually(state, () => connection.state.state === state, 5000);
+    eventually(state, () => connection.state.state === state);
   const asks = (path: string): ScriptedApi["asked"] => api.asked.filter((each) => each.path === path);
   const streams = (): (string | undefined)[] => asks("/api/events").map(({ bearer }) => bearer);
 
@@ -60,12 +60,12 @@ describe("a connection", () => {
       const connection = open({ topics });
       await is(connection, "live");
       await connection.session.login("u", "p");
-      await eventually("a stream of the user", () => streams().length === 2, 5000);
+      await eventually("a stream of the user", () => streams().length === 2);
       await is(connection, "live");
       // The same user with other tokens is no other reader.
       await connection.session.renew();
       await connection.session.logout();
-      await eventually("a stream of nobody", () => streams().length === 3, 5000);
+      await eventually("a stream of nobody", () => streams().length === 3);
       assert.deepEqual(streams(), [undefined, "Bearer a1", undefined]);
     });
 
@@ -105,7 +105,7 @@ describe("a connection", () => {
       had: string[];
     }> => {
       const leader = open({ cursor: "a-5-0" });
-      await eventually("a leader", () => leader.state.isLeading, 5000);
+      await eventually("a leader", () => leader.state.isLeading);
       const late = open({ cursor: "a-1-0" });
       const had: string[] = [];
       late.on("event", ({ id }) => had.push(id));
@@ -115,7 +115,7 @@ describe("a connection", () => {
     it("asks for what it lacks only when the service is there", async () => {
       Object.assign(api.routes, { "/api/events": status(503), [POLL]: status(503) });
       const { leader, late, had } = await openBoth();
-      await eventually("attempts in vain", () => (late.state.failures ?? 0) > 0, 5000);
+      await eventually("attempts in vain", () => (late.state.failures ?? 0) > 0);
       // The leader has to say all of it more than once, as it does to each question of a tab.
       await new Promise((resolve) => void setTimeout(resolve, 1500));
       // The tab that leads may try to poll, from where it is.
@@ -124,14 +124,14 @@ describe("a connection", () => {
       api.routes[POLL] = json(batch);
       api.routes["/api/events"] = stream(heartbeat("a-5-0"));
       leader.wake();
-      await eventually("what it lacks", () => had.length > 0, 5000);
+      await eventually("what it lacks", () => had.length > 0);
       assert.deepEqual(had, ["a-3-0"]);
     });
 
     it("waits as long as a busy service says", async () => {
       api.routes[POLL] = status(429, { "retry-after": "60" });
       await openBoth();
-      await eventually("a question", () => asks(POLL).length > 0, 5000);
+      await eventually("a question", () => asks(POLL).length > 0);
       await new Promise((resolve) => void setTimeout(resolve, 4500));
       assert.equal(asks(POLL).length, 1);
     });
@@ -144,7 +144,7 @@ describe("a connection", () => {
       const later = open({ cursor: "a-1-0" });
       const had: string[] = [];
       later.on("event", ({ id }) => had.push(id));
-      await eventually("what it lacks", () => had.length > 0, 8000);
+      await eventually("what it lacks", () => had.length > 0);
       assert.equal(asks(POLL).at(-1)?.bearer, "Bearer a2");
     });
   });

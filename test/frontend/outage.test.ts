@@ -10,7 +10,7 @@ describe("the news of an outage", () => {
     return { outage: new Outage((text, kind) => said.push([text, kind]), 10), said };
   };
   const announced = async (said: readonly News[], count: number): Promise<News | undefined> => {
-    await eventually("the news", () => said.length >= count, 2000);
+    await eventually("the news", () => said.length >= count);
     return said.at(-1);
   };
 

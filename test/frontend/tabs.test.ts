@@ -198,7 +198,7 @@ describe("tabs of one browser", () => {
     });
     await page.evaluate(follow(service.url, ", shared: false"));
     const heapAfter = async (count: number): Promise<number> => {
-      await eventually(`${count} connections`, () => rounds >= count, 20_000);
+      await eventually(`${count} connections`, () => rounds >= count, 120_000);
       await page.evaluate("had.length = 0");
       await debug.send("HeapProfiler.collectGarbage");
       return (await debug.send("Runtime.getHeapUsage")).usedSize;
