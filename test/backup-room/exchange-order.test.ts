@@ -38,6 +38,7 @@ describe("an exchange of data in place", function () {
   let run: RunScript;
   /** In which order the server stopped and started, and scripts ran, since the test began. */
   let done: () => Promise<string[]>;
+  let stopListening: () => void = () => undefined;
 
   const psql = (statement: string): Promise<string> =>
     cli("exec", postgres, "psql", "-XqAtU", "postgres", "-c", statement);
@@ -86,9 +87,9 @@ describe("an exchange of data in place", function () {
       if (name === script && Action === "start") found.push("script");
       if (name === postgres) found.push(Action === "start" ? "start" : "stop");
     });
+    stopListening = () => void (stream as NodeJS.ReadableStream & { destroy: () => void }).destroy();
     return async () => {
       await sleep(500);
-      (stream as NodeJS.ReadableStream & { destroy: () => void }).destroy();
       return found;
     };
   };
@@ -139,6 +140,7 @@ describe("an exchange of data in place", function () {
     done = await listen();
   });
   afterEach(async () => {
+    stopListening();
     for (const name of await replaced()) await cli("volume", "rm", name);
   });
   after(async () => {
