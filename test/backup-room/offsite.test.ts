@@ -369,6 +369,49 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       assert.equal(code, 0, what);
     });
 
+    it("open with the stack's key wherever a change of it is killed, and with no other once the next run is over", async () => {
+      /** Ends before or after restic adds or removes a key. */
+      const dying = `
+import os, sys
+from room import __main__, restic
+verb, when, whole = *sys.argv[1:3], restic.Restic.run
+def run(self, *args, **more):
+    reached = args[:2] == ("key", verb)
+    if reached and when == "before":
+        os._exit(9)
+    found = whole(self, *args, **more)
+    if reached:
+        os._exit(9)
+    return found
+restic.Restic.run = run
+sys.argv = ["room", *sys.argv[3:]]
+sys.exit(__main__.main())`;
+      const die = (key: string, step: string, verb: string, input = "/dev/null"): Promise<void> =>
+        assert.rejects(
+          world.inRoom(`OMNIAI_OFFSITE_KEY_FILE=${key} python3 -c '${dying}' ${step} ${verb} < ${input}`),
+          { code: 9 },
+        );
+      const [own, next] = ["/run/secrets/offsite-key", "/run/secrets/other-key"];
+      const works = async (key: string): Promise<void> =>
+        assert.equal((await send({ OMNIAI_OFFSITE_KEY_FILE: key })).code, 0);
+      for (const [from, to, when] of [
+        [own, next, "before"],
+        [next, own, "after"],
+      ] as const) {
+        // Of that run nobody has the key: the next one makes another.
+        await world.inRoom(`echo ${makeKey()} > /tmp/lost`);
+        await die(from, `add ${when}`, "rekey", "/tmp/lost");
+        await works(from);
+        // A copy that is under way is waited for.
+        const copying = "flock /backup/offsite-lock sleep 2 & sleep 0.5";
+        await world.inRoom(`${copying}; OMNIAI_OFFSITE_KEY_FILE=${from} python3 -m room rekey < ${to}`);
+        await works(from);
+        await die(to, `remove ${when}`, "offsite");
+        await works(to);
+        assert.equal(await bucket.inBucket("ls dev/keys | wc -l"), "1");
+      }
+    });
+
     it("open with another key once it is there, and with the old one only until a copy was sent with the new one", async () => {
       assert.equal((await world.ask("rekey")).code, 1, "no key is no key");
       await world.inRoom("python3 -m room rekey < /run/secrets/other-key");

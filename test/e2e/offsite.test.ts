@@ -3,6 +3,8 @@ import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { keyId } from "../../ops/commands/backup/key.ts";
 import type { DrillReport } from "../../ops/commands/drill/drill.ts";
 import { ROOM_PROGRAM } from "../../infra/components/backup/image.ts";
 import { defaults } from "../../infra/test/defaults.ts";
@@ -18,6 +20,10 @@ interface Key {
   readonly id: string;
   readonly created: boolean;
   readonly key?: string;
+  /** Of a rotation: the id of the key before. */
+  readonly former?: string;
+  /** The id of the key that the newest copy was sent with. */
+  readonly newestCopy?: string;
 }
 
 describe("the copies off-site of a stack", function () {
@@ -28,6 +34,7 @@ describe("the copies off-site of a stack", function () {
   let bucket: BucketServer;
   let endpoint = "";
   let key: Key;
+  let former: Key;
 
   const sql = (statement: string): string =>
     execFileSync(
@@ -42,6 +49,11 @@ describe("the copies off-site of a stack", function () {
     const { code, stdout, output } = await stack.run(command, ...args, "--json");
     assert.equal(code, 0, output);
     return JSON.parse(stdout) as T;
+  };
+  /** By the room itself, with the key that it has now. */
+  const sendCopy = (): void => {
+    const send = ["exec", `omniai-${stack.name}-backup`, ...ROOM_PROGRAM, "offsite", "--wait", "120"];
+    assert.match(execFileSync("docker", send, { encoding: "utf8" }), /"event": "done"/);
   };
   /** A command of a machine that knows nothing but what is said here. */
   const elsewhere = (folder: string, operatorsKey: string, ...args: string[]) =>
@@ -130,6 +142,46 @@ describe("the copies off-site of a stack", function () {
     assert.ok((await dumps()).includes(newest));
   });
 
+  it("get another key by one command, which can be killed anywhere: the stack has a key that works and was shown, and names it", async () => {
+    const file = join(checkout, `Pulumi.${stack.name}.yaml`);
+    const keys = async (): Promise<number> => Number(await bucket.inBucket(`ls ${stack.name}/keys | wc -l`));
+    const killed = async (when: () => Promise<boolean>): Promise<string> => {
+      const rotation = stack.start("backup", "key", "--rotate");
+      while (!(await when())) await sleep(5);
+      rotation.kill("SIGKILL");
+      const { code, output } = await rotation.done;
+      assert.notEqual(code, 0, "it was over before it was killed");
+      return output;
+    };
+    /** What the command has shown, which may also be in the file already. */
+    const shown = (output: string): string[] => output.match(/([0-9A-Z]{4}-){13}[0-9A-Z]{4}/g) ?? [];
+    const worksWithOneOf = async (known: readonly string[]): Promise<void> => {
+      const { id } = await asJson<Key>("backup", "key");
+      assert.ok(known.map(keyId).includes(id), `nobody has seen the key with the id ${id}`);
+      sendCopy();
+    };
+    const papers = [key.key ?? ""];
+    papers.push(...shown(await killed(async () => (await keys()) > 1)));
+    await worksWithOneOf(papers);
+    const before = readFileSync(file, "utf8");
+    papers.push(...shown(await killed(() => Promise.resolve(readFileSync(file, "utf8") !== before))));
+    await worksWithOneOf(papers);
+
+    const rotated = await asJson<Key>("backup", "key", "--rotate");
+    assert.ok(papers.map(keyId).includes(rotated.former ?? ""));
+    assert.ok((await keys()) > 1);
+    const undeployed = await asJson<Key>("backup", "key");
+    assert.deepEqual([undeployed.id, undeployed.newestCopy], [rotated.id, key.id]);
+    sendCopy();
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 0, output);
+    sendCopy();
+    assert.equal(await keys(), 1, "all former keys are gone");
+    assert.match((await stack.run("status")).stdout, new RegExp(`\\(\\w{8}, key ${rotated.id}\\)`));
+    former = key;
+    key = rotated;
+  });
+
   it("are enough to rebuild the stack beside, which a drill shows, measures and removes", async () => {
     const report = await asJson<DrillReport>("drill");
     assert.ok(report.rto > 0 && report.rto < 300, `${report.rto} s`);
@@ -148,6 +200,9 @@ describe("the copies off-site of a stack", function () {
     const mistyped = await elsewhere(fresh, (key.key ?? "").replace(/.$/, "?"), "rebuild", "--yes").done;
     assert.equal(mistyped.code, 1);
     assert.match(mistyped.output, /mistyped/);
+    const old = await elsewhere(fresh, former.key ?? "", "rebuild", "--yes").done;
+    assert.equal(old.code, 1);
+    assert.match(old.output, new RegExp(`key \\(id ${former.id}\\) does not open the repository`));
     assert.ok(!existsSync(join(fresh, `Pulumi.${stack.name}.yaml`)));
     // Killed once its stack is there, and run again: it goes on from there.
     const killed = elsewhere(fresh, key.key ?? "", "rebuild", "--yes");
@@ -164,11 +219,7 @@ describe("the copies off-site of a stack", function () {
     assert.equal((await call(`${stack.http}/readyz`)).status, 200);
     stack = { ...stack, ...at(fresh) };
     // The copies of the stack go on where they were.
-    const room = `omniai-${stack.name}-backup`;
-    const sent = execFileSync("docker", ["exec", room, ...ROOM_PROGRAM, "offsite", "--wait", "120"], {
-      encoding: "utf8",
-    });
-    assert.match(sent, /"event": "done"/);
+    sendCopy();
   });
 
   const at = (folder: string): Pick<TestStack, "checkout" | "run" | "remove"> => ({

@@ -9,12 +9,16 @@ from .progress import step
 from .restic import Restic, key_id
 from .settings import RoomError, Settings
 
+# So many seconds is a copy waited for that is under way.
+PATIENCE = 300
+
 
 def add(settings: Settings, new: str) -> dict[str, Any]:
     """The repository then opens with both. @returns the ids of the keys, which show nothing of them. @throws RoomError"""
     conf = offsite.required()
     if not new.strip():
         raise RoomError("There is no new key.")
+    lock.wait_until_free(settings, "offsite-", PATIENCE)
     with lock.held(settings, "adding a key to the copies off-site", "offsite-"):
         repository = Restic(settings, conf)
         former = [one["id"] for one in keys(repository)]
