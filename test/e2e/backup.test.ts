@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
@@ -188,9 +188,39 @@ describe("the backups of a stack", function () {
     assert.deepEqual((await asJson<Restored>("restore", "--latest")).changes, []);
   });
 
+  it("is still the stack's own on a host that was set up anew in the midst of an exchange, and not deployed until that is over", async () => {
+    // The engine's id is another one then, and what proves that it is the stack's lies aside.
+    const { ID } = (await docker.info()) as { readonly ID: string };
+    const state = join(checkout, ".state/.pulumi/stacks/omniai", `${stack.name}.json`);
+    const known = readFileSync(state, "utf8");
+    assert.ok(known.includes(ID));
+    writeFileSync(state, known.replaceAll(ID, "AS:IT:WAS:BEFORE"));
+    execFileSync("docker", ["stop", `omniai-${stack.name}-postgres`]);
+    const half =
+      "mkdir .replaced && touch .replaced/.exchange .replaced/.copying && find . -mindepth 1 -maxdepth 1 ! -name .replaced -exec mv -t .replaced {} + && echo 17 > PG_VERSION";
+    execFileSync("docker", [
+      ...[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--user",
+        "999:999",
+        "-v",
+        `omniai-${stack.name}-postgres-data:/data`,
+      ],
+      ...["-w", "/data", "--entrypoint", "sh", OLD_IMAGE, "-c", half],
+    ]);
+    const { code, output } = await stack.run("up", "--yes");
+    assert.equal(code, 1, output);
+    assert.match(output, /exchange of the data of postgres .* was broken off.*Nothing is lost/);
+    assert.doesNotMatch(output, /another Docker engine/);
+  });
+
   it("replaces the data, keeps what was there, and serves with today's passwords", async () => {
     const { code, output } = await stack.run("restore", "--to", moment, "--replace", "--yes");
     assert.equal(code, 0, output);
+    assert.match(output, /was broken off: the old data is put back first/);
     assert.equal(sql("SELECT count(*) FROM kept"), "1000");
     await eventually("the service", 30, async () => (await call(`${stack.http}/readyz`)).status === 200);
     assert.equal((await call(`${stack.http}/api/events/poll`)).status, 200, "maintenance is over");
