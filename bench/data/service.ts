@@ -6,6 +6,7 @@ import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../../test/support/stack.ts";
 import { buildProgram } from "../go-program.ts";
 import { median, type Row } from "../report.ts";
+import { settle } from "./settle.ts";
 
 /** Requests a second of each kind. */
 const RATE = 100;
@@ -81,20 +82,4 @@ export async function measureService(folder: string): Promise<Row[]> {
     await stack.remove();
     removeCheckout(checkout);
   }
-}
-
-/** Until the room has no run of its own under way. */
-async function settle(stack: TestStack): Promise<void> {
-  for (const end = Date.now() + 180_000; Date.now() < end;) {
-    const { code, stdout } = await stack.run("backup", "list", "--json");
-    if (code === 0) {
-      const { running, backups } = JSON.parse(stdout) as {
-        running: unknown;
-        backups: readonly { readonly state: string }[];
-      };
-      if (running === null && backups.filter(({ state }) => state === "verified").length >= 3) return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-  }
-  throw new Error("the backup room does not come to rest");
 }

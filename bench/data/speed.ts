@@ -2,12 +2,12 @@
 import { buildImage, docker, patience, untilVerified, World } from "../../test/support/backup-room/world.ts";
 import { eventually } from "../../test/support/http.ts";
 import type { Row } from "../report.ts";
+import { fillWithPgbench, ROWS_PER_UNIT, unitsOf } from "./pgbench.ts";
 import { secondsOf, timed } from "./timed.ts";
 
-/** pgbench has about 15 MiB for each of its units. */
-const UNITS_PER_GB = 67;
-const ROWS_PER_UNIT = 100_000;
 const REFERENCE = "/backup/reference";
+/** So many incrementals has the chain that is restored. */
+const LINKS = 3;
 /** What one command may take at most, for each GB, beside a minute. */
 const SECONDS_PER_GB = 600;
 const SOURCE = "-h postgres -U omniai_backup -w";
@@ -50,19 +50,7 @@ export async function measureSpeed(gigabytes: number): Promise<Speed> {
   patience.seconds = 60 + Math.ceil(SECONDS_PER_GB * Math.max(1, gigabytes));
   const world = await World.create(await buildImage());
   try {
-    const units = Math.max(1, Math.round(gigabytes * UNITS_PER_GB));
-    await docker(
-      "exec",
-      world.postgres,
-      "pgbench",
-      "-q",
-      "-i",
-      "-s",
-      String(units),
-      "-U",
-      "postgres",
-      "omniai",
-    );
+    await fillWithPgbench(world.postgres, gigabytes);
     await world.startRoom();
     await untilVerified(world, 2, patience.seconds);
     const idle = await idleMemory(world);
@@ -131,7 +119,13 @@ export async function measureSpeed(gigabytes: number): Promise<Speed> {
       1.2,
       `${bytesOf(dump)}; dump ${secondsOf(run, /^dumping omniai/).toFixed(1)} beside ${plainDump.toFixed(1)} s`,
     );
-    rows.push(...(await incremental(world, units, base)), idle);
+    rows.push(...(await incremental(world, gigabytes, base)), idle);
+    for (let link = 2; link <= LINKS; link += 1) await takeIncremental(world, gigabytes, link);
+    const { own: chained, theirs, detail } = await restoreChain(world);
+    add(
+      `a restore over a chain (a full, ${LINKS} incrementals and the log), beside plain unpacking and pg_combinebackup`,
+      ...[chained, theirs, 1.5, detail],
+    );
     return { rows, pairs };
   } finally {
     await world.remove();
@@ -140,14 +134,10 @@ export async function measureSpeed(gigabytes: number): Promise<Speed> {
 
 async function incremental(
   world: World,
-  units: number,
+  gigabytes: number,
   full: { readonly bytes: number; readonly seconds: number | null },
 ): Promise<Row[]> {
-  const changed = (units * ROWS_PER_UNIT) / 100;
-  await world.sql(`UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid <= ${changed}`);
-  const script =
-    's = settings.load(); l = lock.held(s, "a measurement"); l.__enter__(); work.take_and_prove(s, "base", None)';
-  await world.inRoom(`python3 -c 'from room import lock, settings, work; ${script}'`);
+  await takeIncremental(world, gigabytes, 1);
   const one = (await world.list()).backups.find(({ level }) => level === "incremental");
   if (!one) throw new Error("the second base backup is not incremental");
   return [
@@ -166,6 +156,45 @@ async function incremental(
       detail: `${(one.seconds ?? NaN).toFixed(1)} s`,
     },
   ];
+}
+
+/** One more base backup, after another one in a hundred rows was changed. */
+async function takeIncremental(world: World, gigabytes: number, nth: number): Promise<void> {
+  const changed = (unitsOf(gigabytes) * ROWS_PER_UNIT) / 100;
+  const rows = `aid > ${(nth - 1) * changed} AND aid <= ${nth * changed}`;
+  await world.sql(`UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE ${rows}`);
+  const script =
+    's = settings.load(); l = lock.held(s, "a measurement"); l.__enter__(); work.take_and_prove(s, "base", None)';
+  await world.inRoom(`python3 -c 'from room import lock, settings, work; ${script}'`);
+}
+
+/** To the last moment: from the newest incremental and all that it builds on, and then by the log that has come since. */
+async function restoreChain(
+  world: World,
+): Promise<{ readonly own: number; readonly theirs: number; readonly detail: string }> {
+  const began = await world.sql("SELECT pg_current_wal_lsn()");
+  await docker("exec", world.postgres, "pgbench", "-n", "-c", "4", "-T", "10", "-U", "postgres", "omniai");
+  const written = Number(await world.sql(`SELECT pg_current_wal_lsn() - '${began}'`)) / 2 ** 20;
+  await world.sql("CREATE TABLE last_of_all AS SELECT 1 AS n");
+  await world.sql("SELECT pg_switch_wal()");
+  const restored = await timed(world.room, "restore", "--keep");
+  const parts = (await world.list()).backups.filter(({ kind }) => kind === "base").slice(0, LINKS + 1);
+  const levels = parts.map(({ level }) => level).join();
+  if (levels !== `${"incremental,".repeat(LINKS)}full`) throw new Error(`the chain is ${levels}`);
+  if ((await world.queryRestored("SELECT n FROM last_of_all")) !== "1")
+    throw new Error("the restore over the chain does not have what was written last");
+  await world.inRoom("rm -rf /backup/restored");
+  const folders = parts.toReversed().map(({ id }, at) => ({ from: `/backup/base/${id}`, to: `part-${at}` }));
+  const unpack = folders.map(
+    ({ from, to }) =>
+      `mkdir ${to}; zstd -dcq ${from}/base.tar.zst | tar -xf - -C ${to}; cp ${from}/backup_manifest ${to}/`,
+  );
+  const combine = `pg_combinebackup --no-sync --output=data ${folders.map(({ to }) => to).join(" ")}`;
+  return {
+    own: secondsOf(restored, /checking the files|unpacking|putting the parts together/),
+    theirs: await reference(world, [...unpack, combine].join("; ")),
+    detail: `${restored.seconds.toFixed(1)} s with ${written.toFixed(0)} MiB of the log, amcheck and the comparison`,
+  };
 }
 
 /** Until the receiver, which the room starts with its first look, is known to the server. */

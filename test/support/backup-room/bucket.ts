@@ -29,20 +29,26 @@ export class BucketServer {
   readonly #image: string;
   readonly #folder = mkdtempSync(join(tmpdir(), "omniai-bucket-"));
   readonly #inside: string;
+  readonly #space: number;
 
-  private constructor(image: string, inside: string) {
+  private constructor(image: string, inside: string, space = 512) {
+    this.#space = space;
     this.#name = `${inside}-s3`;
     this.#image = image;
     this.#inside = inside;
   }
 
-  /** The server alone, on an address of this machine that containers reach as well. @returns it with its endpoint */
+  /**
+   * The server alone, on an address of this machine that containers reach as well.
+   * @param space for its objects, in MiB of memory; default: 512. @returns it with its endpoint
+   */
   static async createAlone(
     image: string,
     name: string,
     port: number,
+    space?: number,
   ): Promise<{ readonly server: BucketServer; readonly endpoint: string }> {
-    const server = new BucketServer(image, name);
+    const server = new BucketServer(image, name, space);
     const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
     const own =
       addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
@@ -88,7 +94,7 @@ export class BucketServer {
       ["behind.test", "s3tls.test"],
       [
         ...["-v", `${program}:/usr/local/bin/versitygw:ro`, "-v", `${this.#folder}:/tls:ro`, ...flags],
-        ...["--user", "0", "--tmpfs", "/data:size=512m"],
+        ...["--user", "0", "--tmpfs", `/data:size=${this.#space}m`],
         ...["-e", `ROOT_ACCESS_KEY=${ACCESS_KEY}`, "-e", `ROOT_SECRET_KEY=${SECRET_KEY}`],
         ...["--entrypoint", "sh", this.#image, "-c", script],
       ],
