@@ -1,5 +1,6 @@
 """`python3 -m certificates serve` is the room; `status` prints what it knows, as JSON."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from .settings import from_environment
 
 def main(arguments: list[str]) -> int:
     if arguments == ["serve"]:
+        # An operator's request waits until the loop can take it (serve.py): without that, it would end the room.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         # certbot's libraries are heavy; the other command needs none of them.
         from .serve import main as serve
 

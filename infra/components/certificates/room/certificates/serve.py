@@ -56,6 +56,8 @@ class Room:
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         signal.signal(signal.SIGUSR1, self.ask)
+        # It was blocked from the start (__main__.py).
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
         environment = self.environment()
         serve_metrics(self.settings.runtime)
         log("info", "the room for certificates is open", hosts=self.settings.hosts, directory=self.settings.directory)
