@@ -23,7 +23,7 @@ export interface Told {
  * Of what visitors notice: the share of the requests that has to fail before each is true, by its rule. Where the load has
  * seen fewer failures it is false, whatever the scenario.
  */
-const NOTICED: Readonly<Record<string, number>> = { ErrorBudgetBurn: 0.0144, RequestsUnanswered: 0.01 };
+const noticed: Readonly<Record<string, number>> = { ErrorBudgetBurn: 0.0144, RequestsUnanswered: 0.01 };
 
 const failed: Expected = { own: ["DeployFailed"] };
 const restarted = (workload: string): Expected => ({ own: [`ContainerRestarted of ${workload}`] });
@@ -75,7 +75,7 @@ export function judgeAlerts(
 ): { readonly late: readonly string[]; readonly wrong: readonly string[] } {
   const { own, perhaps = [] } = expected[scenario] ?? { own: [] };
   const isTrue = (one: Told): boolean =>
-    [...own, ...perhaps].some((alert) => isMeant(one, alert)) || failedShare > (NOTICED[one.name] ?? 1);
+    [...own, ...perhaps].some((alert) => isMeant(one, alert)) || failedShare > (noticed[one.name] ?? 1);
   return {
     late: own.filter((alert) => !told.some((one) => one.seconds <= 120 && isMeant(one, alert))),
     wrong: [...new Set(told.filter((one) => !isTrue(one)).map(describe))],

@@ -1,13 +1,16 @@
 /** The dashboards as vmui gets them. What their queries find is seen on a whole stack (test/e2e/monitoring.test.ts). */
 import { strict as assert } from "node:assert";
+import { parse } from "yaml";
 import { dashboardFiles, markOf, renderDashboard } from "../components/monitoring/dashboards.ts";
+import { ruleFiles } from "../components/monitoring/files.ts";
+import { ownMetrics, renderScrape } from "../components/monitoring/scrape.ts";
 
 interface Shown {
   readonly title: string;
   readonly rows: readonly { readonly panels: readonly Record<string, unknown>[] }[];
 }
 
-const pages = Object.values(dashboardFiles("prod")).map((text) => JSON.parse(text) as Shown);
+const PAGES = Object.values(dashboardFiles("prod")).map((text) => JSON.parse(text) as Shown);
 const panelsOf = ({ rows }: Shown): readonly Record<string, unknown>[] =>
   rows.flatMap(({ panels }) => panels);
 
@@ -16,7 +19,7 @@ const KNOWN = ["title", "description", "unit", "expr", "alias", "showLegend", "w
 
 describe("the dashboards", () => {
   it("have a name for each line, and nothing that vmui does not know", () => {
-    for (const page of pages)
+    for (const page of PAGES)
       for (const panel of panelsOf(page)) {
         const where = `${page.title}: ${String(panel["title"])}`;
         assert.equal((panel["alias"] as string[]).length, (panel["expr"] as string[]).length, where);
@@ -25,14 +28,14 @@ describe("the dashboards", () => {
   });
 
   it("say of each line which stack it is of, by which vmui groups them", () => {
-    for (const page of pages)
+    for (const page of PAGES)
       for (const panel of panelsOf(page))
         for (const expr of panel["expr"] as string[])
           assert.match(expr, /^label_set\(.*, "stack", "prod"\)$/);
   });
 
   it("draw what the operator did into every graph of the overview that shows what it does to visitors", () => {
-    const overview = pages.find(({ title }) => title === "Overview");
+    const overview = PAGES.find(({ title }) => title === "Overview");
     assert.ok(overview);
     const drawn = panelsOf(overview)
       .filter(({ alias }) => (alias as string[]).includes("operation"))
@@ -51,5 +54,21 @@ describe("the dashboards", () => {
     const [, , mark] = exprOf({ operations: true }) as string[];
     assert.equal(mark, `label_set(${markOf(["a", "b"])}, "stack", "s")`);
     assert.match(markOf(["a", "b"]), /range_max\(max\(a, b\)\)/);
+  });
+
+  it("and the rules find all that they ask of the monitoring's own parts, which keep nothing else", () => {
+    const texts = [...Object.values(ruleFiles()), ...Object.values(dashboardFiles("prod"))];
+    const own = ownMetrics(texts);
+    for (const name of ["vl_rows_dropped_total", "alertmanager_notifications_failed_total"])
+      assert.ok(own.includes(name), name);
+    const { scrape_configs: jobs } = parse(renderScrape(true, own)) as {
+      scrape_configs: { job_name: string; metric_relabel_configs?: { regex: string }[] }[];
+    };
+    const parts = jobs.filter(({ metric_relabel_configs: configs }) => configs !== undefined);
+    assert.deepEqual(
+      parts.map(({ job_name: name }) => name),
+      ["vmalert", "vmalert-logs", "alertmanager", "victoria-logs", "vlagent"],
+    );
+    for (const { metric_relabel_configs: [kept] = [] } of parts) assert.equal(kept?.regex, own.join("|"));
   });
 });

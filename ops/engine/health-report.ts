@@ -19,7 +19,7 @@ export function condition(view: ContainerView): string {
 }
 
 /** The keys of the memory limits whose names do not begin with the workload. Other parts of the monitoring have none. */
-const MEMORY_KEYS: Readonly<Record<string, string | undefined>> = {
+const memoryKeys: Readonly<Record<string, string | undefined>> = {
   cloudflared: "tunnelMemory",
   certificates: "acmeMemory",
   "victoria-metrics": "monitoringMemory",
@@ -32,7 +32,7 @@ const MEMORY_KEYS: Readonly<Record<string, string | undefined>> = {
 
 /** Pure: the config key of a workload's memory limit; undefined where it is fixed. */
 export const memoryKeyOf = (workload: string): string | undefined =>
-  workload in MEMORY_KEYS ? MEMORY_KEYS[workload] : `${workload}Memory`;
+  workload in memoryKeys ? memoryKeys[workload] : `${workload}Memory`;
 
 /** Pure: what to do about a container that is not healthy. */
 export function advice(view: ContainerView, all: readonly ContainerView[], stack: string): string {

@@ -29,7 +29,14 @@ import { renderAlertmanager, secretFile, TEMPLATES, WATCHDOG_FILE, type Receiver
 import { dashboardFiles } from "./dashboards.ts";
 import { logRuleFiles, readerScript, ruleFiles } from "./files.ts";
 import { TARGETS_SCRIPT } from "./scripts.ts";
-import { renderContainers, renderReplicas, renderScrape, renderStack, TARGETS } from "./scrape.ts";
+import {
+  ownMetrics,
+  renderContainers,
+  renderReplicas,
+  renderScrape,
+  renderStack,
+  TARGETS,
+} from "./scrape.ts";
 
 export interface MonitoringArgs {
   readonly engine: Engine;
@@ -102,6 +109,7 @@ export class Monitoring extends pulumi.ComponentResource {
       this.#folders.createFolder("textfiles"),
     ];
     const targets = this.#createTargets();
+    const dashboards = dashboardFiles(pulumi.getStack());
     const certificates = args.workloads["certificates"] !== undefined;
 
     const metrics = this.#start("victoria-metrics", {
@@ -119,8 +127,11 @@ export class Monitoring extends pulumi.ComponentResource {
           this.#folders.createFiles(
             "victoria-metrics",
             {
-              "scrape.yaml": renderScrape(certificates),
-              ...inFolder("dashboards", dashboardFiles(pulumi.getStack())),
+              "scrape.yaml": renderScrape(
+                certificates,
+                ownMetrics(Object.values({ ...ruleFiles(), ...dashboards })),
+              ),
+              ...inFolder("dashboards", dashboards),
             },
             { password },
           ),

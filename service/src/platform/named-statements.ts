@@ -24,7 +24,7 @@ export function commentOf({
 
 type Query = (this: pg.Client, ...args: unknown[]) => unknown;
 
-const query = pg.Client.prototype.query as Query;
+const { query } = pg.Client.prototype as unknown as { query: Query };
 
 /**
  * The driver's client. A prepared statement (an object with a name) is left as it is: its text must stay the same. Any
