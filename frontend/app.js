@@ -1,11 +1,11 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
 import { connectAccount, showAccount } from "./js/account.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
-import { onSubmit } from "./js/dom.js";
+import { at, hideDiagnostics, onSubmit } from "./js/dom.js";
 import { Outage } from "./js/outage.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
-import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { keepLast, lastKnown, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
 import { isRefusal } from "./js/transport/attempts.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
@@ -18,7 +18,10 @@ async function main() {
   const client = crypto.randomUUID();
   const connection = new ConnectionManager({
     url: config.apiBaseUrl,
+    authMode: config.authMode,
     heartbeatSeconds: config.heartbeatSeconds,
+    pollSeconds: config.pollSeconds,
+    streams: config.features.stream,
     shared: config.shareTabs,
     topics: config.topics,
     cursor: recall("sessionStorage", key),
@@ -29,11 +32,13 @@ async function main() {
   if (config.features.reports) reporter.start();
   connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));
   follow(connection, reporter, config);
-  connectForms(connection);
+  connectForms(connection, config);
 
+  if (!config.features.diagnostics) hideDiagnostics();
+  if (!config.features.public) at("to-public").hidden = true;
   // What is asked until it is answered: the first question may fall into an outage.
-  const open = new Set([() => askStack(connection, config)]);
-  if (isPublic()) open.add(() => showPublic(connection.api));
+  const open = new Set([() => askService(connection, config)]);
+  if (config.features.public && isPublic()) open.add(() => showPublic(connection.api));
   const ask = () => {
     void askHow(connection, reporter, config);
     for (const question of open) void question().then((isAnswered) => isAnswered && open.delete(question));
@@ -50,14 +55,14 @@ async function main() {
 }
 
 /**
- * Says where the API is of another stack than the page.
+ * Says where the API is of another stack than the page, or takes other logins.
  * @param {ConnectionManager} connection
  * @param {import("./js/config.js").RuntimeConfig} config
  * @returns {Promise<boolean>} whether it was answered
  */
-async function askStack({ api }, config) {
+async function askService({ api }, config) {
   try {
-    noteStack(config, await api.get("/api/diag"));
+    noteService(config, await api.get("/api/diag"));
     return true;
   } catch (error) {
     return isRefusal(error);
@@ -128,9 +133,13 @@ function follow(connection, reporter, config) {
   });
 }
 
-/** @param {ConnectionManager} connection */
-function connectForms(connection) {
+/**
+ * @param {ConnectionManager} connection
+ * @param {import("./js/config.js").RuntimeConfig} config
+ */
+function connectForms(connection, config) {
   connectAccount(connection.session);
+  view.showSend(config.features.publish && !connection.session.isNeeded);
   onSubmit("send", async ({ type = "", data = "" }) => {
     view.showSent(await send(connection, type, data));
   });

@@ -9,7 +9,7 @@ import { reportOf } from "./js/diag/report.js";
 import { Timeline } from "./js/diag/timeline.js";
 import { at, write } from "./js/dom.js";
 import { Reporter } from "./js/reporter.js";
-import { keepLast, lastKnown, noteStack, openShell, showFailure } from "./js/shell.js";
+import { keepLast, lastKnown, noteService, openShell, showClosed, showFailure } from "./js/shell.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import { showConnection } from "./js/view.js";
 
@@ -32,10 +32,14 @@ async function main() {
   health.start();
   const timeline = new Timeline();
   const config = await openShell();
+  if (!config.features.diagnostics) return showClosed();
   const client = crypto.randomUUID();
   const connection = new ConnectionManager({
     url: config.apiBaseUrl,
+    authMode: config.authMode,
     heartbeatSeconds: config.heartbeatSeconds,
+    pollSeconds: config.pollSeconds,
+    streams: config.features.stream,
     client,
     measureSeconds: config.measureSeconds,
     shared: config.shareTabs,
@@ -125,7 +129,7 @@ async function askHow({ api, session }, timeline, config) {
     ]);
     noteChanges(seen, { summary, diag }, timeline);
     Object.assign(seen, { summary, diag, build: diag.build });
-    noteStack(config, diag);
+    noteService(config, diag);
     keepLast(config, summary);
     panel.showSummary(summary, reasonsAround(diag));
     panel.showParts(diag, connections);

@@ -24,7 +24,7 @@ import { ALERTS_URLS } from "./components/monitoring/plan.ts";
 import { Networks } from "./components/network/network.ts";
 import { subnetFor } from "./components/network/subnet.ts";
 import { offsiteArgs } from "./components/offsite/args.ts";
-import { pagesArgs } from "./components/pages/config.ts";
+import { pageSettings, pagesArgs } from "./components/pages/config.ts";
 import { OWN_ORIGIN, renderRuntimeConfig } from "../frontend/publish/runtime-config.ts";
 import { siteFiles } from "../frontend/publish/site.ts";
 import { CONNECTOR_METRICS_PORT } from "./components/tunnel/connector.ts";
@@ -96,7 +96,7 @@ const backend = new Backend({
 const PAGE_FILES = access.isPageAtEdge
   ? siteFiles(
       join(REPOSITORY, "frontend"),
-      renderRuntimeConfig(pulumi.getStack(), { apiBaseUrl: OWN_ORIGIN }),
+      renderRuntimeConfig(pulumi.getStack(), { apiBaseUrl: OWN_ORIGIN }, pageSettings(config)),
       // For GitHub alone.
     ).filter(({ path }) => path !== ".nojekyll")
   : [];
@@ -225,7 +225,9 @@ export const cloudflare = tunnel
   : {};
 
 /** What the frontend reads to find its backend, known once it answers. */
-export const runtimeConfig = urls.apply(() => renderRuntimeConfig(pulumi.getStack(), access));
+export const runtimeConfig = urls.apply(() =>
+  renderRuntimeConfig(pulumi.getStack(), access, pageSettings(config)),
+);
 
 const pages = config.pagesEnabled
   ? new (await import("./components/pages/pages.ts")).Pages({

@@ -1,9 +1,24 @@
 /** Signing in and out, on every page that has the form. */
 import { at, onSubmit, write } from "./dom.js";
+import { recall, remember } from "./storage.js";
 import { ApiError } from "./transport/connection-manager.js";
 
-/** @param {import("./transport/session.js").Session} session */
+/** Whether somebody was signed in at the last visit, so that the form does not appear for a moment. It names nobody. */
+const WAS_SIGNED_IN = "omniai signed in";
+
+/** @type {Readonly<Record<string, string>>} */
+const NOTES = {
+  token:
+    "This stack keeps a login in the open tabs alone: when the last one is closed or loaded anew, sign in again.",
+};
+
+/**
+ * Shows the form at once where the config says that it will be needed: whoever looks at the page in an outage should know.
+ * @param {import("./transport/session.js").Session} session
+ */
 export function connectAccount(session) {
+  at("login").hidden = !session.isNeeded || recall("localStorage", WAS_SIGNED_IN) === "yes";
+  showNote(session.state.mode);
   onSubmit("login-form", async ({ username = "", password = "" }) => {
     showError(undefined);
     try {
@@ -39,6 +54,8 @@ async function signOut(session) {
 /** @param {import("./transport/session.js").Session} session */
 export function showAccount(session) {
   at("login").hidden = !session.isNeeded;
+  remember("localStorage", WAS_SIGNED_IN, session.state.authenticated ? "yes" : "no");
+  showNote(session.state.mode);
   at("account").hidden = !session.state.authenticated;
   write("account-name", session.state.name ?? "");
   // Also where it was not this form that did it: no password waits in it for whoever comes after this user.
@@ -51,6 +68,9 @@ function clearForm() {
   /** @type {HTMLFormElement} */ (at("login-form")).reset();
   showError(undefined);
 }
+
+/** @param {string} mode */
+const showNote = (mode) => show("login-note", NOTES[mode]);
 
 /** @param {string | undefined} text */
 const showError = (text) => show("login-error", text);

@@ -6,11 +6,13 @@
  * @property {string} stack the stack's name.
  * @property {string} apiBaseUrl the API's origin, without a slash at its end.
  * @property {string | undefined} pageVersion the version of the page that was published with the file.
+ * @property {"none" | "session" | "token" | "both" | undefined} authMode how people sign in; undefined: the service is asked.
  * @property {number} heartbeatSeconds how often a quiet stream sends a heartbeat.
  * @property {number} measureSeconds how often a visible page asks and measures.
+ * @property {number} pollSeconds the longest that one poll waits for an event.
  * @property {boolean} shareTabs
  * @property {readonly string[] | undefined} topics
- * @property {{ publish: boolean, reports: boolean, offline: boolean }} features
+ * @property {Readonly<Record<"diagnostics" | "offline" | "public" | "publish" | "reports" | "stream", boolean>>} features
  */
 
 /** The page does not know its service. It says so, and what to do. */
@@ -30,13 +32,18 @@ const PUBLISH = "Publish the page again: npm run up, or npm run pages -- build w
 const ORIGIN = /^(\/|https?:\/\/[^/?#\s@]+)$/;
 const TOPIC = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?$/;
 
+/** What a page can go without; it has all of them unless its config says otherwise. */
+const FEATURES = ["diagnostics", "offline", "public", "publish", "reports", "stream"];
+
 /** @type {Readonly<Record<string, (value: any) => boolean>>} */
 const MEMBERS = {
   stack: (value) => typeof value === "string" && value.length >= 1 && value.length <= 100,
   apiBaseUrl: (value) => typeof value === "string" && ORIGIN.test(value),
   pageVersion: (value) => typeof value === "string" && /^[0-9a-z]{1,64}$/.test(value),
+  authMode: (value) => ["none", "session", "token", "both"].includes(value),
   heartbeatSeconds: (value) => isNumber(value) && value > 0 && value <= 300,
   measureSeconds: (value) => isNumber(value) && value >= 1 && value <= 3600,
+  pollSeconds: (value) => isNumber(value) && value >= 1 && value <= 25,
   shareTabs: (value) => typeof value === "boolean",
   topics: (value) =>
     Array.isArray(value) &&
@@ -45,9 +52,7 @@ const MEMBERS = {
     value.every((topic) => typeof topic === "string" && TOPIC.test(topic)),
   features: (value) =>
     isObject(value) &&
-    ["publish", "reports", "offline"].every(
-      (name) => value[name] === undefined || typeof value[name] === "boolean",
-    ),
+    FEATURES.every((name) => value[name] === undefined || typeof value[name] === "boolean"),
 };
 
 const isNumber = (/** @type {any} */ value) => typeof value === "number" && Number.isFinite(value);
@@ -84,11 +89,13 @@ export async function loadConfig(origin = globalThis.location?.origin) {
   return {
     heartbeatSeconds: 15,
     measureSeconds: 10,
+    pollSeconds: 25,
+    authMode: undefined,
     shareTabs: true,
     topics: undefined,
     pageVersion: undefined,
     ...raw,
-    features: { publish: true, reports: true, offline: true, ...raw.features },
+    features: { ...Object.fromEntries(FEATURES.map((name) => [name, true])), ...raw.features },
     apiBaseUrl: new URL(apiBaseUrl, origin).origin,
   };
 }

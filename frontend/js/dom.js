@@ -43,6 +43,14 @@ export function element(tag, text, attributes = {}) {
   return made;
 }
 
+/** Takes away the ways to a page that this stack does not have. */
+export function hideDiagnostics() {
+  for (const link of document.querySelectorAll(
+    'nav a[href="diagnostics.html"], .ways a[href="diagnostics.html"]',
+  ))
+    link.remove();
+}
+
 /** A time of day, as the reader's country writes it. */
 export const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 

@@ -1,6 +1,6 @@
 /** What every page of ours does: reads its config, says why it cannot start, keeps itself for times without a network. */
 import { ConfigError, loadConfig, restrictConnections } from "./config.js";
-import { at, element, span, write } from "./dom.js";
+import { at, element, hideDiagnostics, span, write } from "./dom.js";
 import { recall, remember } from "./storage.js";
 import { PAGE_VERSION } from "./version.js";
 import { showConnection, showLasting, showStack } from "./view.js";
@@ -75,19 +75,36 @@ function workers() {
 
 /** Says that the page cannot start, why, and what to do. @param {unknown} error */
 export function showFailure(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const todo = error instanceof ConfigError ? error.todo : "";
+  showNothingBut("fail", "This page cannot start.", text, todo);
+  if (error instanceof ConfigError) startLater(FIRST_TRY_MS);
+}
+
+/** Says that this stack does not have the page, and why. */
+export function showClosed() {
+  const todo = "The status page says how the service is.";
+  showNothingBut("unknown", "This stack shows no diagnostics.", "omniai:pageWithout lists them.", todo);
+  hideDiagnostics();
+}
+
+/**
+ * @param {"fail" | "unknown"} status
+ * @param {string} verdict
+ * @param {string} text why.
+ * @param {string} todo
+ */
+function showNothingBut(status, verdict, text, todo) {
   showConnection({ state: "stopped" });
   write("connection-text", "Not started");
-  at("health").dataset["status"] = "fail";
-  write("verdict", "This page cannot start.");
+  at("health").dataset["status"] = status;
+  write("verdict", verdict);
   const reasons = at("reasons");
-  const reason = element("li", error instanceof Error ? error.message : String(error), {
-    "data-status": "fail",
-  });
-  if (error instanceof ConfigError) reason.append(element("small", ` ${error.todo}`));
+  const reason = element("li", text, { "data-status": status });
+  if (todo !== "") reason.append(element("small", ` ${todo}`));
   reasons.replaceChildren(reason);
   reasons.hidden = false;
   document.body.dataset["failed"] = "";
-  if (error instanceof ConfigError) startLater(FIRST_TRY_MS);
 }
 
 /**
@@ -131,15 +148,26 @@ export function lastKnown(config) {
 }
 
 /**
- * A page whose config names an API of another stack shows that, not a health that is not its own.
+ * Says where the service is another one than the page was published for. A page whose config names an API of another stack
+ * shows that, not a health that is not its own.
  * @param {RuntimeConfig} config
  * @param {any} diag the answer of /api/diag.
  */
-export function noteStack(config, { stack }) {
-  if (stack === config.stack) return showLasting("stack", undefined);
+export function noteService(config, { stack, auth }) {
+  const isForeign = stack !== config.stack;
   showLasting(
     "stack",
-    `This page belongs to stack ${config.stack}, but ${config.apiBaseUrl} is stack ${stack}. Publish the page of that stack, or correct its runtime-config.json.`,
+    isForeign
+      ? `This page belongs to stack ${config.stack}, but ${config.apiBaseUrl} is stack ${stack}. Publish the page of that stack, or correct its runtime-config.json.`
+      : undefined,
     "bad",
+  );
+  const { authMode } = config;
+  const isOtherMode = !isForeign && authMode !== undefined && authMode !== auth.mode;
+  showLasting(
+    "auth",
+    isOtherMode
+      ? `This page was published for authMode ${authMode}, but the service has ${auth.mode}. Publish the page again: npm run up.`
+      : undefined,
   );
 }

@@ -94,8 +94,15 @@ export const stackFiles = (runtimeConfig: RuntimeConfig, domain: string): SiteFi
   ...(domain === "" ? [] : [{ path: "CNAME", content: `${domain}\n` }]),
 ];
 
-const sorted = (config: RuntimeConfig): object =>
-  Object.fromEntries(Object.entries(config).sort(([left], [right]) => left.localeCompare(right)));
+const sorted = (members: object): object =>
+  Object.fromEntries(
+    Object.entries(members)
+      .map(([name, value]: [string, unknown]) => [name, isGroup(value) ? sorted(value) : value] as const)
+      .sort(([left], [right]) => left.localeCompare(right)),
+  );
+
+const isGroup = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** In every HTML file of the page, for hosts that cannot send headers. */
 const policyTag = /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/;

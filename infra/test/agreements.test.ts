@@ -15,6 +15,7 @@ import { OPERATIONS } from "../../service/src/openapi.ts";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
 import { wellFormedId } from "../../service/src/platform/request-id.ts";
 import { securityHeaders } from "../../service/src/platform/security-headers.ts";
+import { AUTH_MODES } from "../../service/src/platform/env/schema.ts";
 import { clientReportSchema } from "../../service/src/reports/schema.ts";
 import { INTERNAL_PORT, PUBLIC_PORT } from "../components/backend/backend.ts";
 import { backendKeys } from "../components/backend/config.ts";
@@ -23,7 +24,9 @@ import { isBaseUrl } from "../components/backend/providers.ts";
 import { planCacheMemory } from "../components/cache/memory.ts";
 import { keepAliveLadder } from "../components/edge/ladder.ts";
 import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
-import { renderRuntimeConfig } from "../../frontend/publish/runtime-config.ts";
+import { pageSettings } from "../components/pages/config.ts";
+import { parseConfig } from "../config/problems.ts";
+import { PAGE_FEATURES, renderRuntimeConfig } from "../../frontend/publish/runtime-config.ts";
 import { defaults } from "./defaults.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
@@ -90,15 +93,33 @@ describe("service, edge and page", () => {
   });
 
   it("agree on what the page is told of its stack", async () => {
-    const rendered = renderRuntimeConfig("prod", { apiBaseUrl: "https://api.example.org" });
-    const config = await withAnswer(rendered, async () => {
-      const { loadConfig: load } = (await import(join(REPOSITORY, "frontend/js/config.js"))) as {
-        loadConfig: () => Promise<Record<string, unknown>>;
-      };
-      return load();
-    });
+    const { loadConfig: load } = (await import(join(REPOSITORY, "frontend/js/config.js"))) as {
+      loadConfig: () => Promise<Record<string, unknown>>;
+    };
+    const access = { apiBaseUrl: "https://api.example.org" };
+    const settings = pageSettings(parseConfig("prod", defaults));
+    const rendered = renderRuntimeConfig("prod", access, settings);
+    const config = await withAnswer(rendered, load);
+    assert.deepEqual(Object.keys(settings).sort(), ["authMode", "features", "measureSeconds", "pollSeconds"]);
     for (const [name, value] of Object.entries(rendered)) assert.deepEqual(config[name], value, name);
     assert.equal(config["heartbeatSeconds"], service.events.heartbeatMs / 1000);
+    const unset = await withAnswer(renderRuntimeConfig("prod", access, {}), load);
+    assert.deepEqual(unset, { ...config, authMode: undefined }, "a stack's defaults are the page's own");
+  });
+
+  it("agree on the ways to sign in, and on what a page may go without", () => {
+    const { authMode, pollSeconds, features } = (
+      JSON.parse(textOf("frontend/runtime-config.schema.json")) as {
+        properties: {
+          authMode: { enum: string[] };
+          pollSeconds: { maximum: number };
+          features: { properties: object };
+        };
+      }
+    ).properties;
+    assert.deepEqual(authMode.enum, [...AUTH_MODES]);
+    assert.equal(pollSeconds.maximum, number(/const POLL_SECONDS = (\d+);/, STREAM));
+    assert.deepEqual(Object.keys(features.properties).sort(), [...PAGE_FEATURES]);
   });
 
   it("agree on the longest report of a page", async () => {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { DomainInput } from "../components/pages/domain.ts";
 import { z } from "zod";
 import { problemsOf } from "../../frontend/js/config.js";
+import { featuresWithout, PAGE_FEATURES } from "../../frontend/publish/runtime-config.ts";
 import { stackFiles, staticFiles, versionOf, withVersion } from "../../frontend/publish/site.ts";
 import { COMMAND, isSecret, record, recordAnew, secretValue, type Recording } from "./support/recorder.ts";
 import { pagesConfig, SECRETS } from "./support/tunnel-config.ts";
@@ -50,10 +51,9 @@ describe("the program, with a page", () => {
   });
 
   it("tells the page the same API as the stack's own outputs", () => {
-    const { pageVersion, ...told } = JSON.parse(String(contentOf("runtime-config.json"))) as Record<
-      string,
-      string
-    >;
+    const { pageVersion, ...told } = JSON.parse(String(contentOf("runtime-config.json"))) as {
+      pageVersion: string;
+    };
     assert.deepEqual(told, program.outputs["runtimeConfig"]);
     assert.equal(
       contentOf("js/version.js"),
@@ -62,6 +62,26 @@ describe("the program, with a page", () => {
     assert.deepEqual(program.outputs["runtimeConfig"], {
       stack: "prod",
       apiBaseUrl: "https://api.example.org",
+      authMode: "none",
+      measureSeconds: 10,
+      pollSeconds: 25,
+      features: featuresWithout([]),
+    });
+  });
+
+  it("tells the page how people sign in, how often it asks, and what it goes without", async () => {
+    const change = {
+      ...{ authMode: "session", pageWithout: ["stream", "public"] },
+      ...{ pageMeasureSeconds: 30, pagePollSeconds: 20 },
+    };
+    const { outputs } = await record("prod", { ...pagesConfig, ...change }, SECRETS);
+    assert.deepEqual(outputs["runtimeConfig"], {
+      stack: "prod",
+      apiBaseUrl: "https://api.example.org",
+      authMode: "session",
+      measureSeconds: 30,
+      pollSeconds: 20,
+      features: featuresWithout(["public", "stream"]),
     });
   });
 
@@ -222,11 +242,13 @@ describe("the page's files", () => {
       measureSeconds: 1,
       shareTabs: false,
       topics: ["public.*"],
+      authMode: "both",
+      pollSeconds: 25,
     };
     const cases: [valid: boolean, config: unknown][] = [
       [true, good],
       [true, { ...good, apiBaseUrl: "/" }],
-      [true, { ...good, ...more, features: { publish: false, reports: false, offline: false } }],
+      [true, { ...good, ...more, features: featuresWithout(PAGE_FEATURES) }],
       [true, { ...good, ofANewerPage: 1 }],
       ...[{}, [], null, "x", 1].map((config): [boolean, unknown] => [false, config]),
       ...["", "api.example.org", "https://api.example.org/", "https://u:p@a.example", "javascript:1", 1].map(
@@ -238,6 +260,11 @@ describe("the page's files", () => {
       ...[
         { measureSeconds: 0 },
         { shareTabs: "no" },
+        { authMode: "ldap" },
+        { authMode: "toString" },
+        { pollSeconds: 0.5 },
+        { pollSeconds: 26 },
+        { features: { stream: "yes" } },
         { topics: [] },
         { topics: ["a b"] },
         { features: { publish: 1 } },

@@ -12,7 +12,7 @@ process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
 // There is no edge and no other replica, so a person may see what a service answers that is not ready.
 const { port, internalPort } = await runProcess((config, logger) => devStores(config, logger, FOLDER), {
   opensAtOnce: true,
-  page: servePage(),
+  page: servePage({ authMode: process.env.OMNIAI_AUTH_MODE ?? "none" }),
   guard: knownHosts,
 });
 process.send({ port, internalPort } satisfies Ready);

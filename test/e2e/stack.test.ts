@@ -79,16 +79,13 @@ describe("a stack", function () {
     assert.match(String(page.headers["content-type"]), /^text\/html/);
     assert.match(String(page.headers["content-security-policy"]), /script-src 'self'.*connect-src 'self'/);
     assert.equal(page.text, readFileSync(join(checkout, "frontend/index.html"), "utf8"));
-    const config = JSON.parse((await call(`${stack.http}/runtime-config.json`)).text) as Record<
-      string,
-      string
-    >;
+    const { stack: name, ...config } = JSON.parse(
+      (await call(`${stack.http}/runtime-config.json`)).text,
+    ) as Record<string, string>;
     const { text: version } = await call(`${stack.http}/js/version.js`);
-    assert.deepEqual(config, {
-      stack: stack.name,
-      apiBaseUrl: "/",
-      pageVersion: /"(\w+)"/.exec(version)?.[1],
-    });
+    assert.equal(name, stack.name);
+    assert.equal(config["apiBaseUrl"], "/");
+    assert.equal(config["pageVersion"], /PAGE_VERSION = "(\w+)"/.exec(version)?.[1]);
     const chart = await call(`${stack.http}/vendor/uplot.js`);
     assert.match(String(chart.headers["content-type"]), /^text\/javascript/);
   });

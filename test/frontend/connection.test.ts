@@ -95,6 +95,40 @@ describe("a connection", () => {
       }
     });
 
+  it("polls alone where it is told so, no longer than it is told, and at once again after an outage", async () => {
+    const poll = "/api/events/poll";
+    const empty = { next: "a-5-0", events: [], more: false };
+    api.routes[poll] = (request, response) => setTimeout(() => json(empty)(request, response), 50);
+    const connection = open({ streams: false, pollSeconds: 7 });
+    await is(connection, "degraded");
+    const waits = (): (string | null)[] => asks(poll).map(({ query }) => query.get("wait"));
+    await eventually("three polls", () => waits().length >= 3, 5000);
+    assert.deepEqual(waits().slice(0, 3), ["0", "7", "7"]);
+    const before = asks(poll).length;
+    const answer = api.routes[poll];
+    api.routes[poll] = status(503);
+    await eventually("an outage", () => (connection.state.failures ?? 0) >= 2, 10_000);
+    api.routes[poll] = answer;
+    await is(connection, "degraded");
+    const after = waits().slice(before);
+    assert.ok(after.includes("0"), "the first poll that works again does not wait for an event");
+    assert.equal(streams().length, 0);
+  });
+
+  it("tells once that nobody is signed in, also where it knew how people do", async () => {
+    for (const authMode of [undefined, "token"]) {
+      const connection = new ConnectionManager({ url: api.url, measureSeconds: 0, shared: false, authMode });
+      connections.push(connection);
+      assert.equal(connection.session.isNeeded, authMode === "token");
+      const told: boolean[] = [];
+      connection.on("session", ({ authenticated }) => told.push(authenticated));
+      connection.start();
+      await is(connection, "live");
+      await connection.session.check();
+      assert.deepEqual([told, connection.session.isNeeded], [[false], true]);
+    }
+  });
+
   describe("that catches up beside the tab that leads", () => {
     const POLL = "/api/events/poll";
     const batch = { next: "a-5-0", events: [{ id: "a-3-0", type: "missed", data: 1 }], more: false };

@@ -52,6 +52,9 @@ export { ApiError };
  * @property {readonly string[]} [topics] topics, and prefixes such as "public.*". Default: the public ones, and the user's own.
  * @property {string} [cursor] where to resume. Default: with the next event.
  * @property {number} [heartbeatSeconds] how often a quiet stream says that it lives: 15, as the service's default.
+ * @property {string} [authMode] how people log in at the service, where the page knows it: none, session, token or both. Default: it is asked.
+ * @property {boolean} [streams] whether it streams. Default: true; false: it only polls.
+ * @property {number} [pollSeconds] the longest that one poll waits for an event, 1 to 25. Default: 25.
  * @property {string} [client] a name of this page, 8 to 64 letters, digits, _ and -; the service shows the stream under it.
  * @property {boolean} [shared] whether the tabs of this browser share one connection. Default: true.
  * @property {number} [measureSeconds] how often a visible page measures the connection: 15. 0 for never.
@@ -96,10 +99,10 @@ export class ConnectionManager extends Emitter {
   /** @param {Partial<ConnectionOptions>} [options] */
   constructor(options = {}) {
     super();
-    const { url = location.origin, cursor, topics } = options;
+    const { url = location.origin, cursor, topics, authMode } = options;
     this.#options = { heartbeatSeconds: 15, shared: true, measureSeconds: 15, ...options };
     this.api = new Api(url.replace(/\/$/, ""));
-    this.session = new Session(this.api);
+    this.session = new Session(this.api, authMode);
     this.session.onChange = () => {
       this.emit("session", this.session.state);
       // The stream of before has the topics and the rights of whoever was there before.
@@ -220,6 +223,8 @@ export class ConnectionManager extends Emitter {
       client: this.#options.client,
       topics: () => this.#topics ?? this.session.topics,
       heartbeatSeconds: this.#options.heartbeatSeconds,
+      pollSeconds: this.#options.pollSeconds,
+      streams: this.#options.streams,
       cursor: this.#cursor.value,
       onBatch: (batch) => {
         if (ended.aborted) return;

@@ -51,9 +51,15 @@ export class Session {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #again;
 
-  /** @param {import("./api.js").Api} api */
-  constructor(api) {
+  #isChecked = false;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {string} [mode] how people log in, as far as it is known before the service is asked.
+   */
+  constructor(api, mode = open.mode) {
     this.#api = api;
+    this.state = { ...open, mode };
     this.#name = `omniai session ${api.baseUrl}`;
     api.renewCsrf = () => this.#renewCsrf();
   }
@@ -120,7 +126,10 @@ export class Session {
       await this.#fetchCsrf();
       if (this.#since !== since) return this.check();
     }
-    this.#become(state);
+    // That nobody is logged in is news, where it was only assumed before.
+    const isNews = !this.#isChecked && state.mode !== open.mode;
+    this.#isChecked = true;
+    this.#become(state, isNews);
     return state;
   }
 
@@ -304,11 +313,14 @@ export class Session {
     this.#timer = setTimeout(() => void this.renew(), Math.min(wait, 2 ** 31 - 1));
   }
 
-  /** @param {AuthState} state */
-  #become(state) {
+  /**
+   * @param {AuthState} state
+   * @param {boolean} [isNews] true tells of it also where it is as before.
+   */
+  #become(state, isNews = false) {
     const isSame = JSON.stringify(state) === JSON.stringify(this.state);
     this.state = state;
-    if (!isSame) this.onChange();
+    if (!isSame || isNews) this.onChange();
   }
 }
 

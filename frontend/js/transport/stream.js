@@ -15,7 +15,7 @@ const OFFLINE_AFTER = 6;
 /** How long it polls before it tries to stream again, in ms: at first, and at most. It doubles each time. */
 const STREAM_AGAIN_MS = 5000;
 const STREAM_AGAIN_MAX_MS = 60_000;
-/** The longest wait of one poll, in seconds. */
+/** The longest wait of one poll, in seconds, unless the page says otherwise. */
 const POLL_SECONDS = 25;
 /** How often it tries while the browser says that the device is offline, in ms: the browser may be wrong. */
 const OFFLINE_TRY_MS = 30_000;
@@ -29,6 +29,8 @@ const OFFLINE_TRY_MS = 30_000;
  * @property {string | undefined} client the page's name in its reports; the service shows the stream under it, too.
  * @property {() => string | undefined} topics the topics to follow; undefined: the public ones.
  * @property {number} heartbeatSeconds
+ * @property {number} [pollSeconds] the longest wait of one poll.
+ * @property {boolean} [streams] false: it only polls.
  * @property {string | undefined} cursor where to resume; undefined: begin with the next event.
  * @property {(batch: import("./cursor.js").Batch) => void} onBatch
  * @property {(state: State, detail: StateDetail) => void} onState
@@ -61,6 +63,7 @@ export class Stream {
   constructor(options) {
     this.#options = options;
     this.#cursor = options.cursor;
+    if (options.streams === false) this.#pollUntil = Infinity;
   }
 
   /**
@@ -192,9 +195,10 @@ export class Stream {
 
   async #poll() {
     this.#request = new AbortController();
+    const { pollSeconds = POLL_SECONDS } = this.#options;
     const leftSeconds = Math.ceil((this.#pollUntil - Date.now()) / 1000);
     // The first poll does not wait, to find out whether polling works; the others wait for an event.
-    const wait = this.#doesPollWork ? Math.max(1, Math.min(POLL_SECONDS, leftSeconds)) : 0;
+    const wait = this.#doesPollWork ? Math.max(1, Math.min(pollSeconds, leftSeconds)) : 0;
     const from = this.#cursor;
     const signal = AbortSignal.any([this.#request.signal, AbortSignal.timeout(40_000)]);
     const page = await pollOnce(this.#options.api, {
@@ -226,6 +230,8 @@ export class Stream {
       return this.#pause(2 ** 31 - 1);
     }
     this.#failures += 1;
+    // The next poll finds out at once whether polling works again.
+    this.#doesPollWork = false;
     // When no stream got through the last time either, one more failure is enough.
     const patience = this.#pollForMs > STREAM_AGAIN_MS ? 1 : POLL_AFTER;
     const isTurning = this.#failures >= patience && Date.now() >= this.#pollUntil;
@@ -233,7 +239,6 @@ export class Stream {
     // Polling is another way, so it is tried earlier than a stream would be.
     const retryMs = told + backoffMs(isTurning ? 0 : this.#failures);
     if (isTurning) {
-      this.#doesPollWork = false;
       this.#pollUntil = Date.now() + retryMs + this.#pollForMs;
       this.#pollForMs = Math.min(2 * this.#pollForMs, STREAM_AGAIN_MAX_MS);
     }

@@ -1,7 +1,13 @@
 /** The page's config keys: what each may be, what they contradict, and what they become. */
 import { z } from "zod";
-import { flag, hostname, token, type ConfigProblem, type Values } from "../../config/keys.ts";
+import { flag, hostname, token, within, type ConfigProblem, type Values } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
+import {
+  featuresWithout,
+  PAGE_FEATURES,
+  type PageSettings,
+} from "../../../frontend/publish/runtime-config.ts";
+import type { BackendConfig } from "../backend/config.ts";
 import type { EdgeConfig } from "../edge/config.ts";
 import type { TunnelConfig } from "../tunnel/config.ts";
 import type { PagesArgs } from "./pages.ts";
@@ -20,6 +26,12 @@ export const pagesKeys = {
   pagesDomain: z.union([z.literal(""), hostname]).describe("empty, or a host name such as app.example.org"),
   pagesHttpsEnforced: flag,
   githubToken: secret(token),
+  pageWithout: z
+    .array(z.enum(PAGE_FEATURES))
+    .refine((names) => new Set(names).size === names.length)
+    .describe(`a list of ${PAGE_FEATURES.join(", ")}, each once at most`),
+  pageMeasureSeconds: within(1, 3600),
+  pagePollSeconds: within(1, 25),
 };
 
 export type PagesConfig = Values<typeof pagesKeys>;
@@ -74,6 +86,17 @@ const tokenRule = (
     : [];
 
 export const PAGES_PROBLEMS = [pagesRules, tokenRule] as const;
+
+/** Pure: how the page behaves, wherever it is served. */
+export const pageSettings = (
+  config: Pick<PagesConfig, "pageWithout" | "pageMeasureSeconds" | "pagePollSeconds"> &
+    Pick<BackendConfig, "authMode">,
+): PageSettings => ({
+  authMode: config.authMode,
+  measureSeconds: config.pageMeasureSeconds,
+  pollSeconds: config.pagePollSeconds,
+  features: featuresWithout(config.pageWithout),
+});
 
 /** What the stack gives a page beside its config. */
 type FromTheStack = "frontend" | "runtimeConfig" | "dependsOn";

@@ -73,7 +73,7 @@ describe("npm run dev", function () {
     assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
     assert.match(page.headers.get("content-security-policy") ?? "", /script-src 'self'.*connect-src 'self'/);
     const { pageVersion, ...config } = (await get("/runtime-config.json")) as Record<string, string>;
-    assert.deepEqual(config, { apiBaseUrl: "/", stack: "dev" });
+    assert.deepEqual(config, { apiBaseUrl: "/", authMode: "none", stack: "dev" });
     assert.match(await (await fetch(`${url}/js/version.js`)).text(), new RegExp(`"${pageVersion}"`));
     assert.equal(await statusOf(`${url}/package.json`), 404);
     // A page of another site whose name points here.

@@ -27,7 +27,7 @@ const types: Readonly<Record<string, string>> = {
  */
 export const HEARTBEAT_SECONDS = 4;
 
-type TestConfig = RuntimeConfig & { readonly heartbeatSeconds?: number; readonly measureSeconds?: number };
+type TestConfig = RuntimeConfig & { readonly heartbeatSeconds?: number };
 
 export interface PageServer {
   /** The page's only origin. */

@@ -1,0 +1,127 @@
+/** What runtime-config.json says about the page's behaviour, in a real Chromium, against the real service. */
+import { strict as assert } from "node:assert";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { featuresWithout, type PageFeature } from "../../frontend/publish/runtime-config.ts";
+import { startAuth } from "../../service/test/support/auth.ts";
+import { post, type Instance } from "../../service/test/support/instance.ts";
+import { isAccessible } from "./support/axe.ts";
+import { Backend } from "./support/backend.ts";
+import { sharedBrowser, visit } from "./support/browser.ts";
+import { servePage, type PageServer } from "./support/page-server.ts";
+
+describe("the config of a page", () => {
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let site: PageServer;
+  let service: Instance;
+
+  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
+
+  before(async () => {
+    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
+    service = await backend.ready();
+  });
+  after(async () => {
+    await backend.stop();
+    await site.close();
+  });
+  beforeEach(async () => {
+    context = await browser.newContext({ serviceWorkers: "block" });
+    page = await context.newPage();
+  });
+  afterEach(() => context.close());
+
+  const goWithout = (...off: PageFeature[]): void =>
+    site.configure({ stack: "test", apiBaseUrl: service.url, features: featuresWithout(off) });
+  const asksOf = (path: string): URL[] => {
+    const asked: URL[] = [];
+    page.on("request", (request) => {
+      const url = new URL(request.url());
+      if (url.pathname === path) asked.push(url);
+    });
+    return asked;
+  };
+
+  it("without diagnostics leaves no way to them, and their page says that it is closed", async () => {
+    goWithout("diagnostics");
+    await visit(page, site.origin);
+    await page.getByText("All is well.").waitFor();
+    assert.equal(await page.getByRole("link", { name: "Diagnostics" }).count(), 0);
+    const asked = asksOf("/api/diag");
+    await visit(page, `${site.origin}/diagnostics.html`);
+    await page.getByText("This stack shows no diagnostics.").waitFor();
+    await page.getByText("omniai:pageWithout lists them.").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Test everything" }).isVisible(), false);
+    assert.equal(asked.length, 0);
+    await isAccessible(page, "closed");
+  });
+
+  it("without the public view shows the page in its place, and no way to it", async () => {
+    goWithout("public", "publish");
+    const asked = asksOf("/api/diag/uptime");
+    await visit(page, `${site.origin}/?public`);
+    await page.getByText("All is well.").waitFor();
+    await page.getByRole("heading", { name: "Live events" }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "Last 90 days" }).isVisible(), false);
+    assert.equal(await page.getByRole("button", { name: "Send" }).isVisible(), false);
+    assert.equal(asked.length, 0);
+  });
+
+  it("without streams polls from the first moment, as long as it says, and comes back by itself", async () => {
+    site.configure({
+      stack: "test",
+      apiBaseUrl: service.url,
+      features: featuresWithout(["stream"]),
+      pollSeconds: 3,
+    });
+    const [streams, polls] = [asksOf("/api/events"), asksOf("/api/events/poll")];
+    await visit(page, site.origin);
+    const isPolling = (): Promise<void> =>
+      page.locator("#connection-text", { hasText: /^Live, by polling$/ }).waitFor();
+    await isPolling();
+    const { id } = await post(service, { type: "polled", data: 1 });
+    await page.locator(`#events li[data-id="${id}"]`).waitFor();
+    await page.waitForRequest(/poll\?wait=3/);
+    await backend.stop();
+    await page.getByText(/The service cannot be reached/).waitFor();
+    await backend.ready();
+    await page.getByText(/^Back after /).waitFor();
+    await isPolling();
+    assert.equal(streams.length, 0);
+    const waits = [...new Set(polls.map(({ searchParams }) => searchParams.get("wait")))].sort();
+    assert.deepEqual(waits, ["0", "3"]);
+  });
+
+  it("with a way to sign in shows the form before the service has answered, and says where the service has another", async () => {
+    site.configure({ stack: "test", apiBaseUrl: service.url, authMode: "token" });
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    await page.route("**/api/**", async (route) => {
+      await answered;
+      await route.continue();
+    });
+    await visit(page, site.origin);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByText("This stack keeps a login in the open tabs alone").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Send" }).isVisible(), false);
+    await isAccessible(page, "with the form, before an answer");
+    answer();
+    await page.getByText("This page was published for authMode token, but the service has none.").waitFor();
+    await page.getByRole("button", { name: "Send" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Sign in" }).isVisible(), false);
+  });
+
+  it("with the service's own way to sign in has nothing to say about it", async () => {
+    const own = await startAuth("both", { OMNIAI_STACK: "test", OMNIAI_CORS_ORIGINS: site.origin });
+    try {
+      site.configure({ stack: "test", apiBaseUrl: own.url, authMode: "both" });
+      await visit(page, site.origin);
+      await page.getByRole("button", { name: "Sign in" }).waitFor();
+      await page.getByText("All is well.").waitFor();
+      await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+      assert.equal(await page.locator("#lasting").innerText(), "");
+    } finally {
+      await own.stop();
+    }
+  });
+});
