@@ -5,7 +5,7 @@ import { at, hideDiagnostics, onSubmit } from "./js/dom.js";
 import { Outage } from "./js/outage.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
-import { keepLast, lastKnown, noteService, openShell, showFailure } from "./js/shell.js";
+import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
 import { isRefusal } from "./js/transport/attempts.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
@@ -84,6 +84,7 @@ async function askHow({ api, session, clock }, reporter, config) {
     clock.answered(took, Date.parse(summary.time));
     view.showSummary(summary);
     keepLast(config, summary);
+    noteLevel(summary);
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) await session.check().catch(() => undefined);
     else if (navigator.onLine) view.showUnreachable(undefined, lastKnown(config));

@@ -9,7 +9,15 @@ import { reportOf } from "./js/diag/report.js";
 import { Timeline } from "./js/diag/timeline.js";
 import { at, write } from "./js/dom.js";
 import { Reporter } from "./js/reporter.js";
-import { keepLast, lastKnown, noteService, openShell, showClosed, showFailure } from "./js/shell.js";
+import {
+  keepLast,
+  lastKnown,
+  noteLevel,
+  noteService,
+  openShell,
+  showClosed,
+  showFailure,
+} from "./js/shell.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import { showConnection } from "./js/view.js";
 
@@ -131,6 +139,7 @@ async function askHow({ api, session }, timeline, config) {
     Object.assign(seen, { summary, diag, build: diag.build });
     noteService(config, diag);
     keepLast(config, summary);
+    noteLevel(summary);
     panel.showSummary(summary, reasonsAround(diag));
     panel.showParts(diag, connections);
     showAround(diag, session.state);

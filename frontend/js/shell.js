@@ -2,7 +2,7 @@
 import { ConfigError, loadConfig, restrictConnections } from "./config.js";
 import { at, element, hideDiagnostics, span, write } from "./dom.js";
 import { recall, remember } from "./storage.js";
-import { PAGE_VERSION } from "./version.js";
+import { PAGE_LEVEL, PAGE_VERSION } from "./version.js";
 import { showConnection, showLasting, showStack } from "./view.js";
 
 /** How long a page that cannot start waits before it looks again, in ms: at first, and at most. It doubles each time. */
@@ -24,10 +24,25 @@ export async function openShell() {
 /** @param {RuntimeConfig} config */
 function noteVersion({ pageVersion }) {
   if (pageVersion === undefined || pageVersion === PAGE_VERSION) return;
-  const reload = element("button", "Reload", { type: "button", class: "quiet" });
-  reload.addEventListener("click", () => location.reload());
   const text = "A newer version of this page has been published. It is there after a reload.";
-  showLasting("version", text, "warn", reload);
+  showLasting("version", text, "warn", reloadButton());
+}
+
+/**
+ * Says that the service has gone on without this page, which may show something wrong from now on.
+ * @param {any} summary the answer of /api/diag/health-summary; an older service tells no level.
+ */
+export function noteLevel({ pageLevel }) {
+  const isOld = typeof pageLevel === "number" && pageLevel > PAGE_LEVEL;
+  const text =
+    "This page is older than the service wants, and may show something wrong. Reload it; if this stays, publish it again: npm run up, or npm run pages -- build.";
+  showLasting("level", isOld ? text : undefined, "bad", isOld ? reloadButton() : undefined);
+}
+
+function reloadButton() {
+  const button = element("button", "Reload", { type: "button", class: "quiet" });
+  button.addEventListener("click", () => location.reload());
+  return button;
 }
 
 /** When a page asks once more for a worker whose files did not all arrive, in ms: a network may change at any time. */

@@ -10,6 +10,7 @@ import { corsHeaders } from "../../service/src/app.ts";
 import { PATIENCE_MS } from "../../service/src/auth/credentials/login-queue.ts";
 import { DEFAULT_SCOPES, SCOPES } from "../../service/src/auth/principal.ts";
 import { pollQuerySchema } from "../../service/src/events/http/schema.ts";
+import { OLDEST_PAGE_LEVEL } from "../../service/src/diag/page-level.ts";
 import { HEALTH_OPERATIONS } from "../../service/src/health/openapi.ts";
 import { OPERATIONS } from "../../service/src/openapi.ts";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
@@ -120,6 +121,11 @@ describe("service, edge and page", () => {
     assert.deepEqual(authMode.enum, [...AUTH_MODES]);
     assert.equal(pollSeconds.maximum, number(/const POLL_SECONDS = (\d+);/, STREAM));
     assert.deepEqual(Object.keys(features.properties).sort(), [...PAGE_FEATURES]);
+  });
+
+  it("agree on which pages the service can go along with: its own is one of them", () => {
+    const ofPage = number(/PAGE_LEVEL = (\d+);/, textOf("frontend/js/version.js"));
+    assert.equal(ofPage, OLDEST_PAGE_LEVEL, "both are raised together");
   });
 
   it("agree on the longest report of a page", async () => {

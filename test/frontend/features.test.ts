@@ -125,3 +125,41 @@ describe("the config of a page", () => {
     }
   });
 });
+
+describe("a page that is older than its service wants", () => {
+  let context: BrowserContext;
+  let site: PageServer;
+  let page: Page;
+
+  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
+
+  before(async () => {
+    site = await servePage();
+    const [browser, { url }] = await Promise.all([sharedBrowser(), backend.ready()]);
+    site.configure({ stack: "test", apiBaseUrl: url });
+    context = await browser.newContext({ serviceWorkers: "block" });
+    page = await context.newPage();
+  });
+  after(async () => {
+    await context.close();
+    await backend.stop();
+    await site.close();
+  });
+  const publish = (level: number): string =>
+    site.publish({ "js/version.js": (text) => text.replace(/PAGE_LEVEL = \d+/, `PAGE_LEVEL = ${level}`) });
+
+  for (const path of ["", "diagnostics.html"])
+    it(`says so and what to do, and is well again once the new one is published: /${path}`, async () => {
+      publish(0);
+      await visit(page, `${site.origin}/${path}`);
+      const told = page.getByText("This page is older than the service wants");
+      await told.waitFor();
+      await page.getByText("All is well.").waitFor();
+      await isAccessible(page, "older than the service wants");
+      publish(1);
+      await page.getByRole("button", { name: "Reload" }).click();
+      await told.waitFor({ state: "detached" });
+      await page.getByText("All is well.").waitFor();
+      assert.equal(await page.locator("#lasting").innerText(), "");
+    });
+});

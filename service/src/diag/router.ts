@@ -17,6 +17,7 @@ import { alertsDiag } from "./alerts.ts";
 import { backupsDiag } from "./backups.ts";
 import { certificateDiag } from "./certificate.ts";
 import { pageOf } from "./connections.ts";
+import { OLDEST_PAGE_LEVEL } from "./page-level.ts";
 import { databaseDiag, KEEP_MS, redisDetails, redisDiag } from "./diag.ts";
 import type { ReplicaRegistry } from "./replica-registry.ts";
 import { connectionsQuerySchema, type Connection, type Diag, type Uptime } from "./schema.ts";
@@ -143,6 +144,7 @@ function getSummary(source: DiagSource, redis: () => ReturnType<typeof redisDiag
       JSON.stringify({
         ...{ status, verdict, reasons: shown, replica: config.replica },
         time: new Date().toISOString(),
+        pageLevel: OLDEST_PAGE_LEVEL,
       });
     return {
       all: asText(reasons),

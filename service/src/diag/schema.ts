@@ -119,6 +119,7 @@ export const summarySchema = z.strictObject({
     .describe("What is not well, the worst first; empty when all is well."),
   replica: z.string(),
   time: z.iso.datetime(),
+  pageLevel: z.int().describe("The oldest level of a page that shows this service right."),
 });
 
 export const uptimeSchema = z.strictObject({
