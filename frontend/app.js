@@ -1,8 +1,10 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
 import { connectAccount, showAccount } from "./js/account.js";
+import { connectReports } from "./js/consent.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
 import { at, hideDiagnostics, onSubmit } from "./js/dom.js";
 import { Outage } from "./js/outage.js";
+import { PageHealth } from "./js/page-health.js";
 import { isPublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
@@ -12,6 +14,8 @@ import { ApiError, ConnectionManager } from "./js/transport/connection-manager.j
 import * as view from "./js/view.js";
 
 async function main() {
+  const health = new PageHealth();
+  health.start();
   const config = await openShell();
   view.showExamples(config.apiBaseUrl);
   const key = `cursor ${config.apiBaseUrl}`;
@@ -28,8 +32,10 @@ async function main() {
     client,
     measureSeconds: 0,
   });
-  const reporter = new Reporter(connection.api, client);
-  if (config.features.reports) reporter.start();
+  health.watch(connection.api);
+  const reporter = new Reporter(connection.api, client, () => connection.session.state.name);
+  health.onEach = (error) => reporter.error(error);
+  connectReports(reporter, config.features.reports);
   connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));
   follow(connection, reporter, config);
   connectForms(connection, config);

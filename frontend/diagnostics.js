@@ -1,13 +1,14 @@
 /** The diagnostics page: how everything is that can be seen from here, why, and what to do. */
 import { connectAccount, showAccount } from "./js/account.js";
+import { connectReports } from "./js/consent.js";
 import { reasonsAround, showAround } from "./js/diag/around.js";
 import { runChecks } from "./js/diag/checks.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
-import { PageHealth } from "./js/diag/page-health.js";
 import * as panel from "./js/diag/panel.js";
 import { reportOf } from "./js/diag/report.js";
 import { Timeline } from "./js/diag/timeline.js";
 import { at, write } from "./js/dom.js";
+import { PageHealth } from "./js/page-health.js";
 import { Reporter } from "./js/reporter.js";
 import {
   keepLast,
@@ -53,8 +54,10 @@ async function main() {
     shared: config.shareTabs,
     topics: config.topics,
   });
-  const reporter = new Reporter(connection.api, client);
-  if (config.features.reports) reporter.start();
+  health.watch(connection.api);
+  const reporter = new Reporter(connection.api, client, () => connection.session.state.name);
+  health.onEach = (error) => reporter.error(error);
+  connectReports(reporter, config.features.reports);
   connectAccount(connection.session);
   follow(connection, reporter, timeline);
   health.onError = ({ kind, text }) => {

@@ -3,6 +3,7 @@
 const MOST_GROUPS = 30;
 
 /** @typedef {{ kind: "error" | "console" | "network", text: string, count: number, last: number }} ErrorGroup */
+/** @typedef {Pick<ErrorGroup, "kind" | "text"> & { source?: string, line?: number, column?: number, path?: string }} PageError path: of the request that failed. */
 
 export class PageHealth {
   /** @type {Map<string, ErrorGroup>} */
@@ -14,15 +15,25 @@ export class PageHealth {
    * @type {(group: ErrorGroup) => void}
    */
   onError = () => {};
+  /**
+   * Called for each error.
+   * @type {(error: PageError) => void}
+   */
+  onEach = () => {};
 
   start() {
-    addEventListener("error", ({ message, filename, lineno }) =>
-      this.#count("error", filename ? `${message} (${nameOf(filename)}:${lineno})` : message),
+    addEventListener("error", ({ message, filename, lineno, colno }) => {
+      // A file that did not arrive has no message: the observer below counts it.
+      if (message === undefined) return;
+      const at = filename ? { source: nameOf(filename), line: lineno, column: colno } : {};
+      this.#count({ kind: "error", text: message, ...at });
+    });
+    addEventListener("unhandledrejection", ({ reason }) =>
+      this.#count({ kind: "error", text: String(reason) }),
     );
-    addEventListener("unhandledrejection", ({ reason }) => this.#count("error", String(reason)));
     const { error } = console;
     console.error = (...parts) => {
-      this.#count("console", parts.map(String).join(" "));
+      this.#count({ kind: "console", text: parts.map(String).join(" ") });
       error.apply(console, parts);
     };
     observe("longtask", ({ duration }) => {
@@ -30,9 +41,18 @@ export class PageHealth {
       this.longestTaskMs = Math.max(this.longestTaskMs, duration);
     });
     observe("resource", (entry) => {
-      const { name, responseStatus } = /** @type {PerformanceResourceTiming} */ (entry);
-      if (responseStatus >= 400) this.#count("network", `${responseStatus} ${nameOf(name)}`);
+      const { name, responseStatus, initiatorType } = /** @type {PerformanceResourceTiming} */ (entry);
+      // Requests of scripts tell it themselves: of one without any answer there is nothing to read here.
+      if (responseStatus < 400 || initiatorType === "fetch") return;
+      const path = nameOf(name);
+      this.#count({ kind: "network", text: `GET ${path}: ${responseStatus}`, path });
     });
+  }
+
+  /** Counts the requests of the page that fail. @param {import("./transport/api.js").Api} api */
+  watch(api) {
+    api.onFailure = ({ method, path, status }) =>
+      this.#count({ kind: "network", text: `${method} ${path}: ${status ?? "no answer"}`, path });
   }
 
   /** The most frequent first. @returns {ErrorGroup[]} */
@@ -45,14 +65,12 @@ export class PageHealth {
     return /** @type {any} */ (performance).memory?.usedJSHeapSize;
   }
 
-  /**
-   * @param {ErrorGroup["kind"]} kind
-   * @param {string} text
-   */
-  #count(kind, text) {
-    // Numbers that differ from time to time would make each error a kind of its own.
-    const short = text.slice(0, 200);
-    const key = `${kind} ${short.replace(/\d{3,}/g, "#")}`;
+  /** @param {PageError} error */
+  #count(error) {
+    this.onEach(error);
+    const { kind, text, source, line } = error;
+    const short = (source ? `${text} (${source}:${line})` : text).slice(0, 200);
+    const key = `${kind} ${alike(short)}`;
     const known = this.#groups.get(key);
     if (known) {
       known.count += 1;
@@ -64,6 +82,9 @@ export class PageHealth {
     }
   }
 }
+
+/** Numbers that differ from time to time would make each error a kind of its own. Answers differ by theirs. @param {string} text */
+export const alike = (text) => text.replace(/(?<!: )\d{3,}/g, "#");
 
 /** Without the query, which may hold what is nobody's business. @param {string} url */
 function nameOf(url) {

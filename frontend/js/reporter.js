@@ -1,12 +1,21 @@
-/** Reports to the service how well this page's connection works: latency, reconnects, errors. Never what was in an event. */
+/** Reports to the service how well this page works: latency, reconnects, errors. Never what was in an event. */
+import { alike } from "./page-health.js";
+import { withoutSecrets } from "./secrets.js";
+import { ApiError } from "./transport/api.js";
+
+const PATH = "/api/diag/client-reports";
 
 const EVERY_MS = 5 * 60_000;
 const MOST_SAMPLES = 500;
 const MOST_ERRORS = 20;
+/** The highest count that the service takes. */
+const MOST_COUNTED = 1_000_000;
 
 export class Reporter {
   #api;
   #client;
+  #userName;
+  #isOn = true;
   #since = Date.now();
   /** @type {number[]} */
   #latencies = [];
@@ -21,17 +30,21 @@ export class Reporter {
   /**
    * @param {import("./transport/api.js").Api} api
    * @param {string} client a random name of this page, which says nothing about its user.
+   * @param {() => string | undefined} [userName] it is taken out of everything.
    */
-  constructor(api, client) {
+  constructor(api, client, userName = () => undefined) {
     this.#api = api;
     this.#client = client;
+    this.#userName = userName;
+  }
+
+  /** Turned off, it sends nothing. What came before a change of mind is forgotten. @param {boolean} isOn */
+  turn(isOn) {
+    this.#isOn = isOn;
+    this.#take();
   }
 
   start() {
-    addEventListener("error", (event) =>
-      this.error(event.message, event.filename, event.lineno, event.colno),
-    );
-    addEventListener("unhandledrejection", (event) => this.error(String(event.reason)));
     // The last moment at which a page on a phone is certain to run.
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "hidden") void this.send(true);
@@ -62,29 +75,39 @@ export class Reporter {
     this.#lastReason = reason?.slice(0, 200);
   }
 
+  /** @param {import("./page-health.js").PageError} error */
+  error({ kind, text, source, line, column, path }) {
+    // A report that fails must not be the reason for the next one.
+    if (path === PATH) return;
+    const whole = withoutSecrets(kind === "error" ? text : `${kind}: ${text}`, this.#userName());
+    const message = whole.slice(0, 500);
+    const at = source ? { source: source.slice(0, 300), line, column } : {};
+    this.#add(`${alike(message)} ${source} ${line}`, { message, ...at, count: 1 });
+  }
+
   /**
-   * @param {string} message
-   * @param {string} [source]
-   * @param {number} [line]
-   * @param {number} [column]
+   * @param {string} key
+   * @param {{ message: string, source?: string, line?: number, column?: number, count: number }} group
    */
-  error(message, source, line, column) {
-    const key = `${message} ${source} ${line}`;
+  #add(key, group) {
     const known = this.#errors.get(key);
-    if (known) known.count += 1;
-    else if (this.#errors.size < MOST_ERRORS) {
-      const at = source ? { source: source.slice(0, 300), line, column } : {};
-      this.#errors.set(key, { message: message.slice(0, 500), ...at, count: 1 });
-    }
+    if (known) known.count = Math.min(MOST_COUNTED, known.count + group.count);
+    else if (this.#errors.size < MOST_ERRORS) this.#errors.set(key, group);
   }
 
   /** @param {boolean} isLast true lets the request outlive the page. */
   async send(isLast) {
     const hasNews = this.#latencies.length > 0 || this.#reconnects > 0 || this.#errors.size > 0;
-    if (!hasNews) return;
+    if (!hasNews || !this.#isOn) return;
+    const errors = [...this.#errors];
     const report = this.#take();
-    // A report that does not get through is not repeated: the next one has newer figures.
-    await this.#api.post("/api/diag/client-reports", report, {}, isLast).catch(() => undefined);
+    try {
+      await this.#api.post(PATH, report, {}, isLast);
+    } catch (error) {
+      // The next report has newer figures. But the errors of an outage happen while nothing can be reported: they wait for it.
+      const isRefused = error instanceof ApiError && error.status < 500 && error.status !== 429;
+      if (!isRefused && this.#isOn) for (const [key, group] of errors) this.#add(key, group);
+    }
   }
 
   #take() {

@@ -137,7 +137,7 @@ describe("service, edge and page", () => {
         arrived(id: string, clock: object): void;
         answered(ms: number): void;
         lost(reason: string): void;
-        error(message: string, source: string, line: number, column: number): void;
+        error(error: object): void;
         send(isLast: boolean): Promise<void>;
       };
     };
@@ -154,7 +154,8 @@ describe("service, edge and page", () => {
     reporter.arrived("epoch-1-0", new Clock());
     reporter.answered(1e9);
     reporter.lost(long);
-    for (let index = 0; index < 100; index++) reporter.error(`${index} ${long}`, long, 1e5, 1e5);
+    for (let index = 0; index < 100; index++)
+      reporter.error({ kind: "console", text: `${index} ${long}`, source: long, line: 1e5, column: 1e5 });
     await reporter.send(false);
     assert.equal(sent.length, 1);
     const [path, body] = sent[0] ?? [];

@@ -225,7 +225,7 @@ export function showQuality(quality, { state }) {
 }
 
 /**
- * @param {import("./page-health.js").PageHealth} health
+ * @param {import("../page-health.js").PageHealth} health
  * @param {import("../transport/connection-manager.js").ConnectionManager} connection
  */
 export function showPage(health, connection) {

@@ -1,11 +1,12 @@
 /** The report to hand to whoever helps: what is seen here, without secrets, names of users or contents of events. */
+import { withoutSecrets } from "../secrets.js";
 import { AROUND, tileOf } from "./around.js";
 
 /**
  * @param {object} seen
  * @param {import("../config.js").RuntimeConfig} seen.config
  * @param {import("../transport/connection-manager.js").ConnectionManager} seen.connection
- * @param {import("./page-health.js").PageHealth} seen.health
+ * @param {import("../page-health.js").PageHealth} seen.health
  * @param {import("./timeline.js").Timeline} seen.timeline
  * @param {readonly { name: string, status: string, text: string }[]} seen.results
  * @param {any} seen.summary
@@ -56,17 +57,3 @@ const textOf = ({ text, more }) => `${text}, ${more}`;
 
 /** @param {any} part */
 const pick = ({ status, version, latencyMs }) => ({ status, version, latencyMs });
-
-/**
- * The last net: what looks like a credential is taken out, however it came in.
- * @param {string} text
- * @param {string | undefined} userName
- */
-export function withoutSecrets(text, userName) {
-  const known = text
-    .replace(/\bBearer\s+\S+/gi, "Bearer [removed]")
-    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "[removed]")
-    .replace(/([?&](?:ticket|token|key|code|access_token)=)[^&\s]+/gi, "$1[removed]")
-    .replace(/\/\/[^/\s:@]+:[^/\s@]+@/g, "//[removed]@");
-  return userName ? known.replaceAll(userName, "[user]") : known;
-}

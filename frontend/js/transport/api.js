@@ -35,6 +35,12 @@ export class Api {
    */
   renewCsrf;
 
+  /**
+   * Called for each request that fails: with an error for an answer, or with none in its time. Not for one that was given up.
+   * @type {((failure: { method: string, path: string, status: number | undefined }) => void) | undefined} path: without the query.
+   */
+  onFailure;
+
   /** @param {string} baseUrl the API's origin, without a slash at its end. */
   constructor(baseUrl) {
     this.baseUrl = baseUrl;
@@ -67,15 +73,32 @@ export class Api {
     const headers = { ...options.headers };
     if (accessToken) headers["authorization"] = `Bearer ${accessToken}`;
     else if (csrfToken && options.method && options.method !== "GET") headers["x-csrf-token"] = csrfToken;
-    const response = await fetch(this.baseUrl + path, {
-      cache: "no-store",
-      // A bearer token is enough; a cookie beside it would only need protection.
-      credentials: accessToken ? "omit" : "include",
-      ...options,
-      headers,
-    });
+    /** @type {Response} */
+    let response;
+    try {
+      response = await fetch(this.baseUrl + path, {
+        cache: "no-store",
+        // A bearer token is enough; a cookie beside it would only need protection.
+        credentials: accessToken ? "omit" : "include",
+        ...options,
+        headers,
+      });
+    } catch (error) {
+      if (!isGivenUp(options.signal)) this.#failed(path, options, undefined);
+      throw error;
+    }
     if (response.ok) return response;
+    this.#failed(path, options, response.status);
     throw await toError(response);
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} options
+   * @param {number | undefined} status
+   */
+  #failed(path, { method = "GET" }, status) {
+    this.onFailure?.({ method, path: path.split("?")[0] ?? "", status });
   }
 
   /**
@@ -106,6 +129,9 @@ export class Api {
     return text === "" ? undefined : JSON.parse(text);
   }
 }
+
+/** Whether somebody ended it, and not the time. @param {AbortSignal | null | undefined} signal */
+const isGivenUp = (signal) => signal?.aborted === true && signal.reason?.name !== "TimeoutError";
 
 /**
  * @param {Response} response

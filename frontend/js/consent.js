@@ -1,0 +1,26 @@
+/** Whether this page may report: its user says so, beside what the page's config allows. */
+import { at } from "./dom.js";
+import { recall, remember } from "./storage.js";
+
+const KEY = "omniai reports";
+
+/**
+ * Starts the reports where they are allowed, and lets the user turn them off and on. A browser that asks all sites not to pass
+ * anything on (Global Privacy Control) is taken by its word until its user decides here.
+ * @param {import("./reporter.js").Reporter} reporter
+ * @param {boolean} isAllowed by the page's config.
+ */
+export function connectReports(reporter, isAllowed) {
+  if (!isAllowed) return;
+  const box = /** @type {HTMLInputElement} */ (at("reports"));
+  const decided = recall("localStorage", KEY);
+  const asksNotTo = /** @type {any} */ (navigator).globalPrivacyControl === true;
+  box.checked = decided === undefined ? !asksNotTo : decided === "yes";
+  at("reports-choice").hidden = false;
+  reporter.start();
+  if (!box.checked) reporter.turn(false);
+  box.addEventListener("change", () => {
+    reporter.turn(box.checked);
+    remember("localStorage", KEY, box.checked ? "yes" : "no");
+  });
+}
