@@ -93,7 +93,7 @@ describe("the diagnostics page", () => {
     await page.evaluate('setTimeout(() => { console.error("Bearer abc.def token=1"); }, 0)');
     await page.getByRole("button", { name: "Test everything" }).click();
     await page.getByText(/^All \d+ are good\.$/).waitFor({ timeout: 30_000 });
-    assert.equal(await page.locator("#results li").count(), 15);
+    assert.equal(await page.locator("#results li").count(), 16);
     await isAccessible(page, "after the tests");
     await page.getByRole("button", { name: "Copy a report" }).click();
     await page.getByText("The report is in the clipboard.").waitFor();

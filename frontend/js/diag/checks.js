@@ -1,5 +1,6 @@
 /** "Test everything": each way from this page to the service, one after the other, and what to do where one is closed. */
 import { ApiError, jsonOf } from "../transport/api.js";
+import { PAGE_LEVEL, PAGE_VERSION } from "../version.js";
 
 /** @typedef {{ status: "pass" | "warn" | "fail" | "skip", text: string, todo?: string }} Result */
 /** @typedef {{ name: string, run: (at: Place) => Promise<Result>, isAlone?: boolean }} Check isAlone: it tells something also where the service does not answer. */
@@ -53,6 +54,7 @@ const CHECKS = [
   { name: "The page's own server", run: ownServer, isAlone: true },
   { name: SERVICE, run: reachable, isAlone: true },
   { name: "CORS: the service lets this page read", run: cors },
+  { name: "The version of this page", run: version },
   { name: "The service is ready", run: ready },
   { name: "Diagnostics", run: endpoint("/api/diag") },
   { name: "Connections", run: endpoint("/api/diag/connections") },
@@ -177,16 +179,19 @@ async function login({ connection }) {
 
 /** @param {Place} place @returns {Promise<Result>} */
 async function cookies({ connection, config }) {
-  const { state } = connection.session;
+  const { state, isCookieLost } = connection.session;
   if (state.mode !== "session" && state.mode !== "both") return skip("This stack sets no cookies.");
   if (!navigator.cookieEnabled)
     return fail("The browser keeps no cookies.", "Allow them for this page, or use tokens (authMode both).");
-  if (!state.authenticated) return skip("Sign in to test them.");
-  if (!connection.api.credentials.accessToken) return pass("The session's cookie is kept and sent.");
-  return warn(
-    `The browser does not keep the cookie of ${new URL(config.apiBaseUrl).host}: another site's. It goes on with tokens.`,
-    "Give page and service names of one domain (pagesDomain), or serve the page at the edge (pageAt: edge).",
-  );
+  const lost = `The browser did not keep the cookie of ${new URL(config.apiBaseUrl).host}.`;
+  const todo =
+    "Browsers refuse those of other sites, and proxies may take them away. Give page and service names of one domain (pagesDomain), or serve the page at the edge (pageAt: edge).";
+  if (state.authenticated && connection.api.credentials.accessToken)
+    return warn(`${lost} It goes on with tokens.`, todo);
+  if (state.authenticated) return pass("The session's cookie is kept and sent.");
+  return isCookieLost
+    ? fail(`${lost} So the login was forgotten at once.`, `${todo} authMode both would go on with tokens.`)
+    : skip("Sign in to test them.");
 }
 
 /** @param {Place} place @returns {Promise<Result>} */
@@ -196,15 +201,33 @@ async function csrf({ connection }) {
     return skip("Only sessions with a cookie need one.");
   try {
     await connection.api.get("/api/auth/csrf");
-    return pass("The service gives one for this session.");
   } catch (error) {
     return error instanceof ApiError ? fail(error.message, "Sign out and in again.") : unreachable(error);
   }
+  try {
+    // An event with nothing in it: the service looks at the token first, and takes no such event.
+    await connection.api.request("/api/events", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+      signal: limit(),
+      isTrial: true,
+    });
+  } catch (error) {
+    if (!(error instanceof ApiError)) return unreachable(error);
+    if (error.type === "csrf-token-invalid")
+      return fail(
+        "The service refuses the token that it has just given.",
+        "A proxy between takes the header X-CSRF-Token away: let it pass. Else sign out and in again.",
+      );
+  }
+  return pass("The service gives one for this session, and takes it.");
 }
 
 /** @param {Place} place @returns {Promise<Result>} */
 async function stream({ connection }) {
   const begun = performance.now();
+  let isOpen = false;
   const ended = new AbortController();
   const timer = setTimeout(() => ended.abort(), SECONDS * 1000);
   try {
@@ -212,6 +235,7 @@ async function stream({ connection }) {
       headers: { accept: "text/event-stream" },
       signal: ended.signal,
     });
+    isOpen = true;
     const type = response.headers.get("content-type") ?? "no type";
     if (!type.startsWith("text/event-stream"))
       return fail(
@@ -230,8 +254,8 @@ async function stream({ connection }) {
   } catch (error) {
     if (ended.signal.aborted)
       return fail(
-        "It opens, but nothing comes through.",
-        "A proxy buffers streams, or cuts them. Polling is used in their place.",
+        isOpen ? "It opens, but nothing comes through." : `It does not open within ${SECONDS} s.`,
+        "A proxy buffers streams until they end. In nginx: proxy_buffering off; for others, let text/event-stream pass at once. Polling works meanwhile.",
       );
     return error instanceof ApiError
       ? fail(error.message, "The number of streams may be used up: Connections shows them.")
@@ -243,8 +267,33 @@ async function stream({ connection }) {
 }
 
 /** @param {Place} place @returns {Promise<Result>} */
-async function poll(place) {
-  return endpoint("/api/events/poll")(place);
+async function poll({ connection }) {
+  const begun = performance.now();
+  try {
+    await jsonOf(await connection.api.request("/api/events/poll", { signal: limit() }));
+    return pass(`An answer in ${since(begun)}.`);
+  } catch (error) {
+    const todo =
+      "Where streams do not get through either, no events arrive. Let a proxy between pass /api/events/poll and its query; npm run logs -- edge shows whether it arrives.";
+    if (error instanceof ApiError)
+      return fail(`/api/events/poll answers ${error.status}: ${error.message}`, todo);
+    const { text } = unreachable(error);
+    return fail(text, todo);
+  }
+}
+
+/** @param {Place} place @returns {Promise<Result>} */
+async function version({ connection, config }) {
+  const { pageLevel } = await connection.api.get("/api/diag/health-summary");
+  const { pageVersion } = config;
+  if (typeof pageLevel === "number" && pageLevel > PAGE_LEVEL)
+    return fail(
+      `The service wants pages of level ${pageLevel}; this one is of level ${PAGE_LEVEL}.`,
+      "Reload it. If that does not help, publish it again: npm run up, or npm run pages -- build.",
+    );
+  if (pageVersion !== undefined && pageVersion !== PAGE_VERSION)
+    return warn(`This is ${PAGE_VERSION}; ${pageVersion} has been published since.`, "Reload it.");
+  return pass(`${PAGE_VERSION}, and the service can go along with it.`);
 }
 
 /** @param {Place} place @returns {Promise<Result>} */
@@ -263,8 +312,10 @@ async function clock({ connection }) {
 
 /** @param {unknown} error @returns {Result} */
 function unreachable(error) {
+  const isLate = error instanceof DOMException && error.name === "TimeoutError";
+  const text = error instanceof Error ? error.message : String(error);
   return fail(
-    error instanceof Error ? error.message : String(error),
+    isLate ? `There was no answer within ${SECONDS} s.` : text,
     "The tests above say where the way is closed.",
   );
 }

@@ -17,6 +17,8 @@ export class ApiError extends Error {
   }
 }
 
+/** @typedef {RequestInit & { headers?: Record<string, string>, isTrial?: boolean }} RequestOptions isTrial: a failure is what it is to find out, and no failure of the page. */
+
 /**
  * @typedef {object} Credentials from the last login. They are only in memory, but not for this page alone: its tabs hand them to
  *   each other, so any page of the same origin can ask for them.
@@ -48,7 +50,7 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {RequestInit & { headers?: Record<string, string> }} [options]
+   * @param {RequestOptions} [options]
    * @returns {Promise<Response>} 2xx
    * @throws {ApiError} for another status, TypeError when there was no answer at all.
    */
@@ -65,7 +67,7 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {RequestInit & { headers?: Record<string, string> }} options
+   * @param {RequestOptions} options
    */
   async #once(path, options) {
     const { accessToken, csrfToken } = this.credentials;
@@ -94,11 +96,11 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {RequestInit} options
+   * @param {RequestOptions} options
    * @param {number | undefined} status
    */
-  #failed(path, { method = "GET" }, status) {
-    this.onFailure?.({ method, path: path.split("?")[0] ?? "", status });
+  #failed(path, { method = "GET", isTrial = false }, status) {
+    if (!isTrial) this.onFailure?.({ method, path: path.split("?")[0] ?? "", status });
   }
 
   /**

@@ -33,6 +33,8 @@ const RENEW_AGAIN_MS = 10_000;
 export class Session {
   /** @type {AuthState} */
   state = open;
+  /** Whether the browser did not keep the cookie of the last login: then its user is signed out, or goes on with tokens. */
+  isCookieLost = false;
   /** Called when the state has changed, in whichever tab. */
   onChange = () => {};
   #api;
@@ -142,6 +144,7 @@ export class Session {
     this.#keep({});
     await this.#logIn({ username, password });
     // A browser that keeps no cookies of other sites has forgotten the session by now.
+    this.isCookieLost = !this.state.authenticated;
     if (!this.state.authenticated && this.state.mode === "both")
       await this.#logIn({ username, password, kind: "token" });
     this.#tell();
