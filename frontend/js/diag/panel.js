@@ -146,6 +146,15 @@ export function showParts(
     "others",
     quality?.latencyP95Ms == null ? "—" : `${millis(quality.latencyP95Ms)} (${quality.clients})`,
   );
+  write("all-errors", quality == null ? "—" : String(quality.errors));
+  showAdvice(
+    "all-error-list",
+    (quality?.topErrors ?? []).slice(0, 5).map((/** @type {any} */ { message, count, clients }) => ({
+      status: "fail",
+      text: `${count} × ${message}`,
+      todo: clients === 1 ? "in one page" : `in ${clients} pages`,
+    })),
+  );
 }
 
 /**

@@ -75,18 +75,31 @@ function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>):
     () => reports.quality(DETAIL_DEADLINE_MS).catch(() => undefined),
     KEEP_DETAILS_MS,
   );
+  const topErrors = remembered(
+    () => reports.topErrors(DETAIL_DEADLINE_MS).catch(() => undefined),
+    KEEP_DETAILS_MS,
+  );
   return async (_request, response) => {
     const isAll = source.maySeeAll(response);
-    const [databasePart, redisPart, databaseAll, redisAll, aroundAll, providerStates, qualityPart] =
-      await Promise.all([
-        database(),
-        redis(),
-        isAll ? databaseMore() : {},
-        isAll ? redisMore() : {},
-        isAll ? around() : undefined,
-        providers.states(PROVIDER_WAIT_MS),
-        quality(),
-      ]);
+    const [
+      databasePart,
+      redisPart,
+      databaseAll,
+      redisAll,
+      aroundAll,
+      providerStates,
+      qualityPart,
+      errorsAll,
+    ] = await Promise.all([
+      database(),
+      redis(),
+      isAll ? databaseMore() : {},
+      isAll ? redisMore() : {},
+      isAll ? around() : undefined,
+      providers.states(PROVIDER_WAIT_MS),
+      quality(),
+      isAll ? topErrors() : undefined,
+    ]);
     const body: Diag = {
       status: isDraining() ? "fail" : checks.status,
       service: "omniai",
@@ -104,7 +117,7 @@ function getDiag(source: DiagSource, redis: () => ReturnType<typeof redisDiag>):
       events: { reader: reader.status.state, streams: streams.size },
       providers: providerStates.map((state) => (isAll ? withAll(state) : withoutInside(state))),
       ...aroundAll,
-      quality: qualityPart,
+      quality: qualityPart && { ...qualityPart, topErrors: errorsAll },
     };
     response.set("Cache-Control", "no-store").json(body);
   };

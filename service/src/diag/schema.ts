@@ -100,6 +100,12 @@ export const diagSchema = z.strictObject({
       latencyP95Ms: z.number().nullable(),
       reconnects: z.number(),
       errors: z.number(),
+      topErrors: z
+        .array(z.strictObject({ message: z.string(), count: z.number(), clients: z.int() }))
+        .optional()
+        .describe(
+          "Authorised. The most frequent kinds of error in all pages; their texts come from anybody.",
+        ),
     })
     .optional()
     .describe("What pages reported lately, as medians over the reports."),

@@ -15,6 +15,13 @@ export interface ConnectionQuality {
   readonly errors: number;
 }
 
+/** One kind of error that pages reported in the last minutes, in whichever pages it was. */
+export interface ReportedError {
+  readonly message: string;
+  readonly count: number;
+  readonly clients: number;
+}
+
 /** How long reports are kept, and how many: a flood over days would fill the disk that everything else needs. */
 export interface ReportLimits {
   readonly keepDays: number;
@@ -36,9 +43,14 @@ export interface ReportStore {
   /** Removes at most `limit` rows that are too old or too many. @returns how many it removed. */
   removeSome(limit: number): Promise<number>;
   quality(deadlineMs: number): Promise<ConnectionQuality>;
+  /** The most frequent first. */
+  topErrors(deadlineMs: number): Promise<ReportedError[]>;
 }
 
 const QUALITY_MINUTES = 15;
+/** Of so many reports with errors, the newest, the errors are counted: each has up to twenty kinds. */
+const ERROR_REPORTS = 500;
+const TOP_ERRORS = 10;
 
 /** PostgreSQL refuses numbers that are too small for a column of type real. */
 const rounded = (ms: number | undefined): number | null =>
@@ -109,6 +121,20 @@ export class PostgresReportStore implements ReportStore {
         client,
         { at: at.toISOString(), roundTripMs: trip ?? undefined, reconnects },
       ]),
+    );
+  }
+
+  async topErrors(deadlineMs: number): Promise<ReportedError[]> {
+    return queryWithin<ReportedError>(
+      this.#pool,
+      deadlineMs,
+      `SELECT error->>'message' AS message, sum(coalesce((error->>'count')::float8, 1)) AS count,
+         count(DISTINCT client)::int AS clients
+       FROM (SELECT client, body FROM client_reports
+             WHERE errors > 0 AND received_at > now() - make_interval(mins => ${QUALITY_MINUTES})
+             ORDER BY received_at DESC LIMIT ${ERROR_REPORTS}) AS recent,
+         jsonb_array_elements(body->'errors') AS error
+       GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ${TOP_ERRORS}`,
     );
   }
 

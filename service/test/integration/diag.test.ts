@@ -124,6 +124,27 @@ describe("diagnostics", function () {
     }
   });
 
+  it("show the authorised which errors all pages had, counted and grouped, and nobody else", async () => {
+    const headers = { "content-type": "application/json" };
+    const message = `console: of the test ${Math.random()}`;
+    for (const [client, count] of [
+      ["page-one", 400_000],
+      ["page-one", 100_000],
+      ["page-two", undefined],
+    ] as const) {
+      const body = JSON.stringify({ client, errors: [{ message, count }] });
+      const { status } = await fetch(`${one.url}/api/diag/client-reports`, { method: "POST", body, headers });
+      assert.equal(status, 202);
+    }
+    const known = async () => (await get(diagSchema, "/api/diag", true)).body.quality?.topErrors?.[0];
+    // An answer is kept for ten seconds, also one from before.
+    await eventually("the newest answer", async () => (await known())?.message === message, 20_000);
+    assert.deepEqual(await known(), { message, count: 500_001, clients: 2 });
+    const asNobody = await get(diagSchema, "/api/diag");
+    assert.ok((asNobody.body.quality?.errors ?? 0) >= 500_001);
+    assert.doesNotMatch(asNobody.text, /topErrors|of the test/);
+  });
+
   it("are not kept waiting by a provider that hangs", async () => {
     const hanging = await startProvider();
     hanging.answer = silence;
