@@ -2,10 +2,10 @@
 import { connectAccount, showAccount } from "./js/account.js";
 import { connectReports } from "./js/consent.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
-import { at, hideDiagnostics, onSubmit } from "./js/dom.js";
+import { hideDiagnostics, onSubmit } from "./js/dom.js";
 import { Outage } from "./js/outage.js";
 import { PageHealth } from "./js/page-health.js";
-import { isPublic, showPublic } from "./js/public.js";
+import { isPublic, leavePublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
@@ -41,10 +41,10 @@ async function main() {
   connectForms(connection, config);
 
   if (!config.features.diagnostics) hideDiagnostics();
-  if (!config.features.public) at("to-public").hidden = true;
   // What is asked until it is answered: the first question may fall into an outage.
   const open = new Set([() => askService(connection, config)]);
-  if (config.features.public && isPublic()) open.add(() => showPublic(connection.api));
+  if (!config.features.public) leavePublic();
+  else if (isPublic()) open.add(() => showPublic(connection.api));
   const ask = () => {
     void askHow(connection, reporter, config);
     for (const question of open) void question().then((isAnswered) => isAnswered && open.delete(question));

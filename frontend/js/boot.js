@@ -1,4 +1,10 @@
 /**
+ * The public view is another page in the same HTML: which one it is has to be known before anything is painted, or what was painted
+ * would move.
+ */
+if (/[?&]public\b/.test(location.search)) document.documentElement.dataset["view"] = "public";
+
+/**
  * A page of which a file did not arrive (the network changed, a proxy refused) would stay dead: it is loaded anew, sooner at first
  * than later, and only when its server has it. Without a network the browser would put its own error page there, which tries nothing
  * again. This file is no module, so that it listens before any other is asked for.

@@ -7,16 +7,17 @@ const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFrac
 
 /** @typedef {{ day: string, minutes: number, upMinutes: number, wellMinutes: number }} Day */
 
-/** Whether this visit asks for it. */
-export const isPublic = () => new URLSearchParams(location.search).has("public");
+/** Whether this visit asks for it: boot.js has looked before the page was painted. */
+export const isPublic = () => document.documentElement.dataset["view"] === "public";
+
+/** Shows the page itself in its place. */
+export function leavePublic() {
+  delete document.documentElement.dataset["view"];
+  at("to-public").hidden = true;
+}
 
 /** @param {import("./transport/api.js").Api} api @returns {Promise<boolean>} whether the record was there */
 export async function showPublic(api) {
-  at("inside").hidden = true;
-  at("public").hidden = false;
-  const back = /** @type {HTMLAnchorElement} */ (at("to-public"));
-  back.href = "./";
-  back.textContent = "Live events";
   try {
     const { known, days } = await api.get("/api/diag/uptime");
     if (known) showDays(days);

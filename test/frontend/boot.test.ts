@@ -25,7 +25,7 @@ function open(answers: (boolean | Error)[]) {
     Math: Object.assign(Object.create(Math) as object, { random: () => 0.5 }),
     HTMLScriptElement: Element,
     HTMLLinkElement: Element,
-    location: { href: "https://page.example/", reload: () => (reloads += 1) },
+    location: { href: "https://page.example/", search: "", reload: () => (reloads += 1) },
     sessionStorage: {
       getItem: (key: string) => kept.get(key) ?? null,
       setItem: (key: string, value: string) => kept.set(key, value),
