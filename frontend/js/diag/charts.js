@@ -110,7 +110,8 @@ export class Chart {
         height: box.clientHeight,
         legend: { show: false },
         cursor: { show: false },
-        padding: [10, 8, 0, 0],
+        // Beside the side that has no axis: half of a time of day with AM or PM has to fit.
+        padding: rtl ? [10, 0, 0, 34] : [10, 34, 0, 0],
         scales: {
           // At least a minute, so that the first measurements have a place.
           x: {

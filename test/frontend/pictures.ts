@@ -1,0 +1,106 @@
+/**
+ * Makes the pictures in docs/page anew, of the page as it is, against a real service:
+ * `OMNIAI_CHROMIUM=/usr/bin/chromium npx mocha --timeout 300000 test/frontend/pictures.ts`. Look at each before it is committed.
+ */
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { post, type Instance } from "../../service/test/support/instance.ts";
+import { Backend } from "./support/backend.ts";
+import { sharedBrowser, visit } from "./support/browser.ts";
+import { servePage, type PageServer } from "./support/page-server.ts";
+
+const FOLDER = join(import.meta.dirname, "../../docs/page");
+const desktop = { width: 1280, height: 720 };
+const phone = { width: 390, height: 844 };
+/** How long the charts collect before they are taken. */
+const COLLECT_MS = 40_000;
+
+describe("the pictures in docs/page", () => {
+  let browser: Browser;
+  let site: PageServer;
+  let service: Instance;
+
+  const backend = new Backend(() => ({ OMNIAI_STACK: "prod", OMNIAI_CORS_ORIGINS: site.origin }));
+
+  before(async () => {
+    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
+    service = await backend.ready();
+    site.configure({ stack: "prod", apiBaseUrl: service.url, measureSeconds: 1, authMode: "none" });
+  });
+  after(async () => {
+    await backend.stop();
+    await site.close();
+  });
+
+  const open = async (path: string, options: BrowserContextOptions): Promise<Page> => {
+    const context = await browser.newContext({
+      serviceWorkers: "block",
+      reducedMotion: "reduce",
+      ...options,
+    });
+    const page = await context.newPage();
+    await visit(page, `${site.origin}/${path}`);
+    await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    await page.getByText("All is well.").waitFor();
+    return page;
+  };
+  /** At most three screens of a phone: what is below is for whoever scrolls. */
+  const take = async (page: Page, name: string): Promise<void> => {
+    const { width, height: least } = page.viewportSize() ?? desktop;
+    const whole = await page.evaluate<number>("document.documentElement.scrollHeight");
+    await page.evaluate("scrollTo(0, 0), document.activeElement?.blur()");
+    await page.setViewportSize({ width, height: Math.max(least, Math.min(whole, 1900)) });
+    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+  };
+
+  it("show the status", async () => {
+    for (const [name, viewport] of [
+      ["status-desktop-light", desktop],
+      ["status-phone-light", phone],
+    ] as const) {
+      const page = await open("", { viewport, colorScheme: "light" });
+      await post(service, { type: "deploy", data: { version: "1.4.0" } });
+      await post(service, { type: "order.paid", data: { id: 1042, total: "39.90" } });
+      await page.getByRole("button", { name: "Send" }).click();
+      await page.locator("#events li", { hasText: "hello" }).waitFor();
+      await page.getByText(/^On disk as /).waitFor();
+      await take(page, name);
+      await page.context().close();
+    }
+  });
+
+  it("show diagnostics, and an outage", async () => {
+    const pages = await Promise.all(
+      (
+        [
+          ["desktop-light", desktop, "light"],
+          ["desktop-dark", desktop, "dark"],
+          ["phone-dark", phone, "dark"],
+        ] as const
+      ).map(async ([name, viewport, colorScheme]) => {
+        const page = await open("diagnostics.html", { viewport, colorScheme });
+        return [name, page] as const;
+      }),
+    );
+    for (const end = Date.now() + COLLECT_MS; Date.now() < end;) {
+      await post(service, { type: "tick", data: 1 });
+      await new Promise((resolve) => void setTimeout(resolve, 2000));
+    }
+    for (const [name, page] of pages) {
+      // Networks of other tests come and go on this machine, and Chromium breaks off what it asks for then.
+      assert.equal(await page.locator("#errors").innerText(), "0", "disturbed: make them once more");
+      await take(page, `diagnostics-${name}`);
+    }
+    await backend.stop();
+    for (const [name, page] of pages) {
+      if (name === "desktop-dark") continue;
+      await page.locator("#verdict", { hasText: "The service does not answer." }).waitFor();
+      await page.locator("#connection-text", { hasText: "Offline" }).waitFor({ timeout: 60_000 });
+      await page.getByRole("button", { name: "Test everything" }).click();
+      await page.locator("#tests-sum", { hasText: /good\.$/ }).waitFor({ timeout: 60_000 });
+      await take(page, name === "phone-dark" ? "outage-phone-dark" : "outage-desktop-light");
+    }
+    for (const [, page] of pages) await page.context().close();
+  });
+});
