@@ -163,11 +163,11 @@ describe("an exchange of data in place", function () {
   };
 
   describe("by a restore", () => {
-    const restore = async (update: () => Promise<void>): Promise<string> => {
+    const restore = async (update: () => Promise<void>, store = postgresStore): Promise<string> => {
       const [server] = await listContainers(docker, stack);
       assert.ok(server);
       return putRestored(session, server, {
-        ...{ store: postgresStore, run, mark: MARK, again: "npm run again" },
+        ...{ store, run, mark: MARK, again: "npm run again" },
         update,
       });
     };
@@ -206,6 +206,17 @@ describe("an exchange of data in place", function () {
       const all = await done();
       assert.deepEqual(all.slice(0, 3), ["stop", "script", "start"]);
       assert.deepEqual(all.slice(-3), ["stop", "script", "start"]);
+      await isOld();
+    });
+
+    it("stops a server that runs and does not answer before the old data is put back", async () => {
+      // Ends what would go on asking for two minutes.
+      const store = { ...postgresStore, ready: ["sh", "-c", "kill $PPID"] };
+      await assert.rejects(
+        restore(() => assert.fail("it does not serve"), store),
+        /did not start with the restored data, so the old data is in place again/,
+      );
+      assert.deepEqual(await done(), ["stop", "script", "start", "stop", "script", "start"]);
       await isOld();
     });
   });
