@@ -155,9 +155,11 @@ describe("volumes @engine", () => {
       (await readChangesVolumes(docker)).filter((one) => one.stack === stack).map(({ text }) => text),
       ["left and right"],
     );
+    const known = (await listVolumes(docker, stack)).map(({ name }) => name);
+    assert.ok(known.includes(`${stack}-data`));
     assert.deepEqual(
-      (await listVolumes(docker, stack)).map(({ name }) => name),
-      [`${stack}-data`, `${stack}-looked`, `${stack}-unseen`],
+      known.filter((name) => name.includes("-changes-")),
+      [],
       "nobody takes it for one of the stack's volumes",
     );
   });
