@@ -104,6 +104,7 @@ export const SUITES: readonly Suite[] = [
     "offsite",
     "external",
     "monitoring",
+    "monitoring-quiet",
     "attacks",
     "memory",
     "edge",
