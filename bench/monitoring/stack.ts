@@ -28,10 +28,13 @@ export const watched = { monitoring: "always", alertReceivers: [{ kind: "webhook
 export const tellTo = (stack: TestStack, receiver: AlertReceiver): void =>
   setSecret(stack, "omniai:alertReceivers[0].secret", `${receiver.url}/hook`);
 
-export async function createWatchedStack(name: string): Promise<WatchedStack> {
+export async function createWatchedStack(
+  name: string,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<WatchedStack> {
   const receiver = await startReceiver();
   const checkout = createCheckout();
-  const stack = await createStack(checkout, { ...limits, ...watched }, name);
+  const stack = await createStack(checkout, { ...limits, ...watched, ...config }, name);
   const remove = async (): Promise<void> => {
     await stack.remove();
     removeCheckout(checkout);
