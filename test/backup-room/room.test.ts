@@ -221,6 +221,27 @@ with server.source(found, "omniai") as connection:
     await world.sql("DROP TABLE going");
   });
 
+  it("a dump counts although a sequence goes on all the time while it is taken", async () => {
+    await world.sql("CREATE SEQUENCE moving");
+    const goesOn = world
+      .sql(
+        "SET statement_timeout = '60s'; DO $$ BEGIN LOOP PERFORM nextval('moving'), pg_sleep(0.001); END LOOP; END $$",
+      )
+      .catch(String);
+    await eventually(
+      "its first values",
+      20,
+      async () => Number(await world.sql("SELECT last_value FROM moving")) > 1,
+    );
+    await world.get("backup", "--kind", "dump");
+    await world.sql(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%LOOP PERFORM%' AND pid <> pg_backend_pid()",
+    );
+    assert.match(await goesOn, /due to user request/, "it went on until then");
+    await world.sql("DROP SEQUENCE moving");
+    assert.equal((await dumps()).at(-1)?.state, "verified");
+  });
+
   it("a full copy that went bad is condemned, not what builds on it, and the next one is full again", async () => {
     const shelf = async () => (await world.list()).backups.filter(({ kind }) => kind === "base");
     const full = (await shelf()).findLast(({ level }) => level === "full");

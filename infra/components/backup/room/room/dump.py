@@ -80,6 +80,9 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
         size = server.one(connection, "SELECT pg_database_size(current_database())")
         step(f"dumping {name}", database=name, of=size)
 
+        # A sequence does not stand still in a snapshot. What the dump has lies between these and those after it.
+        sequences = server.sequences(connection)
+
         def watch() -> None:
             written = path.stat().st_size if path.exists() else 0
             say("progress", database=name, bytes=written, of=size)
@@ -94,11 +97,10 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
             watch=watch,
         )
         step(f"counting the rows of {name}", database=name)
-        before = server.contents(connection)
+        contents = server.contents(connection)
         with connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
-        # A sequence does not stand still in a snapshot. What the dump has lies between these two.
         after = server.sequences(connection)
     # A dump that was cut off may look whole from outside.
     call(["pg_restore", "--list", str(path)], f"The dump of {name} cannot be read", stdout=subprocess.DEVNULL)
-    return {"name": name, "size": size, **before, "sequencesAfter": after, **describe_file(path)}
+    return {"name": name, "size": size, **contents, "sequences": sequences, "sequencesAfter": after, **describe_file(path)}
