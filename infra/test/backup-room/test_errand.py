@@ -1,12 +1,20 @@
 """Copies off-site: when one is due, and when somebody has to look."""
 
+import contextlib
+import subprocess
+import sys
+import tempfile
 import unittest
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from room import errand, lock, offsite, settings, status
 from room.courier import is_due as is_time
-from room.errand import is_due, problems
+from room.errand import is_due, problems, why
 from room.offsite import Offsite
 
 NOW = datetime(2026, 5, 5, 12, 0, tzinfo=UTC)
@@ -76,6 +84,106 @@ class Problems(unittest.TestCase):
 
     def test_a_copy_of_tomorrow_says_that_the_clock_was_wrong(self) -> None:
         self.assertIn("dated in the future", self.of(minutes=-2880)[0])
+
+
+class Look(unittest.TestCase):
+    """What the loop makes of a copy that ends while it looks."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.root = Path(temporary.name)
+        self.settings = replace(settings.load(), root=self.root, runtime=self.root)
+        key = self.root / "key"
+        key.write_text("key")
+        self.errand = errand.Errand(self.settings)
+        self.errand.conf = replace(CONF, key=key)
+        # Of long ago, so that the next copy is due.
+        offsite.update(self.settings, since=status.now(), failure={"at": "2026-01-01T00:00:00+00:00", "what": "the one before"})
+
+    def look(self, meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
+        """@param meanwhile happens right after the notes were read. @returns what was begun"""
+        read, left = offsite.read, [meanwhile]
+
+        def and_then(of: settings.Settings) -> dict[str, Any]:
+            notes = read(of)
+            if left:
+                left.pop()()
+            return notes
+
+        begun: list[Any] = []
+        with (
+            mock.patch.object(offsite, "read", and_then),
+            mock.patch.object(self.errand, "has_anything", lambda: True),
+            mock.patch.object(errand.subprocess, "Popen", lambda command, **_: begun.append(command)),
+        ):
+            self.errand.look(True)
+        return begun
+
+    def note_failure(self, what: str) -> None:
+        offsite.update(self.settings, failure={"at": status.now(), "what": what})
+
+    def child(self, program: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        self.errand.child = subprocess.Popen([sys.executable, "-c", program], stdin=stdin)
+        return self.errand.child
+
+    def test_one_that_fails_while_the_notes_are_read_is_not_begun_again_at_once_and_said_by_its_own(self) -> None:
+        child = self.child("input(); raise SystemExit(1)", subprocess.PIPE)
+
+        def fails() -> None:
+            self.note_failure("the bucket is away")
+            child.communicate(b"\n")
+
+        self.assertEqual(self.look(fails), [])
+        self.assertEqual(self.errand.said, "")
+        self.assertEqual(self.look(), [])
+        self.assertEqual(self.errand.said, "the bucket is away")
+
+    def test_one_by_hand_that_fails_while_the_notes_are_read_is_not_begun_again_at_once(self) -> None:
+        by_hand = contextlib.ExitStack()
+        by_hand.enter_context(lock.held(self.settings, "a copy off-site", "offsite-"))
+
+        def fails() -> None:
+            self.note_failure("the bucket is away")
+            by_hand.close()
+
+        self.assertEqual(self.look(fails), [])
+        self.assertEqual(self.look(), [])
+
+    def test_one_that_is_due_is_begun(self) -> None:
+        self.assertEqual(len(self.look()), 1)
+
+    def test_one_that_ends_without_a_note_is_not_said_by_the_note_of_the_one_before(self) -> None:
+        self.child("raise SystemExit(1)").wait()
+        self.look()
+        self.assertEqual(self.errand.said, "it ended with code 1 before it could say why")
+
+    def test_says_why_by_its_own_note_alone(self) -> None:
+        begun = "2026-05-05T12:00:00+00:00"
+        own, other = {"at": begun, "what": "full"}, {"at": "2026-05-05T11:59:59+00:00", "what": "old"}
+        self.assertEqual([why(1, own, begun), why(0, own, begun), why(errand.BUSY, other, begun)], ["full", "", ""])
+        self.assertIn("signal 9", why(-9, other, begun))
+
+    def test_who_asks_is_told_that_one_is_under_way_which_ends_meanwhile(self) -> None:
+        found: list[bool] = []
+        by_hand = contextlib.ExitStack()
+        by_hand.enter_context(lock.held(self.settings, "a copy off-site", "offsite-"))
+
+        def read(_: settings.Settings) -> dict[str, Any]:
+            by_hand.close()
+            return {"since": status.now()}
+
+        def wrong(*given: Any) -> list[str]:
+            found.append(given[-1])
+            return []
+
+        with (
+            mock.patch.object(offsite, "configured", lambda: self.errand.conf),
+            mock.patch.object(offsite, "read", read),
+            mock.patch.object(errand, "found_wrong", wrong),
+        ):
+            errand.trouble(self.settings)
+        self.assertEqual(found, [True])
 
 
 class Upkeep(unittest.TestCase):

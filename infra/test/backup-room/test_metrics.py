@@ -59,7 +59,7 @@ class Metrics(unittest.TestCase):
                 offsite.update(there, last=last)
                 with mock.patch.dict(os.environ, {"OMNIAI_OFFSITE_REPOSITORY": conf}):
                     self.assertEqual(look.newest_offsite(there), at)
-                    self.assertEqual(look.situation(there, NOW, []).offsite, at)
+                    self.assertEqual(look.situation(there, []).offsite, at)
 
     def test_each_is_declared_once_before_its_values(self) -> None:
         names = [line.split()[2] for line in metrics.render(situation(backup(1)), 0).splitlines() if line.startswith("# TYPE")]

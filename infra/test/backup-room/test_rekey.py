@@ -1,12 +1,16 @@
 """Another key for the copies: which ones go, and when."""
 
+import contextlib
+import io
+import json
 import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from room import offsite, rekey, settings
+from room import lock, offsite, rekey, settings
 
 
 class Repository:
@@ -21,6 +25,25 @@ class Repository:
         assert args[:2] == ("key", "remove")
         self.removed.append(args[2])
         return []
+
+
+class Add(unittest.TestCase):
+    def test_says_what_it_waits_for(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            root = Path(name)
+            conf = offsite.Offsite("s3:https://s3.example.org/b/dev", root / "key", 10, 30, "", None, 120)
+            there = replace(settings.load(), root=root, runtime=root)
+            said = io.StringIO()
+            with (
+                lock.held(there, "a copy off-site", "offsite-"),
+                mock.patch.object(offsite, "required", lambda: conf),
+                mock.patch.object(rekey, "PATIENCE", 1),
+                contextlib.redirect_stdout(said),
+                self.assertRaises(lock.Busy),
+            ):
+                rekey.add(there, "new")
+        (line,) = said.getvalue().splitlines()
+        self.assertRegex(json.loads(line)["text"], "^waiting at most 1 s for another run: a copy off-site since ")
 
 
 class Retire(unittest.TestCase):

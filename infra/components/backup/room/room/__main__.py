@@ -18,11 +18,10 @@ def end(number: int, _: Any) -> NoReturn:
 
 def status_of(settings: Settings) -> dict[str, Any]:
     """How things are, for people and programs."""
-    from . import catalog, errand, files, health, lock, look, work
+    from . import catalog, errand, files, health, lock, look
 
     log = files.read_json(settings.runtime / "wal.json")
-    now = work.utc_now()
-    situation = look.situation(settings, now, [*(log or {}).get("problems", []), *errand.trouble(settings, now)])
+    situation = look.situation(settings, [*(log or {}).get("problems", []), *errand.trouble(settings)])
     backups = situation.backups
     # Redis' copies are in the problems: a fresh one must not stand for an old backup of PostgreSQL.
     good = catalog.of_postgres(health.past(situation))

@@ -7,11 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from . import catalog, files, lock, offsite, outgoing
+from . import catalog, files, lock, offsite, outgoing, status
 from .health import AHEAD
 from .offsite import LEAST, MISSED, UNDER_WAY, Offsite
 from .restic import key_id
-from .settings import Settings
+from .settings import BUSY, Settings
 
 # Without anything new a copy is still taken so often: it shows that the bucket is there.
 UNCHANGED = timedelta(hours=1)
@@ -85,6 +85,8 @@ class Errand:
         self.settings = settings
         self.conf = offsite.configured()
         self.child: subprocess.Popen[bytes] | None = None
+        # When it was started.
+        self.begun = status.now()
         self.next = 0.0
         # What it said when it failed, for the log.
         self.said = ""
@@ -98,26 +100,29 @@ class Errand:
             if lock.is_free(self.settings, "offsite-"):
                 shutil.rmtree(self.settings.root / name, ignore_errors=True)
         if "since" not in offsite.read(self.settings):
-            from .status import now
-
-            offsite.update(self.settings, since=now())
+            offsite.update(self.settings, since=status.now())
 
     def look(self, may_start: bool) -> list[str]:
         """@returns what is wrong"""
         if self.conf is None:
             return []
-        found = offsite.read(self.settings)
-        # After the notes: one that was written meanwhile would lie ahead of the clock.
-        now = datetime.now(UTC)
-        if self.child is not None and self.child.poll() is not None:
-            failure = found.get("failure") or {}
-            self.said = "" if self.child.returncode == 0 else str(failure.get("what", f"code {self.child.returncode}"))
+        # First who is at work, then the notes: a run that ends in between is judged by its own notes at the next look, and never by
+        # those of the run before. Last the clock: a note that was written meanwhile would lie ahead of it.
+        code = None if self.child is None else self.child.poll()
+        if code is not None:
             self.child = None
-        if may_start and self.child is None and time.monotonic() >= self.next and self.has_anything() and lock.is_free(self.settings, "offsite-"):
-            if is_due(now, self.conf, found, outgoing.newest_change(self.settings)):
-                # A child that dies at once leaves no note, and must not be started with every look.
-                self.next = time.monotonic() + 60
-                self.child = subprocess.Popen([sys.executable, "-m", "room", "offsite"], stdout=subprocess.DEVNULL)
+        could_start = may_start and self.child is None and time.monotonic() >= self.next and self.has_anything()
+        could_start = could_start and lock.is_free(self.settings, "offsite-")
+        changed = outgoing.newest_change(self.settings) if could_start else 0.0
+        found = offsite.read(self.settings)
+        now = datetime.now(UTC)
+        if code is not None:
+            self.said = why(code, found.get("failure"), self.begun)
+        if could_start and is_due(now, self.conf, found, changed):
+            # A child that dies at once leaves no note, and must not be started with every look.
+            self.next = time.monotonic() + 60
+            self.begun = status.now()
+            self.child = subprocess.Popen([sys.executable, "-m", "room", "offsite"], stdout=subprocess.DEVNULL)
         return found_wrong(self.settings, now, self.conf, found, self.child is not None)
 
     def has_anything(self) -> bool:
@@ -130,12 +135,27 @@ class Errand:
             self.child.wait()
 
 
-def trouble(settings: Settings, now: datetime) -> list[str]:
+def why(code: int, failure: dict[str, Any] | None, begun: str) -> str:
+    """Pure: why a copy that ended with this code has failed, for the log; empty where it has not.
+
+    @param failure the last that was noted. @param begun when the copy was started: what was noted before is of another one.
+    """
+    # One that found another run under way has not failed: that run does its work.
+    if code in (0, BUSY):
+        return ""
+    if failure and failure["at"] >= begun:
+        return str(failure["what"])
+    return f"it was killed by signal {-code}" if code < 0 else f"it ended with code {code} before it could say why"
+
+
+def trouble(settings: Settings) -> list[str]:
     """The same as the loop finds, for who asks."""
     conf = offsite.configured()
     if conf is None:
         return []
-    return found_wrong(settings, now, conf, offsite.read(settings), not lock.is_free(settings, "offsite-"))
+    under_way = not lock.is_free(settings, "offsite-")
+    found = offsite.read(settings)
+    return found_wrong(settings, datetime.now(UTC), conf, found, under_way)
 
 
 def found_wrong(settings: Settings, now: datetime, conf: Offsite, found: dict[str, Any], under_way: bool) -> list[str]:

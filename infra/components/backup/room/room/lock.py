@@ -6,8 +6,10 @@ import time
 from contextlib import contextmanager
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from . import files
+from .progress import step
 from .settings import RoomError, Settings
 
 
@@ -22,15 +24,14 @@ def held(settings: Settings, what: str, name: str = "") -> Iterator[None]:
     @param name begins the names of a lock of its own, for what can go on beside a backup.
     """
     settings.root.mkdir(mode=0o700, exist_ok=True)
-    running = settings.running.with_name(f"{name}{settings.running.name}")
+    running = running_file(settings, name)
     descriptor = os.open(settings.root / f"{name}lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            now = files.read_json(running) or {}
             raise Busy(
-                f"The backup room is at work: {now.get('what', 'a run')} since {now.get('since', 'a moment ago')}.",
+                f"The backup room is at work: {under_way(running)}.",
                 "Wait until it is done (npm run backup -- list shows it), and run this again.",
             ) from error
         files.write_json(
@@ -45,10 +46,24 @@ def held(settings: Settings, what: str, name: str = "") -> Iterator[None]:
 
 
 def wait_until_free(settings: Settings, name: str, seconds: int) -> None:
-    """Gives another run that long to end. It may be busy again at once: then `held` says so."""
+    """Gives another run that long to end, and says which. It may be busy again at once: then `held` says so."""
     deadline = time.monotonic() + seconds
+    told = False
     while not is_free(settings, name) and time.monotonic() < deadline:
+        if not told:
+            told = True
+            step(f"waiting at most {seconds} s for another run: {under_way(running_file(settings, name))}")
         time.sleep(0.5)
+
+
+def running_file(settings: Settings, name: str) -> Path:
+    """Where a run says what it is."""
+    return settings.running.with_name(f"{name}{settings.running.name}")
+
+
+def under_way(running: Path) -> str:
+    now = files.read_json(running) or {}
+    return f"{now.get('what', 'a run')} since {now.get('since', 'a moment ago')}"
 
 
 def is_free(settings: Settings, name: str = "") -> bool:

@@ -1,6 +1,6 @@
 """What the room knows at this moment, read from its volume: for the loop, for who asks, and for its metrics."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from . import catalog, files, offsite, receiver, status
 from .health import AHEAD, Situation
@@ -26,10 +26,13 @@ def newest_offsite(settings: Settings) -> datetime | None:
     return datetime.fromisoformat(last["at"]) if last else None
 
 
-def situation(settings: Settings, now: datetime, more: list[str]) -> Situation:
+def situation(settings: Settings, more: list[str]) -> Situation:
     """@param more what the loop has found wrong beside"""
     found = status.read(settings)
     backups = catalog.every(settings)
+    offsite_at = newest_offsite(settings)
+    # After all notes: one that was written meanwhile would lie ahead of the clock.
+    now = datetime.now(UTC)
     newest = newest_base(backups, now)
     return Situation(
         now=now,
@@ -39,6 +42,6 @@ def situation(settings: Settings, now: datetime, more: list[str]) -> Situation:
         failure=found.get("failure"),
         gap=receiver.open_gap(settings, newest["takenAt"] if newest else None),
         kinds=catalog.kinds(settings),
-        offsite=newest_offsite(settings),
+        offsite=offsite_at,
         more=more,
     )

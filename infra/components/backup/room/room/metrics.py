@@ -124,8 +124,7 @@ def serve(settings: Settings, port: int = PORT) -> ThreadingHTTPServer:
 def read_fresh(path: Path) -> bytes | None:
     """None where the loop has not written it lately."""
     try:
-        if time.time() - path.stat().st_mtime > OLDEST:
-            return None
-        return path.read_bytes()
+        written = path.stat().st_mtime
+        return None if time.time() - written > OLDEST else path.read_bytes()
     except OSError:
         return None

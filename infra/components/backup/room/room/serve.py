@@ -89,7 +89,8 @@ class Room:
     def notice_interrupted(self) -> None:
         """The last run left its note: it was killed together with the room."""
         left = files.read_json(self.settings.running)
-        if left is None or not lock.is_free(self.settings):
+        # A run that ends in between takes its note with it; one that begins in between has another.
+        if left is None or not lock.is_free(self.settings) or files.read_json(self.settings.running) != left:
             return
         what = f"{left.get('what', 'a run')} that began at {left.get('since')} was interrupted"
         log("warn", f"{what}; what it left is removed by the next run")
@@ -110,7 +111,7 @@ class Room:
         if self.errand.said:
             log("warn", f"a copy off-site failed: {self.errand.said}")
             self.errand.said = ""
-        self.report(work.utc_now(), trouble)
+        self.report(trouble)
 
     def receive(self) -> list[str]:
         """Keeps the log coming. @returns what is wrong with it"""
@@ -140,18 +141,21 @@ class Room:
         )
         return trouble
 
-    def needs_base(self, now: datetime) -> bool:
+    def needs_base(self) -> bool:
         """Whether nothing leads from the newest base backup to now: another server, or a gap in the log."""
         # Without a receiver it could not be proved: it would fail, and be tried again only after a pause.
         if self.system is None or not self.receives:
             return False
-        found = look.newest_base(catalog.bases(self.settings), now)
+        bases = catalog.bases(self.settings)
+        found = look.newest_base(bases, work.utc_now())
         if found is None or found["server"]["systemId"] != self.system:
             return True
         return receiver.open_gap(self.settings, found["takenAt"]) is not None
 
     def due(self) -> date | None:
         found = status.read(self.settings)
+        days = [set(work.done_days(self.settings, kind)) for kind in catalog.kinds(self.settings)]
+        done = [] if self.needs_base() else [date.fromisoformat(day) for day in set.intersection(*days)]
         # After the notes: one that was written meanwhile would lie ahead of the clock, and be taken for a wrong clock's.
         now = work.utc_now()
         failure = found.get("failure")
@@ -160,15 +164,13 @@ class Room:
         if fetched and timedelta(0) <= now - datetime.fromisoformat(fetched) < FOR_THE_RESTORE:
             return None
         last = None if found.get("interrupted") or not failure else datetime.fromisoformat(failure["at"])
-        days = [set(work.done_days(self.settings, kind)) for kind in catalog.kinds(self.settings)]
-        done = [] if self.needs_base(now) else [date.fromisoformat(day) for day in set.intersection(*days)]
         return schedule.is_due(now, self.settings.zone, self.settings.at, done, last)
 
     def start(self, day: date) -> None:
         status.update(self.settings, interrupted=False)
         log("info", f"the backup of {day} begins")
         # Without a day, every kind is taken whatever the day has.
-        args = [] if self.needs_base(work.utc_now()) else ["--day", day.isoformat()]
+        args = [] if self.needs_base() else ["--day", day.isoformat()]
         self.begun = status.now()
         self.child = subprocess.Popen([sys.executable, "-m", "room", "backup", *args], stdout=subprocess.DEVNULL)
 
@@ -199,8 +201,8 @@ class Room:
             failure = status.read(self.settings).get("failure")
         return failure or {"what": f"code {code}"}
 
-    def report(self, now: datetime, trouble: list[str]) -> None:
-        situation = look.situation(self.settings, now, trouble)
+    def report(self, trouble: list[str]) -> None:
+        situation = look.situation(self.settings, trouble)
         metrics.write(self.settings, situation, self.lag_seconds)
         wrong = problems(situation)
         if wrong != self.last_problems:
