@@ -27,8 +27,8 @@ class Tries:
         return self.next is None or datetime.fromisoformat(self.next) <= now
 
     def succeeded(self, now: datetime, settings: Settings, ask_again: datetime | None) -> None:
-        """The authority says when it wants to be asked again. Asked before that, certbot would go by a fixed share of the
-        lifetime instead."""
+        """The authority says when it wants to be asked again, and that it is not asked before is kept here alone: certbot, whose own
+        note of it is taken away (certbot.forget_note), asks whenever it is run."""
         self.failures, self.since, self.problem = 0, None, None
         self.tried = now.isoformat(timespec="seconds")
         soonest = now + timedelta(seconds=settings.every)
