@@ -23,19 +23,31 @@ import type { Store } from "./stores.ts";
 const ANOTHER_RESTORE =
   "Look whose it was (npm run history), and run the command again: it restores anew, and asks of what it has restored.";
 
-/** Runs a script in a container that sees a store's data volume as /data and the backup volume as /restored. */
+/**
+ * Runs a script in a container that sees a store's data volume as /data.
+ * @param more volumes that this script sees as well. The engine makes one that is not there, empty and without labels.
+ */
 export type RunScript = (script: string, more?: readonly string[]) => Promise<void>;
 
 /** @param image any with a shell, whose declared volumes are covered. */
 export function scriptRunner(session: Exchanging, workload: Store["workload"], image: string): RunScript {
   const { docker, stack } = session;
-  const mounts = [`omniai-${stack}-${workload}-data:/data`, `omniai-${stack}-backup-data:/restored:ro`];
+  const mounts = [`${dataVolumeName(stack, workload)}:/data`];
   return async (script, more = []) => {
     await holdExchange(session, workload, image);
     await endLeftover(session, workload);
     await runScript(docker, scriptName(stack, workload), { image, script, mounts: [...mounts, ...more] });
   };
 }
+
+/** Puts restored data in place, by the one script that sees the backup volume. It is there: the room has restored into it. */
+export const exchangeRestored = (
+  { stack }: Pick<Session, "stack">,
+  store: Store,
+  run: RunScript,
+  mark: string,
+): Promise<void> =>
+  run(exchangeScripts(store).exchange(mark), [`${dataVolumeName(stack, "backup")}:/restored:ro`]);
 
 /** By the image of the stack's own room. @throws OpsError where there is none */
 export async function roomRunner(session: Exchanging, workload: Store["workload"]): Promise<RunScript> {

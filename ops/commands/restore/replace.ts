@@ -21,6 +21,7 @@ import { npmRun } from "../../terminal/npm-run.ts";
 import {
   bringShell,
   checkRestored,
+  exchangeRestored,
   keepAside,
   putBack,
   settleExchange,
@@ -100,7 +101,7 @@ export async function putRestored(
     signals.begin(undivided(`replacing the data of ${title} in stack ${stack}`));
     try {
       await stopServer(session, workload);
-      await run(scripts.exchange(mark));
+      await exchangeRestored(session, store, run, mark);
     } catch (error) {
       await putBack(session, store, run);
       throw error;

@@ -11,6 +11,7 @@ import { say, signals } from "../../stack/this-process.ts";
 import { currentOptions } from "../../stack/use-version.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import {
+  exchangeRestored,
   keepAside,
   putBack,
   scriptRunner,
@@ -143,7 +144,7 @@ async function exchangeData(
     throw error;
   }
   try {
-    await run(scripts.exchange(mark));
+    await exchangeRestored(session, postgresStore, run, mark);
   } catch (error) {
     await putBack(session, postgresStore, run);
     throw error;

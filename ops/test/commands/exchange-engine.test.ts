@@ -8,7 +8,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { EXCHANGE_LABEL } from "../../../infra/resources/labels.ts";
-import { checkRestored, keepAside, scriptRunner, settleExchange } from "../../commands/restore/exchange.ts";
+import {
+  checkRestored,
+  exchangeRestored,
+  keepAside,
+  scriptRunner,
+  settleExchange,
+} from "../../commands/restore/exchange.ts";
 import { exchangeScripts, PARTIAL, restoredFile } from "../../commands/restore/exchange-scripts.ts";
 import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
@@ -57,10 +63,12 @@ describe("an exchange on the engine @engine", () => {
     await container.wait();
     await container.remove({ force: true });
   };
-  const kept = async (): Promise<string[]> =>
+  const volumes = async (): Promise<string[]> =>
     (await docker.listVolumes()).Volumes.map((volume) => volume.Name)
-      .filter((volume) => volume.startsWith(`omniai-${stack}-redis-replaced-`))
+      .filter((volume) => volume.startsWith(`omniai-${stack}-`))
       .sort();
+  const kept = async (): Promise<string[]> =>
+    (await volumes()).filter((volume) => volume.startsWith(`omniai-${stack}-redis-replaced-`));
 
   after(async () => {
     await unlessGone(docker.getContainer(name).remove({ force: true }));
@@ -154,6 +162,7 @@ describe("an exchange on the engine @engine", () => {
       const path = "appendonlydir/data";
       assert.equal(await readVolumeFile(docker, { stack, volume: data, path }), "old");
       assert.equal(await exchangeStage({ docker, stack }, "redis"), "none");
+      assert.deepEqual(await volumes(), [data], "the engine makes a volume that is mounted and not there");
       await remove(room);
     }
     await unlessGone(docker.getVolume(data).remove());
@@ -239,7 +248,7 @@ describe("an exchange on the engine @engine", () => {
     await unlessGone(docker.getVolume(data).remove());
     await write(data, { "appendonlydir/data": "old" });
     const run = scriptRunner(session(30), "redis", image);
-    const exchange = (mark: string): Promise<void> => run(exchangeScripts(redisStore).exchange(mark));
+    const exchange = (mark: string): Promise<void> => exchangeRestored({ stack }, redisStore, run, mark);
     await restore("confirmed");
     await checkRestored({ docker, stack }, redisStore, "confirmed");
     await restore("another");
