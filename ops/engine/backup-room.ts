@@ -95,12 +95,15 @@ const BUSY = 3;
 export const roomIn = (views: readonly ContainerView[]): string | undefined =>
   views.find(({ workload, state }) => workload === "backup" && state === "running")?.id;
 
-/** @throws OpsError that says how a stack gets the room */
+/** The stack has no room, or it does not run. */
+export class NoRoomError extends OpsError {}
+
+/** @throws NoRoomError that says how a stack gets the room */
 export async function requireRoom(docker: Docker, stack: string): Promise<string> {
   const views = (await listContainers(docker, stack)).filter(({ workload }) => workload === "backup");
   const running = views.find(({ state }) => state === "running");
   if (running !== undefined) return running.id;
-  throw new OpsError(
+  throw new NoRoomError(
     views.length === 0
       ? `Stack ${stack} has no backup room.`
       : `The backup room of stack ${stack} does not run (${views[0]?.state ?? "gone"}).`,

@@ -2,7 +2,14 @@
  * `npm run restore`: brings a backup back. By default beside what runs, which shows that it would work and what would
  * change; with --replace in place of the stack's data, which is kept aside.
  */
-import { askRoom, requireRoom, type BackupView, type RoomEvent } from "../../engine/backup-room.ts";
+import type Docker from "dockerode";
+import {
+  askRoom,
+  NoRoomError,
+  requireRoom,
+  type BackupView,
+  type RoomEvent,
+} from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
 import { refuseExternal } from "../../stack/external.ts";
 import { prepareStackImages } from "../../stack/deploy.ts";
@@ -12,7 +19,7 @@ import { checkOwnEngine } from "../../stack/identity.ts";
 import { exportState } from "../../stack/open-stack.ts";
 import { deployablePlace, openSession, type Session } from "../../stack/session.ts";
 import { signals } from "../../stack/this-process.ts";
-import { exit, InterruptedError, OpsError } from "../../terminal/errors.ts";
+import { exit, explain, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { bytes, duration, note, paint, print, printJson, table } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
@@ -66,9 +73,8 @@ export async function restore(options: RestoreOptions): Promise<void> {
   if (options.redis) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
   const session = options.replace ? await openOwnEngine(options) : undefined;
   const { docker } = session ?? (await openEngine(place, options));
-  const room = await requireRoom(docker, place.stack).catch(async (error: unknown) => {
+  const room = await roomOr(docker, place.stack, async () => {
     if (session !== undefined) await settleWithoutRoom(session);
-    throw error;
   });
   signals.begin({ title: `restoring beside stack ${place.stack}` });
   const show: (event: RoomEvent) => void = options.json ? () => undefined : showEvents();
@@ -94,6 +100,29 @@ async function openOwnEngine(options: CommonOptions): Promise<Session> {
   const session = await openSession(options, { create: false, judges: true });
   await checkOwnEngine({ ...session, state: await exportState(session.handle) });
   return session;
+}
+
+/**
+ * @param settle what is done first where the room is gone or stopped; an engine that does not answer says nothing of the room.
+ * @returns the room. @throws OpsError
+ */
+export async function roomOr(docker: Docker, stack: string, settle: () => Promise<void>): Promise<string> {
+  try {
+    return await requireRoom(docker, stack);
+  } catch (error) {
+    if (!(error instanceof NoRoomError)) throw error;
+    await settle().catch((reason: unknown) => {
+      if (reason instanceof InterruptedError) throw reason;
+      const { what, remedy, exitCode } = explain(reason);
+      throw new OpsError(
+        `${error.message} An exchange that was broken off may have to be put back first, and that failed: ${what}`,
+        [...(remedy === undefined ? [] : [remedy]), error.remedy].join("\n  "),
+        exitCode,
+        { cause: reason },
+      );
+    });
+    throw error;
+  }
 }
 
 /** The room comes back by a deploy, which refuses while an exchange is half way. */

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
+import { freePort } from "../../../tools/host/free-port.ts";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { EXCHANGE_LABEL } from "../../../infra/resources/labels.ts";
 import {
@@ -17,6 +18,7 @@ import {
 } from "../../commands/restore/exchange.ts";
 import { exchangeScripts, PARTIAL, restoredFile } from "../../commands/restore/exchange-scripts.ts";
 import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
+import { roomOr } from "../../commands/restore/restore.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { readVolumeFile } from "../../engine/volume-file.ts";
@@ -31,7 +33,7 @@ import {
 import { ROOT } from "../../stack/place.ts";
 import { readSettings } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
-import { exit, type OpsError } from "../../terminal/errors.ts";
+import { exit, OpsError } from "../../terminal/errors.ts";
 
 /** Whom the scripts of an exchange run as. */
 const OWNER = 999;
@@ -166,6 +168,30 @@ describe("an exchange on the engine @engine", () => {
       await remove(room);
     }
     await unlessGone(docker.getVolume(data).remove());
+  });
+
+  it("is looked for only where the room is gone or stopped, and hides neither that nor why it could not be put back", async () => {
+    const room = `omniai-${stack}-backup`;
+    const labels = { "io.omniai.stack": stack, "io.omniai.workload": "backup" };
+    let settled = 0;
+    const settle = (): Promise<void> => {
+      settled += 1;
+      return Promise.resolve();
+    };
+    await assert.rejects(roomOr(docker, stack, settle), /has no backup room/);
+    await docker.createContainer({ name: room, Image: image, Cmd: ["-"], Labels: labels });
+    await assert.rejects(roomOr(docker, stack, settle), /does not run \(created\)/);
+    assert.equal(settled, 2);
+    const held = (): Promise<void> => Promise.reject(new OpsError("Ada has it.", "Wait.", exit.locked));
+    await assert.rejects(roomOr(docker, stack, held), (error: OpsError) => {
+      assert.match(error.message, /does not run.*put back first, and that failed: Ada has it\./);
+      assert.match(error.remedy, /^Wait\.\n {2}Start it: npm run up/);
+      return error.exitCode === exit.locked;
+    });
+    await remove(room);
+    const away = new Docker({ protocol: "http", host: "127.0.0.1", port: await freePort() });
+    await assert.rejects(roomOr(away, stack, settle), /ECONNREFUSED/);
+    assert.equal(settled, 2);
   });
 
   describe("of another machine", () => {
