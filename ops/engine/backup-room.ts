@@ -7,6 +7,7 @@ import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago } from "../terminal/output.ts";
 import { listContainers, type ContainerView } from "./containers.ts";
+import { startIn } from "./exec.ts";
 
 /** One backup, as the room lists it. */
 export interface BackupView {
@@ -152,6 +153,7 @@ export async function hear(
 
 /**
  * Runs a verb of the room's program to its end. It goes on in the room when this process is ended.
+ * @param input what it reads on its standard input; default: nothing.
  * @returns what the program's last line says. @throws OpsError with the room's own words
  */
 export async function askRoom<Answer>(
@@ -159,13 +161,9 @@ export async function askRoom<Answer>(
   room: string,
   args: readonly string[],
   onEvent: (event: RoomEvent) => void = () => undefined,
+  input?: string,
 ): Promise<Answer> {
-  const exec = await docker.getContainer(room).exec({
-    Cmd: [...ROOM_PROGRAM, ...args],
-    AttachStdout: true,
-    AttachStderr: true,
-  });
-  const stream = await exec.start({});
+  const { exec, stream } = await startIn(docker, room, [...ROOM_PROGRAM, ...args], { input });
   const { last, lastError } = await hear(docker, stream, onEvent);
   const { ExitCode } = await exec.inspect();
   if (ExitCode === 0 && last?.event === "done") return last as Answer;

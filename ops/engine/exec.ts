@@ -15,13 +15,13 @@ interface ExecResult {
   readonly output: string;
 }
 
-/** Runs it to its end. */
-export async function execIn(
+/** Starts it. @returns what it says, as the engine frames it */
+export async function startIn(
   docker: Docker,
   container: string,
   command: readonly string[],
   { env = {}, input }: ExecOptions = {},
-): Promise<ExecResult> {
+): Promise<{ readonly exec: Docker.Exec; readonly stream: NodeJS.ReadableStream }> {
   const exec = await docker.getContainer(container).exec({
     Cmd: [...command],
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
@@ -32,6 +32,17 @@ export async function execIn(
   // Only a hijacked connection carries standard input and its end.
   const stream = await exec.start(input === undefined ? {} : { hijack: true, stdin: true });
   if (input !== undefined) stream.end(input);
+  return { exec, stream };
+}
+
+/** Runs it to its end. */
+export async function execIn(
+  docker: Docker,
+  container: string,
+  command: readonly string[],
+  options: ExecOptions = {},
+): Promise<ExecResult> {
+  const { exec, stream } = await startIn(docker, container, command, options);
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(part as Buffer);
   const { ExitCode } = await exec.inspect();

@@ -15,6 +15,9 @@ export interface Work {
   readonly force?: () => void;
 }
 
+/** Work that a first Ctrl-C does not stop in the middle: it is finished, and what would follow is not begun. */
+export const undivided = (title: string): Work => ({ title, cancel: () => undefined });
+
 export interface SignalHooks {
   readonly say: (line: string) => void;
   readonly exit: (error: InterruptedError) => void;

@@ -1,9 +1,9 @@
 /** Copies off-site of a real stack: made, drilled, and all that is left after the loss of its host. */
 import { strict as assert } from "node:assert";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { keyId } from "../../ops/commands/backup/key.ts";
 import type { DrillReport } from "../../ops/commands/drill/drill.ts";
 import { ROOM_PROGRAM } from "../../infra/components/backup/image.ts";
@@ -11,7 +11,16 @@ import { defaults } from "../../infra/test/defaults.ts";
 import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../support/backup-room/bucket.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
-import { createStack, docker, startCommandIn, sweep, type TestStack } from "../support/stack.ts";
+import { holdPulumi } from "../support/held-pulumi.ts";
+import {
+  createStack,
+  docker,
+  killWhen,
+  startCommandIn,
+  sweep,
+  type RunningCommand,
+  type TestStack,
+} from "../support/stack.ts";
 import { freePort } from "../../tools/host/free-port.ts";
 
 const POSTGRES = String(defaults["postgresImage"]);
@@ -144,14 +153,21 @@ describe("the copies off-site of a stack", function () {
 
   it("get another key by one command, which can be killed anywhere: the stack has a key that works and was shown, and names it", async () => {
     const file = join(checkout, `Pulumi.${stack.name}.yaml`);
+    const text = (): string => readFileSync(file, "utf8");
     const keys = async (): Promise<number> => Number(await bucket.inBucket(`ls ${stack.name}/keys | wc -l`));
-    const killed = async (when: () => Promise<boolean>): Promise<string> => {
-      const rotation = stack.start("backup", "key", "--rotate");
-      while (!(await when())) await sleep(5);
-      rotation.kill("SIGKILL");
-      const { code, output } = await rotation.done;
-      assert.notEqual(code, 0, "it was over before it was killed");
-      return output;
+    /** A rotation with a Pulumi CLI that stops where it sets the key. */
+    const rotating = async (
+      at: "before" | "after",
+      does: "waits" | "is killed",
+      work: (rotation: RunningCommand, reached: () => boolean) => Promise<string>,
+    ): Promise<string> => {
+      const pulumi = await holdPulumi("omniai:offsiteKey", at, does);
+      const args = ["--stack", stack.name, "key", "--rotate"];
+      try {
+        return await work(startCommandIn(pulumi.env, checkout, "backup", ...args), pulumi.reached);
+      } finally {
+        pulumi.remove();
+      }
     };
     /** What the command has shown, which may also be in the file already. */
     const shown = (output: string): string[] => output.match(/([0-9A-Z]{4}-){13}[0-9A-Z]{4}/g) ?? [];
@@ -161,13 +177,35 @@ describe("the copies off-site of a stack", function () {
       sendCopy();
     };
     const papers = [key.key ?? ""];
-    papers.push(...shown(await killed(async () => (await keys()) > 1)));
+    let before = text();
+    const added = async (): Promise<boolean> => (await keys()) > 1;
+    papers.push(...shown(await rotating("before", "waits", (rotation) => killWhen(rotation, added))));
+    assert.equal(text(), before);
     await worksWithOneOf(papers);
-    const before = readFileSync(file, "utf8");
-    papers.push(...shown(await killed(() => Promise.resolve(readFileSync(file, "utf8") !== before))));
+    papers.push(...shown(await rotating("after", "waits", killWhen)));
+    assert.notEqual(text(), before);
+    await worksWithOneOf(papers);
+    before = text();
+    const failed = await rotating("after", "is killed", async (rotation) => (await rotation.done).output);
+    assert.match(
+      failed,
+      /Keep what was written down of it, and the paper of the former key \(id \w{8}\), until/,
+    );
+    papers.push(...shown(failed));
+    assert.notEqual(text(), before);
+    assert.equal((await asJson<Key>("backup", "key")).id, keyId(papers.at(-1) ?? ""));
     await worksWithOneOf(papers);
 
-    const rotated = await asJson<Key>("backup", "key", "--rotate");
+    // A copy that is under way is waited for, and the operator is told.
+    const lock = ["flock", "/backup/offsite-lock", "sh", "-c", "echo held; cat"];
+    const copying = spawn("docker", ["exec", "-i", `omniai-${stack.name}-backup`, ...lock]);
+    await once(copying.stdout, "data");
+    const rotation = stack.start("backup", "key", "--rotate", "--json");
+    await rotation.until(/waiting at most 300 s for another run: /);
+    copying.stdin.end();
+    const { code: rotates, stdout: rotatedAs, output: rotatedOutput } = await rotation.done;
+    assert.equal(rotates, 0, rotatedOutput);
+    const rotated = JSON.parse(rotatedAs) as Key;
     assert.ok(papers.map(keyId).includes(rotated.former ?? ""));
     assert.ok((await keys()) > 1);
     const undeployed = await asJson<Key>("backup", "key");

@@ -1,13 +1,17 @@
 /** A whole stack of a test's own on the real engine, created and removed with the operator's command. */
+import { strict as assert } from "node:assert";
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { freePort } from "../../tools/host/free-port.ts";
 
 export interface CommandResult {
   readonly code: number;
+  /** The signal that ended it. */
+  readonly killedBy?: NodeJS.Signals;
   readonly stdout: string;
   readonly stderr: string;
   /** Standard output and standard error, in the order of arrival. */
@@ -91,7 +95,8 @@ export function startCommandIn(
     child.on("close", (status, signal) => {
       ended = true;
       const code = status ?? (signal ? 128 : 1);
-      resolve({ code, stdout, stderr, output, seconds: (performance.now() - started) / 1000 });
+      const seconds = (performance.now() - started) / 1000;
+      resolve({ code, ...(signal && { killedBy: signal }), stdout, stderr, output, seconds });
       heard();
     });
   });
@@ -112,6 +117,26 @@ export function startCommandIn(
       }),
     kill: (signal) => void child.kill(signal),
   };
+}
+
+/**
+ * Kills a command as soon as something is so.
+ * @returns what it has said. @throws AssertionError where it ends by itself
+ */
+export async function killWhen(
+  command: RunningCommand,
+  isSo: () => boolean | Promise<boolean>,
+): Promise<string> {
+  let ended = false;
+  const done = command.done.finally(() => (ended = true));
+  try {
+    while (!ended && !(await isSo())) await Promise.race([done, sleep(20)]);
+  } finally {
+    command.kill("SIGKILL");
+  }
+  const { killedBy, output } = await done;
+  assert.equal(killedBy, "SIGKILL", `it ended by itself before it was killed:\n${output}`);
+  return output;
 }
 
 /** Creates the config of a new stack with ports of its own; nothing is deployed yet. */

@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly input?: string | Readable;
   /** Gets each line of both outputs, as it comes. */
   readonly onLine?: (line: string) => void;
+  /** A process group of its own: a Ctrl-C on the terminal, which goes to this process, does not reach it. Default: false. */
+  readonly ownGroup?: boolean;
   /** After so long the program is told to end, and killed 2 s later. Default: never. */
   readonly timeoutMs?: number;
 }
@@ -21,6 +23,8 @@ export interface RunResult {
   /** The last lines of both outputs, for an error message. */
   readonly tail: readonly string[];
   readonly timedOut: boolean;
+  /** The signal that ended it. */
+  readonly endedBy?: NodeJS.Signals;
   /** Why the program could not be started. */
   readonly notStarted?: string;
 }
@@ -34,6 +38,7 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     const child = spawn(file, [...args], {
       env: options.env ?? process.env,
       cwd: options.cwd,
+      detached: options.ownGroup === true,
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     });
     const tail: string[] = [];
@@ -64,10 +69,10 @@ export function run(file: string, args: readonly string[], options: RunOptions =
               child.stderr?.destroy();
             }, KILL_MS);
           }, options.timeoutMs);
-    const end = (code: number | undefined, notStarted?: string): void => {
+    const end = (code: number | undefined, why: Pick<RunResult, "notStarted" | "endedBy"> = {}): void => {
       clearTimeout(timer);
       clearTimeout(killing);
-      resolve({ code, stdout, tail, timedOut, ...(notStarted === undefined ? {} : { notStarted }) });
+      resolve({ code, stdout, tail, timedOut, ...why });
     };
 
     if (child.stdin) {
@@ -76,10 +81,10 @@ export function run(file: string, args: readonly string[], options: RunOptions =
       if (typeof options.input === "string") child.stdin.end(options.input);
       else options.input?.pipe(child.stdin);
     }
-    child.on("error", (error) => end(undefined, error.message));
-    child.on("close", (code) => {
+    child.on("error", (error) => end(undefined, { notStarted: error.message }));
+    child.on("close", (code, endedBy) => {
       for (const rest of rests) takeLine(rest());
-      end(code ?? undefined);
+      end(code ?? undefined, endedBy === null ? {} : { endedBy });
     });
   });
 }

@@ -2,9 +2,8 @@
  * `npm run backup -- key`: makes the operator's key, sets it in the stack's file and shows it once; later only its id. With
  * --rotate it makes another one, which the copies then open with.
  */
-import { ROOM_PROGRAM } from "../../../infra/components/backup/image.ts";
-import { askRoom, parseEvent, requireRoom, type RoomStatus } from "../../engine/backup-room.ts";
-import { execIn } from "../../engine/exec.ts";
+import type Docker from "dockerode";
+import { askRoom, requireRoom, type RoomStatus } from "../../engine/backup-room.ts";
 import { openEngine } from "../../stack/look.ts";
 import { setSecrets } from "../stack/secrets.ts";
 import { isEncrypted, ownKeys } from "../../stack/config-files.ts";
@@ -12,10 +11,12 @@ import { findPlace, ROOT, type CommonOptions, type Place } from "../../stack/pla
 import { secretReader } from "../../stack/session.ts";
 import { signals } from "../../stack/this-process.ts";
 import { prepareTools } from "../../stack/toolchain.ts";
-import { OpsError } from "../../terminal/errors.ts";
+import { explain, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
-import { paint, print, printJson } from "../../terminal/output.ts";
+import { note, paint, print, printJson } from "../../terminal/output.ts";
+import { undivided } from "../../terminal/signals.ts";
 import { keyId, makeKey, parseKey } from "./key.ts";
+import { showEvents } from "./progress.ts";
 
 /** A key that is there already, for a stack that goes on with the copies of another machine. */
 const GIVEN = "OMNIAI_OFFSITE_KEY";
@@ -32,27 +33,35 @@ export async function showKey(options: CommonOptions & { readonly rotate?: boole
         `Stack ${stack} has another key already (id ${id}), with which its copies are encrypted.`,
         `To change it, remove omniai:offsiteKey from Pulumi.${stack}.yaml and name another folder in omniai:offsiteBucket first.`,
       );
-    const newest = await keyOfNewestCopy(place, options);
-    if (options.json) return printJson({ stack, id, created: false, newestCopy: newest });
-    print(
-      `Stack ${stack} has the key with the id ${paint("bold", id)}; it was shown when it was made, and is not shown again.`,
-    );
-    if (newest !== undefined && newest !== id)
-      print(
-        `The newest copy was sent with the key with the id ${paint("bold", newest)}, which goes on opening all copies until one is sent with ` +
-          `the stack's: ${npmRun("up", stack)}, and then ${npmRun("backup", stack)}.`,
-      );
-    return;
+    return showIds(place, options, id);
   }
   const key = given === undefined ? makeKey() : parseKey(given);
-  signals.begin({ title: "keeping the key" });
+  const keep = await keeper(place);
   if (given !== undefined) {
-    await keep(place, key);
+    signals.begin(undivided("keeping the key"));
+    await keep(key);
     if (options.json) printJson({ stack, id: keyId(key), created: true, key });
     else print(`Stack ${stack} has the key with the id ${keyId(key)} now. Deploy it: ${npmRun("up", stack)}`);
     return;
   }
-  await showAndKeep(place, options, key);
+  await showAndKeep(place, options, keep, key);
+}
+
+/** The stack's own, before anybody is asked: a host that is away lets who asks wait. */
+async function showIds(place: Place, options: CommonOptions, id: string): Promise<void> {
+  const { stack } = place;
+  if (!options.json)
+    print(
+      `Stack ${stack} has the key with the id ${paint("bold", id)}; it was shown when it was made, and is not shown again.`,
+    );
+  const { id: newest, notAsked } = await keyOfNewestCopy(place, options);
+  if (options.json) return printJson({ stack, id, created: false, newestCopy: newest, notAsked });
+  if (notAsked !== undefined) note(`With which key the newest copy was sent could not be asked: ${notAsked}`);
+  if (newest === undefined || newest === id) return;
+  print(
+    `The newest copy was sent with another key, with the id ${paint("bold", newest)}, which goes on opening all copies until one is sent with ` +
+      `the stack's: ${npmRun("up", stack)}, and then ${npmRun("backup", stack)}. From then on the stack's counts; keep both papers.`,
+  );
 }
 
 /** The new key opens the repository before the stack is told of it, and the old one until a copy was sent with the new one. */
@@ -65,22 +74,12 @@ async function rotate(place: Place, options: CommonOptions): Promise<void> {
     );
   const former = await idOf(options);
   const key = makeKey();
+  const keep = await keeper(place);
   const { docker } = await openEngine(place, options);
+  const room = await requireRoom(docker, stack);
   signals.begin({ title: "adding the new key to the copies off-site" });
-  const { exitCode, output } = await execIn(
-    docker,
-    await requireRoom(docker, stack),
-    [...ROOM_PROGRAM, "rekey"],
-    { input: key },
-  );
-  const last = output.trim().split("\n").map(parseEvent).at(-1);
-  if (exitCode !== 0 || last?.event !== "done")
-    throw new OpsError(
-      `The copies off-site did not take another key: ${last?.event === "error" ? last.what : output.trim()}`,
-      last?.event === "error" ? last.remedy : "Nothing was changed. Run this again.",
-    );
-  signals.begin({ title: "keeping the key" });
-  await showAndKeep(place, options, key, former);
+  await addKey(docker, room, key);
+  await showAndKeep(place, options, keep, key, former);
   if (options.json) return;
   print(
     `Until then the copies go on with the former key (id ${former}). The first copy after it takes the former key away;`,
@@ -90,27 +89,53 @@ async function rotate(place: Place, options: CommonOptions): Promise<void> {
   );
 }
 
+/** A copy that is under way is waited for, which may take minutes: the room says so. @throws OpsError */
+async function addKey(docker: Docker, room: string, key: string): Promise<void> {
+  try {
+    await askRoom(docker, room, ["rekey"], showEvents(), key);
+  } catch (error) {
+    if (!(error instanceof OpsError)) throw error;
+    throw new OpsError(
+      `The copies off-site did not take another key: ${error.message}`,
+      error.remedy,
+      error.exitCode,
+      { cause: error },
+    );
+  }
+}
+
 /**
  * Shown first: a run that is killed in between leaves a paper with a key that nothing needs yet, and never a stack whose key nobody has
  * seen.
  */
 async function showAndKeep(
-  place: Place,
-  { json }: CommonOptions,
+  { stack }: Place,
+  options: CommonOptions,
+  keep: Keep,
   key: string,
   former?: string,
 ): Promise<void> {
-  const { stack } = place;
+  const { json } = options;
   const id = keyId(key);
   if (json) printJson({ stack, id, created: true, former, key });
-  else explain(stack, key);
+  else printKey(stack, key);
+  signals.begin(undivided("keeping the key"));
   try {
-    await keep(place, key);
+    await keep(key);
   } catch (error) {
+    const { what } = explain(error);
+    if (await isUnset(options, id))
+      throw new OpsError(
+        `The key that was shown (id ${id}) could not be set in Pulumi.${stack}.yaml, so it is not the stack's` +
+          `${former === undefined ? "" : `; the copies go on with the former key (id ${former})`}: ${what}`,
+        "Throw away what was written down of it, correct the cause, and run the command again: it makes another.",
+        undefined,
+        { cause: error },
+      );
     throw new OpsError(
-      `The key that was shown (id ${id}) could not be set in Pulumi.${stack}.yaml, so it is not the stack's` +
-        `${former === undefined ? "" : `; the copies go on with the former key (id ${former})`}: ${(error as Error).message}`,
-      "Throw away what was written down of it, correct the cause, and run the command again: it makes another.",
+      `Setting the key that was shown (id ${id}) in Pulumi.${stack}.yaml failed, and it may be set all the same: ${what}`,
+      `Keep what was written down of it${former === undefined ? "" : `, and the paper of the former key (id ${former})`}, until this names ` +
+        `the id that counts: ${npmRun("backup", stack, "key")}`,
       undefined,
       { cause: error },
     );
@@ -118,15 +143,33 @@ async function showAndKeep(
   if (!json) print(`It is set in Pulumi.${stack}.yaml, encrypted. Deploy it: ${npmRun("up", stack)}`);
 }
 
-/** The id of the key that the newest copy was sent with; undefined where there is none, or where nobody answers. */
-async function keyOfNewestCopy(place: Place, options: CommonOptions): Promise<string | undefined> {
+/**
+ * Whether the stack's file is known to have another key than this one, or none. What has failed may have written it all the same, and the
+ * next deploy would take the former key away: then this paper alone opens the copies.
+ */
+async function isUnset(options: CommonOptions, id: string): Promise<boolean> {
+  try {
+    return !hasKey(findPlace(options)) || (await idOf(options)) !== id;
+  } catch {
+    return false;
+  }
+}
+
+interface NewestKey {
+  /** Of the key that the newest copy was sent with; undefined where there is no copy. */
+  readonly id?: string;
+  /** Why nobody could say. */
+  readonly notAsked?: string;
+}
+
+async function keyOfNewestCopy(place: Place, options: CommonOptions): Promise<NewestKey> {
   try {
     const { docker } = await openEngine(place, options);
     const room = await requireRoom(docker, place.stack);
     const { status } = await askRoom<{ status: RoomStatus }>(docker, room, ["status"]);
-    return status.offsite?.last?.key;
-  } catch {
-    return undefined;
+    return { id: status.offsite?.last?.key };
+  } catch (error) {
+    return { notAsked: explain(error).what };
   }
 }
 
@@ -142,14 +185,19 @@ async function idOf(options: CommonOptions): Promise<string> {
   );
 }
 
-async function keep({ stack, backend, context }: Place, key: string): Promise<void> {
+type Keep = (key: string) => Promise<void>;
+
+/** What sets a key in the stack's file. The tools are there before a key is shown: without them nobody could set it. */
+async function keeper({ stack, backend, context }: Place): Promise<Keep> {
+  signals.begin({ title: "making the tools ready" });
   const { env, pulumi } = await prepareTools(context, "elsewhere");
-  setSecrets({ root: ROOT, stack, backend, env, pulumi: pulumi.command }, [
-    { path: "omniai:offsiteKey", value: key },
-  ]);
+  return (key) =>
+    setSecrets({ root: ROOT, stack, backend, env, pulumi: pulumi.command }, [
+      { path: "omniai:offsiteKey", value: key },
+    ]);
 }
 
-function explain(stack: string, key: string): void {
+function printKey(stack: string, key: string): void {
   print(`The key of the copies off-site of stack ${stack} (id ${keyId(key)}):`);
   print();
   print(`  ${paint("bold", key)}`);

@@ -12,7 +12,7 @@ import { exchangeUnderWay, holderLabels, scriptName } from "../../stack/exchange
 import { ASIDE, exchangeStage, type ExchangeStage } from "../../stack/exchange-stage.ts";
 import type { Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
-import type { Work } from "../../terminal/signals.ts";
+import { undivided } from "../../terminal/signals.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note } from "../../terminal/output.ts";
@@ -125,9 +125,6 @@ export async function checkRestored({ docker, stack }: Engine, store: Store, mar
     ANOTHER_RESTORE,
   );
 }
-
-/** Work that a first Ctrl-C does not stop in the middle: it is finished, and what would follow is not begun. */
-export const undivided = (title: string): Work => ({ title, cancel: () => undefined });
 
 /** Pure: whether a container runs, or would run again by itself. */
 export const isUp = (state: string): boolean => !["created", "exited", "dead"].includes(state);

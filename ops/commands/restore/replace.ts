@@ -18,6 +18,7 @@ import { currentOptions, knownConfig } from "../../stack/use-version.ts";
 import { rolledBackTo } from "../../stack/versions.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
+import { undivided } from "../../terminal/signals.ts";
 import {
   bringShell,
   checkRestored,
@@ -27,7 +28,6 @@ import {
   settleExchange,
   startServer,
   stopServer,
-  undivided,
   whileUnderMaintenance,
   type RunScript,
 } from "./exchange.ts";

@@ -16,6 +16,7 @@ import { prepareTools, toolchainContext } from "../../stack/toolchain.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { note, print } from "../../terminal/output.ts";
 import { ask, askSecret, requireTerminal } from "../../terminal/prompt.ts";
+import { undivided } from "../../terminal/signals.ts";
 import { objection, QUESTIONS, renderStackFile, type Question } from "./questions.ts";
 import { setSecrets, type Secret } from "./secrets.ts";
 
@@ -133,7 +134,8 @@ async function storeSecrets(name: string, secrets: readonly Secret[], options: I
     // The values are encrypted; no engine is asked for that.
     "elsewhere",
   );
-  setSecrets(
+  signals.begin(undivided("keeping the secrets"));
+  await setSecrets(
     { root: ROOT, stack: name, backend: planBackend(ROOT, process.env), env, pulumi: pulumi.command },
     secrets,
   );

@@ -1,5 +1,5 @@
 /** Has the Pulumi CLI encrypt secrets into a stack's file. They go to standard input, because others can see arguments. */
-import { spawnSync } from "node:child_process";
+import { run } from "../../../tools/host/run.ts";
 import { prepareBackend, type Backend } from "../../stack/backend.ts";
 import { lastLines, OpsError } from "../../terminal/errors.ts";
 
@@ -20,26 +20,28 @@ export interface SecretStore {
 
 /**
  * Makes the stack in the backend where it is new, which gives its file an encryption salt, and sets each secret.
- * @throws OpsError
+ * @throws OpsError; the secret at which it failed may be set all the same
  */
-export function setSecrets(
+export async function setSecrets(
   { root, stack, backend, env, pulumi }: SecretStore,
   secrets: readonly Secret[],
-): void {
+): Promise<void> {
   if (backend.own) prepareBackend(backend);
-  const run = (args: readonly string[], input?: string, allowed?: RegExp): void => {
-    const { status, stderr } = spawnSync(pulumi, [...args, "--stack", stack, "--non-interactive"], {
-      cwd: root,
-      env: { ...env, ...backend.env },
-      input,
-      encoding: "utf8",
-    });
-    if (status === 0 || allowed?.test(stderr)) return;
+  const ask = async (args: readonly string[], input?: string, allowed?: RegExp): Promise<void> => {
+    const { code, endedBy, notStarted, tail } = await run(
+      pulumi,
+      [...args, "--stack", stack, "--non-interactive"],
+      // Whoever presses Ctrl-C ends this command, which waits for what has begun.
+      { cwd: root, env: { ...env, ...backend.env }, input, ownGroup: true },
+    );
+    const said = notStarted ?? lastLines(tail.join("\n"));
+    if (code === 0 || allowed?.test(said)) return;
+    const how = endedBy === undefined ? "failed" : `was ended by ${endedBy}`;
     throw new OpsError(
-      `pulumi ${args.slice(0, 2).join(" ")} failed: ${lastLines(stderr)}`,
-      "Nothing was written. Correct the cause and run the command again.",
+      [`pulumi ${args.slice(0, 2).join(" ")} ${how}`, ...(said === "" ? [] : [said])].join(": "),
+      "Correct the cause and run the command again.",
     );
   };
-  run(["stack", "init", "--no-select"], undefined, /already exists/);
-  for (const { path, value } of secrets) run(["config", "set", "--secret", "--path", path], value);
+  await ask(["stack", "init", "--no-select"], undefined, /already exists/);
+  for (const { path, value } of secrets) await ask(["config", "set", "--secret", "--path", path], value);
 }

@@ -10,13 +10,13 @@ import type { Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { currentOptions } from "../../stack/use-version.ts";
 import { OpsError } from "../../terminal/errors.ts";
+import { undivided } from "../../terminal/signals.ts";
 import {
   exchangeRestored,
   keepAside,
   putBack,
   scriptRunner,
   stopServer,
-  undivided,
   whileUnderMaintenance,
   type RunScript,
 } from "../restore/exchange.ts";

@@ -28,6 +28,16 @@ describe("run", () => {
     assert.match(result.notStarted ?? "", /ENOENT/);
   });
 
+  it("says by which signal it was ended, and keeps it out of the way of a Ctrl-C where it is asked to", async () => {
+    assert.equal((await run("sh", ["-c", "kill -9 $$"])).endedBy, "SIGKILL");
+    const groupOf = async (ownGroup: boolean): Promise<boolean> => {
+      const { stdout } = await run("sh", ["-c", "echo $$ $(ps -o pgid= -p $$)"], { ownGroup });
+      const [pid, group] = stdout.trim().split(/\s+/);
+      return pid === group;
+    };
+    assert.deepEqual([await groupOf(false), await groupOf(true)], [false, true]);
+  });
+
   it("does not wait for the children of a program whose time is over", async () => {
     const started = performance.now();
     const result = await run("sh", ["-c", "echo before; sleep 15 & wait"], { timeoutMs: 100 });
