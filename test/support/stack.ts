@@ -119,22 +119,30 @@ export function startCommandIn(
   };
 }
 
+/** Waits until something is so while a command runs. @throws Error where the command ends first */
+export async function whenSo(command: RunningCommand, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  let ended = false;
+  const done = command.done.finally(() => (ended = true));
+  while (!(await isSo())) {
+    if (ended) throw new Error(`the command ended first:\n${command.output()}`);
+    await Promise.race([done, sleep(20)]);
+  }
+}
+
 /**
  * Kills a command as soon as something is so.
- * @returns what it has said. @throws AssertionError where it ends by itself
+ * @returns what it has said. @throws Error where it ends by itself
  */
 export async function killWhen(
   command: RunningCommand,
   isSo: () => boolean | Promise<boolean>,
 ): Promise<string> {
-  let ended = false;
-  const done = command.done.finally(() => (ended = true));
   try {
-    while (!ended && !(await isSo())) await Promise.race([done, sleep(20)]);
+    await whenSo(command, isSo);
   } finally {
     command.kill("SIGKILL");
   }
-  const { killedBy, output } = await done;
+  const { killedBy, output } = await command.done;
   assert.equal(killedBy, "SIGKILL", `it ended by itself before it was killed:\n${output}`);
   return output;
 }

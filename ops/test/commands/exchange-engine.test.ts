@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
+import { eventually } from "../../../test/support/http.ts";
 import { freePort } from "../../../tools/host/free-port.ts";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { EXCHANGE_LABEL } from "../../../infra/resources/labels.ts";
@@ -81,7 +82,7 @@ describe("an exchange on the engine @engine", () => {
   // What this process holds, it holds until it ends.
   afterEach(async () => {
     signals.leave();
-    while (await isThere(`${name}-hold`)) await sleep(50);
+    await gone(`${name}-hold`);
   });
 
   const said: string[] = [];
@@ -91,6 +92,8 @@ describe("an exchange on the engine @engine", () => {
   });
   const isThere = async (id: string): Promise<boolean> =>
     (await unlessGone(docker.getContainer(id).inspect())) !== undefined;
+  const gone = (id: string): Promise<boolean> =>
+    eventually(`${id} is gone`, 30, async () => !(await isThere(id)));
   const sleeping = async (as: string, labels: Readonly<Record<string, string>> = {}): Promise<string> => {
     const HostConfig = { Init: true };
     const Entrypoint = ["sh", "-c", "sleep 600"];
@@ -228,7 +231,7 @@ describe("an exchange on the engine @engine", () => {
       await assert.rejects(holdExchange(session(1), "redis", image), /is being exchanged by pid/);
       holder.kill("SIGKILL");
       await once(holder, "exit");
-      while (await isThere(hold)) await sleep(50);
+      await gone(hold);
       await assert.rejects(checkExchange({ docker, stack }, "redis"), /was broken off/);
     });
 
@@ -237,7 +240,7 @@ describe("an exchange on the engine @engine", () => {
       const script = await sleeping(name, { [EXCHANGE_LABEL]: another() });
       said.length = 0;
       const waited = scriptRunner(session(60), "redis", image)("true");
-      while (said.length === 0) await sleep(50);
+      await eventually("somebody waits", 30, () => said.length > 0);
       assert.match(said[0] ?? "", /is being exchanged by pid \d+ .*waiting for it, at most 60 s/);
       assert.ok(await isThere(script));
       holder.kill("SIGKILL");

@@ -2,10 +2,9 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../../../test/support/checkout.ts";
 import { holdPulumi, type HeldPulumi } from "../../../test/support/held-pulumi.ts";
-import { killWhen, startCommandIn, type RunningCommand } from "../../../test/support/stack.ts";
+import { killWhen, startCommandIn, whenSo, type RunningCommand } from "../../../test/support/stack.ts";
 import { freePort } from "../../../tools/host/free-port.ts";
 import { keyId, makeKey, parseKey } from "../../commands/backup/key.ts";
 import { describeOffsite, type OffsiteStatus } from "../../engine/backup-room.ts";
@@ -106,7 +105,7 @@ describe("the operator's key, made by a command that does not come to its end @e
 
   it("is set to its end after a Ctrl-C, which goes to all of the terminal's programs", async () => {
     const { command, reached, goOn } = await begin("after", "waits");
-    while (!reached()) await Promise.race([command.done, sleep(20)]);
+    await whenSo(command, reached);
     process.kill(-command.pid, "SIGINT");
     await command.until(/SIGINT: cancelling \(keeping the key\)/);
     goOn();

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { eventually } from "../../../test/support/http.ts";
 import { inOwnProcessGroup, killRunning } from "../../stack/pulumi-command.ts";
 
 describe("the Pulumi CLI", () => {
@@ -59,9 +59,7 @@ describe("the Pulumi CLI", () => {
     );
     const controller = new AbortController();
     let heard = "";
-    const until = async (word: string): Promise<void> => {
-      while (!heard.includes(word)) await pause(10);
-    };
+    const until = (word: string): Promise<boolean> => eventually(word, 30, () => heard.includes(word));
     const run = command.run([], folder, {}, (text) => void (heard += text), undefined, controller.signal);
     const ended = assert.rejects(run, /ended by SIGKILL/);
     await until("ready");
