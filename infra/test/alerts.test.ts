@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cases, logAlerts, logCases, metricAlerts } from "./support/alert-cases.ts";
+import { renderAlertmanager } from "../components/monitoring/receivers.ts";
+import { cases, logAlerts, logCases, metricAlerts, seconds, type Alert } from "./support/alert-cases.ts";
 
 const RUNBOOK = readFileSync(join(import.meta.dirname, "../../docs/runbook.md"), "utf8");
 const ALERTS = [...metricAlerts(), ...logAlerts()];
@@ -39,5 +40,64 @@ describe("the alerts", () => {
         .sort(),
     );
     assert.ok(logCases().some(({ fires }) => fires.length === 0));
+  });
+});
+
+interface Inhibition {
+  readonly source_matchers: readonly string[];
+  readonly target_matchers: readonly string[];
+  readonly equal?: readonly string[];
+}
+
+/** Between the end of a container and its start, and until that is seen: the engine's longest pause, and some looks. */
+const BETWEEN = 90;
+
+/** Pure: whether the files say that an alert is one of those. A matcher about a label that only a series has is about none. */
+const matches = ({ alert, labels }: Alert, matchers: readonly string[]): boolean =>
+  matchers.every((text) => {
+    const [, label = "", value = ""] = /^(\w+)=~?"(.*)"$/.exec(text) ?? [];
+    const own = label === "alertname" ? alert : label === "severity" ? labels.severity : undefined;
+    return own === undefined || value.split("|").includes(own);
+  });
+
+const isOfAnEvent = ({ expr }: Alert): boolean => /(changes|increase)_prometheus\(|_time:\w/.test(expr);
+
+/** Pure: for how long an alert fires after what it looks back at, in seconds: at most. */
+const atMost = ({ expr, keep_firing_for: kept = "0s" }: Alert): number =>
+  seconds(kept) +
+  Math.max(...[...expr.matchAll(/(?:\[|_time:)(\d+[smh])/g)].map(([, span = ""]) => seconds(span)));
+
+/** The same: at least. What counts up to more than one thing may end with the next look. */
+function atLeast({ expr, keep_firing_for: kept = "0s" }: Alert): number {
+  const [, range, time] = /^[^>]*_prometheus\(\w+\[(\d+[smh])\]\)+ > 0$|^_time:(\d+[smh]) /.exec(expr) ?? [];
+  return seconds(kept) + seconds(range ?? time ?? "0s");
+}
+
+describe("an alert that is sent instead of another one", () => {
+  const { inhibit_rules: rules } = JSON.parse(renderAlertmanager([], { watchdog: undefined })) as {
+    inhibit_rules: Inhibition[];
+  };
+  const pairs = rules.flatMap(({ source_matchers: sources, target_matchers: targets, equal = [] }) =>
+    ALERTS.filter((one) => matches(one, sources)).flatMap((source) =>
+      ALERTS.filter((one) => matches(one, targets))
+        .filter((target) => !equal.includes("alertname") || target.alert === source.alert)
+        .map((target) => ({ source, target })),
+    ),
+  );
+
+  it("lasts longer than it where both are about one moment, so that the other is not sent after all", () => {
+    const ofOneMoment = pairs.filter(({ target }) => isOfAnEvent(target));
+    assert.deepEqual(
+      ofOneMoment
+        .filter(({ source, target }) => atLeast(source) < atMost(target) + BETWEEN)
+        .map(({ source, target }) => `${source.alert}, then ${target.alert}`),
+      [],
+    );
+    assert.deepEqual(
+      ofOneMoment.map(({ source, target }) => `${source.alert} for ${target.alert}`).sort(),
+      ["ContainerOutOfMemory", "ContainerRestarting", "FatalLogged", "NoSpaceLeft"].map(
+        (reason) => `${reason} for ContainerRestarted`,
+      ),
+    );
   });
 });

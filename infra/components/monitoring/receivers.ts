@@ -164,7 +164,7 @@ export function renderAlertmanager(
       routes,
     },
     inhibit_rules: [
-      // What a store that is away explains.
+      // What a store that is away explains, as long as it is away. A budget that is burnt then is told afterwards.
       {
         source_matchers: ['alertname=~"ContainerDown|ContainerPaused"', 'workload="postgres"'],
         target_matchers: [
@@ -177,12 +177,7 @@ export function renderAlertmanager(
           'alertname=~"RedisAway|ReadinessFailing|ErrorBudgetBurn|LatencyBudgetBurn|EventLogLag"',
         ],
       },
-      // What a container does to itself is not about the host.
-      {
-        source_matchers: ['alertname="ContainerOutOfMemory"'],
-        target_matchers: ['alertname="HostOutOfMemory"'],
-      },
-      // A restart that something else explains, or one of many.
+      // A restart that something else explains, or one of many. Its reasons last longer than it, so that it is not told after them.
       {
         source_matchers: ['alertname=~"ContainerRestarting|ContainerOutOfMemory|FatalLogged|NoSpaceLeft"'],
         target_matchers: ['alertname="ContainerRestarted"'],

@@ -20,12 +20,14 @@ export interface Case {
 export interface Alert {
   readonly alert: string;
   readonly expr: string;
+  /** For how long it fires after it is no longer true. */
+  readonly keep_firing_for?: string;
   readonly labels: { readonly severity: string };
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 const FOLDER = join(import.meta.dirname, "../alerts");
-const read = <T>(name: string): T => parse(readFileSync(join(FOLDER, name), "utf8")) as T;
+const read = <T>(name: string): T => parse(readFileSync(join(FOLDER, name), "utf8"), { merge: true }) as T;
 
 /** A case of a rule about logs: one line that a container writes. */
 export interface LogCase {
@@ -53,7 +55,8 @@ export const logAlerts = (): readonly Alert[] => alertsOf(logRuleFiles());
 /** When the clock of these tests begins. */
 const START = 946_684_800;
 
-const seconds = (span: string): number =>
+/** Pure: of "90s", "5m" or "1h". */
+export const seconds = (span: string): number =>
   Number.parseInt(span) * { s: 1, m: 60, h: 3600 }[span.slice(-1) as "s"];
 
 /** What has no end of its own goes on to the end of its case; `clock` is the time itself. */
