@@ -3,10 +3,11 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { PARTS } from "../../infra/components/monitoring/plan.ts";
 import { docker } from "../../test/support/stack.ts";
 import { buildProgram } from "../go-program.ts";
 import { median, type Row } from "../report.ts";
-import { addressOf, one, PARTS, takenDuring, type WatchedStack } from "./stack.ts";
+import { addressOf, one, takenDuring, type WatchedStack } from "./stack.ts";
 
 const run = promisify(execFile);
 

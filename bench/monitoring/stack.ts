@@ -1,4 +1,5 @@
 /** A stack that is watched, with somebody who is told, and what its containers take. */
+import { PARTS } from "../../infra/components/monitoring/plan.ts";
 import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { startReceiver, type AlertReceiver } from "../../test/support/alert-receiver.ts";
 import { createStack, docker, type TestStack } from "../../test/support/stack.ts";
@@ -9,12 +10,6 @@ export const limits = {
   ...{ edgeRequestRate: 100_000, edgeConnections: 10_000, requestsPerMinute: 1_000_000 },
   clientReportsPerMinute: 60_000,
 };
-
-/** The workloads of the monitoring. */
-export const PARTS = [
-  ...["victoria-metrics", "vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader"],
-  ...["victoria-logs", "vlagent"],
-] as const;
 
 export interface WatchedStack {
   readonly stack: TestStack;

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { parse } from "yaml";
 import { dashboardFiles, markOf, renderDashboard } from "../components/monitoring/dashboards.ts";
+import { PARTS } from "../components/monitoring/plan.ts";
 import { ruleFiles } from "../components/monitoring/files.ts";
 import { ownMetrics, renderScrape } from "../components/monitoring/scrape.ts";
 
@@ -54,6 +55,13 @@ describe("the dashboards", () => {
     const [, , mark] = exprOf({ operations: true }) as string[];
     assert.equal(mark, `label_set(${markOf(["a", "b"])}, "stack", "s")`);
     assert.match(markOf(["a", "b"]), /range_max\(max\(a, b\)\)/);
+  });
+
+  it("of the monitoring itself show all of its parts", () => {
+    const asked = PAGES.flatMap(panelsOf)
+      .flatMap(({ expr }) => expr as string[])
+      .flatMap((expr) => [...expr.matchAll(/workload=~"([^"]*vmalert[^"]*)"/g)].map(([, names]) => names));
+    assert.deepEqual([...new Set(asked)], [PARTS.join("|")]);
   });
 
   it("and the rules find all that they ask of the monitoring's own parts, which keep nothing else", () => {

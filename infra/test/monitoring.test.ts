@@ -16,6 +16,7 @@ import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { isMonitored } from "../components/monitoring/config.ts";
 import { knownWithin, watchdogTimes } from "../components/monitoring/dead-man.ts";
+import { PARTS } from "../components/monitoring/plan.ts";
 import {
   KINDS,
   receiverProblems,
@@ -48,10 +49,6 @@ describe("the program, with monitoring", function () {
   before(async () => {
     program = await record("dev", { monitoring: "always" });
   });
-  const PARTS = [
-    ...["victoria-metrics", "vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader"],
-    ...["victoria-logs", "vlagent"],
-  ];
   const container = (name: string) => program.named(CONTAINER, `omniai-dev-${name}`).inputs;
   const networks = (name: string): string[] =>
     (container(name)["networksAdvanced"] as { name: string }[]).map((one) => one.name);

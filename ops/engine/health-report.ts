@@ -1,5 +1,6 @@
 /** Tells people how the containers of a stack are: after an update, in `health` and in `status`. */
 import type Docker from "dockerode";
+import { schemaOf } from "../../infra/config/schema.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, indented, note, paint, print, table } from "../terminal/output.ts";
 import { lastLog } from "./container-log.ts";
@@ -18,21 +19,18 @@ export function condition(view: ContainerView): string {
   return facts.length === 0 ? view.state : `${view.state} (${facts.join(", ")})`;
 }
 
-/** The keys of the memory limits whose names do not begin with the workload. Other parts of the monitoring have none. */
-const memoryKeys: Readonly<Record<string, string | undefined>> = {
+/** The keys of the memory limits whose names do not begin with the workload. */
+const memoryKeys: Readonly<Record<string, string>> = {
   cloudflared: "tunnelMemory",
   certificates: "acmeMemory",
   "victoria-metrics": "monitoringMemory",
-  ...Object.fromEntries(
-    ["vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader", "victoria-logs", "vlagent"].map(
-      (workload) => [workload, undefined],
-    ),
-  ),
 };
 
 /** Pure: the config key of a workload's memory limit; undefined where it is fixed. */
-export const memoryKeyOf = (workload: string): string | undefined =>
-  workload in memoryKeys ? memoryKeys[workload] : `${workload}Memory`;
+function memoryKeyOf(workload: string): string | undefined {
+  const key = memoryKeys[workload] ?? `${workload}Memory`;
+  return schemaOf(key) === undefined ? undefined : key;
+}
 
 /** Pure: what to do about a container that is not healthy. */
 export function advice(view: ContainerView, all: readonly ContainerView[], stack: string): string {

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dashboardFiles } from "../../infra/components/monitoring/dashboards.ts";
 import { knownWithin } from "../../infra/components/monitoring/dead-man.ts";
-import { METRICS_USER } from "../../infra/components/monitoring/plan.ts";
+import { METRICS_USER, PARTS } from "../../infra/components/monitoring/plan.ts";
 import { logCases } from "../../infra/test/support/alert-cases.ts";
 import { execIn } from "../../ops/engine/exec.ts";
 import { queryMetrics, requireMonitoring } from "../../ops/engine/monitoring.ts";
@@ -21,11 +21,6 @@ import { secretsOf, setSecret } from "../support/stack-secrets.ts";
 const PING_SECONDS = 5;
 /** What the test's own service outside expects of it, in seconds. */
 const expected = { period: PING_SECONDS, grace: 10 };
-
-const PARTS = [
-  ...["victoria-metrics", "vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader"],
-  ...["victoria-logs", "vlagent"],
-];
 
 /** Every graph of every dashboard. */
 const panels = (stack: string): { page: string; title: string; expr: string[] }[] =>

@@ -22,6 +22,7 @@ import {
   planReader,
   planRules,
   user,
+  type PartName,
 } from "./plan.ts";
 import { Folders, mount, type Folder } from "./folders.ts";
 import { askEngineFolder } from "./engine-folder.ts";
@@ -197,7 +198,7 @@ export class Monitoring extends pulumi.ComponentResource {
       networks: [networks.monitoring],
       ...mount([this.#folders.createFolder("vlagent"), "/data", false], [targets, TARGETS, true]),
     });
-    const own = {
+    const own: Record<PartName, Workload> = {
       ...{ "victoria-metrics": metrics, vmalert: rules, "vmalert-logs": logRules, alertmanager },
       ...{ "node-exporter": exporter, reader },
       ...{ "victoria-logs": logs, vlagent: agent },
@@ -207,7 +208,7 @@ export class Monitoring extends pulumi.ComponentResource {
     this.registerOutputs({ names: this.names });
   }
 
-  #start(name: string, { folders, ...args }: Part): Workload {
+  #start(name: PartName, { folders, ...args }: Part): Workload {
     const dependsOn = folders.flatMap(({ made }) => made);
     return new Workload(name, { ...args, engine: this.#args.engine, dependsOn }, { parent: this });
   }

@@ -5,6 +5,19 @@ import { SCRAPE_SECONDS, TARGETS } from "./scrape.ts";
 
 type Plan = Omit<WorkloadArgs, "engine" | "image" | "networks" | "volumes" | "dependsOn">;
 
+/** The parts, by the names of their workloads. */
+export const PARTS = [
+  "victoria-metrics",
+  "vmalert",
+  "vmalert-logs",
+  "alertmanager",
+  "node-exporter",
+  "reader",
+  "victoria-logs",
+  "vlagent",
+] as const;
+export type PartName = (typeof PARTS)[number];
+
 /** The user "nobody" of the images: it owns nothing on any host. */
 export const user = { uid: 65534, gid: 65534 };
 

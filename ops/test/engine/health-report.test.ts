@@ -1,8 +1,9 @@
 /** What people are told about the containers of a stack. */
 import { strict as assert } from "node:assert";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parse } from "yaml";
+import { WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
+import { defaults } from "../../../infra/test/defaults.ts";
+import { CONTAINER, record } from "../../../infra/test/support/recorder.ts";
+import { offsiteConfig, SECRETS, tunnelConfig } from "../../../infra/test/support/tunnel-config.ts";
 import { isGood } from "../../engine/containers.ts";
 import { advice, condition, explanation, urlsOf } from "../../engine/health-report.ts";
 import { usageOf } from "../../engine/usage.ts";
@@ -31,20 +32,28 @@ describe("containers", () => {
     assert.match(advice(view({ oomKilled: true, state: "exited" }), [], "dev"), /omniai:backendMemory/);
   });
 
-  it("get more memory by a key that there is, or none is named", () => {
-    const file = readFileSync(join(import.meta.dirname, "../../../Pulumi.yaml"), "utf8");
-    const keys = Object.keys((parse(file) as { config: object }).config);
-    const workloads = [
-      ...["backend", "postgres", "redis", "edge", "backup", "cloudflared", "certificates"],
-      ...["victoria-metrics", "vmalert", "vmalert-logs", "alertmanager", "node-exporter", "reader"],
-      ...["victoria-logs", "vlagent"],
-    ];
-    const named = workloads.map((workload) => {
+  it("get more memory by the key that their limit is of, or none is named", async () => {
+    const everything = {
+      ...{ backups: "always", monitoring: "always", tls: "acme", certificateHosts: ["api.example.org"] },
+      ...{ ...tunnelConfig, ...offsiteConfig, publishPorts: "always" },
+    };
+    const stack = await record("dev", everything, SECRETS);
+    const limits = new Map<string, unknown>();
+    for (const { inputs } of stack.of(CONTAINER)) {
+      const labels = inputs["labels"] as { label: string; value: string }[];
+      const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value ?? "";
+      limits.set(workload, inputs["memory"]);
+    }
+    const named = new Set<string>();
+    for (const [workload, limit] of limits) {
       const said = advice(view({ workload, oomKilled: true, state: "exited" }), [], "dev");
-      return /omniai:([\w-]+)/.exec(said)?.[1];
-    });
-    for (const key of named) assert.ok(key === undefined || keys.includes(key), key);
-    assert.equal(named.filter((key) => key !== undefined).length, 8);
+      const key = /omniai:([\w-]+)/.exec(said)?.[1];
+      if (key === undefined) continue;
+      assert.equal(defaults[key], limit, `${workload}: ${key}`);
+      named.add(key);
+    }
+    const keys = Object.keys(defaults).filter((key) => key.endsWith("Memory") && key !== "hostMemory");
+    assert.deepEqual([...named].sort(), keys.sort());
   });
 
   it("that failed show their errors first, then the last health check, then the last lines", () => {
