@@ -108,6 +108,20 @@ describe("the program, with monitoring", function () {
     ]);
   });
 
+  it("gives VictoriaMetrics what it needs, where a file was written when less was the default", async () => {
+    for (const [said, given] of [
+      [96, 160],
+      [128, 160],
+      [256, 256],
+    ]) {
+      const { inputs } = (await record("dev", { monitoring: "always", monitoringMemory: said })).named(
+        CONTAINER,
+        "omniai-dev-victoria-metrics",
+      );
+      assert.equal(inputs["memory"], given, String(said));
+    }
+  });
+
   it("writes the lists of a deploy when all containers are healthy, each by its name and id", async () => {
     const { inputs } = program.named(COMMAND, "omniai-dev-targets");
     const files = await unpack(String(inputs["stdin"]));

@@ -6,13 +6,17 @@ import { secret, type Loaded } from "../../config/secrets.ts";
 import type { MonitoringArgs } from "./monitoring.ts";
 import { receivers } from "./receivers.ts";
 
+/** With less, in MiB, VictoriaMetrics is ended by the kernel once its caches are full. */
+const LEAST_MEMORY = 160;
+
 export const monitoringKeys = {
   // Not on and off, which YAML reads as true and false in some places and as words in others.
   monitoring: z.enum(["auto", "always", "never"]).describe("one of auto, always, never"),
   monitoringDays: within(1, 3650),
   monitoringLogDays: within(1, 3650),
   monitoringLogDisk: within(256, 1_048_576),
-  monitoringMemory: within(160, 65_536),
+  // A file that was written when less was the default is still a right one: what it lacks is added.
+  monitoringMemory: within(96, 65_536),
   monitoringCpus: cpus,
   alertReceivers: receivers,
   watchdogSecretUrl: secret(z.string().regex(/^(https?:\/\/\S+)?$/)).describe(
@@ -62,7 +66,7 @@ export const monitoringArgs = (config: Loaded<MonitoringConfig>): Omit<Monitorin
   days: config.monitoringDays,
   logDays: config.monitoringLogDays,
   logDisk: config.monitoringLogDisk,
-  memory: config.monitoringMemory,
+  memory: Math.max(LEAST_MEMORY, config.monitoringMemory),
   cpus: config.monitoringCpus,
   receivers: config.alertReceivers,
   watchdog: config.watchdogSecretUrl && {
