@@ -1,7 +1,6 @@
 /** A real stack that is watched: what goes wrong reaches a webhook in time, what a deploy does reaches nobody. */
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { dashboardFiles } from "../../infra/components/monitoring/dashboards.ts";
 import { knownWithin } from "../../infra/components/monitoring/dead-man.ts";
 import { METRICS_USER, PARTS } from "../../infra/components/monitoring/plan.ts";
@@ -9,6 +8,7 @@ import { logCases } from "../../infra/test/support/alert-cases.ts";
 import { execIn } from "../../ops/engine/exec.ts";
 import { queryMetrics, requireMonitoring } from "../../ops/engine/monitoring.ts";
 import type { Diag } from "../../service/src/diag/schema.ts";
+import { holdTable, isHeld } from "../../service/test/support/held-table.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
@@ -266,9 +266,15 @@ describe("the monitoring of a stack", function () {
         `canary-${randomBytes(6).toString("hex")}`,
       ];
       const [server = ""] = await stack.containers("postgres");
-      const hold = "BEGIN; LOCK TABLE client_reports; SELECT pg_sleep(4)";
-      const holding = execIn(docker, server, ["psql", "-XqU", "postgres", "-d", "omniai", "-c", hold]);
-      await sleep(1000);
+      const sql = (text: string): Promise<{ output: string }> =>
+        execIn(docker, server, ["psql", "-XqAtU", "postgres", "-d", "omniai", "-c", text]);
+      // Longer than the second from which on PostgreSQL writes a statement down.
+      const holding = sql(holdTable("client_reports", 1500));
+      await eventually(
+        "the lock",
+        30,
+        async () => (await sql(isHeld("client_reports"))).output.trim() === "t",
+      );
       const body = { client: canary };
       const headers = { "x-request-id": id };
       await call(`${stack.http}/api/diag/client-reports`, { method: "POST", headers, body });

@@ -2,13 +2,15 @@
 import { strict as assert } from "node:assert";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { environmentOf, startPostgres, type TestServer } from "../support/servers.ts";
+import { holdTable, isHeld } from "../support/held-table.ts";
 import { eventually, startInstance, type Instance } from "../support/instance.ts";
 
 /** From here on the server finds a statement slow. */
 const SLOW_MS = 200;
+/** What the requests write to. */
+const TABLE = "client_reports";
 
 describe("the statements of a request", function () {
   this.timeout(60_000);
@@ -41,21 +43,11 @@ describe("the statements of a request", function () {
 
   it("are found by its id, and that of its trace, in the line that PostgreSQL writes of a slow one", async () => {
     const [id, trace] = [newId(), randomBytes(16).toString("hex")];
-    // Somebody else holds the table until the statement has waited for longer than the server finds quick.
-    const locked = (isGranted: boolean): Promise<boolean> =>
-      sql(
-        `SELECT count(*) > 0 FROM pg_locks WHERE granted = ${isGranted} AND relation = 'client_reports'::regclass`,
-      ).then((answer) => answer === "t");
-    const holding = sql("BEGIN; LOCK TABLE client_reports; SELECT pg_sleep(30)").catch(() => undefined);
-    await eventually("the lock", () => locked(true));
-    const asked = ask(id, { traceparent: `00-${trace}-${randomBytes(8).toString("hex")}-01` });
-    await eventually("a statement that waits", () => locked(false));
-    await sleep(SLOW_MS + 100);
-    await sql(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'LOCK TABLE' AND pid <> pg_backend_pid()",
-    );
+    const holding = sql(holdTable(TABLE, SLOW_MS + 100));
+    await eventually("the lock", async () => (await sql(isHeld(TABLE))) === "t");
+    const { status } = await ask(id, { traceparent: `00-${trace}-${randomBytes(8).toString("hex")}-01` });
+    assert.equal(status, 202);
     await holding;
-    assert.equal((await asked).status, 202);
     await eventually("the line", async () =>
       (await lines()).some((line) => /duration: \d/.test(line) && line.includes(id) && line.includes(trace)),
     );
