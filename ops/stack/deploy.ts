@@ -123,7 +123,7 @@ export async function deploy(
   { title, options, refresh, replace = [], silent = false }: Deploy,
 ): Promise<OutputMap> {
   try {
-    const { value } = await quietly(docker, stack, title, () =>
+    const { value } = await quietly({ docker, stack }, title, () =>
       runPulumi({
         title,
         options,

@@ -4,7 +4,8 @@
  */
 import type Docker from "dockerode";
 import { OPERATION_LONGEST, OPERATION_RUNNING } from "../../infra/components/monitoring/dashboards.ts";
-import { amtool, findMonitoring, importMetrics, type MonitoringRoom } from "../engine/monitoring.ts";
+import { listContainers, type ContainerView } from "../engine/containers.ts";
+import { amtool, importMetrics, monitoringIn, type MonitoringRoom } from "../engine/monitoring.ts";
 import { note } from "../terminal/output.ts";
 
 /** What starting, stopping and replacing containers looks like. That requests fail or data is lost explains nothing. */
@@ -16,40 +17,75 @@ export const EXPLAINED = [
   ...["TunnelDegraded", "HostCpuSaturated", "FatalLogged"],
 ] as const;
 
+/** A silence as Alertmanager takes it. */
+interface Silence {
+  readonly span: string;
+  readonly matchers: readonly string[];
+}
+
+const explained = (span: string): Silence => ({ span, matchers: [`alertname=~${EXPLAINED.join("|")}`] });
+
 /**
- * What is over needs a moment until it no longer looks wrong. That a container was started anew is told for five minutes, so
- * that it reaches somebody whose receiver was away.
+ * Pure: what is silent when an operation is over. It needs a moment until it no longer looks wrong. That a container was started
+ * anew is told for five minutes, and nobody needs to hear it of one that the operation has stopped and started. Of any other
+ * it is told: a new version may end itself soon after it was deployed.
+ * @param restarted the names of those that the operation has stopped and started.
  */
-const AFTERWARDS: readonly { readonly span: string; readonly alerts: readonly string[] }[] = [
-  { span: "90s", alerts: EXPLAINED },
-  { span: "6m", alerts: ["ContainerRestarted"] },
+export const silencesAfter = (restarted: readonly string[]): readonly Silence[] => [
+  explained("90s"),
+  ...restarted.map((name) => ({
+    span: "6m",
+    matchers: ["alertname=ContainerRestarted", `container=${name}`],
+  })),
 ];
 
-/** Runs it with the alerts that it explains silent. Monitoring that cannot be asked stops nobody from deploying. */
+/** Pure: the names of a workload's containers that are the same as before, and were started since. */
+export const startedAnew = (
+  workload: string | undefined,
+  before: readonly ContainerView[],
+  after: readonly ContainerView[],
+): string[] =>
+  after
+    .filter((one) =>
+      before.some(
+        ({ id, startedAt }) => one.workload === workload && one.id === id && one.startedAt !== startedAt,
+      ),
+    )
+    .map(({ name }) => name);
+
+/**
+ * Runs it with the alerts that it explains silent. Monitoring that cannot be asked stops nobody from deploying.
+ * @param restarts the workload whose container it stops and starts; default: none.
+ */
 export async function quietly<T>(
-  docker: Docker,
-  stack: string,
+  { docker, stack }: { readonly docker: Docker; readonly stack: string },
   operation: string,
   run: () => Promise<T>,
+  restarts?: string,
 ): Promise<T> {
-  const room = await findMonitoring(docker, stack).catch(() => undefined);
+  const look = (): Promise<ContainerView[]> => listContainers(docker, stack).catch(() => []);
+  const before = await look();
+  const room = monitoringIn(before);
   if (room === undefined) return run();
+  const add = async (to: MonitoringRoom, { span, matchers }: Silence): Promise<string> => {
+    const flags = ["--author=ops", `--duration=${span}`, `--comment=${operation}`];
+    return (await amtool(docker, to, "silence", "add", ...flags, ...matchers)).trim();
+  };
   // A run that is lost gives no word of its end: the silence ends by itself.
-  const silence = await attempt(() => add(docker, room, operation, OPERATION_LONGEST));
+  const silence = await attempt(() => add(room, explained(OPERATION_LONGEST)));
   await attempt(() => importMetrics(docker, room, [runningMark(operation, true)]));
   const started = performance.now();
   const end = async (failed: boolean): Promise<void> => {
     // The containers may be others now.
-    const now = (await findMonitoring(docker, stack).catch(() => undefined)) ?? room;
+    const after = await look();
+    const now = monitoringIn(after) ?? room;
     const ended = { failed, seconds: (performance.now() - started) / 1000 };
     await attempt(() =>
       importMetrics(docker, now, [runningMark(operation, false), ...annotationOf(operation, ended)]),
     );
-    if (silence === undefined) return;
-    await attempt(async () => {
-      for (const { span, alerts } of AFTERWARDS) await add(docker, now, operation, span, alerts);
-      await amtool(docker, now, "silence", "expire", silence);
-    });
+    for (const one of silencesAfter(startedAnew(restarts, before, after))) await attempt(() => add(now, one));
+    // Whatever became of those: this one would hide the next half hour.
+    if (silence !== undefined) await attempt(() => amtool(docker, now, "silence", "expire", silence));
   };
   try {
     const value = await run();
@@ -60,22 +96,6 @@ export async function quietly<T>(
     throw error;
   }
 }
-
-const add = async (
-  docker: Docker,
-  room: MonitoringRoom,
-  operation: string,
-  span: string,
-  alerts: readonly string[] = EXPLAINED,
-): Promise<string> =>
-  (
-    await amtool(
-      docker,
-      room,
-      ...["silence", "add", "--author=ops", `--duration=${span}`, `--comment=${operation}`],
-      `alertname=~${alerts.join("|")}`,
-    )
-  ).trim();
 
 /** Pure: that it is under way, or is so no longer, which the dashboards draw into their graphs. */
 export const runningMark = (operation: string, isRunning: boolean): string =>

@@ -111,8 +111,11 @@ export async function putRestored(
     // It answers before its next health check has said so, and whoever looks next shall not find it "starting".
     await settledContainers(docker, stack, START_SECONDS);
   };
-  await quietly(docker, stack, `replacing the data of ${title} in stack ${stack}`, () =>
-    whileUnderMaintenance(session, "The service's data is being restored from a backup.", replace),
+  await quietly(
+    session,
+    `replacing the data of ${title} in stack ${stack}`,
+    () => whileUnderMaintenance(session, "The service's data is being restored from a backup.", replace),
+    workload,
   );
   return keepAside(session, store, run, again);
 }

@@ -76,7 +76,7 @@ export function deployBy(session: Session, image: string, silent: boolean): Depl
 
 /** @throws OpsError; the old data is then in place again, and can be written to */
 export async function putInPlace(session: Exchanging, exchange: Exchange): Promise<Upgraded> {
-  const { docker, stack } = session;
+  const { stack } = session;
   const { room, image, from, version, again } = exchange;
   const run = scriptRunner(session, "postgres", room.image);
   const title = `upgrading PostgreSQL of stack ${stack} to ${version}`;
@@ -85,14 +85,13 @@ export async function putInPlace(session: Exchanging, exchange: Exchange): Promi
   signals.begin({ title: "waiting for the backup room" });
   await room.whenFree();
   const started = performance.now();
-  await quietly(docker, stack, title, () =>
-    whileUnderMaintenance(session, MESSAGE, async () => {
-      signals.begin(undivided(title));
-      done.restored = await lastCopy(exchange);
-      await exchangeData(session, exchange, run, markOf(done.restored));
-      await serveOrUndo(session, exchange, run);
-    }),
-  );
+  const upgrade = async (): Promise<void> => {
+    signals.begin(undivided(title));
+    done.restored = await lastCopy(exchange);
+    await exchangeData(session, exchange, run, markOf(done.restored));
+    await serveOrUndo(session, exchange, run);
+  };
+  await quietly(session, title, () => whileUnderMaintenance(session, MESSAGE, upgrade), "postgres");
   const downtime = Math.round((performance.now() - started) / 100) / 10;
   const { backup, tables, rows } = done.restored ?? {};
   const aside = await keepAside(session, postgresStore, run, again);

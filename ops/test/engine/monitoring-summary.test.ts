@@ -3,7 +3,8 @@ import { strict as assert } from "node:assert";
 import { deliveries } from "../../commands/alerts.ts";
 import { describeMonitoring, type ActiveAlert } from "../../engine/monitoring-summary.ts";
 import { describeOperation, newestOf } from "../../engine/last-operation.ts";
-import { annotationOf, EXPLAINED, runningMark } from "../../stack/quiet.ts";
+import { annotationOf, EXPLAINED, runningMark, silencesAfter, startedAnew } from "../../stack/quiet.ts";
+import { containerView } from "../support/container.ts";
 import { logAlerts, metricAlerts } from "../../../infra/test/support/alert-cases.ts";
 
 const alert = (alertname: string, silencedBy: readonly string[] = []): ActiveAlert => ({
@@ -92,6 +93,28 @@ describe("an operation", () => {
     assert.deepEqual(annotationOf("deploying stack dev", { failed: true, seconds: 47.61 }), [
       'omniai_operation_failed{operation="deploying stack dev"} 1',
       'omniai_operation_duration_seconds{operation="deploying stack dev"} 47.6',
+    ]);
+  });
+
+  it("hides a container that was started anew for longer than its end only where it has started that one itself", () => {
+    const [postgres, redis] = [
+      containerView({ id: "p", name: "omniai-x-postgres", workload: "postgres", startedAt: "1" }),
+      containerView({ id: "r", name: "omniai-x-redis", workload: "redis", startedAt: "1" }),
+    ];
+    const again = [postgres, redis].map((one) => ({ ...one, startedAt: "2" }));
+    // A deploy starts none; what ended by itself meanwhile is not its doing.
+    assert.deepEqual(startedAnew(undefined, [postgres, redis], again), []);
+    assert.deepEqual(startedAnew("postgres", [postgres, redis], again), ["omniai-x-postgres"]);
+    // It was not stopped, or another one of its name took its place.
+    assert.deepEqual(startedAnew("postgres", [postgres], [postgres]), []);
+    assert.deepEqual(startedAnew("postgres", [postgres], [{ ...postgres, id: "q", startedAt: "2" }]), []);
+    const long = (restarted: readonly string[]): string[][] =>
+      silencesAfter(restarted)
+        .filter(({ span }) => span !== "90s")
+        .map(({ span, matchers }) => [span, ...matchers]);
+    assert.deepEqual(long([]), []);
+    assert.deepEqual(long(["omniai-x-postgres"]), [
+      ["6m", "alertname=ContainerRestarted", "container=omniai-x-postgres"],
     ]);
   });
 
