@@ -1,7 +1,7 @@
 /** Reports to the service how well this page works: latency, reconnects, errors. Never what was in an event. */
 import { alike } from "./page-health.js";
 import { withoutSecrets } from "./secrets.js";
-import { ApiError } from "./transport/api.js";
+import { isFinalRefusal } from "./transport/attempts.js";
 
 const PATH = "/api/diag/client-reports";
 
@@ -105,8 +105,7 @@ export class Reporter {
       await this.#api.post(PATH, report, {}, isLast);
     } catch (error) {
       // The next report has newer figures. But the errors of an outage happen while nothing can be reported: they wait for it.
-      const isRefused = error instanceof ApiError && error.status < 500 && error.status !== 429;
-      if (!isRefused && this.#isOn) for (const [key, group] of errors) this.#add(key, group);
+      if (!isFinalRefusal(error) && this.#isOn) for (const [key, group] of errors) this.#add(key, group);
     }
   }
 

@@ -69,6 +69,38 @@ describe("a connection", () => {
       assert.deepEqual(streams(), [undefined, "Bearer a1", undefined]);
     });
 
+  it("has a user's own events also where another tab leads and the login came true only later", async () => {
+    const own = "id: a-6-0\nevent: mail\ndata: 1\n\n";
+    api.routes["/api/events"] = (request, response) => {
+      const isUser = request.headers.authorization !== undefined;
+      stream(heartbeat("a-5-0") + (isUser ? own : ""))(request, response);
+    };
+    const leader = open();
+    await eventually("a leader", () => leader.state.isLeading);
+    const other = open();
+    await is(other, "live");
+    const had: string[] = [];
+    other.on("event", ({ id }) => had.push(id));
+    const check = api.routes["/api/auth/check"];
+    assert.ok(check);
+    api.routes["/api/auth/check"] = status(503);
+    await assert.rejects(other.session.login("u", "p"));
+    api.routes["/api/auth/check"] = check;
+    await eventually("the user's own event", () => had.length > 0);
+    assert.deepEqual([had, other.state.isLeading], [["a-6-0"], false]);
+    assert.equal(asks("/api/events").at(-1)?.query.get("topics"), "public.*,user.u1.*");
+  });
+
+  it("tells once who is there, also in a tab that has heard it from another one", async () => {
+    const first = open();
+    await first.session.login("u", "p");
+    const second = open();
+    const told: boolean[] = [];
+    second.on("session", ({ authenticated }) => told.push(authenticated));
+    await is(second, "live");
+    assert.deepEqual(told, [true]);
+  });
+
   for (const what of ["locks", "channels"])
     it(`is had by each tab alone where the browser refuses ${what}, because the site's storage is blocked`, async () => {
       const refusal = new DOMException("Access is denied in this context.", "SecurityError");

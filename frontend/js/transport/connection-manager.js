@@ -3,7 +3,7 @@
  * tabs of a browser, logins that are renewed in time, and a measure of how good it all is. README.md has examples.
  */
 import { Api, ApiError } from "./api.js";
-import { insist, isRefusal } from "./attempts.js";
+import { insist, isFinalRefusal, toldMs } from "./attempts.js";
 import { Clock } from "./clock.js";
 import { Cursor } from "./cursor.js";
 import { Emitter } from "./emitter.js";
@@ -182,9 +182,7 @@ export class ConnectionManager extends Emitter {
    */
   async publish(event) {
     const headers = { "idempotency-key": crypto.randomUUID() };
-    const isFinal = (/** @type {unknown} */ error) =>
-      isRefusal(error) && !(error instanceof ApiError && error.status === 429);
-    return insist(() => this.api.post("/api/events", event, headers), isFinal);
+    return insist(() => this.api.post("/api/events", event, headers), isFinalRefusal);
   }
 
   /** What a stream depends on: who reads it, and the topics in effect. */
@@ -316,8 +314,7 @@ export class ConnectionManager extends Emitter {
         if (signal.aborted) break;
         failures += 1;
         if (error instanceof ApiError && error.status === 401) await this.#renewLogin();
-        const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-        await pause(told + backoffMs(failures), signal);
+        await pause(toldMs(error) + backoffMs(failures), signal);
       }
     }
     this.#isCatchingUp = false;

@@ -1,6 +1,7 @@
 /** Who is logged in. All tabs of the browser share it, and only one of them renews what runs out. */
 import { ApiError } from "./api.js";
-import { insist, isRefusal } from "./attempts.js";
+import { insist, isFinalRefusal, isRefusal, toldMs } from "./attempts.js";
+import { backoffMs, pause } from "./backoff.js";
 import { alone, canShare, openChannel } from "./tabs.js";
 
 /**
@@ -14,6 +15,9 @@ import { alone, canShare, openChannel } from "./tabs.js";
 
 /** @typedef {import("./api.js").Credentials & { expiresAt?: number }} Credentials expiresAt: of the access token, ms. */
 
+/** The modes in which a login is kept in a cookie. */
+const COOKIE_MODES = ["session", "both"];
+
 /** A stack without authentication says so; an older service has no such route, and is open too. */
 /** @type {AuthState} */
 const open = { mode: "none", authenticated: false, scopes: [] };
@@ -25,10 +29,6 @@ const RENEW_SHARE = 0.2;
 const RENEW_BEFORE_MS = 30_000;
 /** Spreads the renewals of tabs, so that most of them find that another tab has done it; in ms. */
 const RENEW_SPREAD_MS = 4000;
-/** After a question without an answer, in ms, and up to twice as long. */
-const CHECK_AGAIN_MS = 1500;
-/** After a renewal without an answer, in ms. */
-const RENEW_AGAIN_MS = 10_000;
 
 export class Session {
   /** @type {AuthState} */
@@ -47,12 +47,14 @@ export class Session {
   #waiting = new Set();
   /** @type {number | undefined} */
   #expiresAt;
-  #lifeMs = 0;
   /** When these credentials came to be, in ms: by a login, a refresh or a logout. Older ones never replace them. */
   #since = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #again;
-
+  /** Until stop(), and again from start() on. */
+  #running = new AbortController();
+  /** Ends the questions of who is there, which go on until one is answered. */
+  #asking = new AbortController();
+  /** How many renewals in a row got no answer. */
+  #failures = 0;
   #isChecked = false;
 
   /**
@@ -79,25 +81,43 @@ export class Session {
 
   /** Asks other tabs, then the service, who is logged in. */
   async start() {
+    if (this.#running.signal.aborted) {
+      this.#running = new AbortController();
+      this.#renewInTime();
+    }
     if (canShare() && !this.#channel) {
       this.#channel = openChannel(this.#name);
       if (this.#channel) this.#channel.onmessage = ({ data }) => this.#hear(data);
       if (this.#channel && !this.#api.credentials.accessToken) await this.#askTabs();
     }
-    await this.check().catch(() => this.#checkLater());
+    await this.check().catch((error) => void this.#checkLater(error));
   }
 
-  /** A page whose question got no answer must not go on as if nobody were there: without its form to log in, or with it. */
-  #checkLater() {
-    clearTimeout(this.#again);
-    this.#again = setTimeout(
-      () => void this.check().catch(() => this.#checkLater()),
-      CHECK_AGAIN_MS * (1 + Math.random()),
-    );
+  /**
+   * A page whose question got no answer must not go on as if nobody were there: without its form to log in, or with it.
+   * @param {unknown} error why there was no answer.
+   * @param {() => Promise<unknown>} [then] what waits for the answer.
+   */
+  async #checkLater(error, then) {
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    const signal = AbortSignal.any([this.#asking.signal, this.#running.signal]);
+    for (let failures = 1, last = error; ; failures += 1) {
+      await pause(toldMs(last) + backoffMs(failures), signal);
+      if (signal.aborted) return;
+      try {
+        await this.check();
+        break;
+      } catch (again) {
+        last = again;
+      }
+    }
+    // Nobody waits for this: what fails now shows as the state that it leaves behind.
+    if (!signal.aborted) await then?.().catch(() => undefined);
   }
 
   stop() {
-    clearTimeout(this.#again);
+    this.#running.abort();
     this.#channel?.close();
     this.#channel = undefined;
     clearTimeout(this.#timer);
@@ -129,9 +149,12 @@ export class Session {
       if (this.#since !== since) return this.check();
     }
     // That nobody is logged in is news, where it was only assumed before.
-    const isNews = !this.#isChecked && state.mode !== open.mode;
+    const isNews = !this.#isChecked && state.mode !== open.mode && !state.authenticated;
+    const isFound = state.authenticated && !this.state.authenticated;
     this.#isChecked = true;
     this.#become(state, isNews);
+    // It may be this tab alone that has asked since then, and another one that holds the connection.
+    if (isFound) this.#tell();
     return state;
   }
 
@@ -141,26 +164,42 @@ export class Session {
    * @throws {ApiError} when the service refuses, TypeError when some attempts got no answer.
    */
   async login(username, password) {
+    this.isCookieLost = false;
     this.#keep({});
-    await this.#logIn({ username, password });
-    // A browser that keeps no cookies of other sites has forgotten the session by now.
-    this.isCookieLost = !this.state.authenticated;
-    if (!this.state.authenticated && this.state.mode === "both")
-      await this.#logIn({ username, password, kind: "token" });
-    this.#tell();
+    await this.#logIn({ username, password }, async () => {
+      // A browser that keeps no cookies of other sites has forgotten the session by now.
+      this.isCookieLost = COOKIE_MODES.includes(this.state.mode) && !this.state.authenticated;
+      if (this.isCookieLost && this.state.mode === "both")
+        await this.#logIn({ username, password, kind: "token" }, async () => this.#tell());
+      else this.#tell();
+    });
   }
 
-  /** @param {object} credentials */
-  async #logIn(credentials) {
-    const answer = await insist(() => this.#api.post("/api/auth/login", credentials), isHopeless);
+  /**
+   * @param {object} credentials
+   * @param {() => Promise<void>} then the rest of the login, once the service has said who is there.
+   */
+  async #logIn(credentials, then) {
+    /** @type {unknown} */
+    let answer;
+    try {
+      answer = await insist(() => this.#api.post("/api/auth/login", credentials), isHopeless);
+    } catch (error) {
+      // Only the answer may be lost, and the cookie be there.
+      if (!isRefusal(error)) void this.#checkLater(error);
+      throw error;
+    }
     this.#keep(credentialsOf(answer), this.#later());
+    const since = this.#since;
     try {
       await insist(() => this.check(), isHopeless);
     } catch (error) {
-      // The service has somebody logged in, and the page finds that out as soon as it gets an answer.
-      this.#checkLater();
+      // The service has somebody logged in, and the page finds that out as soon as it gets an answer. The rest is done then, unless
+      // somebody has logged in or out meanwhile, in whichever tab.
+      void this.#checkLater(error, async () => (this.#since === since ? then() : undefined));
       throw error;
     }
+    await then();
   }
 
   /**
@@ -178,6 +217,7 @@ export class Session {
       await this.renew();
       await this.#endLogin();
     }
+    this.isCookieLost = false;
     this.#keep({}, this.#later());
     this.#become({ ...this.state, authenticated: false, id: undefined, name: undefined, scopes: [] });
     this.#tell();
@@ -216,6 +256,7 @@ export class Session {
     try {
       const answer = await this.#api.post("/api/auth/refresh", { refreshToken });
       if (isReplaced()) return this.#api.credentials.accessToken !== undefined;
+      this.#failures = 0;
       this.#keep(credentialsOf(answer), this.#later());
       this.#tell();
       return true;
@@ -223,8 +264,11 @@ export class Session {
       if (isReplaced()) return this.#api.credentials.accessToken !== undefined;
       // Without an answer the token may still be good; the next attempt will tell. What was refused must not come back
       // from another tab, but a later login may.
-      if (error instanceof ApiError && error.status < 500 && error.status !== 429) this.#keep({}, since + 1);
-      else this.#timer = setTimeout(() => void this.renew(), RENEW_AGAIN_MS);
+      if (isFinalRefusal(error)) this.#keep({}, since + 1);
+      else {
+        this.#failures += 1;
+        this.#renewAfter(toldMs(error) + backoffMs(this.#failures));
+      }
       return false;
     }
   }
@@ -290,6 +334,7 @@ export class Session {
     }
     // A tab that was frozen tells of tokens that have been used since, or of a login that has ended.
     if (since < this.#since) return;
+    if (since > this.#since) this.isCookieLost = false;
     this.#keep(credentials, since);
     this.#become(state);
     for (const done of [...this.#waiting]) done();
@@ -306,14 +351,25 @@ export class Session {
    */
   #keep({ expiresAt, ...credentials }, since = this.#since) {
     this.#since = since;
-    clearTimeout(this.#timer);
     this.#api.credentials = credentials;
     this.#expiresAt = expiresAt;
-    if (expiresAt === undefined || !credentials.refreshToken) return;
-    this.#lifeMs = expiresAt - Date.now();
-    const early = Math.max(RENEW_SHARE * this.#lifeMs, Math.min(RENEW_BEFORE_MS, this.#lifeMs / 2));
-    const wait = this.#lifeMs - early + Math.random() * Math.min(RENEW_SPREAD_MS, early / 4);
-    this.#timer = setTimeout(() => void this.renew(), Math.min(wait, 2 ** 31 - 1));
+    this.#renewInTime();
+  }
+
+  #renewInTime() {
+    clearTimeout(this.#timer);
+    if (this.#expiresAt === undefined || !this.#api.credentials.refreshToken) return;
+    const lifeMs = this.#expiresAt - Date.now();
+    const early = Math.max(RENEW_SHARE * lifeMs, Math.min(RENEW_BEFORE_MS, lifeMs / 2));
+    this.#renewAfter(lifeMs - early + Math.random() * Math.min(RENEW_SPREAD_MS, early / 4));
+  }
+
+  /** @param {number} ms */
+  #renewAfter(ms) {
+    clearTimeout(this.#timer);
+    // A session that was stopped asks nothing more by itself.
+    if (this.#running.signal.aborted) return;
+    this.#timer = setTimeout(() => void this.renew(), Math.min(ms, 2 ** 31 - 1));
   }
 
   /**

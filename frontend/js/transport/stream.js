@@ -3,6 +3,7 @@
  * streaming fails again and again it polls, and goes back to streaming when that works. One attempt at a time.
  */
 import { ApiError, jsonOf, NotOurs } from "./api.js";
+import { toldMs } from "./attempts.js";
 import { backoffMs, pause } from "./backoff.js";
 import { EventStreamParser } from "./event-stream-parser.js";
 
@@ -235,9 +236,8 @@ export class Stream {
     // When no stream got through the last time either, one more failure is enough.
     const patience = this.#pollForMs > STREAM_AGAIN_MS ? 1 : POLL_AFTER;
     const isTurning = this.#failures >= patience && Date.now() >= this.#pollUntil;
-    const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
     // Polling is another way, so it is tried earlier than a stream would be.
-    const retryMs = told + backoffMs(isTurning ? 0 : this.#failures);
+    const retryMs = toldMs(error) + backoffMs(isTurning ? 0 : this.#failures);
     if (isTurning) {
       this.#pollUntil = Date.now() + retryMs + this.#pollForMs;
       this.#pollForMs = Math.min(2 * this.#pollForMs, STREAM_AGAIN_MAX_MS);
