@@ -9,7 +9,7 @@
  * @property {"none" | "session" | "token" | "both" | undefined} authMode how people sign in; undefined: the service is asked.
  * @property {number} heartbeatSeconds how often a quiet stream sends a heartbeat.
  * @property {number} measureSeconds how often a visible page asks and measures.
- * @property {number} pollSeconds the longest that one poll waits for an event.
+ * @property {number} pollSeconds the longest that one poll waits for an event, in whole seconds.
  * @property {boolean} shareTabs
  * @property {readonly string[] | undefined} topics
  * @property {Readonly<Record<"diagnostics" | "offline" | "public" | "publish" | "reports" | "stream", boolean>>} features
@@ -43,7 +43,7 @@ const MEMBERS = {
   authMode: (value) => ["none", "session", "token", "both"].includes(value),
   heartbeatSeconds: (value) => isNumber(value) && value > 0 && value <= 300,
   measureSeconds: (value) => isNumber(value) && value >= 1 && value <= 3600,
-  pollSeconds: (value) => isNumber(value) && value >= 1 && value <= 25,
+  pollSeconds: (value) => Number.isInteger(value) && value >= 1 && value <= 25,
   shareTabs: (value) => typeof value === "boolean",
   topics: (value) =>
     Array.isArray(value) &&

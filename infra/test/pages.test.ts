@@ -263,6 +263,7 @@ describe("the page's files", () => {
         { authMode: "ldap" },
         { authMode: "toString" },
         { pollSeconds: 0.5 },
+        { pollSeconds: 2.5 },
         { pollSeconds: 26 },
         { features: { stream: "yes" } },
         { topics: [] },
