@@ -13,9 +13,8 @@ const KEY = "omniai reports";
 export function connectReports(reporter, isAllowed) {
   if (!isAllowed) return;
   const box = /** @type {HTMLInputElement} */ (at("reports"));
-  const decided = recall("localStorage", KEY);
   const asksNotTo = /** @type {any} */ (navigator).globalPrivacyControl === true;
-  box.checked = decided === undefined ? !asksNotTo : decided === "yes";
+  box.checked = decided() ?? !asksNotTo;
   at("reports-choice").hidden = false;
   reporter.start();
   if (!box.checked) reporter.turn(false);
@@ -23,4 +22,19 @@ export function connectReports(reporter, isAllowed) {
     reporter.turn(box.checked);
     remember("localStorage", KEY, box.checked ? "yes" : "no");
   });
+  const look = () => {
+    const isWanted = decided();
+    if (isWanted === undefined || isWanted === box.checked) return;
+    box.checked = isWanted;
+    reporter.turn(isWanted);
+  };
+  // It is decided for all tabs. One that was put away hears of nothing until it is back.
+  addEventListener("storage", look);
+  addEventListener("pageshow", ({ persisted }) => persisted && look());
+}
+
+/** @returns {boolean | undefined} undefined: the user has decided nothing, or the browser does not keep it. */
+function decided() {
+  const kept = recall("localStorage", KEY);
+  return kept === undefined ? undefined : kept === "yes";
 }

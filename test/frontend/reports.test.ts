@@ -175,6 +175,30 @@ describe("the reports of a page", () => {
     );
   });
 
+  it("are not sent by any open tab once the user does not want them in one", async () => {
+    await open();
+    const first = page;
+    page = await context.newPage();
+    page.on("request", (request) => {
+      if (request.url().endsWith("/client-reports")) sent.push(request.postDataJSON() as Report);
+    });
+    await open();
+    await fail(1);
+    await first.getByLabel("Send the figures of the connection").uncheck();
+    await page.locator("#reports:not(:checked)").waitFor();
+    await fail(1);
+    await switchTabs();
+    await page.waitForTimeout(500);
+    assert.equal(sent.length, 0);
+    await first.getByLabel("Send the figures of the connection").check();
+    await page.locator("#reports:checked").waitFor();
+    await fail(2);
+    const stored = page.waitForResponse(/client-reports/);
+    await switchTabs();
+    await stored;
+    assert.deepEqual(counted(sent[0]), { "console: Bearer [removed] of request 1000": 2 });
+  });
+
   it("are not sent where the browser asks for privacy, or the page's config says so", async () => {
     await page.addInitScript(
       'Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { value: true })',
