@@ -8,8 +8,8 @@ describe("the notes of a connection", () => {
   const good = (text: string): object => ({ kind: "good", text, isLoss: false });
 
   /** @returns the notes of the changes, one a second, without those that are no news. */
-  const of = (changes: readonly Omit<Change, "isLeading">[]): object[] => {
-    const notes = new ConnectionNotes();
+  const of = (changes: readonly Omit<Change, "isLeading">[], streams = true): object[] => {
+    const notes = new ConnectionNotes(streams);
     return changes.flatMap(
       (change, second) => notes.take({ ...change, isLeading: true }, second * 1000) ?? [],
     );
@@ -35,6 +35,12 @@ describe("the notes of a connection", () => {
     assert.deepEqual(of([{ state: "connecting", failures: 1, reason: "bye" }, ...attempts]), [
       bad("Connection lost: bye.", true),
       bad("No connection: Failed to fetch. It goes on trying.", false),
+    ]);
+  });
+
+  it("have nothing against polling where nothing else is meant", () => {
+    assert.deepEqual(of([{ state: "connecting" }, { state: "degraded" }], false), [
+      good("Connected: it polls."),
     ]);
   });
 

@@ -75,6 +75,12 @@ describe("the quality of a connection", () => {
     }
   });
 
+  it("is no worse by polling where nothing else is meant", () => {
+    const meter = new QualityMeter(undefined, false);
+    meter.become("degraded", false);
+    assert.deepEqual([meter.read().score, costs(meter.read())], [100, []]);
+  });
+
   it("keeps a history of bounded length, the oldest first, with what was measured then", () => {
     const meter = opened();
     for (let n = 0; n < 800; n += 1) meter.answered(n === 799 ? null : 20);

@@ -14,6 +14,12 @@ export class ConnectionNotes {
   /** @type {StateChange["state"] | undefined} */
   #way;
   #isAnew = false;
+  #streams;
+
+  /** @param {boolean} [streams] false: the page only polls, so that is no flaw. */
+  constructor(streams = true) {
+    this.#streams = streams;
+  }
 
   /**
    * @param {StateChange} change
@@ -44,9 +50,10 @@ export class ConnectionNotes {
     this.#way = way;
     this.#worst = 0;
     this.#lostAt = undefined;
-    return way === "live"
-      ? { kind: "good", text: `Connected: events stream${away}.`, isLoss: false }
-      : { kind: "warn", text: `Connected: streams do not get through, it polls${away}.`, isLoss: false };
+    if (way === "live") return { kind: "good", text: `Connected: events stream${away}.`, isLoss: false };
+    return this.#streams
+      ? { kind: "warn", text: `Connected: streams do not get through, it polls${away}.`, isLoss: false }
+      : { kind: "good", text: `Connected: it polls${away}.`, isLoss: false };
   }
 }
 

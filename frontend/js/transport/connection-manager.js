@@ -18,7 +18,7 @@ export { ApiError };
 /**
  * - `connecting`: an attempt is under way, or waits for its turn;
  * - `live`: events arrive as a stream, the moment they happen;
- * - `degraded`: streams do not get through, so it polls: the same events, a little later;
+ * - `degraded`: streams do not get through, or it is told not to use them, so it polls: the same events, a little later;
  * - `offline`: the device is offline, or nothing has answered for a while; it goes on trying;
  * - `stopped`: before start(), after stop(), and when nobody is logged in where a login is needed.
  * @typedef {import("./stream.js").State} State
@@ -54,7 +54,7 @@ export { ApiError };
  * @property {number} [heartbeatSeconds] how often a quiet stream says that it lives: 15, as the service's default.
  * @property {string} [authMode] how people log in at the service, where the page knows it: none, session, token or both. Default: it is asked.
  * @property {boolean} [streams] whether it streams. Default: true; false: it only polls.
- * @property {number} [pollSeconds] the longest that one poll waits for an event, 1 to 25. Default: 25.
+ * @property {number} [pollSeconds] the longest that one poll waits for an event, in whole seconds, 1 to 25. Default: 25.
  * @property {string} [client] a name of this page, 8 to 64 letters, digits, _ and -; the service shows the stream under it.
  * @property {boolean} [shared] whether the tabs of this browser share one connection. Default: true.
  * @property {number} [measureSeconds] how often a visible page measures the connection: 15. 0 for never.
@@ -73,7 +73,7 @@ export class ConnectionManager extends Emitter {
   /** The service's clock, as measure() finds it. */
   clock = new Clock();
   #options;
-  #quality = new QualityMeter(this.clock);
+  #quality;
   #cursor;
   /** @type {string | undefined} */
   #topics;
@@ -99,10 +99,11 @@ export class ConnectionManager extends Emitter {
   /** @param {Partial<ConnectionOptions>} [options] */
   constructor(options = {}) {
     super();
-    const { url = location.origin, cursor, topics, authMode } = options;
+    const { url = location.origin, cursor, topics, authMode, streams } = options;
     this.#options = { heartbeatSeconds: 15, shared: true, measureSeconds: 15, ...options };
     this.api = new Api(url.replace(/\/$/, ""));
     this.session = new Session(this.api, authMode);
+    this.#quality = new QualityMeter(this.clock, streams);
     this.session.onChange = () => {
       this.emit("session", this.session.state);
       // The stream of before has the topics and the rights of whoever was there before.

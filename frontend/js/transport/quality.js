@@ -54,9 +54,15 @@ export class QualityMeter {
   /** Connecting is no flaw before the first connection, unless it takes long. */
   #patientUntil = Date.now() + FIRST_MS;
 
-  /** @param {Clock} [clock] which the answers set. */
-  constructor(clock = new Clock()) {
+  #streams;
+
+  /**
+   * @param {Clock} [clock] which the answers set.
+   * @param {boolean} [streams] false: it only polls, so that is no flaw.
+   */
+  constructor(clock = new Clock(), streams = true) {
     this.#clock = clock;
+    this.#streams = streams;
   }
 
   /**
@@ -107,8 +113,10 @@ export class QualityMeter {
     const reconnects = this.#reconnects.filter((at) => at > since).length;
     const resets = this.#resets.filter((at) => at > since).length;
     const rttP95Ms = share(ordered, 0.95);
+    const isPatient = this.#state === "connecting" && Date.now() < this.#patientUntil;
+    const isMeant = this.#state === "degraded" && !this.#streams;
     const reasons = reasonsOf({
-      state: this.#state === "connecting" && Date.now() < this.#patientUntil ? "live" : this.#state,
+      state: isPatient || isMeant ? "live" : this.#state,
       rttP95Ms,
       jitterMs,
       loss,
