@@ -17,7 +17,7 @@ export async function openShell() {
   restrictConnections(config.apiBaseUrl);
   showStack(config.stack);
   noteVersion(config);
-  if (config.features.offline) void keepShell();
+  void (config.features.offline ? keepShell() : dropShell()).catch(() => undefined);
   return config;
 }
 
@@ -79,6 +79,28 @@ const isInstalled = (worker) =>
     look();
   });
 
+/** What the worker keeps has these names in the browser's caches. */
+const KEPT = /^omniai (shell .*|config|clients)$/;
+
+/**
+ * A page that goes without its shell takes away what was kept of it before. Another page on this origin may keep the same names: only
+ * what lies below this page's folder goes.
+ */
+async function dropShell() {
+  const container = workers();
+  if (!container) return;
+  const { href: scope } = new URL("./", location.href);
+  const registration = await container.getRegistration();
+  if (registration?.scope === scope) await registration.unregister();
+  for (const name of (await caches.keys()).filter((each) => KEPT.test(each))) {
+    const cache = await caches.open(name);
+    const requests = await cache.keys();
+    const own = requests.filter(({ url }) => url.startsWith(scope));
+    await Promise.all(own.map((request) => cache.delete(request)));
+    if (own.length === requests.length) await caches.delete(name);
+  }
+}
+
 /** Where storage is blocked, the very name may throw. */
 function workers() {
   try {
@@ -99,7 +121,8 @@ export function showFailure(error) {
 /** Says that this stack does not have the page, and why. */
 export function showClosed() {
   const todo = "The status page says how the service is.";
-  showNothingBut("unknown", "This stack shows no diagnostics.", "omniai:pageWithout lists them.", todo);
+  const why = "The stack's omniai:pageWithout names diagnostics. Without that, npm run up brings them back.";
+  showNothingBut("unknown", "Diagnostics are turned off here.", why, todo);
   hideDiagnostics();
 }
 
@@ -162,11 +185,20 @@ export function lastKnown(config) {
   }
 }
 
+/** What omniai:authMode means. @type {Readonly<Record<string, string>>} */
+const LOGINS = {
+  none: "no logins (omniai:authMode none)",
+  session: "logins by cookie (omniai:authMode session)",
+  token: "logins by token (omniai:authMode token)",
+  both: "logins by cookie or token (omniai:authMode both)",
+};
+
 /**
  * Says where the service is another one than the page was published for. A page whose config names an API of another stack
  * shows that, not a health that is not its own.
  * @param {RuntimeConfig} config
  * @param {any} diag the answer of /api/diag.
+ * @returns {boolean} whether all is as the page was published for.
  */
 export function noteService(config, { stack, auth }) {
   const isForeign = stack !== config.stack;
@@ -182,7 +214,8 @@ export function noteService(config, { stack, auth }) {
   showLasting(
     "auth",
     isOtherMode
-      ? `This page was published for authMode ${authMode}, but the service has ${auth.mode}. Publish the page again: npm run up.`
+      ? `This page was published for ${LOGINS[authMode]}, but the service has ${LOGINS[auth.mode] ?? `authMode ${auth.mode}`} now. Publish the page again: npm run up.`
       : undefined,
   );
+  return !isForeign && !isOtherMode;
 }

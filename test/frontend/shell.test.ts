@@ -1,6 +1,7 @@
 /** The page without its network, its config or its newest version, in a real Chromium. */
 import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { featuresWithout } from "../../frontend/publish/runtime-config.ts";
 import { eventually, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
 import { sharedBrowser, visit } from "./support/browser.ts";
@@ -173,6 +174,29 @@ describe("the page's shell", () => {
     assert.deepEqual(
       seen?.filter((url) => url.startsWith(service.url)),
       [],
+    );
+  });
+
+  it("goes, with all that is kept, once the config wants no shell", async () => {
+    const page = await open();
+    await page.getByText("All is well.").waitFor();
+    await isKept(page);
+    site.configure({ stack: "test", apiBaseUrl: service.url, features: featuresWithout(["offline"]) });
+    const last = await open();
+    await last.getByText("All is well.").waitFor();
+    const left = "Promise.all([navigator.serviceWorker.getRegistration(), caches.keys()])";
+    await eventually("nothing is kept", () =>
+      last.evaluate<boolean>(`${left}.then(([worker, names]) => worker === undefined && names.length === 0)`),
+    );
+    for (const each of [page, last]) await each.close();
+    const next = await open();
+    await next.getByText("All is well.").waitFor();
+    assert.equal(await next.evaluate("navigator.serviceWorker.controller"), null);
+    assert.equal(
+      await next.evaluate<boolean>(
+        `${left}.then(([worker, names]) => worker === undefined && names.length === 0)`,
+      ),
+      true,
     );
   });
 
