@@ -1,15 +1,16 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
-import { connectAccount, showAccount } from "./js/account.js";
+import { connectAccount, onUserGone, showAccount } from "./js/account.js";
 import { connectReports } from "./js/consent.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
 import { hideDiagnostics, onSubmit } from "./js/dom.js";
+import { oneAtATime } from "./js/one-at-a-time.js";
 import { Outage } from "./js/outage.js";
 import { PageHealth } from "./js/page-health.js";
 import { isPublic, leavePublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
 import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
-import { isRefusal } from "./js/transport/attempts.js";
+import { isFinalRefusal } from "./js/transport/attempts.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
 
@@ -42,12 +43,14 @@ async function main() {
 
   if (!config.features.diagnostics) hideDiagnostics();
   // What is asked until it is answered: the first question may fall into an outage.
-  const open = new Set([() => askService(connection, config)]);
+  const open = new Set([oneAtATime(() => askService(connection, config))]);
   if (!config.features.public) leavePublic();
-  else if (isPublic()) open.add(() => showPublic(connection.api));
+  else if (isPublic()) open.add(oneAtATime(() => showPublic(connection.api)));
+  const how = oneAtATime(() => askHow(connection, reporter, config));
   const ask = () => {
-    void askHow(connection, reporter, config);
-    for (const question of open) void question().then((isAnswered) => isAnswered && open.delete(question));
+    void how.ask();
+    for (const question of open)
+      void question.ask().then((isAnswered) => isAnswered && open.delete(question));
   };
   ask();
   setInterval(() => {
@@ -64,14 +67,13 @@ async function main() {
  * Says where the API is of another stack than the page, or takes other logins.
  * @param {ConnectionManager} connection
  * @param {import("./js/config.js").RuntimeConfig} config
- * @returns {Promise<boolean>} whether it was answered
+ * @returns {Promise<boolean>} whether it need not be asked again: what is not as it should be may be mended meanwhile
  */
 async function askService({ api }, config) {
   try {
-    noteService(config, await api.get("/api/diag"));
-    return true;
+    return noteService(config, await api.get("/api/diag"));
   } catch (error) {
-    return isRefusal(error);
+    return isFinalRefusal(error);
   }
 }
 
@@ -104,7 +106,7 @@ async function askHow({ api, session, clock }, reporter, config) {
  */
 function follow(connection, reporter, config) {
   const outage = new Outage(view.showNotice);
-  const notes = new ConnectionNotes();
+  const notes = new ConnectionNotes(config.features.stream);
   connection.on("event", (event) => {
     outage.count();
     if (!event.isLate) reporter.arrived(event.id, connection.clock);
@@ -114,12 +116,8 @@ function follow(connection, reporter, config) {
     outage.lost();
     view.addGap(reason);
   });
-  /** @type {string | undefined} */
-  let user;
-  connection.on("session", ({ id }) => {
-    // What one user may see is not for the next one at this computer.
-    if (user !== undefined && user !== id) view.clearEvents();
-    user = id;
+  onUserGone(connection, view.clearEvents);
+  connection.on("session", () => {
     showAccount(connection.session);
     view.showSend(config.features.publish && !connection.session.isNeeded);
   });

@@ -1,5 +1,5 @@
 /** The diagnostics page: how everything is that can be seen from here, why, and what to do. */
-import { connectAccount, showAccount } from "./js/account.js";
+import { connectAccount, onUserGone, showAccount } from "./js/account.js";
 import { connectReports } from "./js/consent.js";
 import { reasonsAround, showAround } from "./js/diag/around.js";
 import { runChecks } from "./js/diag/checks.js";
@@ -8,6 +8,7 @@ import * as panel from "./js/diag/panel.js";
 import { reportOf } from "./js/diag/report.js";
 import { Timeline } from "./js/diag/timeline.js";
 import { at, write } from "./js/dom.js";
+import { oneAtATime } from "./js/one-at-a-time.js";
 import { PageHealth } from "./js/page-health.js";
 import { Reporter } from "./js/reporter.js";
 import {
@@ -59,25 +60,29 @@ async function main() {
   health.onEach = (error) => reporter.error(error);
   connectReports(reporter, config.features.reports);
   connectAccount(connection.session);
-  follow(connection, reporter, timeline);
+  follow(connection, reporter, timeline, config);
   health.onError = ({ kind, text }) => {
     timeline.add("bad", `Error (${kind}): ${text}`);
     panel.showPage(health, connection);
   };
 
-  const ask = async () => {
+  const { ask, askAnew } = oneAtATime(async () => {
     await askHow(connection, timeline, config);
     panel.showPage(health, connection);
-  };
+  });
   void ask();
   setInterval(() => document.visibilityState === "visible" && void ask(), config.measureSeconds * 1000);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void ask());
-  connection.on("session", () => void ask());
+  onUserGone(connection, () => {
+    seen.diag = undefined;
+    panel.forgetReader();
+  });
+  connection.on("session", () => void askAnew());
   let isKnown = false;
   connection.on("state", ({ state }) => {
     panel.showPage(health, connection);
     // The page's own stream is one of those that are counted.
-    if (state === "live" && !isKnown) setTimeout(() => void ask(), COUNTED_MS);
+    if (state === "live" && !isKnown) setTimeout(() => void askAnew(), COUNTED_MS);
     isKnown ||= state === "live";
   });
   at("test").addEventListener("click", () => void testAll({ connection, config }));
@@ -92,11 +97,12 @@ async function main() {
  * @param {ConnectionManager} connection
  * @param {Reporter} reporter
  * @param {Timeline} timeline
+ * @param {import("./js/config.js").RuntimeConfig} config
  */
-function follow(connection, reporter, timeline) {
+function follow(connection, reporter, timeline, config) {
   /** @type {number[]} */
   let arrivals = [];
-  const notes = new ConnectionNotes();
+  const notes = new ConnectionNotes(config.features.stream);
   connection.on("event", ({ id, isLate }) => {
     if (!isLate) reporter.arrived(id, connection.clock);
     arrivals.push(Date.now());
@@ -132,12 +138,15 @@ function follow(connection, reporter, timeline) {
  * @param {import("./js/config.js").RuntimeConfig} config
  */
 async function askHow({ api, session }, timeline, config) {
+  const { id } = session.state;
   try {
     const [summary, diag, connections] = await Promise.all([
       api.get("/api/diag/health-summary"),
       api.get("/api/diag"),
       api.get("/api/diag/connections"),
     ]);
+    // It is what another user may see, who has left meanwhile.
+    if (id !== undefined && session.state.id !== id) return;
     noteChanges(seen, { summary, diag }, timeline);
     Object.assign(seen, { summary, diag, build: diag.build });
     noteService(config, diag);

@@ -51,6 +51,19 @@ async function signOut(session) {
   }
 }
 
+/**
+ * What one user may see is not for the next one at this computer.
+ * @param {import("./transport/connection-manager.js").ConnectionManager} connection
+ * @param {() => void} forget takes away what was shown.
+ */
+export function onUserGone(connection, forget) {
+  let user = connection.session.state.id;
+  connection.on("session", ({ id }) => {
+    if (user !== undefined && user !== id) forget();
+    user = id;
+  });
+}
+
 /** @param {import("./transport/session.js").Session} session */
 export function showAccount(session) {
   at("login").hidden = !session.isNeeded;

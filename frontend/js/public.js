@@ -1,5 +1,7 @@
 /** The public view: the uptime of the last 90 days, by day, as the service itself has recorded it. */
 import { at, element, write } from "./dom.js";
+import { ApiError } from "./transport/api.js";
+import { isFinalRefusal } from "./transport/attempts.js";
 
 const DAYS = 90;
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
@@ -16,16 +18,21 @@ export function leavePublic() {
   at("to-public").hidden = true;
 }
 
-/** @param {import("./transport/api.js").Api} api @returns {Promise<boolean>} whether the record was there */
+/**
+ * @param {import("./transport/api.js").Api} api
+ * @returns {Promise<boolean>} whether it need not be asked again: the record is there, or this service has none
+ */
 export async function showPublic(api) {
   try {
     const { known, days } = await api.get("/api/diag/uptime");
     if (known) showDays(days);
     else write("uptime-note", "The record cannot be read at the moment.");
     return known;
-  } catch {
-    write("uptime-note", "The record cannot be read: the service does not answer.");
-    return false;
+  } catch (error) {
+    const isNone = error instanceof ApiError && error.status === 404;
+    const reason = error instanceof ApiError ? error.message : "the service does not answer.";
+    write("uptime-note", isNone ? "This service keeps no record." : `The record cannot be read: ${reason}`);
+    return isFinalRefusal(error);
   }
 }
 

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { featuresWithout, type PageFeature } from "../../frontend/publish/runtime-config.ts";
-import { startAuth } from "../../service/test/support/auth.ts";
+import { authEnvironment, startAuth } from "../../service/test/support/auth.ts";
 import { post, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
 import { Backend } from "./support/backend.ts";
@@ -50,8 +50,8 @@ describe("the config of a page", () => {
     assert.equal(await page.getByRole("link", { name: "Diagnostics" }).count(), 0);
     const asked = asksOf("/api/diag");
     await visit(page, `${site.origin}/diagnostics.html`);
-    await page.getByText("This stack shows no diagnostics.").waitFor();
-    await page.getByText("omniai:pageWithout lists them.").waitFor();
+    await page.getByText("Diagnostics are turned off here.").waitFor();
+    await page.getByText("The stack's omniai:pageWithout names diagnostics.").waitFor();
     assert.equal(await page.getByRole("button", { name: "Test everything" }).isVisible(), false);
     assert.equal(asked.length, 0);
     await isAccessible(page, "closed");
@@ -106,9 +106,84 @@ describe("the config of a page", () => {
     assert.equal(await page.getByRole("button", { name: "Send" }).isVisible(), false);
     await isAccessible(page, "with the form, before an answer");
     answer();
-    await page.getByText("This page was published for authMode token, but the service has none.").waitFor();
+    await page
+      .getByText(
+        "This page was published for logins by token (omniai:authMode token), but the service has no logins (omniai:authMode none) now.",
+      )
+      .waitFor();
     await page.getByRole("button", { name: "Send" }).waitFor();
     assert.equal(await page.getByRole("button", { name: "Sign in" }).isVisible(), false);
+  });
+
+  it("without streams has no fault to find with polling", async () => {
+    const features = featuresWithout(["stream"]);
+    site.configure({ stack: "test", apiBaseUrl: service.url, features, measureSeconds: 1 });
+    await visit(page, `${site.origin}/diagnostics.html`);
+    await page.locator("#timeline li[data-kind=good]", { hasText: "Connected: it polls." }).waitFor();
+    await page.locator("#score", { hasText: "100 of 100" }).waitFor();
+    assert.equal(await page.getByText("Streams do not get through").count(), 0);
+    await page.getByRole("button", { name: "Test everything" }).click();
+    await page
+      .locator("#results li[data-status=skip]", {
+        hasText: "This page only polls (omniai:pageWithout).",
+      })
+      .waitFor();
+    await page.locator("#tests-sum", { hasText: /^All \d+ are good\.$/ }).waitFor();
+  });
+
+  it("takes back that the service has another way to sign in, once it has this one", async () => {
+    let mode = "none";
+    const changing = new Backend(() => ({
+      ...authEnvironment,
+      OMNIAI_AUTH_MODE: mode,
+      OMNIAI_CORS_ORIGINS: site.origin,
+    }));
+    try {
+      const { url } = await changing.ready();
+      site.configure({ stack: "test", apiBaseUrl: url, authMode: "token", measureSeconds: 1 });
+      await visit(page, site.origin);
+      const told = page.getByText("This page was published for logins by token");
+      await told.waitFor();
+      mode = "token";
+      await changing.stop();
+      await changing.ready();
+      await told.waitFor({ state: "detached" });
+      const asked = asksOf("/api/diag");
+      await page.waitForTimeout(2500);
+      assert.equal(asked.length, 0);
+    } finally {
+      await changing.stop();
+    }
+  });
+
+  it("asks each thing once at a time, however long the answer takes", async () => {
+    site.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });
+    const held = Promise.withResolvers<void>();
+    await page.route("**/api/diag**", async (route) => {
+      await held.promise;
+      await route.continue().catch(() => undefined);
+    });
+    const paths = ["/api/diag", "/api/diag/health-summary", "/api/diag/uptime"];
+    const asked = paths.map(asksOf);
+    await visit(page, `${site.origin}/?public`);
+    await page.waitForTimeout(3500);
+    assert.deepEqual(
+      asked.map(({ length }) => length),
+      [1, 1, 1],
+    );
+    held.resolve();
+    await page.locator("#days li").first().waitFor();
+  });
+
+  it("asks no more for a record that an older service does not keep", async () => {
+    site.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });
+    const uptime = "**/api/diag/uptime";
+    await page.route(uptime, (route) => route.continue({ url: `${service.url}/api/diag/no-uptime` }));
+    const asked = asksOf("/api/diag/uptime");
+    await visit(page, `${site.origin}/?public`);
+    await page.getByText("This service keeps no record.").waitFor();
+    await page.waitForTimeout(2500);
+    assert.equal(asked.length, 1);
   });
 
   it("with the service's own way to sign in has nothing to say about it", async () => {

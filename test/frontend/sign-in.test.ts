@@ -112,6 +112,20 @@ describe("signing in on the page", () => {
     assert.equal(await page.locator("#login-error").textContent(), "");
   });
 
+  it("comes true later in all tabs, also where another one holds the connection", async () => {
+    await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    const other = await context.newPage();
+    await visit(other, site.origin);
+    await other.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
+    await other.route("**/api/auth/check", (route) => route.abort("connectionreset"));
+    await sendLogin(other, user.name, PASSWORD);
+    await other.getByText("The service cannot be reached.", { exact: true }).waitFor();
+    await other.unroute("**/api/auth/check");
+    await isSignedIn(other, user.name);
+    await isSignedIn(page, user.name);
+    await other.locator(`#events li[data-id="${await ownEvent()}"]`).waitFor();
+  });
+
   it("ends when the user signs out: the user's private events no longer arrive", async () => {
     await signIn(page, user.name);
     const before = await ownEvent();

@@ -220,12 +220,21 @@ async function csrf({ connection }) {
         "The service refuses the token that it has just given.",
         "A proxy between takes the header X-CSRF-Token away: let it pass. Else sign out and in again.",
       );
+    if (error.type === "invalid-event") return pass("The service gives one for this session, and takes it.");
+    // Refusals of the service have a type, and what is only busy or away has no say in it.
+    return error.type !== "" || error.status === 429 || error.status >= 500
+      ? skip(`It cannot be tried now: ${error.message}`)
+      : fail(`Something answers ${error.status} in the place of the service.`, PASS_EVENTS);
   }
-  return pass("The service gives one for this session, and takes it.");
+  return fail("Something takes an event with nothing in it, in the place of the service.", PASS_EVENTS);
 }
 
+const PASS_EVENTS =
+  "Let a proxy between pass POST /api/events; npm run logs -- edge shows whether it arrives.";
+
 /** @param {Place} place @returns {Promise<Result>} */
-async function stream({ connection }) {
+async function stream({ connection, config }) {
+  if (!config.features.stream) return skip("This page only polls (omniai:pageWithout).");
   const begun = performance.now();
   let isOpen = false;
   const ended = new AbortController();

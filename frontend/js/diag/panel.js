@@ -93,10 +93,37 @@ export function showSilence({ verdict, text, todo }, last) {
   at("health").dataset["status"] = "fail";
   write("verdict", verdict);
   showAdvice("reasons", [{ status: "fail", text, todo }]);
-  for (const id of [...PARTS, ...AROUND]) {
+  forget([...PARTS, ...AROUND]);
+  write("others", "—");
+  showAllErrors(undefined);
+}
+
+/** The user has left who was shown what not everybody may see. */
+export function forgetReader() {
+  forget(AROUND);
+  showAdvice("reasons", []);
+  showAllErrors(undefined);
+}
+
+/** @param {readonly string[]} tiles */
+function forget(tiles) {
+  for (const id of tiles) {
     writeStatus(id, "unknown", "unknown");
     write(`${id}-more`, "\u00a0");
   }
+}
+
+/** @param {any} quality of all pages, as /api/diag has it; undefined: nothing is known. */
+function showAllErrors(quality) {
+  write("all-errors", quality == null ? "—" : String(quality.errors));
+  showAdvice(
+    "all-error-list",
+    (quality?.topErrors ?? []).slice(0, 5).map((/** @type {any} */ { message, count, clients }) => ({
+      status: "fail",
+      text: `${count} × ${message}`,
+      todo: clients === 1 ? "in one page" : `in ${clients} pages`,
+    })),
+  );
 }
 
 const PARTS = ["replicas", "database", "redis", "log", "providers", "streams"];
@@ -146,15 +173,7 @@ export function showParts(
     "others",
     quality?.latencyP95Ms == null ? "—" : `${millis(quality.latencyP95Ms)} (${quality.clients})`,
   );
-  write("all-errors", quality == null ? "—" : String(quality.errors));
-  showAdvice(
-    "all-error-list",
-    (quality?.topErrors ?? []).slice(0, 5).map((/** @type {any} */ { message, count, clients }) => ({
-      status: "fail",
-      text: `${count} × ${message}`,
-      todo: clients === 1 ? "in one page" : `in ${clients} pages`,
-    })),
-  );
+  showAllErrors(quality);
 }
 
 /**

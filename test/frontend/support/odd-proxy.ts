@@ -9,7 +9,12 @@ export interface Oddity {
   /** Changes what the page gets. */
   readonly answer?: (headers: IncomingHttpHeaders) => void;
   /** Answers in the service's place, or, where it does nothing, not at all. */
-  readonly instead?: { readonly path: string; readonly answer: (response: ServerResponse) => void };
+  readonly instead?: {
+    readonly path: string;
+    /** Default: all. */
+    readonly method?: string;
+    readonly answer: (response: ServerResponse) => void;
+  };
   /** Holds event streams back: their bodies, or all of them; for so many ms, or until they end. */
   readonly holds?: { readonly what: "body" | "all"; readonly ms: number };
 }
@@ -28,8 +33,8 @@ export async function startOddProxy(target: () => string): Promise<OddProxy> {
   const server = createServer((incoming, outgoing) => {
     const { instead, holds } = odd;
     const { url = "/", method, headers } = incoming;
-    if (instead && url.split("?")[0] === instead.path && method !== "OPTIONS")
-      return instead.answer(outgoing);
+    const isMeant = url.split("?")[0] === instead?.path && method === (instead?.method ?? method);
+    if (instead && isMeant && method !== "OPTIONS") return instead.answer(outgoing);
     odd.request?.(headers);
     const passed = send(new URL(url, target()), { method, headers }, (answer) => {
       odd.answer?.(answer.headers);
