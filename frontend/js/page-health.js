@@ -51,8 +51,8 @@ export class PageHealth {
 
   /** Counts the requests of the page that fail. @param {import("./transport/api.js").Api} api */
   watch(api) {
-    api.onFailure = ({ method, path, status }) =>
-      this.#count({ kind: "network", text: `${method} ${path}: ${status ?? "no answer"}`, path });
+    api.onFailure = ({ method, path, what }) =>
+      this.#count({ kind: "network", text: `${method} ${path}: ${what}`, path });
   }
 
   /** The most frequent first. @returns {ErrorGroup[]} */

@@ -102,7 +102,7 @@ export class Reporter {
     const errors = [...this.#errors];
     const report = this.#take();
     try {
-      await this.#api.post(PATH, report, {}, isLast);
+      await this.#api.post(PATH, report, { keepalive: isLast });
     } catch (error) {
       // The next report has newer figures. But the errors of an outage happen while nothing can be reported: they wait for it.
       if (!isFinalRefusal(error) && this.#isOn) for (const [key, group] of errors) this.#add(key, group);

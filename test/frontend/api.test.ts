@@ -35,9 +35,9 @@ describe("requests of a page that fail", () => {
     });
     api = new Api(service.url);
     reporter = new Reporter(api, "page-of-the-test", () => "ada");
-    api.onFailure = ({ method, path, status: code }) => {
-      failures.push(`${method} ${path} ${code}`);
-      reporter.error({ kind: "network", text: `${method} ${path}: ${code ?? "no answer"}`, path });
+    api.onFailure = ({ method, path, what }) => {
+      failures.push(`${method} ${path}: ${what}`);
+      reporter.error({ kind: "network", text: `${method} ${path}: ${what}`, path });
     };
   });
   afterEach(() => service.close());
@@ -49,7 +49,47 @@ describe("requests of a page that fail", () => {
     await get("/bad?token=secret", { method: "POST" });
     await get("/cut");
     await get("/silent", { signal: AbortSignal.timeout(50) });
-    assert.deepEqual(failures, ["POST /bad 503", "GET /cut undefined", "GET /silent undefined"]);
+    assert.deepEqual(failures, ["POST /bad: 503", "GET /cut: no answer", "GET /silent: no answer"]);
+  });
+
+  it("are those, too, to which something else answers, and those of which a part arrives", async () => {
+    service.routes["/portal"] = (_request, response) =>
+      void response.writeHead(200, { "content-type": "text/html" }).end("<h1>Sign in to the network</h1>");
+    service.routes["/part"] = (_request, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+      response.write('{"a":', () => response.destroy());
+    };
+    service.routes["/short"] = (_request, response) =>
+      void response.writeHead(200, { "content-type": "application/json" }).end('{"a":');
+    for (const path of ["/portal", "/part", "/short"]) await api.get(path).catch(() => undefined);
+    await get("/portal", { type: /^text\/event-stream/ });
+    assert.deepEqual(failures, [
+      "GET /portal: something else answers",
+      "GET /part: no answer",
+      "GET /short: a part of an answer",
+      "GET /portal: something else answers",
+    ]);
+  });
+
+  it("are not those that want a login, that another CSRF token mends, or whose refusal is expected", async () => {
+    service.routes["/login"] = status(401);
+    service.routes["/older"] = status(404);
+    service.routes["/csrf"] = (request, response) => {
+      const isValid = request.headers["x-csrf-token"] === "new";
+      response.writeHead(isValid ? 200 : 403, { "content-type": "application/problem+json" });
+      response.end(JSON.stringify({ type: "urn:omniai:problem:csrf-token-invalid" }));
+    };
+    api.credentials = { csrfToken: "old" };
+    api.renewCsrf = () => Promise.resolve((api.credentials = { csrfToken: "new" }));
+    await get("/login", { method: "POST" });
+    await api.post("/csrf", {});
+    await get("/older", { expected: [404] });
+    assert.deepEqual(failures, []);
+    api.renewCsrf = () => Promise.resolve((api.credentials = { csrfToken: "wrong" }));
+    api.credentials = {};
+    await api.post("/csrf", {}).catch(() => undefined);
+    await get("/older");
+    assert.deepEqual(failures, ["POST /csrf: 403", "GET /older: 404"]);
   });
 
   it("are not those that were given up, and not those that were to fail", async () => {

@@ -1,5 +1,5 @@
 /** "Test everything": each way from this page to the service, one after the other, and what to do where one is closed. */
-import { ApiError, jsonOf } from "../transport/api.js";
+import { ApiError } from "../transport/api.js";
 import { PAGE_LEVEL, PAGE_VERSION } from "../version.js";
 
 /** @typedef {{ status: "pass" | "warn" | "fail" | "skip", text: string, todo?: string }} Result */
@@ -137,7 +137,7 @@ async function cors({ config }) {
 /** @param {Place} place @returns {Promise<Result>} */
 async function ready({ connection }) {
   try {
-    await connection.api.request("/readyz", { signal: limit() });
+    await connection.api.request("/readyz", { signal: limit(), isTrial: true });
     return pass("It takes requests.");
   } catch (error) {
     return error instanceof ApiError
@@ -151,7 +151,7 @@ function endpoint(path) {
   return async ({ connection }) => {
     const begun = performance.now();
     try {
-      await jsonOf(await connection.api.request(path, { signal: limit() }));
+      await connection.api.json(path, { signal: limit(), isTrial: true });
       return pass(`${path} in ${since(begun)}.`);
     } catch (error) {
       return error instanceof ApiError
@@ -200,7 +200,7 @@ async function csrf({ connection }) {
   if (!state.authenticated || connection.api.credentials.accessToken)
     return skip("Only sessions with a cookie need one.");
   try {
-    await connection.api.get("/api/auth/csrf");
+    await connection.api.get("/api/auth/csrf", undefined, { isTrial: true });
   } catch (error) {
     return error instanceof ApiError ? fail(error.message, "Sign out and in again.") : unreachable(error);
   }
@@ -243,6 +243,7 @@ async function stream({ connection, config }) {
     const response = await connection.api.request("/api/events", {
       headers: { accept: "text/event-stream" },
       signal: ended.signal,
+      isTrial: true,
     });
     isOpen = true;
     const type = response.headers.get("content-type") ?? "no type";
@@ -279,7 +280,7 @@ async function stream({ connection, config }) {
 async function poll({ connection }) {
   const begun = performance.now();
   try {
-    await jsonOf(await connection.api.request("/api/events/poll", { signal: limit() }));
+    await connection.api.json("/api/events/poll", { signal: limit(), isTrial: true });
     return pass(`An answer in ${since(begun)}.`);
   } catch (error) {
     const todo =

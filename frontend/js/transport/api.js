@@ -17,7 +17,15 @@ export class ApiError extends Error {
   }
 }
 
-/** @typedef {RequestInit & { headers?: Record<string, string>, isTrial?: boolean }} RequestOptions isTrial: a failure is what it is to find out, and no failure of the page. */
+/**
+ * @typedef {object} OwnOptions
+ * @property {Record<string, string>} [headers]
+ * @property {RegExp} [type] of the answer's content: an answer of another one is not the service's.
+ * @property {readonly number[]} [expected] statuses that are no failure of the page, whatever they are for who asks.
+ * @property {boolean} [isTrial] a failure is what it is to find out, and no failure of the page.
+ */
+
+/** @typedef {Omit<RequestInit, "headers"> & OwnOptions} RequestOptions */
 
 /**
  * @typedef {object} Credentials from the last login. They are only in memory, but not for this page alone: its tabs hand them to
@@ -38,8 +46,10 @@ export class Api {
   renewCsrf;
 
   /**
-   * Called for each request that fails: with an error for an answer, or with none in its time. Not for one that was given up.
-   * @type {((failure: { method: string, path: string, status: number | undefined }) => void) | undefined} path: without the query.
+   * Called for each request that fails for good: with an error for an answer, with an answer of something else, with a part of one, or
+   * with none in its time. Not for one that was given up, and not for a missing login (401), which is renewed, or asked for.
+   * @type {((failure: { method: string, path: string, what: string }) => void) | undefined} path: without the query; what: the status,
+   *   or what went wrong in words.
    */
   onFailure;
 
@@ -52,9 +62,51 @@ export class Api {
    * @param {string} path
    * @param {RequestOptions} [options]
    * @returns {Promise<Response>} 2xx
-   * @throws {ApiError} for another status, TypeError when there was no answer at all.
+   * @throws {ApiError} for another status, NotOurs for an answer of another type, TypeError when there was no answer at all.
    */
-  async request(path, options = {}) {
+  request(path, options = {}) {
+    return this.#told(path, options, () => this.#twice(path, options));
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestOptions} [options]
+   * @returns {Promise<any>} what the JSON says; undefined for an empty answer.
+   * @throws as request(), and where not all of the answer arrived.
+   */
+  json(path, options = {}) {
+    return this.#told(path, options, async () => {
+      const response = await this.#twice(path, { type: JSON_TYPE, ...options });
+      const text = await response.text();
+      return text === "" ? undefined : JSON.parse(text);
+    });
+  }
+
+  /**
+   * Tells of the failure.
+   * @template T
+   * @param {string} path
+   * @param {RequestOptions} options
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #told(path, { method = "GET", signal, expected = [], isTrial = false }, work) {
+    try {
+      return await work();
+    } catch (error) {
+      const isExpected = error instanceof ApiError && [401, ...expected].includes(error.status);
+      if (!isTrial && !isExpected && !isGivenUp(signal))
+        this.onFailure?.({ method, path: path.split("?")[0] ?? "", what: whatOf(error) });
+      throw error;
+    }
+  }
+
+  /**
+   * Once more, where the service refuses the CSRF token and gives another one.
+   * @param {string} path
+   * @param {RequestOptions} options
+   */
+  async #twice(path, options) {
     try {
       return await this.#once(path, options);
     } catch (error) {
@@ -75,82 +127,69 @@ export class Api {
     const headers = { ...options.headers };
     if (accessToken) headers["authorization"] = `Bearer ${accessToken}`;
     else if (csrfToken && options.method && options.method !== "GET") headers["x-csrf-token"] = csrfToken;
-    /** @type {Response} */
-    let response;
-    try {
-      response = await fetch(this.baseUrl + path, {
-        cache: "no-store",
-        // A bearer token is enough; a cookie beside it would only need protection.
-        credentials: accessToken ? "omit" : "include",
-        ...options,
-        headers,
-      });
-    } catch (error) {
-      if (!isGivenUp(options.signal)) this.#failed(path, options, undefined);
-      throw error;
-    }
-    if (response.ok) return response;
-    this.#failed(path, options, response.status);
-    throw await toError(response);
-  }
-
-  /**
-   * @param {string} path
-   * @param {RequestOptions} options
-   * @param {number | undefined} status
-   */
-  #failed(path, { method = "GET", isTrial = false }, status) {
-    if (!isTrial) this.onFailure?.({ method, path: path.split("?")[0] ?? "", status });
+    const response = await fetch(this.baseUrl + path, {
+      cache: "no-store",
+      // A bearer token is enough; a cookie beside it would only need protection.
+      credentials: accessToken ? "omit" : "include",
+      ...options,
+      headers,
+    });
+    if (!response.ok) throw await toError(response);
+    // An answer without a content has no type of it.
+    const isOurs = response.status === 204 || !options.type || options.type.test(typeOf(response));
+    if (!isOurs) throw new NotOurs(response);
+    return response;
   }
 
   /**
    * @param {string} path
    * @param {number} [timeoutMs]
+   * @param {RequestOptions} [options]
    * @returns {Promise<any>}
    */
-  async get(path, timeoutMs = 10_000) {
-    return jsonOf(await this.request(path, { signal: AbortSignal.timeout(timeoutMs) }));
+  get(path, timeoutMs = 10_000, options = {}) {
+    return this.json(path, { signal: AbortSignal.timeout(timeoutMs), ...options });
   }
 
   /**
    * @param {string} path
    * @param {unknown} body
-   * @param {Record<string, string>} [headers]
-   * @param {boolean} [keepalive] true lets the request outlive the page.
+   * @param {RequestOptions} [options] keepalive: true lets the request outlive the page.
    * @returns {Promise<any>}
    */
-  async post(path, body, headers = {}, keepalive = false) {
-    const response = await this.request(path, {
+  post(path, body, options = {}) {
+    return this.json(path, {
       method: "POST",
-      headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
-      keepalive,
-      signal: keepalive ? null : AbortSignal.timeout(10_000),
+      signal: options.keepalive ? null : AbortSignal.timeout(10_000),
+      ...options,
+      headers: { "content-type": "application/json", ...options.headers },
     });
-    const text = await response.text();
-    return text === "" ? undefined : JSON.parse(text);
   }
+}
+
+const JSON_TYPE = /^application\/([\w.+-]+\+)?json\b/;
+
+/** @param {Response} response */
+const typeOf = (response) => response.headers.get("content-type") ?? "no type";
+
+/** @param {unknown} error */
+function whatOf(error) {
+  if (error instanceof ApiError) return String(error.status);
+  if (error instanceof NotOurs) return "something else answers";
+  return error instanceof SyntaxError ? "a part of an answer" : "no answer";
 }
 
 /** Whether somebody ended it, and not the time. @param {AbortSignal | null | undefined} signal */
 const isGivenUp = (signal) => signal?.aborted === true && signal.reason?.name !== "TimeoutError";
 
-/**
- * @param {Response} response
- * @throws {NotOurs} when something else answered.
- */
-export function jsonOf(response) {
-  if (!/^application\/([\w.+-]+\+)?json\b/.test(response.headers.get("content-type") ?? ""))
-    throw new NotOurs(response);
-  return response.json();
-}
-
 /** Something between the page and the service answered in its place: a captive portal, or a proxy's error page. */
 export class NotOurs extends Error {
   /** @param {Response} response */
   constructor(response) {
-    const type = response.headers.get("content-type") ?? "no type";
-    super(`something else answers in the place of the service (${type}); a network may want a sign-in first`);
+    super(
+      `something else answers in the place of the service (${typeOf(response)}); a network may want a sign-in first`,
+    );
     this.name = "NotOurs";
     void response.body?.cancel().catch(() => undefined);
   }

@@ -183,7 +183,7 @@ export class ConnectionManager extends Emitter {
    */
   async publish(event) {
     const headers = { "idempotency-key": crypto.randomUUID() };
-    return insist(() => this.api.post("/api/events", event, headers), isFinalRefusal);
+    return insist(() => this.api.post("/api/events", event, { headers }), isFinalRefusal);
   }
 
   /** What a stream depends on: who reads it, and the topics in effect. */

@@ -129,7 +129,7 @@ export class Session {
     /** @type {AuthState} */
     let state;
     try {
-      const answer = await this.#api.get("/api/auth/check");
+      const answer = await this.#api.get("/api/auth/check", undefined, { expected: [404] });
       state = {
         mode: String(answer.mode),
         authenticated: answer.authenticated === true,
@@ -180,10 +180,11 @@ export class Session {
    * @param {() => Promise<void>} then the rest of the login, once the service has said who is there.
    */
   async #logIn(credentials, then) {
-    /** @type {unknown} */
     let answer;
     try {
-      answer = await insist(() => this.#api.post("/api/auth/login", credentials), isHopeless);
+      // Too many passwords are the user's matter, not the page's.
+      const attempt = () => this.#api.post("/api/auth/login", credentials, { expected: [429] });
+      answer = await insist(attempt, isHopeless);
     } catch (error) {
       // Only the answer may be lost, and the cookie be there.
       if (!isRefusal(error)) void this.#checkLater(error);

@@ -2,7 +2,7 @@
  * One connection to the stream of events. It streams while it can and tries again with growing, random waits. When
  * streaming fails again and again it polls, and goes back to streaming when that works. One attempt at a time.
  */
-import { ApiError, jsonOf, NotOurs } from "./api.js";
+import { ApiError } from "./api.js";
 import { toldMs } from "./attempts.js";
 import { backoffMs, pause } from "./backoff.js";
 import { EventStreamParser } from "./event-stream-parser.js";
@@ -128,12 +128,12 @@ export class Stream {
       const { client, api } = this.#options;
       const query = new URLSearchParams({ ...(client ? { client } : {}), ...this.#topics });
       const response = await api.request(`/api/events?${query}`, {
+        type: /^text\/event-stream\b/,
         headers: { accept: "text/event-stream", ...(this.#cursor ? { "last-event-id": this.#cursor } : {}) },
         signal: this.#request.signal,
       });
       // 204 means that these topics need a login; the service sends it so that an EventSource gives up.
       if (response.status === 204) throw new ApiError(401, "The session has ended.", undefined);
-      if (!response.headers.get("content-type")?.startsWith("text/event-stream")) throw new NotOurs(response);
       if (!response.body) throw new Error("the answer has no body");
       const parser = new EventStreamParser();
       const reader = response.body.getReader();
@@ -263,7 +263,7 @@ export class Stream {
 export async function pollOnce(api, { after, wait, topics, signal }) {
   const query = new URLSearchParams({ wait: String(wait), ...(topics === undefined ? {} : { topics }) });
   if (after) query.set("after", after);
-  const page = await jsonOf(await api.request(`/api/events/poll?${query}`, { signal }));
+  const page = await api.json(`/api/events/poll?${query}`, { signal });
   return {
     from: after,
     to: String(page.next),
