@@ -8,6 +8,7 @@ import { Outage } from "./js/outage.js";
 import { PageHealth } from "./js/page-health.js";
 import { isPublic, leavePublic, showPublic } from "./js/public.js";
 import { Reporter } from "./js/reporter.js";
+import { Redactor } from "./js/secrets.js";
 import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
 import { isFinalRefusal } from "./js/transport/attempts.js";
@@ -15,7 +16,8 @@ import { ApiError, ConnectionManager } from "./js/transport/connection-manager.j
 import * as view from "./js/view.js";
 
 async function main() {
-  const health = new PageHealth();
+  const redactor = new Redactor();
+  const health = new PageHealth(redactor.redact);
   health.start();
   const config = await openShell();
   view.showExamples(config.apiBaseUrl);
@@ -33,8 +35,9 @@ async function main() {
     client,
     measureSeconds: 0,
   });
+  connection.on("session", ({ name }) => redactor.meet(name));
   health.watch(connection.api);
-  const reporter = new Reporter(connection.api, client, () => connection.session.state.name);
+  const reporter = new Reporter(connection.api, client, redactor.redact);
   health.onEach = (error) => reporter.error(error);
   connectReports(reporter, config.features.reports);
   connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));

@@ -11,6 +11,7 @@ import { at, write } from "./js/dom.js";
 import { oneAtATime } from "./js/one-at-a-time.js";
 import { PageHealth } from "./js/page-health.js";
 import { Reporter } from "./js/reporter.js";
+import { Redactor } from "./js/secrets.js";
 import {
   keepLast,
   lastKnown,
@@ -38,9 +39,10 @@ const seen = {
 };
 
 async function main() {
-  const health = new PageHealth();
+  const redactor = new Redactor();
+  const health = new PageHealth(redactor.redact);
   health.start();
-  const timeline = new Timeline();
+  const timeline = new Timeline(redactor.redact);
   const config = await openShell();
   if (!config.features.diagnostics) return showClosed();
   const client = crypto.randomUUID();
@@ -55,8 +57,9 @@ async function main() {
     shared: config.shareTabs,
     topics: config.topics,
   });
+  connection.on("session", ({ name }) => redactor.meet(name));
   health.watch(connection.api);
-  const reporter = new Reporter(connection.api, client, () => connection.session.state.name);
+  const reporter = new Reporter(connection.api, client, redactor.redact);
   health.onEach = (error) => reporter.error(error);
   connectReports(reporter, config.features.reports);
   connectAccount(connection.session);
@@ -88,7 +91,7 @@ async function main() {
   at("test").addEventListener("click", () => void testAll({ connection, config }));
   at("copy").addEventListener(
     "click",
-    () => void copy(reportOf({ config, connection, health, timeline, ...seen })),
+    () => void copy(redactor.redact(reportOf({ config, connection, health, timeline, ...seen }))),
   );
   connection.start();
 }

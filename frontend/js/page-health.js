@@ -20,6 +20,12 @@ export class PageHealth {
    * @type {(error: PageError) => void}
    */
   onEach = () => {};
+  #redact;
+
+  /** @param {(text: string) => string} redact takes out of a text what nobody may see. */
+  constructor(redact) {
+    this.#redact = redact;
+  }
 
   start() {
     addEventListener("error", ({ message, filename, lineno, colno }) => {
@@ -66,9 +72,11 @@ export class PageHealth {
   }
 
   /** @param {PageError} error */
-  #count(error) {
-    this.onEach(error);
-    const { kind, text, source, line } = error;
+  #count({ text: whole, ...rest }) {
+    // Before it is cut: what is left of a secret would not look like one.
+    const text = this.#redact(whole);
+    this.onEach({ text, ...rest });
+    const { kind, source, line } = rest;
     const short = (source ? `${text} (${source}:${line})` : text).slice(0, 200);
     const key = `${kind} ${alike(short)}`;
     const known = this.#groups.get(key);

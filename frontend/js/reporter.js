@@ -1,6 +1,5 @@
 /** Reports to the service how well this page works: latency, reconnects, errors. Never what was in an event. */
 import { alike } from "./page-health.js";
-import { withoutSecrets } from "./secrets.js";
 import { isFinalRefusal } from "./transport/attempts.js";
 
 const PATH = "/api/diag/client-reports";
@@ -14,7 +13,7 @@ const MOST_COUNTED = 1_000_000;
 export class Reporter {
   #api;
   #client;
-  #userName;
+  #redact;
   #isOn = true;
   #since = Date.now();
   /** @type {number[]} */
@@ -30,12 +29,12 @@ export class Reporter {
   /**
    * @param {import("./transport/api.js").Api} api
    * @param {string} client a random name of this page, which says nothing about its user.
-   * @param {() => string | undefined} [userName] it is taken out of everything.
+   * @param {(text: string) => string} redact takes out of a text what nobody may see.
    */
-  constructor(api, client, userName = () => undefined) {
+  constructor(api, client, redact) {
     this.#api = api;
     this.#client = client;
-    this.#userName = userName;
+    this.#redact = redact;
   }
 
   /** Turned off, it sends nothing. What came before a change of mind is forgotten. @param {boolean} isOn */
@@ -72,14 +71,14 @@ export class Reporter {
   /** @param {string | undefined} reason */
   lost(reason) {
     this.#reconnects += 1;
-    this.#lastReason = reason?.slice(0, 200);
+    this.#lastReason = reason === undefined ? undefined : this.#redact(reason).slice(0, 200);
   }
 
   /** @param {import("./page-health.js").PageError} error */
   error({ kind, text, source, line, column, path }) {
     // A report that fails must not be the reason for the next one.
     if (path === PATH) return;
-    const whole = withoutSecrets(kind === "error" ? text : `${kind}: ${text}`, this.#userName());
+    const whole = this.#redact(kind === "error" ? text : `${kind}: ${text}`);
     const message = whole.slice(0, 500);
     const at = source ? { source: source.slice(0, 300), line, column } : {};
     this.#add(`${alike(message)} ${source} ${line}`, { message, ...at, count: 1 });

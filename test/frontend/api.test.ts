@@ -1,6 +1,7 @@
 /** Which requests count as failed, and what reports make of it. It needs no browser. */
 import { strict as assert } from "node:assert";
 import { Reporter } from "../../frontend/js/reporter.js";
+import { withoutSecrets } from "../../frontend/js/secrets.js";
 import { Api } from "../../frontend/js/transport/api.js";
 import { json, startScriptedApi, status, type ScriptedApi } from "./support/scripted-api.ts";
 
@@ -34,7 +35,7 @@ describe("requests of a page that fail", () => {
       },
     });
     api = new Api(service.url);
-    reporter = new Reporter(api, "page-of-the-test", () => "ada");
+    reporter = new Reporter(api, "page-of-the-test", (text) => withoutSecrets(text, ["ada"]));
     api.onFailure = ({ method, path, what }) => {
       failures.push(`${method} ${path}: ${what}`);
       reporter.error({ kind: "network", text: `${method} ${path}: ${what}`, path });
@@ -145,6 +146,7 @@ describe("requests of a page that fail", () => {
       source: "/app.js",
       line: 1,
     });
+    reporter.lost(`${"x".repeat(190)} Bearer abc.def for ada`);
     await reporter.send(false);
     const sent = JSON.stringify(reports);
     assert.match(sent, /\[removed\]/);

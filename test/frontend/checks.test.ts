@@ -86,6 +86,21 @@ describe("Test everything, where something is wrong", () => {
     assert.equal(await page.locator("#errors").innerText(), "0", "what a test tries is no error of the page");
   });
 
+  it("leaves no name of the user who tried it in the report of whoever comes after", async () => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: site.origin });
+    await open();
+    await signIn(page, user.name);
+    assert.deepEqual(await test("fail"), {});
+    await page.getByText(`Signed in as ${user.name}`).waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.getByRole("button", { name: "Copy a report" }).click();
+    await page.getByText("The report is in the clipboard.").waitFor();
+    const report = await page.evaluate<string>("navigator.clipboard.readText()");
+    assert.match(report, /Signed in as \[user\], mode session\./);
+    assert.ok(!report.includes(user.name));
+  });
+
   it("says that a proxy takes the CSRF token away", async () => {
     await open();
     await signIn(page, user.name);

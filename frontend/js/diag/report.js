@@ -1,5 +1,4 @@
-/** The report to hand to whoever helps: what is seen here, without secrets, names of users or contents of events. */
-import { withoutSecrets } from "../secrets.js";
+/** The report to hand to whoever helps: what is seen here, without contents of events. Secrets and names are taken out of it afterwards. */
 import { AROUND, tileOf } from "./around.js";
 
 /**
@@ -16,7 +15,6 @@ import { AROUND, tileOf } from "./around.js";
 export function reportOf({ config, connection, health, timeline, results, summary, diag }) {
   const { reasons, ...measured } = connection.quality;
   const quality = { ...measured, history: measured.history.length };
-  const name = connection.session.state.name;
   const lines = [
     `OmniAI report, ${new Date().toISOString()}`,
     `stack ${config.stack}, API ${config.apiBaseUrl}, page ${location.origin}${location.pathname}`,
@@ -49,7 +47,7 @@ export function reportOf({ config, connection, health, timeline, results, summar
     "timeline:",
     ...timeline.entries.slice(-50).map(({ at, text }) => `  ${new Date(at).toISOString()} ${text}`),
   ];
-  return withoutSecrets(lines.join("\n"), name);
+  return lines.join("\n");
 }
 
 /** @param {import("./around.js").Tile} tile */

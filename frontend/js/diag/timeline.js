@@ -11,7 +11,11 @@ export class Timeline {
   /** @type {Entry[]} */
   entries = kept();
 
-  constructor() {
+  #redact;
+
+  /** @param {(text: string) => string} redact takes out of a text what nobody may see: it is kept over a reload. */
+  constructor(redact) {
+    this.#redact = redact;
     for (const entry of this.entries) this.#show(entry);
     at("timeline-empty").hidden = this.entries.length > 0;
   }
@@ -21,7 +25,7 @@ export class Timeline {
    * @param {string} text
    */
   add(kind, text) {
-    const entry = { at: Date.now(), kind, text };
+    const entry = { at: Date.now(), kind, text: this.#redact(text) };
     this.entries.push(entry);
     if (this.entries.length > MOST) this.entries.shift();
     this.#show(entry);
