@@ -1,7 +1,8 @@
 /**
  * The service worker: keeps the shell of the page, so that it opens without a network. A page gets all of its files from
  * one version: the one that it was opened with, also when a new one is published while it is open. Nothing is reloaded by
- * itself; a new version is there with the next visit of each tab. Requests to the API never pass here.
+ * itself; a new version is there with the next visit of each tab. It answers no request to the API, and never sees one where the browser can
+ * be told so (passBy).
  */
 
 /** Written here when the page is published. */
@@ -59,7 +60,7 @@ async function passBy(event) {
       { condition: { not: { urlPattern: pages } }, source: "network" },
     ]);
   } catch {
-    // It passes them on itself.
+    // Then it sees them, and leaves them to the browser.
   }
 }
 

@@ -15,7 +15,7 @@ describe("the clock of the service", () => {
     assert.ok(delay >= 150 && delay < 2000, `${delay} ms`);
     const sent: { latency: { maxMs: number } }[] = [];
     const api = { post: (_: string, report: never) => (sent.push(report), Promise.resolve()) };
-    const reporter = new Reporter(api as unknown as Api, "client-name");
+    const reporter = new Reporter(api as unknown as Api, "client-name", (text) => text);
     reporter.arrived(event, clock);
     await reporter.send(false);
     const { maxMs } = sent[0]?.latency ?? { maxMs: NaN };

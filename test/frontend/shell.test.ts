@@ -1,11 +1,12 @@
 /** The page without its network, its config or its newest version, in a real Chromium. */
 import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { featuresWithout } from "../../frontend/publish/runtime-config.ts";
+import { featuresWithout, OWN_ORIGIN } from "../../frontend/publish/runtime-config.ts";
 import { eventually, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
 import { sharedBrowser, visit } from "./support/browser.ts";
 import { isKept } from "./support/kept.ts";
+import { startOddProxy } from "./support/odd-proxy.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
 
 /** How many tabs are open while a version is published. OMNIAI_TEST_TABS=20 makes it as many as is promised, for a calm machine. */
@@ -32,9 +33,9 @@ describe("the page's shell", () => {
     await site.close().catch(() => undefined);
   });
 
-  const open = async (path = ""): Promise<Page> => {
+  const open = async (path = "", origin = site.origin): Promise<Page> => {
     const page = await context.newPage();
-    await visit(page, `${site.origin}/${path}`);
+    await visit(page, `${origin}/${path}`);
     return page;
   };
   const isLive = (page: Page): Promise<void> =>
@@ -158,24 +159,36 @@ describe("the page's shell", () => {
     await isKept(page);
   });
 
-  it("lets its worker rest: what open pages ask of the API goes past it", async () => {
-    const worker = await (await fetch(`${site.origin}/sw.js`)).text();
-    // Before the worker's own listener: what that answers is told to no other.
-    const listen = 'addEventListener("fetch", ({ request }) => (globalThis.seen ??= []).push(request.url));';
-    site.put("sw.js", `${listen}\n${worker}`);
-    await isKept(await open());
-    const page = await open();
-    const asked: string[] = [];
-    page.on("request", (request) => asked.push(request.url()));
-    await isLive(page);
-    await eventually("questions", () => asked.filter((url) => url.startsWith(service.url)).length > 3);
-    const seen = await context.serviceWorkers()[0]?.evaluate<string[]>("seen");
-    assert.ok(seen?.includes(`${site.origin}/app.js`));
-    assert.deepEqual(
-      seen?.filter((url) => url.startsWith(service.url)),
-      [],
-    );
-  });
+  for (const where of ["another origin", "the page's own origin"])
+    it(`lets its worker rest: what open pages ask of the API at ${where} goes past it`, async () => {
+      const worker = await (await fetch(`${site.origin}/sw.js`)).text();
+      // Before the worker's own listener: what that answers is told to no other.
+      const listen =
+        'addEventListener("fetch", ({ request }) => (globalThis.seen ??= []).push(request.url));';
+      site.put("sw.js", `${listen}\n${worker}`);
+      // As the edge serves both.
+      const edge = await startOddProxy((path) => (path.startsWith("/api/") ? service.url : site.origin));
+      const isOwn = where !== "another origin";
+      if (isOwn) site.configure({ stack: "test", apiBaseUrl: OWN_ORIGIN, measureSeconds: 1 });
+      const [origin, api] = isOwn ? [edge.url, `${edge.url}/api/`] : [site.origin, service.url];
+      try {
+        await isKept(await open("", origin));
+        const page = await open("", origin);
+        const asked: string[] = [];
+        page.on("request", (request) => asked.push(request.url()));
+        await isLive(page);
+        await eventually("questions", () => asked.filter((url) => url.startsWith(api)).length > 3);
+        const seen = await context.serviceWorkers()[0]?.evaluate<string[]>("seen");
+        assert.ok(seen?.includes(`${origin}/app.js`));
+        assert.deepEqual(
+          seen?.filter((url) => url.startsWith(api)),
+          [],
+        );
+      } finally {
+        await context.close();
+        await edge.close();
+      }
+    });
 
   it("goes, with all that is kept, once the config wants no shell", async () => {
     const page = await open();

@@ -47,7 +47,9 @@ export const clientReportSchema = z.strictObject({
     )
     .max(20)
     .optional()
-    .describe("Errors that the page did not catch."),
+    .describe(
+      "Errors that no script of the page caught, what it wrote to the console, and requests that failed.",
+    ),
 });
 
 export type ClientReport = z.output<typeof clientReportSchema>;

@@ -27,8 +27,8 @@ export interface OddProxy {
   close(): Promise<void>;
 }
 
-/** @param target the service's URL. */
-export async function startOddProxy(target: () => string): Promise<OddProxy> {
+/** @param target the origin of whatever has this path. */
+export async function startOddProxy(target: (path: string) => string): Promise<OddProxy> {
   let odd: Oddity = {};
   const server = createServer((incoming, outgoing) => {
     const { instead, holds } = odd;
@@ -36,7 +36,7 @@ export async function startOddProxy(target: () => string): Promise<OddProxy> {
     const isMeant = url.split("?")[0] === instead?.path && method === (instead?.method ?? method);
     if (instead && isMeant && method !== "OPTIONS") return instead.answer(outgoing);
     odd.request?.(headers);
-    const passed = send(new URL(url, target()), { method, headers }, (answer) => {
+    const passed = send(new URL(url, target(url)), { method, headers }, (answer) => {
       odd.answer?.(answer.headers);
       const isStream = answer.headers["content-type"]?.startsWith("text/event-stream") === true;
       const begin = (): void => {
