@@ -133,6 +133,7 @@ describe("service, edge and page", () => {
       Reporter: new (
         api: { post: (path: string, body: unknown) => Promise<void> },
         client: string,
+        redact: (text: string) => string,
       ) => {
         arrived(id: string, clock: object): void;
         answered(ms: number): void;
@@ -149,7 +150,7 @@ describe("service, edge and page", () => {
       sent.push([path, body]);
       return Promise.resolve();
     };
-    const reporter = new Reporter({ post }, crypto.randomUUID());
+    const reporter = new Reporter({ post }, crypto.randomUUID(), (text) => text);
     const long = "x".repeat(10_000);
     reporter.arrived("epoch-1-0", new Clock());
     reporter.answered(1e9);
