@@ -17,7 +17,7 @@ import {
   scriptRunner,
   settleExchange,
 } from "../../commands/restore/exchange.ts";
-import { exchangeScripts, PARTIAL, restoredFile } from "../../commands/restore/exchange-scripts.ts";
+import { PARTIAL, restoredFile } from "../../commands/restore/exchange-scripts.ts";
 import { holdExchange, type Exchanging } from "../../commands/restore/hold.ts";
 import { roomOr } from "../../commands/restore/restore.ts";
 import { redisStore } from "../../commands/restore/stores.ts";
