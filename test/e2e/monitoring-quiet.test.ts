@@ -83,12 +83,11 @@ describe("the monitoring, while the operator is at work", function () {
       const { stdout } = await stack.run("logs", "postgres", "--grep", "ready to accept", "--since", "1h");
       return stdout.split("\n").filter((line) => line.includes("system is ready to accept")).length >= 2;
     });
-    await quietFor(AFTERWARDS);
-    assert.equal(await fired("ContainerRestarted"), 0);
   });
 
   it("sees that a restore stops and starts a server, and tells nobody", async () => {
     await succeed("backup");
+    assert.equal(await fired("ContainerRestarted"), 0, "of the server that was replaced before");
     await succeed("restore", "--latest", "--replace", "--yes");
     await eventually("an alert that is silent", 60, async () => (await fired("ContainerRestarted")) > 0);
     await quietFor(AFTERWARDS);
