@@ -37,7 +37,7 @@ const panels = (stack: string): { page: string; title: string; expr: string[] }[
 const notHere = /backup|off-site|tunnel|Cloudflare|Refused by limits|fan-out/i;
 
 /** What is drawn only where an operation has failed: none has in this stack. */
-const WHERE_FAILED = /_failed\) == 1$/;
+const WHERE_FAILED = /omniai_operation_failed/;
 
 /** A page that may call the stack, as a login needs one. */
 const PAGE = "https://page.example";
