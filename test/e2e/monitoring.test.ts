@@ -37,7 +37,7 @@ const panels = (stack: string): { page: string; title: string; expr: string[] }[
 const notHere = /backup|off-site|tunnel|Cloudflare|Refused by limits|fan-out/i;
 
 /** What is drawn only where an operation has failed: none has in this stack. */
-const WHERE_FAILED = /omniai_operation_failed/;
+const whereFailed = /omniai_operation_failed/;
 
 /** A page that may call the stack, as a login needs one. */
 const PAGE = "https://page.example";
@@ -371,7 +371,7 @@ describe("the monitoring of a stack", function () {
       const room = await requireMonitoring(docker, stack.name);
       const empty: string[] = [];
       for (const panel of panels(stack.name))
-        for (const expr of panel.expr.filter((each) => !WHERE_FAILED.test(each))) {
+        for (const expr of panel.expr.filter((each) => !whereFailed.test(each))) {
           // At any moment of this test: nobody asks the stack for anything all the time. A single sample counts for seconds only.
           const query = `count_over_time((${expr.replaceAll("$__interval", "1m")})[20m:5s])`;
           const found = await queryMetrics(docker, room, query);
