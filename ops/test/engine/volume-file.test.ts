@@ -92,12 +92,17 @@ describe("volumes @engine", () => {
     const holder = await create({ HostConfig: { Binds: [`${volume}:/mounted:nocopy`] } });
     const tar = await packFiles({ ".identity": { content: "mine\n" } }, { uid: 0, gid: 0 });
     await holder.putArchive(Buffer.from(tar, "base64"), { path: "/mounted" });
-    const image = (await (await create()).commit()) as { Id: string };
+    const base = await create();
+    const image = (await base.commit()) as { Id: string };
     const [images, containers] = await Promise.all([
       docker.listImages(),
       docker.listContainers({ all: true, filters: { volume: [volume] } }),
     ]);
-    await Promise.all([holder.remove(), docker.getImage(image.Id).remove()]);
+    await Promise.all([
+      holder.remove({ v: true }),
+      base.remove({ v: true }),
+      docker.getImage(image.Id).remove(),
+    ]);
     const late = Object.assign(Object.create(docker) as Docker, {
       listImages: () => Promise.resolve([{ Id: image.Id }, ...images]),
       listContainers: () => Promise.resolve(containers),
