@@ -3,9 +3,9 @@ import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { eventually, post, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
-import { Backend } from "./support/backend.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
-import { servePage, type PageServer } from "./support/page-server.ts";
+import { visit } from "./support/browser.ts";
+import { servePage } from "./support/page-server.ts";
+import { stand } from "./support/stand.ts";
 
 /** What of the page may come over the network before it is painted, in bytes. */
 const FIRST_PAINT_BYTES = 100_000;
@@ -15,25 +15,15 @@ const MOST_MOVED = 0.005;
 const LATE_MS = 300;
 
 describe("the diagnostics page", () => {
-  let browser: Browser;
+  const parts = stand();
   let context: BrowserContext;
   let page: Page;
-  let site: PageServer;
   let service: Instance;
   let errors: string[];
 
-  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
-
-  before(async () => {
-    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
-  });
-  after(async () => {
-    await backend.stop();
-    await site.close();
-  });
   beforeEach(async () => {
-    service = await backend.ready();
-    site.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });
+    service = await parts.backend.ready();
+    parts.site.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });
     errors = [];
   });
   afterEach(async () => {
@@ -46,7 +36,7 @@ describe("the diagnostics page", () => {
     path = "diagnostics.html",
     prepare = (): Promise<unknown> => Promise.resolve(),
   ): Promise<void> => {
-    context = await browser.newContext({ serviceWorkers: "block", ...options });
+    context = await parts.browser.newContext({ serviceWorkers: "block", ...options });
     page = await context.newPage();
     page.on("pageerror", (error) => errors.push(error.message));
     await page.addInitScript(`globalThis.moved = []; new PerformanceObserver((list) => {
@@ -55,7 +45,7 @@ describe("the diagnostics page", () => {
           moved.push(value.toFixed(5) + " " + sources.map(({ node }) => node?.id || node?.className || node?.nodeName).join(", "));
     }).observe({ type: "layout-shift", buffered: true });`);
     await prepare();
-    await visit(page, `${site.origin}/${path}`);
+    await visit(page, `${parts.site.origin}/${path}`);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await page.locator("#verdict", { hasText: "All is well." }).waitFor();
   };
@@ -140,7 +130,7 @@ describe("the diagnostics page", () => {
 
   it("says what is wrong in an outage and what to do, notes it, and recovers", async () => {
     await open();
-    await backend.stop();
+    await parts.backend.stop();
     await page.locator("#verdict", { hasText: "The service does not answer." }).waitFor();
     await page.getByText("Test everything says where the way is closed.").waitFor();
     await page.locator("#timeline li", { hasText: "Connection lost" }).waitFor();
@@ -148,7 +138,7 @@ describe("the diagnostics page", () => {
     await page.locator("#results li[data-status=fail]", { hasText: "does not answer" }).waitFor();
     await page.locator("#tests-sum", { hasText: /bad/ }).waitFor({ timeout: 30_000 });
     await isAccessible(page, "in an outage");
-    await backend.ready();
+    await parts.backend.ready();
     await page.locator("#verdict", { hasText: "All is well." }).waitFor();
     await page.locator("#timeline li", { hasText: /^.*Connected: .*, after \d+ s\.$/ }).waitFor();
     assert.equal(await page.locator("#timeline li", { hasText: "Connection lost" }).count(), 1);
@@ -160,7 +150,7 @@ describe("the diagnostics page", () => {
       await open({ permissions: ["clipboard-read", "clipboard-write"] });
       await page.locator("#database", { hasText: "Good" }).waitFor();
       const headers = {
-        "access-control-allow-origin": site.origin,
+        "access-control-allow-origin": parts.site.origin,
         "access-control-allow-credentials": "true",
       };
       await page.route(/\/api\/diag/, (route) => route.fulfill({ status, headers, body: "<h1>?</h1>" }));
@@ -180,7 +170,7 @@ describe("the diagnostics page", () => {
   it("says that CORS is what refuses it", async () => {
     const other = await servePage();
     other.configure({ stack: "test", apiBaseUrl: service.url, measureSeconds: 1 });
-    context = await browser.newContext({ serviceWorkers: "block" });
+    context = await parts.browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
     await visit(page, `${other.origin}/diagnostics.html`);
     await page.locator("#verdict", { hasText: "The service does not answer." }).waitFor();

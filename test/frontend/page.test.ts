@@ -1,34 +1,24 @@
 /** The page in a real Chromium, against the real service with real PostgreSQL and Redis, from another origin. */
 import { strict as assert } from "node:assert";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { post, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
-import { Backend } from "./support/backend.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
-import { servePage, type PageServer } from "./support/page-server.ts";
+import { visit } from "./support/browser.ts";
+import { servePage } from "./support/page-server.ts";
+import { stand } from "./support/stand.ts";
 
 describe("the page", () => {
-  let browser: Browser;
+  const parts = stand();
   let context: BrowserContext;
   let page: Page;
-  let site: PageServer;
   let service: Instance;
   let errors: string[];
 
-  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
-
-  before(async () => {
-    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
-  });
-  after(async () => {
-    await backend.stop();
-    await site.close();
-  });
   beforeEach(async () => {
-    service = await backend.ready();
-    site.configure({ stack: "test", apiBaseUrl: service.url });
+    service = await parts.backend.ready();
+    parts.site.configure({ stack: "test", apiBaseUrl: service.url });
     // Requests that a worker makes cannot be watched; shell.test.ts has it.
-    context = await browser.newContext({ serviceWorkers: "block" });
+    context = await parts.browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
     errors = [];
     page.on("pageerror", (error) => errors.push(error.message));
@@ -39,7 +29,7 @@ describe("the page", () => {
   });
 
   const open = async (): Promise<void> => {
-    await visit(page, site.origin);
+    await visit(page, parts.site.origin);
     await isConnected("Live");
   };
   const isConnected = (text: string, is = true): Promise<void> =>
@@ -81,14 +71,14 @@ describe("the page", () => {
     await open();
     const { id: first } = await post(service, { type: "before", data: 1 });
     await sees([first]);
-    await backend.stop();
+    await parts.backend.stop();
     await page.getByText(/The service cannot be reached\. .* Trying again in \d+ s\./).waitFor();
     assert.notEqual(await page.locator("#connection").getAttribute("data-state"), "live");
     // Other clients are connected while the page is not.
     const other = await startInstance();
     const missed = await Promise.all([2, 3, 4].map((n) => post(other, { type: "meanwhile", data: n })));
     await other.stop();
-    await backend.ready();
+    await parts.backend.ready();
     await isConnected("Live");
     await page.getByText(/Back after .*: 3 caught up, nothing was missed/).waitFor();
     const ids = missed.map(({ id }) => id).sort(byLogOrder);
@@ -104,7 +94,7 @@ describe("the page", () => {
     }`);
     let attempts = 0;
     await page.route(/\/api\/events(\?|\/)/, (route) => ((attempts += 1), route.abort()));
-    await backend.stop();
+    await parts.backend.stop();
     await page.getByText(/^Trying again in \d+ s\.$/).waitFor();
     while (attempts < 4) await new Promise((resolve) => void setTimeout(resolve, 100));
     assert.deepEqual(await ask("read"), ["The service cannot be reached. Events come when it is back."]);
@@ -123,7 +113,7 @@ describe("the page", () => {
     await page.route(/\/api\/events(\?|$)/, (route) => {
       if (isAway) return route.abort();
       const headers = {
-        "access-control-allow-origin": site.origin,
+        "access-control-allow-origin": parts.site.origin,
         "access-control-allow-credentials": "true",
         "content-type": "text/event-stream",
       };
@@ -131,7 +121,7 @@ describe("the page", () => {
       return route.fulfill({ headers, body: `retry: 60000\n\n${lost}` });
     });
     await page.route("**/api/events/poll*", (route) => route.abort());
-    await backend.stop();
+    await parts.backend.stop();
     await page.getByText(/The service cannot be reached/).waitFor();
     isAway = false;
     await page.getByText(/^Back after .*: some events were lost for good\.$/).waitFor();
@@ -150,14 +140,14 @@ describe("the page", () => {
   });
 
   it("asks again where its first question of the API's stack, and of the last 90 days, got no answer", async () => {
-    site.configure({ stack: "other", apiBaseUrl: service.url, measureSeconds: 1 });
+    parts.site.configure({ stack: "other", apiBaseUrl: service.url, measureSeconds: 1 });
     const lost = new Set(["/api/diag", "/api/diag/uptime"]);
     await page.route("**/api/diag**", (route) =>
       lost.delete(new URL(route.request().url()).pathname)
         ? route.abort("connectionreset")
         : route.continue(),
     );
-    await visit(page, `${site.origin}/?public`);
+    await visit(page, `${parts.site.origin}/?public`);
     await page.getByText(/This page belongs to stack other, but .* is stack test/).waitFor();
     await page.locator("#uptime-note", { hasText: /^(The record begins|There is no record yet)/ }).waitFor();
     assert.equal(lost.size, 0);
@@ -170,7 +160,7 @@ describe("the page", () => {
     // The page is elsewhere meanwhile, so it does not see the event arrive.
     await page.goto("about:blank");
     const { id: unseen } = await post(service, { type: "unseen", data: 2 });
-    await visit(page, site.origin);
+    await visit(page, parts.site.origin);
     await sees([unseen]);
   });
 
@@ -190,7 +180,7 @@ describe("the page", () => {
     // Random waits take their longest value: polling must not be delayed until streaming is tried again.
     await page.addInitScript("Math.random = () => 0.999");
     await page.route(/\/api\/events(\?|$)/, (route) => route.abort());
-    await visit(page, site.origin);
+    await visit(page, parts.site.origin);
     await isConnected("Live, by polling");
     const { id: first } = await post(service, { type: "polled", data: 1 });
     await sees([first]);
@@ -211,11 +201,11 @@ describe("the page", () => {
       LockManager.prototype.request = async () => refuse();
     }`);
     for (const path of ["", "diagnostics.html"]) {
-      await visit(page, `${site.origin}/${path}`);
+      await visit(page, `${parts.site.origin}/${path}`);
       await isConnected("Live");
       await page.getByText("All is well.").waitFor();
     }
-    await visit(page, site.origin);
+    await visit(page, parts.site.origin);
     await isConnected("Live");
     const { id } = await post(service, { type: "hello", data: 1 });
     await sees([id]);

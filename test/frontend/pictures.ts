@@ -4,11 +4,10 @@
  */
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { BrowserContextOptions, Page } from "playwright-core";
 import { post, type Instance } from "../../service/test/support/instance.ts";
-import { Backend } from "./support/backend.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
-import { servePage, type PageServer } from "./support/page-server.ts";
+import { visit } from "./support/browser.ts";
+import { stand } from "./support/stand.ts";
 
 const FOLDER = join(import.meta.dirname, "../../docs/page");
 const desktop = { width: 1280, height: 720 };
@@ -17,30 +16,22 @@ const phone = { width: 390, height: 844 };
 const COLLECT_MS = 40_000;
 
 describe("the pictures in docs/page", () => {
-  let browser: Browser;
-  let site: PageServer;
+  const parts = stand({ OMNIAI_STACK: "prod" });
   let service: Instance;
 
-  const backend = new Backend(() => ({ OMNIAI_STACK: "prod", OMNIAI_CORS_ORIGINS: site.origin }));
-
   before(async () => {
-    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
-    service = await backend.ready();
-    site.configure({ stack: "prod", apiBaseUrl: service.url, measureSeconds: 1, authMode: "none" });
-  });
-  after(async () => {
-    await backend.stop();
-    await site.close();
+    service = await parts.backend.ready();
+    parts.site.configure({ stack: "prod", apiBaseUrl: service.url, measureSeconds: 1, authMode: "none" });
   });
 
   const open = async (path: string, options: BrowserContextOptions): Promise<Page> => {
-    const context = await browser.newContext({
+    const context = await parts.browser.newContext({
       serviceWorkers: "block",
       reducedMotion: "reduce",
       ...options,
     });
     const page = await context.newPage();
-    await visit(page, `${site.origin}/${path}`);
+    await visit(page, `${parts.site.origin}/${path}`);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await page.getByText("All is well.").waitFor();
     return page;
@@ -92,7 +83,7 @@ describe("the pictures in docs/page", () => {
       assert.equal(await page.locator("#errors").innerText(), "0", "disturbed: make them once more");
       await take(page, `diagnostics-${name}`);
     }
-    await backend.stop();
+    await parts.backend.stop();
     for (const [name, page] of pages) {
       if (name === "desktop-dark") continue;
       await page.locator("#verdict", { hasText: "The service does not answer." }).waitFor();

@@ -1,38 +1,27 @@
 /** What the page reports of its own errors, when, and when not: in a real Chromium, against the real service. */
 import { strict as assert } from "node:assert";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import { featuresWithout } from "../../frontend/publish/runtime-config.ts";
 import { diagSchema } from "../../service/src/diag/schema.ts";
 import { eventually, startInstance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
-import { Backend } from "./support/backend.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
-import { servePage, type PageServer } from "./support/page-server.ts";
+import { visit } from "./support/browser.ts";
+import { stand } from "./support/stand.ts";
 
 interface Report {
   readonly errors: readonly { readonly message: string; readonly count: number }[];
 }
 
 describe("the reports of a page", () => {
-  let browser: Browser;
+  const parts = stand();
   let context: BrowserContext;
   let page: Page;
-  let site: PageServer;
   let sent: Report[];
 
-  const backend = new Backend(() => ({ OMNIAI_CORS_ORIGINS: site.origin }));
-
-  before(async () => {
-    [browser, site] = await Promise.all([sharedBrowser(), servePage()]);
-  });
-  after(async () => {
-    await backend.stop();
-    await site.close();
-  });
   beforeEach(async () => {
-    const { url } = await backend.ready();
-    site.configure({ stack: "test", apiBaseUrl: url, measureSeconds: 1 });
-    context = await browser.newContext({ serviceWorkers: "block" });
+    const { url } = await parts.backend.ready();
+    parts.site.configure({ stack: "test", apiBaseUrl: url, measureSeconds: 1 });
+    context = await parts.browser.newContext({ serviceWorkers: "block" });
     page = await context.newPage();
     sent = [];
     page.on("request", (request) => {
@@ -42,7 +31,7 @@ describe("the reports of a page", () => {
   afterEach(() => context.close());
 
   const open = async (path = ""): Promise<void> => {
-    await visit(page, `${site.origin}/${path}`);
+    await visit(page, `${parts.site.origin}/${path}`);
     await page.locator("#connection-text", { hasText: /^Live$/ }).waitFor();
     await page.getByText("All is well.").waitFor();
   };
@@ -68,7 +57,7 @@ describe("the reports of a page", () => {
       await fail(3);
       await reject();
       const headers = {
-        "access-control-allow-origin": site.origin,
+        "access-control-allow-origin": parts.site.origin,
         "access-control-allow-credentials": "true",
       };
       const summary = "**/api/diag/health-summary";
@@ -87,14 +76,14 @@ describe("the reports of a page", () => {
 
   it("tell after an outage which requests had no answer in it, and never of themselves", async () => {
     await open();
-    await backend.stop();
+    await parts.backend.stop();
     await page.getByText("The service does not answer.").waitFor();
     const refused = page.waitForEvent("requestfailed", (request) =>
       request.url().endsWith("/client-reports"),
     );
     await switchTabs();
     await refused;
-    const { url } = await backend.ready();
+    const { url } = await parts.backend.ready();
     await page.getByText("All is well.").waitFor();
     const stored = page.waitForResponse(/client-reports/);
     await switchTabs();
@@ -116,7 +105,7 @@ describe("the reports of a page", () => {
   it("are bounded, and make no loop where the service takes no more of them", async () => {
     const busy = await startInstance({
       OMNIAI_STACK: "test",
-      OMNIAI_CORS_ORIGINS: site.origin,
+      OMNIAI_CORS_ORIGINS: parts.site.origin,
       OMNIAI_CLIENT_REPORTS_PER_MINUTE: "1",
     });
     try {
@@ -127,7 +116,7 @@ describe("the reports of a page", () => {
       };
       const isFull = async () => (await fetch(`${busy.url}/api/diag/client-reports`, report)).status === 429;
       await eventually("no more reports are taken", isFull);
-      site.configure({ stack: "test", apiBaseUrl: busy.url });
+      parts.site.configure({ stack: "test", apiBaseUrl: busy.url });
       await open();
       const statuses: number[] = [];
       page.on("response", (response) => {
@@ -205,8 +194,8 @@ describe("the reports of a page", () => {
     );
     await open();
     assert.equal(await choice().isChecked(), false);
-    const { url } = await backend.ready();
-    site.configure({ stack: "test", apiBaseUrl: url, features: featuresWithout(["reports"]) });
+    const { url } = await parts.backend.ready();
+    parts.site.configure({ stack: "test", apiBaseUrl: url, features: featuresWithout(["reports"]) });
     await open();
     assert.equal(await choice().isVisible(), false);
     await fail(1);
