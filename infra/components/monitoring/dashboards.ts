@@ -2,8 +2,8 @@
  * The dashboards as vmui reads them. It has no annotations, so what an operator did is drawn as one more line of a graph: it
  * rises to the highest value that the graph has when an operation begins, and falls when it is over.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { filesOf } from "./files.ts";
 
 /** 1 from the moment on when `ops` begins to change the stack, 0 from its end on (ops/stack/quiet.ts). */
 export const OPERATION_RUNNING = "omniai_operation_running";
@@ -64,8 +64,5 @@ const FOLDER = join(import.meta.dirname, "dashboards");
 /** All of them by the name of their file. */
 export const dashboardFiles = (stack: string): Record<string, string> =>
   Object.fromEntries(
-    readdirSync(FOLDER)
-      .filter((name) => name.endsWith(".json"))
-      .sort()
-      .map((name) => [name, renderDashboard(stack, readFileSync(join(FOLDER, name), "utf8"))]),
+    Object.entries(filesOf(FOLDER, ".json")).map(([name, text]) => [name, renderDashboard(stack, text)]),
   );

@@ -1,11 +1,12 @@
-/** The files that lie beside this one: the rules, and the reader's program. */
+/** The files that lie beside this one: the rules, the dashboards, and the reader's program. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The folder with the rules. */
 export const RULES = join(import.meta.dirname, "rules");
 
-const filesOf = (folder: string, ending: string): Record<string, string> =>
+/** The files of a folder with such an ending, by their names. */
+export const filesOf = (folder: string, ending: string): Record<string, string> =>
   Object.fromEntries(
     readdirSync(folder)
       .filter((name) => name.endsWith(ending))
