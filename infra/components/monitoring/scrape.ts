@@ -17,7 +17,7 @@ export interface Target {
 /** How the names of metrics begin that the parts of the monitoring have of themselves. */
 const ownName = /\b(?:alertmanager|vl|vlagent|vmalert)_[a-z_]+/g;
 
-/** Pure: those that somebody looks at. The parts have thousands more, which were four fifths of all that was kept. */
+/** Pure: those that somebody looks at. The parts have many more, which would be most of all that is kept. */
 export const ownMetrics = (texts: readonly string[]): string[] =>
   [...new Set(texts.flatMap((text) => text.match(ownName) ?? []))].sort();
 
