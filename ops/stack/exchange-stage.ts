@@ -49,7 +49,7 @@ export interface Where {
 
 export async function exchangeStage(
   { docker, stack, bringImages }: Where,
-  workload: string,
+  workload: Exchanged,
 ): Promise<ExchangeStage> {
   const volume = dataVolumeName(stack, workload);
   const has = async (path: string): Promise<boolean> =>
@@ -70,7 +70,8 @@ export async function readIdentity(where: Where, workload: string): Promise<stri
   const volume = dataVolumeName(stack, workload);
   const read = async (path: string): Promise<string | undefined> =>
     (await readVolumeFile(docker, { stack, volume, path }, bringImages))?.trim() || undefined;
-  const half = (await exchangeStage(where, workload)) === "half";
+  const isExchanged = workload === "postgres" || workload === "redis";
+  const half = isExchanged && (await exchangeStage(where, workload)) === "half";
   return (half ? await read(`${ASIDE}/${IDENTITY_FILE}`) : undefined) ?? read(IDENTITY_FILE);
 }
 

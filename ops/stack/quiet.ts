@@ -46,10 +46,10 @@ export const startedAnew = (
   after: readonly ContainerView[],
 ): string[] =>
   after
-    .filter((one) =>
-      before.some(
-        ({ id, startedAt }) => one.workload === workload && one.id === id && one.startedAt !== startedAt,
-      ),
+    .filter(
+      (one) =>
+        one.workload === workload &&
+        before.some(({ id, startedAt }) => one.id === id && one.startedAt !== startedAt),
     )
     .map(({ name }) => name);
 

@@ -51,11 +51,9 @@ export const exchangeRestored = (
 
 /** By the image of the stack's own room. @throws OpsError where there is none */
 export async function roomRunner(session: Exchanging, workload: Store["workload"]): Promise<RunScript> {
-  return scriptRunner(session, workload, await roomImage(session));
-}
-
-async function roomImage({ docker, stack }: Engine): Promise<string> {
-  return (await docker.getContainer(await requireRoom(docker, stack)).inspect()).Image;
+  const { docker, stack } = session;
+  const room = docker.getContainer(await requireRoom(docker, stack));
+  return scriptRunner(session, workload, (await room.inspect()).Image);
 }
 
 type Engine = Pick<Session, "docker" | "stack">;

@@ -89,17 +89,15 @@ export async function refuseBrokenOff(session: Session, { version, again }: Wish
 export async function goOn(session: Session, wish: Wish): Promise<Upgraded | undefined> {
   const { stack } = session;
   const { image, version, again, silent, confirm } = wish;
-  const { found } = await settleExchange(session, postgresStore, () => bringShell(session));
+  const { found, run } = await settleExchange(session, postgresStore, () => bringShell(session));
   if (found === "half") {
     await settledContainers(session.docker, stack, SETTLE_SECONDS);
     return undefined;
   }
   const stage = stageOf(await look(session, found), version);
-  const keep = async (): Promise<string> =>
-    keepAside(session, postgresStore, await roomRunner(session, "postgres"), again);
   if (stage === "over" || stage === "not begun") {
     // What an earlier run, of a restore for example, has put aside and could not keep.
-    if (found === "complete") await keep();
+    if (found === "complete") await keepAside(session, postgresStore, run, again);
     if (stage === "over") throw already(stack, version);
     return undefined;
   }
@@ -111,7 +109,10 @@ export async function goOn(session: Session, wish: Wish): Promise<Upgraded | und
   const changed = setImage(session, image);
   await prepare(changed);
   await whileUnderMaintenance(changed, MESSAGE, () => deployServer(changed, silent));
-  return { to: version, image, ...(stage === "exchanged" && { aside: await keep() }) };
+  if (stage !== "exchanged") return { to: version, image };
+  // By the room that the deploy has brought.
+  const anew = await roomRunner(session, "postgres");
+  return { to: version, image, aside: await keepAside(session, postgresStore, anew, again) };
 }
 
 const already = (stack: string, version: number): OpsError =>

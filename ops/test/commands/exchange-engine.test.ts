@@ -153,8 +153,8 @@ describe("an exchange on the engine @engine", () => {
   it("that was broken off is put back without the room, which only a deploy brings back", async () => {
     const room = `omniai-${stack}-backup`;
     const labels = { "io.omniai.stack": stack, "io.omniai.workload": "backup" };
-    for (const isThere of [true, false]) {
-      if (isThere) await docker.createContainer({ name: room, Image: image, Cmd: ["-"], Labels: labels });
+    for (const hasRoom of [true, false]) {
+      if (hasRoom) await docker.createContainer({ name: room, Image: image, Cmd: ["-"], Labels: labels });
       await unlessGone(docker.getVolume(data).remove());
       await write(data, {
         [EXCHANGE]: "",
@@ -162,7 +162,7 @@ describe("an exchange on the engine @engine", () => {
         [`${ASIDE}/appendonlydir/data`]: "old",
         rest: "new",
       });
-      const bring = isThere ? noShell : () => Promise.resolve(image);
+      const bring = hasRoom ? noShell : () => Promise.resolve(image);
       assert.equal((await settleExchange(session(1), redisStore, bring)).found, "half");
       const path = "appendonlydir/data";
       assert.equal(await readVolumeFile(docker, { stack, volume: data, path }), "old");
