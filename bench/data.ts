@@ -88,7 +88,7 @@ async function run(part: Part, measure: () => Promise<Figures>): Promise<boolean
   const figures = await measure();
   for (const { what, unit, values: all, detail } of figures.rows)
     console.log(`${what}: ${all.map((value) => value.toFixed(2)).join(", ")} ${unit} (${detail ?? ""})`);
-  const data = gigabytes(part) > 0 && part in usual ? `, ${gigabytes(part)} GB of data` : "";
+  const data = part in usual ? `, ${gigabytes(part)} GB of data` : "";
   const measured: Measured = {
     date: new Date().toISOString().slice(0, 10),
     commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),

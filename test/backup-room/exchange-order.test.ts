@@ -48,23 +48,17 @@ describe("an exchange of data in place", function () {
     (await docker.listVolumes()).Volumes.map(({ Name }) => Name).filter((name) =>
       name.startsWith(`omniai-${stack}-postgres-replaced-`),
     );
-  /** A file of a volume; empty where it is not there. */
-  const fileIn = async (volume: string, path: string): Promise<string> =>
+  const backups = `omniai-${stack}-backup-data:/restored`;
+  /** Runs a script as root in a container that sees these volumes and nothing else. */
+  const inVolumes = (mounts: readonly string[], script: string): Promise<string> =>
     cli(
-      ...[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "-v",
-        `${volume}:/look:ro`,
-        "--entrypoint",
-        "sh",
-        POSTGRES,
-        "-c",
-      ],
-      `cat /look/${path} 2>/dev/null || true`,
+      ...["run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh"],
+      ...mounts.flatMap((mount) => ["-v", mount]),
+      ...[POSTGRES, "-c", script],
     );
+  /** A file of a volume; empty where it is not there. */
+  const fileIn = (volume: string, path: string): Promise<string> =>
+    inVolumes([`${volume}:/look:ro`], `cat /look/${path} 2>/dev/null || true`);
   const answers = (): Promise<unknown> =>
     eventually("the server", 60, () =>
       psql("SELECT 1").then(
@@ -127,9 +121,8 @@ describe("an exchange of data in place", function () {
     await psql("CHECKPOINT");
     // What is put in place is the server's own data of this moment, which lacks what is written below.
     await cli("stop", postgres);
-    await cli(
-      ...["run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh"],
-      ...["-v", `${data}:/data:ro`, "-v", `omniai-${stack}-backup-data:/restored`, POSTGRES, "-c"],
+    await inVolumes(
+      [`${data}:/data:ro`, backups],
       `mkdir -p /restored/restored && cp -a /data /restored/${postgresStore.restored} && printf '{"id": "base-1", "mark": "${MARK}"}' > /restored/${restoredFile(postgresStore)} && chown -R 999:999 /restored`,
     );
     await cli("start", postgres);
@@ -189,19 +182,14 @@ describe("an exchange of data in place", function () {
 
     it("puts the old data back with the server stopped, where that does not start with the new", async () => {
       const control = `/restored/${postgresStore.restored}/global/pg_control`;
-      const asRoot = (what: string): Promise<string> =>
-        cli(
-          ...["run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "sh"],
-          ...["-v", `omniai-${stack}-backup-data:/restored`, POSTGRES, "-c", what],
-        );
-      await asRoot(`mv ${control} ${control}.away`);
+      await inVolumes([backups], `mv ${control} ${control}.away`);
       try {
         await assert.rejects(
           restore(() => assert.fail("it does not serve")),
           /did not start with the restored data, so the old data is in place again/,
         );
       } finally {
-        await asRoot(`mv ${control}.away ${control}`);
+        await inVolumes([backups], `mv ${control}.away ${control}`);
       }
       const all = await done();
       assert.deepEqual(all.slice(0, 3), ["stop", "script", "start"]);

@@ -114,8 +114,7 @@ describe("faults of the servers below", function () {
   it("makes room when Redis is full", async () => {
     for (let i = 0; i < 20; i++) await servers.admin.xAdd("omniai:events:log", "*", { filler: "x" });
     const fill = async (): Promise<void> => {
-      const lines = (await servers.admin.info("memory")).split("\r\n");
-      const used = Number(lines.find((line) => line.startsWith("used_memory:"))?.split(":")[1]);
+      const used = Number(/^used_memory:(\d+)/m.exec(await servers.admin.info("memory"))?.[1]);
       await servers.admin.configSet("maxmemory", String(used - 1000));
     };
     const length = (): Promise<number> => servers.admin.xLen("omniai:events:log");
