@@ -2,7 +2,7 @@
 import { ConfigError, loadConfig, restrictConnections } from "./config.js";
 import { at, element, hideDiagnostics, span, write } from "./dom.js";
 import { recall, remember } from "./storage.js";
-import { PAGE_LEVEL, PAGE_VERSION } from "./version.js";
+import { isReplaced, isTooOld } from "./version.js";
 import { showConnection, showLasting, showStack } from "./view.js";
 
 /** How long a page that cannot start waits before it looks again, in ms: at first, and at most. It doubles each time. */
@@ -23,7 +23,7 @@ export async function openShell() {
 
 /** @param {RuntimeConfig} config */
 function noteVersion({ pageVersion }) {
-  if (pageVersion === undefined || pageVersion === PAGE_VERSION) return;
+  if (!isReplaced(pageVersion)) return;
   const text = "A newer version of this page has been published. It is there after a reload.";
   showLasting("version", text, "warn", reloadButton());
 }
@@ -33,7 +33,7 @@ function noteVersion({ pageVersion }) {
  * @param {any} summary the answer of /api/diag/health-summary; an older service tells no level.
  */
 export function noteLevel({ pageLevel }) {
-  const isOld = typeof pageLevel === "number" && pageLevel > PAGE_LEVEL;
+  const isOld = isTooOld(pageLevel);
   const text =
     "This page is older than the service wants, and may show something wrong. Reload it; if this stays, publish it again: npm run up, or npm run pages -- build.";
   showLasting("level", isOld ? text : undefined, "bad", isOld ? reloadButton() : undefined);

@@ -7,3 +7,15 @@ export const PAGE_VERSION = "dev";
  * changes in a way that pages of before would show something wrong or stop working.
  */
 export const PAGE_LEVEL = 1;
+
+/**
+ * Whether the service has gone on without this page.
+ * @param {unknown} pageLevel the oldest that the service wants; an older service tells none.
+ */
+export const isTooOld = (pageLevel) => typeof pageLevel === "number" && pageLevel > PAGE_LEVEL;
+
+/**
+ * Whether another version of this page has been published since.
+ * @param {string | undefined} pageVersion what the page's config says; a config that was not published with the page says nothing.
+ */
+export const isReplaced = (pageVersion) => pageVersion !== undefined && pageVersion !== PAGE_VERSION;

@@ -1,6 +1,6 @@
 /** "Test everything": each way from this page to the service, one after the other, and what to do where one is closed. */
 import { ApiError } from "../transport/api.js";
-import { PAGE_LEVEL, PAGE_VERSION } from "../version.js";
+import { isReplaced, isTooOld, PAGE_LEVEL, PAGE_VERSION } from "../version.js";
 
 /** @typedef {{ status: "pass" | "warn" | "fail" | "skip", text: string, todo?: string }} Result */
 /** @typedef {{ name: string, run: (at: Place) => Promise<Result>, isAlone?: boolean }} Check isAlone: it tells something also where the service does not answer. */
@@ -41,6 +41,9 @@ export async function runChecks(place, begin) {
   }
 }
 
+const POLLS_TODO =
+  "Where streams do not get through either, no events arrive. Let a proxy between pass /api/events/poll and its query; npm run logs -- edge shows whether it arrives.";
+
 /** @type {readonly Check[]} */
 const CHECKS = [
   {
@@ -63,7 +66,7 @@ const CHECKS = [
   { name: "Cookies", run: cookies },
   { name: "CSRF token", run: csrf },
   { name: "Event stream", run: stream },
-  { name: "Polling", run: poll },
+  { name: "Polling", run: endpoint("/api/events/poll", POLLS_TODO) },
   { name: "Clock", run: clock },
   {
     name: "Sharing between tabs",
@@ -146,8 +149,12 @@ async function ready({ connection }) {
   }
 }
 
-/** @param {string} path @returns {Check["run"]} */
-function endpoint(path) {
+/**
+ * @param {string} path
+ * @param {string} [todo] what to do where it does not answer, in the place of what is so for any path.
+ * @returns {Check["run"]}
+ */
+function endpoint(path, todo) {
   return async ({ connection }) => {
     const begun = performance.now();
     try {
@@ -157,9 +164,9 @@ function endpoint(path) {
       return error instanceof ApiError
         ? fail(
             `${path} answers ${error.status}: ${error.message}`,
-            "npm run logs shows the request by its id.",
+            todo ?? "npm run logs shows the request by its id.",
           )
-        : unreachable(error);
+        : { ...unreachable(error), ...(todo === undefined ? {} : { todo }) };
     }
   };
 }
@@ -232,6 +239,9 @@ async function csrf({ connection }) {
 const PASS_EVENTS =
   "Let a proxy between pass POST /api/events; npm run logs -- edge shows whether it arrives.";
 
+const UNBUFFERED =
+  "In nginx: proxy_buffering off; for others, let text/event-stream pass at once. Polling works meanwhile.";
+
 /** @param {Place} place @returns {Promise<Result>} */
 async function stream({ connection, config }) {
   if (!config.features.stream) return skip("This page only polls (omniai:pageWithout).");
@@ -258,14 +268,14 @@ async function stream({ connection, config }) {
     if (held > BUFFERED_MS)
       return warn(
         `The first part came ${Math.round(held)} ms after the headers: something holds it back.`,
-        "A proxy buffers. In nginx: proxy_buffering off; for others, let text/event-stream pass at once. Polling works meanwhile.",
+        `A proxy buffers. ${UNBUFFERED}`,
       );
     return pass(`Opened, and its first part is here after ${since(begun)}.`);
   } catch (error) {
     if (ended.signal.aborted)
       return fail(
         isOpen ? "It opens, but nothing comes through." : `It does not open within ${SECONDS} s.`,
-        "A proxy buffers streams until they end. In nginx: proxy_buffering off; for others, let text/event-stream pass at once. Polling works meanwhile.",
+        `A proxy buffers streams until they end. ${UNBUFFERED}`,
       );
     return error instanceof ApiError
       ? fail(error.message, "The number of streams may be used up: Connections shows them.")
@@ -277,31 +287,15 @@ async function stream({ connection, config }) {
 }
 
 /** @param {Place} place @returns {Promise<Result>} */
-async function poll({ connection }) {
-  const begun = performance.now();
-  try {
-    await connection.api.json("/api/events/poll", { signal: limit(), isTrial: true });
-    return pass(`An answer in ${since(begun)}.`);
-  } catch (error) {
-    const todo =
-      "Where streams do not get through either, no events arrive. Let a proxy between pass /api/events/poll and its query; npm run logs -- edge shows whether it arrives.";
-    if (error instanceof ApiError)
-      return fail(`/api/events/poll answers ${error.status}: ${error.message}`, todo);
-    const { text } = unreachable(error);
-    return fail(text, todo);
-  }
-}
-
-/** @param {Place} place @returns {Promise<Result>} */
 async function version({ connection, config }) {
   const { pageLevel } = await connection.api.get("/api/diag/health-summary");
   const { pageVersion } = config;
-  if (typeof pageLevel === "number" && pageLevel > PAGE_LEVEL)
+  if (isTooOld(pageLevel))
     return fail(
       `The service wants pages of level ${pageLevel}; this one is of level ${PAGE_LEVEL}.`,
       "Reload it. If that does not help, publish it again: npm run up, or npm run pages -- build.",
     );
-  if (pageVersion !== undefined && pageVersion !== PAGE_VERSION)
+  if (isReplaced(pageVersion))
     return warn(`This is ${PAGE_VERSION}; ${pageVersion} has been published since.`, "Reload it.");
   return pass(`${PAGE_VERSION}, and the service can go along with it.`);
 }

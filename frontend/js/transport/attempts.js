@@ -14,7 +14,7 @@ export const isRefusal = (error) => error instanceof ApiError && error.status < 
 
 /** Whether it would be answered the same later, too: not from a service that is only busy (429). @param {unknown} error */
 export const isFinalRefusal = (error) =>
-  isRefusal(error) && !(error instanceof ApiError && error.status === 429);
+  error instanceof ApiError && error.status < 500 && error.status !== 429;
 
 /** How long the service wants not to be asked, in ms; 0 where it did not say. @param {unknown} error */
 export const toldMs = (error) => (error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0);
