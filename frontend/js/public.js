@@ -24,7 +24,7 @@ export function leavePublic() {
  */
 export async function showPublic(api) {
   try {
-    const { known, days } = await api.get("/api/diag/uptime", undefined, { expected: [404] });
+    const { known, days } = await api.get("/api/diag/uptime", { expected: [404] });
     if (known) showDays(days);
     else write("uptime-note", "The record cannot be read at the moment.");
     return known;

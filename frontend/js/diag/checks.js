@@ -207,7 +207,7 @@ async function csrf({ connection }) {
   if (!state.authenticated || connection.api.credentials.accessToken)
     return skip("Only sessions with a cookie need one.");
   try {
-    await connection.api.get("/api/auth/csrf", undefined, { isTrial: true });
+    await connection.api.get("/api/auth/csrf", { isTrial: true });
   } catch (error) {
     return error instanceof ApiError ? fail(error.message, "Sign out and in again.") : unreachable(error);
   }

@@ -143,12 +143,11 @@ export class Api {
 
   /**
    * @param {string} path
-   * @param {number} [timeoutMs]
    * @param {RequestOptions} [options]
    * @returns {Promise<any>}
    */
-  get(path, timeoutMs = 10_000, options = {}) {
-    return this.json(path, { signal: AbortSignal.timeout(timeoutMs), ...options });
+  get(path, options = {}) {
+    return this.json(path, { signal: AbortSignal.timeout(10_000), ...options });
   }
 
   /**

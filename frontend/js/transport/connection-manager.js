@@ -382,7 +382,7 @@ export class ConnectionManager extends Emitter {
   async measure() {
     const asked = performance.now();
     try {
-      const { time } = await this.api.get(MEASURE_PATH, 5000);
+      const { time } = await this.api.get(MEASURE_PATH, { signal: AbortSignal.timeout(5000) });
       this.#quality.answered(performance.now() - asked, Date.parse(time) || undefined);
     } catch (error) {
       // An answer that refuses is an answer.

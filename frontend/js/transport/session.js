@@ -129,7 +129,7 @@ export class Session {
     /** @type {AuthState} */
     let state;
     try {
-      const answer = await this.#api.get("/api/auth/check", undefined, { expected: [404] });
+      const answer = await this.#api.get("/api/auth/check", { expected: [404] });
       state = {
         mode: String(answer.mode),
         authenticated: answer.authenticated === true,
