@@ -1,19 +1,20 @@
 /** The front page: what this service is, how it is now, and what happens in it. */
 import { connectAccount, onUserGone, showAccount } from "./js/account.js";
-import { connectReports } from "./js/consent.js";
+import { openReports } from "./js/consent.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
 import { hideDiagnostics, onSubmit } from "./js/dom.js";
 import { oneAtATime } from "./js/one-at-a-time.js";
 import { Outage } from "./js/outage.js";
 import { PageHealth } from "./js/page-health.js";
 import { isPublic, leavePublic, showPublic } from "./js/public.js";
-import { Reporter } from "./js/reporter.js";
 import { Redactor } from "./js/secrets.js";
 import { keepLast, lastKnown, noteLevel, noteService, openShell, showFailure } from "./js/shell.js";
 import { recall, remember } from "./js/storage.js";
 import { isFinalRefusal } from "./js/transport/attempts.js";
 import { ApiError, ConnectionManager } from "./js/transport/connection-manager.js";
 import * as view from "./js/view.js";
+
+/** @typedef {import("./js/reporter.js").Reporter} Reporter */
 
 async function main() {
   const redactor = new Redactor();
@@ -35,11 +36,7 @@ async function main() {
     client,
     measureSeconds: 0,
   });
-  connection.on("session", ({ name }) => redactor.meet(name));
-  health.watch(connection.api);
-  const reporter = new Reporter(connection.api, client, redactor.redact);
-  health.onEach = (error) => reporter.error(error);
-  connectReports(reporter, config.features.reports);
+  const reporter = openReports({ connection, health, redactor, client, isAllowed: config.features.reports });
   connection.on("cursor", ({ cursor }) => remember("sessionStorage", key, cursor));
   follow(connection, reporter, config);
   connectForms(connection, config);
@@ -122,7 +119,7 @@ function follow(connection, reporter, config) {
   onUserGone(connection, view.clearEvents);
   connection.on("session", () => {
     showAccount(connection.session);
-    view.showSend(config.features.publish && !connection.session.isNeeded);
+    showSend(connection, config);
   });
   connection.on("state", (change) => {
     const { state, reason, retryMs = 0, failures = 0 } = change;
@@ -147,11 +144,17 @@ function follow(connection, reporter, config) {
  */
 function connectForms(connection, config) {
   connectAccount(connection.session);
-  view.showSend(config.features.publish && !connection.session.isNeeded);
+  showSend(connection, config);
   onSubmit("send", async ({ type = "", data = "" }) => {
     view.showSent(await send(connection, type, data));
   });
 }
+
+/**
+ * @param {ConnectionManager} connection
+ * @param {import("./js/config.js").RuntimeConfig} config
+ */
+const showSend = ({ session }, { features }) => view.showSend(features.publish && !session.isNeeded);
 
 /**
  * @param {ConnectionManager} connection

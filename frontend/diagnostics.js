@@ -1,6 +1,6 @@
 /** The diagnostics page: how everything is that can be seen from here, why, and what to do. */
 import { connectAccount, onUserGone, showAccount } from "./js/account.js";
-import { connectReports } from "./js/consent.js";
+import { openReports } from "./js/consent.js";
 import { reasonsAround, showAround } from "./js/diag/around.js";
 import { runChecks } from "./js/diag/checks.js";
 import { ConnectionNotes } from "./js/diag/connection-notes.js";
@@ -10,7 +10,6 @@ import { Timeline } from "./js/diag/timeline.js";
 import { at, write } from "./js/dom.js";
 import { oneAtATime } from "./js/one-at-a-time.js";
 import { PageHealth } from "./js/page-health.js";
-import { Reporter } from "./js/reporter.js";
 import { Redactor } from "./js/secrets.js";
 import {
   keepLast,
@@ -38,6 +37,8 @@ const seen = {
   /** @type {{ name: string, status: string, text: string }[]} */ results: [],
 };
 
+/** @typedef {import("./js/reporter.js").Reporter} Reporter */
+
 async function main() {
   const redactor = new Redactor();
   const health = new PageHealth(redactor.redact);
@@ -57,11 +58,7 @@ async function main() {
     shared: config.shareTabs,
     topics: config.topics,
   });
-  connection.on("session", ({ name }) => redactor.meet(name));
-  health.watch(connection.api);
-  const reporter = new Reporter(connection.api, client, redactor.redact);
-  health.onEach = (error) => reporter.error(error);
-  connectReports(reporter, config.features.reports);
+  const reporter = openReports({ connection, health, redactor, client, isAllowed: config.features.reports });
   connectAccount(connection.session);
   follow(connection, reporter, timeline, config);
   health.onError = ({ kind, text }) => {

@@ -69,7 +69,7 @@ export const millis = (ms) =>
 
 /**
  * @param {string} id of a form.
- * @param {(values: Record<string, string>, form: HTMLFormElement) => Promise<void>} handle
+ * @param {(values: Record<string, string>) => Promise<void>} handle
  */
 export function onSubmit(id, handle) {
   const form = /** @type {HTMLFormElement} */ (at(id));
@@ -79,6 +79,6 @@ export function onSubmit(id, handle) {
     if (!button || button.disabled) return;
     button.disabled = true;
     const values = Object.fromEntries([...new FormData(form)].map(([key, value]) => [key, String(value)]));
-    void handle(values, form).finally(() => (button.disabled = false));
+    void handle(values).finally(() => (button.disabled = false));
   });
 }

@@ -35,15 +35,8 @@ export const featuresWithout = (off: readonly PageFeature[]): Readonly<Record<Pa
 export const renderRuntimeConfig = (
   stack: string,
   { apiBaseUrl }: Pick<RuntimeConfig, "apiBaseUrl">,
-  { authMode, measureSeconds, pollSeconds, features }: PageSettings,
-): RuntimeConfig => ({
-  stack,
-  apiBaseUrl,
-  ...(authMode === undefined ? {} : { authMode }),
-  ...(measureSeconds === undefined ? {} : { measureSeconds }),
-  ...(pollSeconds === undefined ? {} : { pollSeconds }),
-  ...(features === undefined ? {} : { features }),
-});
+  settings: PageSettings,
+): RuntimeConfig => ({ stack, apiBaseUrl, ...settings });
 
 /** The apiBaseUrl of a page that the API's own origin serves, whatever that is called by who asks. */
 export const OWN_ORIGIN = "/";

@@ -16,16 +16,11 @@ export async function sharedBrowser(): Promise<Browser> {
 }
 
 async function launch(): Promise<Browser> {
-  return await chromium.launch(launchOptions());
-}
-
-/** @throws Error if the machine's browser is not named; the preparation of the tests names it. */
-export function launchOptions(): { readonly executablePath: string; readonly args: string[] } {
   const executablePath = process.env["OMNIAI_CHROMIUM"];
   if (!executablePath)
     throw new Error("OMNIAI_CHROMIUM is not set. Run this suite with: npm test -- frontend");
   // Chromium cannot use its sandbox as root. These pages are our own, so they need no sandbox.
-  return { executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] };
+  return await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
 
 /** How often a page is asked for again. */
