@@ -1,6 +1,11 @@
 /** Rule host-capacity. When the limits promise more memory than the host has, the kernel kills a process. */
+import { BACKGROUND_SHARES } from "../../infra/config/cpus.ts";
 import { CONTAINER, stackRule, type ContainerProps, type Declared } from "../rule.ts";
 import { isMandatory } from "../../infra/config/policy-settings.ts";
+
+/** What runs in the background takes cores that nobody else wants: its limit takes none from the others. */
+const givesWay = ({ cpuShares = 0 }: ContainerProps): boolean =>
+  cpuShares > 0 && cpuShares <= BACKGROUND_SHARES;
 
 /** The limits of all containers: once, and with every replaceable one twice, as it is while a deploy runs. */
 function add(containers: readonly Declared[]): { memory: number; peak: number; cpus: number } {
@@ -9,7 +14,7 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
     const container = props as unknown as ContainerProps;
     memory += container.memory ?? 0;
     peak += (container.memory ?? 0) * (options.deleteBeforeReplace === false ? 2 : 1);
-    cpus += Number(container.cpus ?? 0);
+    cpus += givesWay(container) ? 0 : Number(container.cpus ?? 0);
   }
   return { memory, peak, cpus: Math.round(cpus * 1000) / 1000 };
 }

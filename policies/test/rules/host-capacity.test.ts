@@ -5,6 +5,10 @@ import { container, testRule } from "../support/cases.ts";
 testRule(hostCapacity, {
   passes: {
     "small enough": [container(), container()],
+    "what takes only cores that nobody else wants": [
+      container({ cpus: "3" }),
+      container({ cpus: "3", cpuShares: 16 }),
+    ],
     "one that is deleted first counts once": [
       container({ memory: 1500 }, { options: { protect: false, deleteBeforeReplace: true } }),
     ],
@@ -14,6 +18,10 @@ testRule(hostCapacity, {
     "shares instead of a limit": [
       [container(), container({ cpus: undefined, cpuShares: 512 })],
       /no cpus, so it is not known/,
+    ],
+    "too many cores, of which one has a usual weight": [
+      [container({ cpus: "3" }), container({ cpus: "3", cpuShares: 512 })],
+      /6 cores; the host has 4/,
     ],
     "too many cores": [[container({ cpus: "3" }), container({ cpus: "1.5" })], /4\.5 cores; the host has 4/],
   },
