@@ -141,7 +141,7 @@ describe("a receiver of PostgreSQL's log", function () {
     await world.stopRoom();
     await world.startRoom({ OMNIAI_ROOM_LAG: "3", OMNIAI_ROOM_HANGS: "3" });
     await receives();
-    await world.sql("ALTER SYSTEM SET wal_sender_timeout = '7s'");
+    await world.sql("ALTER SYSTEM SET wal_sender_timeout = '4s'");
     await world.sql("SELECT pg_reload_conf()");
     const hanging = await signal("STOP");
     await world.sql("INSERT INTO filled VALUES (9)");

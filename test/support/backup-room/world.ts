@@ -226,6 +226,8 @@ export class World {
         "--pids-limit",
         "128",
       ],
+      // A server that is lost has no name any more, and in a network without a way out nobody else answers for it.
+      ...["--dns-opt", "timeout:1", "--dns-opt", "attempts:1"],
       ...["--tmpfs", "/run/room:size=1m,mode=0700,uid=999,gid=999", "--tmpfs", "/tmp:size=16m"],
       ...[
         "-v",
