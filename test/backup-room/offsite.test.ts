@@ -407,9 +407,9 @@ sys.exit(__main__.main())`;
         await die(from, `add ${when}`, "rekey", "/tmp/lost");
         await works(from);
         // A copy that is under way is waited for.
-        const copying = "flock /backup/offsite-lock sleep 2 & sleep 0.5";
+        const copying = "flock /backup/offsite-lock sleep 1 & sleep 0.3";
         await world.inRoom(`${copying}; OMNIAI_OFFSITE_KEY_FILE=${from} python3 -m room rekey < ${to}`);
-        await works(from);
+        // That copies go on with the former one until then: the next test.
         await die(to, `remove ${when}`, "offsite");
         await works(to);
         assert.equal(await bucket.inBucket("ls dev/keys | wc -l"), "1");
