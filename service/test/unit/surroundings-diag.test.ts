@@ -107,16 +107,18 @@ describe("the diagnostics of what is around the service", () => {
   describe("the certificate", () => {
     const DAYS = 90;
     const day = 86_400_000;
-    let edge: TlsServer;
-    let address = "";
-    before(async () => {
-      const pem = execFileSync(
+    const pemFor = (days: number): string =>
+      execFileSync(
         "openssl",
-        `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days ${DAYS} -subj /CN=edge -keyout - -out -`.split(
+        `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days ${days} -subj /CN=edge -keyout - -out -`.split(
           " ",
         ),
         { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
       );
+    let edge: TlsServer;
+    let address = "";
+    before(async () => {
+      const pem = pemFor(DAYS);
       edge = createTlsServer({ key: pem, cert: pem }).on("tlsClientError", () => undefined);
       address = await listen(edge);
     });
@@ -133,6 +135,20 @@ describe("the diagnostics of what is around the service", () => {
         const found = await certificateDiag(address, now + (DAYS - left) * day);
         assert.equal(certificateDiagSchema.parse(found).status, status);
         assert.ok(Math.abs(Date.parse(found.ends ?? "") - now - DAYS * day) < 60_000, found.ends);
+      }
+    });
+
+    it("is well until it should have been renewed, also where it lives for less", async () => {
+      const days = 45;
+      const pem = pemFor(days);
+      edge.setSecureContext({ key: pem, cert: pem });
+      for (const [left, status] of [
+        [14, "pass"],
+        [10, "warn"],
+        [2, "fail"],
+      ] as const) {
+        const found = await certificateDiag(address, Date.now() + (days - left) * day);
+        assert.equal(found.status, status, `${left} days left`);
       }
     });
 
