@@ -40,11 +40,12 @@ Reflect.deleteProperty(Error, "prepareStackTrace");
 
 const REPOSITORY = dirname(import.meta.dirname);
 const config = loadConfig();
-const PREPARED = config.hostPrepare ? new Host(hostArgs(config)).ready : [];
-const engine = createEngine(config.dockerHost, PREPARED);
 const access = planPublicAccess(config, environmentOf(pulumi.getStack(), config.environment));
+const PREPARED = config.hostPrepare ? new Host(hostArgs(config, access.ipv6)).ready : [];
+const engine = createEngine(config.dockerHost, PREPARED);
 const networks = new Networks({
   engine,
+  ipv6: access.ipv6,
   offsite: config.offsiteBucket !== "",
   monitoring: isMonitored(pulumi.getStack(), config)
     ? { tells: config.alertReceivers.length > 0 || config.watchdogSecretUrl !== undefined }
@@ -106,7 +107,12 @@ const PAGE_FILES = access.isPageAtEdge
 
 const edge = new Edge({
   engine,
-  networks: [networks.app, networks.public, ...(networks.tunnel ? [networks.tunnel.tunnel] : [])],
+  networks: [
+    networks.app,
+    networks.public,
+    ...(networks.access ? [networks.access] : []),
+    ...(networks.tunnel ? [networks.tunnel.tunnel] : []),
+  ],
   publishPorts: access.publishPorts,
   upstreams: backend.workload.replicas,
   upstreamNetwork: networks.app,

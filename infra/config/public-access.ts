@@ -1,5 +1,6 @@
 /** How the world reaches a stack. It is derived from the config once, so that edge, tunnel and page cannot disagree. */
-import type { EdgeConfig } from "../components/edge/config.ts";
+import { isIPv6 } from "node:net";
+import { bindAddresses, type EdgeConfig } from "../components/edge/config.ts";
 import type { PagesConfig } from "../components/pages/config.ts";
 import type { Environment } from "./policy-settings.ts";
 import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";
@@ -8,6 +9,7 @@ type AccessConfig = Pick<
   EdgeConfig,
   | "publishPorts"
   | "bindAddress"
+  | "bindAddressIpv6"
   | "httpPort"
   | "httpsPort"
   | "corsOrigins"
@@ -22,6 +24,8 @@ type AccessConfig = Pick<
 export interface PublicAccess {
   /** Whether the edge publishes its ports on the host. */
   readonly publishPorts: boolean;
+  /** Whether one of the addresses that it publishes them on is one of IPv6. */
+  readonly ipv6: boolean;
   /**
    * Where the edge answers, by how: the page where the edge serves it, through the tunnel, and on the host when it publishes
    * ports.
@@ -46,8 +50,8 @@ export interface PublicAccess {
   readonly hosts: readonly string[];
 }
 
-/** A bind address as it stands in a URL. */
-const inUrl = (address: string): string => (address.includes(":") ? `[${address}]` : address);
+/** An address or a name as it stands in a URL, and as clients spell it: one of IPv6 without what can be left out. */
+const inUrl = (host: string): string => (isIPv6(host) ? new URL(`http://[${host}]`).hostname : host);
 
 /** Whether the edge publishes its ports on the host: by default exactly where no tunnel leads to it. */
 export const publishesPorts = ({
@@ -81,6 +85,7 @@ export function planPublicAccess(config: AccessConfig, environment: Environment)
     isIn(config.cloudflareZone, config.pagesDomain);
   return {
     publishPorts,
+    ipv6: publishPorts && bindAddresses(config).some(isIPv6),
     urls: {
       // On the host by http, unless an authority is asked: the generated certificate is one that no browser trusts.
       ...(isPageAtEdge ? { page: `${publicUrl ?? (isTrusted ? https : http)}/` } : {}),
@@ -109,18 +114,17 @@ const servedHosts = (config: AccessConfig): string[] => [
 ];
 
 /** Those of them that may lead to the ports on the host; never none, because a certificate has a name. */
-function localHosts({
-  edgeHosts,
-  certificateHosts,
-  bindAddress,
-}: Pick<AccessConfig, "edgeHosts" | "certificateHosts" | "bindAddress">): string[] {
-  const own = [...certificateHosts, ...(UNSPECIFIED.includes(bindAddress) ? [] : [bindAddress])];
-  return (edgeHosts.length > 0 ? edgeHosts : own).map(inUrl);
+function localHosts(
+  config: Pick<AccessConfig, "edgeHosts" | "certificateHosts" | "bindAddress" | "bindAddressIpv6">,
+): string[] {
+  const addresses = bindAddresses(config).filter((address) => !UNSPECIFIED.includes(address));
+  const own = [...config.certificateHosts, ...addresses];
+  return (config.edgeHosts.length > 0 ? config.edgeHosts : own).map(inUrl);
 }
 
 /**
  * The bind address, or, where the edge would answer that with 421, the first host that it serves. An authority's certificate
- * is for names alone.
+ * is for names alone. Nobody can go to a host with a *.
  */
 function hostOfUrls(config: AccessConfig): string {
   const served = localHosts(config);

@@ -5,7 +5,7 @@ import { backupProblems } from "../components/backup/config.ts";
 import { CACHE_PROBLEMS } from "../components/cache/config.ts";
 import { DATABASE_PROBLEMS } from "../components/database/config.ts";
 import { acmeProblems } from "../components/certificates/config.ts";
-import { edgeProblems } from "../components/edge/config.ts";
+import { EDGE_PROBLEMS } from "../components/edge/config.ts";
 import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
 import { receiverProblems } from "../components/monitoring/receivers.ts";
@@ -52,7 +52,7 @@ const sameSitePages: Rule = (config) => {
 
 export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
-  edgeProblems,
+  ...EDGE_PROBLEMS,
   acmeProblems,
   someWayIn,
   ...TUNNEL_PROBLEMS,

@@ -33,8 +33,8 @@ describe("the host's steps, run", () => {
   });
   afterEach(() => rmSync(machine, { recursive: true, force: true }));
 
-  function run(step: Step, openPorts: readonly number[] = []) {
-    const script = renderStep(step, { user: "root", sshPort: 22, openPorts }).replaceAll(
+  function run(step: Step, openPorts: readonly number[] = [], ipv6 = false) {
+    const script = renderStep(step, { user: "root", sshPort: 22, openPorts, ipv6 }).replaceAll(
       /(?<![\w.])\/(etc|run)\//g,
       `${machine}/$1/`,
     );
@@ -63,6 +63,19 @@ describe("the host's steps, run", () => {
       const again = run("logs");
       assert.match(again.stdout, /^unchanged$/m);
       assert.doesNotMatch(again.stdout, /^changed/m);
+    });
+
+    it("has an engine translate IPv6 where visitors come by it, and where that is an experiment", () => {
+      const translates = (version: string, ipv6: boolean): unknown => {
+        rmSync(at(file), { force: true });
+        program("dockerd", `echo "Docker version ${version}, build 1"`);
+        assert.equal(run("logs", [], ipv6).status, 0);
+        const { ip6tables, experimental } = daemon() as Record<string, unknown>;
+        return [ip6tables, experimental];
+      };
+      assert.deepEqual(translates("26.1.5+dfsg1", true), [true, true]);
+      assert.deepEqual(translates("26.1.5+dfsg1", false), [undefined, undefined]);
+      assert.deepEqual(translates("28.2.2", true), [undefined, undefined]);
     });
 
     it("keeps other settings, and other options of the same driver", () => {

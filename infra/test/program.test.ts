@@ -52,6 +52,36 @@ describe("the program, for the dev stack", () => {
     assert.deepEqual(attached("omniai-dev-redis"), ["omniai-dev-data"]);
   });
 
+  it("is reached by both families through a network of the edge alone, with addresses of both", async () => {
+    const both = await record("dev", { bindAddress: "203.0.113.7", bindAddressIpv6: "2001:db8::7" });
+    const { inputs } = both.named("docker:index/network:Network", "omniai-dev-access");
+    assert.deepEqual([inputs["ipv6"], inputs["internal"]], [true, false]);
+    const subnets = (inputs["ipamConfigs"] as { subnet: string }[]).map(({ subnet }) => subnet);
+    assert.match(subnets.join(" "), /^10\.253\.\S+\/28 fd[0-9a-f:]+::\/64$/);
+    const members = both
+      .of(CONTAINER)
+      .filter((one) => JSON.stringify(one.inputs["networksAdvanced"]).includes('"omniai-dev-access"'));
+    assert.deepEqual(
+      members.map(({ name }) => name),
+      ["omniai-dev-edge"],
+    );
+    // Engines before 28 publish through the first of these by name.
+    const leadOut = both
+      .of("docker:index/network:Network")
+      .filter((one) => one.inputs["internal"] !== true)
+      .map(({ name }) => name);
+    assert.equal(leadOut.sort()[0], "omniai-dev-access");
+    const ports = both.named(CONTAINER, "omniai-dev-edge").inputs["ports"] as {
+      ip: string;
+      external: number;
+    }[];
+    assert.deepEqual(
+      ports.map(({ ip, external }) => `${ip} ${external}`),
+      ["203.0.113.7 8080", "203.0.113.7 8443", "2001:db8::7 8080", "2001:db8::7 8443"],
+    );
+    assert.ok(!of("docker:index/network:Network").some(({ name }) => name === "omniai-dev-access"));
+  });
+
   it("labels every container, network and volume with its stack", () => {
     const labelled = [
       ...of(CONTAINER),

@@ -118,6 +118,7 @@ describe("the way in", () => {
   it("is the host's own ports without a tunnel", () => {
     assert.deepEqual(planPublicAccess(parse({ bindAddress: "::1" }), "prod"), {
       publishPorts: true,
+      ipv6: true,
       urls: { http: "http://[::1]:8080", https: "https://[::1]:8443" },
       isPageAtEdge: false,
       apiBaseUrl: "https://[::1]:8443",
@@ -126,6 +127,18 @@ describe("the way in", () => {
       corsOrigins: [],
       hosts: ["localhost", "127.0.0.1", "[::1]"],
     });
+  });
+
+  it("is the host's IPv6 address as well, as clients spell it", () => {
+    const both = parse({ bindAddress: "203.0.113.7", bindAddressIpv6: "2001:DB8:0::7" });
+    const { hosts, urls } = planPublicAccess(both, "prod");
+    assert.deepEqual(hosts, ["localhost", "127.0.0.1", "203.0.113.7", "[2001:db8::7]"]);
+    assert.equal(urls.https, "https://203.0.113.7:8443");
+    assert.deepEqual(planPublicAccess(parse({ bindAddressIpv6: "::" }), "prod").hosts, [
+      "localhost",
+      "127.0.0.1",
+    ]);
+    assert.deepEqual(keysOf({ bindAddress: "::1", bindAddressIpv6: "2001:db8::7" }), ["bindAddressIpv6"]);
   });
 
   it("has only URLs that the edge answers: of the bind address, or of the first host that is served", () => {

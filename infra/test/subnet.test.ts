@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import {
+  accessSubnets,
   gatewayOf,
   isPrivateSubnet,
   sizeOf,
@@ -28,6 +29,21 @@ describe("subnets", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[a-z][a-z0-9-]{0,28}$/), (name) => {
         assert.ok(sizeOf(subnetFor(name)) >= tunnelAddresses(8), subnetFor(name));
+      }),
+    );
+  });
+
+  it("of both families, for visitors by IPv6, are nobody's and the same every time", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z][a-z0-9-]{0,28}$/), (name) => {
+        const [ipv4, ipv6] = accessSubnets(name);
+        assert.ok(isPrivateSubnet(ipv4.subnet) && !ipv4.subnet.startsWith("10.254."), ipv4.subnet);
+        const [prefix = ""] = ipv6.subnet.split("::/64");
+        // As the engine spells it, or the provider would see a difference.
+        assert.equal(new URL(`http://[${prefix}::1]`).hostname, `[${prefix}::1]`);
+        assert.match(prefix, /^fd[0-9a-f]{2}:/);
+        assert.equal(ipv6.gateway, `${prefix}::1`);
+        assert.deepEqual(accessSubnets(name), [ipv4, ipv6]);
       }),
     );
   });

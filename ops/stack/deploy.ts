@@ -19,6 +19,7 @@ import { forget } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
 import { checkPostgresVersion } from "./postgres-version.ts";
+import { checkIpv6 } from "./ipv6.ts";
 import { checkPorts } from "./prechecks.ts";
 import { recover } from "./recover.ts";
 import { quietly } from "./quiet.ts";
@@ -83,6 +84,7 @@ export async function checkMachine(
 ): Promise<void> {
   if (settings.config.database !== "external")
     await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
+  await checkIpv6(docker, config);
   await checkPorts(docker, stack, config, engineIsLocal);
 }
 

@@ -75,9 +75,8 @@ export async function checkPorts(
   config: KnownConfig,
   engineIsLocal: boolean,
 ): Promise<void> {
-  const address = config.bindAddress ?? "127.0.0.1";
   const all = await listPublishers(docker);
-  for (const { key, port } of wantedPorts(config)) {
+  for (const { key, address, addressKey, port } of wantedPorts(config)) {
     const publisher = publisherOf(all, address, port);
     if (publisher?.stack === stack) continue;
     if (publisher !== undefined) {
@@ -90,8 +89,10 @@ export async function checkPorts(
     if (code === "EADDRINUSE") throw portTaken(key, address, port, processName(listenerOn(port)));
     if (code === "EADDRNOTAVAIL") {
       throw new OpsError(
-        `omniai:bindAddress is ${address}, which is no address of this machine.`,
-        "Use 127.0.0.1, 0.0.0.0, or an address that `ip addr` lists.",
+        `omniai:${addressKey} is ${address}, which is no address of this machine.`,
+        addressKey === "bindAddress"
+          ? "Use 127.0.0.1, 0.0.0.0, or an address that `ip addr` lists."
+          : "Use an address that `ip -6 addr` lists, or leave the key empty.",
         exit.usage,
       );
     }

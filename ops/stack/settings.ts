@@ -11,6 +11,7 @@ import {
 } from "../../infra/config/problems.ts";
 import { isMonitored, MONITORING_IMAGES } from "../../infra/components/monitoring/config.ts";
 import { hasBackups } from "../../infra/components/backup/config.ts";
+import { bindAddresses } from "../../infra/components/edge/config.ts";
 import { publishesPorts } from "../../infra/config/public-access.ts";
 import { configSchema, type StackConfig } from "../../infra/config/schema.ts";
 import type { SecretText } from "../../infra/config/secrets.ts";
@@ -146,18 +147,33 @@ export const imageNames = (stack: string, config: KnownConfig, builds = true): s
   ),
 ];
 
+/** A port of the host that a stack's edge publishes, with the keys that ask for it. */
+export interface WantedPort {
+  readonly key: "httpPort" | "httpsPort";
+  readonly port: number;
+  readonly address: string;
+  readonly addressKey: "bindAddress" | "bindAddressIpv6";
+}
+
 /** Pure: the host ports that the edge will publish. A port that cannot stand is left to the config's own check. */
 export function wantedPorts({
   publishPorts = "auto",
   tunnelEnabled = false,
   httpPort,
   httpsPort,
-}: KnownConfig): { readonly key: "httpPort" | "httpsPort"; readonly port: number }[] {
+  bindAddress = "127.0.0.1",
+  bindAddressIpv6 = "",
+}: KnownConfig): WantedPort[] {
   if (!publishesPorts({ publishPorts, tunnelEnabled })) return [];
-  return [
-    ...(httpPort === undefined ? [] : [{ key: "httpPort" as const, port: httpPort }]),
-    ...(httpsPort === undefined ? [] : [{ key: "httpsPort" as const, port: httpsPort }]),
-  ];
+  return bindAddresses({ bindAddress, bindAddressIpv6 }).flatMap((address, index) => {
+    const addressKey = index === 0 ? ("bindAddress" as const) : ("bindAddressIpv6" as const);
+    return [
+      ...(httpPort === undefined ? [] : [{ key: "httpPort" as const, port: httpPort, address, addressKey }]),
+      ...(httpsPort === undefined
+        ? []
+        : [{ key: "httpsPort" as const, port: httpsPort, address, addressKey }]),
+    ];
+  });
 }
 
 /** Stack names become part of container and volume names, labels and file names. @throws OpsError */

@@ -8,7 +8,7 @@ export const tunnelPorts = stackRule({
   name: "tunnel-ports",
   title: "With the tunnel enabled, no container publishes a port beyond the loopback of the host.",
   source: "CIS Docker 5.8, 5.14",
-  remedy: "Set omniai:bindAddress to 127.0.0.1.",
+  remedy: "Set omniai:bindAddress to 127.0.0.1 and omniai:bindAddressIpv6 to nothing.",
   *check(resources) {
     if (!resources.some(({ type }) => tunnel.test(type))) return;
     for (const resource of resources.filter(({ type }) => type === CONTAINER)) {

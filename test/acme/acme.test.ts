@@ -3,7 +3,9 @@ import { strict as assert } from "node:assert";
 import { X509Certificate } from "node:crypto";
 import type { ClientRequest, RequestListener } from "node:http";
 import { get } from "node:https";
+import { isIPv6 } from "node:net";
 import { connect } from "node:tls";
+import { HTTP_PORT } from "../../infra/components/edge/nginx.ts";
 import { Authority } from "../support/acme/authority.ts";
 import { docker, Room, roomImage } from "../support/acme/room.ts";
 import { startEdge, type TestEdge } from "../support/edge.ts";
@@ -22,8 +24,8 @@ describe("certificates of an authority", function () {
   let authority: Authority;
   let handover: string;
   let image: string;
-  /** The addresses, on the edge's network, of the edge and of this machine. */
-  let [edgeAddress, ownAddress] = ["", ""];
+  /** The addresses, on the edge's network, of the edge (of both families) and of this machine. */
+  let [edgeAddress, edgeIpv6, ownAddress] = ["", "", ""];
 
   /** What a test that failed left open. */
   const left: (() => unknown)[] = [];
@@ -49,9 +51,13 @@ describe("certificates of an authority", function () {
       ...["run", "--rm", "--network", "none", "--user", "0:0", "-v", `${handover}:/files`],
       ...["--entrypoint", "chown", image, "101:101", "/files"],
     );
-    edge = await startEdge([replica], handover);
+    edge = await startEdge([replica], handover, { ipv6: true });
     const inspect = (format: string, ...what: string[]) => docker("inspect", "-f", format, ...what);
     edgeAddress = await inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", edge.container);
+    edgeIpv6 = await inspect(
+      "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}",
+      edge.container,
+    );
     ownAddress = await inspect("{{(index .IPAM.Config 0).Gateway}}", "--type", "network", edge.network);
     authority = await Authority.create(ownAddress);
     const { directory, certificate } = authority;
@@ -266,6 +272,19 @@ describe("certificates of an authority", function () {
       `      ${result.sent} requests, 0 failed, 99 % within ${quantile(result.latencies, 0.99).toFixed(0)} ms; ` +
         `${streams.length} streams, 0 cut; handshakes ${[...seen.values()].join(" + ")}`,
     );
+  });
+
+  it("is renewed for hosts that have nothing but an IPv6 address", async () => {
+    const before = await shown();
+    await authority.wantRenewal(await room.certificate());
+    await point(edgeIpv6);
+    await renewed(before);
+    const asked = edge.log().filter(({ path }) => String(path).startsWith("/.well-known/acme-challenge/"));
+    const [last] = asked.slice(-1);
+    assert.ok(isIPv6(String(last?.["address"])), `asked from ${String(last?.["address"])}`);
+    const { status, headers } = await call(`http://[${edgeIpv6}]:${HTTP_PORT}/api/x`, asHost);
+    assert.deepEqual([status, headers.location], [308, `https://${HOST}:${edge.httpsPort}/api/x`]);
+    await point(edgeAddress);
   });
 
   it("is renewed when it was revoked", async () => {

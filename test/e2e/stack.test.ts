@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import type { ContainerInspectInfo } from "dockerode";
 import { recordedEngine } from "../../ops/stack/identity.ts";
@@ -39,6 +40,12 @@ interface HostConfig {
   PortBindings: Record<string, { HostIp: string; HostPort: string }[]> | null;
 }
 
+/** Whose visitors any engine may serve: their address is the machine's own (ops/stack/ipv6.ts). */
+const LOOPBACK = "::1";
+const IPV6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === LOOPBACK),
+);
+
 describe("a stack", function () {
   let checkout: string;
   let stack: TestStack;
@@ -52,7 +59,7 @@ describe("a stack", function () {
 
   before("comes up with one command", async () => {
     checkout = createCheckout();
-    stack = await createStack(checkout);
+    stack = await createStack(checkout, IPV6 ? { bindAddressIpv6: LOOPBACK } : {});
     const { code, output } = await stack.run("up", "--yes");
     assert.equal(code, 0, output);
     const urls = [...output.matchAll(/^ {2}(https?:\/\/\S+)$/gm)].map(([, url]) => url);
@@ -156,9 +163,11 @@ describe("a stack", function () {
     it("publishes only ports of the edge, on the loopback", () => {
       for (const [name, info] of inspected) {
         const bindings = Object.values((info.HostConfig as unknown as HostConfig).PortBindings ?? {}).flat();
-        const published = bindings.map(({ HostIp, HostPort }) => `${HostIp}:${HostPort}`).sort();
+        const published = bindings.map(({ HostIp, HostPort }) => `${HostIp} ${HostPort}`).sort();
         const edge = info.Config.Labels["io.omniai.workload"] === "edge";
-        const expected = [`127.0.0.1:${stack.httpPort}`, `127.0.0.1:${stack.httpsPort}`].sort();
+        const expected = ["127.0.0.1", ...(IPV6 ? [LOOPBACK] : [])]
+          .flatMap((address) => [`${address} ${stack.httpPort}`, `${address} ${stack.httpsPort}`])
+          .sort();
         assert.deepEqual(published, edge ? expected : [], name);
       }
     });
@@ -169,7 +178,13 @@ describe("a stack", function () {
       assert.deepEqual(networks("postgres"), named("data"));
       assert.deepEqual(networks("redis"), named("data"));
       assert.deepEqual(networks("backend"), named("app", "data"));
-      assert.deepEqual(networks("edge"), named("app", "public"));
+      assert.deepEqual(networks("edge"), named(...(IPV6 ? ["access"] : []), "app", "public"));
+    });
+
+    it("answers by IPv6 as well, where the machine has it", async function () {
+      if (!IPV6) return this.skip();
+      assert.equal((await call(`http://[${LOOPBACK}]:${stack.httpPort}/readyz`)).status, 200);
+      assert.equal((await call(`https://[${LOOPBACK}]:${stack.httpsPort}/readyz`)).status, 200);
     });
   });
 

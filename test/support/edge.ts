@@ -11,6 +11,7 @@ import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
 import { EDGE_FOLDER, PAGE_FOLDER } from "../../infra/components/edge/switch.ts";
+import { accessSubnets } from "../../infra/components/network/subnet.ts";
 import { readSettings } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
 import { freePort } from "../../tools/host/free-port.ts";
@@ -46,15 +47,25 @@ export const testPage = {
 const wide = { connections: 5000, requestRate: 5000, streams: 5000, streamRate: 1000 };
 
 const docker = (...args: string[]): string =>
-  execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+  execFileSync("docker", args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    // A log of thousands of requests.
+    maxBuffer: 2 ** 26,
+  }).trim();
 
 /**
  * Starts one replica for each of the handlers. All use the same port, and each has an address of its own, because the
  * engine gives the host one address in every network.
  * @param handover the volume from which it takes an authority's certificates, which the caller makes and removes; default:
  * it serves the generated one.
+ * @param options.ipv6 whether it has an IPv6 address as well, on its first network.
  */
-export async function startEdge(handlers: readonly RequestListener[], handover?: string): Promise<TestEdge> {
+export async function startEdge(
+  handlers: readonly RequestListener[],
+  handover?: string,
+  { ipv6 = false }: { readonly ipv6?: boolean } = {},
+): Promise<TestEdge> {
   const name = `omniai-edge-test-${randomBytes(4).toString("hex")}`;
   const folder = mkdtempSync(join(tmpdir(), "omniai-edge-"));
   // With an authority's certificates the edge writes there, as another user than the test.
@@ -74,8 +85,10 @@ export async function startEdge(handlers: readonly RequestListener[], handover?:
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const addresses = networks.map((network) => {
-      docker("network", "create", network);
+    const addresses = networks.map((network, index) => {
+      const subnets = ipv6 && index === 0 ? accessSubnets(name) : [];
+      const flags = subnets.flatMap(({ subnet, gateway }) => ["--subnet", subnet, "--gateway", gateway]);
+      docker("network", "create", ...(subnets.length > 0 ? ["--ipv6"] : []), ...flags, network);
       return docker("network", "inspect", network, "--format", "{{(index .IPAM.Config 0).Gateway}}");
     });
     let upstreamPort = 0;
@@ -110,6 +123,7 @@ export async function startEdge(handlers: readonly RequestListener[], handover?:
           resourcePolicy: "cross-origin",
           hosts: [],
           limits: wide,
+          ipv6,
           acme: handover === undefined ? undefined : { httpsPort },
           ...changes,
           release,

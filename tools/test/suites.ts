@@ -108,6 +108,7 @@ export const SUITES: readonly Suite[] = [
     "attacks",
     "memory",
     "edge",
+    "ipv6",
     "host",
     "input",
     "policy",

@@ -1,4 +1,5 @@
 /** The edge's config keys: what each may be, what they contradict, and what they become. */
+import { isIPv6 } from "node:net";
 import { z } from "zod";
 import { cpus, image, port, within, type ConfigProblem, type Values } from "../../config/keys.ts";
 import type { BackendConfig } from "../backend/config.ts";
@@ -15,6 +16,7 @@ const host = z
 
 export const edgeKeys = {
   bindAddress: z.union([z.ipv4(), z.ipv6()]).describe("an IPv4 or IPv6 address of the host"),
+  bindAddressIpv6: z.union([z.literal(""), z.ipv6()]).describe("empty, or an IPv6 address of the host"),
   httpPort: port,
   httpsPort: port,
   publishPorts: z.enum(["auto", "always", "never"]).describe("one of auto, always, never"),
@@ -37,14 +39,38 @@ export const edgeKeys = {
 
 export type EdgeConfig = Values<typeof edgeKeys>;
 
+/** Pure: the addresses of the host that the edge listens on. */
+export const bindAddresses = ({
+  bindAddress,
+  bindAddressIpv6,
+}: Pick<EdgeConfig, "bindAddress" | "bindAddressIpv6">): readonly string[] =>
+  bindAddressIpv6 === "" ? [bindAddress] : [bindAddress, bindAddressIpv6];
+
 /** One port for two things. */
-export const edgeProblems = ({
+const portProblems = ({
   httpPort,
   httpsPort,
 }: Pick<EdgeConfig, "httpPort" | "httpsPort">): ConfigProblem[] =>
   httpPort === httpsPort
     ? [{ key: "httpsPort", value: httpsPort, allowed: `any port but omniai:httpPort (${httpPort})` }]
     : [];
+
+/** Two addresses of one family. */
+const addressProblems = ({
+  bindAddress,
+  bindAddressIpv6,
+}: Pick<EdgeConfig, "bindAddress" | "bindAddressIpv6">): ConfigProblem[] =>
+  bindAddressIpv6 !== "" && isIPv6(bindAddress)
+    ? [
+        {
+          key: "bindAddressIpv6",
+          value: bindAddressIpv6,
+          allowed: `empty beside omniai:bindAddress ${bindAddress}, which is one of IPv6 itself`,
+        },
+      ]
+    : [];
+
+export const EDGE_PROBLEMS = [portProblems, addressProblems] as const;
 
 /** What the stack gives an edge beside its config. */
 type FromTheStack =
@@ -63,7 +89,7 @@ export const edgeArgs = (
   config: EdgeConfig & Pick<BackendConfig, "switchSeconds">,
 ): Omit<EdgeArgs, FromTheStack> => ({
   image: config.nginxImage,
-  bindAddress: config.bindAddress,
+  bindAddresses: bindAddresses(config),
   httpPort: config.httpPort,
   httpsPort: config.httpsPort,
   certificateHosts: config.certificateHosts,

@@ -1,4 +1,5 @@
 /** The edge: nginx, the one way in. A change of configuration never replaces its container. */
+import { isIPv6 } from "node:net";
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -28,8 +29,8 @@ export interface EdgeArgs {
   readonly networks: readonly pulumi.Input<string>[];
   /** Whether ports are published on the host at all. */
   readonly publishPorts: boolean;
-  /** The host address and ports that are published. */
-  readonly bindAddress: string;
+  /** The host addresses and ports that are published. With one of IPv6, one of the networks has to know IPv6. */
+  readonly bindAddresses: readonly string[];
   readonly httpPort: number;
   readonly httpsPort: number;
   /** What the generated certificate is for: DNS names and IP addresses. */
@@ -172,10 +173,10 @@ export class Edge extends pulumi.ComponentResource {
           : { entrypoint: ["sh", "-c"], command: [EDGE_SCRIPT] }),
         networks: args.networks,
         ports: args.publishPorts
-          ? [
-              { internal: HTTP_PORT, external: args.httpPort, address: args.bindAddress },
-              { internal: HTTPS_PORT, external: args.httpsPort, address: args.bindAddress },
-            ]
+          ? args.bindAddresses.flatMap((address) => [
+              { internal: HTTP_PORT, external: args.httpPort, address },
+              { internal: HTTPS_PORT, external: args.httpsPort, address },
+            ])
           : [],
         volumes: [
           { volume: volume.name, path: EDGE_FOLDER, readOnly: false },
@@ -283,6 +284,7 @@ export class Edge extends pulumi.ComponentResource {
       limits,
       keepAlive,
       pagePolicy,
+      ipv6: args.publishPorts && args.bindAddresses.some(isIPv6),
       ...(args.acme ? { acme: { httpsPort } } : {}),
     };
   }

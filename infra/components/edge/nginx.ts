@@ -20,6 +20,8 @@ export interface EdgeConfig extends UpstreamConfig, HeaderConfig {
   readonly tls: boolean;
   /** With certificates of an ACME authority beside the generated one; default: the generated one alone. */
   readonly acme?: AcmeEdge;
+  /** Whether clients come by IPv6 too; default: by IPv4 alone, as there are kernels without IPv6. */
+  readonly ipv6?: boolean;
   /** The hosts that are served, without a port; empty: any. */
   readonly hosts: readonly string[];
   /** Who may say on whose behalf it asks; default: nobody. */
@@ -175,8 +177,8 @@ ${renderUpstream(config)}
   }
 
   server {
-    listen ${HTTP_PORT} default_server;
-${config.tls ? renderTls(acme) : ""}
+${renderListen(config, HTTP_PORT, "default_server")}
+${config.tls ? renderTls(config, acme) : ""}
 ${renderHeaders(config)}
 
 ${renderServerLimits(config)}
@@ -215,13 +217,19 @@ ${realIp.from.map((cidr) => `  set_real_ip_from ${cidr};\n`).join("")}  real_ip_
 `;
 }
 
+/** One socket a family: an IPv4 client on a socket for both would have another address, ::ffff:192.0.2.1, and other limits. */
+const renderListen = ({ ipv6 = false }: EdgeConfig, port: number, flags: string): string =>
+  [String(port), ...(ipv6 ? [`[::]:${port}`] : [])]
+    .map((address) => `    listen ${address} ${flags};`)
+    .join("\n");
+
 /** Mozilla's intermediate profile, guideline 6.0. */
-function renderTls(acme: AcmeEdge | undefined): string {
+function renderTls(config: EdgeConfig, acme: AcmeEdge | undefined): string {
   const pair = `    ssl_certificate tls/certificate.pem;
     ssl_certificate_key tls/key.pem;
 `;
   // With ACME the pair stands at the http level, in a file that is exchanged when there is another one.
-  return `    listen ${HTTPS_PORT} ssl default_server;
+  return `${renderListen(config, HTTPS_PORT, "ssl default_server")}
     http2 on;
 ${acme ? "" : pair}    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;

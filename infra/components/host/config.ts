@@ -98,11 +98,12 @@ export function hostProblems(config: Omit<HostConfig, "hostPrivateKey">): Config
   return problems;
 }
 
-export const hostArgs = (config: Loaded<HostConfig>): HostArgs => ({
+export const hostArgs = (config: Loaded<HostConfig>, ipv6: boolean): HostArgs => ({
   address: config.hostAddress,
   sshPort: config.hostPort,
   user: config.hostUser,
   hostKey: config.hostKey,
   privateKey: config.hostPrivateKey,
   openPorts: config.hostOpenPorts,
+  ipv6,
 });

@@ -13,6 +13,8 @@ export interface HostSettings {
   readonly sshPort: number;
   /** TCP ports that stay open beside SSH. */
   readonly openPorts: readonly number[];
+  /** Whether visitors come by IPv6, whose addresses the engine then has to translate; default: no. */
+  readonly ipv6?: boolean;
 }
 
 const readFile = (name: string): string => readFileSync(join(import.meta.dirname, "steps", name), "utf8");
@@ -30,6 +32,7 @@ export function renderStep(step: Step, settings: HostSettings): string {
     HOST_USER: settings.user,
     SSH_PORT: String(settings.sshPort),
     OPEN_PORTS: [...settings.openPorts].sort((left, right) => left - right).join(" "),
+    ...(settings.ipv6 === true ? { IPV6: "yes" } : {}),
   };
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${quoted(value)}`);
   return `${lines.join("\n")}\n${read("common")}\n${read(step)}\nfinish\n`;

@@ -4,12 +4,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { recordEngine } from "../../resources/engine-record.ts";
 import type { Engine } from "../../resources/engine.ts";
 import { STACK_LABEL, toLabels } from "../../resources/labels.ts";
-import { gatewayOf } from "./subnet.ts";
+import { accessSubnets, gatewayOf, type Subnet } from "./subnet.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;
   /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
   readonly tunnelSubnet?: string;
+  /** Whether visitors come by IPv6, and not through a tunnel. */
+  readonly ipv6?: boolean;
   /** Whether copies of backups leave the host. */
   readonly offsite?: boolean;
   /** Whether the stack is watched, and whether somebody outside is told. */
@@ -45,6 +47,11 @@ export interface TunnelNetworks {
 export class Networks extends pulumi.ComponentResource {
   /** The edge, when it publishes ports. */
   readonly public: pulumi.Output<string>;
+  /**
+   * The edge alone, where it is reached by IPv6: with addresses of both families, so that the engine hands visitors' packets
+   * on as they are. Without an IPv6 address of the container they would come from the engine, with its address.
+   */
+  readonly access?: pulumi.Output<string>;
   /** The edge and the replicas of the service; with a way out, for AI providers. */
   readonly app: pulumi.Output<string>;
   /** The service, PostgreSQL, Redis and backups; no way out. */
@@ -59,7 +66,11 @@ export class Networks extends pulumi.ComponentResource {
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:network:Networks", `${pulumi.getStack()}-networks`, {}, opts);
     recordEngine(args.engine, this);
-    const create = (name: string, internal: boolean, subnet?: string): pulumi.Output<string> => {
+    const create = (
+      name: string,
+      internal: boolean,
+      subnets: readonly Subnet[] = [],
+    ): pulumi.Output<string> => {
       const fullName = `omniai-${pulumi.getStack()}-${name}`;
       return new docker.Network(
         fullName,
@@ -67,7 +78,8 @@ export class Networks extends pulumi.ComponentResource {
           name: fullName,
           driver: "bridge",
           internal,
-          ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet, gateway: gatewayOf(subnet) }] }),
+          ...(subnets.length === 0 ? {} : { ipamConfigs: [...subnets] }),
+          ...(subnets.some(({ subnet }) => subnet.includes(":")) ? { ipv6: true } : {}),
           labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
         },
         { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
@@ -75,11 +87,15 @@ export class Networks extends pulumi.ComponentResource {
     };
     this.public = create("public", false);
     this.app = create("app", false);
+    // Engines before 28 publish a container's ports through the first of its networks that leads out, by name: this one.
+    if (args.ipv6 === true) this.access = create("access", false, accessSubnets(pulumi.getStack()));
     this.data = create("data", true);
     if (args.offsite === true) this.offsite = create("offsite", false);
     if (args.tunnelSubnet !== undefined) {
       this.tunnel = {
-        tunnel: create("tunnel", true, args.tunnelSubnet),
+        tunnel: create("tunnel", true, [
+          { subnet: args.tunnelSubnet, gateway: gatewayOf(args.tunnelSubnet) },
+        ]),
         egress: create("egress", false),
         realIp: { from: [args.tunnelSubnet], header: "CF-Connecting-IP" },
       };

@@ -1,4 +1,7 @@
-/** Private IPv4 subnets that the program chooses, so that the edge can be told which addresses to trust. */
+/**
+ * Private subnets that the program chooses: of a tunnel, so that the edge can be told which addresses to trust, and of both
+ * families where visitors come by IPv6, because engines before 27 choose none of IPv6.
+ */
 import { createHash } from "node:crypto";
 
 /** The private ranges of RFC 1918, as first address and prefix length. */
@@ -54,4 +57,32 @@ export const tunnelAddresses = (replicas: number): number => 2 * replicas + 1 + 
 export function subnetFor(name: string): string {
   const place = createHash("sha256").update(name).digest().readUInt16BE(0) % 2048;
   return `10.254.${place >> 3}.${(place & 7) * 32}/27`;
+}
+
+/** A subnet with its gateway, as the engine takes it. */
+export interface Subnet {
+  readonly subnet: string;
+  readonly gateway: string;
+}
+
+/**
+ * The subnets between the engine and the edge where visitors come by IPv6: a /28 of 10.253.0.0/16 and a /64 of the addresses
+ * that are nobody's (fd00::/8, RFC 4193), by the stack's name as `subnetFor` does it. Both are set: with one of them alone the
+ * provider finds another network than it asked for, and replaces it.
+ */
+export function accessSubnets(stack: string): readonly [Subnet, Subnet] {
+  const digest = createHash("sha256").update(`access ${stack}`).digest();
+  const place = digest.readUInt16BE(0) % 4096;
+  const subnet = `10.253.${place >> 4}.${(place & 15) * 16}/28`;
+  // A global id of 40 bits, in groups as the engine writes them: without leading zeros.
+  const [first, second, third] = [
+    0xfd00 + digest.readUInt8(2),
+    digest.readUInt16BE(3),
+    digest.readUInt16BE(5),
+  ];
+  const prefix = [first, second, third].map((group) => group.toString(16)).join(":");
+  return [
+    { subnet, gateway: gatewayOf(subnet) },
+    { subnet: `${prefix}::/64`, gateway: `${prefix}::1` },
+  ];
 }

@@ -11,6 +11,7 @@ import {
   type Place,
 } from "../../stack/place.ts";
 import { PLATFORM_REMEDY, whyNoProgram } from "../../stack/platform.ts";
+import { checkIpv6 } from "../../stack/ipv6.ts";
 import { checkPorts } from "../../stack/prechecks.ts";
 import { openEngine } from "../../stack/look.ts";
 import { openSession, secretReader } from "../../stack/session.ts";
@@ -170,6 +171,7 @@ async function portsOf(
   engineIsLocal: boolean,
 ): Promise<Finding> {
   try {
+    await checkIpv6(docker, config);
     await checkPorts(docker, stack, config, engineIsLocal);
     return {
       name: "ports",

@@ -13,6 +13,7 @@ const overrides = {
   dockerHost: "",
   hostPrepare: false,
   bindAddress: "127.0.0.1",
+  bindAddressIpv6: "",
   publishPorts: "always",
   certificateHosts: ["localhost", "127.0.0.1"],
   edgeHosts: [],

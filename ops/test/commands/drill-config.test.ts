@@ -68,6 +68,7 @@ const everything: Values = {
   hostPrivateKey: "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n",
   hostOpenPorts: [443],
   bindAddress: "0.0.0.0",
+  bindAddressIpv6: "2001:db8::7",
   httpPort: 80,
   httpsPort: 443,
   publishPorts: "always",

@@ -99,6 +99,18 @@ describe("the config that ops reads", () => {
     );
   });
 
+  it("wants its ports on each of its addresses", () => {
+    const wanted = wantedPorts(
+      settings({ httpPort: 80, httpsPort: 443, bindAddressIpv6: "2001:db8::7" }).config,
+    );
+    assert.deepEqual(
+      wanted.map(({ addressKey, address, port }) => `${addressKey} ${address} ${port}`),
+      ["", "Ipv6"].flatMap((family) =>
+        [80, 443].map((port) => `bindAddress${family} ${family ? "2001:db8::7" : "127.0.0.1"} ${port}`),
+      ),
+    );
+  });
+
   it("knows what can be a port", () => {
     for (const [value, port] of [
       [80, 80],

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:https";
+import { isIPv6 } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCertificate } from "../../../infra/components/edge/certificate.ts";
@@ -106,7 +107,7 @@ export class Authority {
     await ended;
   }
 
-  /** What its DNS server says of a host. @param address undefined: that there is none */
+  /** What its DNS server says of a host. @param address of either family, the only one; undefined: that there is none */
   async point(host: string, address: string | undefined): Promise<void> {
     await this.#record("clear-a", { host: `${host}.` });
     if (address !== undefined) await this.#record("add-a", { host: `${host}.`, addresses: [address] });

@@ -9,7 +9,12 @@ if [ "$driver" != json-file ]; then
   limits='{}'
   echo "left out: the engine logs by $driver here; its limits are yours to set"
 fi
-wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" '. * $limits * {"live-restore": true}')
+# Visitors that come by IPv6 keep their addresses where the engine translates IPv6. Before 27 it does so only as an experiment.
+translate='{}'
+if [ "${IPV6:-no}" = yes ] && [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt 27 ]; then
+  translate='{"experimental": true, "ip6tables": true}'
+fi
+wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" --argjson translate "$translate" '. * $limits * {"live-restore": true} * $translate')
 if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   if ! has_systemd; then
     echo "left out: there is no systemd here to tell the engine"
@@ -19,6 +24,7 @@ if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
     # live-restore is taken over without a restart, so that the next one stops no container.
     systemctl reload docker
     echo "the engine takes the log limits at its next restart; the stack's containers carry their own"
+    if [ "$translate" != '{}' ]; then echo "it translates IPv6 from its next restart on: systemctl restart docker"; fi
   fi
 fi
 if put /etc/systemd/journald.conf.d/50-omniai.conf 644 <<'CONF'
