@@ -6,6 +6,7 @@ import { CONTEXT } from "../components/certificates/image.ts";
 import { CERTIFICATES_METRICS_PORT } from "../components/certificates/config.ts";
 import { findProblems, parseConfig } from "../config/problems.ts";
 import { planPublicAccess } from "../config/public-access.ts";
+import { makeKey } from "../../ops/commands/backup/key.ts";
 import { defaults } from "./defaults.ts";
 import { unpack } from "./support/archive.ts";
 import { describePython } from "./support/python-tests.ts";
@@ -93,6 +94,37 @@ describe("the program, with certificates of an authority", () => {
     assert.ok(
       !volumesOf("omniai-dev-edge").some(({ volumeName }) => volumeName === "omniai-dev-certificates"),
     );
+  });
+
+  it("copies them for the backup room alone, which sends the copy off-site and cannot write it", async () => {
+    const copied = await record(
+      "dev",
+      {
+        ...config,
+        ...{ backups: "always", offsiteBucket: "https://s3.example.org/bucket", offsiteAccessKeyId: "id" },
+        ...{ offsiteSecretKey: "secret", offsiteKey: makeKey() },
+      },
+      ["acmeCloudflareToken", "offsiteSecretKey", "offsiteKey"],
+    );
+    const users = copied
+      .of(CONTAINER)
+      .flatMap(({ name, inputs }) =>
+        (inputs["volumes"] as { volumeName: string; readOnly: boolean }[])
+          .filter(({ volumeName }) => volumeName === "omniai-dev-certificates-copy")
+          .map(({ readOnly }) => [name, readOnly]),
+      );
+    assert.deepEqual(Object.fromEntries(users), {
+      "omniai-dev-certificates": false,
+      "omniai-dev-backup": true,
+    });
+    const { envs } = copied.named(CONTAINER, "omniai-dev-backup").inputs;
+    assert.ok((envs as string[]).includes("OMNIAI_CERTIFICATES_COPY=/certificates/kept/certificates.tar"));
+    const { inputs } = copied.named(VOLUME, "omniai-dev-certificates-copy");
+    assert.equal(inputs["name"], "omniai-dev-certificates-copy", "a rebuild finds it by its name");
+    // Its user is the edge's, its group the backup room's.
+    const ids = (name: string): string[] =>
+      String(copied.named(CONTAINER, `omniai-dev-${name}`).inputs["user"]).split(":");
+    assert.deepEqual(ids("certificates"), [ids("edge")[0], ids("backup")[1]]);
   });
 
   it("hands certificates over in a volume that the edge only reads", () => {

@@ -327,6 +327,33 @@ describe("certificates of an authority", function () {
     assert.equal((await call(`${edge.https}/api/x`, asHost)).status, 200);
   });
 
+  it("is that of the copy on a host that was rebuilt, with its account, and the authority is asked for nothing", async () => {
+    const before = await certificate();
+    const account = (): Promise<string> =>
+      room.exec("sh", "-c", "cat /certificates/accounts/*/*/*/private_key.json | sha256sum");
+    const key = await account();
+    const [mode = "", content = ""] = (
+      await room.exec(
+        "sh",
+        "-c",
+        "stat -c %a:%u:%g /copy/kept/certificates.tar; sha256sum < /copy/kept/certificates.tar",
+      )
+    ).split("\n");
+    assert.equal(mode, "440:101:999", "for the backup room's group, and nobody else");
+    // The authority is down: what is not in the copy cannot be had.
+    const tried = (await room.state()).tried;
+    await room.rebuild();
+    await eventually("the certificate", 30, async () =>
+      (await room.certificate().catch(() => "")).includes("BEGIN"),
+    );
+    assert.match(await docker("logs", room.name), /are those of the copy/);
+    assert.equal((await certificate()).fingerprint256, before.fingerprint256);
+    assert.equal(await account(), key);
+    const state = await eventually("the room's state", 20, () => room.state());
+    assert.equal(state.tried, tried, "certbot was not run");
+    assert.ok(content !== "");
+  });
+
   it("is served by an edge that starts anew, whatever became of the room; without its copy, that serves the generated one", async () => {
     const before = await shown();
     await docker("stop", "-t", "5", room.name);

@@ -142,6 +142,20 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
     );
   });
 
+  it("have an authority's certificates where the stack has any, which come back byte by byte", async () => {
+    const inCopy = async (): Promise<string | null> =>
+      (await world.get<{ content: string | null }>("certificates")).content;
+    assert.equal(await inCopy(), null);
+    const place = "/tmp/certificates.tar";
+    await world.inRoom(`head -c 70000 /dev/urandom > ${place}`);
+    const { code, what } = await send({ OMNIAI_CERTIFICATES_COPY: place });
+    assert.equal(code, 0, what);
+    const expected = await world.inRoom(`base64 -w 0 ${place}`);
+    assert.equal(await inCopy(), expected);
+    assert.equal(await world.inRoom("ls -d /backup/fetching-certificates 2>/dev/null | wc -l"), "0");
+    await world.inRoom(`rm ${place}`);
+  });
+
   describe("that fail", () => {
     let before: string;
     let files: string;

@@ -9,6 +9,7 @@ import { createDataVolume, type DataVolume } from "../../resources/volume.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import type { CacheBackupConnection } from "../cache/cache.ts";
 import type { BackupConnection, ExternalParts } from "../database/database.ts";
+import { COPY_FILE } from "../certificates/copy-volume.ts";
 import { SSL_MODE } from "../database/url.ts";
 import { dataFolderOf } from "../database/version.ts";
 import {
@@ -48,6 +49,8 @@ export interface BackupArgs {
   readonly postgres: Postgres | undefined;
   /** Whether a commit of PostgreSQL waits until the room has it on its disk. */
   readonly synchronous: boolean;
+  /** The volume with the copy of an authority's certificates, which goes off-site; undefined in a stack without them. */
+  readonly certificates?: pulumi.Input<string>;
   /** How the room reaches Redis; undefined where it does not copy it. */
   readonly cache: CacheBackupConnection | undefined;
   /** When a day's backup is due, as HH:MM in `timeZone`. */
@@ -69,6 +72,7 @@ export const BACKUP_METRICS_PORT = 9470;
 /** For the service's diagnostics, as JSON. Prometheus reads /metrics of the same port. */
 export const STATUS_URL = `http://backup:${BACKUP_METRICS_PORT}/status`;
 const SECRETS = "/run/secrets";
+const CERTIFICATES = "/certificates";
 /**
  * Where the backups lie in the container: the folder that PostgreSQL's image has for a volume. A new volume takes its owner
  * there, and the engine makes no other one. The room's image calls it /backup as well.
@@ -186,11 +190,15 @@ export class Backup extends pulumi.ComponentResource {
           ...(external && externalEnvironment(external)),
           ...(offsite && offsiteEnvironment(offsite)),
           ...(args.cache && redisEnvironment(args.cache)),
+          ...(args.certificates === undefined
+            ? {}
+            : { OMNIAI_CERTIFICATES_COPY: `${CERTIFICATES}/${COPY_FILE}` }),
         },
         networks: [args.network, ...(args.metricsNetwork === undefined ? [] : [args.metricsNetwork])],
         volumes: [
           { volume: data.name, path: folderOf(args), readOnly: false },
           { volume: files.volumeName, path: SECRETS },
+          ...(args.certificates === undefined ? [] : [{ volume: args.certificates, path: CERTIFICATES }]),
         ],
         tmpfs: {
           "/run/room": `size=1m,mode=0700,uid=${user.uid},gid=${user.gid}`,

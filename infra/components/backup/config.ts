@@ -140,6 +140,7 @@ type FromTheStack =
   | "egress"
   | "database"
   | "cache"
+  | "certificates"
   | "postgres"
   | "offsite";
 

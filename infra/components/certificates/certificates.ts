@@ -12,6 +12,7 @@ import { fromProgram } from "../../resources/program-folder.ts";
 import { Workload, type Replica, type VolumeMount } from "../../workload.ts";
 import { user } from "../edge/edge.ts";
 import { HTTPS_PORT } from "../edge/nginx.ts";
+import { copyVolumeLabels, copyVolumeName, owners } from "./copy-volume.ts";
 import { buildArgs, CONTEXT, imageOf, ROOM_PROGRAM } from "./image.ts";
 
 export interface CertificatesArgs {
@@ -39,9 +40,9 @@ export interface CertificatesArgs {
 }
 
 /** Where the room has things; see room/certificates/settings.py. */
-const folders = { certificates: "/certificates", handover: "/handover", runtime: "/run/room" };
+const folders = { certificates: "/certificates", handover: "/handover", copy: "/copy", runtime: "/run/room" };
 const SECRETS = "/run/secrets";
-const CLOUDFLARE_FILE = "cloudflare.ini";
+export const CLOUDFLARE_FILE = "cloudflare.ini";
 const AUTHORITY_FILE = "authority.pem";
 
 /** The volume of the account and the certificates, on the engine and in the program. */
@@ -51,20 +52,24 @@ export class Certificates extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
   readonly replicas: readonly Replica[];
+  /** The volume with the copy for the backup room, known once this room has made it its own. */
+  readonly copy: pulumi.Output<string>;
 
   constructor(args: CertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:certificates:Certificates", `${pulumi.getStack()}-certificates`, {}, opts);
     this.imageId = this.#createImage(args);
-    const room = this.#createRoom(args, this.#createVolume(args));
+    const copy = this.#createCopyVolume(args);
+    const room = this.#createRoom(args, this.#createVolume(args), copy);
     this.names = room.names;
+    this.copy = pulumi.all([copy, room.names]).apply(([name]) => name);
     this.replicas = room.replicas;
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }
 
   /**
    * Kept on the engine whatever becomes of the room, because authorities count what they give: the next room finds it by its
-   * name. It is not protected, or no stack could do without the room again. It has no identity and no copy: what is lost
-   * with it is asked for anew. It is no data volume: those must not have a way out, and this room needs one.
+   * name. It is not protected, or no stack could do without the room again. It has no identity; what is in it
+   * is copied for the backup room. It is no data volume: those must not have a way out, and this room needs one.
    */
   #createVolume({ engine }: CertificatesArgs): pulumi.Output<string> {
     const stack = pulumi.getStack();
@@ -76,7 +81,22 @@ export class Certificates extends pulumi.ComponentResource {
     ).name;
   }
 
-  #createRoom(args: CertificatesArgs, volume: pulumi.Output<string>): Workload {
+  /**
+   * A copy of the account and the certificates, which the room writes (room/certificates/copy.py) and the backup room reads: so
+   * neither sees the other's volume. Its name is fixed: a rebuild puts the copy there before the stack is there. A new one takes
+   * its owners from the folder in this room's image, so this room has to be the first on it.
+   */
+  #createCopyVolume({ engine }: CertificatesArgs): pulumi.Output<string> {
+    const stack = pulumi.getStack();
+    const name = copyVolumeName(stack);
+    return new docker.Volume(
+      name,
+      { name, labels: toLabels(copyVolumeLabels(stack)) },
+      { parent: this, provider: engine.provider, deleteBeforeReplace: true },
+    ).name;
+  }
+
+  #createRoom(args: CertificatesArgs, volume: pulumi.Output<string>, copy: pulumi.Output<string>): Workload {
     const files = this.#createFiles(args);
     return new Workload(
       "certificates",
@@ -84,13 +104,15 @@ export class Certificates extends pulumi.ComponentResource {
         engine: args.engine,
         kind: "singleton",
         image: this.imageId,
-        user: `${user.uid}:${user.gid}`,
+        // nginx's user, who reads what is handed over; and the group of the backup room, which reads the copy.
+        user: `${owners.uid}:${owners.gid}`,
         command: [...ROOM_PROGRAM, "serve"],
         environment: planEnvironment(args),
         networks: args.networks,
         volumes: [
           { volume, path: folders.certificates, readOnly: false },
           { volume: args.handover, path: folders.handover, readOnly: false },
+          { volume: copy, path: folders.copy, readOnly: false },
           ...(files?.mount ?? []),
         ],
         tmpfs: {
@@ -124,9 +146,7 @@ export class Certificates extends pulumi.ComponentResource {
         image: this.imageId,
         owner: user,
         files: pulumi.output(cloudflareToken).apply((value) => ({
-          ...(value === undefined
-            ? {}
-            : { [CLOUDFLARE_FILE]: { content: `dns_cloudflare_api_token = ${value}\n` } }),
+          ...(value === undefined ? {} : { [CLOUDFLARE_FILE]: { content: cloudflareFile(value) } }),
           ...(authority === "" ? {} : { [AUTHORITY_FILE]: { content: authority } }),
         })),
       },
@@ -155,6 +175,9 @@ export class Certificates extends pulumi.ComponentResource {
     ).imageId;
   }
 }
+
+/** Pure: the token as certbot's plugin reads it. */
+export const cloudflareFile = (token: string): string => `dns_cloudflare_api_token = ${token}\n`;
 
 /** Pure: what the room's program reads (room/certificates/settings.py). */
 export const planEnvironment = ({

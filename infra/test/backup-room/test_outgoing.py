@@ -49,6 +49,17 @@ class Outgoing(unittest.TestCase):
         self.before_link(SEGMENTS[1], (self.root / "wal/7/archive" / SEGMENTS[1]).unlink)
         self.assertEqual(self.made("wal/7/archive"), [SEGMENTS[0], *SEGMENTS[2:]])
 
+    def test_has_the_copy_of_the_certificates_and_tells_when_that_changes(self) -> None:
+        self.assertFalse((outgoing.make(self.settings) / "certificates").exists())
+        source = self.root / "elsewhere" / "certificates.tar"
+        self.enterContext(mock.patch.dict(os.environ, {"OMNIAI_CERTIFICATES_COPY": str(source)}))
+        self.assertFalse((outgoing.make(self.settings) / "certificates").exists())
+        self.put("elsewhere/certificates.tar")
+        self.assertEqual(self.made("certificates"), ["certificates.tar"])
+        before = outgoing.newest_change(self.settings)
+        os.utime(source, (before + 60, before + 60))
+        self.assertEqual(outgoing.newest_change(self.settings), before + 60)
+
     def test_leaves_out_a_backup_that_is_removed_meanwhile_as_a_whole(self) -> None:
         self.put("base/one/a", "base/one/b")
         self.before_link("b", (self.root / "base/one/b").unlink)

@@ -19,6 +19,7 @@ SETTINGS = Settings(
     root=Path("/certificates"),
     handover=Path("/handover"),
     runtime=Path("/run/room"),
+    copy=Path("/copy"),
 )
 
 # An older certbot calls a name a domain, a newer one an identifier.

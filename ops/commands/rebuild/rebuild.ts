@@ -25,6 +25,7 @@ import { npmRun } from "../../terminal/npm-run.ts";
 import { ago, note, paint, print, printJson } from "../../terminal/output.ts";
 import { confirm, requireTerminal } from "../../terminal/prompt.ts";
 import { findBucket, type BucketOptions } from "./bucket.ts";
+import { putCertificates, readCertificates } from "./certificates.ts";
 import {
   baseImages,
   fetchInto,
@@ -71,7 +72,7 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
   if (!options.yes && !(await confirm(`Rebuild stack ${stack} from it?`)))
     throw new InterruptedError(`Stack ${stack} was not rebuilt.`, "Nothing was changed.");
   const progress = before ?? writeProgress(backend, stack, { copy, step: "begun" });
-  const brought = await goOn(options, { backend, bucket, sealed, progress });
+  const brought = await goOn(options, { backend, source, sealed, progress });
   if (options.json) return printJson({ stack, copy, ...brought });
   const what =
     "external" in brought
@@ -83,13 +84,13 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
 
 interface Work {
   readonly backend: Backend;
-  readonly bucket: Source["bucket"];
+  readonly source: Source;
   readonly sealed: SealedStack;
   readonly progress: RebuildProgress;
 }
 
 /** From wherever it has come to. Each step can be done again, should it have been broken off. */
-async function goOn(options: RebuildOptions, { backend, bucket, sealed, progress }: Work): Promise<Brought> {
+async function goOn(options: RebuildOptions, { backend, source, sealed, progress }: Work): Promise<Brought> {
   const { stack } = options;
   const { copy } = progress;
   try {
@@ -109,11 +110,12 @@ async function goOn(options: RebuildOptions, { backend, bucket, sealed, progress
         // Where nobody could look, what is found next time may still be somebody's.
         if (reached) writeProgress(backend, stack, { copy, step: "deploying" });
       }
+      await bringCertificates(options, source, { copy: copy.id, reached });
       const anew = lost.length === 0 ? [] : ["--accept-empty", lost.join(",")];
       await mustOperate(process.env, "up", "--stack", stack, "--yes", "--move", ...anew);
       writeProgress(backend, stack, { copy, step: "deployed" });
     }
-    const { brought = await bringBack(options, bucket, copy.id) } = progress;
+    const { brought = await bringBack(options, source.bucket, copy.id) } = progress;
     writeProgress(backend, stack, { copy, step: "restored", brought });
     await mustOperate(process.env, "maintenance", "off", "--stack", stack);
     forgetProgress(backend, stack);
@@ -123,6 +125,30 @@ async function goOn(options: RebuildOptions, { backend, bucket, sealed, progress
       note(`When the reason is gone, run the same command again: it goes on where it stopped.`);
     throw error;
   }
+}
+
+/**
+ * Before the deploy: the room for certificates asks the authority as soon as it runs, unless it finds them.
+ * @param reached whether an engine answers where the stack goes: a machine that the stack prepares is prepared first.
+ */
+async function bringCertificates(
+  options: RebuildOptions,
+  source: Source,
+  { copy, reached }: { readonly copy: string; readonly reached: boolean },
+): Promise<void> {
+  const { stack } = options;
+  const { tls, hostPrepare, nginxImage = "", environment = "" } = readSettings(ROOT, stack).config;
+  if (tls !== "acme") return;
+  const content = await readCertificates(source, copy);
+  if (content === undefined)
+    return note("The copy has no certificates of the authority: it is asked for new ones.");
+  if (!reached && hostPrepare) await mustOperate(process.env, "host", "--stack", stack, "--yes");
+  const { docker, dockerHost } = await openEngine(findPlace(options), options);
+  const context = toolchainContext({ install: options.install !== false });
+  const standIns = environmentOf(stack, environment) === "dev";
+  await putCertificates(docker, stack, content, async () => {
+    await prepareImages(context, [nginxImage], dockerHost, standIns);
+  });
 }
 
 /** The data of a stack that is deployed anew. */

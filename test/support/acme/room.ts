@@ -4,7 +4,13 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { planEnvironment } from "../../../infra/components/certificates/certificates.ts";
+import * as pulumi from "@pulumi/pulumi";
+import {
+  CLOUDFLARE_FILE,
+  cloudflareFile,
+  planEnvironment,
+} from "../../../infra/components/certificates/certificates.ts";
+import { owners } from "../../../infra/components/certificates/copy-volume.ts";
 import { buildArgs, CONTEXT, imageOf, ROOM_PROGRAM } from "../../../infra/components/certificates/image.ts";
 import { HTTPS_PORT } from "../../../infra/components/edge/nginx.ts";
 import type { AcmeState } from "../../../ops/engine/acme.ts";
@@ -47,34 +53,54 @@ export interface RoomArgs {
   readonly network: string;
   /** The volume that the edge reads. */
   readonly handover: string;
+  /** For DNS-01: the token, and where Cloudflare's API is. Default: HTTP-01. */
+  readonly cloudflare?: { readonly token: string; readonly url: string };
 }
 
 export class Room {
   readonly name: string;
   readonly #folder = mkdtempSync(join(tmpdir(), "omniai-acme-"));
-  readonly #volume: string;
+  readonly #args: RoomArgs;
+  /** What it keeps: the account and the certificates, and the copy of them for the backup room. */
+  readonly #volumes: { readonly certificates: string; readonly copy: string };
 
-  private constructor(edge: string) {
-    this.name = `${edge}-room`;
-    this.#volume = `${edge}-certificates`;
+  private constructor(args: RoomArgs) {
+    this.#args = args;
+    this.name = `${args.edge}-room`;
+    this.#volumes = { certificates: `${args.edge}-certificates`, copy: `${args.edge}-copy` };
   }
 
   /** @param args.hosts of the certificate. A first wait after a failure is a second here instead of five minutes. */
-  static async start({
-    image,
-    hosts,
-    directory,
-    authority,
-    edge,
-    network,
-    handover,
-  }: RoomArgs): Promise<Room> {
-    const room = new Room(edge);
-    writeFileSync(join(room.#folder, "authority.pem"), authority);
+  static async start(args: RoomArgs): Promise<Room> {
+    const room = new Room(args);
+    writeFileSync(join(room.#folder, "authority.pem"), args.authority);
+    if (args.cloudflare) room.setToken(args.cloudflare.token);
     // The room is another user than the test.
     chmodSync(room.#folder, 0o755);
+    await room.#run();
+    return room;
+  }
+
+  /** On a host that has nothing of it but the copy, which was brought back. */
+  async rebuild(): Promise<void> {
+    await docker("rm", "-f", "-v", this.name);
+    await docker("volume", "rm", this.#volumes.certificates);
+    await docker(
+      ...["run", "--rm", "--network", "none", "--user", "0:0", "-v", `${this.#args.handover}:/handover`],
+      ...["--entrypoint", "sh", this.#args.image, "-c", "rm -rf /handover/*"],
+    );
+    await this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { image, hosts, directory, authority, edge, network, handover, cloudflare } = this.#args;
     const environment = {
-      ...planEnvironment({ hosts, directory, authority, email: "", cloudflareToken: undefined }),
+      ...planEnvironment({
+        ...{ hosts, directory, authority, email: "" },
+        cloudflareToken: cloudflare && pulumi.output(cloudflare.token),
+      }),
+      // How Cloudflare's own libraries for Python, versions 2 and 4, are told of another address.
+      ...(cloudflare ? { CLOUDFLARE_API_URL: cloudflare.url, CLOUDFLARE_BASE_URL: cloudflare.url } : {}),
       OMNIAI_EDGE: `${edge}:${HTTPS_PORT}`,
       OMNIAI_ACME_RETRY_SECONDS: "1",
     };
@@ -83,13 +109,13 @@ export class Room {
         "run",
         "-d",
         "--name",
-        room.name,
+        this.name,
         "--network",
         network,
         "--init",
         "--read-only",
         "--user",
-        "101:101",
+        `${owners.uid}:${owners.gid}`,
       ],
       ...[
         "--cap-drop",
@@ -102,12 +128,16 @@ export class Room {
         "64",
       ],
       ...["--tmpfs", "/run/room:size=8m,mode=0700,uid=101,gid=101", "--tmpfs", "/tmp:size=8m,mode=1777"],
-      ...["-v", `${room.#volume}:/certificates`, "-v", `${handover}:/handover`],
-      ...["-v", `${room.#folder}:/run/secrets:ro`],
+      ...["-v", `${this.#volumes.certificates}:/certificates`, "-v", `${handover}:/handover`],
+      ...["-v", `${this.#volumes.copy}:/copy`, "-v", `${this.#folder}:/run/secrets:ro`],
       ...Object.entries(environment).flatMap(([key, value]) => ["-e", `${key}=${value}`]),
       ...[image, ...ROOM_PROGRAM, "serve"],
     );
-    return room;
+  }
+
+  /** Another token from the next run of certbot on. */
+  setToken(token: string): void {
+    writeFileSync(join(this.#folder, CLOUDFLARE_FILE), cloudflareFile(token));
   }
 
   async state(): Promise<AcmeState> {
@@ -152,7 +182,7 @@ export class Room {
 
   async remove(): Promise<void> {
     await docker("rm", "-f", "-v", this.name);
-    await docker("volume", "rm", "-f", this.#volume);
+    await docker("volume", "rm", "-f", ...Object.values(this.#volumes));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -107,6 +107,10 @@ def run_offsite(verb: str, given: argparse.Namespace, settings: Settings) -> Non
         say("done", **courier.fetch(settings, given.copy, given.wait))
     elif verb == "state":
         say("done", **sealed.from_copy(settings, given.copy))
+    elif verb == "certificates":
+        from . import certificates
+
+        say("done", **certificates.from_copy(settings, given.copy))
     elif verb == "rekey":
         say("done", **rekey.add(settings, sys.stdin.read()))
     elif verb == "seal":
@@ -135,6 +139,7 @@ def parse() -> argparse.Namespace:
     fetch.add_argument("--copy")
     fetch.add_argument("--wait", type=int, default=0)
     verbs.add_parser("state").add_argument("--copy")
+    verbs.add_parser("certificates").add_argument("--copy")
     restore = verbs.add_parser("restore")
     restore.add_argument("--id")
     restore.add_argument("--to")

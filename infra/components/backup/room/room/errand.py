@@ -96,7 +96,7 @@ class Errand:
         if self.conf is None:
             return
         outgoing.remove(self.settings)
-        for name in ("fetching", "fetching-sealed"):
+        for name in ("fetching", "fetching-sealed", "fetching-certificates"):
             if lock.is_free(self.settings, "offsite-"):
                 shutil.rmtree(self.settings.root / name, ignore_errors=True)
         if "since" not in offsite.read(self.settings):

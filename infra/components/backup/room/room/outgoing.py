@@ -16,6 +16,8 @@ ABOUT = "copy.json"
 FORMAT = 1
 # The stack's own state, sealed with the operator's key (sealed.py).
 SEALED = "sealed"
+# The copy of an authority's account and certificates, which their own room keeps (certificates/copy.py).
+CERTIFICATES = "certificates"
 # When it was sealed, with which key, and what failed.
 SEAL = "sealed.json"
 
@@ -30,6 +32,7 @@ def make(settings: Settings) -> Path:
     for system in sorted((settings.root / "wal").glob("*")):
         link_log(system, folder / "wal" / system.name)
     link_sealed(settings.root / SEALED, folder / SEALED)
+    copy_certificates(folder / CERTIFICATES)
     files.write_json(folder / ABOUT, describe(settings, kept))
     return folder
 
@@ -98,6 +101,20 @@ def link_sealed(source: Path, target: Path) -> None:
         shutil.rmtree(target, ignore_errors=True)
 
 
+def certificates_copy() -> Path | None:
+    """None for a stack without an authority's certificates, and before there is an account."""
+    name = os.environ.get("OMNIAI_CERTIFICATES_COPY", "")
+    return Path(name) if name and Path(name).exists() else None
+
+
+def copy_certificates(target: Path) -> None:
+    """It is on another volume, so it cannot be linked; it is small, and takes the place of the one before as a whole."""
+    source = certificates_copy()
+    if source is not None:
+        target.mkdir(mode=0o700)
+        shutil.copy2(source, target / source.name)
+
+
 def inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
@@ -142,4 +159,6 @@ def newest_change(settings: Settings) -> float:
     folders = [settings.dumps, settings.bases, settings.copies, settings.root / SEALED / "snapshots"]
     paths = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
     paths += [path for path in (settings.root / "wal").glob("*/incoming/*") if wal.SEGMENT.match(path.name.removesuffix(".partial"))]
+    certificates = certificates_copy()
+    paths += [certificates] if certificates is not None else []
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import certbot, clock, handover, state
+from .copy import Copy
 from .pair import Pair, read_pair, shown_by
 from .settings import CHALLENGES, Settings
 
@@ -30,8 +31,11 @@ def log(level: str, text: str, **more: Any) -> None:
 class Room:
     """The loop and its one child."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, copy: Copy) -> None:
         self.settings = settings
+        self.copy = copy
+        # Why the copy was not written the last time; empty where it was.
+        self.uncopied = ""
         self.notes = settings.root / "tries.json"
         self.tries = state.load(self.notes, settings.key)
         self.wake = threading.Event()
@@ -68,6 +72,7 @@ class Room:
             if asked > self.answered or self.tries.is_due(state.now()):
                 self.request(environment)
             self.deliver()
+            self.keep_copy()
             self.report()
             if asked > self.answered and not self.stopping:
                 self.answered = asked
@@ -155,6 +160,17 @@ class Room:
             log("info", "the edge is given a certificate", ends=pair.ends.isoformat(), fingerprint=pair.fingerprint)
         self.look(pair)
 
+    def keep_copy(self) -> None:
+        """For the backup room. That it cannot be written is said once, and ends nothing."""
+        try:
+            self.copy.keep()
+            problem = ""
+        except OSError as error:
+            problem = f"The copy of the certificates for the backup room could not be written: {error}"
+        if problem and problem != self.uncopied:
+            log("error", problem)
+        self.uncopied = problem
+
     def look(self, pair: Pair) -> None:
         since = state.now().timestamp() - self.looked
         if since < (LOOK if self.served else TURN):
@@ -220,5 +236,12 @@ def serve_metrics(runtime: Path) -> None:
 
 def main(settings: Settings) -> None:
     os.umask(0o022)
-    Room(settings).run()
+    copy = Copy(settings.copy, settings.root)
+    try:
+        # Before anything is read of the volume.
+        if copy.bring_back():
+            log("info", "the account and the certificates are those of the copy: the volume had none")
+    except (OSError, tarfile.TarError) as error:
+        log("error", f"the copy of the certificates could not be brought back: {error}; the authority is asked for new ones")
+    Room(settings, copy).run()
     sys.exit(0)
