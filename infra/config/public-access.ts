@@ -1,6 +1,7 @@
 /** How the world reaches a stack. It is derived from the config once, so that edge, tunnel and page cannot disagree. */
 import { isIPv6 } from "node:net";
 import { bindAddresses, type EdgeConfig } from "../components/edge/config.ts";
+import { covers, isWildcard } from "../components/edge/wildcard.ts";
 import type { PagesConfig } from "../components/pages/config.ts";
 import type { Environment } from "./policy-settings.ts";
 import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";
@@ -127,9 +128,12 @@ function localHosts(
  * is for names alone. Nobody can go to a host with a *.
  */
 function hostOfUrls(config: AccessConfig): string {
-  const served = localHosts(config);
+  const served = localHosts(config).filter((name) => !isWildcard(name));
   const certified =
-    config.tls === "acme" ? config.certificateHosts.find((name) => served.includes(name)) : undefined;
+    config.tls === "acme"
+      ? (config.certificateHosts.find((name) => served.includes(name)) ??
+        served.find((name) => config.certificateHosts.some((host) => covers(host, name))))
+      : undefined;
   if (certified !== undefined) return certified;
   const address = inUrl(config.bindAddress);
   return served.includes(address) ? address : (served[0] ?? address);

@@ -4,8 +4,9 @@ import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
 import { backupProblems } from "../components/backup/config.ts";
 import { CACHE_PROBLEMS } from "../components/cache/config.ts";
 import { DATABASE_PROBLEMS } from "../components/database/config.ts";
-import { acmeProblems } from "../components/certificates/config.ts";
+import { ACME_PROBLEMS } from "../components/certificates/config.ts";
 import { EDGE_PROBLEMS } from "../components/edge/config.ts";
+import { nameBelow } from "../components/edge/wildcard.ts";
 import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
 import { receiverProblems } from "../components/monitoring/receivers.ts";
@@ -53,7 +54,7 @@ const sameSitePages: Rule = (config) => {
 export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
   ...EDGE_PROBLEMS,
-  acmeProblems,
+  ...ACME_PROBLEMS,
   someWayIn,
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,
@@ -74,6 +75,6 @@ export const CONTRADICTIONS: readonly Rule[] = [
 export function isSameSite(page: string, hosts: readonly string[]): boolean {
   const { protocol, hostname } = new URL(page);
   const siteOf = (host: string): string =>
-    parseDomain(host, { allowPrivateDomains: true }).domain ?? host.toLowerCase();
+    parseDomain(nameBelow(host) ?? host, { allowPrivateDomains: true }).domain ?? host.toLowerCase();
   return protocol === "https:" && hosts.some((host) => siteOf(host) === siteOf(hostname));
 }

@@ -27,6 +27,22 @@ describe("the config of certificates of an authority", () => {
     assert.deepEqual(problemsOf({ ...acme, certificateHosts: many }), ["certificateHosts"]);
   });
 
+  it("takes all names below one, where records convince the authority, and beside one that can be visited", () => {
+    const wild = { ...acme, certificateHosts: ["example.org", "*.example.org"] };
+    assert.deepEqual(problemsOf(wild), ["certificateHosts"]);
+    assert.deepEqual(problemsOf({ ...wild, acmeCloudflareToken: "token" }), []);
+    for (const bad of [
+      ["*.example.org"],
+      ["example.org", "*.*.example.org"],
+      ["example.org", "a.*.example.org"],
+    ])
+      assert.deepEqual(
+        problemsOf({ ...acme, acmeCloudflareToken: "token", certificateHosts: bad }),
+        ["certificateHosts"],
+        bad.join(),
+      );
+  });
+
   it("needs ports that visitors reach", () => {
     assert.ok(problemsOf({ ...acme, publishPorts: "never" }).includes("tls"));
     assert.ok(problemsOf({ ...acme, tunnelEnabled: true }).includes("tls"));
@@ -49,8 +65,8 @@ describe("the way in with a certificate of an authority", () => {
     planPublicAccess(
       parseConfig(
         "prod",
-        { ...defaults, ...acme, bindAddress: "203.0.113.7", ...change },
-        { environment: {} },
+        { ...defaults, ...acme, bindAddress: "203.0.113.7", acmeCloudflareToken: "token", ...change },
+        { environment: {}, isEncrypted: () => true },
       ),
       "dev",
     ).urls;
@@ -62,6 +78,15 @@ describe("the way in with a certificate of an authority", () => {
       https: "https://api.example.org",
     });
     assert.equal(urls({}).https, "https://api.example.org:8443");
+  });
+
+  it("is never by a name with a *, but by one that such a certificate is for", () => {
+    const certificateHosts = ["*.example.org", "example.org"];
+    assert.equal(urls({ certificateHosts, httpsPort: 443 }).https, "https://example.org");
+    assert.equal(
+      urls({ certificateHosts, httpsPort: 443, edgeHosts: ["a.b.example.org", "api.example.org"] }).https,
+      "https://api.example.org",
+    );
   });
 });
 

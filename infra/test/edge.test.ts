@@ -72,6 +72,33 @@ describe("renderNginx", () => {
     assert.equal(renderNginx({ ...edge, realIp: { from: [], header: "X" } }), plain);
   });
 
+  it("listens on a socket of its own for IPv6, where that is asked for", () => {
+    const listens = (changes: Partial<EdgeConfig>): string[] =>
+      [...renderNginx({ ...edge, ...changes }).matchAll(/listen (?!127)([^ ]+) .*;/g)].map(
+        ([, at = ""]) => at,
+      );
+    assert.deepEqual(listens({}), ["8080", "8443"]);
+    assert.deepEqual(listens({ ipv6: true }), ["8080", "[::]:8080", "8443", "[::]:8443"]);
+    assert.deepEqual(listens({ ipv6: true, upstreams: [], tls: false }), ["8080", "[::]:8080"]);
+  });
+
+  it("matches all names one label below a host with *", () => {
+    const [, text = ""] =
+      /unknown_host \{ default 1; "~\*(\S+)" 0; \}/.exec(
+        renderNginx({ ...edge, hosts: ["*.example.org"] }),
+      ) ?? [];
+    const pattern = new RegExp(text, "i");
+    for (const good of ["a.example.org", "A-b.Example.org:8443"]) assert.ok(pattern.test(good), good);
+    for (const bad of [
+      "example.org",
+      "a.b.example.org",
+      ".example.org",
+      "aXexample.org",
+      "a.example.org.evil",
+    ])
+      assert.ok(!pattern.test(bad), bad);
+  });
+
   it("matches the hosts it is told, and no others", () => {
     const host = fc
       .array(fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/), { minLength: 1, maxLength: 4 })

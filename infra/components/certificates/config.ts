@@ -12,6 +12,7 @@ import {
 } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
 import type { EdgeConfig } from "../edge/config.ts";
+import { isWildcard, nameBelow } from "../edge/wildcard.ts";
 import type { CertificatesArgs } from "./certificates.ts";
 
 export const acmeKeys = {
@@ -36,20 +37,21 @@ export const CERTIFICATES_METRICS_PORT = 9471;
 const MOST_HOSTS = 100;
 
 /** What an authority can certify, and how it gets to the edge. */
-export function acmeProblems(
+function acmeProblems(
   config: Pick<EdgeConfig, "tls" | "certificateHosts" | "publishPorts"> & { readonly tunnelEnabled: boolean },
 ): ConfigProblem[] {
   const { tls, certificateHosts, publishPorts, tunnelEnabled } = config;
   if (tls !== "acme") return [];
   const problems: ConfigProblem[] = [];
   if (
-    certificateHosts.some((host) => !hostname.safeParse(host).success) ||
+    certificateHosts.some((host) => !hostname.safeParse(nameBelow(host) ?? host).success) ||
+    certificateHosts.every(isWildcard) ||
     certificateHosts.length > MOST_HOSTS
   ) {
     problems.push({
       key: "certificateHosts",
       value: certificateHosts,
-      allowed: `1 to ${MOST_HOSTS} host names in lower case such as api.example.org with omniai:tls acme, and no addresses`,
+      allowed: `1 to ${MOST_HOSTS} host names in lower case such as api.example.org with omniai:tls acme, at least one of them without *, and no addresses`,
     });
   }
   if (publishPorts === "never" || (publishPorts === "auto" && tunnelEnabled)) {
@@ -62,6 +64,29 @@ export function acmeProblems(
   }
   return problems;
 }
+
+/** A rule of its own: where the token is encrypted and not known, it says nothing. Authorities certify all names of a zone by DNS alone. */
+const wildcardProblems = ({
+  tls,
+  certificateHosts,
+  acmeCloudflareToken,
+}: Pick<EdgeConfig, "tls" | "certificateHosts"> &
+  Pick<AcmeConfig, "acmeCloudflareToken">): ConfigProblem[] =>
+  tls === "acme" &&
+  certificateHosts.some(isWildcard) &&
+  !certificateHosts.every(isWildcard) &&
+  acmeCloudflareToken === ""
+    ? [
+        {
+          key: "certificateHosts",
+          value: certificateHosts,
+          allowed:
+            "names without * unless omniai:acmeCloudflareToken is set: no answer of the edge proves whose all names of a zone are",
+        },
+      ]
+    : [];
+
+export const ACME_PROBLEMS = [acmeProblems, wildcardProblems] as const;
 
 /** What the stack gives the room beside its config. */
 type FromTheStack = "engine" | "networks" | "handover";

@@ -13,6 +13,10 @@ const host = z
   .string()
   .regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/)
   .describe("DNS names or IP addresses");
+const certifiedHost = z
+  .string()
+  .regex(/^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/)
+  .describe("DNS names, with *. in front for all names below one, or IP addresses");
 
 export const edgeKeys = {
   bindAddress: z.union([z.ipv4(), z.ipv6()]).describe("an IPv4 or IPv6 address of the host"),
@@ -20,7 +24,7 @@ export const edgeKeys = {
   httpPort: port,
   httpsPort: port,
   publishPorts: z.enum(["auto", "always", "never"]).describe("one of auto, always, never"),
-  certificateHosts: z.array(host).min(1).describe("at least one DNS name or IP address"),
+  certificateHosts: z.array(certifiedHost).min(1).describe("at least one DNS name or IP address"),
   certificateSerial: within(1, 1_000_000),
   tls: z.enum(["generated", "acme"]).describe("generated or acme"),
   corsOrigins: z.array(origin).describe("a list of exact origins such as https://owner.github.io"),

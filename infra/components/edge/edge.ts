@@ -21,6 +21,7 @@ import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig } from
 import { hashOfPage, packPage } from "./page.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
 import { planUpstream } from "./upstream.ts";
+import { isWildcard } from "./wildcard.ts";
 
 export interface EdgeArgs {
   readonly engine: Engine;
@@ -205,7 +206,8 @@ export class Edge extends pulumi.ComponentResource {
     const made = localCommand(
       `omniai-${pulumi.getStack()}-edge-certificate`,
       {
-        script: 'node "$SCRIPT" $HOSTS',
+        // Only where there is one to expand: another script would make another certificate of every stack.
+        script: `${args.certificateHosts.some(isWildcard) ? "set -f; " : ""}node "$SCRIPT" $HOSTS`,
         environment: {
           SCRIPT: fromProgram(`${import.meta.dirname}/certificate.ts`),
           HOSTS: args.certificateHosts.join(" "),

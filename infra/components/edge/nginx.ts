@@ -2,6 +2,7 @@
 import { CHALLENGE_LOCATION, renderHostChecks, renderRealCertificate, type AcmeEdge } from "./acme.ts";
 import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts";
 import { renderLimitZones } from "./limits.ts";
+import { hostPattern } from "./wildcard.ts";
 import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
 import {
   renderLocations,
@@ -193,7 +194,7 @@ ${renderProblems()}
 
 /** Other hosts are turned away: a page of another name that resolves here gets no answer of the API. */
 function renderHosts({ hosts }: EdgeConfig): string {
-  const known = hosts.map((host) => host.toLowerCase().replace(/[^a-z0-9-]/g, "\\$&")).join("|");
+  const known = hosts.map(hostPattern).join("|");
   return hosts.length === 0
     ? "  map $http_host $unknown_host { default 0; }"
     : `  map $http_host $unknown_host { default 1; "~*^(${known})(:[0-9]+)?$" 0; }`;

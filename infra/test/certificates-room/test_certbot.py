@@ -84,6 +84,16 @@ class Why(unittest.TestCase):
         self.assertEqual(len(certbot.why("x" * 5000)), certbot.LONGEST)
 
 
+class Cloudflare(unittest.TestCase):
+    def test_is_told_with_what_to_do_before_what_certbot_says(self) -> None:
+        zone = "Unable to determine zone_id for api.example.org using zone names: ['example.org']. Please confirm that the domain name"
+        self.assertRegex(certbot.why(zone), r"^Cloudflare shows the token no zone that has api\.example\.org: .* certbot says: Unable")
+        self.assertRegex(certbot.why("Error determining zone_id: 9109 Invalid access token."), "^Cloudflare does not know the token: ")
+        self.assertRegex(
+            certbot.why("Error communicating with the Cloudflare API: Authentication error"), "^Cloudflare does not let the token write"
+        )
+
+
 class AskAgain(unittest.TestCase):
     def noted(self, text: str) -> datetime | None:
         with tempfile.TemporaryDirectory() as folder:

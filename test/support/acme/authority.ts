@@ -109,8 +109,16 @@ export class Authority {
 
   /** What its DNS server says of a host. @param address of either family, the only one; undefined: that there is none */
   async point(host: string, address: string | undefined): Promise<void> {
-    await this.#record("clear-a", { host: `${host}.` });
-    if (address !== undefined) await this.#record("add-a", { host: `${host}.`, addresses: [address] });
+    for (const type of ["a", "aaaa"]) await this.#record(`clear-${type}`, { host: `${host}.` });
+    if (address === undefined) return;
+    const type = isIPv6(address) ? "aaaa" : "a";
+    await this.#record(`add-${type}`, { host: `${host}.`, addresses: [address] });
+  }
+
+  /** What its DNS server says of a host's TXT records. */
+  async write(host: string, values: readonly string[]): Promise<void> {
+    await this.#record("clear-txt", { host: `${host}.` });
+    for (const value of values) await this.#record("set-txt", { host: `${host}.`, value });
   }
 
   /** Says of a certificate that it should have been renewed an hour ago. @param certificate in PEM */

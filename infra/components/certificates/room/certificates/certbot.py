@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from . import cloudflare
 from .settings import CHALLENGES, Settings
 from .state import write_whole
 
@@ -49,7 +50,9 @@ def why(said: str) -> str:
         return clipped(unexpected.group(1))
     noise = re.compile(r"^(Ask for help|See the logfile|Saving debug log|- - -|Plugins selected|\s*$)")
     lines = [line.strip() for line in said.splitlines() if not noise.match(line)]
-    return clipped(lines[-1] if lines else "certbot said nothing")
+    last = lines[-1] if lines else "certbot said nothing"
+    todo = cloudflare.remedy(last)
+    return clipped(f"{todo} certbot says: {last}" if todo else last)
 
 
 def clipped(text: str) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -176,7 +177,7 @@ class Room:
         if since < (LOOK if self.served else TURN):
             return
         self.looked = state.now().timestamp()
-        shown = shown_by(self.settings.edge, self.settings.hosts[0])
+        shown = shown_by(self.settings.edge, self.settings.visited)
         served = None if shown is None else shown == pair.fingerprint
         if served and not self.served:
             log("info", "the edge shows the certificate", fingerprint=pair.fingerprint)
@@ -193,7 +194,7 @@ class Room:
             served=self.served,
             failures=tries.failures,
             since=tries.since,
-            problem=tries.problem,
+            problem=tries.problem or self.uncopied or None,
             tried=tries.tried,
             next=tries.next,
             at=state.now().isoformat(timespec="seconds"),

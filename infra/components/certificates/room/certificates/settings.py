@@ -51,6 +51,11 @@ class Settings:
         return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
     @property
+    def visited(self) -> str:
+        """A host that a client can ask for: none with a *. The config has one."""
+        return next(host for host in self.hosts if not host.startswith("*"))
+
+    @property
     def lineage(self) -> Path:
         return self.root / "live" / self.name
 
