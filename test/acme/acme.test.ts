@@ -5,9 +5,10 @@ import type { ClientRequest, RequestListener } from "node:http";
 import { get } from "node:https";
 import { isIPv6 } from "node:net";
 import { connect } from "node:tls";
-import { HTTP_PORT } from "../../infra/components/edge/nginx.ts";
+import { HTTP_PORT, HTTPS_PORT } from "../../infra/components/edge/nginx.ts";
 import { Authority } from "../support/acme/authority.ts";
 import { docker, Room, roomImage } from "../support/acme/room.ts";
+import { rate } from "../support/acme/testssl.ts";
 import { startEdge, type TestEdge } from "../support/edge.ts";
 import { call, eventually } from "../support/http.ts";
 import { quantile, startLoad } from "../support/load.ts";
@@ -186,6 +187,17 @@ describe("certificates of an authority", function () {
     assert.equal((await call(`${edge.http}${challenge}some`, asHost)).text, "proof\n");
     for (const path of ["..%2f..%2f..%2fcurrent/privkey.pem", "../../../current/privkey.pem"])
       assert.doesNotMatch((await call(`${edge.http}${challenge}${path}`, asHost)).text, /PRIVATE/);
+  });
+
+  it("is rated A+ by testssl.sh, by whom the authority is believed", async () => {
+    const { network } = edge;
+    const authorityRoot = await authority.root();
+    const { grade, caps, wrong, seconds } = await rate({
+      ...{ network, host: HOST, address: edgeAddress, port: HTTPS_PORT },
+      authority: authorityRoot,
+    });
+    console.log(`      ${grade} in ${seconds.toFixed(0)} s; by itself: ${wrong.join("; ") || "nothing"}`);
+    assert.deepEqual([grade, caps], ["A+", []], wrong.join("\n"));
   });
 
   it("is not renewed before the authority says so, and the authority is not asked before it wants to be", async () => {
