@@ -92,6 +92,13 @@ with server.source(settings.load()) as connection:
     assert.equal(await world.inRoom("ls -d /backup/restored 2>/dev/null | wc -l"), "0");
   });
 
+  it("of a former server are not restored unasked in the place of the one of now", async () => {
+    const { code, what, remedy } = await world.askWith(provider.variables(ALIAS), "restore");
+    assert.equal(code, 1);
+    assert.match(what, /no verified dump of alias\.test yet. \d+ are of a server that the stack had before/);
+    assert.match(remedy, /restore one with --id/);
+  });
+
   it("prove without the provider's own extensions and statements, and say what that was", async () => {
     const folder = "/usr/share/postgresql/17/extension";
     await provider.server.exec(

@@ -9,11 +9,37 @@ import tempfile
 import threading
 import unittest
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
-from room import catalog, look, metrics, receiver, serve, settings, wal, way_out
+from room import catalog, files, health, look, manifest, metrics, origin, receiver, serve, settings, status, wal, way_out, work
 from test_health import backup, situation
+
+OTHER = "db.former.example.org"
+
+
+def put_dump(to: settings.Settings, day: str, size: int = 4) -> Path:
+    """A verified dump of the server that the settings name, of two in the morning of that day. @returns its folder"""
+    folder = to.dumps / f"dump-{day}-{to.host}"
+    folder.mkdir(parents=True)
+    part = {"bytes": size, "sha256": ""}
+    for name in ("globals", "1.dump"):
+        (folder / name).write_bytes(b"x" * size)
+    found = {
+        "format": manifest.FORMAT,
+        "id": folder.name,
+        "kind": "dump",
+        "takenAt": f"{day}T02:00:00+00:00",
+        "day": day,
+        "server": {"systemId": origin.identity(to) if to.external else "7", "versionNumber": 170000},
+        "globals": {"file": "globals", **part},
+        "databases": [{"name": "shop", "file": "1.dump", **part}],
+        **({"external": {"host": to.host, "database": to.external}} if to.external else {}),
+    }
+    manifest.write(folder, found)
+    files.write_json(folder / manifest.VERIFIED, {"checksum": manifest.read(folder)["checksum"]})
+    return folder
 
 
 class Expected(unittest.TestCase):
@@ -55,6 +81,58 @@ class Expected(unittest.TestCase):
         self.assertNotIn('kind="base"', text)
         self.assertIn("omniai_backup_healthy 1\n", text)
         self.assertIsNone(metrics.state(found, None)["walLagSeconds"])
+
+
+class Former(unittest.TestCase):
+    """What another server has left is kept, and says nothing of the one of now."""
+
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        root = Path(temporary.name)
+        self.own = replace(settings.load(), root=root, runtime=root, host="postgres")
+        self.now = replace(self.own, host="db.example.org", external="shop")
+
+    def test_its_dump_of_today_keeps_nobody_from_taking_one(self) -> None:
+        for before in (self.own, replace(self.now, host=OTHER), replace(self.now, external="other")):
+            put_dump(before, "2026-05-05")
+            self.assertEqual(work.done_days(self.now, "dump"), [])
+            files.remove(self.now.dumps)
+        put_dump(self.now, "2026-05-05")
+        self.assertEqual(work.done_days(self.now, "dump"), ["2026-05-05"])
+        self.assertEqual(work.done_days(self.own, "dump"), [])
+
+    def test_its_dumps_are_neither_fresh_nor_larger_than_expected(self) -> None:
+        put_dump(replace(self.now, host=OTHER), "2026-05-05", size=1000)
+        self.assertEqual(self.problems(hours=26), [])
+        self.assertRegex("".join(self.problems(hours=27)), "no verified dump, 27 h")
+        put_dump(self.now, "2026-05-06", size=10)
+        self.assertEqual(self.problems(hours=27), [])
+
+    def problems(self, hours: int) -> list[str]:
+        """On the seventh of May at two, so many hours after the room was given this server."""
+        now = datetime(2026, 5, 7, 2, tzinfo=UTC)
+        found = look.situation(self.now, [])
+        return health.problems(replace(found, now=now, since=now - timedelta(hours=hours), free=100 << 30))
+
+    def test_its_dumps_are_not_counted_in_the_metrics(self) -> None:
+        put_dump(self.own, "2026-05-05")
+        text = metrics.render(look.situation(self.now, []), None)
+        self.assertIn('omniai_backup_verified{kind="dump"} 0\n', text)
+        self.assertNotIn("age_seconds{", text)
+
+    def test_a_copy_of_redis_and_what_is_damaged_are_of_no_former_server(self) -> None:
+        (put_dump(self.own, "2026-05-05") / manifest.NAME).write_text("{", "utf-8")
+        self.assertEqual(len(origin.present(self.now, catalog.dumps(self.now))), 1)
+        self.assertTrue(origin.is_present(self.now, backup(1, kind="redis")))
+
+    def test_another_server_has_a_day_for_its_first_dump(self) -> None:
+        with mock.patch.object(status, "now", return_value="2026-05-05T02:00:00+00:00"):
+            status.begin(self.own)
+        for one in (self.now, self.own, self.now):
+            self.assertNotEqual(status.begin(one)["since"], "2026-05-05T02:00:00+00:00")
+            status.update(one, since="2026-05-05T02:00:00+00:00")
+            self.assertEqual(status.begin(one)["since"], "2026-05-05T02:00:00+00:00")
 
 
 class Proxy(socketserver.BaseRequestHandler):

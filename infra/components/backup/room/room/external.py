@@ -1,6 +1,5 @@
 """A PostgreSQL that others run: how the room reaches it, what its role may read, and how a dump of it is proved."""
 
-import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import manifest, server, way_out
+from . import manifest, origin, server, way_out
 from .progress import call, step
 from .scratch import Scratch
 from .settings import RoomError, Settings
@@ -66,12 +65,6 @@ def tool_environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **words, "PGUSER": settings.user}
 
 
-def identity(settings: Settings) -> str:
-    """Stands in for the system identifier, which not every provider shows."""
-    where = f"{settings.host}:{settings.port}/{settings.external}"
-    return f"external-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
-
-
 def describe(connection: server.Connection, settings: Settings) -> server.Facts:
     """The server as far as its role may see it, and the locale of the one database. @throws RoomError for one that is newer than
     this room's tools"""
@@ -81,7 +74,7 @@ def describe(connection: server.Connection, settings: Settings) -> server.Facts:
     return {
         "version": server.one(connection, "SHOW server_version"),
         "versionNumber": number,
-        "systemId": identity(settings),
+        "systemId": origin.identity(settings),
         "bootstrapRole": server.one(connection, "SELECT rolname FROM pg_roles WHERE oid = 10"),
         # What the provider loads is not shown to everybody, and not to be had here.
         "preload": "",

@@ -18,10 +18,12 @@ class Situation:
     """What the room knows at one moment."""
 
     now: datetime
-    # When this room was made: a day later it has to have a backup.
+    # When this room was made, or was given another server: a day later it has to have a backup.
     since: datetime
     backups: list[Backup]
     free: int
+    # The ids of those that are of a server which the stack had before: they are kept, and say nothing of the one of now.
+    former: frozenset[str] = frozenset()
     failure: dict[str, Any] | None = None
     # Where the log was broken off, until a verified base backup was begun after it.
     gap: dict[str, Any] | None = None
@@ -47,8 +49,12 @@ def problems(situation: Situation) -> list[str]:
 
 
 def past(situation: Situation) -> list[Backup]:
-    """Proven backups, without those whose date is still to come."""
-    return [one for one in proved(situation.backups) if one.taken and one.taken <= situation.now + AHEAD]
+    """Proven backups of the server of now, without those whose date is still to come."""
+    return [
+        one
+        for one in proved(situation.backups)
+        if one.id not in situation.former and one.taken and one.taken <= situation.now + AHEAD
+    ]
 
 
 def freshness(situation: Situation) -> list[str]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from . import catalog, files, offsite, receiver, status
+from . import catalog, files, offsite, origin, receiver, status
 from .health import AHEAD, Situation
 from .manifest import Manifest
 from .settings import Settings
@@ -39,6 +39,7 @@ def situation(settings: Settings, more: list[str]) -> Situation:
         since=datetime.fromisoformat(found.get("since", now.isoformat())),
         backups=backups,
         free=files.free_bytes(settings.root),
+        former=origin.former(settings, backups),
         failure=found.get("failure"),
         # One from when the stack ran PostgreSQL itself is over.
         gap=None if settings.external else receiver.open_gap(settings, newest["takenAt"] if newest else None),

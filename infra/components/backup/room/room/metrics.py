@@ -58,7 +58,7 @@ def render(situation: Situation, lag: int | None) -> str:
     wrong = problems(situation)
     verified: dict[str, int] = dict.fromkeys(situation.kinds, 0)
     for one in proved(situation.backups):
-        if one.manifest and one.manifest["kind"] in verified:
+        if one.id not in situation.former and one.manifest and one.manifest["kind"] in verified:
             verified[one.manifest["kind"]] += 1
     lines: list[str] = []
 

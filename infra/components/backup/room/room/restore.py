@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from . import base, catalog, external, files, lock, manifest, offsite, prove_base, scratch, server, status, verify, wal, work
+from . import base, catalog, external, files, lock, manifest, offsite, origin, prove_base, scratch, server, status, verify, wal, work
 from .progress import call, step
 from .settings import RoomError, Settings
 
@@ -54,7 +54,7 @@ def pick(settings: Settings, wanted: Wanted) -> catalog.Backup:
     if settings.external is not None:
         # Base backups may be there from when the stack ran PostgreSQL itself; nothing leads from them to what it has now.
         if wanted.to is None:
-            return newest_dump(settings) or catalog.choose(settings, None)
+            return newest_dump(settings) or refuse_former(settings)
         raise RoomError(
             "Of a PostgreSQL that others run there are dumps here and no log, so no moment in between can be restored.",
             "A dump: npm run backup -- list; restore one with --id. Moments in between are its provider's to restore.",
@@ -108,8 +108,19 @@ def beside(settings: Settings, wanted: Wanted, keep: bool) -> dict[str, Any]:
 
 
 def newest_dump(settings: Settings) -> catalog.Backup | None:
-    """The newest verified one that this version of PostgreSQL reads."""
-    return next(iter(catalog.readable_by(catalog.proved(catalog.dumps(settings)), own_major())), None)
+    """The newest verified one of the server of now that this version of PostgreSQL reads."""
+    good = catalog.proved(origin.present(settings, catalog.dumps(settings)))
+    return next(iter(catalog.readable_by(good, own_major())), None)
+
+
+def refuse_former(settings: Settings) -> NoReturn:
+    """@throws RoomError where there is no dump of the server of now: another one's is not taken for it unasked"""
+    former = origin.former(settings, catalog.proved(catalog.dumps(settings)))
+    raise RoomError(
+        f"There is no verified dump of {settings.host} yet."
+        + (f" {len(former)} are of a server that the stack had before." if former else ""),
+        "Take one: npm run backup." + (" Those of before: npm run backup -- list; restore one with --id." if former else ""),
+    )
 
 
 def own_major() -> int:

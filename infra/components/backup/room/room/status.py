@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
-from . import files
+from . import files, origin
 from .settings import Settings
 
 
@@ -23,10 +23,11 @@ def update(settings: Settings, **changes: Any) -> None:
 
 
 def begin(settings: Settings) -> dict[str, Any]:
-    """The first start of all is kept: before 26 h have gone by there need not be a backup."""
+    """The first start of all with this server is kept: before 26 h have gone by there need not be a backup."""
     found = read(settings)
-    if "since" not in found:
-        update(settings, since=now())
+    server = None if settings.external is None else origin.identity(settings)
+    if "since" not in found or found.get("server") != server:
+        update(settings, since=now(), server=server)
     return read(settings)
 
 

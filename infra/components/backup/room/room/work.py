@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from . import catalog, files, lock, manifest, retention, status, wal
+from . import catalog, files, lock, manifest, origin, retention, status, wal
 from .progress import say, step
 from .settings import BadBackup, RoomError, Settings
 
@@ -66,7 +66,7 @@ def take_and_prove(settings: Settings, kind: str, day: str | None) -> str:
         return proved(settings, identity, redis_copy.prove)
     from . import dump, verify
 
-    good = catalog.proved(catalog.dumps(settings))
+    good = catalog.proved(origin.present(settings, catalog.dumps(settings)))
     identity = dump.take(settings, day, expected=good[0].bytes if good else 0)
     return proved(settings, identity, verify.prove)
 
@@ -213,8 +213,8 @@ def in_use(settings: Settings, systems: set[str]) -> set[str]:
 
 
 def done_days(settings: Settings, kind: str) -> list[str]:
-    """The days that have a verified backup of the kind."""
-    found = catalog.by_kind(settings).get(kind, [])
+    """The days that have a verified backup of the kind, of the server of now: what a former one had that day is no reason to wait."""
+    found = origin.present(settings, catalog.by_kind(settings).get(kind, []))
     return [one.manifest["day"] for one in catalog.proved(found) if one.manifest]
 
 
