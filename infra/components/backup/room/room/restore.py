@@ -156,7 +156,7 @@ def from_dump(
 ) -> dict[str, Any]:
     """@param keep it shall serve: a dump has no statistics, without which the first queries would be slow. @param check by amcheck"""
     files.check_space(settings.root, sum(one["size"] for one in found["databases"]))
-    data = scratch.make(folder, found["server"])
+    data = scratch.make(folder, found)
     with scratch.running(settings, folder, data, found["server"]) as target:
         left = verify.restore_into(target, chosen.folder, found)
         step("comparing with the backup's manifest")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .manifest import Manifest
 from .progress import call, last_lines, step
 from .server import Facts
 from .settings import RoomError, Settings
@@ -41,13 +42,18 @@ class Scratch:
     user: str
 
 
-def make(folder: Path, about: Facts) -> Path:
-    """A new, empty cluster with the locale, the first role and the checksums of the server that was backed up."""
+def make(folder: Path, found: Manifest) -> Path:
+    """A new, empty cluster with the locale, the first role and the checksums of the server that was backed up. Of a server that
+    others run, also with another locale where that one is not here.
+
+    @throws RoomError with what initdb says
+    """
+    about = found["server"]
     try:
         return make_with(folder / "data", about)
     except RoomError as error:
-        # Only a server of others has a locale that the image of its own version has not.
-        if "invalid locale name" not in error.what:
+        # What is made of a dump of the stack's own server may take that one's place: it has to sort as that did.
+        if "external" not in found or "invalid locale name" not in error.what:
             raise
         instead = "C.UTF-8" if about["encoding"] == "UTF8" else "C"
         step(f"the locale {about['collate']} is not here; {instead} sorts instead")

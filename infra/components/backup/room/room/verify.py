@@ -127,7 +127,7 @@ def prove(settings: Settings, identity: str) -> None:
     files.check_space(settings.root, sum(one["size"] for one in found["databases"]))
     with scratch.workspace(settings, f"verify-{identity}") as work:
         step("starting a scratch server")
-        data = scratch.make(work, found["server"])
+        data = scratch.make(work, found)
         with scratch.running(settings, work, data, found["server"]) as target:
             left = restore_into(target, folder, found)
             step("comparing")
