@@ -5,6 +5,15 @@ import { ALIAS, Provider } from "../support/backup-room/provider.ts";
 import { buildImage, docker, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
 import { eventually } from "../support/http.ts";
 
+/** An extension with what some have: a schema, and a table whose rows are its users' own, with all that hangs on one. */
+const EXTENSION = `CREATE SCHEMA own;
+  CREATE TABLE own."a job" (id serial PRIMARY KEY CHECK (id > 0), name text UNIQUE);
+  CREATE FUNCTION own.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE FUNCTION own.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+  CREATE TRIGGER t BEFORE INSERT ON own."a job" FOR EACH ROW EXECUTE FUNCTION own.t();
+  SELECT pg_extension_config_dump('own."a job"', ''), pg_extension_config_dump('own."a job_id_seq"', '');
+`;
+
 describe("dumps of a PostgreSQL that others run", function () {
   this.timeout(240_000);
   let world: World;
@@ -102,12 +111,13 @@ with server.source(settings.load()) as connection:
   it("prove without the provider's own extensions and statements, and say what that was", async () => {
     const folder = "/usr/share/postgresql/17/extension";
     await provider.server.exec(
-      "sh",
-      "-c",
-      `printf "default_version = '1'\\n" > ${folder}/providers_own.control
-       echo "CREATE FUNCTION providers_own() RETURNS int LANGUAGE sql AS 'SELECT 1';" > ${folder}/providers_own--1.sql`,
+      ...["sh", "-c", 'printf %s "$2" > "$1.control"; printf %s "$3" > "$1--1.sql"', "sh"],
+      ...[`${folder}/providers_own`, "default_version = '1'", EXTENSION],
     );
     await provider.sql(`CREATE EXTENSION providers_own; CREATE ROLE providers_admin;
+      INSERT INTO own."a job" VALUES (DEFAULT, 'mine'); GRANT USAGE ON SCHEMA own TO tenant;
+      GRANT SELECT ON ALL TABLES IN SCHEMA own TO tenant; GRANT SELECT ON ALL SEQUENCES IN SCHEMA own TO tenant;
+      GRANT EXECUTE ON FUNCTION own.f(int) TO tenant;
       SET allow_system_table_mods = on;
       INSERT INTO pg_db_role_setting SELECT 0, oid, '{providers_setting=1}' FROM pg_roles WHERE rolname = 'providers_admin'`);
     const { code, what, events } = await world.ask("backup");

@@ -109,8 +109,9 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
         )
         step(f"counting the rows of {name}", database=name)
         contents = server.contents(connection)
+        beside = {} if settings.external is None else {"members": external.members(connection)}
         # A sequence does not stand still in a snapshot. What the dump has lies between these two.
         sequences = {"sequences": before, "sequencesAfter": contents["sequences"]}
     # A dump that was cut off may look whole from outside.
     call(["pg_restore", "--list", str(path)], f"The dump of {name} cannot be read", stdout=subprocess.DEVNULL)
-    return {"name": name, "size": size, **contents, **sequences, **describe_file(path)}
+    return {"name": name, "size": size, **contents, **sequences, **beside, **describe_file(path)}

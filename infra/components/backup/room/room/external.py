@@ -17,6 +17,8 @@ HERE = "127.0.0.1"
 DENIED = "permission denied"
 GRANT = "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database."
 REMEDY = "Whether the replicas reach it: npm run health. Whether the gate lets it through: npm run logs -- offsite."
+# Lines of a dump's list that are of a table or a sequence which the dump does not make.
+OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
 OLD_TOOLS = "Name an image of that version in omniai:postgresImage, of which the room is made, and deploy: npm run up."
 
 
@@ -92,6 +94,26 @@ def globals_arguments(settings: Settings) -> list[str]:
     return ["--no-role-passwords", "--no-tablespaces", f"--database={settings.external}"]
 
 
+def members(connection: server.Connection) -> dict[str, list[list[str]]]:
+    """Of each extension what a dump may name beside the extension itself: its schemas, the tables and sequences whose rows it lets be
+    dumped, and what else has rights that were granted since. @returns by extension [schema or "-", name]"""
+    found = server.rows(
+        connection,
+        """SELECT e.extname, coalesce(n.nspname, '-'), coalesce(c.relname, p.proname, t.typname, s.nspname)
+           FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+           LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+           LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.proacl IS NOT NULL
+           LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid AND t.typacl IS NOT NULL
+           LEFT JOIN pg_namespace s ON d.classid = 'pg_namespace'::regclass AND s.oid = d.objid
+           LEFT JOIN pg_namespace n ON n.oid = coalesce(c.relnamespace, p.pronamespace, t.typnamespace)
+           WHERE d.deptype = 'e' AND coalesce(c.oid, p.oid, t.oid, s.oid) IS NOT NULL ORDER BY 1, 2, 3""",
+    )
+    by_extension: dict[str, list[list[str]]] = {}
+    for extension, schema, name in found:
+        by_extension.setdefault(extension, []).append([schema, name])
+    return by_extension
+
+
 def restore_roles(script: str, environment: dict[str, str]) -> list[str]:
     """What concerns the provider's own roles may be refused here; a role that owns something, or was granted something, is missed by
     what follows. @returns what was refused"""
@@ -118,7 +140,9 @@ def restore_database(target: Scratch, path: Path, one: dict[str, Any], environme
     with chosen.open("wb") as file:
         call(["pg_restore", "--list", str(path)], f"The dump of {one['name']} cannot be read", stdout=file)
     lines = chosen.read_text("utf-8").splitlines()
-    chosen.write_text("\n".join(line for line in lines if not is_of_extension(line, missing)), "utf-8")
+    members = [tuple(member) for name in missing for member in one.get("members", {}).get(name, [])]
+    left = [line for line in lines if is_of_extension(line, missing) or is_of_member(line, members)]
+    chosen.write_text("\n".join(line for line in lines if line not in left), "utf-8")
     call(
         ["pg_restore", "--exit-on-error", f"--dbname={one['name']}", f"--jobs={jobs}", f"--use-list={chosen}", str(path)],
         f"Database {one['name']} could not be restored",
@@ -132,6 +156,30 @@ def is_of_extension(line: str, names: list[str]) -> bool:
     words = line.split()
     kind = words[3:]
     return any(kind[:3] in (["EXTENSION", "-", name], ["COMMENT", "-", "EXTENSION"]) and words[-1] == name for name in names)
+
+
+def quoted(name: str) -> str:
+    """Pure: as PostgreSQL's programs write a name in a statement. A keyword is quoted there as well; both are tried."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_of_member(line: str, members: list[tuple[str, ...]]) -> bool:
+    """Pure: whether a line of a dump's list needs what an extension has made: "9; 0 16390 TABLE DATA schema name owner", or
+    "10; 0 0 ACL schema FUNCTION name(integer) owner". Such a line is of nothing else: the extension itself makes what it has.
+
+    @param members of the extension, as `members` gives them
+    """
+    entry = line.partition("; ")[2].partition(" ")[2].partition(" ")[2]
+    for schema, name in members:
+        for form in (name, quoted(name)):
+            if any(entry.startswith(f"{kind} {schema} {form} ") for kind in OF_RELATIONS):
+                return True
+            # A right or a comment names the kind of its object, and of a function the types that it takes.
+            for kind in ("ACL", "COMMENT", "SECURITY LABEL"):
+                of = entry.removeprefix(f"{kind} {schema} ")
+                if of != entry and any(of.partition(" ")[2].startswith(form + end) for end in " (."):
+                    return True
+    return False
 
 
 def refuse_as_own(found: manifest.Manifest) -> None:

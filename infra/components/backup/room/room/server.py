@@ -21,8 +21,13 @@ MAINTENANCE = "postgres"
 # How long whoever changes a table is waited for, and how often a snapshot is begun anew where one was dropped just then.
 LOCK_WAIT, SNAPSHOTS = "60s", 5
 
+# What belongs to no extension: those make their own anew, and where one cannot be had here, nothing in the database is missed.
 OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e')"""
+
+# No index, constraint or trigger is a member of an extension itself: it hangs on a table or a type that is.
+NOT_ON_A_MEMBER = """NOT EXISTS (SELECT FROM pg_depend m WHERE m.objid IN ({of}) AND m.deptype = 'e'
+  AND m.classid IN ('pg_class'::regclass, 'pg_type'::regclass))"""
 
 
 class NotAnswered(RoomError):
@@ -195,8 +200,15 @@ def begin_snapshot(connection: Connection) -> str:
     raise RoomError("Tables are dropped as soon as they are there, so nothing of one moment can be copied.", "Run it again later.")
 
 
-def contents(connection: Connection, on_table: Callable[[str], None] | None = None) -> Facts:
-    """What is in one database: rows by table, sequences, extensions, and how many objects of each kind."""
+# That the numbers of objects in a manifest leave out what hangs on an extension's tables and types: in older ones they do not.
+WITHOUT_HANGING = "withoutExtensions"
+
+
+def contents(connection: Connection, on_table: Callable[[str], None] | None = None, hanging: bool = False) -> Facts:
+    """What is in one database: rows by table, sequences, extensions, and how many objects of each kind.
+
+    @param hanging counts the indexes, constraints and triggers of extensions' tables as well, as manifests did before.
+    """
     counted = {}
     for name in own_tables(connection):
         if on_table is not None:
@@ -208,6 +220,7 @@ def contents(connection: Connection, on_table: Callable[[str], None] | None = No
         "SELECT c.relkind::text, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relpersistence <> 't' AND "
         + OWN.format(oid="c.oid", catalog="pg_class")
+        + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="(SELECT indrelid FROM pg_index i WHERE i.indexrelid = c.oid)"))
         + " GROUP BY 1",
     )
     functions = one(
@@ -226,10 +239,16 @@ def contents(connection: Connection, on_table: Callable[[str], None] | None = No
                 connection,
                 # From PostgreSQL 18 on NOT NULL is among them as well.
                 "SELECT count(*) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
-                " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND k.contype <> 'n'",
+                " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND k.contype <> 'n'"
+                + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="k.conrelid, k.contypid")),
             ),
-            "triggers": one(connection, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"),
+            "triggers": one(
+                connection,
+                "SELECT count(*) FROM pg_trigger t WHERE NOT tgisinternal"
+                + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="t.tgrelid")),
+            ),
         },
+        **({} if hanging else {WITHOUT_HANGING: True}),
     }
 
 

@@ -87,7 +87,7 @@ def differences(found: manifest.Manifest, target: Scratch, left: external.Left) 
     newer = own > found["server"]["versionNumber"] // 10000
     for one in found["databases"]:
         with server.connect(target.host, target.port, target.user, one["name"]) as connection:
-            restored = server.contents(connection)
+            restored = server.contents(connection, hanging=server.WITHOUT_HANGING not in one)
         wanted = {name: version for name, version in one["extensions"].items() if name not in left.extensions}
         # A provider's extensions are of its own versions.
         lines += compare.database({**one, "extensions": wanted}, restored, newer or is_external)
