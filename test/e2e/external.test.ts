@@ -277,6 +277,8 @@ describe("a stack on servers that others run", function () {
         output,
         /is rebuilt: PostgreSQL is external \(omniai:database\), and nothing of it was changed/,
       );
+      // What the provider has is served from the first moment on.
+      assert.doesNotMatch(output, /Maintenance of stack|data is being restored\./);
       stack = {
         ...{ ...stack, checkout: folder },
         ...{ start: run, run: (command, ...args) => run(command, ...args).done },

@@ -61,21 +61,25 @@ export async function readSealed(
   );
 }
 
-/** How long the room of a new stack may be at work with a backup of its own, in seconds. */
-const PATIENCE = 900;
+/**
+ * How long the room of a new stack may be at work with a backup of its own, in seconds: while nobody is served meanwhile, and
+ * beside a service that works. Empty databases are dumped in moments, those of others at the size that they have.
+ */
+export const waits = { held: 900, beside: 21_600 } as const;
 
-/** Brings the backups of one copy onto the backup volume of a stack that runs. */
+/** Brings the backups of one copy onto the backup volume of a stack that runs. @param patience in seconds */
 export async function fetchInto(
   { docker, bucket, image, folder }: Source,
   stack: string,
   copy: string,
+  patience: number = waits.held,
 ): Promise<readonly string[]> {
   signals.begin({ title: `bringing copy ${copy} to stack ${stack}` });
   const { brought } = await askOnce<{ brought: readonly string[] }>(docker, {
     image,
     ...givenFor(bucket),
     volume: { name: dataVolumeName(stack, "backup"), folder },
-    args: ["fetch", "--copy", copy, "--wait", String(PATIENCE)],
+    args: ["fetch", "--copy", copy, "--wait", String(patience)],
     onEvent: showEvents(),
   });
   return brought;
@@ -145,16 +149,20 @@ export async function restoreAll(
   stack: string,
   brought: readonly string[],
 ): Promise<Brought> {
-  const restored = await restoreOne(env, stack, "--latest");
+  const restored = await restoreOne(env, stack, ["--latest"], waits.held);
   await restoreRedis(env, stack, brought);
   return restored;
 }
 
-/** The newest of the copies of Redis that were brought, where there is one and the stack runs Redis itself. @throws OpsError */
+/**
+ * The newest of the copies of Redis that were brought, where there is one and the stack runs Redis itself.
+ * @param patience how long the room may be at work with something else, in seconds. @throws OpsError
+ */
 export async function restoreRedis(
   env: NodeJS.ProcessEnv,
   stack: string,
   brought: readonly string[],
+  patience: number = waits.held,
 ): Promise<void> {
   const { config } = readSettings(ROOT, stack);
   // Copies may be there from before others took Redis over.
@@ -163,15 +171,16 @@ export async function restoreRedis(
     .filter((id) => id.startsWith("redis-"))
     .sort()
     .at(-1);
-  if (redis !== undefined) await restoreOne(env, stack, "--redis", "--id", redis);
+  if (redis !== undefined) await restoreOne(env, stack, ["--redis", "--id", redis], patience);
 }
 
 async function restoreOne(
   env: NodeJS.ProcessEnv,
   stack: string,
-  ...which: readonly string[]
+  which: readonly string[],
+  patience: number,
 ): Promise<Brought> {
-  const deadline = Date.now() + PATIENCE * 1000;
+  const deadline = Date.now() + patience * 1000;
   for (;;) {
     const args = ["--stack", stack, ...which, "--replace", "--yes", "--json"];
     const { code, stdout } = await operate(env, "restore", ...args);

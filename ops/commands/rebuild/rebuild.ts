@@ -35,6 +35,7 @@ import {
   restoreAll,
   restoreRedis,
   type Source,
+  waits,
 } from "./copies.ts";
 import {
   forgetProgress,
@@ -117,7 +118,7 @@ async function goOn(options: RebuildOptions, { backend, source, sealed, progress
     }
     const { brought = await bringBack(options, source.bucket, copy.id) } = progress;
     writeProgress(backend, stack, { copy, step: "restored", brought });
-    await mustOperate(process.env, "maintenance", "off", "--stack", stack);
+    if (!("external" in brought)) await mustOperate(process.env, "maintenance", "off", "--stack", stack);
     forgetProgress(backend, stack);
     return brought;
   } catch (error) {
@@ -154,16 +155,20 @@ async function bringCertificates(
 /** The data of a stack that is deployed anew. */
 async function bringBack(options: RebuildOptions, bucket: Source["bucket"], copy: string): Promise<Brought> {
   const { stack } = options;
-  // It is reached from now on, and what is written before its data is back would be lost.
-  await mustOperate(
-    process.env,
-    ...["maintenance", "on", "--message", "The service's data is being restored.", "--stack", stack],
-  );
+  // PostgreSQL that others run has the data that it had, and the service works with it. All of that the new room may dump first, and
+  // prove, before it can be given the copies: nobody shall wait for that but this command.
+  const isExternal = readSettings(ROOT, stack).config.database === "external";
+  // Otherwise it is reached from now on, and what is written before its data is back would be lost.
+  if (!isExternal)
+    await mustOperate(
+      process.env,
+      ...["maintenance", "on", "--message", "The service's data is being restored.", "--stack", stack],
+    );
   const { docker } = await openEngine(findPlace(options), options);
   const there = await openSource(docker, bucket, imagesOf(stack));
-  const fetched = await fetchInto(there, stack, copy);
-  if (readSettings(ROOT, stack).config.database === "external") {
-    await restoreRedis(process.env, stack, fetched);
+  const fetched = await fetchInto(there, stack, copy, isExternal ? waits.beside : waits.held);
+  if (isExternal) {
+    await restoreRedis(process.env, stack, fetched, waits.beside);
     return { external: true };
   }
   const { tables, rows, until } = await restoreAll(process.env, stack, fetched);
