@@ -28,6 +28,8 @@ export interface BackupView {
   readonly verifiedAt: string | null;
   /** Of a copy of Redis: its keys. */
   readonly rows: number | null;
+  /** What it was proved without, because only the provider of an external PostgreSQL has it. */
+  readonly left?: readonly string[];
 }
 
 /** Pure: "1000 rows", or keys of Redis. */
@@ -186,10 +188,12 @@ export const DUMPS_ALONE =
 /** Pure: one line about the room's backups. */
 export const describeRoom = ({ newest, verified, log, external = false }: RoomStatus): string => {
   if (newest?.takenAt == null) return "No verified backup yet.";
+  const { left = [] } = newest;
+  const without = left.length === 0 ? "" : ` Proved without what only its provider has: ${left.join("; ")}.`;
   const since = log === null ? "" : ` Changes since are received (${log.lagSeconds} s behind).`;
   return (
     `The newest verified backup is from ${ago(new Date(newest.takenAt))} (${newest.id}); ${verified} in all.` +
-    (external ? ` ${DUMPS_ALONE}` : since)
+    (external ? `${without} ${DUMPS_ALONE}` : since)
   );
 };
 

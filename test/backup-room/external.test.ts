@@ -11,7 +11,8 @@ const EXTENSION = `CREATE SCHEMA own;
   CREATE FUNCTION own.f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
   CREATE FUNCTION own.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
   CREATE TRIGGER t BEFORE INSERT ON own."a job" FOR EACH ROW EXECUTE FUNCTION own.t();
-  SELECT pg_extension_config_dump('own."a job"', ''), pg_extension_config_dump('own."a job_id_seq"', '');
+  SELECT pg_extension_config_dump('own."a job"', '');
+  SELECT pg_extension_config_dump('own."a job_id_seq"', '');
 `;
 
 describe("dumps of a PostgreSQL that others run", function () {
@@ -128,6 +129,40 @@ with server.source(settings.load()) as connection:
     assert.match(left, /extension providers_own/);
     const [newest] = await dumps();
     assert.equal(newest?.state, "verified");
+    // It is known later as well, to whoever did not see the run.
+    assert.equal(newest.left?.length, 2);
+  });
+
+  it("that do not restore what was there do not count, though something else of them was left out", async () => {
+    const [newest] = await dumps();
+    const id = newest?.id ?? "";
+    const change = `
+import pathlib
+from room import manifest
+folder = pathlib.Path("/backup/dumps/${id}")
+found = {key: value for key, value in manifest.read(folder).items() if key != "checksum"}
+one = found["databases"][0]
+one["tables"]["public.kept"] += SIGN
+one["objects"]["constraints"] += SIGN
+found["roles"]["tenant"]["memberOf"] = "{ghost}" if SIGN == 1 else "{}"
+found["roles"]["providers_admin"]["memberOf"] = "{ghost}" if SIGN == 1 else "{}"
+manifest.write(folder, found)`;
+    const changed = (sign: string) =>
+      world.inRoom(
+        `cat > /tmp/change.py <<'END'\n${change.replaceAll("SIGN", sign)}\nEND\npython3 /tmp/change.py`,
+      );
+    await changed("1");
+    const { code, what } = await world.ask("verify", "--id", id);
+    assert.equal(code, 1);
+    assert.match(what, /shop: rows of public.kept: 20002 became 20001/);
+    assert.match(what, /shop: number of constraints: 2 became 1/);
+    assert.match(what, /role tenant: .*ghost/);
+    // A statement about this one was refused.
+    assert.doesNotMatch(what, /role providers_admin/);
+    assert.equal((await dumps())[0]?.state, "damaged");
+    await changed("-1");
+    await world.get("verify", "--id", id);
+    assert.equal((await dumps())[0]?.state, "verified");
   });
 
   it("that lack what another role owns there are none: it is said what could not be read", async () => {

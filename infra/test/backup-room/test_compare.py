@@ -4,7 +4,7 @@ import copy
 import unittest
 from typing import Any
 
-from room.compare import SLACK, differences
+from room.compare import SLACK, differences, named
 
 
 def facts(**tables: int) -> dict[str, Any]:
@@ -23,6 +23,12 @@ def facts(**tables: int) -> dict[str, Any]:
 
 
 class Compare(unittest.TestCase):
+    def test_a_statement_names_roles_in_quotes_and_without(self) -> None:
+        roles = ("tenant", "rds admin", 'a"b', "other")
+        self.assertEqual(named("ALTER ROLE tenant SET x TO 'y';", roles), {"tenant"})
+        self.assertEqual(named('GRANT "rds admin" TO tenant GRANTED BY "a""b";', roles), {"rds admin", "tenant", 'a"b'})
+        self.assertEqual(named("CREATE ROLE tenants;", roles), set())
+
     def test_the_same_is_the_same(self) -> None:
         self.assertEqual(differences(facts(a=5), facts(a=5), facts(a=5)), [])
 

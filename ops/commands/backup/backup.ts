@@ -154,6 +154,9 @@ function finish(view: BackupView, text: string, { json }: BackupOptions): void {
 
 const marks: Readonly<Record<string, string>> = { verified: "✓", damaged: "✗" };
 
+const describeLeft = ({ left = [] }: BackupView): string =>
+  left.length === 0 ? "" : `; proved without ${left.join("; ")}`;
+
 function printList(stack: string, backups: readonly BackupView[], status: RoomStatus): void {
   const rows = backups.map((one) => [
     paint(one.state === "verified" ? "green" : "red", marks[one.state] ?? "?"),
@@ -164,7 +167,9 @@ function printList(stack: string, backups: readonly BackupView[], status: RoomSt
     one.server === null
       ? ""
       : `${one.kind === "redis" ? "Redis" : "PostgreSQL"} ${one.server.split(" ")[0] ?? ""}`,
-    one.state === "verified" ? `verified, ${describeRows(one)}` : (one.problem ?? one.state),
+    one.state === "verified"
+      ? `verified, ${describeRows(one)}${describeLeft(one)}`
+      : (one.problem ?? one.state),
   ]);
   for (const line of table(rows)) print(line);
   if (backups.length === 0) print(`Stack ${stack} has no backup yet. Take one: ${npmRun("backup", stack)}`);

@@ -41,6 +41,11 @@ describe("npm run backup", () => {
       /newest verified backup is from .* ago \(dump-1\); 1 in all.*2 s behind/,
     );
     assert.equal(describeRoom({ ...status, newest: null }), "No verified backup yet.");
+    const newest = { ...status.newest, left: ["extension theirs", "locale xx"] } as BackupView;
+    assert.match(
+      describeRoom({ ...status, newest, external: true }),
+      /Proved without what only its provider has: extension theirs; locale xx\./,
+    );
   });
 });
 

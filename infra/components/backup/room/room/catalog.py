@@ -207,4 +207,6 @@ def as_json(one: Backup) -> dict[str, Any]:
         "server": found.get("server", {}).get("version"),
         "verifiedAt": (one.verified or {}).get("verifiedAt"),
         "rows": (one.verified or {}).get("rows"),
+        # What its proof went without, because only the provider has it.
+        "left": (one.verified or {}).get("left", []),
     }

@@ -1,5 +1,7 @@
 """What a restored server has otherwise than the one that it was made of. Pure: it compares what was counted in both."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 # A table that is written to meanwhile cannot be counted at exactly one moment from outside.
@@ -70,6 +72,15 @@ def same(what: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]
+
+
+WORD = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
+
+
+def named(statement: str, roles: Iterable[str]) -> set[str]:
+    """Pure: which of these roles a statement names, in quotes or without."""
+    words = {quoted.replace('""', '"') or plain for quoted, plain in WORD.findall(statement)}
+    return words & {*roles}
 
 
 def database(one: dict[str, Any], restored: dict[str, Any], newer: bool) -> list[str]:

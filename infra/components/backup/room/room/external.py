@@ -1,14 +1,15 @@
 """A PostgreSQL that others run: how the room reaches it, what its role may read, and how a dump of it is proved."""
 
 import os
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import manifest, origin, server, way_out
+from . import compare, manifest, origin, server, way_out
 from .progress import call, step
 from .scratch import Scratch
 from .settings import RoomError, Settings
@@ -26,12 +27,16 @@ OLD_TOOLS = "Name an image of that version in omniai:postgresImage, of which the
 class Left:
     """What of a dump cannot be restored here, because it is the provider's own, and nothing in the database needs it."""
 
-    # What PostgreSQL said of each statement about roles that it refused.
+    # What PostgreSQL said of each statement about roles that it refused, and the roles that those name.
     statements: list[str] = field(default_factory=list)
+    roles: set[str] = field(default_factory=set)
     extensions: list[str] = field(default_factory=list)
+    # The locale of the database, and the one that sorts here in its place.
+    locale: tuple[str, str] | None = None
 
     def words(self) -> list[str]:
-        return [*self.statements, *(f"extension {name}" for name in self.extensions)]
+        locale = [f"locale {self.locale[0]} ({self.locale[1]} sorts instead)"] if self.locale else []
+        return [*self.statements, *(f"extension {name}" for name in self.extensions), *locale]
 
 
 def tls() -> dict[str, str]:
@@ -114,9 +119,12 @@ def members(connection: server.Connection) -> dict[str, list[list[str]]]:
     return by_extension
 
 
-def restore_roles(script: str, environment: dict[str, str]) -> list[str]:
+REFUSED = re.compile(r"^psql:<stdin>:(\d+): ERROR: +(.*)$", re.MULTILINE)
+
+
+def restore_roles(script: str, roles: Iterable[str], environment: dict[str, str], left: Left) -> None:
     """What concerns the provider's own roles may be refused here; a role that owns something, or was granted something, is missed by
-    what follows. @returns what was refused"""
+    what follows. @param roles of the server. @param left is told what was refused"""
     done = subprocess.run(
         ["psql", "-X", "-q", "-d", "template1", "-f", "-"],
         env=environment,
@@ -127,7 +135,18 @@ def restore_roles(script: str, environment: dict[str, str]) -> list[str]:
     )
     if done.returncode != 0:
         raise RoomError(f"The roles could not be restored: {done.stderr.strip()}")
-    return [line.partition("ERROR:")[2].strip() for line in done.stderr.splitlines() if "ERROR:" in line]
+    lines = script.splitlines()
+    for number, what in REFUSED.findall(done.stderr):
+        left.statements.append(what)
+        left.roles |= compare.named(lines[int(number) - 1], roles)
+
+
+def other_locale(target: Scratch, found: manifest.Manifest) -> tuple[str, str] | None:
+    """The locale that the scratch server could not be made with, and what it has; None where it could."""
+    with server.connect(target.host, target.port, target.user, "template1") as connection:
+        own = server.one(connection, "SELECT datcollate FROM pg_database WHERE datname = current_database()")
+    wanted = found["server"]["collate"]
+    return None if own == wanted else (wanted, own)
 
 
 def restore_database(target: Scratch, path: Path, one: dict[str, Any], environment: dict[str, str], jobs: str) -> list[str]:

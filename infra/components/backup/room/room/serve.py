@@ -10,7 +10,7 @@ import time
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from . import catalog, errand, files, lock, look, metrics, receiver, schedule, status, wal, work
+from . import catalog, errand, files, lock, look, metrics, origin, receiver, schedule, status, wal, work
 from .health import problems
 from .settings import BUSY, Settings
 
@@ -184,7 +184,7 @@ class Room:
             return
         self.child = None
         if code == 0:
-            log("info", "the backup is taken and verified")
+            log("info", "the backup is taken and verified", **self.left_out())
         elif code < 0 and not self.stopping:
             status.failed(self.settings, f"the run was killed by signal {-code}")
             self.settings.running.unlink(missing_ok=True)
@@ -194,6 +194,12 @@ class Room:
         elif not self.stopping:
             failure = self.failure_of(code)
             log("error", f"the backup failed: {failure['what']}", remedy=failure.get("remedy"))
+
+    def left_out(self) -> dict[str, list[str]]:
+        """What the newest dump was proved without. The run itself says it to nobody."""
+        good = catalog.proved(origin.present(self.settings, catalog.dumps(self.settings)))
+        left = catalog.as_json(good[0])["left"] if good else []
+        return {"notProved": left} if left else {}
 
     def failure_of(self, code: int) -> dict[str, Any]:
         """What the child has noted; one that ended too early for a note gets one, or the next try would come at once."""

@@ -51,7 +51,8 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> ext
     lines = [line for line in script.splitlines() if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
     left = external.Left()
     if "external" in found:
-        left.statements = external.restore_roles("\n".join(lines), environment)
+        left.locale = external.other_locale(target, found)
+        external.restore_roles("\n".join(lines), found["roles"], environment, left)
     else:
         psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
         call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
@@ -76,8 +77,9 @@ def differences(found: manifest.Manifest, target: Scratch, left: external.Left) 
     lines: list[str] = []
     is_external = "external" in found
     with server.connect(target.host, target.port, target.user, "template1") as connection:
-        if not left.statements:
-            lines += compare.same("role", found["roles"], server.roles(connection, verifiers=not is_external))
+        restored = server.roles(connection, verifiers=not is_external)
+        compared = [{name: one for name, one in roles.items() if name not in left.roles} for roles in (found["roles"], restored)]
+        lines += compare.same("role", compared[0], compared[1])
         names = [one["name"] for one in found["databases"]]
         # Beside the one of a server of others there is the one that every server has.
         there = [name for name in server.databases(connection) if not is_external or name in names]
@@ -87,11 +89,11 @@ def differences(found: manifest.Manifest, target: Scratch, left: external.Left) 
     newer = own > found["server"]["versionNumber"] // 10000
     for one in found["databases"]:
         with server.connect(target.host, target.port, target.user, one["name"]) as connection:
-            restored = server.contents(connection, hanging=server.WITHOUT_HANGING not in one)
+            contents = server.contents(connection, hanging=server.WITHOUT_HANGING not in one)
         wanted = {name: version for name, version in one["extensions"].items() if name not in left.extensions}
         # A provider's extensions are of its own versions.
-        lines += compare.database({**one, "extensions": wanted}, restored, newer or is_external)
-        lines += compare_sequences(one, restored["sequences"])
+        lines += compare.database({**one, "extensions": wanted}, contents, newer or is_external)
+        lines += compare_sequences(one, contents["sequences"])
     return lines
 
 
