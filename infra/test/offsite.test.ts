@@ -93,7 +93,7 @@ describe("the gate", () => {
     const plain = gate("http://10.0.0.1:9000", "db.example.org");
     assert.deepEqual(plain.lines, ["^http://10\\.0\\.0\\.1:9000/", "^db\\.example\\.org:5432$"]);
     assert.deepEqual(plain.ports, ["ConnectPort 5432"]);
-    assert.match(plain.conf, /Timeout 21600/);
+    assert.match(plain.conf, /Timeout 3600/);
     const [, six = ""] = gate("https://s3.example.org", "2001:db8::1").lines;
     assert.ok(new RegExp(six).test("[2001:db8::1]:5432"));
     const alone = String(renderGate("http://10.0.0.1:9000")["tinyproxy.conf"]?.content);

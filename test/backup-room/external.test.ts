@@ -74,10 +74,11 @@ from room import server, settings
 with server.source(settings.load()) as connection:
     try: server.rows(connection, "CREATE TABLE made (n int)")
     except Exception as error: print(error)
-    print(server.one(connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))`;
+    print(server.one(connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+    print(server.one(connection, "SHOW tcp_keepalives_idle"))`;
     assert.match(
       await world.inRoom(`python3 -c '${script}'`),
-      /CREATE TABLE in a read-only transaction\s+True$/,
+      /CREATE TABLE in a read-only transaction\s+True\s+60$/,
     );
   });
 

@@ -62,8 +62,11 @@ export interface Beside {
   readonly port: number;
 }
 
-/** In seconds: how long a connection may be quiet. The bucket's are busy, and a count of many rows says nothing until it is done. */
-const quiet = { bucket: 600, beside: 21_600 };
+/**
+ * In seconds: how long a connection may be quiet. The bucket's are busy, and a count of many rows says nothing until it is done: the
+ * room itself waits as long for that (room/way_out.py). The gate has one time for all.
+ */
+const quiet = { bucket: 600, beside: 3600 };
 
 /**
  * The gate's files (tinyproxy.conf(5)). A filter that denies by default and sees whole addresses lets only this host at this

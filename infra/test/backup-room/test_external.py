@@ -7,6 +7,7 @@ import socketserver
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -144,6 +145,9 @@ class Proxy(socketserver.BaseRequestHandler):
             head += self.request.recv(1)
         self.server.asked.append(head.split(b"\r\n")[0].decode())  # type: ignore[attr-defined]
         self.request.sendall(self.server.answer)  # type: ignore[attr-defined]
+        if self.server.hangs:  # type: ignore[attr-defined]
+            self.request.recv(1 << 16, socket.MSG_WAITALL)
+            return
         # Whoever was refused does not wait for the end.
         with contextlib.suppress(OSError):
             while piece := self.request.recv(1 << 16):
@@ -154,6 +158,7 @@ class WayOut(unittest.TestCase):
     def setUp(self) -> None:
         self.proxy = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy)
         self.proxy.daemon_threads = True
+        self.proxy.hangs = False  # type: ignore[attr-defined]
         self.proxy.asked = []  # type: ignore[attr-defined]
         self.proxy.answer = b"HTTP/1.0 200 Connection established\r\nVia: none\r\n\r\nfirst"  # type: ignore[attr-defined]
         threading.Thread(target=self.proxy.serve_forever, daemon=True).start()
@@ -196,6 +201,22 @@ class WayOut(unittest.TestCase):
         self.proxy.answer = b"HTTP/1.0 200 OK\r\n\r\n"  # type: ignore[attr-defined]
         self.assertEqual(self.said(way, b"x"), b"x")
         self.assertEqual(way.refused, "")
+
+    def test_gives_up_what_says_nothing_any_more_and_not_what_one_side_says(self) -> None:
+        self.proxy.hangs = True  # type: ignore[attr-defined]
+        way = self.through(host="silent.example.org")
+        with mock.patch.object(way_out, "QUIET", 1), socket.create_connection(("127.0.0.1", way.port), 10) as near:
+            begun = time.monotonic()
+            self.assertEqual(near.recv(5), b"first")
+            for _ in range(3):
+                time.sleep(0.5)
+                near.sendall(b"x")
+            self.assertEqual(near.recv(1), b"")
+            self.assertGreater(time.monotonic() - begun, 2.4)
+            # Whoever asks next says why; the thread that gave up may not have said it at once.
+            while not way.refused and time.monotonic() < begun + 10:
+                time.sleep(0.01)
+        self.assertEqual(way.refused, "nothing was heard of the server for 1 s")
 
     def test_ends_where_the_gate_is_away_or_says_no_end(self) -> None:
         way = self.through(host="endless.example.org")

@@ -15,6 +15,8 @@ from .scratch import Scratch
 from .settings import RoomError, Settings
 
 HERE = "127.0.0.1"
+# In seconds; what is between forgets a quiet connection after some minutes.
+KEEPALIVE = 60
 DENIED = "permission denied"
 GRANT = "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database."
 REMEDY = "Whether the replicas reach it: npm run health. Whether the gate lets it through: npm run logs -- offsite."
@@ -58,6 +60,9 @@ def connect(settings: Settings, database: str) -> Iterator[server.Connection]:
         with server.connect(user=settings.user, database=database, **place(settings), **tls()) as connection:
             with connection.cursor() as cursor:
                 cursor.execute("SET default_transaction_read_only = on")
+                # The server's own signs of life keep the way open while it counts: those of libpq end at the gate. A setting and no
+                # option of the connection, which a pooler may refuse.
+                cursor.execute(f"SET tcp_keepalives_idle = {KEEPALIVE}; SET tcp_keepalives_interval = {KEEPALIVE}")
             yield connection
     except server.NotAnswered as error:
         refused = way_out.through(settings).refused if settings.gate else ""

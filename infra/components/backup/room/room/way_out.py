@@ -5,15 +5,21 @@ the gate, and whoever is behind it, sees only what is encrypted.
 """
 
 import contextlib
+import select
 import socket
 import socketserver
 import threading
+import time
 from urllib.parse import urlsplit
 
 from .settings import Settings
 
 # So long may the gate take to reach the server, in seconds. libpq itself gives up after 10.
 PATIENCE = 10
+# A connection on which nothing is said either way for so long is given up, in seconds: packets that are dropped silently beyond the
+# gate look like that, and would hold the run up without end. A count of many rows says nothing until it is done. The gate goes by
+# the same (infra/components/offsite/offsite.ts).
+QUIET = 3600
 CHUNK = 1 << 16
 # An answer to CONNECT has no body, and a head of a few lines.
 LONGEST_HEAD = 8192
@@ -43,13 +49,30 @@ def connect(gate: str, host: str, port: int) -> socket.socket:
     return far
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
-    """Until one side ends; the other is told."""
-    with contextlib.suppress(OSError):
-        while piece := source.recv(CHUNK):
-            target.sendall(piece)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+class Pumps:
+    """Both ways of one connection."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+        self.quiet = False
+
+    def pump(self, source: socket.socket, target: socket.socket) -> None:
+        """Until one side ends, or both are quiet for too long; the other is told."""
+        with contextlib.suppress(OSError):
+            while self.wait_for(source) and (piece := source.recv(CHUNK)):
+                target.sendall(piece)
+                self.said = time.monotonic()
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def wait_for(self, source: socket.socket) -> bool:
+        """@returns false where neither side has said anything for too long"""
+        # What the other way has said meanwhile counts as well.
+        while (left := self.said + QUIET - time.monotonic()) > 0:
+            if select.select([source], [], [], left)[0]:
+                return True
+        self.quiet = True
+        return False
 
 
 class WayOut(socketserver.ThreadingTCPServer):
@@ -80,11 +103,14 @@ class Handler(socketserver.BaseRequestHandler):
             self.server.refused = str(error)
             return
         self.server.refused = ""
+        pumps = Pumps()
         with far:
-            back = threading.Thread(target=pump, args=(far, self.request), daemon=True)
+            back = threading.Thread(target=pumps.pump, args=(far, self.request), daemon=True)
             back.start()
-            pump(self.request, far)
+            pumps.pump(self.request, far)
             back.join()
+        if pumps.quiet:
+            self.server.refused = f"nothing was heard of the server for {QUIET} s"
 
 
 _open: dict[tuple[str, str, int], WayOut] = {}
