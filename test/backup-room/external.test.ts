@@ -166,6 +166,27 @@ manifest.write(folder, found)`;
     assert.equal((await dumps())[0]?.state, "verified");
   });
 
+  it("bring code along that runs, in the room, as a role which may do nothing there", async () => {
+    await provider.asTenant(`CREATE FUNCTION reach(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        IF current_user <> 'tenant' THEN COPY (SELECT 1) TO PROGRAM 'cat > /backup/was-here'; END IF; RETURN true; END $$;
+      CREATE TABLE reaching (n int CHECK (reach(n))); INSERT INTO reaching VALUES (1)`);
+    const { code, what } = await world.ask("backup");
+    assert.equal(code, 1);
+    assert.match(what, /Only roles with privileges of the "pg_execute_server_program" role/);
+    assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
+    await provider.sql(`DROP TABLE reaching; DROP FUNCTION reach; CREATE SCHEMA more AUTHORIZATION tenant;
+      CREATE EXTENSION hstore SCHEMA more; CREATE FUNCTION event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+      CREATE EVENT TRIGGER event ON ddl_command_end EXECUTE FUNCTION event(); CREATE PUBLICATION all_of_it FOR ALL TABLES`);
+    await provider.asTenant(`CREATE TABLE more.kinds (h more.hstore, id serial PRIMARY KEY); INSERT INTO more.kinds VALUES ('a=>1');
+      CREATE INDEX ON more.kinds ((h::text || 'x')); CREATE POLICY own ON more.kinds TO tenant USING (true);
+      CREATE VIEW seen AS SELECT * FROM more.kinds; GRANT SELECT ON seen TO PUBLIC; COMMENT ON SCHEMA more IS 'more'`);
+    await world.get("backup");
+    const left = (await dumps())[0]?.left?.join() ?? "";
+    assert.match(left, /event trigger - event/);
+    assert.match(left, /publication - all_of_it/);
+    await provider.sql("DROP EVENT TRIGGER event; DROP PUBLICATION all_of_it");
+  });
+
   it("that lack what another role owns there are none: it is said what could not be read", async () => {
     await provider.sql("CREATE TABLE of_another AS SELECT 1 AS n");
     const before = (await dumps()).length;

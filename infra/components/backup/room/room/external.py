@@ -1,16 +1,10 @@
-"""A PostgreSQL that others run: how the room reaches it, what its role may read, and how a dump of it is proved."""
+"""A PostgreSQL that others run: how the room reaches it, and what its role may read. How a dump of it is restored: loader.py."""
 
 import os
-import re
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from . import compare, manifest, origin, server, way_out
-from .progress import call, step
+from . import manifest, origin, server, way_out
 from .scratch import Scratch
 from .settings import RoomError, Settings
 
@@ -20,25 +14,7 @@ KEEPALIVE = 60
 DENIED = "permission denied"
 GRANT = "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database."
 REMEDY = "Whether the replicas reach it: npm run health. Whether the gate lets it through: npm run logs -- offsite."
-# Lines of a dump's list that are of a table or a sequence which the dump does not make.
-OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
 OLD_TOOLS = "Name an image of that version in omniai:postgresImage, of which the room is made, and deploy: npm run up."
-
-
-@dataclass
-class Left:
-    """What of a dump cannot be restored here, because it is the provider's own, and nothing in the database needs it."""
-
-    # What PostgreSQL said of each statement about roles that it refused, and the roles that those name.
-    statements: list[str] = field(default_factory=list)
-    roles: set[str] = field(default_factory=set)
-    extensions: list[str] = field(default_factory=list)
-    # The locale of the database, and the one that sorts here in its place.
-    locale: tuple[str, str] | None = None
-
-    def words(self) -> list[str]:
-        locale = [f"locale {self.locale[0]} ({self.locale[1]} sorts instead)"] if self.locale else []
-        return [*self.statements, *(f"extension {name}" for name in self.extensions), *locale]
 
 
 def tls() -> dict[str, str]:
@@ -124,86 +100,12 @@ def members(connection: server.Connection) -> dict[str, list[list[str]]]:
     return by_extension
 
 
-REFUSED = re.compile(r"^psql:<stdin>:(\d+): ERROR: +(.*)$", re.MULTILINE)
-
-
-def restore_roles(script: str, roles: Iterable[str], environment: dict[str, str], left: Left) -> None:
-    """What concerns the provider's own roles may be refused here; a role that owns something, or was granted something, is missed by
-    what follows. @param roles of the server. @param left is told what was refused"""
-    done = subprocess.run(
-        ["psql", "-X", "-q", "-d", "template1", "-f", "-"],
-        env=environment,
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RoomError(f"The roles could not be restored: {done.stderr.strip()}")
-    lines = script.splitlines()
-    for number, what in REFUSED.findall(done.stderr):
-        left.statements.append(what)
-        left.roles |= compare.named(lines[int(number) - 1], roles)
-
-
 def other_locale(target: Scratch, found: manifest.Manifest) -> tuple[str, str] | None:
     """The locale that the scratch server could not be made with, and what it has; None where it could."""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         own = server.one(connection, "SELECT datcollate FROM pg_database WHERE datname = current_database()")
     wanted = found["server"]["collate"]
     return None if own == wanted else (wanted, own)
-
-
-def restore_database(target: Scratch, path: Path, one: dict[str, Any], environment: dict[str, str], jobs: str) -> list[str]:
-    """Into a database with the locale of the scratch server, which is made with the dump's. @returns the extensions left out"""
-    with server.connect(target.host, target.port, target.user, "template1") as connection:
-        there = {name for (name,) in server.rows(connection, "SELECT name FROM pg_available_extensions")}
-    missing = sorted(set(one["extensions"]) - there)
-    call(["createdb", "--maintenance-db=template1", one["name"]], f"Database {one['name']} could not be made", environment)
-    chosen = target.folder / "contents"
-    with chosen.open("wb") as file:
-        call(["pg_restore", "--list", str(path)], f"The dump of {one['name']} cannot be read", stdout=file)
-    lines = chosen.read_text("utf-8").splitlines()
-    members = [tuple(member) for name in missing for member in one.get("members", {}).get(name, [])]
-    left = [line for line in lines if is_of_extension(line, missing) or is_of_member(line, members)]
-    chosen.write_text("\n".join(line for line in lines if line not in left), "utf-8")
-    call(
-        ["pg_restore", "--exit-on-error", f"--dbname={one['name']}", f"--jobs={jobs}", f"--use-list={chosen}", str(path)],
-        f"Database {one['name']} could not be restored",
-        environment,
-    )
-    return missing
-
-
-def is_of_extension(line: str, names: list[str]) -> bool:
-    """Pure: whether a line of a dump's list is of one of these extensions: "3; 3079 16385 EXTENSION - name"."""
-    words = line.split()
-    kind = words[3:]
-    return any(kind[:3] in (["EXTENSION", "-", name], ["COMMENT", "-", "EXTENSION"]) and words[-1] == name for name in names)
-
-
-def quoted(name: str) -> str:
-    """Pure: as PostgreSQL's programs write a name in a statement. A keyword is quoted there as well; both are tried."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def is_of_member(line: str, members: list[tuple[str, ...]]) -> bool:
-    """Pure: whether a line of a dump's list needs what an extension has made: "9; 0 16390 TABLE DATA schema name owner", or
-    "10; 0 0 ACL schema FUNCTION name(integer) owner". Such a line is of nothing else: the extension itself makes what it has.
-
-    @param members of the extension, as `members` gives them
-    """
-    entry = line.partition("; ")[2].partition(" ")[2].partition(" ")[2]
-    for schema, name in members:
-        for form in (name, quoted(name)):
-            if any(entry.startswith(f"{kind} {schema} {form} ") for kind in OF_RELATIONS):
-                return True
-            # A right or a comment names the kind of its object, and of a function the types that it takes.
-            for kind in ("ACL", "COMMENT", "SECURITY LABEL"):
-                of = entry.removeprefix(f"{kind} {schema} ")
-                if of != entry and any(of.partition(" ")[2].startswith(form + end) for end in " (."):
-                    return True
-    return False
 
 
 def refuse_as_own(found: manifest.Manifest) -> None:
@@ -213,8 +115,3 @@ def refuse_as_own(found: manifest.Manifest) -> None:
             f"Backup {found['id']} is of a PostgreSQL that others ran, so it cannot take the place of the stack's own as it is.",
             'Load it into the stack\'s database instead: docs/external-databases.md, "Loading a dump".',
         )
-
-
-def say_left(left: Left) -> None:
-    for words in left.words():
-        step(f"not restored here, because it is the provider's own: {words}")

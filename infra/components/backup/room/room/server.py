@@ -30,6 +30,10 @@ NOT_ON_A_MEMBER = """NOT EXISTS (SELECT FROM pg_depend m WHERE m.objid IN ({of})
   AND m.classid IN ('pg_class'::regclass, 'pg_type'::regclass))"""
 
 
+# What PostgreSQL says no to, with its reason.
+Refused = psycopg2.Error
+
+
 class NotAnswered(RoomError):
     """PostgreSQL was not reached, or did not let the room in, or broke off."""
 
@@ -49,6 +53,8 @@ def connect(host: str, port: int | str, user: str, database: str, **more: str) -
         # A snapshot is held for as long as a dump takes.
         connection.autocommit = True
         with connection.cursor() as cursor:
+            # A name without a schema is PostgreSQL's own, whatever somebody has made in a restored database.
+            cursor.execute("SET search_path = pg_catalog")
             # Of a role's end a time is written, which two servers shall write alike.
             cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET timezone = 'UTC'")
         yield connection

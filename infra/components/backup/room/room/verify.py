@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import compare, external, files, manifest, scratch, server
+from . import compare, external, files, loader, manifest, scratch, server
+from .left import Left
 from .progress import call, say, step
 from .scratch import Scratch
 from .settings import BadBackup, Settings
@@ -40,7 +41,7 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
         say("progress", bytes=done, of=total)
 
 
-def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> external.Left:
+def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Left:
     """@returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
     environment = server.tool_environment(target.host, target.port, target.user)
     step("restoring the roles")
@@ -49,10 +50,10 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> ext
     # The first role is there already; every other statement has to succeed.
     first = found["server"]["bootstrapRole"]
     lines = [line for line in script.splitlines() if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
-    left = external.Left()
+    left = Left()
     if "external" in found:
         left.locale = external.other_locale(target, found)
-        external.restore_roles("\n".join(lines), found["roles"], environment, left)
+        loader.restore_roles(target, "\n".join(lines), found["roles"], left)
     else:
         psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
         call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
@@ -64,15 +65,15 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> ext
             environment,
         )
         if "external" in found:
-            left.extensions += external.restore_database(target, folder / one["file"], one, environment, JOBS)
+            loader.restore_database(target, folder / one["file"], one, environment, JOBS, left)
             continue
         create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
         call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
-    external.say_left(left)
+    left.say()
     return left
 
 
-def differences(found: manifest.Manifest, target: Scratch, left: external.Left) -> list[str]:
+def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[str]:
     """What the restored server has otherwise than the manifest says, in words."""
     lines: list[str] = []
     is_external = "external" in found

@@ -1,0 +1,73 @@
+"""Pure: what is in a dump, by the list that pg_restore gives of it, and in the script that pg_dumpall writes."""
+
+import re
+from collections.abc import Iterable
+
+# In quotes a semicolon ends nothing. A line with a backslash is psql's own, and no statement.
+PIECES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|^\\[^\n]*|;|[^'";\\-]+|[\\-]""", re.MULTILINE)
+# What only a superuser may make, and what nothing in the database needs in order to be restored.
+OF_SUPERUSERS = (
+    "EVENT TRIGGER",
+    "PUBLICATION",
+    "PUBLICATION TABLE",
+    "PUBLICATION TABLES IN SCHEMA",
+    "SUBSCRIPTION",
+    "SUBSCRIPTION TABLE",
+    "FOREIGN DATA WRAPPER",
+    "SERVER",
+    "USER MAPPING",
+)
+# Lines of a dump's list that are of a table or a sequence which the dump does not make.
+OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
+
+
+def statements(script: str) -> list[str]:
+    """Pure: those of a script, without its comments and without what is psql's alone."""
+    found, current = [], ""
+    for piece in PIECES.findall(script):
+        if piece == ";":
+            found.append(current.strip())
+            current = ""
+        elif not piece.startswith(("--", "\\")):
+            current += piece
+    return [one for one in found if one]
+
+
+def entry_of(line: str) -> str:
+    """Pure: "TABLE DATA schema name owner" of "9; 0 16390 TABLE DATA schema name owner"."""
+    return line.partition("; ")[2].partition(" ")[2].partition(" ")[2]
+
+
+def is_of_kind(line: str, kinds: Iterable[str]) -> bool:
+    """Pure: whether a line of a dump's list is of one of these kinds, or a comment on one."""
+    return entry_of(line).startswith(tuple(start for kind in kinds for start in (f"{kind} ", f"COMMENT - {kind} ")))
+
+
+def is_of_extension(line: str, names: list[str]) -> bool:
+    """Pure: whether a line of a dump's list is of one of these extensions: "3; 3079 16385 EXTENSION - name"."""
+    words = line.split()
+    kind = words[3:]
+    return any(kind[:3] in (["EXTENSION", "-", name], ["COMMENT", "-", "EXTENSION"]) and words[-1] == name for name in names)
+
+
+def quoted(name: str) -> str:
+    """Pure: as PostgreSQL's programs write a name in a statement where it needs quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_of_member(line: str, members: list[tuple[str, ...]]) -> bool:
+    """Pure: whether a line of a dump's list needs what an extension has made: "9; 0 16390 TABLE DATA schema name owner". Such a line
+    is of nothing else: the extension itself makes what it has.
+
+    @param members of the extension, as `external.members` gives them
+    """
+    entry = entry_of(line)
+    for schema, name in members:
+        for form in (name, quoted(name)):
+            if any(entry.startswith(f"{kind} {schema} {form} ") for kind in OF_RELATIONS):
+                return True
+            # A comment names the kind of its object, and of a function the types that it takes. Rights are granted to nobody here.
+            of = entry.removeprefix(f"COMMENT {schema} ")
+            if of != entry and any(of.partition(" ")[2].startswith(form + end) for end in " (."):
+                return True
+    return False
