@@ -8,12 +8,39 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from room import courier, offsite, settings
+from room import courier, offsite, settings, status
 from room.offsite import Offsite
-from room.restic import Damaged, Restic
+from room.restic import Damaged, Offended, Restic
 from room.settings import RoomError
 
 CONF = Offsite("s3:https://s3.example.org/b/dev", Path("/key"), 10, 30, "", None, 120)
+
+
+class Owner(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.settings = replace(settings.load(), root=Path(temporary.name), stack="prod")
+        status.add_system(self.settings, "8")
+
+    def refused(self, **more: Any) -> str:
+        with self.assertRaises(Offended) as caught:
+            courier.check_owner(replace(self.settings, **more), [{"hostname": "prod", "tags": ["omniai", "system-7"]}])
+        return caught.exception.remedy
+
+    def test_is_told_what_helps_with_the_server_that_it_has(self) -> None:
+        self.assertIn("restore -- --latest --replace", self.refused())
+        # There it would be refused as well.
+        remedy = self.refused(external="shop")
+        self.assertNotIn("--replace", remedy)
+        self.assertIn("npm run backup -- fetch", remedy)
+
+    def test_fetched_copies_are_its_own_from_then_on(self) -> None:
+        target = self.settings.root / "fetching"
+        target.mkdir()
+        courier.merge(replace(self.settings, external="shop"), target, {"systems": ["7"]})
+        status.add_system(self.settings, "8")
+        courier.check_owner(self.settings, [{"hostname": "prod", "tags": ["omniai", "system-7"]}])
 
 
 class Check(unittest.TestCase):

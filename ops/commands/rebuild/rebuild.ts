@@ -15,7 +15,8 @@ import { savedStacks } from "../../stack/known-stacks.ts";
 import type { SealedStack } from "../../stack/seal.ts";
 import { openEngine, readSavedStack } from "../../stack/look.ts";
 import { openStackAlone } from "../../stack/session.ts";
-import { checkStackName, readSettings } from "../../stack/settings.ts";
+import { externalServers } from "../../stack/external.ts";
+import { checkStackName, readSettings, type KnownConfig } from "../../stack/settings.ts";
 import { resourcesOf, type State } from "../../stack/state.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { dockerHostOf, prepareImages, prepareTools, toolchainContext } from "../../stack/toolchain.ts";
@@ -215,25 +216,28 @@ export const refuseLive = (stack: string, live: readonly string[]): OpsError =>
 
 /** @throws OpsError where a state of that name would be overwritten */
 function refuseKnown(backend: Backend, stack: string): void {
-  const { project } = readSettings(ROOT, stack);
+  const { project, config } = readSettings(ROOT, stack);
   if (!savedStacks(backend, project).includes(stack)) return;
   throw new OpsError(
     `This checkout has a state of stack ${stack} already (${backend.stateDir}), so nothing has to be rebuilt from elsewhere.`,
-    `Where only its data is lost, bring that back:\n${onlyData(stack)}\nTo rebuild it all the same, use a fresh clone.`,
+    `Where only its data is lost, bring that back:\n${onlyData(stack, config)}\nTo rebuild it all the same, use a fresh clone.`,
     exit.usage,
   );
 }
 
-/** Pure: the commands for a stack whose state is here. */
-const onlyData = (stack: string): string =>
-  [
-    npmRun("up", stack, "--accept-empty", "postgres,redis,backup"),
+/** Pure: the commands for a stack whose state is here; of a server that others run, nothing is put in place. */
+export const onlyData = (stack: string, config: KnownConfig): string => {
+  const theirs = externalServers(config).map(({ workload }) => workload);
+  const own = (["postgres", "redis"] as const).filter((one) => !theirs.includes(one));
+  return [
+    npmRun("up", stack, "--accept-empty", [...own, "backup"].join(",")),
     npmRun("backup", stack, "fetch"),
-    npmRun("restore", stack, "--latest", "--replace"),
-    npmRun("restore", stack, "--redis", "--latest", "--replace"),
+    ...(own.includes("postgres") ? [npmRun("restore", stack, "--latest", "--replace")] : []),
+    ...(own.includes("redis") ? [npmRun("restore", stack, "--redis", "--latest", "--replace")] : []),
   ]
     .map((line) => `  ${line}`)
     .join("\n");
+};
 
 const imagesOf = (stack: string): BaseImages => baseImages(readSettings(ROOT, stack).config);
 

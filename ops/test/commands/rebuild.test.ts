@@ -11,7 +11,7 @@ import {
   writeProgress,
   type RebuildProgress,
 } from "../../commands/rebuild/progress.ts";
-import { refuseLive, stillThere } from "../../commands/rebuild/rebuild.ts";
+import { onlyData, refuseLive, stillThere } from "../../commands/rebuild/rebuild.ts";
 import type { Backend } from "../../stack/backend.ts";
 import { OpsError } from "../../terminal/errors.ts";
 
@@ -64,6 +64,17 @@ describe("the progress of a rebuild", () => {
 });
 
 describe("a rebuild", () => {
+  it("says what brings the data back alone, and nothing that a server of others refuses", () => {
+    const own = onlyData("prod", {});
+    assert.match(own, /--accept-empty postgres,redis,backup/);
+    assert.match(own, /restore .*--latest --replace/);
+    const external = onlyData("prod", { database: "external" });
+    assert.match(external, /--accept-empty redis,backup/);
+    assert.doesNotMatch(external.replace(/.*--redis.*/, ""), /--replace/);
+    assert.match(external, /--redis --latest --replace/);
+    assert.doesNotMatch(onlyData("prod", { database: "external", redis: "external" }), /--replace|redis/);
+  });
+
   it("is refused where data is there that it would put an older copy in place of", () => {
     const at = "2026-03-01T02:00:00Z";
     const names = ["postgres", "redis", "backup"];

@@ -108,8 +108,13 @@ def check_owner(settings: Settings, snapshots: list[dict[str, Any]]) -> None:
         raise Offended(
             f"The folder in the bucket holds the copies of another PostgreSQL (system {', '.join(sorted(theirs))}), "
             "and this one was begun anew: its copies would take the place of those by and by.",
-            "To have that data back: npm run backup -- fetch, and then npm run restore -- --latest --replace. "
-            "To begin anew: name another folder in omniai:offsiteBucket.",
+            (
+                "To have that data back: npm run backup -- fetch, and then npm run restore -- --latest --replace. "
+                if settings.external is None
+                # Nothing is put in place there, and what was fetched stays beside what is taken from now on.
+                else "To go on beside them: npm run backup -- fetch, and then npm run backup. "
+            )
+            + "To begin anew: name another folder in omniai:offsiteBucket.",
         )
 
 
