@@ -24,6 +24,7 @@ def put_base(to: Settings, number: int, parent: int | None = None, verified: boo
         "takenAt": f"2026-05-05T02:{number:02}:00+00:00",
         "day": "2026-05-05",
         "server": {"systemId": system, "versionNumber": 170000},
+        **{"timeline": 1, "start": "0/2000028"},
         "files": [{"file": DATA, "bytes": 4, "sha256": files.sha256(folder / DATA)}],
     }
     manifest.write(folder, found)

@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from room import catalog, files, health, look, manifest, metrics, origin, receiver, serve, settings, status, wal, way_out, work
+from test_catalog import put_base
 from test_health import backup, situation
 
 OTHER = "db.former.example.org"
@@ -126,6 +127,21 @@ class Former(unittest.TestCase):
         (put_dump(self.own, "2026-05-05") / manifest.NAME).write_text("{", "utf-8")
         self.assertEqual(len(origin.present(self.now, catalog.dumps(self.now))), 1)
         self.assertTrue(origin.is_present(self.now, backup(1, kind="redis")))
+
+    def test_its_base_backups_and_its_log_stay_until_the_dumps_of_now_fill_the_shelf(self) -> None:
+        put_base(self.own, 1)
+        put_base(self.own, 2, parent=1)
+        log = self.own.root / "wal" / "7"
+        log.mkdir(parents=True)
+        to = replace(self.now, days=3)
+        for day in ("2026-05-06", "2026-05-07"):
+            put_dump(to, day)
+        put_dump(replace(to, host=OTHER), "2026-05-08")
+        self.assertEqual(work.prune_now(to), [])
+        self.assertTrue(log.exists())
+        put_dump(to, "2026-05-08")
+        self.assertEqual(work.prune_now(to), ["base-1", "base-2"])
+        self.assertFalse(log.exists())
 
     def test_another_server_has_a_day_for_its_first_dump(self) -> None:
         with mock.patch.object(status, "now", return_value="2026-05-05T02:00:00+00:00"):

@@ -167,9 +167,11 @@ def prune(settings: Settings) -> list[str]:
 def prune_now(settings: Settings) -> list[str]:
     """Removes what is no longer kept, of each kind, and the log that no base backup needs."""
     gone = []
-    for backups in catalog.by_kind(settings).values():
+    for kind, backups in catalog.by_kind(settings).items():
         by_id = {one.id: one for one in backups}
         going = set(retention.to_remove(catalog.for_retention(backups), settings.days))
+        if kind == "base" and outlived(settings):
+            going = {one.id for one in catalog.for_retention(backups)}
         # What a kept one builds on stays with it.
         for one in backups:
             while one.id not in going and one.manifest and one.manifest.get("parent") in by_id:
@@ -181,6 +183,12 @@ def prune_now(settings: Settings) -> list[str]:
             gone.append(identity)
     prune_log(settings)
     return gone
+
+
+def outlived(settings: Settings) -> bool:
+    """Whether base backups are of a server that others took over so long ago that its dumps fill the shelf by themselves. No newer base
+    backup comes, after which they would go."""
+    return settings.external is not None and len(set(done_days(settings, "dump"))) >= settings.days
 
 
 def prune_log(settings: Settings) -> None:
@@ -206,10 +214,12 @@ def in_use(settings: Settings, systems: set[str]) -> set[str]:
     """Those of which a base backup may still come. Where nobody can say which they are, all."""
     if not systems:
         return set()
+    fetching = {path.name for path in (settings.root / "fetching" / "wal").glob("*")}
+    if settings.external is not None:
+        # Others show nobody their log, so none comes any more.
+        return fetching
     place = wal.ask(settings)
-    if place is None:
-        return systems
-    return {place.system, *(path.name for path in (settings.root / "fetching" / "wal").glob("*"))}
+    return systems if place is None else {place.system, *fetching}
 
 
 def done_days(settings: Settings, kind: str) -> list[str]:
