@@ -82,6 +82,14 @@ with server.source(settings.load()) as connection:
     );
   });
 
+  it("come from whom the system's list of authorities trusts, where the config names none", async () => {
+    const list = "SSL_CERT_FILE=/run/secrets/postgres-authority.pem";
+    const script = `
+from room import server, settings
+with server.source(settings.load()) as connection: print(server.one(connection, "SELECT current_user"))`;
+    assert.equal(await world.inRoom(`PGSSLROOTCERT=system ${list} python3 -c '${script}'`), "tenant");
+  });
+
   it("restore beside, and are compared with the provider's server, where nothing is changed", async () => {
     await provider.asTenant("INSERT INTO kept VALUES (20001, 'later')");
     const before = await whole();
