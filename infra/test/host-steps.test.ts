@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { renderStep, type Step } from "../components/host/plan.ts";
+import { renderStep, type HostSettings, type Step } from "../components/host/plan.ts";
 
 const HAS_JQ = spawnSync("jq", ["--version"]).status === 0;
 
@@ -33,8 +33,8 @@ describe("the host's steps, run", () => {
   });
   afterEach(() => rmSync(machine, { recursive: true, force: true }));
 
-  function run(step: Step, openPorts: readonly number[] = []) {
-    const script = renderStep(step, { user: "root", sshPort: 22, openPorts }).replaceAll(
+  function run(step: Step, openPorts: readonly number[] = [], swarm?: HostSettings["swarm"]) {
+    const script = renderStep(step, { user: "root", sshPort: 22, openPorts, swarm }).replaceAll(
       /(?<![\w.])\/(etc|run)\//g,
       `${machine}/$1/`,
     );
@@ -76,6 +76,17 @@ describe("the host's steps, run", () => {
       });
     });
 
+    it("gives the engine of a swarm's node what its tasks cannot have, and takes what keeps it out of one", () => {
+      write(file, '{"live-restore":true,"dns":["9.9.9.9"]}');
+      assert.equal(run("logs", [], { nodes: [] }).status, 0);
+      assert.deepEqual(daemon(), {
+        dns: ["9.9.9.9"],
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "10m", "max-file": "3" },
+        "no-new-privileges": true,
+      });
+    });
+
     it("leaves another driver with its options alone: mixed with ours the engine would not start", () => {
       const journald = { "log-driver": "journald", "log-opts": { tag: "{{.Name}}" } };
       write(file, JSON.stringify(journald));
@@ -102,6 +113,16 @@ describe("the host's steps, run", () => {
       );
       assert.equal(asked[1], `-f ${at(file)}`);
       assert.match(stdout, /changed: loaded the rules: open are 22, 443/);
+    });
+
+    it("lets the other nodes of a swarm in, and nobody else where they are", () => {
+      assert.equal(run("firewall", [], { nodes: ["10.0.0.3", "10.0.0.2", "fd00::2"] }).status, 0);
+      for (const from of ["ip saddr 10.0.0.2", "ip saddr 10.0.0.3", "ip6 saddr fd00::2"])
+        for (const what of ["tcp dport { 2377, 7946 }", "udp dport { 4789, 7946 }", "meta l4proto esp"])
+          assert.ok(read(file).includes(`    ${from} ${what} accept\n`), `${from} ${what}`);
+      assert.doesNotMatch(read(file), /^ *(tcp|udp) dport \{[^}]*(2377|4789|7946)/m);
+      assert.equal(run("firewall", [], { nodes: [] }).status, 0);
+      assert.doesNotMatch(read(file), /2377|4789|7946/);
     });
 
     it("leaves every port open that sshd listens on, however that is written", () => {

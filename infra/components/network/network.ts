@@ -2,12 +2,14 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { recordEngine } from "../../resources/engine-record.ts";
-import type { Engine } from "../../resources/engine.ts";
+import { isSwarm, type Engine } from "../../resources/engine.ts";
 import { STACK_LABEL, toLabels } from "../../resources/labels.ts";
 import { gatewayOf } from "./subnet.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;
+  /** Whether what the nodes of a swarm send one another is encrypted; not used on one engine. */
+  readonly encrypted: boolean;
   /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
   readonly tunnelSubnet?: string;
   /** Whether copies of backups leave the host. */
@@ -41,10 +43,15 @@ export interface TunnelNetworks {
   readonly realIp: { readonly from: readonly string[]; readonly header: "CF-Connecting-IP" };
 }
 
-/** The networks by name. A workload that is not on a network cannot be reached through it. */
+/**
+ * The networks by name; in a swarm, where they reach over all of its nodes, by id. A workload that is not on a network cannot
+ * be reached through it.
+ */
 export class Networks extends pulumi.ComponentResource {
   /** The edge, when it publishes ports. */
   readonly public: pulumi.Output<string>;
+  /** By name, where a migration gets out to a database that others run. In a swarm it is the manager's own. */
+  readonly migration: pulumi.Output<string>;
   /** The edge and the replicas of the service; with a way out, for AI providers. */
   readonly app: pulumi.Output<string>;
   /** The service, PostgreSQL, Redis and backups; no way out. */
@@ -59,23 +66,47 @@ export class Networks extends pulumi.ComponentResource {
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:network:Networks", `${pulumi.getStack()}-networks`, {}, opts);
     recordEngine(args.engine, this);
-    const create = (name: string, internal: boolean, subnet?: string): pulumi.Output<string> => {
-      const fullName = `omniai-${pulumi.getStack()}-${name}`;
-      return new docker.Network(
+    const swarm = isSwarm(args.engine);
+    const create = (
+      name: string,
+      internal: boolean,
+      subnet?: string,
+      overlay = swarm,
+    ): pulumi.Output<string> => {
+      const isEncrypted = overlay && args.encrypted;
+      // An encrypted one has another name, so that it is another network: what it is made with cannot be changed.
+      const fullName = `omniai-${pulumi.getStack()}-${name}${isEncrypted ? "-encrypted" : ""}`;
+      const network = new docker.Network(
         fullName,
         {
           name: fullName,
-          driver: "bridge",
           internal,
+          ...(overlay ? planOverlay(isEncrypted) : { driver: "bridge" }),
           ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet, gateway: gatewayOf(subnet) }] }),
           labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
         },
-        { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
-      ).name;
+        {
+          parent: this,
+          provider: args.engine.provider,
+          deleteBeforeReplace: true,
+          // The swarm adds the numbers of its own, and the provider would replace the network in every deploy.
+          ignoreChanges: overlay ? ["options"] : [],
+        },
+      );
+      return overlay ? network.id : network.name;
     };
-    this.public = create("public", false);
     this.app = create("app", false);
-    this.data = create("data", true);
+    if (swarm) {
+      // A task that publishes ports does so through its node's own bridge, and what holds data is with others.
+      this.public = this.app;
+      this.data = this.app;
+      // No container of a command can join an overlay that is for services alone.
+      this.migration = create("migration", false, undefined, false);
+    } else {
+      this.public = create("public", false);
+      this.data = create("data", true);
+      this.migration = this.app;
+    }
     if (args.offsite === true) this.offsite = create("offsite", false);
     if (args.tunnelSubnet !== undefined) {
       this.tunnel = {
@@ -95,3 +126,11 @@ export class Networks extends pulumi.ComponentResource {
     this.registerOutputs({ public: this.public, app: this.app, data: this.data });
   }
 }
+
+/** Pure: a network over the nodes of a swarm, for its services alone. */
+const planOverlay = (encrypted: boolean): Pick<docker.NetworkArgs, "driver" | "attachable" | "options"> => ({
+  driver: "overlay",
+  attachable: false,
+  // That the option is there is what counts.
+  ...(encrypted ? { options: { encrypted: "true" } } : {}),
+});

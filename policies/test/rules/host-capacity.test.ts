@@ -1,10 +1,11 @@
 /** The cases of rule host-capacity. */
 import { hostCapacity } from "../../rules/host-capacity.ts";
-import { container, testRule } from "../support/cases.ts";
+import { container, service, testRule } from "../support/cases.ts";
 
 testRule(hostCapacity, {
   passes: {
     "small enough": [container(), container()],
+    "two tasks of a service": [service()],
     "one that is deleted first counts once": [
       container({ memory: 1500 }, { options: { protect: false, deleteBeforeReplace: true } }),
     ],
@@ -14,6 +15,10 @@ testRule(hostCapacity, {
     "shares instead of a limit": [
       [container(), container({ cpus: undefined, cpuShares: 512 })],
       /no cpus, so it is not known/,
+    ],
+    "too many tasks during a deploy": [
+      [service({}, {}, {}, { mode: { replicated: { replicas: 6 } } })],
+      /1152 MiB, 2304 MiB while a deploy/,
     ],
     "too many cores": [[container({ cpus: "3" }), container({ cpus: "1.5" })], /4\.5 cores; the host has 4/],
   },

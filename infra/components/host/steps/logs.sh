@@ -9,7 +9,10 @@ if [ "$driver" != json-file ]; then
   limits='{}'
   echo "left out: the engine logs by $driver here; its limits are yours to set"
 fi
-wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" '. * $limits * {"live-restore": true}')
+# An engine with live-restore is in no swarm. The tasks of a swarm cannot be told to get no new privileges; its engines can.
+more='. * {"live-restore": true}'
+if [ -n "${HOST_IS_NODE:-}" ]; then more='del(."live-restore") * {"no-new-privileges": true}'; fi
+wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" ". * \$limits | $more")
 if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   if ! has_systemd; then
     echo "left out: there is no systemd here to tell the engine"
@@ -18,7 +21,11 @@ if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   else
     # live-restore is taken over without a restart, so that the next one stops no container.
     systemctl reload docker
-    echo "the engine takes the log limits at its next restart; the stack's containers carry their own"
+    if [ -n "${HOST_IS_NODE:-}" ]; then
+      echo "the engine takes its settings at its next restart, which ends every task on this node: drain it first, then systemctl restart docker"
+    else
+      echo "the engine takes the log limits at its next restart; the stack's containers carry their own"
+    fi
   fi
 fi
 if put /etc/systemd/journald.conf.d/50-omniai.conf 644 <<'CONF'
