@@ -75,7 +75,8 @@ export function planService(stack: string, name: string, args: ServiceArgs): Ser
     resources: {
       limits: { memoryBytes: args.memory * MIB, nanoCpus: Math.round(Number(args.cpus) * CORE) },
     },
-    restartPolicy: { condition: "any", delay: "1s" },
+    // Without a window, which is the default, the provider reads one back and would see a change.
+    restartPolicy: { condition: "any", delay: "1s", window: "0s" },
     // Left out where there is nothing to say: the swarm adds to it what the image runs on.
     ...(args.tasks === "edge nodes"
       ? { placement: { constraints: [`node.labels.${EDGE_NODE_LABEL}==true`] } }

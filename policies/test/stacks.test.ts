@@ -48,7 +48,7 @@ async function judge(
     managesZone: values["cloudflareManageZone"] !== false,
   };
   const declared = resources.map(asDeclared);
-  assert.ok(declared.length >= 40, `${stack} declares ${declared.length} resources`);
+  assert.ok(declared.length >= 30, `${stack} declares ${declared.length} resources`);
   return RULES.filter(({ environments }) => environments?.includes(stack) ?? true).flatMap((rule) =>
     rule.kind === "stack"
       ? [...rule.check(declared, context)].map(
