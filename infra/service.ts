@@ -158,8 +158,10 @@ export function spelled(seconds: number): string {
 
 /** A mount of a service has a size and a mode, and no other option; the engine adds nosuid, nodev and noexec. */
 function planTmpfs(target: string, options: string): { sizeBytes: number; mode: number } {
-  const given = Object.fromEntries(options.split(",").map((option) => option.split("=")));
-  const { size = "", mode = "", ...others } = given as Record<string, string>;
+  const given: Readonly<Record<string, string>> = Object.fromEntries(
+    options.split(",").map((option) => [option.split("=")[0] ?? "", option.split("=")[1] ?? ""]),
+  );
+  const { size = "", mode = "", ...others } = given;
   const mebibytes = /^(\d+)m$/.exec(size)?.[1];
   // The provider keeps the last nine bits of a mode, and would see a change in each of the others.
   const permissions = /^[01]?([0-7]{3})$/.exec(mode)?.[1];

@@ -163,25 +163,24 @@ async function imageOfEdge(docker: Docker, stack: string): Promise<string | unde
 }
 
 /** Pure: a task on every node that ends well where its process can get no new privileges. */
-const planLook = (stack: string, image: string): Docker.CreateServiceOptions =>
-  ({
-    Name: `${serviceName(stack, "doctor")}-${Date.now().toString(36)}`,
-    Labels: { [STACK_LABEL]: stack },
-    Mode: { GlobalJob: {} },
-    EndpointSpec: { Mode: "dnsrr" },
-    TaskTemplate: {
-      RestartPolicy: { Condition: "none" },
-      Resources: { Limits: { MemoryBytes: 16 * 1024 * 1024, NanoCPUs: 100_000_000 } },
-      ContainerSpec: {
-        Image: image,
-        Command: ["grep", "-q", "^NoNewPrivs:.1$", "/proc/self/status"],
-        User: "65534:65534",
-        ReadOnly: true,
-        CapabilityDrop: ["ALL"],
-      },
+const planLook = (stack: string, image: string): Docker.CreateServiceOptions => ({
+  Name: `${serviceName(stack, "doctor")}-${Date.now().toString(36)}`,
+  Labels: { [STACK_LABEL]: stack },
+  Mode: { GlobalJob: {} },
+  EndpointSpec: { Mode: "dnsrr" },
+  TaskTemplate: {
+    RestartPolicy: { Condition: "none" },
+    Resources: { Limits: { MemoryBytes: 16 * 1024 * 1024, NanoCPUs: 100_000_000 } },
+    ContainerSpec: {
+      Image: image,
+      Command: ["grep", "-q", "^NoNewPrivs:.1$", "/proc/self/status"],
+      User: "65534:65534",
+      ReadOnly: true,
+      CapabilityDrop: ["ALL"],
     },
-    // Modes of jobs and dropped capabilities are missing in the types.
-  }) as unknown as Docker.CreateServiceOptions;
+  },
+  // Modes of jobs and dropped capabilities are missing in the types.
+});
 
 const ended: ReadonlySet<string> = new Set(["complete", "failed", "rejected", "shutdown", "orphaned"]);
 

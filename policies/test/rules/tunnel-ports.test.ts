@@ -9,8 +9,8 @@ const tunnel = resource(
 );
 const published = (ip: string) => container({ ports: [{ internal: 8080, external: 8080, ip }] });
 
-const ports = [{ targetPort: 8080, publishedPort: 80, publishMode: "host" }];
-const publishing = service({}, {}, {}, { endpointSpec: { mode: "dnsrr", ports } });
+const PORTS = [{ targetPort: 8080, publishedPort: 80, publishMode: "host" }];
+const publishing = service({}, {}, {}, { endpointSpec: { mode: "dnsrr", ports: PORTS } });
 
 testRule(tunnelPorts, {
   passes: {
