@@ -12,7 +12,7 @@ import { externalCache } from "./components/cache/external.ts";
 import { CERTIFICATES_METRICS_PORT, certificatesArgs } from "./components/certificates/config.ts";
 import { databaseArgs } from "./components/database/config.ts";
 import { Database } from "./components/database/database.ts";
-import { externalDatabase } from "./components/database/external.ts";
+import { externalBackup, externalDatabase } from "./components/database/external.ts";
 import { edgeArgs } from "./components/edge/config.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { keepAliveLadder } from "./components/edge/ladder.ts";
@@ -58,6 +58,8 @@ const networks = new Networks({
     : undefined,
 });
 
+const BACKED_UP = hasBackups(pulumi.getStack(), config);
+
 /** Undefined where others run it. */
 const database =
   config.database === "external"
@@ -65,9 +67,11 @@ const database =
     : new Database({
         engine,
         network: networks.data,
-        backups: hasBackups(pulumi.getStack(), config),
+        backups: BACKED_UP,
         ...databaseArgs(config),
       });
+// The replicas' way out: the data network has none.
+const connection = database?.connection ?? externalDatabase(config, networks.migration);
 
 /** Undefined where others run it. */
 const cache =
@@ -76,7 +80,7 @@ const cache =
     : new Cache({
         engine,
         network: networks.data,
-        backups: hasBackups(pulumi.getStack(), config),
+        backups: BACKED_UP,
         ...cacheArgs(config),
       });
 
@@ -88,11 +92,10 @@ const backend = new Backend({
     ...new Set([networks.app, networks.data]),
     ...(networks.monitoring ? [networks.monitoring.metrics] : []),
   ],
-  // The replicas' way out: the data network has none.
-  database: database?.connection ?? externalDatabase(config, networks.migration),
+  database: connection,
   cache: cache?.connection ?? externalCache(config),
   surroundings: {
-    backups: database?.backup && STATUS_URL,
+    backups: BACKED_UP ? STATUS_URL : undefined,
     alerts: networks.monitoring && ALERTS_URLS,
     edgeTls: `edge:${HTTPS_PORT}`,
     tunnel: access.urls.public,
@@ -167,20 +170,21 @@ const tunnel = networks.tunnel
 
 // After the tunnel, whose bucket may be where copies go.
 const backup =
-  database &&
-  new Backup({
-    engine,
-    baseImages: { postgres: config.postgresImage, redis: config.redisImage },
-    baseImageIds: { postgres: database.imageId, redis: cache?.imageId },
-    network: networks.data,
-    metricsNetwork: networks.monitoring?.metrics,
-    egress: networks.offsite,
-    offsite: offsiteArgs(config, tunnel?.bucket),
-    database: database.backup,
-    cache: cache?.backup,
-    postgres: { names: database.names, identity: database.connection.identity },
-    ...backupArgs(config),
-  }).room;
+  database || BACKED_UP
+    ? new Backup({
+        engine,
+        baseImages: { postgres: config.postgresImage, redis: config.redisImage },
+        baseImageIds: { postgres: database?.imageId, redis: cache?.imageId },
+        network: networks.data,
+        metricsNetwork: networks.monitoring?.metrics,
+        egress: networks.offsite,
+        offsite: offsiteArgs(config, tunnel?.bucket),
+        database: database ? database.backup : externalBackup(connection),
+        cache: cache?.backup,
+        postgres: database && { names: database.names, identity: database.connection.identity },
+        ...backupArgs(config),
+      }).room
+    : undefined;
 
 // Loaded only for a stack that is watched. Last, so that nothing waits for it.
 const monitoring = networks.monitoring

@@ -4,7 +4,7 @@
  */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { spellCpus } from "./config/cpus.ts";
+import { BACKGROUND_SHARES, spellCpus } from "./config/cpus.ts";
 import type { Engine } from "./resources/engine.ts";
 import { createGate } from "./resources/gate.ts";
 import { CONFIG_LABEL, REPLICA_LABEL, STACK_LABEL, toLabels, WORKLOAD_LABEL } from "./resources/labels.ts";
@@ -79,6 +79,11 @@ export interface WorkloadArgs {
   readonly memory: number;
   /** The CPU limit in cores, as a decimal string that `spellCpus` can spell. */
   readonly cpus: string;
+  /**
+   * Whether it waits while all cores are busy: it gets what the others leave, and a little more (BACKGROUND_SHARES). Its limit can
+   * then be far above what it usually takes. Default: false, all get the same.
+   */
+  readonly isBackground?: boolean;
   /** How many processes and threads at most. */
   readonly pids: number;
   /** /dev/shm in MiB; default: the engine's 64. */
@@ -175,6 +180,7 @@ export function planContainer(stack: string, name: string, index: number, args: 
     memory: args.memory,
     memorySwap: args.memory,
     cpus: spellCpus(args.cpus),
+    cpuShares: args.isBackground ? BACKGROUND_SHARES : undefined,
     shmSize: args.sharedMemory,
     restart: "unless-stopped",
     mustRun: true,

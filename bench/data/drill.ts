@@ -3,10 +3,9 @@ import type { DrillReport } from "../../ops/commands/drill/drill.ts";
 import { freePort } from "../../tools/host/free-port.ts";
 import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../../test/support/backup-room/bucket.ts";
 import { POSTGRES } from "../../test/support/backup-room/engine.ts";
-import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
-import { createStack, type TestStack } from "../../test/support/stack.ts";
 import { setSecret } from "../../test/support/stack-secrets.ts";
 import type { Row } from "../report.ts";
+import { createStackEnvironment } from "../resilience/stack-environment.ts";
 import type { Bar } from "../service/chart.ts";
 import { fillWithPgbench } from "./pgbench.ts";
 import { settle } from "./settle.ts";
@@ -21,21 +20,21 @@ export interface Drilled {
 }
 
 export async function measureDrill(gigabytes: number): Promise<Drilled> {
-  const checkout = createCheckout();
   const name = `data-drill-${process.pid}`;
   const space = 512 * Math.max(1, Math.ceil(gigabytes));
   const port = await freePort();
   const { server, endpoint } = await BucketServer.createAlone(POSTGRES, `omniai-${name}`, port, space);
   const offsite = { offsiteBucket: `${endpoint}/${BUCKET}`, offsiteAccessKeyId: ACCESS_KEY };
-  const stack = await createStack(checkout, offsite, name);
+  const environment = await createStackEnvironment(name, offsite);
+  const { stack } = environment;
   try {
-    await done(stack, "backup", "key");
+    await environment.succeed("backup", "key");
     setSecret(stack, "omniai:offsiteSecretKey", SECRET_KEY);
-    await done(stack, "up", "--yes");
+    await environment.succeed("up", "--yes");
     await fillWithPgbench(`omniai-${name}-postgres`, gigabytes);
     await settle(stack);
-    await done(stack, "backup");
-    const report = JSON.parse(await done(stack, "drill", "--json")) as DrillReport;
+    await environment.succeed("backup");
+    const report = JSON.parse((await environment.succeed("drill", "--json")).stdout) as DrillReport;
     const { rto, rpo, phases, rows, tables } = report;
     const seconds = Object.entries(phases);
     const detail = `${rows} rows in ${tables} tables; ${seconds.map(([phase, value]) => `${phase} ${value.toFixed(0)}`).join(", ")} s`;
@@ -52,15 +51,7 @@ export async function measureDrill(gigabytes: number): Promise<Drilled> {
       phases: seconds.map(([label, value]) => ({ label, value })),
     };
   } finally {
-    await stack.remove();
+    await environment.remove();
     await server.remove();
-    removeCheckout(checkout);
   }
-}
-
-/** Runs an operator's command. @returns its standard output. @throws Error where it fails */
-async function done(stack: TestStack, command: string, ...args: string[]): Promise<string> {
-  const { code, stdout, output } = await stack.run(command, ...args);
-  if (code !== 0) throw new Error(`${[command, ...args].join(" ")} failed:\n${output}`);
-  return stdout;
 }

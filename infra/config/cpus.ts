@@ -15,3 +15,6 @@ export function spellCpus(cores: string): string | undefined {
   const isKept = Number(readBack) === Number(cores) && !readBack.endsWith(".");
   return isKept && Number(cores) > 0 ? readBack : undefined;
 }
+
+/** The weight of a container in the background where cores are scarce; the engine gives every other one 1024. */
+export const BACKGROUND_SHARES = 16;

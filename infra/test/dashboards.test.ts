@@ -1,7 +1,12 @@
 /** The dashboards as vmui gets them. What their queries find is seen on a whole stack (test/e2e/monitoring.test.ts). */
 import { strict as assert } from "node:assert";
 import { parse } from "yaml";
-import { dashboardFiles, markOf, renderDashboard } from "../components/monitoring/dashboards.ts";
+import {
+  dashboardFiles,
+  markOf,
+  renderDashboard,
+  RUNNING_BY_NAME,
+} from "../components/monitoring/dashboards.ts";
 import { PARTS } from "../components/monitoring/plan.ts";
 import { ruleFiles } from "../components/monitoring/files.ts";
 import { ownMetrics, renderScrape } from "../components/monitoring/scrape.ts";
@@ -43,6 +48,12 @@ describe("the dashboards", () => {
       .map(({ title }) => title);
     for (const title of ["Requests", "Errors", "Answer time", "Open streams", "CPU of the containers"])
       assert.ok(drawn.includes(title), title);
+  });
+
+  it("show which operation it was, by the name under which the program notes it", () => {
+    const panel = PAGES.flatMap(panelsOf).find(({ title }) => title === "Deploys and other operations");
+    const [expr] = (panel?.["expr"] ?? []) as string[];
+    assert.equal(expr, `label_set(${RUNNING_BY_NAME}, "stack", "prod")`);
   });
 
   it("draw it up to the highest value of all lines of a graph, and only where a panel asks for it", () => {

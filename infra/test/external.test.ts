@@ -12,11 +12,15 @@ import {
   EXTERNAL_SECRETS,
   externalConfig,
   externalDatabaseConfig,
+  externalOffsiteConfig,
   externalRedisConfig,
 } from "./support/external-config.ts";
 import { COMMAND, CONTAINER, record, secretValue, type Recording } from "./support/recorder.ts";
 
 const AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+const variablesOf = (of: Recording, name: string): string[] =>
+  of.named(CONTAINER, name).inputs["envs"] as string[];
 
 describe("the address of an external PostgreSQL", () => {
   it("is one host, with user, password and database, decoded", () => {
@@ -135,29 +139,48 @@ describe("the config of external servers", () => {
       assert.match(refused({ [key]: value })[0] ?? "", new RegExp(`^${key}: empty, or omniai:`));
   });
 
-  it("is refused with backups of a PostgreSQL that is its provider's to back up", () => {
-    const why = /its provider's/;
-    assert.match(refused({ ...externalDatabaseConfig, backups: "always" })[0] ?? "", why);
-    const offsite = {
-      offsiteBucket: "https://s3.example.org/bucket",
-      ...{ offsiteAccessKeyId: "id", offsiteSecretKey: "canary", offsiteKey: "canary" },
-    };
+  it("is refused with backups of a PostgreSQL that is its provider's to back up, but for dumps off-site", () => {
+    const always = refused({ ...externalDatabaseConfig, backups: "always" });
+    assert.match(always[0] ?? "", /^backups: .*its provider's; omniai:offsiteBucket beside it/);
+    assert.equal(always.length, 1);
+    for (const backups of ["auto", "always"])
+      assert.deepEqual(refused({ ...externalOffsiteConfig, backups }), []);
     assert.match(
-      refused({ ...externalDatabaseConfig, ...offsite })[0] ?? "",
-      /^offsiteBucket: empty with .*its provider's/,
+      refused({ ...externalOffsiteConfig, backups: "never" })[0] ?? "",
+      /^backups: auto or always/,
     );
-    assert.deepEqual(refused({ ...externalRedisConfig, backups: "always", ...offsite }), []);
+    assert.deepEqual(
+      refused({ ...externalOffsiteConfig, ...externalRedisConfig, database: "container" }).slice(1),
+      [],
+    );
+  });
+
+  it("is refused with commits that wait for a log that nobody gets, once", () => {
+    for (const backups of ["auto", "always"]) {
+      const [first = "", ...more] = refused({ ...externalOffsiteConfig, backups, backupSynchronous: true });
+      assert.match(first, /^backupSynchronous: false with omniai:database: external/);
+      assert.deepEqual(more, []);
+    }
   });
 
   it("asks for no memory of the room for a Redis that it does not copy", () => {
     const small = { backups: "always", redisMemory: 8192 };
     assert.match(refused(small)[0] ?? "", /^backupMemory/);
     assert.deepEqual(refused({ ...small, ...externalRedisConfig }), []);
+    const { database, databaseSecretUrl, ...offsite } = externalOffsiteConfig;
+    const dumped = { ...offsite, database, databaseSecretUrl, redisMemory: 8192 };
+    assert.match(refused(dumped)[0] ?? "", /^backupMemory/, "it copies the stack's Redis beside the dumps");
+    assert.deepEqual(refused({ ...externalDatabaseConfig, redisMemory: 8192 }), []);
   });
 
-  it("means no backup room with an external PostgreSQL", () => {
-    assert.equal(hasBackups("prod", { backups: "auto", environment: "", database: "external" }), false);
-    assert.equal(hasBackups("prod", { backups: "auto", environment: "", database: "container" }), true);
+  it("means a backup room with an external PostgreSQL only where its dumps go off-site", () => {
+    const has = (database: "external" | "container", offsiteBucket: string, backups = "auto" as const) =>
+      hasBackups("prod", { backups, environment: "", database, offsiteBucket });
+    assert.deepEqual(
+      [has("external", ""), has("external", "https://s3.example.org/b"), has("container", "")],
+      [false, true, true],
+    );
+    assert.equal(has("external", "https://s3.example.org/b", "never" as never), false);
   });
 });
 
@@ -167,8 +190,7 @@ describe("the program, with external servers", () => {
     const authorities = { databaseAuthority: AUTHORITY, redisAuthority: AUTHORITY };
     program = await record("prod", { ...externalConfig, ...authorities }, EXTERNAL_SECRETS);
   });
-  const variables = (of: Recording, name: string): string[] =>
-    of.named(CONTAINER, name).inputs["envs"] as string[];
+  const variables = variablesOf;
 
   it("declares nothing of them and no backup room: no container, volume, password or script", () => {
     const named = program.resources.map(({ name }) => name);
@@ -256,5 +278,102 @@ describe("the program, with external servers", () => {
     );
     assert.equal(mixed.resources.filter(({ name }) => name.includes("redis")).length, 0);
     assert.ok(variables(mixed, "omniai-prod-backend-1").includes("PGHOST=postgres"));
+  });
+});
+
+describe("the program, with an external PostgreSQL whose dumps go off-site", () => {
+  const secrets = [...EXTERNAL_SECRETS, "offsiteSecretKey", "offsiteKey"];
+  let program: Recording;
+  before(async () => {
+    program = await record("prod", { ...externalOffsiteConfig, databaseAuthority: AUTHORITY }, secrets);
+  });
+  const room = () => program.named(CONTAINER, "omniai-prod-backup").inputs;
+  const networksOf = (name: string): string[] =>
+    (program.named(CONTAINER, name).inputs["networksAdvanced"] as { name: string }[]).map((one) => one.name);
+  const filesOf = async (name: string): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      (await unpack(secretValue(program.named(COMMAND, name).inputs["stdin"]))).map((one) => [
+        one.name,
+        one.content,
+      ]),
+    );
+
+  it("has the room with its volume and its image, and still no PostgreSQL", () => {
+    const named = program.resources.map(({ name }) => name);
+    // The image that the room is made from, and the one network-wide name that is not PostgreSQL's container.
+    assert.deepEqual(
+      named.filter((name) => name.includes("postgres")),
+      ["omniai-prod-postgres"],
+    );
+    assert.equal(program.of(CONTAINER).filter(({ name }) => name === "omniai-prod-postgres").length, 0);
+    for (const name of ["omniai-prod-backup-data", "omniai-prod-backup", "omniai-prod-offsite"])
+      assert.ok(named.includes(name), name);
+    const { inputs } = program.named("docker:index/remoteImage:RemoteImage", "omniai-prod-backup");
+    assert.ok(
+      Object.values(inputs["triggers"] as object).every((one) => one !== undefined),
+      "it follows its base",
+    );
+  });
+
+  it("tells the room where the server is, and that it is reached by TLS that is verified", () => {
+    const told = room()["envs"] as string[];
+    for (const one of [
+      ...["PGHOST=db.example.org", "PGPORT=6432", "PGUSER=tenant", "OMNIAI_EXTERNAL_DATABASE=shop"],
+      ...["PGSSLMODE=verify-full", "PGSSLROOTCERT=/run/secrets/postgres-authority.pem"],
+      "OMNIAI_OFFSITE_PROXY=http://offsite:8888",
+    ])
+      assert.ok(told.includes(one), one);
+    // It would lead every program of the room to the provider, those for its scratch server as well.
+    assert.deepEqual(
+      told.filter((one) => /^PG(HOSTADDR|DATABASE|SERVICE)/.test(one)),
+      [],
+    );
+    assert.doesNotMatch(JSON.stringify(room()), /canary/);
+  });
+
+  it("hands the password over in libpq's own spelling, and the authority", async () => {
+    const files = await filesOf("omniai-prod-backup-files");
+    assert.equal(files["pgpass"], "*:*:*:tenant:canary-p@ss\n");
+    assert.equal(files["postgres-authority.pem"], AUTHORITY);
+    const odd = await record(
+      "prod",
+      { ...externalOffsiteConfig, databaseSecretUrl: "postgres://te%3Anant:a%3Ab%5Cc@db.example.org/shop" },
+      secrets,
+    );
+    const { inputs } = odd.named(COMMAND, "omniai-prod-backup-files");
+    const found = await unpack(secretValue(inputs["stdin"]));
+    assert.equal(found.find(({ name }) => name === "pgpass")?.content, "*:*:*:te\\:nant:a\\:b\\\\c\n");
+    const told = odd.named(CONTAINER, "omniai-prod-backup").inputs["envs"] as string[];
+    assert.ok(told.includes("PGSSLROOTCERT=system"), "Mozilla's list, as Node's");
+  });
+
+  it("gives the room no way out but the gate, which leads to the bucket and to that server alone", async () => {
+    assert.ok(!networksOf("omniai-prod-backup").some((name) => /app|offsite|public/.test(name)));
+    assert.ok(networksOf("omniai-prod-offsite").includes("omniai-prod-offsite"));
+    const { filter = "", "tinyproxy.conf": conf = "" } = await filesOf("omniai-prod-offsite-files");
+    const lets = (asked: string): boolean =>
+      filter
+        .trim()
+        .split("\n")
+        .some((line) => new RegExp(line, "i").test(asked));
+    assert.deepEqual(
+      ["s3.example.org:443", "db.example.org:6432", "db.example.org:443", "dbxexample.org:6432"].map(lets),
+      [true, true, false, false],
+    );
+    assert.deepEqual(conf.match(/ConnectPort \d+/g), ["ConnectPort 443", "ConnectPort 6432"]);
+  });
+
+  it("asks the replicas for nothing that only a server of the stack's own has", () => {
+    const told = variablesOf(program, "omniai-prod-backend-1");
+    assert.ok(told.some((one) => one.includes("http://backup:9470/status")));
+    assert.deepEqual(Object.keys(program.outputs["containers"] as object).slice(0, 3), [
+      "redis",
+      "backup",
+      "offsite",
+    ]);
+  });
+
+  it("copies a Redis of the stack's own beside", () => {
+    assert.ok((room()["envs"] as string[]).includes("OMNIAI_REDIS_HOST=redis"));
   });
 });

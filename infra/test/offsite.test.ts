@@ -81,6 +81,25 @@ describe("the gate", () => {
     assert.equal(lets("http://s3.example.org", "http://s3.example.org/copies"), true);
     assert.equal(lets("http://s3.example.org", "http://s3.example.org@evil/"), false);
   });
+
+  it("lets one other server through beside, by CONNECT to its own port alone, and gives it time to be quiet", () => {
+    const gate = (endpoint: string, host: string) => {
+      const files = renderGate(endpoint, { host, port: 5432 });
+      const [filter = "", conf = ""] = ["filter", "tinyproxy.conf"].map((name) =>
+        String(files[name]?.content),
+      );
+      return { lines: filter.trim().split("\n"), ports: conf.match(/ConnectPort \d+/g), conf };
+    };
+    const plain = gate("http://10.0.0.1:9000", "db.example.org");
+    assert.deepEqual(plain.lines, ["^http://10\\.0\\.0\\.1:9000/", "^db\\.example\\.org:5432$"]);
+    assert.deepEqual(plain.ports, ["ConnectPort 5432"]);
+    assert.match(plain.conf, /Timeout 21600/);
+    const [, six = ""] = gate("https://s3.example.org", "2001:db8::1").lines;
+    assert.ok(new RegExp(six).test("[2001:db8::1]:5432"));
+    const alone = String(renderGate("http://10.0.0.1:9000")["tinyproxy.conf"]?.content);
+    assert.match(alone, /ConnectPort 0\n/);
+    assert.match(alone, /Timeout 600\n/);
+  });
 });
 
 describe("the program, with copies off-site", () => {

@@ -1,6 +1,7 @@
 /** What a container of a workload is. */
 import { strict as assert } from "node:assert";
 import * as pulumi from "@pulumi/pulumi";
+import { BACKGROUND_SHARES } from "../config/cpus.ts";
 import { duration, planContainer, type ContainerPlan, type WorkloadArgs } from "../workload.ts";
 
 const args: WorkloadArgs = {
@@ -41,6 +42,11 @@ describe("planContainer", () => {
     assert.equal(container.cpus, "0.5");
     assert.equal(container.pidsLimit, 64);
     assert.equal(container.privileged, undefined);
+  });
+
+  it("gives way where cores are scarce only if it is in the background", () => {
+    assert.equal(plan({}).cpuShares, undefined);
+    assert.equal(plan({ isBackground: true }).cpuShares, BACKGROUND_SHARES);
   });
 
   it("waits for longer than the health check may take to decide", () => {

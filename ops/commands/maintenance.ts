@@ -1,9 +1,11 @@
 /** `npm run maintenance -- on|off`: the edge answers the API with 503 and a message, until it is off again. */
+import { MAINTENANCE } from "../../infra/components/monitoring/dashboards.ts";
 import { maintenanceSwitch, describeMaintenance } from "../engine/maintenance.ts";
 import { Audit } from "../stack/audit.ts";
 import { publishChanges } from "../stack/changes.ts";
 import { findPlace, type CommonOptions } from "../stack/place.ts";
 import { openEngine } from "../stack/look.ts";
+import { markOperation } from "../stack/quiet.ts";
 import { publishAuditWith, recordAudit, signals } from "../stack/this-process.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { print } from "../terminal/output.ts";
@@ -27,10 +29,11 @@ export async function maintenance(state: string, options: MaintenanceOptions): P
       `Deploy the stack first: npm run up${stack === "dev" ? "" : ` -- --stack ${stack}`}`,
     );
   }
-  const audit = recordAudit(new Audit(place.backend.stateDir, stack, "maintenance"));
+  const audit = recordAudit(new Audit(place.backend.stateDir, stack, MAINTENANCE));
   publishAuditWith(() => publishChanges(docker, place));
   audit.note({ from: edge.before === undefined ? "off" : "on", to: state });
   const now = await edge.set(state === "on" ? (options.message ?? DEFAULT_MESSAGE) : undefined);
+  await markOperation({ docker, stack }, MAINTENANCE, now !== undefined);
   if (now !== undefined) return print(describeMaintenance(now, stack));
   const unchanged = edge.before === undefined ? ", as it was before" : "";
   print(`Maintenance of stack ${stack} is off${unchanged}: the API answers.`);

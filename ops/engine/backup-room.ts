@@ -44,8 +44,10 @@ export interface RoomStatus {
   readonly backups: number;
   readonly verified: number;
   readonly freeBytes: number;
-  /** How far PostgreSQL's log has arrived. */
+  /** How far PostgreSQL's log has arrived; null where others run it, who show nobody their log. */
   readonly log: { readonly lagSeconds: number } | null;
+  /** Whether others run PostgreSQL. Missing: a room of a version before this says nothing of it. */
+  readonly external?: boolean;
   readonly running: { readonly what: string; readonly since: string } | null;
   /** Null for a stack without copies off-site. */
   readonly offsite: OffsiteStatus | null;
@@ -177,12 +179,19 @@ export async function askRoom<Answer>(
   );
 }
 
+/** What there is of a PostgreSQL that others run. */
+export const DUMPS_ALONE =
+  "Of an external PostgreSQL there are dumps alone: no log, and no moment in between. Those are its provider's.";
+
 /** Pure: one line about the room's backups. */
-export const describeRoom = ({ newest, verified, log }: RoomStatus): string =>
-  newest?.takenAt == null
-    ? "No verified backup yet."
-    : `The newest verified backup is from ${ago(new Date(newest.takenAt))} (${newest.id}); ${verified} in all.` +
-      (log === null ? "" : ` Changes since are received (${log.lagSeconds} s behind).`);
+export const describeRoom = ({ newest, verified, log, external = false }: RoomStatus): string => {
+  if (newest?.takenAt == null) return "No verified backup yet.";
+  const since = log === null ? "" : ` Changes since are received (${log.lagSeconds} s behind).`;
+  return (
+    `The newest verified backup is from ${ago(new Date(newest.takenAt))} (${newest.id}); ${verified} in all.` +
+    (external ? ` ${DUMPS_ALONE}` : since)
+  );
+};
 
 /** Pure: one line about the copies off-site. */
 export const describeOffsite = ({ repository, last, checkedAt }: OffsiteStatus): string =>

@@ -5,7 +5,13 @@
 import type Docker from "dockerode";
 import { OPERATION_LONGEST, OPERATION_RUNNING } from "../../infra/components/monitoring/dashboards.ts";
 import { listContainers, type ContainerView } from "../engine/containers.ts";
-import { amtool, importMetrics, monitoringIn, type MonitoringRoom } from "../engine/monitoring.ts";
+import {
+  amtool,
+  findMonitoring,
+  importMetrics,
+  monitoringIn,
+  type MonitoringRoom,
+} from "../engine/monitoring.ts";
 import { note } from "../terminal/output.ts";
 
 /** What starting, stopping and replacing containers looks like. That requests fail or data is lost explains nothing. */
@@ -95,6 +101,18 @@ export async function quietly<T>(
     await end(true);
     throw error;
   }
+}
+
+/** Notes for the dashboards that an operation has begun or is over, where there is a monitoring. */
+export async function markOperation(
+  { docker, stack }: { readonly docker: Docker; readonly stack: string },
+  operation: string,
+  isRunning: boolean,
+): Promise<void> {
+  await attempt(async () => {
+    const room = await findMonitoring(docker, stack);
+    if (room !== undefined) await importMetrics(docker, room, [runningMark(operation, isRunning)]);
+  });
 }
 
 /** Pure: that it is under way, or is so no longer, which the dashboards draw into their graphs. */

@@ -125,11 +125,11 @@ function isUnused(key: ImageKey, stack: string, config: KnownConfig): boolean {
   if (key === "cloudflaredImage") return config.tunnelEnabled !== true;
   if (key === "certbotImage") return config.tls !== "acme";
   const { monitoring = "auto", environment = "", backups = "auto", database, offsiteBucket } = config;
-  if (key === "postgresImage") return database === "external";
-  // The backup room is made from it, whether or not there is a Redis to copy.
-  if (key === "redisImage")
+  // The backup room is made from both, whoever runs the servers.
+  const isElsewhere = { postgresImage: database, redisImage: config.redis };
+  if (key === "postgresImage" || key === "redisImage")
     return (
-      config.redis === "external" && !hasBackups(stack, { backups, environment, database, offsiteBucket })
+      isElsewhere[key] === "external" && !hasBackups(stack, { backups, environment, database, offsiteBucket })
     );
   return MONITORING_IMAGES.some((one) => one === key) && !isMonitored(stack, { monitoring, environment });
 }

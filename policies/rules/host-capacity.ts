@@ -1,4 +1,5 @@
 /** Rule host-capacity. When the limits promise more memory than the host has, the kernel kills a process. */
+import { BACKGROUND_SHARES } from "../../infra/config/cpus.ts";
 import {
   CONTAINER,
   SERVICE,
@@ -9,6 +10,10 @@ import {
 } from "../rule.ts";
 import { isMandatory } from "../../infra/config/policy-settings.ts";
 
+/** What runs in the background takes cores that nobody else wants: its limit takes none from the others. */
+const givesWay = ({ cpuShares = 0 }: ContainerProps): boolean =>
+  cpuShares > 0 && cpuShares <= BACKGROUND_SHARES;
+
 /** The limits of all containers: once, and with every replaceable one twice, as it is while a deploy runs. */
 function add(containers: readonly Declared[]): { memory: number; peak: number; cpus: number } {
   let [memory, peak, cpus] = [0, 0, 0];
@@ -16,7 +21,7 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
     const container = props as unknown as ContainerProps;
     memory += container.memory ?? 0;
     peak += (container.memory ?? 0) * (options.deleteBeforeReplace === false ? 2 : 1);
-    cpus += Number(container.cpus ?? 0);
+    cpus += givesWay(container) ? 0 : Number(container.cpus ?? 0);
   }
   return { memory, peak, cpus };
 }
@@ -24,7 +29,10 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
 const MIB = 1024 * 1024;
 const CORE = 1e9;
 
-/** The limits of all tasks. While a deploy runs, each can have its successor beside it. A service on every node of the edge counts once: how many there are only the swarm knows. */
+/**
+ * The limits of all tasks. While a deploy runs, each can have its successor beside it. A service on every node of the edge
+ * counts once: how many there are only the swarm knows.
+ */
 function addTasks(services: readonly Declared[]): { memory: number; peak: number; cpus: number } {
   let [memory, peak, cpus] = [0, 0, 0];
   for (const { props } of services) {

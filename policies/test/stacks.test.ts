@@ -5,6 +5,7 @@ import { record, recordAnew, type Declared as Recorded } from "../../infra/test/
 import {
   EXTERNAL_SECRETS,
   externalConfig,
+  externalOffsiteConfig,
   externalRedisConfig,
 } from "../../infra/test/support/external-config.ts";
 import { ownerValues, pinned, stackFile } from "../../infra/test/support/stack-file.ts";
@@ -80,7 +81,12 @@ describe("the policies, over what the stacks of this repository declare", () => 
   });
 
   it("hold for prod with servers that others run, and with more replicas than its file has", async () => {
-    for (const more of [externalConfig, externalRedisConfig, { backendReplicas: 8, backendCpus: "0.3" }])
+    for (const more of [
+      externalConfig,
+      externalRedisConfig,
+      externalOffsiteConfig,
+      { backendReplicas: 8, backendCpus: "0.3" },
+    ])
       assert.deepEqual(await judge("prod", { ...images, ...more }), []);
   });
 

@@ -1,8 +1,15 @@
-/** PostgreSQL's log and its receiver: what happens when the receiver is away, hangs, or has lost its place. */
+/**
+ * PostgreSQL's log and its receiver: what happens when the receiver is away, hangs, or has lost its place; and commits that wait for it:
+ * what that costs while it is away, and that nothing acknowledged is lost.
+ */
 import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { renderSynchronous } from "../../infra/components/database/backup-access.ts";
 import { worldAhead } from "../support/backup-room/ahead.ts";
 import { eventually } from "../support/http.ts";
 import { buildImage, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { loseUnderWrites, TABLE } from "../support/backup-room/writer.ts";
 
 /** The least that the config allows, in MiB: four segments of the log. */
 const WAL_KEEP = 64;
@@ -44,12 +51,13 @@ describe("a receiver of PostgreSQL's log", function () {
   const mends = async (before: string | undefined, expected: RegExp): Promise<void> => {
     let said = "";
     await eventually("a new base backup", 120, async () => {
-      const { status } = await world.list();
-      for (const problem of status.problems) if (!said.includes(problem)) said += `${problem}\n`;
-      const newest = await newestBase();
-      return newest?.id !== before && newest?.state === "verified" && status.problems.length === 0;
+      const problems = await world.problems();
+      for (const problem of problems) if (!said.includes(problem)) said += `${problem}\n`;
+      return /the log has a gap since .*new base backup/.test(said) && problems.length === 0;
     });
-    assert.match(said, /the log has a gap since .*new base backup/);
+    const newest = await newestBase();
+    assert.notEqual(newest?.id, before);
+    assert.equal(newest?.state, "verified");
     assert.match(said, expected);
     assert.match(await world.roomLog(), expected);
     assert.equal((await newestBase())?.level, "full");
@@ -133,19 +141,73 @@ describe("a receiver of PostgreSQL's log", function () {
     await world.stopRoom();
     await world.startRoom({ OMNIAI_ROOM_LAG: "3", OMNIAI_ROOM_HANGS: "3" });
     await receives();
-    await world.sql("ALTER SYSTEM SET wal_sender_timeout = '7s'");
+    await world.sql("ALTER SYSTEM SET wal_sender_timeout = '4s'");
     await world.sql("SELECT pg_reload_conf()");
     const hanging = await signal("STOP");
     await world.sql("INSERT INTO filled VALUES (9)");
     await eventually("the alarm", 30, async () =>
-      /the log was last received \d+ s ago .*not safe yet/.test((await world.list()).status.problems.join()),
+      /the log was last received \d+ s ago .*not safe yet/.test((await world.problems()).join()),
     );
     await eventually("another receiver", 60, async () => {
       const [now] = await world.pidsOf("pg_receivewal");
       return now !== undefined && now !== hanging;
     });
     await receives();
-    await eventually("health", 30, async () => (await world.list()).status.problems.length === 0);
+    await eventually("health", 30, async () => (await world.problems()).length === 0);
+    assert.deepEqual((await world.list()).status.problems, []);
     assert.deepEqual((await world.get<Restored>("restore")).changes, []);
+  });
+
+  describe("and commits that wait for it", () => {
+    before(async () => {
+      await world.stopRoom();
+      await world.sql("ALTER SYSTEM RESET wal_sender_timeout");
+      await world.psql(`\\connect omniai\n${TABLE}`);
+      await world.startRoom();
+      await world.psql(renderSynchronous(true));
+      await inStep();
+    });
+
+    const commit = (n: number): Promise<number> => {
+      const child = spawn("docker", [
+        ...["exec", world.postgres, "psql", "-XqAtU", "postgres", "-d", "omniai"],
+        ...["-c", `INSERT INTO acknowledged VALUES (-1, ${n})`],
+      ]);
+      return once(child, "close").then(([code]) => Number(code));
+    };
+    const waiting = (): Promise<unknown> =>
+      eventually("the wait", 20, async () => {
+        const found = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        return (await world.sql(found)) === "1";
+      });
+    const inStep = (): Promise<unknown> =>
+      eventually("the receiver in step", 60, async () => {
+        const found = "SELECT sync_state FROM pg_stat_replication WHERE sync_state = 'sync'";
+        return (await world.sql(found)) === "sync";
+      });
+
+    it("end when it is back, or are not waited for any more; reads go on all the time", async () => {
+      await world.stopRoom();
+      const first = commit(1);
+      await waiting();
+      assert.equal(await world.sql("SELECT count(*) FROM acknowledged"), "0", "reads go on");
+      await world.startRoom();
+      assert.equal(await first, 0);
+      await world.stopRoom();
+      const second = commit(2);
+      await waiting();
+      // What `npm run up` does after omniai:backupSynchronous has become false.
+      await world.psql(renderSynchronous(false));
+      assert.equal(await second, 0);
+      await world.psql(renderSynchronous(true));
+      await world.startRoom();
+      await inStep();
+    });
+
+    it("are all there after SIGKILL and the loss of PostgreSQL's volume, at 500 a second", async () => {
+      const { acknowledged, missing } = await loseUnderWrites(world, 6);
+      assert.ok(acknowledged > 2000, `only ${acknowledged} were acknowledged`);
+      assert.equal(missing, 0, `${missing} of ${acknowledged}`);
+    });
   });
 });

@@ -1,5 +1,6 @@
 /** A real stack that is watched: nobody is told of what the operator does to it, though the monitoring sees it. */
 import { strict as assert } from "node:assert";
+import { MAINTENANCE, OPERATION_RUNNING } from "../../infra/components/monitoring/dashboards.ts";
 import { findMonitoring, queryMetrics } from "../../ops/engine/monitoring.ts";
 import { startReceiver, type AlertReceiver } from "../support/alert-receiver.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
@@ -52,7 +53,9 @@ describe("the monitoring, while the operator is at work", function () {
     assert.deepEqual(told(), []);
   };
 
-  it("says nothing of the requests that maintenance refuses", async () => {
+  it("says nothing of the requests that maintenance refuses, and marks when it was", async () => {
+    const marked = (): Promise<number> =>
+      valueOf(`last_over_time(${OPERATION_RUNNING}{operation="${MAINTENANCE}"}[1h])`);
     const REQUESTS = 100;
     await succeed("maintenance", "on", "--message", "back soon");
     try {
@@ -65,9 +68,11 @@ describe("the monitoring, while the operator is at work", function () {
           (await valueOf('sum(sum_over_time(edge:responses:count10s{status="503"}[5m]))')) >= REQUESTS,
       );
       assert.equal(await valueOf("sum(sum_over_time(edge:responses_unanswered:count10s[5m]))"), 0);
+      await eventually("its mark in the dashboards", 60, async () => (await marked()) === 1);
     } finally {
       await succeed("maintenance", "off");
     }
+    await eventually("the end of its mark", 60, async () => (await marked()) === 0);
     assert.deepEqual(told(), []);
   });
 

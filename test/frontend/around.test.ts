@@ -37,6 +37,10 @@ describe("what is around the service", () => {
       "2 h 1 min old",
       "proved by restoring; changes since, but 3 s",
     ]);
+    assert.deepEqual(
+      told("backups", { ...well.backups, walLagSeconds: null }).at(-1),
+      "proved by restoring; of a database elsewhere",
+    );
     assert.deepEqual(told("alerts", well.alerts), ["pass", "None", "all rules are judged"]);
     assert.deepEqual(told("certificate", well.certificate).slice(0, 2), ["pass", "200 days"]);
     assert.deepEqual(told("tunnel", well.tunnel), ["pass", "Connected", "api.example.org · 41 ms"]);

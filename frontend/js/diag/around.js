@@ -29,7 +29,10 @@ const TILES = {
     if (status === "unknown") return { status: "warn", text: "No answer", more: "of the backup room" };
     const ages = newest.map((/** @type {{ ageSeconds: number }} */ { ageSeconds }) => ageSeconds);
     const text = ages.length === 0 ? "None yet" : `${span(Math.min(...ages))} old`;
-    const more = problems[0] ?? `proved by restoring; changes since, but ${span(walLagSeconds)}`;
+    // Of a database that others run there is no log to have changes from.
+    const since =
+      walLagSeconds === null ? "of a database elsewhere" : `changes since, but ${span(walLagSeconds)}`;
+    const more = problems[0] ?? `proved by restoring; ${since}`;
     return { status, text, more };
   },
   alerts: ({ status, count = 0, firing = [] }) => {

@@ -3,11 +3,13 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
+import { useImage } from "../../resources/image.ts";
 import { fromProgram } from "../../resources/program-folder.ts";
 import { createDataVolume, type DataVolume } from "../../resources/volume.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import type { CacheBackupConnection } from "../cache/cache.ts";
-import type { BackupConnection } from "../database/database.ts";
+import type { BackupConnection, ExternalParts } from "../database/database.ts";
+import { SSL_MODE } from "../database/url.ts";
 import { dataFolderOf } from "../database/version.ts";
 import {
   GATE,
@@ -27,7 +29,8 @@ export interface BackupArgs {
   readonly baseImages: BaseImages;
   /** Their ids: another image of the same name is another base. */
   readonly baseImageIds: {
-    readonly postgres: pulumi.Input<string>;
+    /** Undefined where others run PostgreSQL: then the room brings the image for itself alone. */
+    readonly postgres: pulumi.Input<string> | undefined;
     /** Undefined where the stack has no Redis of its own, and so none to copy. */
     readonly redis: pulumi.Input<string> | undefined;
   };
@@ -41,7 +44,8 @@ export interface BackupArgs {
   readonly offsite: OffsiteArgs | undefined;
   /** How the room reaches PostgreSQL; undefined for a stack without the room, which keeps the backups it once had. */
   readonly database?: BackupConnection;
-  readonly postgres: Postgres;
+  /** Undefined where others run it. */
+  readonly postgres: Postgres | undefined;
   /** Whether a commit of PostgreSQL waits until the room has it on its disk. */
   readonly synchronous: boolean;
   /** How the room reaches Redis; undefined where it does not copy it. */
@@ -78,7 +82,23 @@ const redisEnvironment = ({ host, port, user: name }: CacheBackupConnection): Re
   OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
 });
 
-/** A volume for backups, in every stack, so that no switch of the config can lose it; and the room, where it is on. */
+const AUTHORITY = "postgres-authority.pem";
+
+/** A line of libpq's password file, in which two characters mean something else (libpq-pgpass). */
+const passwordLine = (role: string, password: string): string =>
+  `*:*:*:${[role, password].map((text) => text.replaceAll(/[\\:]/g, "\\$&")).join(":")}\n`;
+
+/** Of a server of others: the one database, and TLS that is verified by the authority or by the list of the image. */
+const externalEnvironment = ({
+  database,
+  authority,
+}: ExternalParts): Readonly<Record<string, pulumi.Input<string>>> => ({
+  OMNIAI_EXTERNAL_DATABASE: database,
+  PGSSLMODE: SSL_MODE,
+  PGSSLROOTCERT: authority === "" ? "system" : `${SECRETS}/${AUTHORITY}`,
+});
+
+/** A volume for backups, in every stack that runs its own PostgreSQL or has the room, so that no switch of the config can lose it; and the room, where it is on. */
 export class Backup extends pulumi.ComponentResource {
   /** Undefined without the room. */
   readonly room:
@@ -95,33 +115,37 @@ export class Backup extends pulumi.ComponentResource {
 
   constructor(args: BackupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:backup:Backup", `${pulumi.getStack()}-backup`, {}, opts);
+    const base =
+      args.baseImageIds.postgres ?? useImage(args.engine, "postgres", args.baseImages.postgres, this);
     const data = createDataVolume(
       {
         engine: args.engine,
         workload: "backup",
-        image: args.baseImageIds.postgres,
+        image: base,
         user: `${user.uid}:${user.gid}`,
         path: folderOf(args),
       },
       this,
     );
-    this.room = args.database && this.#createRoom(args, args.database, data);
-    createSynchronous(
-      { engine: args.engine, postgres: args.postgres, on: args.synchronous, room: this.room?.ready },
-      this,
-    );
+    this.room = args.database && this.#createRoom(args, args.database, data, base);
+    if (args.postgres)
+      createSynchronous(
+        { engine: args.engine, postgres: args.postgres, on: args.synchronous, room: this.room?.ready },
+        this,
+      );
     this.registerOutputs({ room: this.room });
   }
 
   #createRoom(
     args: BackupArgs,
-    { host, port, user: role, password, ready }: BackupConnection,
+    { host, port, user: role, password, external, ready }: BackupConnection,
     data: DataVolume,
+    base: pulumi.Input<string>,
   ): Backup["room"] {
     const stack = pulumi.getStack();
-    const imageId = this.#createImage(args);
+    const imageId = this.#createImage(args, base);
     const { offsite } = args;
-    const gate = offsite && this.#createGate(args, offsite, imageId);
+    const gate = offsite && this.#createGate(args, offsite, imageId, external && { host, port });
     const files = new FileSet(
       `omniai-${stack}-backup-files`,
       {
@@ -130,9 +154,10 @@ export class Backup extends pulumi.ComponentResource {
         image: imageId,
         owner: user,
         files: pulumi
-          .all([password, args.cache?.password, offsite?.secretKey, offsite?.key])
-          .apply(([value, cache, secretKey = "", key = ""]) => ({
-            pgpass: { content: `*:*:*:${role}:${value}\n` },
+          .all([role, password, args.cache?.password, offsite?.secretKey, offsite?.key])
+          .apply(([name, value, cache, secretKey = "", key = ""]) => ({
+            pgpass: { content: passwordLine(name, value) },
+            ...(external?.authority ? { [AUTHORITY]: { content: external.authority } } : {}),
             ...(cache === undefined ? {} : { "redis-password": { content: cache } }),
             ...(offsite && offsiteFiles(offsite, secretKey, key)),
           })),
@@ -156,8 +181,9 @@ export class Backup extends pulumi.ComponentResource {
           OMNIAI_TIME_ZONE: args.timeZone,
           OMNIAI_PGPASS_FILE: `${SECRETS}/pgpass`,
           PGHOST: host,
-          PGPORT: String(port),
+          PGPORT: pulumi.interpolate`${port}`,
           PGUSER: role,
+          ...(external && externalEnvironment(external)),
           ...(offsite && offsiteEnvironment(offsite)),
           ...(args.cache && redisEnvironment(args.cache)),
         },
@@ -190,12 +216,20 @@ export class Backup extends pulumi.ComponentResource {
     };
   }
 
-  /** The room has no way out; the gate has one, to the bucket alone, and none of the data. */
-  #createGate(args: BackupArgs, { endpoint }: OffsiteArgs, image: pulumi.Output<string>): Workload {
+  /** The room has no way out; the gate has one, to the bucket and to a server of others alone, and none of the data. */
+  #createGate(
+    args: BackupArgs,
+    { endpoint }: OffsiteArgs,
+    image: pulumi.Output<string>,
+    server: Pick<BackupConnection, "host" | "port"> | undefined,
+  ): Workload {
     const { engine, network, egress } = args;
     const files = new FileSet(
       `omniai-${pulumi.getStack()}-${GATE}-files`,
-      { engine, workload: GATE, image, owner: gateUser, files: renderGate(endpoint) },
+      {
+        ...{ engine, workload: GATE, image, owner: gateUser },
+        files: pulumi.output(server).apply((beside) => renderGate(endpoint, beside)),
+      },
       { parent: this },
     );
     return new Workload(
@@ -211,7 +245,10 @@ export class Backup extends pulumi.ComponentResource {
     );
   }
 
-  #createImage({ engine, baseImages, baseImageIds }: BackupArgs): pulumi.Output<string> {
+  #createImage(
+    { engine, baseImages, baseImageIds }: BackupArgs,
+    base: pulumi.Input<string>,
+  ): pulumi.Output<string> {
     const hash = sourceHash(baseImages);
     const name = imageOf(hash);
     return new docker.RemoteImage(
@@ -226,7 +263,7 @@ export class Backup extends pulumi.ComponentResource {
         },
         triggers: {
           content: hash,
-          base: baseImageIds.postgres,
+          base,
           ...(baseImageIds.redis === undefined ? {} : { redis: baseImageIds.redis }),
         },
         keepLocally: true,

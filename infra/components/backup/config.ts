@@ -40,7 +40,7 @@ type Beside = Pick<CacheConfig, "redis" | "redisMemory"> &
 
 /**
  * Whether the stack has the room: `auto` means everywhere but in dev without a bucket, whose data can be made again. A
- * database that others run is theirs to back up: it gives nobody its log, and the room has no way out to it.
+ * database that others run is theirs to back up, and gives nobody its log: a dump of it is taken for the copies off-site.
  */
 export const hasBackups = (
   stack: string,
@@ -53,26 +53,49 @@ export const hasBackups = (
     Pick<PolicySettings, "environment"> &
     Partial<Pick<DatabaseConfig, "database">> & { readonly offsiteBucket?: string },
 ): boolean => {
-  if (database === "external") return false;
+  if (database === "external") return offsiteBucket !== "" && backups !== "never";
   if (backups !== "auto") return backups === "always";
   return environmentOf(stack, environment) !== "dev" || offsiteBucket !== "";
 };
 
-/** What only the room can do is refused by name where there is none, and not left out in silence. */
-const externalProblems = ({ database, backups, offsiteBucket }: BackupConfig & Beside): ConfigProblem[] => {
+/** What cannot be had of a server of others is refused by name, and not left out in silence. */
+const externalProblems = ({
+  database,
+  backups,
+  backupSynchronous,
+  offsiteBucket,
+}: BackupConfig & Beside): ConfigProblem[] => {
   if (database !== "external") return [];
   const why = "with omniai:database: external, because the backups of that server are its provider's";
   return [
-    ...(backups === "always" ? [{ key: "backups", value: backups, allowed: `auto or never ${why}` }] : []),
-    ...(offsiteBucket === ""
-      ? []
-      : [{ key: "offsiteBucket", value: offsiteBucket, allowed: `empty ${why}` }]),
+    ...(backups === "always" && offsiteBucket === ""
+      ? [
+          {
+            key: "backups",
+            value: backups,
+            allowed: `auto or never ${why}; omniai:offsiteBucket beside it keeps a daily dump off-site`,
+          },
+        ]
+      : []),
+    ...(backupSynchronous
+      ? [
+          {
+            key: "backupSynchronous",
+            value: backupSynchronous,
+            allowed: "false with omniai:database: external, which gives nobody its log",
+          },
+        ]
+      : []),
   ];
 };
 
 /** Another key must not be able to leave PostgreSQL waiting for a room that no stack has. */
-const synchronousProblems = ({ backups, backupSynchronous }: BackupConfig): ConfigProblem[] =>
-  backupSynchronous && backups !== "always"
+const synchronousProblems = ({
+  backups,
+  backupSynchronous,
+  database,
+}: BackupConfig & Beside): ConfigProblem[] =>
+  backupSynchronous && backups !== "always" && database !== "external"
     ? [
         {
           key: "backupSynchronous",
@@ -88,7 +111,8 @@ const BESIDE_REDIS = 80;
 
 /** The room loads each copy of Redis to prove it: all that Redis may hold, and a third more. */
 const memoryProblems = (config: BackupConfig & Beside): ConfigProblem[] => {
-  if (config.redis === "external" || config.database === "external") return [];
+  if (config.redis === "external" || (config.database === "external" && config.offsiteBucket === ""))
+    return [];
   const least = Math.ceil(planCacheMemory(config.redisMemory).maxmemory * 1.3) + BESIDE_REDIS;
   if (config.backups === "never" || config.backupMemory >= least) return [];
   return [

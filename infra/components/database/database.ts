@@ -50,11 +50,21 @@ export interface DatabaseConnection {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/** What the backup room has to know of a server of others beside where it is. */
+export interface ExternalParts {
+  /** The one that is dumped. */
+  readonly database: pulumi.Input<string>;
+  /** Certificates in PEM that alone are trusted; empty: the list of the room's image, which is Mozilla's as well. */
+  readonly authority: string;
+}
+
 /** Where and as whom the backup room connects. */
-export interface BackupConnection extends Pick<DatabaseConnection, "password" | "ready"> {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
+export interface BackupConnection extends Pick<
+  DatabaseConnection,
+  "host" | "port" | "user" | "password" | "ready"
+> {
+  /** Undefined for the stack's own server. */
+  readonly external?: ExternalParts;
 }
 
 const user = { uid: 999, gid: 999 };

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import type { Loaded } from "../../config/secrets.ts";
 import type { DatabaseConfig } from "./config.ts";
-import type { DatabaseConnection } from "./database.ts";
+import type { BackupConnection, DatabaseConnection } from "./database.ts";
 import { parseDatabaseUrl, type DatabaseAddress } from "./url.ts";
 
 /**
@@ -37,6 +37,20 @@ export function externalDatabase(
     ready: [],
   };
 }
+
+/** For the backup room the same, which takes dumps of it: a provider gives out no role that may only read. */
+export const externalBackup = ({
+  host,
+  port,
+  user,
+  database,
+  password,
+  tls,
+  ready,
+}: DatabaseConnection): BackupConnection => ({
+  ...{ host, port, user, password, ready },
+  external: { database, authority: tls?.authority ?? "" },
+});
 
 /** Another server or database has to be migrated; a new password has not. */
 const identityOf = (place: string): string =>

@@ -11,6 +11,12 @@ export const OPERATION_RUNNING = "omniai_operation_running";
 /** A run that is lost says nothing of its end: after so long it is taken for over. */
 export const OPERATION_LONGEST = "30m";
 
+/** The operation that is a state: the operator ends it with a command of its own, maybe days later. */
+export const MAINTENANCE = "maintenance";
+
+/** As long as metrics are kept by default. */
+const MAINTENANCE_LONGEST = "15d";
+
 interface Panel {
   readonly title: string;
   readonly expr: readonly string[];
@@ -24,9 +30,18 @@ interface Dashboard {
   readonly rows: readonly { readonly title: string; readonly panels: readonly Panel[] }[];
 }
 
-/** Pure: 1 while an operation is under way, and at one point of the graph where it was shorter than a step (1i). */
-const running = (offset = ""): string =>
-  `(max(max_over_time(${OPERATION_RUNNING}[1i]${offset}), last_over_time(${OPERATION_RUNNING}[${OPERATION_LONGEST}]${offset})) == 1)`;
+/** What says of a moment whether an operation is under way, and that at one point of the graph where it was shorter than a step (1i). */
+const signsOf = (offset: string): readonly string[] => [
+  `max_over_time(${OPERATION_RUNNING}[1i]${offset})`,
+  `last_over_time(${OPERATION_RUNNING}[${OPERATION_LONGEST}]${offset})`,
+  `last_over_time(${OPERATION_RUNNING}{operation="${MAINTENANCE}"}[${MAINTENANCE_LONGEST}]${offset})`,
+];
+
+/** Which operations are under way, a line each, by their name. */
+export const RUNNING_BY_NAME = `max by (operation) (${signsOf("").join(" or ")}) == 1`;
+
+/** Pure: 1 while any is. */
+const running = (offset = ""): string => `(max(${signsOf(offset).join(", ")}) == 1)`;
 
 /** Pure: the line. A point of 0 on each side gives it its edges; a graph that is 0 everywhere gets it up to 1. */
 export const markOf = (expr: readonly string[]): string =>

@@ -225,7 +225,10 @@ export const planLogs = ({ logDays, logDisk }: { logDays: number; logDisk: numbe
   environment: { GOMEMLIMIT: "72MiB" },
   health: asks(LOGS_PORT, "/health"),
   memory: 96,
-  cpus: "0.2",
+  // A flood of lines needs a core for as long as it lasts, but not while the service needs it: what is not read yet lies in
+  // the engine's files.
+  cpus: "1",
+  isBackground: true,
 });
 
 /** Where the agent finds the engine's logs, and the links that name them. */
@@ -256,5 +259,6 @@ export const planAgent = (folder: pulumi.Input<string>): Plan => ({
   hostFolders: [{ folder, path: ENGINE_LOGS }],
   health: asks(AGENT_PORT, "/health"),
   memory: 64,
-  cpus: "0.1",
+  cpus: "1",
+  isBackground: true,
 });

@@ -56,12 +56,22 @@ export const offsiteEnvironment = (args: OffsiteArgs): Readonly<Record<string, p
 
 const escape = (text: string): string => text.replaceAll(/[.\\+*?()[\]{}|^$]/g, "\\$&");
 
+/** Another server that the gate lets the room to. */
+export interface Beside {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** In seconds: how long a connection may be quiet. The bucket's are busy, and a count of many rows says nothing until it is done. */
+const quiet = { bucket: 600, beside: 21_600 };
+
 /**
  * The gate's files (tinyproxy.conf(5)). A filter that denies by default and sees whole addresses lets only this host at this
  * port through: as HOST:PORT of a CONNECT for https, as the beginning of an address for http. What is said to the bucket stays
  * between the room and the bucket.
+ * @param beside a server that is reached by TLS of the room's own as well, with CONNECT; undefined for none.
  */
-export function renderGate(endpoint: string): Readonly<Record<string, ArchiveFile>> {
+export function renderGate(endpoint: string, beside?: Beside): Readonly<Record<string, ArchiveFile>> {
   const { protocol, hostname, port } = new URL(endpoint);
   const number = port || (protocol === "https:" ? "443" : "80");
   const host = escape(hostname);
@@ -70,11 +80,12 @@ export function renderGate(endpoint: string): Readonly<Record<string, ArchiveFil
       ? `^${host}:${number}$`
       : // A client leaves the usual port out.
         `^http://${host}${port === "" ? "(:80)?" : `:${number}`}/`;
+  const connected = [...(protocol === "https:" ? [number] : []), ...(beside ? [String(beside.port)] : [])];
   return {
     "tinyproxy.conf": {
       content: [
         `Port ${PORT}`,
-        "Timeout 600",
+        `Timeout ${beside ? quiet.beside : quiet.bucket}`,
         "LogLevel Notice",
         "MaxClients 32",
         "DisableViaHeader Yes",
@@ -82,13 +93,18 @@ export function renderGate(endpoint: string): Readonly<Record<string, ArchiveFil
         "FilterType ere",
         "FilterURLs On",
         "FilterDefaultDeny Yes",
-        `ConnectPort ${protocol === "https:" ? number : "0"}`,
+        // Without any, it would connect to every port.
+        ...(connected.length === 0 ? ["0"] : connected).map((one) => `ConnectPort ${one}`),
         "",
       ].join("\n"),
     },
-    filter: { content: `${allowed}\n` },
+    filter: { content: [allowed, ...(beside ? [besidePattern(beside)] : []), ""].join("\n") },
   };
 }
+
+/** As it stands in a CONNECT, where an address of IPv6 has brackets. */
+const besidePattern = ({ host, port }: Beside): string =>
+  `^${escape(host.includes(":") ? `[${host}]` : host)}:${port}$`;
 
 export interface GateArgs {
   readonly engine: WorkloadArgs["engine"];

@@ -5,6 +5,7 @@ import { isHost } from "../../config/mirror.ts";
 import { publishesPorts } from "../../config/public-access.ts";
 import type { Swarm } from "../../resources/engine.ts";
 import type { BackendConfig } from "../backend/config.ts";
+import type { BackupConfig } from "../backup/config.ts";
 import type { CacheConfig } from "../cache/config.ts";
 import type { DatabaseConfig } from "../database/config.ts";
 import type { EdgeConfig } from "../edge/config.ts";
@@ -30,8 +31,12 @@ type Beside = Pick<DatabaseConfig, "database"> &
   Pick<CacheConfig, "redis"> &
   Pick<MonitoringConfig, "monitoring"> &
   Pick<BackendConfig, "switchSeconds"> &
+  Pick<BackupConfig, "backups"> &
   Pick<HostConfig, "hostPrepare"> &
-  Pick<EdgeConfig, "tls" | "publishPorts" | "bindAddress"> & { readonly tunnelEnabled: boolean };
+  Pick<EdgeConfig, "tls" | "publishPorts" | "bindAddress"> & {
+    readonly tunnelEnabled: boolean;
+    readonly offsiteBucket: string;
+  };
 
 /**
  * How long a replica has to serve on after it was told to stop, in seconds: until each edge has the news (the swarm tells its
@@ -71,6 +76,9 @@ export function swarmProblems(config: SwarmConfig & Beside): ConfigProblem[] {
   if (config.monitoring !== "never") {
     refuse("monitoring", `never ${why} the monitoring watches one engine only`);
   }
+  const room = "the backup room keeps what it makes in a volume, which is on one node";
+  if (config.backups === "always") refuse("backups", `auto or never ${why} ${room}`);
+  if (config.offsiteBucket !== "") refuse("offsiteBucket", `empty ${why} ${room}`);
   if (config.tls !== "generated") {
     refuse("tls", `generated ${why} the room for certificates hands them to an edge on its own engine only`);
   }

@@ -2,8 +2,11 @@
 
 import shutil
 import subprocess
+import sys
+import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from room import look, receiver, wal
 from test_health import NOW, backup
@@ -33,6 +36,38 @@ class Place(Folder):
         self.assertFalse(self.lost())
 
 
+class Looked(Folder):
+    def running(self, script: str) -> receiver.Receiver:
+        """@returns a receiver whose program is this one, which has said something by then"""
+        found = receiver.Receiver(self.settings)
+        found.system = "1"
+        found.process = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.addCleanup(found.stop)
+        assert found.process.stdout is not None
+        found.process.stdout.read(1)
+        return found
+
+    def test_what_it_has_said_itself_is_told_where_its_slot_is_lost_as_well(self) -> None:
+        said = "requested WAL segment 000000010000000000000001 has already been removed"
+        found = self.running(f"import sys; sys.stderr.write('{said}'); print()")
+        assert found.process is not None
+        found.process.wait()
+        with mock.patch.object(found, "forget"), mock.patch.object(found, "start"):
+            lost = found.look(wal.Place("1", 0, None, "lost"))
+        self.assertIn("cannot be had any more: " + said, str(lost))
+
+    def test_one_that_hangs_and_does_not_hear_is_ended_without_waiting_long(self) -> None:
+        script = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        found = self.running(script)
+        found.known = time.monotonic() - self.settings.hangs - 1
+        with mock.patch.object(receiver, "HANGING_SECONDS", 0.1):
+            found.watch(wal.Place("1", 0, None, "reserved"))
+        self.assertIsNone(found.process)
+        self.assertIn("is started again", found.said)
+
+
 class Gap(Folder):
     def test_counts_until_a_base_backup_was_begun_after_it(self) -> None:
         receiver.note_gap(self.settings, "2026-05-05T12:00:00+00:00", "it was away")
@@ -44,7 +79,6 @@ class Gap(Folder):
 
     def test_is_none_where_none_was_noted(self) -> None:
         self.assertIsNone(receiver.open_gap(self.settings, None))
-
 
     def test_is_not_closed_by_a_base_backup_of_a_clock_that_ran_ahead(self) -> None:
         ahead, real = backup(-48, kind="base"), backup(5, kind="base")

@@ -11,4 +11,13 @@ export const externalRedisConfig = {
 
 export const externalConfig = { ...externalDatabaseConfig, ...externalRedisConfig } as const;
 
+/** The same with dumps that go off-site. */
+export const externalOffsiteConfig = {
+  ...externalDatabaseConfig,
+  offsiteBucket: "https://s3.example.org/copies",
+  offsiteAccessKeyId: "id",
+  offsiteSecretKey: "canary-secret",
+  offsiteKey: "canary-key",
+} as const;
+
 export const EXTERNAL_SECRETS = ["databaseSecretUrl", "redisSecretUrl"];

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import {
   askRoom,
   describeRows,
+  DUMPS_ALONE,
   requireRoom,
   type BackupView,
   type CopyView,
@@ -10,7 +11,7 @@ import {
   type RoomEvent,
   type RoomStatus,
 } from "../../engine/backup-room.ts";
-import { refuseExternal } from "../../stack/external.ts";
+import { refuseWithoutDumps } from "../../stack/external.ts";
 import { openEngine } from "../../stack/look.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
 import { isOffsite, sealState } from "../../stack/seal.ts";
@@ -33,8 +34,8 @@ interface Listing {
 
 export async function backup(action: string, options: BackupOptions): Promise<void> {
   const place = findPlace(options);
-  refuseExternal(place.stack, place.settings.config, { what: "a backup" });
   if (action === "key") return (await import("./show-key.ts")).showKey(options);
+  refuseWithoutDumps(place.stack, place.settings.config, "a backup");
   const { docker } = await openEngine(place, options);
   const room = await requireRoom(docker, place.stack);
   signals.begin({ title: `asking the backup room of stack ${place.stack}` });
@@ -168,6 +169,7 @@ function printList(stack: string, backups: readonly BackupView[], status: RoomSt
   for (const line of table(rows)) print(line);
   if (backups.length === 0) print(`Stack ${stack} has no backup yet. Take one: ${npmRun("backup", stack)}`);
   print(`  ${bytes(status.freeBytes)} free; a backup is due every day at ${status.at} (${status.zone}).`);
+  if (status.external) print(`  ${DUMPS_ALONE}`);
   if (status.running !== null) print(`  At work: ${status.running.what}, since ${status.running.since}.`);
   for (const problem of status.problems) print(`  ${paint("red", problem)}`);
 }

@@ -7,7 +7,7 @@ import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { parseRedisUrl } from "../../../infra/components/cache/url.ts";
 import { parseDatabaseUrl } from "../../../infra/components/database/url.ts";
-import { externalServers, type ExternalServer } from "../../stack/external.ts";
+import { externalServers, takesDumps, type ExternalServer } from "../../stack/external.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 import type { Finding } from "./cloud-api.ts";
 import type { ReadSecret } from "./clouds.ts";
@@ -41,7 +41,7 @@ export async function inspectExternal(config: KnownConfig, read: ReadSecret): Pr
             remedy:
               "Give the stack's passphrase (PULUMI_CONFIG_PASSPHRASE_FILE), or run this where the stack is deployed from.",
           }
-        : inspectServer(server, endpoint);
+        : inspectServer(server, endpoint, server.key === "database" && takesDumps(config));
     }),
   );
 }
@@ -59,33 +59,41 @@ async function endpointOf(
   return url && { host: url.host, port: url.port, authority };
 }
 
-/** What nobody sees from here, whatever the server answers. */
-const UNSEEN = "its backups and its load are not seen from here";
+/** What nobody sees from here, whatever the server answers. @param dumped whether the stack takes dumps of it. */
+const unseen = (dumped: boolean): string =>
+  dumped
+    ? "its provider's backups and its load are not seen from here; of the stack's own dumps of it tells npm run backup -- list"
+    : "its backups and its load are not seen from here";
 
 /** Looks at the certificate as the service does. A server that does not answer this machine may answer the stack's host. */
-export async function inspectServer(server: ExternalServer, endpoint: Endpoint): Promise<Finding> {
+export async function inspectServer(
+  server: ExternalServer,
+  endpoint: Endpoint,
+  dumped = false,
+): Promise<Finding> {
   const { host, port } = endpoint;
   const name = nameOf(server);
   let socket: Socket;
   try {
     socket = await within(open(host, port));
   } catch (error) {
-    return { name, good: true, detail: unanswered(`${host}:${port}`, error) };
+    return { name, good: true, detail: unanswered(`${host}:${port}`, error, dumped) };
   }
   try {
-    return { name, ...(await look(server, endpoint, socket)) };
+    return { name, ...(await look(server, endpoint, socket, dumped)) };
   } finally {
     socket.destroy();
   }
 }
 
-const unanswered = (at: string, error: unknown): string =>
-  `${at} does not answer this machine (${(error as Error).message}); whether it answers the replicas: npm run health. ${UNSEEN}`;
+const unanswered = (at: string, error: unknown, dumped: boolean): string =>
+  `${at} does not answer this machine (${(error as Error).message}); whether it answers the replicas: npm run health. ${unseen(dumped)}`;
 
 async function look(
   { workload, key }: ExternalServer,
   endpoint: Endpoint,
   socket: Socket,
+  dumped: boolean,
 ): Promise<Omit<Finding, "name">> {
   const at = `${endpoint.host}:${endpoint.port}`;
   try {
@@ -96,14 +104,14 @@ async function look(
         remedy: "Turn TLS on at the server.",
       };
   } catch (error) {
-    return { good: true, detail: unanswered(at, error) };
+    return { good: true, detail: unanswered(at, error, dumped) };
   }
   try {
     const ends = await within(handshake(socket, endpoint));
     const days = Math.floor((ends - Date.now()) / DAY_MS);
     return {
       good: days >= SOON_DAYS,
-      detail: `${at} answers, and its certificate is the right one for ${days} more days; ${UNSEEN}`,
+      detail: `${at} answers, and its certificate is the right one for ${days} more days; ${unseen(dumped)}`,
       ...(days >= SOON_DAYS
         ? {}
         : { remedy: "Have the server's certificate renewed before the service refuses it." }),

@@ -146,6 +146,16 @@ export async function restoreAll(
   brought: readonly string[],
 ): Promise<Brought> {
   const restored = await restoreOne(env, stack, "--latest");
+  await restoreRedis(env, stack, brought);
+  return restored;
+}
+
+/** The newest of the copies of Redis that were brought, where there is one and the stack runs Redis itself. @throws OpsError */
+export async function restoreRedis(
+  env: NodeJS.ProcessEnv,
+  stack: string,
+  brought: readonly string[],
+): Promise<void> {
   const { config } = readSettings(ROOT, stack);
   // Copies may be there from before others took Redis over.
   const isOwn = !externalServers(config).some(({ workload }) => workload === "redis");
@@ -154,7 +164,6 @@ export async function restoreAll(
     .sort()
     .at(-1);
   if (redis !== undefined) await restoreOne(env, stack, "--redis", "--id", redis);
-  return restored;
 }
 
 async function restoreOne(

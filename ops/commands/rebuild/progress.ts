@@ -13,12 +13,17 @@ import { explain, OpsError } from "../../terminal/errors.ts";
 const STEPS = ["begun", "imported", "deploying", "deployed", "restored"] as const;
 export type Step = (typeof STEPS)[number];
 
+export type Brought =
+  | { readonly tables: number; readonly rows: number; readonly until: string }
+  // Others run PostgreSQL: the loss of the host has taken nothing of it, and nothing was put there.
+  | { readonly external: true };
+
 export interface RebuildProgress {
   /** Everything comes from this one, also when newer ones are there meanwhile. */
   readonly copy: CopyView;
   readonly step: Step;
   /** What was brought back, once it is; for the last lines. */
-  readonly brought?: { readonly tables: number; readonly rows: number; readonly until: string };
+  readonly brought?: Brought;
 }
 
 /** Pure: whether a step is done. */

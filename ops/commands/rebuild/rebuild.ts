@@ -32,6 +32,7 @@ import {
   openSource,
   readSealed,
   restoreAll,
+  restoreRedis,
   type Source,
 } from "./copies.ts";
 import {
@@ -40,6 +41,7 @@ import {
   readProgress,
   unreadableCopy,
   writeProgress,
+  type Brought,
   type RebuildProgress,
 } from "./progress.ts";
 
@@ -71,9 +73,11 @@ export async function rebuild(options: RebuildOptions): Promise<void> {
   const progress = before ?? writeProgress(backend, stack, { copy, step: "begun" });
   const brought = await goOn(options, { backend, bucket, sealed, progress });
   if (options.json) return printJson({ stack, copy, ...brought });
-  print(
-    `${paint("green", "✓")} Stack ${paint("bold", stack)} is rebuilt: ${brought.tables} tables with ${brought.rows} rows, up to ${brought.until}.`,
-  );
+  const what =
+    "external" in brought
+      ? "PostgreSQL is external (omniai:database), and nothing of it was changed."
+      : `${brought.tables} tables with ${brought.rows} rows, up to ${brought.until}.`;
+  print(`${paint("green", "✓")} Stack ${paint("bold", stack)} is rebuilt: ${what}`);
   print(`How it is: ${npmRun("status", stack)}. Streams begin anew, once.`);
 }
 
@@ -85,10 +89,7 @@ interface Work {
 }
 
 /** From wherever it has come to. Each step can be done again, should it have been broken off. */
-async function goOn(
-  options: RebuildOptions,
-  { backend, bucket, sealed, progress }: Work,
-): Promise<NonNullable<RebuildProgress["brought"]>> {
+async function goOn(options: RebuildOptions, { backend, bucket, sealed, progress }: Work): Promise<Brought> {
   const { stack } = options;
   const { copy } = progress;
   try {
@@ -125,11 +126,7 @@ async function goOn(
 }
 
 /** The data of a stack that is deployed anew. */
-async function bringBack(
-  options: RebuildOptions,
-  bucket: Source["bucket"],
-  copy: string,
-): Promise<NonNullable<RebuildProgress["brought"]>> {
+async function bringBack(options: RebuildOptions, bucket: Source["bucket"], copy: string): Promise<Brought> {
   const { stack } = options;
   // It is reached from now on, and what is written before its data is back would be lost.
   await mustOperate(
@@ -138,7 +135,12 @@ async function bringBack(
   );
   const { docker } = await openEngine(findPlace(options), options);
   const there = await openSource(docker, bucket, imagesOf(stack));
-  const { tables, rows, until } = await restoreAll(process.env, stack, await fetchInto(there, stack, copy));
+  const fetched = await fetchInto(there, stack, copy);
+  if (readSettings(ROOT, stack).config.database === "external") {
+    await restoreRedis(process.env, stack, fetched);
+    return { external: true };
+  }
+  const { tables, rows, until } = await restoreAll(process.env, stack, fetched);
   return { tables, rows, until };
 }
 

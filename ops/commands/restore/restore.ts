@@ -11,7 +11,7 @@ import {
   type RoomEvent,
 } from "../../engine/backup-room.ts";
 import { findPlace, type CommonOptions, type Place } from "../../stack/place.ts";
-import { refuseExternal } from "../../stack/external.ts";
+import { refuseExternal, refuseReplacing, refuseWithoutDumps } from "../../stack/external.ts";
 import { prepareStackImages } from "../../stack/deploy.ts";
 import { exchangeStage } from "../../stack/exchange-stage.ts";
 import { openEngine } from "../../stack/look.ts";
@@ -69,8 +69,9 @@ export async function restore(options: RestoreOptions): Promise<void> {
   }
   const place = findPlace(options);
   const { config } = place.settings;
-  refuseExternal(place.stack, config, { what: "a restore" });
-  if (options.redis) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
+  refuseWithoutDumps(place.stack, config, "a restore");
+  if (isOfRedis(options)) refuseExternal(place.stack, config, { what: "a restore", key: "redis" });
+  else if (options.replace) refuseReplacing(place.stack, config);
   const session = options.replace ? await openOwnEngine(options) : undefined;
   const { docker } = session ?? (await openEngine(place, options));
   const room = await roomOr(docker, place.stack, async () => {
@@ -94,6 +95,10 @@ export async function restore(options: RestoreOptions): Promise<void> {
     `What it had before is in volume ${paint("bold", aside)}. When nobody needs it: docker volume rm ${aside}`,
   );
 }
+
+/** Whether a copy of Redis is meant, by its flag or by its name. */
+const isOfRedis = ({ redis, id }: RestoreOptions): boolean =>
+  redis === true || id?.startsWith("redis-") === true;
 
 /** What is to be replaced has to be the stack's own, which another engine has not. @throws OpsError */
 async function openOwnEngine(options: CommonOptions): Promise<Session> {
@@ -174,7 +179,7 @@ async function ask({ stack }: Place, { backup }: Restored, title: string): Promi
 }
 
 function printRestored(
-  { stack }: Place,
+  { stack, settings }: Place,
   restored: Restored,
   { replace, id, to, redis }: RestoreOptions,
 ): void {
@@ -198,7 +203,11 @@ function printRestored(
     for (const line of table(lines, "    ")) print(line);
     if (changes.length > MOST_TABLES) print(`    and ${changes.length - MOST_TABLES} more tables`);
   }
-  if (!replace) {
+  if (!replace && store !== "redis" && settings.config.database === "external") {
+    print(
+      "  Nothing of the provider's server was touched. How a dump gets into one: docs/external-databases.md.",
+    );
+  } else if (!replace) {
     print("  Nothing of the stack was touched. To put it in place of the stack's data:");
     const which = to === undefined ? (id === undefined ? ["--latest"] : ["--id", id]) : ["--to", `"${to}"`];
     print(`    ${npmRun("restore", stack, ...(redis ? ["--redis"] : []), ...which, "--replace")}`);

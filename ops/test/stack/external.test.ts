@@ -1,6 +1,12 @@
 /** Stacks whose servers others run: what commands refuse, and how a stack goes over. */
 import { strict as assert } from "node:assert";
-import { describeExternal, externalData, refuseExternal } from "../../stack/external.ts";
+import {
+  describeExternal,
+  externalData,
+  refuseExternal,
+  refuseReplacing,
+  refuseWithoutDumps,
+} from "../../stack/external.ts";
 import { isLeft, leftBehind } from "../../stack/left-behind.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 import { types, type State } from "../../stack/state.ts";
@@ -8,6 +14,18 @@ import { OpsError } from "../../terminal/errors.ts";
 import { urn } from "../support/state.ts";
 
 const both: KnownConfig = { database: "external", redis: "external" };
+const dumped: KnownConfig = { ...both, offsiteBucket: "https://s3.example.org/copies" };
+/** What it throws, for a wrong use; empty where it lets pass. */
+const saidBy = (check: () => void): string => {
+  try {
+    check();
+    return "";
+  } catch (error) {
+    assert.ok(error instanceof OpsError);
+    assert.equal(error.exitCode, 2);
+    return `${error.message} ${error.remedy}`;
+  }
+};
 
 describe("a server that others run", () => {
   it("keeps none of the stack's data, and a PostgreSQL takes the backups with it", () => {
@@ -15,6 +33,38 @@ describe("a server that others run", () => {
     assert.deepEqual(externalData({ database: "container", redis: "container" }), []);
     assert.deepEqual(externalData({ redis: "external" }), ["redis"]);
     assert.deepEqual(externalData(both), ["postgres", "backup", "redis"]);
+  });
+
+  it("leaves the stack its backups where dumps of it go off-site", () => {
+    assert.deepEqual(externalData(dumped), ["postgres", "redis"]);
+    assert.deepEqual(externalData({ ...dumped, backups: "never" }), ["postgres", "backup", "redis"]);
+    assert.equal(
+      saidBy(() => refuseWithoutDumps("prod", dumped, "a backup")),
+      "",
+    );
+    assert.equal(
+      saidBy(() => refuseWithoutDumps("prod", {}, "a backup")),
+      "",
+    );
+    assert.match(
+      saidBy(() => refuseWithoutDumps("prod", both, "a backup")),
+      /so a backup is its provider's/,
+    );
+    const [postgres = "", redis = ""] = describeExternal(dumped);
+    assert.match(postgres, /A dump of it is taken here each day; .*with its provider alone/);
+    assert.doesNotMatch(redis + (describeExternal(both)[0] ?? ""), /dump/);
+  });
+
+  it("is never replaced by a dump: who wants that is told how a dump is loaded", () => {
+    assert.equal(
+      saidBy(() => refuseReplacing("prod", { database: "container" })),
+      "",
+    );
+    for (const config of [both, dumped])
+      assert.match(
+        saidBy(() => refuseReplacing("prod", config)),
+        /Nothing was done.*Loading a dump/,
+      );
   });
 
   it("is named with what is not seen of it", () => {

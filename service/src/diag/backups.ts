@@ -9,7 +9,12 @@ const shape = {
   newest: z
     .array(z.object({ kind: z.string(), id: z.string(), at: z.string(), ageSeconds: z.int() }))
     .describe("The newest backup of each kind that was proved by restoring it."),
-  walLagSeconds: z.int().describe("How old the oldest change is that is not in the backup room yet."),
+  walLagSeconds: z
+    .int()
+    .nullable()
+    .describe(
+      "How old the oldest change is that is not in the backup room yet; null where others run PostgreSQL.",
+    ),
   freeBytes: z.int().describe("What the volume of the backups has left."),
   at: z.string().describe("When the room looked."),
 };

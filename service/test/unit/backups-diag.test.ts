@@ -40,6 +40,12 @@ describe("the diagnostics of the backups", () => {
     assert.deepEqual([found.status, found.problems], ["fail", problems]);
   });
 
+  it("have no lag of a log where others run PostgreSQL", async () => {
+    answer = { status: 200, text: JSON.stringify({ ...state, walLagSeconds: null }) };
+    const found = backupsDiagSchema.parse(await backupsDiag(url));
+    assert.deepEqual([found.status, found.walLagSeconds], ["pass", null]);
+  });
+
   for (const [name, status, text] of [
     ["refuses", 503, "{}"],
     ["answers no JSON", 200, "<html>"],

@@ -1,15 +1,13 @@
 /** A real S3 server for a room's copies off-site, a place to break it, and the stack's own gate in front. */
 import { execFile, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { dataFolderOf } from "../../../infra/components/database/version.ts";
-import { planGate, renderGate } from "../../../infra/components/offsite/offsite.ts";
 import { versitygwPart } from "../../../tools/find/versitygw.ts";
 import { createContext } from "../../../tools/find/index.ts";
-import { POSTGRES } from "./engine.ts";
-import { docker } from "./world.ts";
+import { docker } from "./engine.ts";
+import { openGate } from "./gate.ts";
 
 const run = promisify(execFile);
 
@@ -123,48 +121,10 @@ chmod 644 *`;
     ]);
   }
 
-  /** The gate as the stack has it, with the files that the stack renders, for another endpoint than before. */
-  async openGate(endpoint: string): Promise<void> {
-    const name = `${this.#name}-gate`;
-    await docker("rm", "--force", name).catch(() => undefined);
-    const files = renderGate(endpoint);
-    const folder = mkdtempSync(join(this.#folder, "gate-"));
-    for (const [path, { content }] of Object.entries(files))
-      writeFileSync(join(folder, path), content, { mode: 0o644 });
-    execFileSync("chmod", ["755", folder]);
-    const { entrypoint, command, user, tmpfs, health } = planGate({
-      engine: undefined as never,
-      image: this.#image,
-      folder: dataFolderOf(POSTGRES),
-      networks: [],
-      files: { volumeName: "", hash: "" },
-    });
-    await docker(
-      ...["run", "-d", "--init", "--name", name, "--network", this.#name, "--read-only", "--user", user],
-      ...[
-        "--cap-drop",
-        "ALL",
-        "--security-opt",
-        "no-new-privileges",
-        "--memory",
-        "32m",
-        "--pids-limit",
-        "64",
-      ],
-      ...Object.entries(tmpfs ?? {}).flatMap(([path, options]) => ["--tmpfs", `${path}:${options}`]),
-      ...["-v", `${folder}:/run/secrets:ro`, "--entrypoint", entrypoint?.[0] ?? ""],
-      ...[this.#image, ...(command ?? [])],
-    );
-    await docker("network", "connect", "--alias", "offsite", this.#inside, name);
-    await docker(
-      ...[
-        "exec",
-        name,
-        "sh",
-        "-c",
-        `for i in $(seq 50); do ${health.command.map((part) => `"${part}"`).join(" ")} && exit 0; sleep 0.1; done; exit 1`,
-      ],
-    );
+  /** The gate as the stack has it, for another endpoint than before. */
+  openGate(endpoint: string): Promise<void> {
+    const [image, inside, outside] = [this.#image, this.#inside, this.#name];
+    return openGate({ image, name: `${outside}-gate`, inside, outside, folder: this.#folder }, endpoint);
   }
 
   gateLog(): Promise<string> {

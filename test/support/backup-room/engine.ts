@@ -19,8 +19,12 @@ export async function docker(...args: string[]): Promise<string> {
   return stdout.trim();
 }
 
-/** Builds the room's image as the stack does, under the name that its sources give it. */
-export async function buildImage(): Promise<string> {
+let built: Promise<string> | undefined;
+
+/** Builds the room's image as the stack does, under the name that its sources give it, once for each run. */
+export const buildImage = (): Promise<string> => (built ??= build());
+
+async function build(): Promise<string> {
   const images = { postgres: POSTGRES, redis: REDIS };
   const name = imageOf(sourceHash(images));
   const args = Object.entries(buildArgs(images)).flatMap(([key, value]) => [

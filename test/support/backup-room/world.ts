@@ -1,6 +1,7 @@
 /** A backup room and a PostgreSQL of a test's own, as the stack makes them, without Pulumi. */
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { createInterface } from "node:readline";
 import {
   renderAccess,
   renderBackupRole,
@@ -17,7 +18,6 @@ import {
   type RoomEvent,
   type RoomStatus,
 } from "../../../ops/engine/backup-room.ts";
-import { eventually } from "../http.ts";
 import { defaults } from "../../../infra/test/defaults.ts";
 import { docker, PASSWORD, POSTGRES } from "./engine.ts";
 import { RedisServer } from "./redis-server.ts";
@@ -60,6 +60,8 @@ export interface WorldOptions {
   readonly synchronous?: boolean;
   /** With a Redis that the room copies; default: none. */
   readonly redis?: boolean;
+  /** False where others run PostgreSQL. */
+  readonly postgres?: boolean;
 }
 
 /** One server, one room, and a network without a way out between them. */
@@ -80,7 +82,7 @@ export class World {
     await docker("network", "create", "--internal", world.#name);
     await docker("volume", "create", ...(options.volume ?? []), `${world.#name}-backup`);
     await world.#secrets();
-    await world.startPostgres();
+    if (options.postgres !== false) await world.startPostgres();
     if (options.redis) await world.redis.start();
     return world;
   }
@@ -143,6 +145,8 @@ export class World {
     await docker(
       ...["run", "-d", "--name", this.postgres, "--network", this.#name, "--network-alias", "postgres"],
       ...["--user", "999:999", "--memory", "384m", "-e", `POSTGRES_PASSWORD=${PASSWORD}`],
+      // An empty server need not outlive this machine.
+      ...["-e", "POSTGRES_INITDB_ARGS=--no-sync"],
       ...["-v", `${this.#name}-secrets:/run/secrets:ro`, POSTGRES, "postgres"],
       ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
     );
@@ -222,6 +226,8 @@ export class World {
         "--pids-limit",
         "128",
       ],
+      // A server that is lost has no name any more, and in a network without a way out nobody else answers for it.
+      ...["--dns-opt", "timeout:1", "--dns-opt", "attempts:1"],
       ...["--tmpfs", "/run/room:size=1m,mode=0700,uid=999,gid=999", "--tmpfs", "/tmp:size=16m"],
       ...[
         "-v",
@@ -323,6 +329,32 @@ sys.exit(__main__.main())`;
     return docker("logs", this.room);
   }
 
+  /** Waits for a line of that log, also of before. @throws Error where the room ends or the time is over without one */
+  async untilLogged(pattern: RegExp, seconds: number): Promise<void> {
+    const child = spawn("docker", ["logs", "--follow", this.room], { stdio: ["ignore", "pipe", "ignore"] });
+    const late = setTimeout(() => void child.kill(), seconds * 1000);
+    try {
+      for await (const line of createInterface({ input: child.stdout })) if (pattern.test(line)) return;
+      throw new Error(`no line ${String(pattern)} within ${seconds} s:\n${await this.roomLog()}`);
+    } finally {
+      clearTimeout(late);
+      child.kill();
+    }
+  }
+
+  /** How often the loop has taken backups that are verified since its start. */
+  async taken(): Promise<number> {
+    return (await this.roomLog()).split("\n").filter((line) => takenLine.test(line)).length;
+  }
+
+  /**
+   * What the loop has found wrong at its last look, in the sentences of `list`. Reading them starts no program of the room, which
+   * would take from it what it needs itself.
+   */
+  async problems(): Promise<string[]> {
+    return (await this.inRoom("cat /run/room/health")).split("\n").slice(1);
+  }
+
   /** Asks the data that a restore has kept, by a server of its own. */
   queryRestored(query: string): Promise<string> {
     const folder = "/backup/restored/data";
@@ -350,9 +382,13 @@ const parseEvents = (stdout: string): RoomEvent[] =>
     .map(parseEvent)
     .filter((event) => event !== undefined);
 
+const takenLine = /the backup is taken and verified/;
+
 /** The room's first backups, which it takes by itself. @param kinds how many kinds it takes @param seconds how long it may */
-export const untilVerified = (world: World, kinds = 2, seconds = 120): Promise<unknown> =>
-  eventually("the first backups", seconds, async () => {
-    const { backups, status } = await world.list();
-    return status.running === null && backups.filter(({ state }) => state === "verified").length >= kinds;
-  });
+export async function untilVerified(world: World, kinds = 2, seconds = 120): Promise<void> {
+  await world.untilLogged(takenLine, seconds);
+  const { backups, status } = await world.list();
+  const verified = backups.filter(({ state }) => state === "verified").length;
+  if (verified < kinds || status.running !== null)
+    throw new Error(`${verified} of ${kinds} backups are verified: ${JSON.stringify({ backups, status })}`);
+}

@@ -60,6 +60,21 @@ describe("doctor, of servers that others run", () => {
     }
   });
 
+  it("are said to be dumped where the stack does that, and by which command that is seen", async () => {
+    const port = await asPostgres("S");
+    const config = {
+      ...({ database: "external", databaseAuthority: pair.certificate } as const),
+      offsiteBucket: "https://s3.example.org/copies",
+    };
+    const [found] = await inspectExternal(config, () =>
+      Promise.resolve(`postgres://tenant:canary@localhost:${port}/shop`),
+    );
+    assert.match(
+      found?.detail ?? "",
+      /provider's backups .* not seen .*dumps of it tells npm run backup -- list/,
+    );
+  });
+
   it("are not where nobody trusted has signed it, or it is for another name", async () => {
     const port = await withTls(pair);
     for (const [host, authority, said] of [

@@ -129,6 +129,7 @@ new docker.Container("complete", {
   },
   memory: 32,
   memorySwap: 32,
+  cpuShares: 16,
   cpus: CPUS,
   shmSize: 16,
   restart: "unless-stopped",

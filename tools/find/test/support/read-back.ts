@@ -65,6 +65,7 @@ export const readBack = ({ run, ports, imageId, network }: Made): Readonly<Recor
     memory: 32,
     memorySwap: 32,
     memoryReservation: 0,
+    cpuShares: 16,
     cpus: "1.0",
     shmSize: 16,
     restart: "unless-stopped",

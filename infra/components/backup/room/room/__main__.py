@@ -38,6 +38,7 @@ def status_of(settings: Settings) -> dict[str, Any]:
         "failure": situation.failure,
         "offsite": errand.view(settings),
         "log": log,
+        "external": settings.external is not None,
     }
 
 

@@ -123,7 +123,9 @@ def by_kind(settings: Settings) -> dict[str, list[Backup]]:
 
 def kinds(settings: Settings) -> tuple[str, ...]:
     """The kinds that a run takes, in this order."""
-    return ("dump", "base", "redis") if settings.redis else ("dump", "base")
+    # A provider gives nobody its log.
+    postgres = ("dump", "base") if settings.external is None else ("dump",)
+    return (*postgres, "redis") if settings.redis else postgres
 
 
 def every(settings: Settings) -> list[Backup]:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import files, manifest, server
+from . import external, files, manifest, server, status
 from .progress import call, say, step
 from .schedule import local_day
 from .settings import Settings
@@ -23,10 +23,7 @@ def take(settings: Settings, day: str | None = None, expected: int = 0) -> str:
     files.check_space(settings.root, expected)
     partial.mkdir(mode=0o700)
     try:
-        with server.source(settings) as connection:
-            about = server.describe(connection)
-            names = server.databases(connection)
-            roles = server.roles(connection)
+        about, names, roles = look(settings)
         step("taking the roles")
         found = {"globals": dump_globals(settings, partial)}
         found["databases"] = [
@@ -46,6 +43,7 @@ def take(settings: Settings, day: str | None = None, expected: int = 0) -> str:
                 "server": about,
                 "tool": server.tool_version("pg_dump"),
                 "roles": roles,
+                **({} if settings.external is None else {"external": {"host": settings.host, "database": settings.external}}),
                 **found,
             },
         )
@@ -56,6 +54,17 @@ def take(settings: Settings, day: str | None = None, expected: int = 0) -> str:
     return identity
 
 
+def look(settings: Settings) -> tuple[server.Facts, list[str], server.Facts]:
+    """@returns the server, the databases that are taken, and the roles. @throws RoomError"""
+    with server.source(settings) as connection:
+        if settings.external is None:
+            return server.describe(connection), server.databases(connection), server.roles(connection)
+        # Of a server of others one database is the stack's, and the verifiers are for nobody to read.
+        about = external.describe(connection, settings)
+        status.add_system(settings, about["systemId"])
+        return about, [settings.external], server.roles(connection, verifiers=False)
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     files.sync(path)
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": files.sha256(path)}
@@ -64,9 +73,10 @@ def describe_file(path: Path) -> dict[str, Any]:
 def dump_globals(settings: Settings, folder: Path) -> dict[str, Any]:
     """Roles and tablespaces, with their password verifiers: whoever has the backup has the data anyway."""
     plain = folder / "globals.sql"
-    environment = server.tool_environment(settings.host, settings.port, settings.user)
+    less = [] if settings.external is None else external.globals_arguments(settings)
     with plain.open("wb") as file:
-        call(["pg_dumpall", "--globals-only", "--no-password"], "The roles could not be dumped", environment, stdout=file)
+        command = ["pg_dumpall", "--globals-only", "--no-password", *less]
+        call(command, "The roles could not be dumped", server.source_environment(settings), stdout=file)
     packed = folder / "globals.sql.zst"
     call(["zstd", "-q", "--rm", "-o", str(packed), str(plain)], "The roles could not be packed")
     return describe_file(packed)
@@ -85,6 +95,8 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
         def watch() -> None:
             written = path.stat().st_size if path.exists() else 0
             say("progress", database=name, bytes=written, of=size)
+            # The gate, and whatever else is between, gives up a connection on which nothing is said.
+            server.one(connection, "SELECT 1")
 
         call(
             [
@@ -92,7 +104,7 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
                 *(f"--snapshot={snapshot}", f"--file={path}", f"--dbname={name}"),
             ],
             f"Database {name} could not be dumped",
-            server.tool_environment(settings.host, settings.port, settings.user),
+            server.source_environment(settings),
             watch=watch,
         )
         step(f"counting the rows of {name}", database=name)

@@ -40,7 +40,8 @@ def situation(settings: Settings, more: list[str]) -> Situation:
         backups=backups,
         free=files.free_bytes(settings.root),
         failure=found.get("failure"),
-        gap=receiver.open_gap(settings, newest["takenAt"] if newest else None),
+        # One from when the stack ran PostgreSQL itself is over.
+        gap=None if settings.external else receiver.open_gap(settings, newest["takenAt"] if newest else None),
         kinds=catalog.kinds(settings),
         offsite=offsite_at,
         more=more,

@@ -33,8 +33,8 @@ def age(one: Backup, now: datetime) -> int:
     return max(0, round((now - one.taken).total_seconds())) if one.taken else 0
 
 
-def state(situation: Situation, lag: int) -> dict[str, Any]:
-    """Pure: for the service's diagnostics."""
+def state(situation: Situation, lag: int | None) -> dict[str, Any]:
+    """Pure: for the service's diagnostics. @param lag None where there is no log to receive."""
     wrong = problems(situation)
     return {
         "healthy": not wrong,
@@ -49,9 +49,11 @@ def state(situation: Situation, lag: int) -> dict[str, Any]:
     }
 
 
-def render(situation: Situation, lag: int) -> str:
+def render(situation: Situation, lag: int | None) -> str:
     """Pure: in the text format of Prometheus. A kind without a verified backup has no age: its absence is the alarm.
-    Without a copy off-site there is no age either: where one is wanted, the room is unhealthy for that."""
+    Without a copy off-site there is no age either: where one is wanted, the room is unhealthy for that.
+
+    @param lag None where there is no log to receive: then there is no lag."""
     newest = newest_by_kind(situation)
     wrong = problems(situation)
     verified: dict[str, int] = dict.fromkeys(situation.kinds, 0)
@@ -72,7 +74,8 @@ def render(situation: Situation, lag: int) -> str:
     gauge("age_seconds", "How old the newest verified backup is.", by_kind({k: age(one, situation.now) for k, one in newest.items()}))
     gauge("size_bytes", "How large the newest verified backup is.", by_kind({k: one.bytes for k, one in newest.items()}))
     gauge("verified", "How many verified backups there are.", by_kind(verified))
-    gauge("wal_lag_seconds", "How old the oldest change is that the room has not received.", {"": lag})
+    if lag is not None:
+        gauge("wal_lag_seconds", "How old the oldest change is that the room has not received.", {"": lag})
     if situation.offsite is not None:
         gauge("offsite_age_seconds", "How old the newest copy off-site is.", {"": max(0, (situation.now - situation.offsite).total_seconds())})
     gauge("volume_free_bytes", "How much space the backup volume has.", {"": situation.free})
@@ -81,7 +84,7 @@ def render(situation: Situation, lag: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(settings: Settings, situation: Situation, lag: int) -> None:
+def write(settings: Settings, situation: Situation, lag: int | None) -> None:
     """In memory, for whoever asks next."""
     files.write_aside(settings.runtime / "metrics", render(situation, lag))
     files.write_aside(settings.runtime / "state.json", json.dumps(state(situation, lag)) + "\n")

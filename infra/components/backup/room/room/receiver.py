@@ -15,6 +15,8 @@ from .wal import RECEIVER, SEGMENT, SLOT, UNFINISHED, Place, folder_of, pack, re
 
 # How long the room waits before it tries to receive again, in seconds.
 PAUSE = 5
+# How long a receiver has to end by itself, and one that hangs, in seconds. The loop does nothing else meanwhile.
+STOP_SECONDS, HANGING_SECONDS = 20, 2
 # The server no longer has what comes next, or is on another way than what was received: only a new base backup helps.
 LOST = re.compile(r"has already been removed|not in this server's history|can no longer get changes|invalidated")
 AWAY = "PostgreSQL has thrown away changes that were not received, because the room was away for too long"
@@ -53,7 +55,8 @@ class Receiver:
         self.system = place.system
         if place.slot == "lost":
             self.stop()
-            lost = AWAY
+            # A slot that was made anew is lost as well once the receiver has asked for what is gone: that one knows why.
+            lost = lost or AWAY
         elif place.slot is None and self.process is None and self.has_lost_place():
             lost = lost or GONE
         if lost is not None:
@@ -71,7 +74,8 @@ class Receiver:
         if place.flushed is not None:
             self.known = time.monotonic()
         elif time.monotonic() > self.known + self.settings.hangs:
-            self.stop()
+            # It flushes what it writes before it says so, and one that hangs may not hear that it is to end.
+            self.stop(HANGING_SECONDS)
             self.said = f"it did not answer PostgreSQL for {self.settings.hangs:.0f} s and is started again"
 
     def has_lost_place(self) -> bool:
@@ -116,12 +120,13 @@ class Receiver:
             capture_output=True,
         )
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """@param seconds it has to end by itself."""
         if self.process is None:
             return
         self.process.terminate()
         try:
-            self.process.communicate(timeout=20)
+            self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()

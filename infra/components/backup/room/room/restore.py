@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import base, catalog, files, lock, manifest, offsite, prove_base, scratch, server, status, verify, wal, work
+from . import base, catalog, external, files, lock, manifest, offsite, prove_base, scratch, server, status, verify, wal, work
 from .progress import call, step
 from .settings import RoomError, Settings
 
@@ -51,6 +51,14 @@ def pick(settings: Settings, wanted: Wanted) -> catalog.Backup:
     """The backup to begin with. @throws RoomError that says what there is"""
     if wanted.id is not None:
         return catalog.choose(settings, wanted.id)
+    if settings.external is not None:
+        # Base backups may be there from when the stack ran PostgreSQL itself; nothing leads from them to what it has now.
+        if wanted.to is None:
+            return newest_dump(settings) or catalog.choose(settings, None)
+        raise RoomError(
+            "Of a PostgreSQL that others run there are dumps here and no log, so no moment in between can be restored.",
+            "A dump: npm run backup -- list; restore one with --id. Moments in between are its provider's to restore.",
+        )
     # After an upgrade of PostgreSQL there are those of the former version as well.
     good = catalog.readable_by(catalog.proved(catalog.bases(settings)), own_major())
     if wanted.to is None:
@@ -81,6 +89,8 @@ def beside(settings: Settings, wanted: Wanted, keep: bool) -> dict[str, Any]:
         work.clear_leftovers(settings)
         chosen = pick(settings, wanted)
         found = readable(settings, chosen)
+        if keep:
+            external.refuse_as_own(found)
         # Without it this is a look, which takes nothing away from whoever is about to replace the data.
         if keep:
             files.remove(settings.root / KEPT)
@@ -117,7 +127,11 @@ def readable(settings: Settings, chosen: catalog.Backup) -> manifest.Manifest:
         dump = newest_dump(settings)
         raise RoomError(
             f"Backup {chosen.id} is of PostgreSQL {theirs}, and this stack has PostgreSQL {own}, which cannot read it.",
-            f"Bring the stack to that version first: npm run upgrade -- postgres {theirs}; then restore again."
+            (
+                f"Bring the stack to that version first: npm run upgrade -- postgres {theirs}; then restore again."
+                if settings.external is None
+                else external.OLD_TOOLS
+            )
             if theirs > own
             else "Take a dump, which goes forward to a newer version: npm run restore -- --id "
             + (f"{dump.id}; npm run backup -- list shows all." if dump else "ID, with one of npm run backup -- list."),
@@ -133,9 +147,9 @@ def from_dump(
     files.check_space(settings.root, sum(one["size"] for one in found["databases"]))
     data = scratch.make(folder, found["server"])
     with scratch.running(settings, folder, data, found["server"]) as target:
-        verify.restore_into(target, chosen.folder, found)
+        left = verify.restore_into(target, chosen.folder, found)
         step("comparing with the backup's manifest")
-        lines = verify.differences(found, target)
+        lines = verify.differences(found, target, left)
         if lines:
             raise RoomError(f"Backup {chosen.id} does not restore what was there:\n" + "\n".join(lines[:20]))
         if check:
@@ -147,7 +161,10 @@ def from_dump(
                 "The statistics of the restored data could not be gathered",
                 server.tool_environment(target.host, target.port, target.user),
             )
-        return {"until": found["takenAt"], **compare(settings, prove_base.read(target, found))}
+        restored = prove_base.read(target, found)
+        names = [one["name"] for one in found["databases"]]
+        restored["databases"] = {name: restored["databases"][name] for name in names}
+        return {"until": found["takenAt"], **compare(settings, restored)}
 
 
 def from_base(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .progress import call, last_lines
+from .progress import call, last_lines, step
 from .server import Facts
 from .settings import RoomError, Settings
 
@@ -43,7 +43,19 @@ class Scratch:
 
 def make(folder: Path, about: Facts) -> Path:
     """A new, empty cluster with the locale, the first role and the checksums of the server that was backed up."""
-    data = folder / "data"
+    try:
+        return make_with(folder / "data", about)
+    except RoomError as error:
+        # Only a server of others has a locale that the image of its own version has not.
+        if "invalid locale name" not in error.what:
+            raise
+        instead = "C.UTF-8" if about["encoding"] == "UTF8" else "C"
+        step(f"the locale {about['collate']} is not here; {instead} sorts instead")
+        return make_with(folder / "data", {**about, "collate": instead, "ctype": instead, "localeProvider": "c"})
+
+
+def make_with(data: Path, about: Facts) -> Path:
+    """@throws RoomError with what initdb says"""
     providers = {"c": "libc", "i": "icu", "b": "builtin"}
     provider = providers[about["localeProvider"]]
     locale = [] if provider == "libc" else [f"--{provider}-locale={about['locale']}"]

@@ -114,7 +114,9 @@ class Room:
         self.report(trouble)
 
     def receive(self) -> list[str]:
-        """Keeps the log coming. @returns what is wrong with it"""
+        """Keeps the log coming, where there is one to be had. @returns what is wrong with it"""
+        if self.settings.external is not None:
+            return []
         place = wal.ask(self.settings)
         lost = self.receiver.look(place)
         if self.receiver.said:
@@ -203,7 +205,7 @@ class Room:
 
     def report(self, trouble: list[str]) -> None:
         situation = look.situation(self.settings, trouble)
-        metrics.write(self.settings, situation, self.lag_seconds)
+        metrics.write(self.settings, situation, None if self.settings.external else self.lag_seconds)
         wrong = problems(situation)
         if wrong != self.last_problems:
             for text in wrong:

@@ -25,13 +25,18 @@ OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e')"""
 
 
+class NotAnswered(RoomError):
+    """PostgreSQL was not reached, or did not let the room in, or broke off."""
+
+
 @contextmanager
-def connect(host: str, port: int, user: str, database: str) -> Iterator[Connection]:
-    """@throws RoomError that names the server, also for what PostgreSQL refuses or breaks off within the block"""
+def connect(host: str, port: int | str, user: str, database: str, **more: str) -> Iterator[Connection]:
+    """@param more in libpq's words. @throws NotAnswered that names the server, also for what PostgreSQL refuses or breaks off
+    within the block"""
     try:
-        connection = psycopg2.connect(host=host, port=port, user=user, dbname=database)
+        connection = psycopg2.connect(host=host, port=port, user=user, dbname=database, **more)
     except psycopg2.Error as error:
-        raise RoomError(
+        raise NotAnswered(
             f"PostgreSQL at {host} does not let the backup room in: {str(error).strip()}",
             "See how it is: npm run health, npm run logs -- postgres.",
         ) from error
@@ -39,10 +44,11 @@ def connect(host: str, port: int, user: str, database: str) -> Iterator[Connecti
         # A snapshot is held for as long as a dump takes.
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0")
+            # Of a role's end a time is written, which two servers shall write alike.
+            cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET timezone = 'UTC'")
         yield connection
     except psycopg2.Error as error:
-        raise RoomError(
+        raise NotAnswered(
             f"PostgreSQL at {host} did not answer the backup room to the end ({database}): {str(error).strip()}",
             "See how it is: npm run health, npm run logs -- postgres.",
         ) from error
@@ -73,15 +79,19 @@ def tool_version(tool: str) -> str:
     return subprocess.run([tool, "--version"], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def describe(connection: Connection) -> Facts:
-    """The server itself. @throws RoomError for one that is newer than this room's tools"""
+def check_version(connection: Connection, remedy: str) -> int:
+    """@returns the server's version as a number. @throws RoomError for one that is newer than this room's tools"""
     number = int(one(connection, "SHOW server_version_num"))
     own = int(tool_version("pg_dump").split()[2].split(".")[0])
     if number // 10000 > own:
-        raise RoomError(
-            f"PostgreSQL {number // 10000} is newer than this room's tools ({own}), which cannot read it.",
-            "The room is built on omniai:postgresImage: deploy the stack again (npm run up).",
-        )
+        raise RoomError(f"PostgreSQL {number // 10000} is newer than this room's tools ({own}), which cannot read it.", remedy)
+    return number
+
+
+def describe(connection: Connection) -> Facts:
+    """The server itself. @throws RoomError for one that is newer than this room's tools"""
+    remedy = "The room is built on omniai:postgresImage: deploy the stack again (npm run up)."
+    number = check_version(connection, remedy)
     template = rows(
         connection,
         "SELECT pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider, datlocale"
@@ -110,15 +120,19 @@ def databases(connection: Connection) -> list[str]:
     return [name for (name,) in found]
 
 
-def roles(connection: Connection) -> Facts:
-    """Every role with its rights and memberships. Of a password verifier only a hash: enough to compare."""
+def roles(connection: Connection, verifiers: bool = True) -> Facts:
+    """Every role with its rights and memberships. Of a password verifier only a hash: enough to compare.
+
+    @param verifiers false for who may not read them: then no role has one.
+    """
+    source, password = ("pg_authid", "rolpassword") if verifiers else ("pg_roles", "NULL")
     found = rows(
         connection,
-        """SELECT rolname, concat_ws(',', rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
-                  rolbypassrls, rolconnlimit, rolvaliduntil), rolpassword,
+        f"""SELECT rolname, concat_ws(',', rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
+                  rolbypassrls, rolconnlimit, rolvaliduntil), {password},
                   ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                         WHERE m.member = a.oid ORDER BY 1)::text
-           FROM pg_authid a WHERE rolname !~ '^pg_' ORDER BY rolname""",
+           FROM {source} a WHERE rolname !~ '^pg_' ORDER BY rolname""",
     )
     return {
         name: {
@@ -219,9 +233,22 @@ def contents(connection: Connection, on_table: Callable[[str], None] | None = No
     }
 
 
-def source(settings: Settings, database: str = MAINTENANCE) -> Any:
-    """The stack's own server."""
-    return connect(settings.host, settings.port, settings.user, database)
+def source(settings: Settings, database: str | None = None) -> Any:
+    """The server that backups are of. @param database default: one that is there and that the room may read."""
+    if settings.external is None:
+        return connect(settings.host, settings.port, settings.user, database or MAINTENANCE)
+    from . import external
+
+    return external.connect(settings, database or settings.external)
+
+
+def source_environment(settings: Settings) -> dict[str, str]:
+    """How PostgreSQL's own programs reach that server."""
+    if settings.external is None:
+        return tool_environment(settings.host, settings.port, settings.user)
+    from . import external
+
+    return external.tool_environment(settings)
 
 
 def tool_environment(host: str, port: int, user: str) -> dict[str, str]:

@@ -49,6 +49,10 @@ class Settings:
     redis_port: int = 6379
     redis_user: str = "omniai_backup"
     redis_password_file: str = ""
+    # The database of a PostgreSQL that others run, of which dumps are all that can be had; None for the stack's own server.
+    external: str | None = None
+    # The way out to that one, as an HTTP proxy; empty where it is reached directly.
+    gate: str = ""
     # How often the loop looks, in seconds.
     every: float = 10
     # Changes that are not received for longer are worth a call, in seconds.
@@ -102,6 +106,8 @@ def load() -> Settings:
         redis_port=int(os.environ.get("OMNIAI_REDIS_PORT", "6379")),
         redis_user=os.environ.get("OMNIAI_REDIS_USER", "omniai_backup"),
         redis_password_file=os.environ.get("OMNIAI_REDIS_PASSWORD_FILE", ""),
+        external=os.environ.get("OMNIAI_EXTERNAL_DATABASE") or None,
+        gate=os.environ.get("OMNIAI_OFFSITE_PROXY", ""),
         every=float(os.environ.get("OMNIAI_ROOM_EVERY", Settings.every)),
         lag=float(os.environ.get("OMNIAI_ROOM_LAG", Settings.lag)),
         hangs=float(os.environ.get("OMNIAI_ROOM_HANGS", Settings.hangs)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import compare, files, manifest, scratch, server
+from . import compare, external, files, manifest, scratch, server
 from .progress import call, say, step
 from .scratch import Scratch
 from .settings import BadBackup, Settings
@@ -40,8 +40,8 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
         say("progress", bytes=done, of=total)
 
 
-def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> None:
-    """@throws RoomError for the first error of any statement"""
+def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> external.Left:
+    """@returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
     environment = server.tool_environment(target.host, target.port, target.user)
     step("restoring the roles")
     packed = folder / found["globals"]["file"]
@@ -49,8 +49,12 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Non
     # The first role is there already; every other statement has to succeed.
     first = found["server"]["bootstrapRole"]
     lines = [line for line in script.splitlines() if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
-    psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
-    call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
+    left = external.Left()
+    if "external" in found:
+        left.statements = external.restore_roles("\n".join(lines), environment)
+    else:
+        psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
+        call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
     for one in found["databases"]:
         step(f"restoring {one['name']}", database=one["name"], of=one["bytes"])
         call(
@@ -58,24 +62,35 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Non
             f"Database {one['name']} could not be made",
             environment,
         )
+        if "external" in found:
+            left.extensions += external.restore_database(target, folder / one["file"], one, environment, JOBS)
+            continue
         create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
         call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
+    external.say_left(left)
+    return left
 
 
-def differences(found: manifest.Manifest, target: Scratch) -> list[str]:
+def differences(found: manifest.Manifest, target: Scratch, left: external.Left) -> list[str]:
     """What the restored server has otherwise than the manifest says, in words."""
     lines: list[str] = []
+    is_external = "external" in found
     with server.connect(target.host, target.port, target.user, "template1") as connection:
-        lines += compare.same("role", found["roles"], server.roles(connection))
+        if not left.statements:
+            lines += compare.same("role", found["roles"], server.roles(connection, verifiers=not is_external))
         names = [one["name"] for one in found["databases"]]
-        if server.databases(connection) != names:
-            lines.append(f"databases {names} became {server.databases(connection)}")
+        # Beside the one of a server of others there is the one that every server has.
+        there = [name for name in server.databases(connection) if not is_external or name in names]
+        if there != names:
+            lines.append(f"databases {names} became {there}")
     own = int(server.tool_version("pg_restore").split()[2].split(".")[0])
     newer = own > found["server"]["versionNumber"] // 10000
     for one in found["databases"]:
         with server.connect(target.host, target.port, target.user, one["name"]) as connection:
             restored = server.contents(connection)
-        lines += compare.database(one, restored, newer)
+        wanted = {name: version for name, version in one["extensions"].items() if name not in left.extensions}
+        # A provider's extensions are of its own versions.
+        lines += compare.database({**one, "extensions": wanted}, restored, newer or is_external)
         lines += compare_sequences(one, restored["sequences"])
     return lines
 
@@ -114,14 +129,15 @@ def prove(settings: Settings, identity: str) -> None:
         step("starting a scratch server")
         data = scratch.make(work, found["server"])
         with scratch.running(settings, work, data, found["server"]) as target:
-            restore_into(target, folder, found)
+            left = restore_into(target, folder, found)
             step("comparing")
-            lines = differences(found, target)
+            lines = differences(found, target, left)
             if lines:
                 raise BadBackup(identity, f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
             check_indexes(target, identity)
     tables = [rows for one in found["databases"] for rows in one["tables"].values()]
-    mark(folder, found, started, tables=len(tables), rows=sum(tables), tool=server.tool_version("pg_restore"))
+    proof = {"tables": len(tables), "rows": sum(tables), "tool": server.tool_version("pg_restore")}
+    mark(folder, found, started, **proof, **({"left": left.words()} if left.words() else {}))
 
 
 def mark(folder: Path, found: manifest.Manifest, started: float, **proof: Any) -> None:

@@ -69,7 +69,10 @@ QUERY = f"""SELECT (SELECT system_identifier FROM pg_control_system()), pg_curre
 
 
 def ask(settings: Settings) -> Place | None:
-    """By psql, because a driver would cost the loop more memory than all the rest. None where the server does not answer."""
+    """By psql, because a driver would cost the loop more memory than all the rest. None where the server does not answer,
+    and for one that others run, which shows nobody its log."""
+    if settings.external is not None:
+        return None
     try:
         found = subprocess.run(
             ["psql", "-XqAt", "-F", "|", "-w", "-h", settings.host, "-p", str(settings.port), "-U", settings.user]

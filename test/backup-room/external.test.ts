@@ -1,0 +1,192 @@
+/** A backup room and a PostgreSQL that others run: dumps by verified TLS through the gate, proved, and nothing written there. */
+import { strict as assert } from "node:assert";
+import { worldAhead } from "../support/backup-room/ahead.ts";
+import { ALIAS, Provider } from "../support/backup-room/provider.ts";
+import { buildImage, docker, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { eventually } from "../support/http.ts";
+
+describe("dumps of a PostgreSQL that others run", function () {
+  this.timeout(240_000);
+  let world: World;
+  let provider: Provider;
+
+  const removeAll = async (): Promise<void> => {
+    // The gate is on the room's network: a network with somebody on it cannot be removed.
+    await provider?.remove();
+    await world?.remove();
+  };
+  const ready = worldAhead(async () => {
+    const image = await buildImage();
+    world = await World.create(image, { postgres: false });
+    provider = await Provider.create(image, world.name);
+    await world.addSecrets(provider.secrets);
+    await provider.asTenant(`CREATE TABLE kept AS SELECT n, md5(n::text) AS text FROM generate_series(1, 20000) n;
+      ALTER TABLE kept ADD PRIMARY KEY (n); CREATE SEQUENCE s; SELECT nextval('s')`);
+    await world.startRoom(provider.variables());
+    return world;
+  }, removeAll);
+  before(async () => {
+    await ready();
+    await untilVerified(world, 1);
+  });
+  after(removeAll);
+
+  const dumps = async () => (await world.list()).backups;
+  /** All that a stray restore would change there. */
+  const whole = (): Promise<string> =>
+    provider.sql(`SELECT (SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database),
+      (SELECT string_agg(rolname, ',' ORDER BY 1) FROM pg_authid), (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables)`);
+
+  it("are taken by the room itself and verified, without a slot, a receiver or a base backup, and all is well", async () => {
+    const { backups, status } = await world.list();
+    assert.deepEqual(
+      backups.map(({ kind, state, rows }) => [kind, state, rows]),
+      [["dump", "verified", 20_000]],
+    );
+    assert.deepEqual(status.problems, []);
+    assert.deepEqual([status.external, status.log], [true, null]);
+    assert.equal(await provider.sql("SELECT count(*) FROM pg_replication_slots"), "0");
+    assert.ok((await world.programs()).every((line) => !/pg_receivewal/.test(line)));
+    const metrics = await world.inRoom(
+      `python3 -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:9470/metrics").read().decode())'`,
+    );
+    assert.match(metrics, /omniai_backup_healthy 1\n/);
+    assert.match(metrics, /omniai_backup_verified\{kind="dump"\} 1\n/);
+    assert.doesNotMatch(metrics, /kind="base"|wal_lag/);
+  });
+
+  it("have the roles without their passwords, and are read in transactions that cannot write", async () => {
+    const roles = await world.inRoom("zstd -dcq /backup/dumps/*/globals.sql.zst");
+    assert.match(roles, /CREATE ROLE tenant;/);
+    assert.doesNotMatch(roles, /SCRAM|PASSWORD|md5/);
+    const script = `
+from room import server, settings
+with server.source(settings.load()) as connection:
+    try: server.rows(connection, "CREATE TABLE made (n int)")
+    except Exception as error: print(error)
+    print(server.one(connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))`;
+    assert.match(
+      await world.inRoom(`python3 -c '${script}'`),
+      /CREATE TABLE in a read-only transaction\s+True$/,
+    );
+  });
+
+  it("restore beside, and are compared with the provider's server, where nothing is changed", async () => {
+    await provider.asTenant("INSERT INTO kept VALUES (20001, 'later')");
+    const before = await whole();
+    const { changes, backup } = await world.get<Restored>("restore");
+    assert.equal(backup.kind, "dump");
+    assert.deepEqual(changes, [{ table: "shop: public.kept", backup: 20_000, now: 20_001 }]);
+    assert.equal((await world.ask("verify")).code, 0);
+    assert.equal(await whole(), before);
+  });
+
+  it("are no moments in between, and cannot take the place of a server of the stack's own", async () => {
+    const moment = await world.ask("restore", "--to", new Date(Date.now() - 1000).toISOString());
+    assert.equal(moment.code, 1);
+    assert.match(moment.what, /dumps here and no log/);
+    assert.match(moment.remedy, /provider's to restore/);
+    const kept = await world.ask("restore", "--keep");
+    assert.equal(kept.code, 1);
+    assert.match(kept.what, /is of a PostgreSQL that others ran/);
+    assert.equal(await world.inRoom("ls -d /backup/restored 2>/dev/null | wc -l"), "0");
+  });
+
+  it("prove without the provider's own extensions and statements, and say what that was", async () => {
+    const folder = "/usr/share/postgresql/17/extension";
+    await provider.server.exec(
+      "sh",
+      "-c",
+      `printf "default_version = '1'\\n" > ${folder}/providers_own.control
+       echo "CREATE FUNCTION providers_own() RETURNS int LANGUAGE sql AS 'SELECT 1';" > ${folder}/providers_own--1.sql`,
+    );
+    await provider.sql(`CREATE EXTENSION providers_own; CREATE ROLE providers_admin;
+      SET allow_system_table_mods = on;
+      INSERT INTO pg_db_role_setting SELECT 0, oid, '{providers_setting=1}' FROM pg_roles WHERE rolname = 'providers_admin'`);
+    const { code, what, events } = await world.ask("backup");
+    assert.equal(code, 0, what);
+    const said = events.flatMap((event) => (event.event === "step" ? [event.text] : []));
+    const left = said.filter((text) => /the provider's own/.test(text)).join();
+    assert.match(left, /unrecognized configuration parameter "providers_setting"/);
+    assert.match(left, /extension providers_own/);
+    const [newest] = await dumps();
+    assert.equal(newest?.state, "verified");
+  });
+
+  it("that lack what another role owns there are none: it is said what could not be read", async () => {
+    await provider.sql("CREATE TABLE of_another AS SELECT 1 AS n");
+    const before = (await dumps()).length;
+    const { code, what, remedy } = await world.ask("backup");
+    await provider.sql("DROP TABLE of_another");
+    assert.equal(code, 1);
+    assert.match(what, /permission denied for table of_another/);
+    assert.match(remedy, /GRANT SELECT/);
+    assert.equal((await dumps()).length, before);
+    assert.equal(await world.inRoom("ls -d /backup/*/*.partial 2>/dev/null | wc -l"), "0");
+  });
+
+  it("sort otherwise where the room's image does not have the provider's locale, and say so", async () => {
+    const script = `
+import pathlib
+from room import scratch
+about = {"bootstrapRole": "p", "encoding": "UTF8", "collate": "xx_YY.UTF-8", "ctype": "xx_YY.UTF-8", "localeProvider": "c", "checksums": True}
+scratch.make(pathlib.Path("/backup"), about)`;
+    const said = await world.inRoom(
+      `python3 -c '${script}'; grep -c "lc_messages = .C.UTF-8" /backup/data/postgresql.conf; rm -r /backup/data`,
+    );
+    assert.match(said, /the locale xx_YY.UTF-8 is not here; C.UTF-8 sorts instead/);
+  });
+
+  it("are refused of a server that is newer than the room's tools, before anything is written", async () => {
+    const fake = 'echo "pg_dump (PostgreSQL) 16.9"';
+    await world.inRoom(
+      `mkdir -p /backup/bin; printf '#!/bin/sh\\n${fake}\\n' > /backup/bin/pg_dump; chmod 755 /backup/bin/pg_dump`,
+    );
+    const said = await world.inRoom(
+      "PATH=/backup/bin:$PATH python3 -m room backup; echo code $?; rm -r /backup/bin",
+    );
+    assert.match(
+      said,
+      /PostgreSQL 17 is newer than this room's tools \(16\).*omniai:postgresImage.*\ncode 1$/,
+    );
+    assert.equal(await world.inRoom("ls -d /backup/*/*.partial 2>/dev/null | wc -l"), "0");
+    await world.get("backup");
+  });
+
+  describe("are not taken", () => {
+    const refused = async (environment: Record<string, string>, expected: RegExp): Promise<void> => {
+      const { code, what, remedy } = await world.askWith(environment, "backup");
+      assert.equal(code, 1);
+      assert.match(what, expected);
+      assert.match(remedy, /npm run logs -- offsite/);
+    };
+
+    it("of a server whose certificate nobody trusted has signed, or whose name is another", async () => {
+      await refused({ PGSSLROOTCERT: "system" }, /certificate verify failed/);
+      await refused(provider.variables(ALIAS), /the gate answered 403/);
+      await provider.openGate(ALIAS);
+      await refused(
+        provider.variables(ALIAS),
+        /certificate for "db.test" does not match host name "alias.test"/,
+      );
+    });
+
+    it("by any other way than the gate, which leads to that server alone", async () => {
+      const without = { ...provider.variables(), OMNIAI_OFFSITE_PROXY: "" };
+      const { code, what } = await world.askWith(without, "backup");
+      assert.equal(code, 1);
+      assert.match(what, /could not translate host name/);
+    });
+
+    it("while the server is away: said and noted, and tried again by itself", async () => {
+      await provider.openGate("db.test");
+      await docker("stop", "--time", "1", provider.server.name);
+      await refused({}, /the gate answered 5\d\d/);
+      const { status } = await world.list();
+      assert.match(status.problems.join(), /the last run failed .*db\.test/);
+      await docker("start", provider.server.name);
+      await eventually("the server", 30, async () => (await world.ask("backup")).code === 0);
+      assert.deepEqual((await world.list()).status.problems, []);
+    });
+  });
+});
