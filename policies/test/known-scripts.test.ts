@@ -27,7 +27,7 @@ const watch = {
 
 const acme = {
   tls: "acme",
-  certificateHosts: ["api.example.org"],
+  certificateHosts: ["api.example.org", "*.example.org"],
   acmeCloudflareToken: "canary-token",
 };
 
@@ -46,7 +46,7 @@ const STACKS: readonly Parameters<typeof record>[] = [
   ["swarm", swarmConfig, SWARM_SECRETS],
   ...["root", "deploy"].map((hostUser): Parameters<typeof record> => {
     const dockerHost = `ssh://${hostUser}@host.example.org`;
-    return ["host", { ...host, hostUser, dockerHost }];
+    return ["host", { ...host, hostUser, dockerHost, bindAddressIpv6: "::1" }];
   }),
 ];
 

@@ -34,7 +34,7 @@ export function renderStep(step: Step, settings: HostSettings): string {
     HOST_USER: settings.user,
     SSH_PORT: String(settings.sshPort),
     OPEN_PORTS: [...settings.openPorts].sort((left, right) => left - right).join(" "),
-    ...(settings.ipv6 === true ? { IPV6: "yes" } : {}),
+    ...(settings.ipv6 === true ? { HOST_IPV6: "yes" } : {}),
     ...(settings.swarm === undefined
       ? {}
       : { HOST_IS_NODE: "yes", HOST_NODES: [...settings.swarm.nodes].sort().join(" ") }),

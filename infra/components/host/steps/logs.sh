@@ -11,7 +11,7 @@ if [ "$driver" != json-file ]; then
 fi
 # Visitors that come by IPv6 keep their addresses where the engine translates IPv6. Before 27 it does so only as an experiment.
 translate='{}'
-if [ "${IPV6:-no}" = yes ] && [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt 27 ]; then
+if [ "${HOST_IPV6:-no}" = yes ] && [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt 27 ]; then
   translate='{"experimental": true, "ip6tables": true}'
 fi
 # An engine with live-restore is in no swarm. The tasks of a swarm cannot be told to get no new privileges; its engines can.
