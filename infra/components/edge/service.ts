@@ -81,7 +81,10 @@ export class EdgeService extends pulumi.ComponentResource {
       const release = contentHash(render("") + pem + hashOfPage(args.page));
       return { release, conf: toBase64(render(release)) };
     });
-    const page = packPage(args.page, user);
+    // Text before it is an output: an output takes a Buffer apart into its fields.
+    const page = packPage(args.page, user).then(
+      (packed) => packed[PAGE_ARCHIVE]?.content.toString("base64") ?? "",
+    );
     const files = new ServiceFiles(
       `omniai-${pulumi.getStack()}-edge`,
       {
@@ -96,9 +99,7 @@ export class EdgeService extends pulumi.ComponentResource {
           ...(args.page.length === 0
             ? {}
             : {
-                [PAGE_ARCHIVE]: pulumi
-                  .output(page)
-                  .apply((packed) => packed[PAGE_ARCHIVE]?.content.toString("base64") ?? ""),
+                [PAGE_ARCHIVE]: page,
               }),
         },
       },
