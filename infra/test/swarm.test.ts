@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import * as pulumi from "@pulumi/pulumi";
 import { findProblems } from "../config/problems.ts";
 import type { Engine } from "../resources/engine.ts";
@@ -94,6 +95,12 @@ describe("a stack on a swarm", () => {
     assert.match(text, /server tasks\.omniai-swarm-backend:8000 resolve max_fails=1 fail_timeout=5s;/);
     assert.doesNotMatch(text, /server \d+\.\d+\.\d+\.\d+:8000/);
     assert.match(text, /proxy_next_upstream_tries 4;/);
+  });
+
+  it("hands the page to the edge as an archive", () => {
+    const page = program.of(CONFIG).find(({ name }) => name.endsWith("page.tar.gz"));
+    const archive = Buffer.from(secretValue(page?.inputs["data"]), "base64");
+    assert.match(gunzipSync(archive).toString("latin1"), /index\.html/);
   });
 
   it("takes every image by digest from the registry, which the engine brought there", () => {
