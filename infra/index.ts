@@ -22,17 +22,19 @@ import { Host } from "./components/host/host.ts";
 import { isMonitored, monitoringArgs } from "./components/monitoring/config.ts";
 import { ALERTS_URLS } from "./components/monitoring/plan.ts";
 import { Networks } from "./components/network/network.ts";
-import { subnetFor } from "./components/network/subnet.ts";
+import { overlaySubnetFor, subnetFor } from "./components/network/subnet.ts";
 import { offsiteArgs } from "./components/offsite/args.ts";
 import { pageSettings, pagesArgs } from "./components/pages/config.ts";
 import { OWN_ORIGIN, renderRuntimeConfig } from "../frontend/publish/runtime-config.ts";
 import { siteFiles } from "../frontend/publish/site.ts";
+import { swarmOf } from "./components/swarm/config.ts";
 import { CONNECTOR_METRICS_PORT } from "./components/tunnel/connector.ts";
 import { tunnelArgs } from "./components/tunnel/config.ts";
 import { loadConfig } from "./config/config.ts";
 import { environmentOf } from "./config/policy-settings.ts";
 import { planPublicAccess } from "./config/public-access.ts";
 import { createEngine } from "./resources/engine.ts";
+import { tasksOf } from "./service-name.ts";
 
 // Pulumi takes a stack trace for every promise and maps it by source maps. Node only replaces the types by blanks, so
 // there is nothing to map, and the stack that serves beside this program can use the time.
@@ -42,15 +44,19 @@ const REPOSITORY = dirname(import.meta.dirname);
 const config = loadConfig();
 const access = planPublicAccess(config, environmentOf(pulumi.getStack(), config.environment));
 const PREPARED = config.hostPrepare ? new Host(hostArgs(config, access.ipv6)).ready : [];
-const engine = createEngine(config.dockerHost, PREPARED);
+const swarm = swarmOf(config);
+const engine = createEngine(config.dockerHost, PREPARED, swarm);
 const networks = new Networks({
   engine,
   ipv6: access.ipv6,
+  encrypted: config.overlayEncrypted,
   offsite: config.offsiteBucket !== "",
   monitoring: isMonitored(pulumi.getStack(), config)
     ? { tells: config.alertReceivers.length > 0 || config.watchdogSecretUrl !== undefined }
     : undefined,
-  tunnelSubnet: config.tunnelEnabled ? config.tunnelSubnet || subnetFor(pulumi.getStack()) : undefined,
+  tunnelSubnet: config.tunnelEnabled
+    ? config.tunnelSubnet || (swarm ? overlaySubnetFor : subnetFor)(pulumi.getStack())
+    : undefined,
 });
 
 const BACKED_UP = hasBackups(pulumi.getStack(), config);
@@ -66,7 +72,7 @@ const database =
         ...databaseArgs(config),
       });
 // The replicas' way out: the data network has none.
-const connection = database?.connection ?? externalDatabase(config, networks.app);
+const connection = database?.connection ?? externalDatabase(config, networks.migration);
 
 /** Undefined where others run it. */
 const cache =
@@ -83,7 +89,10 @@ const backend = new Backend({
   engine,
   repository: REPOSITORY,
   build: process.env[BUILD_VARIABLE],
-  networks: [networks.app, networks.data, ...(networks.monitoring ? [networks.monitoring.metrics] : [])],
+  networks: [
+    ...new Set([networks.app, networks.data]),
+    ...(networks.monitoring ? [networks.monitoring.metrics] : []),
+  ],
   database: connection,
   cache: cache?.connection ?? externalCache(config),
   surroundings: {
@@ -105,24 +114,34 @@ const PAGE_FILES = access.isPageAtEdge
     ).filter(({ path }) => path !== ".nojekyll")
   : [];
 
-const edge = new Edge({
+const edgeSettings = {
   engine,
   networks: [
-    networks.app,
-    networks.public,
+    ...new Set([networks.app, networks.public]),
     ...(networks.access ? [networks.access] : []),
     ...(networks.tunnel ? [networks.tunnel.tunnel] : []),
   ],
   publishPorts: access.publishPorts,
-  upstreams: backend.workload.replicas,
-  upstreamNetwork: networks.app,
+  ipv6: access.ipv6,
   upstreamPort: PUBLIC_PORT,
   corsOrigins: access.corsOrigins,
   hosts: access.hosts,
   page: PAGE_FILES,
   realIp: networks.tunnel?.realIp,
   ...edgeArgs(config),
-});
+};
+
+// Loaded only for a stack on a swarm.
+const edge = swarm
+  ? new (await import("./components/edge/service.ts")).EdgeService({
+      ...edgeSettings,
+      upstream: {
+        name: tasksOf(pulumi.getStack(), "backend"),
+        replicas: config.backendReplicas,
+        ready: backend.workload,
+      },
+    })
+  : new Edge({ ...edgeSettings, upstreams: backend.replicas, upstreamNetwork: networks.app });
 
 // Loaded only for a stack with an authority's certificates.
 const acme = certificatesArgs(config);
@@ -178,7 +197,7 @@ const monitoring = networks.monitoring
       engine,
       filesImage: edge.imageId,
       networks: networks.monitoring,
-      replicas: backend.workload.replicas,
+      replicas: backend.replicas,
       replicaPort: INTERNAL_PORT,
       backupPort: BACKUP_METRICS_PORT,
       connectorPort: CONNECTOR_METRICS_PORT,
@@ -200,8 +219,8 @@ const monitoring = networks.monitoring
 /** Where the stack answers, known once it does. */
 export const urls = pulumi.all([edge.release, tunnel?.hostname]).apply(() => access.urls);
 
-/** The containers by workload. */
-export const containers = pulumi.output({
+/** The containers by workload, or in a swarm the services: there containers come and go by themselves. */
+const names = pulumi.output({
   ...(database ? { postgres: database.names } : {}),
   ...(cache ? { redis: cache.names } : {}),
   ...(backup ? { backup: backup.names } : {}),
@@ -212,6 +231,9 @@ export const containers = pulumi.output({
   ...(tunnel ? { cloudflared: tunnel.names } : {}),
   ...monitoring?.names,
 });
+
+export const containers = swarm ? {} : names;
+export const services = swarm ? names : {};
 
 /** The image ids by workload. */
 export const images = pulumi.output({

@@ -203,20 +203,18 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
-function check(args: WorkloadArgs, variables: readonly string[]): void {
-  const bad = (propertyPath: string, reason: string): never => {
-    throw new pulumi.InputPropertyError({ propertyPath, reason });
-  };
+const bad = (propertyPath: string, reason: string): never => {
+  throw new pulumi.InputPropertyError({ propertyPath, reason });
+};
+
+/** What holds for a process wherever it runs. @throws pulumi.InputPropertyError */
+export function checkProcess(args: Pick<WorkloadArgs, "user" | "cpus">, variables: readonly string[]): void {
   if (/^(0|root)?(:|$)/.test(args.user)) bad("user", `"${args.user}" is root; give uid:gid of another user`);
   if (spellCpus(args.cpus) === undefined) {
     bad(
       "cpus",
       `the docker provider reads "${args.cpus}" back as another text; give a number that it keeps, such as "0.5"`,
     );
-  }
-  if (args.kind === "singleton" && (args.replicas ?? 1) !== 1) bad("replicas", "a singleton has exactly one");
-  if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
-    bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
   for (const key of variables) {
     if (isSecretName(key)) {
@@ -225,6 +223,14 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
         "looks like a secret; write it to a file and name that in a variable ending in _FILE",
       );
     }
+  }
+}
+
+function check(args: WorkloadArgs, variables: readonly string[]): void {
+  checkProcess(args, variables);
+  if (args.kind === "singleton" && (args.replicas ?? 1) !== 1) bad("replicas", "a singleton has exactly one");
+  if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
+    bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
 }
 

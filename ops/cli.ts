@@ -102,6 +102,18 @@ addForStack("host", "Prepares the stack's remote machine (omniai:hostPrepare) an
   .addOption(noInstall)
   .action(from(async () => (await import("./commands/host.ts")).host));
 
+addForStack("node", "Adds a machine to the swarm over SSH, moves everything away from one, or removes one.")
+  .addArgument(new Argument("<action>", "what to do").choices(["add", "drain", "remove"]))
+  .argument("<host>", "add: USER@HOST or ssh://USER@HOST:PORT; else the node's name or address")
+  .option(
+    "--host-key <key>",
+    "add: one line of the machine's /etc/ssh/ssh_host_*_key.pub; default: known_hosts",
+  )
+  .option("--advertise <address>", "add: where other nodes reach it, where it has several addresses")
+  .option("--no-edge", "add: without an edge, so that it takes no requests from outside")
+  .option("--lost", "remove: the machine is gone for good")
+  .action(from(async () => (await import("./commands/node/node.ts")).node));
+
 program.commandsGroup("Look:");
 
 addForStack("status", "Shows the last update, the URLs, containers, volumes, and who works on the stack.")

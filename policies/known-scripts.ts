@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import known from "./known-scripts.json" with { type: "json" };
 
 /** In front of a script for a host stand its settings, which are texts in single quotes and can run nothing. */
-const settings = /^(?:(?:HOST|OPEN|SSH)_[A-Z_]+='[^']*'\n)+/;
+const settings = /^(?:(?:HOST|OPEN|SSH)_[A-Z0-9_]+='[^']*'\n)+/;
 
 /** Pure: the same for every stack. */
 export const hashOf = (script: string): string =>

@@ -43,12 +43,33 @@ import { dnsProxied } from "./rules/dns-proxied.ts";
 import { externalTls } from "./rules/external-tls.ts";
 import { hostCapacity } from "./rules/host-capacity.ts";
 import { imageDigest } from "./rules/image-digest.ts";
+import { overlayNetwork } from "./rules/overlay-network.ts";
 import { plainSecrets } from "./rules/plain-secrets.ts";
 import { providerOrigin } from "./rules/provider-origin.ts";
 import { resourceTypes } from "./rules/resource-types.ts";
+import { serviceCapabilities } from "./rules/service-capabilities.ts";
+import { serviceCpu } from "./rules/service-cpu.ts";
+import { serviceEndpoint } from "./rules/service-endpoint.ts";
+import { serviceEnvNames } from "./rules/service-env-names.ts";
+import { serviceFiles } from "./rules/service-files.ts";
+import { serviceHealth } from "./rules/service-health.ts";
+import { serviceImage } from "./rules/service-image.ts";
+import { serviceInit } from "./rules/service-init.ts";
+import { serviceLogs } from "./rules/service-logs.ts";
+import { serviceMemory } from "./rules/service-memory.ts";
+import { serviceMounts } from "./rules/service-mounts.ts";
+import { serviceNetworks } from "./rules/service-networks.ts";
+import { servicePorts } from "./rules/service-ports.ts";
+import { serviceReadOnly } from "./rules/service-read-only.ts";
+import { serviceRestart } from "./rules/service-restart.ts";
+import { serviceRuntime } from "./rules/service-runtime.ts";
+import { serviceSecrets } from "./rules/service-secrets.ts";
+import { serviceStopGrace } from "./rules/service-stop-grace.ts";
+import { serviceUpdate } from "./rules/service-update.ts";
+import { serviceUser } from "./rules/service-user.ts";
 import { tunnelPorts } from "./rules/tunnel-ports.ts";
-import { zoneTlsComplete } from "./rules/zone-tls-complete.ts";
 import { zoneTls } from "./rules/zone-tls.ts";
+import { zoneTlsComplete } from "./rules/zone-tls-complete.ts";
 
 export const RULES: readonly Rule[] = [
   commandContainers,
@@ -94,12 +115,33 @@ export const RULES: readonly Rule[] = [
   externalTls,
   hostCapacity,
   imageDigest,
+  overlayNetwork,
   plainSecrets,
   providerOrigin,
   resourceTypes,
+  serviceCapabilities,
+  serviceCpu,
+  serviceEndpoint,
+  serviceEnvNames,
+  serviceFiles,
+  serviceHealth,
+  serviceImage,
+  serviceInit,
+  serviceLogs,
+  serviceMemory,
+  serviceMounts,
+  serviceNetworks,
+  servicePorts,
+  serviceReadOnly,
+  serviceRestart,
+  serviceRuntime,
+  serviceSecrets,
+  serviceStopGrace,
+  serviceUpdate,
+  serviceUser,
   tunnelPorts,
-  zoneTlsComplete,
   zoneTls,
+  zoneTlsComplete,
 ];
 
 /** Those that judge a step on the host, and nothing but those steps. */

@@ -1,7 +1,7 @@
 /** What a rule is and what it gets. Rules are plain data and generators, so that a test needs no engine. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { ContainerArgs } from "@pulumi/docker";
+import type { ContainerArgs, ServiceArgs } from "@pulumi/docker";
 import type { Unwrap } from "@pulumi/pulumi";
 import type { Environment } from "../infra/config/policy-settings.ts";
 
@@ -84,6 +84,7 @@ export interface StackRule extends RuleText {
 export type Rule = ResourceRule | StackRule;
 
 export const CONTAINER = "docker:index/container:Container";
+export const SERVICE = "docker:index/service:Service";
 export const IMAGE = "docker:index/remoteImage:RemoteImage";
 export const NETWORK = "docker:index/network:Network";
 export const VOLUME = "docker:index/volume:Volume";
@@ -94,6 +95,7 @@ export const COMMANDS = [COMMAND, REMOTE_COMMAND] as const;
 export const STACK = "pulumi:pulumi:Stack";
 
 export type ContainerProps = Readonly<Unwrap<ContainerArgs>>;
+export type ServiceProps = Readonly<Unwrap<ServiceArgs>>;
 
 /** What a command is made of, on this machine or on the host. */
 export interface CommandProps {
@@ -162,6 +164,11 @@ export const resourceRule = <P>(
 export const containerRule = (
   rule: RuleText & { check(container: Inspected<ContainerProps>, stack: StackContext): Iterable<string> },
 ): ResourceRule => resourceRule<ContainerProps>([CONTAINER], rule);
+
+/** A rule for every service of a swarm. */
+export const serviceRule = (
+  rule: RuleText & { check(service: Inspected<ServiceProps>, stack: StackContext): Iterable<string> },
+): ResourceRule => resourceRule<ServiceProps>([SERVICE], rule);
 
 export const stackRule = (rule: Omit<StackRule, "kind">): StackRule => ({ ...rule, kind: "stack" });
 

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /** What takes a first part for a registry's host, by the docker CLI's rules. */
-const isHost = (part: string): boolean => part === "localhost" || /[.:]/.test(part);
+export const isHost = (part: string): boolean => part === "localhost" || /[.:]/.test(part);
 
 export const mirrorKeys = {
   registryMirror: z

@@ -11,6 +11,7 @@ import { hostProblems } from "../components/host/config.ts";
 import { OFFSITE_PROBLEMS } from "../components/offsite/config.ts";
 import { receiverProblems } from "../components/monitoring/receivers.ts";
 import { PAGES_PROBLEMS } from "../components/pages/config.ts";
+import { swarmProblems } from "../components/swarm/config.ts";
 import { TUNNEL_PROBLEMS } from "../components/tunnel/config.ts";
 import type { ConfigProblem } from "./keys.ts";
 import { environmentOf } from "./policy-settings.ts";
@@ -53,6 +54,7 @@ const sameSitePages: Rule = (config) => {
 
 export const CONTRADICTIONS: readonly Rule[] = [
   hostProblems,
+  swarmProblems,
   ...EDGE_PROBLEMS,
   ...ACME_PROBLEMS,
   someWayIn,

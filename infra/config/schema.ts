@@ -13,6 +13,7 @@ import { hostKeys } from "../components/host/config.ts";
 import { offsiteKeys } from "../components/offsite/config.ts";
 import { monitoringKeys } from "../components/monitoring/config.ts";
 import { pagesKeys } from "../components/pages/config.ts";
+import { swarmKeys } from "../components/swarm/config.ts";
 import { tunnelKeys } from "../components/tunnel/config.ts";
 import { mirrorKeys } from "./mirror.ts";
 import { policySettings } from "./policy-settings.ts";
@@ -23,6 +24,7 @@ export const configSchema = z.object({
   ...policySettings,
   ...mirrorKeys,
   ...hostKeys,
+  ...swarmKeys,
   ...edgeKeys,
   ...acmeKeys,
   ...tunnelKeys,

@@ -2,6 +2,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
+/** What is different where the engine is the manager of a swarm. */
+export interface Swarm {
+  /** Where every image is taken from, `host[:port][/path]`: a node has no other way to what another node has. */
+  readonly registry: string;
+}
+
 /** One engine: the provider for resources and the environment for `docker` commands. */
 export interface Engine {
   readonly provider: docker.Provider;
@@ -9,6 +15,8 @@ export interface Engine {
   readonly host: string;
   /** What a `command.local.Command` that calls the docker CLI needs in its environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Undefined where the stack is on this engine alone. */
+  readonly swarm?: Swarm;
 }
 
 const LOCAL_SOCKET =
@@ -19,7 +27,11 @@ const LOCAL_SOCKET =
  * stays on the engine where it was made, and commands and resources use the same engine.
  * @param after what has to exist before the engine answers.
  */
-export function createEngine(configured: string, after: readonly pulumi.CustomResource[] = []): Engine {
+export function createEngine(
+  configured: string,
+  after: readonly pulumi.CustomResource[] = [],
+  swarm?: Swarm,
+): Engine {
   const named = process.env["DOCKER_HOST"];
   // A preview builds nothing and reaches no engine, so that it needs nothing of this machine.
   if (configured !== "" && named !== configured && !pulumi.runtime.isDryRun())
@@ -32,6 +44,7 @@ export function createEngine(configured: string, after: readonly pulumi.CustomRe
       host: after.length === 0 ? host : pulumi.all(after.map(({ id }) => id)).apply(() => host),
     }),
     environment: { DOCKER_HOST: host },
+    ...(swarm === undefined ? {} : { swarm }),
   };
 }
 
@@ -39,3 +52,7 @@ export function createEngine(configured: string, after: readonly pulumi.CustomRe
 const wrongBuilder = (configured: string, named: string | undefined): string =>
   `omniai:dockerHost is ${configured}, but DOCKER_HOST is ${named ?? "not set"}: the service's image would be built on another engine than the stack's. ` +
   `Use npm run up (preview, …), which sets it; for the Pulumi CLI itself: export DOCKER_HOST=${configured}`;
+
+/** Whether the engine is the manager of a swarm, on which workloads are services. */
+export const isSwarm = (engine: Engine): engine is Engine & { readonly swarm: Swarm } =>
+  engine.swarm !== undefined;

@@ -1,11 +1,13 @@
 /** Images on the engine. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { Engine } from "./engine.ts";
+import { isSwarm, type Engine } from "./engine.ts";
+import { publishImage } from "./published-image.ts";
 
 /**
  * An upstream image by the name that the config gives.
- * @returns its image id: unlike a name it cannot move, and it shows no change on every preview.
+ * @returns what a workload runs: its image id, which cannot move as a name can, and shows no change on every preview. In a
+ *   swarm the image's digest in the registry.
  */
 export function useImage(
   engine: Engine,
@@ -13,10 +15,11 @@ export function useImage(
   name: string,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
-  return new docker.RemoteImage(
+  const { imageId } = new docker.RemoteImage(
     `omniai-${pulumi.getStack()}-${workload}`,
     // Kept on destroy: other stacks may use it, and a rollback may need it.
     { name, keepLocally: true },
     { parent, provider: engine.provider },
-  ).imageId;
+  );
+  return isSwarm(engine) ? publishImage(engine, workload, imageId, parent) : imageId;
 }

@@ -4,6 +4,10 @@ export const WORKLOAD_LABEL = "io.omniai.workload";
 export const REPLICA_LABEL = "io.omniai.replica";
 export const DATA_LABEL = "io.omniai.data";
 export const CONFIG_LABEL = "io.omniai.config";
+/** On a swarm's secrets and configs: the file that each one is. */
+export const FILE_LABEL = "io.omniai.file";
+/** On the nodes of a swarm where the edge runs. */
+export const EDGE_NODE_LABEL = "omniai.edge";
 /** On the volume in which ops keeps the changes of a stack; the program does not know it. */
 export const CHANGES_LABEL = "io.omniai.changes";
 

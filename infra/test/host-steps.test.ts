@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { renderStep, type Step } from "../components/host/plan.ts";
+import { renderStep, type HostSettings, type Step } from "../components/host/plan.ts";
 
 const HAS_JQ = spawnSync("jq", ["--version"]).status === 0;
 
@@ -33,8 +33,12 @@ describe("the host's steps, run", () => {
   });
   afterEach(() => rmSync(machine, { recursive: true, force: true }));
 
-  function run(step: Step, openPorts: readonly number[] = [], ipv6 = false) {
-    const script = renderStep(step, { user: "root", sshPort: 22, openPorts, ipv6 }).replaceAll(
+  function run(
+    step: Step,
+    openPorts: readonly number[] = [],
+    more: Pick<HostSettings, "ipv6" | "swarm"> = {},
+  ) {
+    const script = renderStep(step, { user: "root", sshPort: 22, openPorts, ...more }).replaceAll(
       /(?<![\w.])\/(etc|run)\//g,
       `${machine}/$1/`,
     );
@@ -69,7 +73,7 @@ describe("the host's steps, run", () => {
       const translates = (version: string, ipv6: boolean): unknown => {
         rmSync(at(file), { force: true });
         program("dockerd", `echo "Docker version ${version}, build 1"`);
-        assert.equal(run("logs", [], ipv6).status, 0);
+        assert.equal(run("logs", [], { ipv6 }).status, 0);
         const { ip6tables, experimental } = daemon() as Record<string, unknown>;
         return [ip6tables, experimental];
       };
@@ -86,6 +90,17 @@ describe("the host's steps, run", () => {
         "log-driver": "json-file",
         "log-opts": { "max-size": "10m", "max-file": "3", labels: "app" },
         "live-restore": true,
+      });
+    });
+
+    it("gives the engine of a swarm's node what its tasks cannot have, and takes what keeps it out of one", () => {
+      write(file, '{"live-restore":true,"dns":["9.9.9.9"]}');
+      assert.equal(run("logs", [], { swarm: { nodes: [] } }).status, 0);
+      assert.deepEqual(daemon(), {
+        dns: ["9.9.9.9"],
+        "log-driver": "json-file",
+        "log-opts": { "max-size": "10m", "max-file": "3" },
+        "no-new-privileges": true,
       });
     });
 
@@ -115,6 +130,16 @@ describe("the host's steps, run", () => {
       );
       assert.equal(asked[1], `-f ${at(file)}`);
       assert.match(stdout, /changed: loaded the rules: open are 22, 443/);
+    });
+
+    it("lets the other nodes of a swarm in, and nobody else where they are", () => {
+      assert.equal(run("firewall", [], { swarm: { nodes: ["10.0.0.3", "10.0.0.2", "fd00::2"] } }).status, 0);
+      for (const from of ["ip saddr 10.0.0.2", "ip saddr 10.0.0.3", "ip6 saddr fd00::2"])
+        for (const what of ["tcp dport { 2377, 7946 }", "udp dport { 4789, 7946 }", "meta l4proto esp"])
+          assert.ok(read(file).includes(`    ${from} ${what} accept\n`), `${from} ${what}`);
+      assert.doesNotMatch(read(file), /^ *(tcp|udp) dport \{[^}]*(2377|4789|7946)/m);
+      assert.equal(run("firewall", [], { swarm: { nodes: [] } }).status, 0);
+      assert.doesNotMatch(read(file), /2377|4789|7946/);
     });
 
     it("leaves every port open that sshd listens on, however that is written", () => {

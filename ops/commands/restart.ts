@@ -4,6 +4,8 @@
  */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { REPLICA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
+import { serviceName } from "../../infra/service-name.ts";
+import { rollService } from "../engine/services.ts";
 import { servingBuild } from "../stack/audit.ts";
 import { stackChanges } from "../stack/changes.ts";
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
@@ -48,6 +50,10 @@ export async function restart(options: RestartOptions): Promise<void> {
   // A restart deploys no change of the sources, so it builds nothing.
   const config = knownConfig(session, rolledBackTo(changes)?.config) ?? settings.config;
   const state = await prepare(session, undefined, config);
+  if (config.platform === "swarm") {
+    await restartService(session, options.workload);
+    return;
+  }
   const urns = replicaUrns(state, options.workload);
   if (urns.length === 0) {
     throw new OpsError(
@@ -73,6 +79,28 @@ export async function restart(options: RestartOptions): Promise<void> {
     });
   }
   await summarise(session, outputs);
+}
+
+/** On a swarm, its own rolling update does what Pulumi does on one engine, and deploys nothing. @throws OpsError */
+async function restartService({ docker, stack }: Session, workload: string): Promise<void> {
+  const name = serviceName(stack, workload);
+  say(`A new task takes the place of each of ${name}, one after the other.`);
+  const rolled = await rollService(docker, name);
+  if (rolled === undefined) {
+    throw new OpsError(
+      `Stack ${stack} has no workload "${workload}" on this swarm.`,
+      "Name one with --workload; `docker service ls` shows them as omniai-STACK-WORKLOAD.",
+      exit.usage,
+    );
+  }
+  if (rolled.good) {
+    print(`Every task of ${name} is a new one, and healthy.`);
+    return;
+  }
+  throw new OpsError(
+    `The restart of ${name} did not come through (${rolled.reason}). What served before goes on serving.`,
+    `Its tasks say why: docker service ps --no-trunc ${name}`,
+  );
 }
 
 /** A restart must not deploy other changes: those belong to `up`, which checks them and asks. @throws OpsError */

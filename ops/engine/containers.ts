@@ -15,12 +15,17 @@ export interface PublishedPort {
   readonly port: number;
 }
 
+/** The engine's own label on a container that a swarm has put there: its service makes and removes it, and nobody else. */
+export const TASK_LABEL = "com.docker.swarm.task.id";
+
 /** One container, as far as a person wants to know about it. */
 export interface ContainerView {
   readonly id: string;
   readonly name: string;
   readonly workload: string;
   readonly replica: number;
+  /** Whether it is a task of a service. The state knows the service and none of its tasks. */
+  readonly isTask?: boolean;
   /** The image's name if the engine has one for it, else its id. */
   readonly image: string;
   /** created, running, paused, restarting, removing, exited or dead. */
@@ -57,6 +62,7 @@ export function viewContainer(info: Docker.ContainerInspectInfo): ContainerView 
     id: info.Id,
     name: info.Name.replace(/^\//, ""),
     ...identityOf(info.Config.Labels),
+    ...(TASK_LABEL in info.Config.Labels ? { isTask: true } : {}),
     image: info.Config.Image,
     state: info.State.Status,
     health: info.State.Health?.Status ?? "none",
@@ -85,12 +91,19 @@ export function viewContainer(info: Docker.ContainerInspectInfo): ContainerView 
 export const isGood = (view: ContainerView): boolean =>
   view.state === "running" && (view.health === "healthy" || view.health === "none");
 
+/** A swarm keeps what is left of former tasks for a while, for whoever asks why they ended. */
+const isHistory = ({ isTask = false, state }: ContainerView): boolean =>
+  isTask && ["exited", "dead", "created"].includes(state);
+
 const inOrder = (left: ContainerView, right: ContainerView): number =>
   left.workload.localeCompare(right.workload) ||
   left.replica - right.replica ||
   left.created.localeCompare(right.created);
 
-/** The containers of a stack, by workload, replica and age. `preferred` are the names that the config gives images. */
+/**
+ * The containers of a stack, by workload, replica and age; of a swarm those on this node.
+ * @param preferred the names that the config gives images.
+ */
 export async function listContainers(
   docker: Docker,
   stack: string,
@@ -112,6 +125,7 @@ export async function listContainers(
   );
   return views
     .filter((view) => view !== undefined)
+    .filter((view) => !isHistory(view))
     .map((view) => ({ ...view, image: names.get(view.image) ?? view.image }))
     .sort(inOrder);
 }

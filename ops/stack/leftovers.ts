@@ -37,7 +37,7 @@ const startEnds = ({ created, startSeconds }: ContainerView): number =>
 
 /**
  * Pure: what has to be cleared. Whatever the state knows stays, even when it waits for its deletion: the edge may still
- * send requests there, and Pulumi deletes it in its own order.
+ * send requests there, and Pulumi deletes it in its own order. Tasks of a service stay: they are the swarm's.
  * @param since in Unix ms. What was made later, or was still starting then, may belong to another run, which records a
  * container only once it is healthy. Needed for a backend that several machines share, because our lock keeps out no run of
  * another machine. A migration that runs stays there however old it is.
@@ -55,7 +55,7 @@ export function planRecovery(
   const shared = since !== Infinity;
   return {
     containers: containers.filter(
-      (one) => !known.has(one.id) && startEnds(one) < since && !(shared && isWorking(one)),
+      (one) => !one.isTask && !known.has(one.id) && startEnds(one) < since && !(shared && isWorking(one)),
     ),
     networks: networks.filter(({ id, created }) => !knownNetworks.has(id) && Date.parse(created) < since),
   };

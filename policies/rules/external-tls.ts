@@ -8,8 +8,10 @@ import {
   CONTAINER,
   ifKnown,
   resourceRule,
+  SERVICE,
   type CommandProps,
   type ContainerProps,
+  type ServiceProps,
 } from "../rule.ts";
 
 /** The host names of the stack's own servers on its data network (infra/components). */
@@ -42,7 +44,21 @@ function* judge(given: ReadonlyMap<string, string>): Iterable<string> {
 
 const isOwnRedis = (url: string): boolean => URL.canParse(url) && new URL(url).hostname === ownHosts.redis;
 
-export const externalTls = resourceRule<ContainerProps & CommandProps>([CONTAINER, COMMAND], {
+type Props = ContainerProps & CommandProps & ServiceProps;
+
+function* givenTo(type: string, props: Props): Iterable<readonly [string, string]> {
+  if (type === CONTAINER) {
+    yield* variablesOf(props);
+    return;
+  }
+  const variables = (type === SERVICE ? props.taskSpec.containerSpec.env : props.environment) ?? {};
+  for (const name of Object.keys(variables)) {
+    const value = ifKnown(() => variables[name]);
+    if (value !== undefined) yield [name, value];
+  }
+}
+
+export const externalTls = resourceRule<Props>([CONTAINER, COMMAND, SERVICE], {
   name: "external-tls",
   title:
     "A PostgreSQL or a Redis that is not the stack's own is reached by TLS whose certificate is checked: " +
@@ -51,16 +67,6 @@ export const externalTls = resourceRule<ContainerProps & CommandProps>([CONTAINE
   remedy:
     "Write the address as docs/external-databases.md has it; a private authority goes into databaseAuthority or redisAuthority.",
   *check({ type, props }) {
-    const { environment = {} } = props;
-    yield* judge(
-      new Map(
-        type === CONTAINER
-          ? variablesOf(props)
-          : Object.keys(environment).flatMap((name) => {
-              const value = ifKnown(() => environment[name]);
-              return value === undefined ? [] : [[name, value] as const];
-            }),
-      ),
-    );
+    yield* judge(new Map(givenTo(type, props)));
   },
 });

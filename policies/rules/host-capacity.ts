@@ -1,6 +1,13 @@
 /** Rule host-capacity. When the limits promise more memory than the host has, the kernel kills a process. */
 import { BACKGROUND_SHARES } from "../../infra/config/cpus.ts";
-import { CONTAINER, stackRule, type ContainerProps, type Declared } from "../rule.ts";
+import {
+  CONTAINER,
+  SERVICE,
+  stackRule,
+  type ContainerProps,
+  type Declared,
+  type ServiceProps,
+} from "../rule.ts";
 import { isMandatory } from "../../infra/config/policy-settings.ts";
 
 /** What runs in the background takes cores that nobody else wants: its limit takes none from the others. */
@@ -16,7 +23,27 @@ function add(containers: readonly Declared[]): { memory: number; peak: number; c
     peak += (container.memory ?? 0) * (options.deleteBeforeReplace === false ? 2 : 1);
     cpus += givesWay(container) ? 0 : Number(container.cpus ?? 0);
   }
-  return { memory, peak, cpus: Math.round(cpus * 1000) / 1000 };
+  return { memory, peak, cpus };
+}
+
+const MIB = 1024 * 1024;
+const CORE = 1e9;
+
+/**
+ * The limits of all tasks. While a deploy runs, each can have its successor beside it. A service on every node of the edge
+ * counts once: how many there are only the swarm knows.
+ */
+function addTasks(services: readonly Declared[]): { memory: number; peak: number; cpus: number } {
+  let [memory, peak, cpus] = [0, 0, 0];
+  for (const { props } of services) {
+    const { mode, taskSpec, updateConfig } = props as unknown as ServiceProps;
+    const tasks = mode?.replicated?.replicas ?? 1;
+    const { memoryBytes = 0, nanoCpus = 0 } = taskSpec.resources?.limits ?? {};
+    memory += (tasks * memoryBytes) / MIB;
+    peak += ((tasks * memoryBytes) / MIB) * (updateConfig?.order === "start-first" ? 2 : 1);
+    cpus += (tasks * nanoCpus) / CORE;
+  }
+  return { memory, peak, cpus };
 }
 
 /** Shares divide what there is and limit nothing: how much such a container takes is not known, which is not 0. */
@@ -32,7 +59,10 @@ export const hostCapacity = stackRule({
     "Set omniai:hostMemory (MiB) and omniai:hostCpus to the host's size, and lower the limits of the workloads until they fit.",
   *check(resources, { environment, hostMemory, hostCpus }) {
     const containers = resources.filter(({ type }) => type === CONTAINER);
-    const { memory, peak, cpus } = add(containers);
+    const parts = [add(containers), addTasks(resources.filter(({ type }) => type === SERVICE))];
+    const sum = (key: "memory" | "peak" | "cpus"): number =>
+      Math.round(parts.reduce((total, part) => total + part[key], 0) * 1000) / 1000;
+    const [memory, peak, cpus] = [sum("memory"), sum("peak"), sum("cpus")];
     if (hostMemory === 0 && isMandatory(environment)) yield { what: "the memory of the host is not set." };
     if (hostCpus === 0 && isMandatory(environment)) yield { what: "the cores of the host are not set." };
     if (hostMemory > 0 && peak > hostMemory) {

@@ -16,9 +16,15 @@ const unknown: ReadonlySet<string> = new Set([
   "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ]);
 
+/** How a service says which secrets of the swarm its tasks have: by id and name, never by what is in them. */
+const reference = /^taskSpec\.containerSpec\.secrets\.\d+\.secret(Id|Name)$/;
+
 /** A text in a property whose name promises a secret, for example connection.privateKey. Lists have no names. */
 const isNamedLikeOne = ({ path, value }: Text): boolean =>
-  value !== "" && !unknown.has(value) && isSecretName(path.slice(path.lastIndexOf(".") + 1));
+  value !== "" &&
+  !unknown.has(value) &&
+  !reference.test(path) &&
+  isSecretName(path.slice(path.lastIndexOf(".") + 1));
 
 export const plainSecrets = stackRule({
   name: "plain-secrets",

@@ -1,6 +1,6 @@
 /**
  * Rule resource-types. Every other rule looks at the types that it knows. What a stack may declare is therefore a list:
- * a type that is not on it (a swarm's service, a plugin of the engine, a provider nobody has looked at) passes no rule.
+ * a type that is not on it (a plugin of the engine, a provider nobody has looked at) passes no rule.
  */
 import { resourceRule, STACK } from "../rule.ts";
 
@@ -26,6 +26,9 @@ export const allowedTypes: ReadonlySet<string> = new Set([
   "docker:index/container:Container",
   "docker:index/network:Network",
   "docker:index/remoteImage:RemoteImage",
+  "docker:index/secret:Secret",
+  "docker:index/service:Service",
+  "docker:index/serviceConfig:ServiceConfig",
   "docker:index/volume:Volume",
   "github:index/repositoryFile:RepositoryFile",
   "github:index/repositoryPages:RepositoryPages",

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { record, type Declared } from "../../infra/test/support/recorder.ts";
 import { ownerValues, stackFile } from "../../infra/test/support/stack-file.ts";
+import { SWARM_SECRETS, swarmConfig } from "../../infra/test/support/swarm-config.ts";
 import { SECRETS } from "../../infra/test/support/tunnel-config.ts";
 import { hashOf } from "../known-scripts.ts";
 import { COMMANDS, scriptFile, scriptsOf, type CommandProps } from "../rule.ts";
@@ -26,7 +27,7 @@ const watch = {
 
 const acme = {
   tls: "acme",
-  certificateHosts: ["api.example.org"],
+  certificateHosts: ["api.example.org", "*.example.org"],
   acmeCloudflareToken: "canary-token",
 };
 
@@ -42,9 +43,10 @@ const STACKS: readonly Parameters<typeof record>[] = [
   ],
   ["staging", { ...stackFile("staging"), ...ownerValues["staging"], ...synchronous }, SECRETS],
   ["acme", acme, ["acmeCloudflareToken"]],
+  ["swarm", swarmConfig, SWARM_SECRETS],
   ...["root", "deploy"].map((hostUser): Parameters<typeof record> => {
     const dockerHost = `ssh://${hostUser}@host.example.org`;
-    return ["host", { ...host, hostUser, dockerHost }];
+    return ["host", { ...host, hostUser, dockerHost, bindAddressIpv6: "::1" }];
   }),
 ];
 

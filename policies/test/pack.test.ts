@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { DOCUMENT, renderDocument } from "../document.ts";
 import { Judge } from "../judge.ts";
 import { HOST_RULES, RULES } from "../pack.ts";
-import { CONTAINER, isAbout, REMOTE_COMMAND } from "../rule.ts";
-import { container, judge, stackContext } from "./support/cases.ts";
+import { CONTAINER, isAbout, REMOTE_COMMAND, SERVICE } from "../rule.ts";
+import { container, judge, service, stackContext } from "./support/cases.ts";
 
 const NAMES = RULES.map(({ name }) => name).sort();
 const FOLDER = join(import.meta.dirname, "..");
@@ -39,6 +39,12 @@ describe("the policy pack", () => {
     const about = RULES.filter((rule) => rule.kind === "resource" && isAbout(rule, CONTAINER));
     assert.ok(about.length >= 25, `${about.length} rules are about containers`);
     for (const rule of about) assert.deepEqual(judge(rule, container()), [], rule.name);
+  });
+
+  it("is content with a hardened service", () => {
+    const about = RULES.filter((rule) => rule.kind === "resource" && isAbout(rule, SERVICE));
+    assert.ok(about.length >= 20, `${about.length} rules are about services`);
+    for (const rule of about) assert.deepEqual(judge(rule, service()), [], rule.name);
   });
 
   it("has for the host's own steps every rule that is about them, and about nothing else", () => {

@@ -2,7 +2,6 @@
 import { strict as assert } from "node:assert";
 import { execFileSync } from "node:child_process";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import {
   certificateFor,
@@ -11,6 +10,7 @@ import {
   TlsFiles,
 } from "../../service/test/support/tls-servers.ts";
 import type { TestServer } from "../../service/test/support/servers.ts";
+import { reachableAddress } from "../support/addresses.ts";
 import { defaults } from "../../infra/test/defaults.ts";
 import { freePort } from "../../tools/host/free-port.ts";
 import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../support/backup-room/bucket.ts";
@@ -18,11 +18,7 @@ import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { setSecret } from "../support/stack-secrets.ts";
 import { createStack, docker, startCommandIn, sweep, type TestStack } from "../support/stack.ts";
 
-/** An address of this machine that containers reach as well. */
-const ADDRESS =
-  Object.values(networkInterfaces())
-    .flatMap((all) => all ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+const ADDRESS = reachableAddress();
 
 const CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tenant'";
 

@@ -99,6 +99,7 @@ export const SUITES: readonly Suite[] = [
   ...[
     "deploy",
     "remote",
+    "swarm",
     "stack",
     "backup",
     "offsite",

@@ -3,15 +3,17 @@ import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { ArchiveFile } from "../../resources/archive.ts";
 import { dockerCommand } from "../../resources/command.ts";
-import type { Engine } from "../../resources/engine.ts";
+import { isSwarm, type Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
+import { publishImage } from "../../resources/published-image.ts";
+import { ServiceFiles } from "../../resources/service-files.ts";
 import { fromProgram } from "../../resources/program-folder.ts";
 import { createPassword } from "../../resources/password.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { shortLived } from "../../resources/short-lived.ts";
-import { Workload } from "../../workload.ts";
+import { ServiceWorkload, type ServiceArgs } from "../../service.ts";
+import { Workload, type Replica, type WorkloadArgs } from "../../workload.ts";
 import type { Loaded } from "../../config/secrets.ts";
 import { planProviders, type Provider } from "./providers.ts";
 import type { CacheConnection } from "../cache/cache.ts";
@@ -98,9 +100,9 @@ const POSTGRES_AUTHORITY = "postgres-authority.pem";
 const REDIS_AUTHORITY = "redis-authority.pem";
 
 /** The certificates that alone are trusted, where the config gives some. */
-const authorityFiles = ({ database, cache }: BackendArgs): Readonly<Record<string, ArchiveFile>> => ({
-  ...(database.tls?.authority ? { [POSTGRES_AUTHORITY]: { content: database.tls.authority } } : {}),
-  ...(cache.tls?.authority ? { [REDIS_AUTHORITY]: { content: cache.tls.authority } } : {}),
+const authorityFiles = ({ database, cache }: BackendArgs): Readonly<Record<string, string>> => ({
+  ...(database.tls?.authority ? { [POSTGRES_AUTHORITY]: database.tls.authority } : {}),
+  ...(cache.tls?.authority ? { [REDIS_AUTHORITY]: cache.tls.authority } : {}),
 });
 
 /** How servers outside of the stack are reached. Redis says it in its URL (rediss). */
@@ -133,7 +135,11 @@ const user = { uid: 1000, gid: 1000 };
 const SECRETS = "/run/secrets";
 
 export class Backend extends pulumi.ComponentResource {
-  readonly workload: Workload;
+  /** What the edge depends on: each replica is healthy. */
+  readonly workload: Workload | ServiceWorkload;
+  /** The containers of the replicas; in a swarm, where they come and go by themselves, none is known. */
+  readonly replicas: readonly Replica[];
+  /** What the replicas run: the image's id; in a swarm its digest in the registry. */
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
 
@@ -142,25 +148,27 @@ export class Backend extends pulumi.ComponentResource {
     super("omniai:backend:Backend", `${stack}-backend`, {}, opts);
     const providers = planProviders(args.providers, SECRETS);
     const { build, imageId } = this.#createImage(args);
-    this.imageId = imageId;
     // A random value of its own. A value from a workload that is deleted first would take the replicas down with it.
     const authSecret = createPassword("auth-secret", this, false);
+    const contents = {
+      "postgres-password": args.database.password,
+      "redis-password": args.cache.password,
+      ...authorityFiles(args),
+      "auth-secret": authSecret,
+      ...providers.keys,
+    };
     const files = new FileSet(
       `omniai-${stack}-backend-files`,
       {
         engine: args.engine,
         workload: "backend",
-        image: this.imageId,
+        image: imageId,
         owner: user,
         files: pulumi
-          .all([args.database.password, args.cache.password, authSecret, pulumi.all(providers.keys)])
-          .apply(([postgres, redis, auth, keys]) => ({
-            "postgres-password": { content: postgres },
-            "redis-password": { content: redis },
-            ...authorityFiles(args),
-            "auth-secret": { content: auth },
-            ...Object.fromEntries(Object.entries(keys).map(([file, content]) => [file, { content }])),
-          })),
+          .all(contents)
+          .apply((known) =>
+            Object.fromEntries(Object.entries(known).map(([path, content]) => [path, { content }])),
+          ),
       },
       { parent: this },
     );
@@ -198,31 +206,53 @@ export class Backend extends pulumi.ComponentResource {
       OMNIAI_REDIS_PASSWORD_FILE: `${SECRETS}/redis-password`,
       ...tlsVariables(args),
     };
-    const migrated = this.#migrate(args, environment, files);
-    this.workload = new Workload(
-      "backend",
-      {
-        engine: args.engine,
-        kind: "replaceable",
-        replicas: args.replicas,
-        image: this.imageId,
-        user: `${user.uid}:${user.gid}`,
-        environment: { ...environment, ...optionalVariables(args) },
-        ownEnvironment: (index) => ({ OMNIAI_START_DELAY_SECONDS: String(startDelay(index)) }),
-        networks: args.networks,
-        volumes: [{ volume: files.volumeName, path: SECRETS }],
-        tmpfs: { "/tmp": "size=16m,mode=1777" },
-        // Time for two probes and for the start of the check itself, which is slow on a busy machine.
-        health: { command: ["bash", "service/healthcheck.sh"], timeout: 5, startPeriod: args.startSeconds },
-        memory: args.memory,
-        cpus: args.cpus,
-        pids: 128,
-        stopGrace: Math.max(args.switchSeconds, args.drainSeconds) + STOP_MARGIN,
-        configHash: files.hash,
-        dependsOn: [...args.database.ready, ...args.cache.ready, migrated],
-      },
-      { parent: this },
-    );
+    const migrated = this.#migrate(args, { imageId, environment, files });
+    const { engine, networks } = args;
+    const process = {
+      engine,
+      networks,
+      user: `${user.uid}:${user.gid}`,
+      environment: { ...environment, ...optionalVariables(args) },
+      tmpfs: { "/tmp": "size=16m,mode=1777" },
+      // Time for two probes and for the start of the check itself, which is slow on a busy machine.
+      health: { command: ["bash", "service/healthcheck.sh"], timeout: 5, startPeriod: args.startSeconds },
+      memory: args.memory,
+      cpus: args.cpus,
+      stopGrace: Math.max(args.switchSeconds, args.drainSeconds) + STOP_MARGIN,
+      dependsOn: [...args.database.ready, ...args.cache.ready, migrated],
+    } satisfies Partial<WorkloadArgs & ServiceArgs>;
+    if (isSwarm(engine)) {
+      this.imageId = publishImage(engine, "backend", imageId, this);
+      const shared = new ServiceFiles(
+        `omniai-${stack}-backend`,
+        { engine, workload: "backend", owner: user, folder: SECRETS, secrets: contents },
+        { parent: this },
+      );
+      this.workload = new ServiceWorkload(
+        "backend",
+        { ...process, tasks: args.replicas, image: this.imageId, files: shared },
+        { parent: this },
+      );
+      this.replicas = [];
+    } else {
+      this.imageId = imageId;
+      const workload = new Workload(
+        "backend",
+        {
+          ...process,
+          kind: "replaceable",
+          replicas: args.replicas,
+          image: imageId,
+          ownEnvironment: (index) => ({ OMNIAI_START_DELAY_SECONDS: String(startDelay(index)) }),
+          volumes: [{ volume: files.volumeName, path: SECRETS }],
+          pids: 128,
+          configHash: files.hash,
+        },
+        { parent: this },
+      );
+      this.workload = workload;
+      this.replicas = workload.replicas;
+    }
     this.names = this.workload.names;
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }
@@ -233,8 +263,15 @@ export class Backend extends pulumi.ComponentResource {
    */
   #migrate(
     args: BackendArgs,
-    environment: Readonly<Record<string, pulumi.Input<string>>>,
-    files: FileSet,
+    {
+      imageId,
+      environment,
+      files,
+    }: {
+      readonly imageId: pulumi.Output<string>;
+      readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+      readonly files: FileSet;
+    },
   ): command.local.Command {
     const stack = pulumi.getStack();
     const variables = migrationVariables(environment);
@@ -260,7 +297,7 @@ export class Backend extends pulumi.ComponentResource {
           STACK: stack,
           NETWORK: args.database.network,
           FILES: files.volumeName,
-          IMAGE: this.imageId,
+          IMAGE: imageId,
         },
         triggers: [args.database.identity],
         // Its log says what was applied, or why nothing was.

@@ -81,6 +81,7 @@ type FromTheStack =
   | "engine"
   | "networks"
   | "publishPorts"
+  | "ipv6"
   | "upstreams"
   | "upstreamNetwork"
   | "upstreamPort"

@@ -1,76 +1,30 @@
 /** The edge: nginx, the one way in. A change of configuration never replaces its container. */
-import { isIPv6 } from "node:net";
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { policyOf, type SiteFile } from "../../../frontend/publish/site.ts";
-import { fromProgram } from "../../resources/program-folder.ts";
 import { contentHash, packFiles } from "../../resources/archive.ts";
-import { dockerCommand, localCommand } from "../../resources/command.ts";
-import type { Engine } from "../../resources/engine.ts";
+import { dockerCommand } from "../../resources/command.ts";
 import { useImage } from "../../resources/image.ts";
 import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { writeIntoVolume } from "../../resources/short-lived.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import { EDGE_SCRIPT, FIRST_CERTIFICATE_SCRIPT, HANDOVER_FOLDER } from "./acme.ts";
-import { endOf, type CertificatePair } from "./certificate.ts";
-import type { HeaderConfig } from "./headers.ts";
-import { keepAliveLadder } from "./ladder.ts";
-import type { EdgeLimits } from "./limits.ts";
-import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT, type EdgeConfig } from "./nginx.ts";
+import type { CertificatePair } from "./certificate.ts";
+import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT } from "./nginx.ts";
 import { hashOfPage, packPage } from "./page.ts";
+import { certificateEnds, createCertificate, settingsOf, user, type EdgeSettings } from "./settings.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
 import { planUpstream } from "./upstream.ts";
-import { isWildcard } from "./wildcard.ts";
 
-export interface EdgeArgs {
-  readonly engine: Engine;
-  /** The image of nginx 1.27.4 or newer, with the official image's contract. */
-  readonly image: string;
-  readonly networks: readonly pulumi.Input<string>[];
-  /** Whether ports are published on the host at all. */
-  readonly publishPorts: boolean;
-  /** The host addresses and ports that are published. With one of IPv6, one of the networks has to know IPv6. */
+export interface EdgeArgs extends EdgeSettings {
+  /** The host addresses of the ports that are published. With one of IPv6, one of the networks has to know IPv6. */
   readonly bindAddresses: readonly string[];
-  readonly httpPort: number;
-  readonly httpsPort: number;
-  /** What the generated certificate is for: DNS names and IP addresses. */
-  readonly certificateHosts: readonly string[];
-  /** Another number makes another certificate. */
-  readonly certificateSerial: number;
-  /** Whether certificates of an ACME authority are served instead, once there is one (components/certificates). */
-  readonly acme: boolean;
-  /** The replicas to send requests to, the network that they share with the edge, and their port. */
+  /** The replicas to send requests to, and the network that they share with the edge. */
   readonly upstreams: readonly Replica[];
   readonly upstreamNetwork: pulumi.Input<string>;
-  readonly upstreamPort: number;
-  /** How long a replica goes on serving after it was told to stop, in seconds. */
-  readonly switchSeconds: number;
-  /** How long a replica may take to begin its answer, in seconds; then it counts as hung. */
-  readonly responseSeconds: number;
-  /** The exact origins of pages that may read the edge's own answers. */
-  readonly corsOrigins: readonly string[];
-  /** What Cross-Origin-Resource-Policy says on every answer. */
-  readonly resourcePolicy: HeaderConfig["resourcePolicy"];
-  /** The hosts that are served, without a port; empty: any. */
-  readonly hosts: readonly string[];
-  /** The files of the page at `/`; empty: there is none. */
-  readonly page: readonly SiteFile[];
-  /** The limits of one client address. */
-  readonly limits: EdgeLimits;
-  /**
-   * Who is trusted about the client's address: a tunnel, by the CIDRs of a network that only the tunnel and the edge are
-   * on, and the header that the tunnel sets (CF-Connecting-IP). Default: nobody.
-   */
-  readonly realIp?: { readonly from: readonly pulumi.Input<string>[]; readonly header: string };
-  /** The memory limit in MiB. */
-  readonly memory: number;
-  /** The CPU limit in cores. */
-  readonly cpus: string;
 }
 
-/** The user of nginx in its image; the room that hands certificates over has the same one. */
-export const user = { uid: 101, gid: 101 };
+export { user } from "./settings.ts";
 
 /** Runs as root without a network: the folder is for the user of the edge and of the room. */
 const OWN_SCRIPT = `chown ${user.uid}:${user.gid} /files && chmod 755 /files`;
@@ -93,8 +47,8 @@ export class Edge extends pulumi.ComponentResource {
     const { volume, firstRelease } = this.#createVolume(args);
     this.handover = args.acme ? this.#createHandover(args) : undefined;
     const server = this.#createServer(args, volume, firstRelease);
-    const certificate = this.#createCertificate(args);
-    this.certificateEnds = pulumi.unsecret(certificate.apply(({ certificate: pem }) => endOf(pem)));
+    const certificate = createCertificate(args, this);
+    this.certificateEnds = certificateEnds(certificate);
     this.names = server.names;
     this.replicas = server.replicas;
     this.release = this.#switchTo(args, server, volume, certificate);
@@ -117,7 +71,7 @@ export class Edge extends pulumi.ComponentResource {
         ignoreChanges: ["name"],
       },
     );
-    const first = renderNginx({ ...this.#settings(args), upstreams: [], release: "first", tls: false });
+    const first = renderNginx({ ...settingsOf(args), upstreams: [], release: "first", tls: false });
     const firstRelease = dockerCommand(
       name,
       {
@@ -202,23 +156,6 @@ export class Edge extends pulumi.ComponentResource {
     );
   }
 
-  #createCertificate(args: EdgeArgs): pulumi.Output<CertificatePair> {
-    const made = localCommand(
-      `omniai-${pulumi.getStack()}-edge-certificate`,
-      {
-        // Only where there is one to expand: another script would make another certificate of every stack.
-        script: `${args.certificateHosts.some(isWildcard) ? "set -f; " : ""}node "$SCRIPT" $HOSTS`,
-        environment: {
-          SCRIPT: fromProgram(`${import.meta.dirname}/certificate.ts`),
-          HOSTS: args.certificateHosts.join(" "),
-        },
-        triggers: [args.certificateHosts.join(" "), args.certificateSerial],
-      },
-      { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
-    );
-    return pulumi.secret(made.stdout).apply((text) => JSON.parse(text) as CertificatePair);
-  }
-
   /**
    * Sends requests to the given replicas and to no others. This happens after every replica is healthy, and Pulumi
    * deletes the old replicas last. That order is why no request is dropped.
@@ -244,7 +181,7 @@ export class Edge extends pulumi.ComponentResource {
       };
       const realIp = args.realIp && { from, header: args.realIp.header };
       const render = (release: string) =>
-        renderNginx({ ...this.#settings(args), upstreams: replicas, release, tls: true, realIp });
+        renderNginx({ ...settingsOf(args), upstreams: replicas, release, tls: true, realIp });
       const release = contentHash(render("") + pair.certificate + hashOfPage(args.page));
       return { release, files: { "nginx.conf": { content: render(release) }, ...tls } };
     });
@@ -271,23 +208,5 @@ export class Edge extends pulumi.ComponentResource {
       { parent: this, dependsOn: [server], additionalSecretOutputs: ["stdout", "stderr"] },
     );
     return pulumi.all([release, switched.id]).apply(([name]) => name);
-  }
-
-  #settings(args: EdgeArgs): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
-    const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, httpsPort } = args;
-    const pagePolicy = policyOf(args.page);
-    const keepAlive = keepAliveLadder(args.switchSeconds);
-    return {
-      upstreamPort,
-      responseSeconds,
-      corsOrigins,
-      resourcePolicy,
-      hosts,
-      limits,
-      keepAlive,
-      pagePolicy,
-      ipv6: args.publishPorts && args.bindAddresses.some(isIPv6),
-      ...(args.acme ? { acme: { httpsPort } } : {}),
-    };
   }
 }

@@ -5,12 +5,14 @@ import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
 import { renderPageLocation, type PageConfig } from "./page.ts";
 import { MAINTENANCE_CHECK } from "./problems.ts";
 
-/** One replica to which the edge can send requests. */
+/** One replica to which the edge can send requests, or the replicas that share a name. */
 export interface Upstream {
-  /** The container's name, which the engine's DNS resolves. */
+  /** The container's name, which the engine's DNS resolves; in a swarm the one of all tasks of a service. */
   readonly name: string;
-  /** Its address when it was created. */
-  readonly address: string;
+  /** Its address when it was created; undefined where replicas come and go by themselves. */
+  readonly address?: string;
+  /** How many replicas have the name; default 1. */
+  readonly replicas?: number;
 }
 
 /** A container's data on one of its networks, as the engine reports it. */
@@ -54,18 +56,26 @@ const STREAM_SILENCE_SECONDS = 35;
 /** The longest wait of `GET /api/events/poll`, in seconds: service/src/events/http/poll-route.ts. */
 const POLL_SECONDS = 25;
 
+/**
+ * How long an answer of the DNS holds, in seconds: where names are only for replicas that come back with another address, and
+ * where they are all that is known. The second has to be much shorter than the time for which a replica that was told to stop
+ * goes on serving: components/swarm/config.ts.
+ */
+const COMES_BACK = 2;
+export const COMES_AND_GOES = 1;
+
 export function renderUpstream({ upstreams, upstreamPort, keepAlive }: UpstreamConfig): string {
   if (upstreams.length === 0) return "";
   // The list has each replica by address, so that it is complete at once after a reload, and by name, so that a replica
   // that comes back with another address is found within seconds. With both, nginx can start before its replicas.
   const servers = (flags: string): string[] =>
     upstreams.flatMap(({ name, address }) => [
-      `server ${address}:${upstreamPort} ${flags};`,
+      ...(address === undefined ? [] : [`server ${address}:${upstreamPort} ${flags};`]),
       `server ${name}:${upstreamPort} resolve ${flags};`,
     ]);
   return `
   # The engine's own DNS.
-  resolver 127.0.0.11 valid=2s ipv6=off;
+  resolver 127.0.0.11 valid=${upstreams.every(({ address }) => address) ? COMES_BACK : COMES_AND_GOES}s ipv6=off;
   resolver_timeout 2s;
   upstream backend {
     zone backend 256k;
@@ -110,10 +120,13 @@ const elsewhere = (
   { upstreams }: UpstreamConfig,
 ): string => `proxy_next_upstream error timeout http_503;
       # At most as many as there are entries: the last one's 503 is passed on.
-      proxy_next_upstream_tries ${Math.min(4, 2 * upstreams.length)};
+      proxy_next_upstream_tries ${Math.min(4, 2 * replicasOf(upstreams))};
       # Twice the wait, because a hung replica is in the list by address and by name.
       proxy_next_upstream_timeout ${2 * seconds + 2}s;
       proxy_read_timeout ${seconds}s;`;
+
+const replicasOf = (upstreams: readonly Upstream[]): number =>
+  upstreams.reduce((sum, { replicas = 1 }) => sum + replicas, 0);
 
 /** @param hostCheck turns requests away that the edge answers itself; it stands before any `rewrite` but maintenance. */
 export function renderLocations(

@@ -15,6 +15,8 @@ export interface HostSettings {
   readonly openPorts: readonly number[];
   /** Whether visitors come by IPv6, whose addresses the engine then has to translate; default: no. */
   readonly ipv6?: boolean;
+  /** For a node of a swarm: the addresses of the other nodes, which alone reach what a swarm listens on. */
+  readonly swarm?: { readonly nodes: readonly string[] };
 }
 
 const readFile = (name: string): string => readFileSync(join(import.meta.dirname, "steps", name), "utf8");
@@ -32,7 +34,10 @@ export function renderStep(step: Step, settings: HostSettings): string {
     HOST_USER: settings.user,
     SSH_PORT: String(settings.sshPort),
     OPEN_PORTS: [...settings.openPorts].sort((left, right) => left - right).join(" "),
-    ...(settings.ipv6 === true ? { IPV6: "yes" } : {}),
+    ...(settings.ipv6 === true ? { HOST_IPV6: "yes" } : {}),
+    ...(settings.swarm === undefined
+      ? {}
+      : { HOST_IS_NODE: "yes", HOST_NODES: [...settings.swarm.nodes].sort().join(" ") }),
   };
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${quoted(value)}`);
   return `${lines.join("\n")}\n${read("common")}\n${read(step)}\nfinish\n`;

@@ -2,12 +2,14 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { recordEngine } from "../../resources/engine-record.ts";
-import type { Engine } from "../../resources/engine.ts";
+import { isSwarm, type Engine } from "../../resources/engine.ts";
 import { STACK_LABEL, toLabels } from "../../resources/labels.ts";
 import { accessSubnets, gatewayOf, type Subnet } from "./subnet.ts";
 
 export interface NetworksArgs {
   readonly engine: Engine;
+  /** Whether what the nodes of a swarm send one another is encrypted; not used on one engine. */
+  readonly encrypted: boolean;
   /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
   readonly tunnelSubnet?: string;
   /** Whether visitors come by IPv6, and not through a tunnel. */
@@ -43,10 +45,15 @@ export interface TunnelNetworks {
   readonly realIp: { readonly from: readonly string[]; readonly header: "CF-Connecting-IP" };
 }
 
-/** The networks by name. A workload that is not on a network cannot be reached through it. */
+/**
+ * The networks by name; in a swarm, where they reach over all of its nodes, by id. A workload that is not on a network cannot
+ * be reached through it.
+ */
 export class Networks extends pulumi.ComponentResource {
   /** The edge, when it publishes ports. */
   readonly public: pulumi.Output<string>;
+  /** By name, where a migration gets out to a database that others run. In a swarm it is the manager's own. */
+  readonly migration: pulumi.Output<string>;
   /**
    * The edge alone, where it is reached by IPv6: with addresses of both families, so that the engine hands visitors' packets
    * on as they are. Without an IPv6 address of the container they would come from the engine, with its address.
@@ -66,30 +73,50 @@ export class Networks extends pulumi.ComponentResource {
   constructor(args: NetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:network:Networks", `${pulumi.getStack()}-networks`, {}, opts);
     recordEngine(args.engine, this);
+    const swarm = isSwarm(args.engine);
     const create = (
       name: string,
       internal: boolean,
       subnets: readonly Subnet[] = [],
+      overlay = swarm,
     ): pulumi.Output<string> => {
-      const fullName = `omniai-${pulumi.getStack()}-${name}`;
-      return new docker.Network(
+      const isEncrypted = overlay && args.encrypted;
+      // An encrypted one has another name, so that it is another network: what it is made with cannot be changed.
+      const fullName = `omniai-${pulumi.getStack()}-${name}${isEncrypted ? "-encrypted" : ""}`;
+      const network = new docker.Network(
         fullName,
         {
           name: fullName,
-          driver: "bridge",
           internal,
+          ...(overlay ? planOverlay(isEncrypted) : { driver: "bridge" }),
           ...(subnets.length === 0 ? {} : { ipamConfigs: [...subnets] }),
           ...(subnets.some(({ subnet }) => subnet.includes(":")) ? { ipv6: true } : {}),
           labels: toLabels({ [STACK_LABEL]: pulumi.getStack() }),
         },
-        { parent: this, provider: args.engine.provider, deleteBeforeReplace: true },
-      ).name;
+        {
+          parent: this,
+          provider: args.engine.provider,
+          deleteBeforeReplace: true,
+          // The swarm adds the numbers of its own, and the provider would replace the network in every deploy.
+          ignoreChanges: overlay ? ["options"] : [],
+        },
+      );
+      return overlay ? network.id : network.name;
     };
-    this.public = create("public", false);
     this.app = create("app", false);
-    // Engines before 28 publish a container's ports through the first of its networks that leads out, by name: this one.
-    if (args.ipv6 === true) this.access = create("access", false, accessSubnets(pulumi.getStack()));
-    this.data = create("data", true);
+    if (swarm) {
+      // A task that publishes ports does so through its node's own bridge, and what holds data is with others.
+      this.public = this.app;
+      this.data = this.app;
+      // No container of a command can join an overlay that is for services alone.
+      this.migration = create("migration", false, [], false);
+    } else {
+      this.public = create("public", false);
+      // Engines before 28 publish a container's ports through the first of its networks that leads out, by name: this one.
+      if (args.ipv6 === true) this.access = create("access", false, accessSubnets(pulumi.getStack()));
+      this.data = create("data", true);
+      this.migration = this.app;
+    }
     if (args.offsite === true) this.offsite = create("offsite", false);
     if (args.tunnelSubnet !== undefined) {
       this.tunnel = {
@@ -111,3 +138,11 @@ export class Networks extends pulumi.ComponentResource {
     this.registerOutputs({ public: this.public, app: this.app, data: this.data });
   }
 }
+
+/** Pure: a network over the nodes of a swarm, for its services alone. */
+const planOverlay = (encrypted: boolean): Pick<docker.NetworkArgs, "driver" | "attachable" | "options"> => ({
+  driver: "overlay",
+  attachable: false,
+  // That the option is there is what counts.
+  ...(encrypted ? { options: { encrypted: "true" } } : {}),
+});

@@ -51,6 +51,13 @@ export function gatewayOf(subnet: string): string {
 export const tunnelAddresses = (replicas: number): number => 2 * replicas + 1 + 1 + 2;
 
 /**
+ * A /24 of 10.252.0.0/16 for a name: on an overlay, each node takes addresses for its edge and its connector, for the
+ * successors of both while a deploy runs, and one for itself.
+ */
+export const overlaySubnetFor = (name: string): string =>
+  `10.252.${createHash("sha256").update(name).digest().readUInt8(0)}.0/24`;
+
+/**
  * A /27 of 10.254.0.0/16 for a name: the same name has the same one on every machine, and two stacks on one engine
  * have different ones, unless 2,048 places are too few for them; then config names another.
  */

@@ -23,7 +23,7 @@ export interface ConnectorArgs {
 export const connectorUser = { uid: 65532, gid: 65532 };
 export const TOKEN_FILE = "token";
 
-const SECRETS = "/run/secrets";
+export const SECRETS = "/run/secrets";
 /** Where a connector serves its metrics; only the monitoring and the edge share a network with it. */
 export const CONNECTOR_METRICS_PORT = 20241;
 /** How long cloudflared lets requests end after SIGTERM, in seconds: its own default, written out. */
@@ -36,11 +36,9 @@ const GRACE_SECONDS = 30;
 export const renderToken = (accountId: string, tunnelId: string, secret: string): string =>
   Buffer.from(JSON.stringify({ a: accountId, t: tunnelId, s: secret })).toString("base64");
 
-export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
+/** The process, wherever it runs. */
+export const planProcess = (args: Omit<ConnectorArgs, "secrets" | "replicas">) => ({
   engine: args.engine,
-  // A new connector is there before an old one goes: Cloudflare sends requests to whichever is connected.
-  kind: "replaceable",
-  replicas: args.replicas,
   image: args.image,
   user: `${connectorUser.uid}:${connectorUser.gid}`,
   // The image's entry point is cloudflared.
@@ -56,7 +54,6 @@ export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
     ...["run", "--token-file", `${SECRETS}/${TOKEN_FILE}`],
   ],
   networks: args.networks,
-  volumes: [{ volume: args.secrets.volumeName, path: SECRETS }],
   health: {
     // The image has no shell and no curl; `ready` is healthy only while there is a connection to Cloudflare.
     command: ["cloudflared", "tunnel", "--metrics", `127.0.0.1:${CONNECTOR_METRICS_PORT}`, "ready"],
@@ -66,8 +63,16 @@ export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
   },
   memory: args.memory,
   cpus: args.cpus,
-  pids: 128,
   stopGrace: GRACE_SECONDS + 10,
-  configHash: args.secrets.hash,
   dependsOn: args.dependsOn,
+});
+
+export const planConnector = (args: ConnectorArgs): WorkloadArgs => ({
+  ...planProcess(args),
+  // A new connector is there before an old one goes: Cloudflare sends requests to whichever is connected.
+  kind: "replaceable",
+  replicas: args.replicas,
+  volumes: [{ volume: args.secrets.volumeName, path: SECRETS }],
+  pids: 128,
+  configHash: args.secrets.hash,
 });

@@ -6,13 +6,15 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import type { Engine } from "../../resources/engine.ts";
+import { isSwarm, type Engine } from "../../resources/engine.ts";
 import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { createPassword } from "../../resources/password.ts";
+import { ServiceFiles } from "../../resources/service-files.ts";
+import { ServiceWorkload } from "../../service.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import type { TunnelNetworks } from "../network/network.ts";
-import { connectorUser, planConnector, renderToken, TOKEN_FILE } from "./connector.ts";
+import { connectorUser, planConnector, planProcess, renderToken, SECRETS, TOKEN_FILE } from "./connector.ts";
 import { planIngress } from "./ingress.ts";
 import { planProvider } from "./provider.ts";
 import { createWatch } from "./watch/watch.ts";
@@ -42,7 +44,7 @@ export interface TunnelArgs {
   readonly edgeKeepaliveSeconds: number;
   /** True: everything is answered with 404, and the tunnel may be deleted. */
   readonly closing: boolean;
-  /** How many connectors. */
+  /** How many connectors; not used in a swarm, where there is one on each node of the edge. */
   readonly replicas: number;
   /** The memory limit of one connector in MiB. */
   readonly memory: number;
@@ -73,6 +75,7 @@ export class Tunnel extends pulumi.ComponentResource {
   readonly id: pulumi.Output<string>;
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  /** The containers of the connectors; in a swarm none is known. */
   readonly replicas: readonly Replica[];
   /** The first host name, known once a visitor gets through. */
   readonly hostname: pulumi.Output<string>;
@@ -94,7 +97,7 @@ export class Tunnel extends pulumi.ComponentResource {
     if (args.backups) this.bucket = this.#createBucket(args);
     this.id = tunnel.id;
     this.names = connectors.names;
-    this.replicas = connectors.replicas;
+    this.replicas = connectors instanceof Workload ? connectors.replicas : [];
     this.hostname = pulumi.all(records.map(({ id }) => id)).apply(() => args.hostnames[0] ?? "");
     this.registerOutputs({ id: this.id, names: this.names, imageId: this.imageId, hostname: this.hostname });
   }
@@ -167,10 +170,36 @@ export class Tunnel extends pulumi.ComponentResource {
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
     config: pulumi.Resource,
     secret: pulumi.Output<string>,
-  ): Workload {
+  ): Workload | ServiceWorkload {
     const token = pulumi
       .all([tunnel.id, secret])
       .apply(([tunnelId, tunnelSecret]) => renderToken(args.accountId, tunnelId, tunnelSecret));
+    const connector = {
+      ...args,
+      image: this.imageId,
+      networks: [
+        args.networks.tunnel,
+        args.networks.egress,
+        ...(args.metricsNetwork ? [args.metricsNetwork] : []),
+      ],
+      // They start last and stop first: Cloudflare refuses to delete a tunnel with connections.
+      dependsOn: [tunnel, config, args.edge],
+    };
+    if (isSwarm(args.engine)) {
+      const files = new ServiceFiles(
+        `omniai-${pulumi.getStack()}-cloudflared`,
+        {
+          engine: args.engine,
+          workload: "cloudflared",
+          owner: connectorUser,
+          folder: SECRETS,
+          secrets: { [TOKEN_FILE]: token },
+        },
+        { parent: this },
+      );
+      const service = { ...planProcess(connector), image: this.imageId, tasks: "edge nodes" as const, files };
+      return new ServiceWorkload("cloudflared", service, { parent: this });
+    }
     const secrets = new FileSet(
       `omniai-${pulumi.getStack()}-cloudflared-files`,
       {
@@ -182,29 +211,14 @@ export class Tunnel extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    return new Workload(
-      "cloudflared",
-      planConnector({
-        ...args,
-        image: this.imageId,
-        networks: [
-          args.networks.tunnel,
-          args.networks.egress,
-          ...(args.metricsNetwork ? [args.metricsNetwork] : []),
-        ],
-        secrets,
-        // They start last and stop first: Cloudflare refuses to delete a tunnel with connections.
-        dependsOn: [tunnel, config, args.edge],
-      }),
-      { parent: this },
-    );
+    return new Workload("cloudflared", planConnector({ ...connector, secrets }), { parent: this });
   }
 
   /** Names lead to the tunnel only while somebody answers there: made after the connectors, gone before them. */
   #createRecords(
     args: TunnelArgs,
     tunnel: cloudflare.ZeroTrustTunnelCloudflared,
-    connectors: Workload,
+    connectors: Workload | ServiceWorkload,
   ): cloudflare.DnsRecord[] {
     const create = (name: string, content: pulumi.Input<string>, proxied: boolean): cloudflare.DnsRecord =>
       new cloudflare.DnsRecord(

@@ -52,6 +52,7 @@ export interface Recording {
 const CERTIFICATE = readFileSync(join(import.meta.dirname, "certificate.pem"), "utf8");
 
 export const CONTAINER = "docker:index/container:Container";
+export const SERVICE = "docker:index/service:Service";
 export const COMMAND = "command:local:Command";
 
 /** Outputs that a provider would compute, so that what depends on them is not unknown. */
@@ -79,6 +80,8 @@ function compute(
     case "random:index/randomId:RandomId":
       return { hex: "0a1b2c" };
     case COMMAND:
+      if (name.endsWith("-push"))
+        return { stdout: `sha256:${createHash("sha256").update(name).digest("hex")}` };
       if (name.endsWith("-engine-folder")) return { stdout: "/var/lib/docker" };
       return { stdout: JSON.stringify({ certificate: CERTIFICATE, key: "canary-key" }) };
     default:

@@ -36,6 +36,7 @@ import { inspectClouds } from "./clouds.ts";
 import { checkCodeOwners } from "./code-owners.ts";
 import { inspectExternal } from "./external.ts";
 import type { HasType } from "./github.ts";
+import { inspectNodes } from "./nodes.ts";
 
 const GIB = 1024 ** 3;
 /** With less, the first `up` of a bare machine runs out of space, because it builds the Pulumi CLI. */
@@ -59,6 +60,8 @@ export async function doctor(options: CommonOptions): Promise<void> {
   if (engine !== undefined) findings.push(...engineDiskOf(await engineDisk(reaching(place, engine))));
   if (engine !== undefined)
     findings.push(await portsOf(engine.docker, stack, config, engine.dockerHost.startsWith("unix://")));
+  if (engine !== undefined && config.platform === "swarm")
+    findings.push(...(await inspectNodes(engine.docker, stack)));
   findings.push(systemOf(process.platform), checkCodeOwners(ROOT));
   findings.push(
     ...(await inspectClouds(config, process.env, secretReader(options), stack, typeReader(options))),

@@ -1,7 +1,7 @@
 /** Compares every container and network of a stack on the engine with what the stack's state says was declared. */
 import type Docker from "dockerode";
 import { unlessGone } from "../../engine/connection.ts";
-import { viewContainer, isGood } from "../../engine/containers.ts";
+import { isGood, TASK_LABEL, viewContainer } from "../../engine/containers.ts";
 import { condition } from "../../engine/health-report.ts";
 import { byStack } from "../../engine/stack-filter.ts";
 import {
@@ -70,7 +70,7 @@ async function undeclaredContainers(
   const known = new Set(declared.map(({ id }) => id));
   const all = await docker.listContainers({ all: true, ...byStack(stack) });
   return all
-    .filter(({ Id }) => !known.has(Id))
+    .filter(({ Id, Labels }) => !known.has(Id) && !(TASK_LABEL in Labels))
     .map(({ Names, Status }) => ({
       of: (Names[0] ?? "").replace(/^\//, ""),
       fact: "container",
@@ -90,7 +90,9 @@ async function compareNetworks(
     const name = engineNameOf(resource) ?? nameOf(resource.urn);
     const info = await unlessGone(docker.getNetwork(resource.id ?? name).inspect());
     if (info === undefined) return [{ of: name, fact: "network", declared: "there", live: "(not there)" }];
-    const guests = Object.entries(info.Containers ?? {}).filter(([id]) => !known.has(id));
+    // What is on an overlay of a swarm are tasks, and an address of this node.
+    const guests =
+      info.Driver === "overlay" ? [] : Object.entries(info.Containers ?? {}).filter(([id]) => !known.has(id));
     const wanted = {
       internal: String(resource.inputs?.["internal"] === true),
       ...labelFacts(labelsOf(resource)),

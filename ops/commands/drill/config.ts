@@ -11,6 +11,9 @@ export interface DrillPorts {
 const overrides = {
   environment: "dev",
   dockerHost: "",
+  // On this machine alone, whatever nodes the original has.
+  platform: "docker",
+  registry: "",
   hostPrepare: false,
   bindAddress: "127.0.0.1",
   bindAddressIpv6: "",

@@ -60,6 +60,9 @@ const everything: Values = {
     },
   ],
   dockerHost: "ssh://deploy@host.example.org:2222",
+  platform: "swarm",
+  registry: "registry.example.org:5000",
+  overlayEncrypted: false,
   hostPrepare: true,
   hostAddress: "host.example.org",
   hostPort: 2222,
@@ -191,7 +194,16 @@ const everything: Values = {
   vlagentImage: "victoriametrics/vlagent:v1.52.0",
 };
 
+/** One engine instead of a swarm, which does without most of the rest. */
+const alone: Values = { platform: "docker", registry: "" };
+
+const swarm: Values = {
+  ...{ hostPrepare: false, tls: "generated", monitoring: "never", backups: "never", offsiteBucket: "" },
+  ...{ tunnelEnabled: true, pageAt: "pages" },
+};
+
 const own: Values = {
+  ...alone,
   ...{ database: "container", databaseSecretUrl: "", databaseAuthority: "" },
   ...{ redis: "container", redisSecretUrl: "", redisAuthority: "" },
 };
@@ -200,7 +212,8 @@ const synchronous: Values = { backups: "always", backupSynchronous: true };
 
 /** What one config cannot have at once. */
 const variants: Readonly<Record<string, Values>> = {
-  "with a tunnel, a page, an engine of its own, and servers of others": { offsiteBucket: "" },
+  "with a tunnel, a page, an engine of its own, and servers of others": { ...alone, offsiteBucket: "" },
+  "on a swarm": swarm,
   "with servers of its own": own,
   "whose backups are synchronous": { ...own, ...synchronous },
   "whose bucket is the tunnel's": { ...own, offsiteBucket: "tunnel", cloudflareBackups: true },

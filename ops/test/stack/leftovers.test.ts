@@ -36,6 +36,11 @@ describe("what an interrupted run left behind", () => {
     );
   });
 
+  it("is no task of a swarm: the state has its service, and the swarm would put another one in its place", () => {
+    const task = containerView({ id: "task", isTask: true });
+    assert.deepEqual(planRecovery(state, [task, onEngine("lost")], []).containers, [onEngine("lost")]);
+  });
+
   it("leaves out what a run of another machine may be making", () => {
     const since = Date.parse("2026-01-01T00:10:00Z");
     const young = { ...onEngine("young"), created: "2026-01-01T00:11:00.123456789Z" };

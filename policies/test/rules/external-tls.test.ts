@@ -1,6 +1,6 @@
 /** The cases of rule external-tls. */
 import { externalTls } from "../../rules/external-tls.ts";
-import { command, container, testRule } from "../support/cases.ts";
+import { command, container, service, testRule } from "../support/cases.ts";
 
 const EXTERNAL = ["PGHOST=db.example.org", "OMNIAI_REDIS_URL=rediss://cache.example.org:6380"];
 
@@ -15,6 +15,7 @@ testRule(externalTls, {
       create: "docker run",
       environment: { PGHOST: "db.example.org", PGSSLMODE: "verify-full" },
     }),
+    "a service with verified TLS": service({ env: { PGHOST: "db.example.org", PGSSLMODE: "verify-full" } }),
     "a command without variables": command({ create: "true" }),
   },
   fails: {
@@ -40,6 +41,7 @@ testRule(externalTls, {
       container({ envs: ["NODE_TLS_REJECT_UNAUTHORIZED=0"] }),
       /checks no certificate/,
     ],
+    "a service without TLS": [service({ env: { PGHOST: "db.example.org" } }), /PGSSLMODE not set/],
     "a migration without TLS": [
       command({ create: "docker run", environment: { PGHOST: "db.example.org" } }),
       /PGSSLMODE not set/,

@@ -1,10 +1,11 @@
 /** The cases of rule host-capacity. */
 import { hostCapacity } from "../../rules/host-capacity.ts";
-import { container, testRule } from "../support/cases.ts";
+import { container, service, testRule } from "../support/cases.ts";
 
 testRule(hostCapacity, {
   passes: {
     "small enough": [container(), container()],
+    "two tasks of a service": [service()],
     "what takes only cores that nobody else wants": [
       container({ cpus: "3" }),
       container({ cpus: "3", cpuShares: 16 }),
@@ -18,6 +19,10 @@ testRule(hostCapacity, {
     "shares instead of a limit": [
       [container(), container({ cpus: undefined, cpuShares: 512 })],
       /no cpus, so it is not known/,
+    ],
+    "too many tasks during a deploy": [
+      [service({}, {}, {}, { mode: { replicated: { replicas: 6 } } })],
+      /1152 MiB, 2304 MiB while a deploy/,
     ],
     "too many cores, of which one has a usual weight": [
       [container({ cpus: "3" }), container({ cpus: "3", cpuShares: 512 })],

@@ -1,7 +1,7 @@
 /** The cases of rule plain-secrets. */
 import { runtime } from "@pulumi/pulumi";
 import { plainSecrets } from "../../rules/plain-secrets.ts";
-import { resource, testRule } from "../support/cases.ts";
+import { resource, service, testRule } from "../support/cases.ts";
 
 const password = resource(
   "random:index/randomPassword:RandomPassword",
@@ -23,6 +23,8 @@ const leaking = (value: string) => [
   resource("pulumi:pulumi:Stack", "omniai-prod", {}, { texts: [{ path: "key", value, secret: false }] }),
 ];
 
+const SECRETS = "taskSpec.containerSpec.secrets";
+
 testRule(plainSecrets, {
   passes: {
     "what is not known yet, in a preview": leaking(runtime.unknownValue),
@@ -40,6 +42,13 @@ testRule(plainSecrets, {
         },
       ),
     ],
+    "the name of a swarm's secret": [
+      service(
+        {},
+        {},
+        { texts: [{ path: `${SECRETS}.0.secretName`, value: "omniai-1-0a1b", secret: false }] },
+      ),
+    ],
     "kept a secret": [
       password,
       resource(
@@ -51,6 +60,10 @@ testRule(plainSecrets, {
     ],
   },
   fails: {
+    "beside the name of a swarm's secret": [
+      [service({}, {}, { texts: [{ path: `${SECRETS}.0.data.secretName`, value: "short", secret: false }] })],
+      /named like a secret/,
+    ],
     "in a property that only its name gives away": [
       [
         resource(

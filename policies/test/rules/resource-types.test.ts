@@ -7,12 +7,12 @@ const of = (type: string) => resource(type, "omniai-prod-x", {});
 testRule(resourceTypes, {
   passes: {
     "a container": container(),
+    "a service of a swarm": of("docker:index/service:Service"),
     "a component of ours": of("omniai:backend:Backend"),
     "the provider of a known package": of("pulumi:providers:docker"),
     "the stack": of("pulumi:pulumi:Stack"),
   },
   fails: {
-    "a service of a swarm": [of("docker:index/service:Service"), /type docker:index\/service:Service/],
     "a plugin of the engine": [of("docker:index/plugin:Plugin"), /type docker:index\/plugin:Plugin/],
     "a provider that is a program": [of("pulumi-nodejs:dynamic:Resource"), /pulumi-nodejs:dynamic:Resource/],
     "a provider that nobody looked at": [of("pulumi:providers:kubernetes"), /pulumi:providers:kubernetes/],

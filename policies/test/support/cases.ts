@@ -6,6 +6,7 @@ import {
   isAbout,
   IMAGE,
   NETWORK,
+  SERVICE,
   VOLUME,
   type ContainerProps,
   type Declared,
@@ -87,6 +88,61 @@ export const container = (
       ...props,
     },
     { options: { protect: false, deleteBeforeReplace: false }, ...more },
+  );
+
+/** How a service is changed, so that every rule is content. */
+export const change = { parallelism: 1, order: "start-first", monitor: "24s", failureAction: "rollback" };
+
+/**
+ * A service that every rule is content with, but for what a case changes: of its containers, of its tasks, of what is around it
+ * as a resource, of itself.
+ */
+export const service = (
+  containerSpec: object = {},
+  taskSpec: object = {},
+  more: Partial<Omit<Declared, "props">> = {},
+  props: object = {},
+): Declared =>
+  resource(
+    SERVICE,
+    "omniai-prod-backend",
+    {
+      name: "omniai-prod-backend",
+      labels: [{ label: "io.omniai.workload", value: "backend" }],
+      mode: { replicated: { replicas: 2 } },
+      endpointSpec: { mode: "dnsrr", ports: [] },
+      updateConfig: change,
+      rollbackConfig: { ...change, failureAction: "pause" },
+      taskSpec: {
+        containerSpec: {
+          image: `registry.example.org:5000/omniai/backend@${DIGEST}`,
+          user: "1000:1000",
+          env: { PORT: "8000", DATABASE_PASSWORD_FILE: "/run/secrets/password" },
+          readOnly: true,
+          capDrops: ["ALL"],
+          init: true,
+          mounts: [{ type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16_777_216, mode: 511 } }],
+          healthcheck: {
+            tests: ["CMD", "check"],
+            interval: "5s",
+            timeout: "3s",
+            retries: 3,
+            startPeriod: "1m",
+          },
+          stopGracePeriod: "30s",
+          secrets: [{ secretId: "id", fileName: "/run/secrets/password", fileMode: 0o400, fileUid: "1000" }],
+          configs: [],
+          ...containerSpec,
+        },
+        resources: { limits: { memoryBytes: 192 * 1024 * 1024, nanoCpus: 500_000_000 } },
+        restartPolicy: { condition: "any", delay: "1s" },
+        networksAdvanceds: [{ id: "0a1b2c3" }],
+        logDriver: { name: "json-file", options: { "max-size": "10m", "max-file": "3" } },
+        ...taskSpec,
+      },
+      ...props,
+    },
+    more,
   );
 
 export const image = (props: object): Declared => resource(IMAGE, "omniai-prod-redis", props);

@@ -14,11 +14,17 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { findProgram } from "../../../tools/host/path.mjs";
 import { eventually } from "../http.ts";
+import {
+  awaitEngine,
+  buildMachineImage,
+  docker,
+  loadImages,
+  MACHINE_IMAGE,
+  MACHINE_RIGHTS,
+} from "./machine.ts";
 import { openSlowPort } from "./slow-port.ts";
 import { freePort } from "../../../tools/host/free-port.ts";
 
-const IMAGE = "omniai-test-box";
-const FOLDER = import.meta.dirname;
 /** The ports of the edge within the box. */
 export const edgePorts = { http: 8080, https: 8443 } as const;
 
@@ -52,27 +58,6 @@ export interface Connections {
   readonly atOnce: number;
 }
 
-const docker = (...args: string[]): string =>
-  execFileSync("docker", args, {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "pipe"],
-    maxBuffer: 2 ** 28,
-  }).trim();
-
-/**
- * What the engine in the box needs. It is not privileged, because that asks for every capability of this machine, and some
- * machines lack one.
- */
-const RIGHTS = [
-  ...["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].flatMap((right) => ["--cap-add", right]),
-  ...["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"].flatMap((option) => [
-    "--security-opt",
-    option,
-  ]),
-  "--device-cgroup-rule",
-  "a *:* rwm",
-];
-
 /** @param images of this machine's engine, which the box gets as if it had pulled them. */
 export async function startBox(images: readonly string[]): Promise<Box> {
   const work = mkdtempSync(join(tmpdir(), "omniai-box-"));
@@ -80,14 +65,14 @@ export async function startBox(images: readonly string[]): Promise<Box> {
   const keyFile = join(work, "key");
   const agent = join(work, "agent");
   const inside = (script: string): string => docker("exec", name, "sh", "-c", script);
-  docker("build", "--quiet", "--network", "host", "--tag", IMAGE, FOLDER);
+  buildMachineImage();
   const [sshd, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort()];
   const ports = [
     [sshd, 22],
     [httpPort, edgePorts.http],
     [httpsPort, edgePorts.https],
   ].flatMap(([here, there]) => ["-p", `127.0.0.1:${here}:${there}`]);
-  docker("run", "-d", "--init", "--name", name, ...RIGHTS, ...ports, IMAGE);
+  docker("run", "-d", "--init", "--name", name, ...MACHINE_RIGHTS, ...ports, MACHINE_IMAGE);
   const way = await openSlowPort(sshd);
   execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keyFile]);
   docker("cp", `${keyFile}.pub`, `${name}:/home/deploy/.ssh/authorized_keys`);
@@ -95,12 +80,8 @@ export async function startBox(images: readonly string[]): Promise<Box> {
   const agentProcess = spawn("ssh-agent", ["-D", "-a", agent], { stdio: "ignore" });
   await eventually("an agent", 10, () => existsSync(agent));
   execFileSync("ssh-add", ["-q", keyFile], { env: { ...process.env, SSH_AUTH_SOCK: agent } });
-  await eventually(
-    "an engine in the box",
-    60,
-    () => spawnSync("docker", ["exec", name, "docker", "info"]).status === 0,
-  );
-  await load(images, name);
+  await awaitEngine(name);
+  await loadImages(images, name);
   const config = join(work, "config");
   writeFileSync(config, "");
   const log = (): string => inside("cat /var/log/sshd.log");
@@ -136,16 +117,6 @@ export async function startBox(images: readonly string[]): Promise<Box> {
       rmSync(work, { recursive: true, force: true });
     },
   };
-}
-
-/** Passes images on, from this machine's engine to the box's. */
-async function load(images: readonly string[], name: string): Promise<void> {
-  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "inherit"] });
-  const into = spawn("docker", ["exec", "-i", name, "docker", "load", "--quiet"], {
-    stdio: [save.stdout, "ignore", "inherit"],
-  });
-  const code = await new Promise((resolve, reject) => into.on("error", reject).on("close", resolve));
-  if (code !== 0) throw new Error(`the box did not take the images ${images.join(", ")}`);
 }
 
 /** `ssh` asks the password file for the home folder, so the operator's config is named for it. */

@@ -13,5 +13,7 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
   while read -r pid; do echo "$pid" > /sys/fs/cgroup/init/cgroup.procs 2>/dev/null || true; done < /sys/fs/cgroup/cgroup.procs
   sed 's/^/+/; s/ / +/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
 fi
+# After a power cut they name processes that are no more.
+rm -rf /run/docker* /run/containerd
 dockerd > /var/log/dockerd.log 2>&1 &
 exec /usr/sbin/sshd -D -E /var/log/sshd.log

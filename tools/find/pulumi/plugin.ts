@@ -127,7 +127,7 @@ export const PLUGIN_PARTS: readonly PulumiPart[] = [
     minutes: 3,
     limits: [
       "it is built around an older upstream, without docker.Image, docker.BuildxBuilder and properties added since " +
-        "(cpuPeriod, cpuQuota, memoryReservation, platform, ...): using one fails with an error that names it",
+        "(cpuPeriod, cpuQuota, memoryReservation, platform, ...), and its services have what the stack's need: using one fails with an error that names it",
     ],
   }),
 ];

@@ -9,6 +9,16 @@ if [ -z "$listening" ] && command -v sshd >/dev/null; then
 fi
 # shellcheck disable=SC2086
 ports=$(printf '%s\n' $SSH_PORT $listening $OPEN_PORTS | sort -nu | paste -sd, | sed 's/,/, /g')
+# What the nodes of a swarm say to one another: who is in it (2377, 7946), and what their overlays carry (4789, in ESP where
+# that is encrypted). From anybody else it would be a way into the networks of the containers.
+swarm=
+for node in ${HOST_NODES:-}; do
+  case $node in *:*) from="ip6 saddr $node" ;; *) from="ip saddr $node" ;; esac
+  swarm="$swarm
+    $from tcp dport { 2377, 7946 } accept
+    $from udp dport { 4789, 7946 } accept
+    $from meta l4proto esp accept"
+done
 rules=$(mktemp)
 cat > "$rules" <<CONF
 table inet omniai
@@ -26,7 +36,7 @@ table inet omniai {
     # DHCPv6: asked of a group and answered by a server's own address, so the answer belongs to nothing that was seen to
     # leave. Without it the machine loses its IPv6 address when the lease ends.
     ip6 saddr fe80::/10 ip6 daddr fe80::/10 udp dport 546 accept
-    tcp dport { $ports } accept
+    tcp dport { $ports } accept$swarm
   }
 }
 CONF

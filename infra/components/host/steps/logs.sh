@@ -11,10 +11,13 @@ if [ "$driver" != json-file ]; then
 fi
 # Visitors that come by IPv6 keep their addresses where the engine translates IPv6. Before 27 it does so only as an experiment.
 translate='{}'
-if [ "${IPV6:-no}" = yes ] && [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt 27 ]; then
+if [ "${HOST_IPV6:-no}" = yes ] && [ "$(dockerd --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt 27 ]; then
   translate='{"experimental": true, "ip6tables": true}'
 fi
-wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" --argjson translate "$translate" '. * $limits * {"live-restore": true} * $translate')
+# An engine with live-restore is in no swarm. The tasks of a swarm cannot be told to get no new privileges; its engines can.
+more='. * {"live-restore": true}'
+if [ -n "${HOST_IS_NODE:-}" ]; then more='del(."live-restore") * {"no-new-privileges": true}'; fi
+wanted=$(printf '%s' "$current" | jq --argjson limits "$limits" --argjson translate "$translate" ". * \$limits * \$translate | $more")
 if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   if ! has_systemd; then
     echo "left out: there is no systemd here to tell the engine"
@@ -23,8 +26,12 @@ if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
   else
     # live-restore is taken over without a restart, so that the next one stops no container.
     systemctl reload docker
-    echo "the engine takes the log limits at its next restart; the stack's containers carry their own"
-    if [ "$translate" != '{}' ]; then echo "it translates IPv6 from its next restart on: systemctl restart docker"; fi
+    if [ -n "${HOST_IS_NODE:-}" ]; then
+      echo "the engine takes its settings at its next restart, which ends every task on this node: drain it first, then systemctl restart docker"
+    else
+      echo "the engine takes the log limits at its next restart; the stack's containers carry their own"
+      if [ "$translate" != '{}' ]; then echo "it translates IPv6 from its next restart on: systemctl restart docker"; fi
+    fi
   fi
 fi
 if put /etc/systemd/journald.conf.d/50-omniai.conf 644 <<'CONF'

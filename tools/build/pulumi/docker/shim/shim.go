@@ -13,7 +13,8 @@ import (
 )
 
 // NewProvider gives the upstream provider with container.cpus and image.build.labels added, with what the newer provider
-// reads back and takes for its defaults, and with containers and volumes that are gone counting as gone.
+// reads back and takes for its defaults, with containers and volumes that are gone counting as gone, and with its services and
+// the labels of its configs.
 func NewProvider(version string) *schema.Provider {
 	p := provider.New(version)()
 	nameLikeTheNewer(p.ResourcesMap["docker_image"])
@@ -23,6 +24,8 @@ func NewProvider(version string) *schema.Provider {
 	readBackLikeTheNewer(p.ResourcesMap["docker_container"])
 	tolerateAbsence(p.ResourcesMap["docker_container"])
 	noticeAbsence(p.ResourcesMap["docker_volume"])
+	labelConfigs(p.ResourcesMap["docker_config"])
+	beLikeTheNewerService(p.ResourcesMap["docker_service"])
 
 	configure := p.ConfigureContextFunc
 	p.ConfigureContextFunc = func(ctx context.Context, d *schema.ResourceData) (any, diag.Diagnostics) {

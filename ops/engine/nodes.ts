@@ -1,0 +1,100 @@
+/** The nodes of a swarm, as its manager has them. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type Docker from "dockerode";
+
+export type Availability = "active" | "pause" | "drain";
+
+/** A node as the manager lists it; the parts that are looked at. */
+export interface SwarmNode {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly Spec: {
+    readonly Role: "manager" | "worker";
+    readonly Availability: Availability;
+    readonly Labels?: Readonly<Record<string, string>> | null;
+  };
+  readonly Description: {
+    readonly Hostname: string;
+    readonly Platform: { readonly Architecture: string; readonly OS: string };
+    readonly Resources: { readonly NanoCPUs: number; readonly MemoryBytes: number };
+    readonly Engine: { readonly EngineVersion: string };
+  };
+  readonly Status: { readonly State: string; readonly Message?: string; readonly Addr?: string };
+  readonly ManagerStatus?: { readonly Reachability: string; readonly Addr?: string } | null;
+}
+
+/** What became of a task. */
+export interface SwarmTask {
+  readonly ID: string;
+  readonly ServiceID: string;
+  readonly NodeID?: string;
+  readonly DesiredState: string;
+  readonly Status: { readonly State: string; readonly Err?: string; readonly Message?: string };
+}
+
+const POLL_MS = 500;
+
+/** The states of a task that has no process any more. */
+const over: ReadonlySet<string> = new Set([
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+  "remove",
+  "orphaned",
+]);
+
+/** Whether its engine is a manager, which alone can be asked about nodes. */
+export async function isManager(docker: Docker): Promise<boolean> {
+  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean } };
+  return Swarm?.ControlAvailable === true;
+}
+
+export const listNodes = async (docker: Docker): Promise<SwarmNode[]> =>
+  (await docker.listNodes()) as SwarmNode[];
+
+export const nameOfNode = ({ Description }: SwarmNode): string => Description.Hostname;
+
+/** Pure: where other nodes reach it. A manager lists itself by the address that it told the others. */
+export const addressOfNode = ({ ManagerStatus, Status }: SwarmNode): string =>
+  ManagerStatus?.Addr?.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") ?? Status.Addr ?? "";
+
+/** Pure: by its name, its address or its id. */
+export const findNode = (nodes: readonly SwarmNode[], named: string): SwarmNode | undefined =>
+  nodes.find((node) => [nameOfNode(node), addressOfNode(node), node.ID].includes(named));
+
+/** Pure: whether the swarm gives it new tasks. */
+export const takesTasks = ({ Status, Spec }: SwarmNode): boolean =>
+  Status.State === "ready" && Spec.Availability === "active";
+
+/** Changes what the swarm does with a node, or its labels, and keeps all else that was said of it. */
+export async function changeNode(
+  docker: Docker,
+  id: string,
+  change: { readonly availability?: Availability; readonly labels?: Readonly<Record<string, string>> },
+): Promise<void> {
+  const node = docker.getNode(id);
+  const { Version, Spec } = (await node.inspect()) as SwarmNode;
+  await node.update({
+    ...Spec,
+    version: Version.Index,
+    ...(change.availability && { Availability: change.availability }),
+    ...(change.labels && { Labels: { ...Spec.Labels, ...change.labels } }),
+  });
+}
+
+/** The tasks on a node that have a process, also those that are told to stop. */
+export async function tasksOn(docker: Docker, node: string): Promise<SwarmTask[]> {
+  const tasks = (await docker.listTasks({ filters: { node: [node] } })) as SwarmTask[];
+  return tasks.filter(({ Status }) => !over.has(Status.State));
+}
+
+/** @returns the tasks that are still there when the time is over. @param seconds how long they may take */
+export async function awaitNoTasks(docker: Docker, node: string, seconds: number): Promise<SwarmTask[]> {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    const left = await tasksOn(docker, node);
+    if (left.length === 0 || performance.now() > end) return left;
+    await sleep(POLL_MS);
+  }
+}
