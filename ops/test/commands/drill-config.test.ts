@@ -199,7 +199,7 @@ const alone: Values = { platform: "docker", registry: "" };
 
 const swarm: Values = {
   ...{ hostPrepare: false, tls: "generated", monitoring: "never", backups: "never", offsiteBucket: "" },
-  ...{ tunnelEnabled: true, pageAt: "pages" },
+  ...{ tunnelEnabled: true, pageAt: "pages", bindAddressIpv6: "" },
 };
 
 const own: Values = {
