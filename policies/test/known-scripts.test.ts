@@ -19,6 +19,8 @@ const host = {
   hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE",
 };
 
+const ipv6 = { bindAddressIpv6: "2001:db8::7" };
+
 const watch = {
   cloudflareWatch: true,
   cloudflareWatchSecretUrl: "https://canary.example/ping",
@@ -48,6 +50,8 @@ const STACKS: readonly Parameters<typeof record>[] = [
     const dockerHost = `ssh://${hostUser}@host.example.org`;
     return ["host", { ...host, hostUser, dockerHost, bindAddressIpv6: "::1" }];
   }),
+  // The settings of a step are no part of what is known, so this adds nothing to the list.
+  ["host", { ...host, hostUser: "root", dockerHost: "ssh://root@host.example.org", ...ipv6 }],
 ];
 
 describe("what the policies know of the program", () => {

@@ -27,7 +27,10 @@ testRule(commandKnown, {
     "a script of the program": command(gate),
     "a script within a script": command(writer("set -e; base64 -d | tar -C /files --numeric-owner -xpf -")),
     "a file of the program, by what it has": file("components/edge/certificate.ts"),
-    "a step on the host, whatever its settings": [step({}), step({ sshPort: 2222, openPorts: [443] })],
+    "a step on the host, whatever its settings": [
+      step({}),
+      step({ sshPort: 2222, openPorts: [443], ipv6: true }),
+    ],
   },
   fails: {
     "any other script": [
