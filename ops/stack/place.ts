@@ -76,7 +76,7 @@ export interface Engine {
 const engines = new Map<string, Promise<Engine>>();
 
 /**
- * The engine of a stack.
+ * The engine of a stack. One that did not answer is tried anew the next time: its machine may have been prepared meanwhile.
  * @param loginKey reads omniai:hostPrivateKey, for a stack that has one. @throws OpsError when it does not answer
  */
 export async function connectEngine(
@@ -88,6 +88,7 @@ export async function connectEngine(
   if (known !== undefined) return known;
   const engine = reachEngine(dockerHost, place, loginKey);
   engines.set(dockerHost, engine);
+  engine.catch(() => engines.delete(dockerHost));
   return engine;
 }
 

@@ -102,7 +102,7 @@ async function goOn(options: RebuildOptions, { backend, source, sealed, progress
       writeProgress(backend, stack, { copy, step: "imported" });
     }
     if (!isDone(progress, "deployed")) {
-      const { known, lost, reached } = await lookAtData(options);
+      const { known, lost, reached } = await lookAgain(() => lookAtData(options), preparing(stack));
       if (!isDone(progress, "deploying")) {
         const live = stillThere(known, lost, copy.at);
         if (live.length > 0) {
@@ -112,7 +112,7 @@ async function goOn(options: RebuildOptions, { backend, source, sealed, progress
         // Where nobody could look, what is found next time may still be somebody's.
         if (reached) writeProgress(backend, stack, { copy, step: "deploying" });
       }
-      await bringCertificates(options, source, { copy: copy.id, reached });
+      await bringCertificates(options, source, copy.id);
       const anew = lost.length === 0 ? [] : ["--accept-empty", lost.join(",")];
       await mustOperate(process.env, "up", "--stack", stack, "--yes", "--move", ...anew);
       writeProgress(backend, stack, { copy, step: "deployed" });
@@ -129,22 +129,20 @@ async function goOn(options: RebuildOptions, { backend, source, sealed, progress
   }
 }
 
-/**
- * Before the deploy: the room for certificates asks the authority as soon as it runs, unless it finds them.
- * @param reached whether an engine answers where the stack goes: a machine that the stack prepares is prepared first.
- */
-async function bringCertificates(
-  options: RebuildOptions,
-  source: Source,
-  { copy, reached }: { readonly copy: string; readonly reached: boolean },
-): Promise<void> {
+/** Prepares the machine; undefined for a stack that prepares none. */
+const preparing = (stack: string): (() => Promise<unknown>) | undefined =>
+  readSettings(ROOT, stack).config.hostPrepare === true
+    ? () => mustOperate(process.env, "host", "--stack", stack, "--yes")
+    : undefined;
+
+/** Before the deploy: the room for certificates asks the authority as soon as it runs, unless it finds them. */
+async function bringCertificates(options: RebuildOptions, source: Source, copy: string): Promise<void> {
   const { stack } = options;
-  const { tls, hostPrepare, nginxImage = "", environment = "" } = readSettings(ROOT, stack).config;
+  const { tls, nginxImage = "", environment = "" } = readSettings(ROOT, stack).config;
   if (tls !== "acme") return;
   const content = await readCertificates(source, copy);
   if (content === undefined)
     return note("The copy has no certificates of the authority: it is asked for new ones.");
-  if (!reached && hostPrepare) await mustOperate(process.env, "host", "--stack", stack, "--yes");
   const { docker, dockerHost } = await openEngine(findPlace(options), options);
   const context = toolchainContext({ install: options.install !== false });
   const standIns = environmentOf(stack, environment) === "dev";
@@ -183,6 +181,21 @@ interface Data {
   readonly lost: readonly string[];
   /** Whether an engine answered there. */
   readonly reached: boolean;
+}
+
+/**
+ * A machine that does not answer and that the stack prepares is prepared first, and looked at again: there may be data on it,
+ * which nobody could see.
+ * @param prepare undefined for a machine that others prepare
+ */
+export async function lookAgain(
+  look: () => Promise<Data>,
+  prepare: (() => Promise<unknown>) | undefined,
+): Promise<Data> {
+  const data = await look();
+  if (data.reached || prepare === undefined) return data;
+  await prepare();
+  return look();
 }
 
 async function lookAtData(options: RebuildOptions): Promise<Data> {

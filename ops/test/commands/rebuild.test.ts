@@ -11,9 +11,29 @@ import {
   writeProgress,
   type RebuildProgress,
 } from "../../commands/rebuild/progress.ts";
-import { onlyData, refuseLive, stillThere } from "../../commands/rebuild/rebuild.ts";
+import { lookAgain, onlyData, refuseLive, stillThere } from "../../commands/rebuild/rebuild.ts";
 import type { Backend } from "../../stack/backend.ts";
 import { OpsError } from "../../terminal/errors.ts";
+
+describe("a machine that a stack is rebuilt on", () => {
+  const known = [{ workload: "postgres", since: "2026-03-01T02:00:00Z" }];
+  const unseen = { known, lost: ["postgres"], reached: false };
+  const seen = { known, lost: [], reached: true };
+
+  it("is prepared where it does not answer, and its data is looked at only then", async () => {
+    let isPrepared = false;
+    const look = () => Promise.resolve(isPrepared ? seen : unseen);
+    const prepare = () => Promise.resolve((isPrepared = true));
+    assert.equal(await lookAgain(look, undefined), unseen);
+    assert.equal(await lookAgain(look, prepare), seen);
+    assert.equal(isPrepared, true);
+  });
+
+  it("is left as it is where it answers", async () => {
+    const prepare = () => Promise.reject(new Error("prepared"));
+    assert.equal(await lookAgain(() => Promise.resolve(seen), prepare), seen);
+  });
+});
 
 describe("the progress of a rebuild", () => {
   const copy = { id: "0123abcd", at: "2026-03-01T02:00:00Z", stack: "prod", bytes: 7 };
