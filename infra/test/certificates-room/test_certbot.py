@@ -89,9 +89,21 @@ class Cloudflare(unittest.TestCase):
         zone = "Unable to determine zone_id for api.example.org using zone names: ['example.org']. Please confirm that the domain name"
         self.assertRegex(certbot.why(zone), r"^Cloudflare shows the token no zone that has api\.example\.org: .* certbot says: Unable")
         self.assertRegex(certbot.why("Error determining zone_id: 9109 Invalid access token."), "^Cloudflare does not know the token: ")
-        self.assertRegex(
-            certbot.why("Error communicating with the Cloudflare API: Authentication error"), "^Cloudflare does not let the token write"
-        )
+        for said in (
+            "Error communicating with the Cloudflare API: Authentication error",
+            "Error communicating with the Cloudflare API: Error code: 403 - {'errors': [{'code': 10000, 'message': 'Authentication error'}]}",
+        ):
+            self.assertRegex(certbot.why(said), "^Cloudflare does not let the token write")
+
+    def test_is_no_reason_to_change_a_good_token_where_it_fails_for_another_one(self) -> None:
+        # As certbot's plugin says it with version 4 of Cloudflare's library: the status, and the answer.
+        zone = "Unable to determine zone_id for api.example.org using zone names: ['example.org']. The error from Cloudflare was: "
+        busy = "Error code: 429 - {'errors': [{'code': 971, 'message': 'Please wait'}]}"
+        self.assertRegex(certbot.why(f"{zone}971 {busy}."), r"^Cloudflare did not say which zone has api\.example\.org, .* not the token")
+        self.assertRegex(certbot.why(f"{zone}None Error code: 502."), "^Cloudflare did not say which zone")
+        self.assertRegex(certbot.why(f"{zone}10000 Authentication error."), "^Cloudflare does not know the token: ")
+        written = "Error communicating with the Cloudflare API: Error code: 400 - {'errors': [{'code': 81057, 'message': 'Record exists'}]}"
+        self.assertRegex(certbot.why(written), "^Cloudflare did not take the record, .* not the token.* certbot says: .*81057")
 
 
 class AskAgain(unittest.TestCase):
