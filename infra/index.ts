@@ -48,8 +48,8 @@ const swarm = swarmOf(config);
 const engine = createEngine(config.dockerHost, PREPARED, swarm);
 const networks = new Networks({
   engine,
-  ipv6: access.ipv6,
   encrypted: config.overlayEncrypted,
+  accessSubnet: access.ipv6 ? config.accessSubnet : undefined,
   offsite: config.offsiteBucket !== "",
   monitoring: isMonitored(pulumi.getStack(), config)
     ? { tells: config.alertReceivers.length > 0 || config.watchdogSecretUrl !== undefined }

@@ -2,6 +2,7 @@
 import { isIPv6 } from "node:net";
 import { bindAddresses, type EdgeConfig } from "../components/edge/config.ts";
 import { covers, isWildcard } from "../components/edge/wildcard.ts";
+import { spellIpv6 } from "../components/network/address.ts";
 import type { PagesConfig } from "../components/pages/config.ts";
 import type { Environment } from "./policy-settings.ts";
 import { isIn, type TunnelConfig } from "../components/tunnel/config.ts";
@@ -52,7 +53,7 @@ export interface PublicAccess {
 }
 
 /** An address or a name as it stands in a URL, and as clients spell it: one of IPv6 without what can be left out. */
-const inUrl = (host: string): string => (isIPv6(host) ? new URL(`http://[${host}]`).hostname : host);
+const inUrl = (host: string): string => (isIPv6(host) ? `[${spellIpv6(host)}]` : host);
 
 /** Whether the edge publishes its ports on the host: by default exactly where no tunnel leads to it. */
 export const publishesPorts = ({

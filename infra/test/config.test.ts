@@ -84,6 +84,9 @@ describe("the config", () => {
     ["backupMemory", 64],
     ["timeZone", "Europe/Atlantis"],
     ["postgresWalKeep", 1],
+    ["bindAddressIpv6", "fe80::1%eth0"],
+    ["bindAddressIpv6", "::ffff:192.0.2.7"],
+    ["bindAddress", "::ffff:192.0.2.7"],
     ["unheardOf", 1],
   ];
   for (const [key, value] of wrong) {
@@ -190,6 +193,20 @@ describe("the config", () => {
     ["nginxImage", "localhost:5000/nginx:1.30"],
     ["corsOrigins", ["https://owner.github.io", "http://localhost:3000"]],
   ];
+  it("has an IPv6 address as the engine lists it, however it was written", () => {
+    for (const [written, listed] of [
+      ["2001:DB8:0::7", "2001:db8::7"],
+      ["0:0:0:0:0:0:0:1", "::1"],
+      ["0::0", "::"],
+      ["2001:db8:0:1:0:0:0:0", "2001:db8:0:1::"],
+      ["64:ff9b::192.0.2.7", "64:ff9b::c000:207"],
+    ]) {
+      assert.equal(parse({ bindAddress: written }).bindAddress, listed);
+      assert.equal(parse({ bindAddressIpv6: written }).bindAddressIpv6, listed);
+    }
+    assert.equal(parse({ bindAddressIpv6: "" }).bindAddressIpv6, "");
+  });
+
   it("reads values as Pulumi hands them over and as a file may write them", () => {
     assert.equal(typedValue("httpPort", "8080"), 8080);
     assert.equal(typedValue("backendCpus", 2), "2");

@@ -58,6 +58,11 @@ describe("the program, for the dev stack", () => {
     assert.deepEqual([inputs["ipv6"], inputs["internal"]], [true, false]);
     const subnets = (inputs["ipamConfigs"] as { subnet: string }[]).map(({ subnet }) => subnet);
     assert.match(subnets.join(" "), /^10\.253\.\S+\/28 fd[0-9a-f:]+::\/64$/);
+    const chosen = await record("dev", { bindAddressIpv6: "2001:db8::7", accessSubnet: "10.87.2.0/28" });
+    assert.match(
+      JSON.stringify(chosen.named("docker:index/network:Network", "omniai-dev-access").inputs["ipamConfigs"]),
+      /"10\.87\.2\.0\/28"/,
+    );
     const members = both
       .of(CONTAINER)
       .filter((one) => JSON.stringify(one.inputs["networksAdvanced"]).includes('"omniai-dev-access"'));

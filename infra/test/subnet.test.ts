@@ -8,6 +8,7 @@ import {
   sizeOf,
   subnetFor,
   tunnelAddresses,
+  uniqueLocal,
 } from "../components/network/subnet.ts";
 
 describe("subnets", () => {
@@ -40,12 +41,25 @@ describe("subnets", () => {
         assert.ok(isPrivateSubnet(ipv4.subnet) && !ipv4.subnet.startsWith("10.254."), ipv4.subnet);
         const [prefix = ""] = ipv6.subnet.split("::/64");
         // As the engine spells it, or the provider would see a difference.
-        assert.equal(new URL(`http://[${prefix}::1]`).hostname, `[${prefix}::1]`);
+        assert.equal(new URL(`http://[${prefix}::]`).hostname, `[${prefix}::]`);
         assert.match(prefix, /^fd[0-9a-f]{2}:/);
         assert.equal(ipv6.gateway, `${prefix}::1`);
         assert.deepEqual(accessSubnets(name), [ipv4, ipv6]);
       }),
     );
+  });
+
+  it("of IPv6 are spelled as the engine lists them, whatever groups of them are 0", () => {
+    assert.deepEqual(uniqueLocal([0x12, 0x3, 0x45]), { subnet: "fd12:3:45::/64", gateway: "fd12:3:45::1" });
+    assert.deepEqual(uniqueLocal([0x12, 0x3, 0]), { subnet: "fd12:3::/64", gateway: "fd12:3::1" });
+    assert.deepEqual(uniqueLocal([0x12, 0, 0x45]), { subnet: "fd12:0:45::/64", gateway: "fd12:0:45::1" });
+    assert.deepEqual(uniqueLocal([0, 0, 0]), { subnet: "fd00::/64", gateway: "fd00::1" });
+  });
+
+  it("of both families can be another one of IPv4, where two stacks have the same", () => {
+    const [ipv4, ipv6] = accessSubnets("prod", "10.87.2.0/28");
+    assert.deepEqual(ipv4, { subnet: "10.87.2.0/28", gateway: "10.87.2.1" });
+    assert.deepEqual(ipv6, accessSubnets("prod")[1]);
   });
 
   it("count what a container cannot have", () => {

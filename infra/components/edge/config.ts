@@ -3,7 +3,18 @@ import { isIPv6 } from "node:net";
 import { z } from "zod";
 import { cpus, image, port, within, type ConfigProblem, type Values } from "../../config/keys.ts";
 import type { BackendConfig } from "../backend/config.ts";
+import { spellIpv6 } from "../network/address.ts";
+import { isPrivateSubnet } from "../network/subnet.ts";
 import type { EdgeArgs } from "./edge.ts";
+
+/**
+ * However it is written, one address is one text from here on: published ports are found by it. One of IPv4 in IPv6's clothes
+ * is refused, because the engine takes it for the IPv4 address.
+ */
+const ipv6 = z
+  .ipv6({ abort: true })
+  .refine((address) => !spellIpv6(address).startsWith("::ffff:"), { abort: true })
+  .overwrite(spellIpv6);
 
 const origin = z
   .string()
@@ -19,8 +30,14 @@ const certifiedHost = z
   .describe("DNS names, with *. in front for all names below one, or IP addresses");
 
 export const edgeKeys = {
-  bindAddress: z.union([z.ipv4(), z.ipv6()]).describe("an IPv4 or IPv6 address of the host"),
-  bindAddressIpv6: z.union([z.literal(""), z.ipv6()]).describe("empty, or an IPv6 address of the host"),
+  bindAddress: z.union([z.ipv4(), ipv6]).describe("an IPv4 or IPv6 address of the host"),
+  bindAddressIpv6: z
+    .union([z.literal(""), ipv6])
+    .describe("empty, or an IPv6 address of the host such as 2001:db8::7"),
+  accessSubnet: z
+    .string()
+    .refine((text) => text === "" || isPrivateSubnet(text))
+    .describe("empty, or a private IPv4 subnet from /20 to /28 such as 10.87.2.0/28"),
   httpPort: port,
   httpsPort: port,
   publishPorts: z.enum(["auto", "always", "never"]).describe("one of auto, always, never"),

@@ -12,8 +12,8 @@ export interface NetworksArgs {
   readonly encrypted: boolean;
   /** The subnet between the connectors of a tunnel and the edge; undefined without a tunnel. */
   readonly tunnelSubnet?: string;
-  /** Whether visitors come by IPv6, and not through a tunnel. */
-  readonly ipv6?: boolean;
+  /** Where visitors come by IPv6, and not through a tunnel: the IPv4 subnet of their network; empty: by the stack's name. */
+  readonly accessSubnet?: string;
   /** Whether copies of backups leave the host. */
   readonly offsite?: boolean;
   /** Whether the stack is watched, and whether somebody outside is told. */
@@ -113,7 +113,8 @@ export class Networks extends pulumi.ComponentResource {
     } else {
       this.public = create("public", false);
       // Engines before 28 publish a container's ports through the first of its networks that leads out, by name: this one.
-      if (args.ipv6 === true) this.access = create("access", false, accessSubnets(pulumi.getStack()));
+      if (args.accessSubnet !== undefined)
+        this.access = create("access", false, accessSubnets(pulumi.getStack(), args.accessSubnet));
       this.data = create("data", true);
       this.migration = this.app;
     }

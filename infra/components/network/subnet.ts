@@ -3,6 +3,7 @@
  * families where visitors come by IPv6, because engines before 27 choose none of IPv6.
  */
 import { createHash } from "node:crypto";
+import { spellIpv6 } from "./address.ts";
 
 /** The private ranges of RFC 1918, as first address and prefix length. */
 const PRIVATE: readonly [string, number][] = [
@@ -73,23 +74,27 @@ export interface Subnet {
 }
 
 /**
- * The subnets between the engine and the edge where visitors come by IPv6: a /28 of 10.253.0.0/16 and a /64 of the addresses
- * that are nobody's (fd00::/8, RFC 4193), by the stack's name as `subnetFor` does it. Both are set: with one of them alone the
- * provider finds another network than it asked for, and replaces it.
+ * Pure: a /64 of the addresses that are nobody's (RFC 4193), by the 40 bits of its global id. It is spelled as the engine lists it:
+ * with another spelling the provider finds another network than it asked for, and replaces it on every up.
+ * @param id the lowest byte of the first group, and the two groups after it
  */
-export function accessSubnets(stack: string): readonly [Subnet, Subnet] {
+export function uniqueLocal([byte, second, third]: readonly [number, number, number]): Subnet {
+  const prefix = [0xfd00 + byte, second, third].map((group) => group.toString(16)).join(":");
+  return { subnet: `${spellIpv6(`${prefix}::`)}/64`, gateway: spellIpv6(`${prefix}::1`) };
+}
+
+/**
+ * The subnets between the engine and the edge where visitors come by IPv6: a /28 of 10.253.0.0/16 and a /64 of fd00::/8, by
+ * the stack's name as `subnetFor` does it. Both are set: with one of them alone the provider finds another network than it asked
+ * for, and replaces it.
+ * @param chosen the one of IPv4, where 4,096 places were too few; empty: by the name
+ */
+export function accessSubnets(stack: string, chosen = ""): readonly [Subnet, Subnet] {
   const digest = createHash("sha256").update(`access ${stack}`).digest();
   const place = digest.readUInt16BE(0) % 4096;
-  const subnet = `10.253.${place >> 4}.${(place & 15) * 16}/28`;
-  // A global id of 40 bits, in groups as the engine writes them: without leading zeros.
-  const [first, second, third] = [
-    0xfd00 + digest.readUInt8(2),
-    digest.readUInt16BE(3),
-    digest.readUInt16BE(5),
-  ];
-  const prefix = [first, second, third].map((group) => group.toString(16)).join(":");
+  const subnet = chosen || `10.253.${place >> 4}.${(place & 15) * 16}/28`;
   return [
     { subnet, gateway: gatewayOf(subnet) },
-    { subnet: `${prefix}::/64`, gateway: `${prefix}::1` },
+    uniqueLocal([digest.readUInt8(2), digest.readUInt16BE(3), digest.readUInt16BE(5)]),
   ];
 }

@@ -72,6 +72,7 @@ const everything: Values = {
   hostOpenPorts: [443],
   bindAddress: "0.0.0.0",
   bindAddressIpv6: "2001:db8::7",
+  accessSubnet: "10.87.2.0/28",
   httpPort: 80,
   httpsPort: 443,
   publishPorts: "always",
