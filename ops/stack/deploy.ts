@@ -84,7 +84,7 @@ export async function checkMachine(
 ): Promise<void> {
   if (settings.config.database !== "external")
     await checkPostgresVersion(docker, stack, settings.config.postgresImage ?? "");
-  await checkIpv6(docker, config);
+  await checkIpv6(docker, stack, config);
   await checkPorts(docker, stack, config, engineIsLocal);
 }
 

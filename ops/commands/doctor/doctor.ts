@@ -174,7 +174,7 @@ async function portsOf(
   engineIsLocal: boolean,
 ): Promise<Finding> {
   try {
-    await checkIpv6(docker, config);
+    await checkIpv6(docker, stack, config);
     await checkPorts(docker, stack, config, engineIsLocal);
     return {
       name: "ports",
