@@ -70,6 +70,7 @@ describe("the host's steps, run", () => {
     });
 
     it("has an engine translate IPv6 where visitors come by it, and where that is an experiment", () => {
+      program("ip", "true");
       const translates = (version: string, ipv6: boolean): unknown => {
         rmSync(at(file), { force: true });
         program("dockerd", `echo "Docker version ${version}, build 1"`);
@@ -80,6 +81,26 @@ describe("the host's steps, run", () => {
       assert.deepEqual(translates("26.1.5+dfsg1", true), [true, true]);
       assert.deepEqual(translates("26.1.5+dfsg1", false), [undefined, undefined]);
       assert.deepEqual(translates("28.2.2", true), [undefined, undefined]);
+    });
+
+    it("keeps the way out by IPv6 of a machine that forwards, where the kernel has it from routers", () => {
+      const kept = "etc/sysctl.d/50-omniai.conf";
+      program("dockerd", 'echo "Docker version 28.2.2, build 1"');
+      program(
+        "ip",
+        'echo "default via fe80::1 dev eth0.7 proto ra metric 1024"; echo "default via 10.0.0.1 dev eth1"',
+      );
+      // eth1's advertisements are read by a network manager.
+      program(
+        "sysctl",
+        `case "$*" in *-p*) echo "$*" >> ${at("set")} ;; */eth1/*) echo 0 ;; *) echo 1 ;; esac`,
+      );
+      assert.equal(run("logs").status, 0);
+      assert.ok(!existsSync(at(kept)));
+      assert.equal(run("logs", [], true).status, 0);
+      assert.equal(read(kept), "net/ipv6/conf/eth0.7/accept_ra = 2\n");
+      assert.match(read("set"), /^-q -p \S+50-omniai\.conf\n$/);
+      assert.match(run("logs", [], true).stdout, /^unchanged$/m);
     });
 
     it("keeps other settings, and other options of the same driver", () => {

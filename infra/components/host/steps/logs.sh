@@ -34,6 +34,21 @@ if printf '%s\n' "$wanted" | put /etc/docker/daemon.json 644; then
     fi
   fi
 fi
+# A Docker with an IPv6 network has the kernel forward, and one that forwards takes routes from routers' advertisements only where
+# accept_ra is 2: with 1 the machine would lose its own way out (https://github.com/moby/moby/issues/43466). Where it is 0,
+# something else than the kernel reads them.
+if [ "${HOST_IPV6:-no}" = yes ]; then
+  install iproute2 procps
+  devices=$({ ip -6 route show default; ip -4 route show default; } | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u)
+  routers=$(for device in $devices; do
+    case $(sysctl -n "net/ipv6/conf/$device/accept_ra" 2>/dev/null) in
+    1 | 2) echo "net/ipv6/conf/$device/accept_ra = 2" ;;
+    esac
+  done)
+  if [ -n "$routers" ] && printf '%s\n' "$routers" | put /etc/sysctl.d/50-omniai.conf 644; then
+    sysctl -q -p /etc/sysctl.d/50-omniai.conf
+  fi
+fi
 if put /etc/systemd/journald.conf.d/50-omniai.conf 644 <<'CONF'
 [Journal]
 SystemMaxUse=500M
