@@ -82,6 +82,11 @@ class Problems(unittest.TestCase):
         damaged = {**found(minutes=5), "damage": {"what": "pack 1 is broken"}}
         self.assertIn("damaged: pack 1", problems(NOW, CONF, damaged, NOW, False)[0])
 
+    def test_what_a_copy_lacks_is_said_until_one_has_it(self) -> None:
+        past = found(minutes=5)
+        lacking = {**past, "last": {**past["last"], "lacking": "without the certificates"}}
+        self.assertEqual(problems(NOW, CONF, lacking, NOW, False), ["without the certificates"])
+
     def test_a_copy_of_tomorrow_says_that_the_clock_was_wrong(self) -> None:
         self.assertIn("dated in the future", self.of(minutes=-2880)[0])
 

@@ -50,15 +50,28 @@ class Outgoing(unittest.TestCase):
         self.assertEqual(self.made("wal/7/archive"), [SEGMENTS[0], *SEGMENTS[2:]])
 
     def test_has_the_copy_of_the_certificates_and_tells_when_that_changes(self) -> None:
-        self.assertFalse((outgoing.make(self.settings) / "certificates").exists())
+        folder = outgoing.make(self.settings)
+        self.assertEqual(outgoing.add_certificates(folder), "")
         source = self.root / "elsewhere" / "certificates.tar"
         self.enterContext(mock.patch.dict(os.environ, {"OMNIAI_CERTIFICATES_COPY": str(source)}))
-        self.assertFalse((outgoing.make(self.settings) / "certificates").exists())
+        self.assertEqual(outgoing.add_certificates(folder), "")
+        self.assertFalse((folder / "certificates").exists())
         self.put("elsewhere/certificates.tar")
-        self.assertEqual(self.made("certificates"), ["certificates.tar"])
+        self.assertEqual(outgoing.add_certificates(folder), "")
+        self.assertEqual([path.name for path in (folder / "certificates").iterdir()], ["certificates.tar"])
         before = outgoing.newest_change(self.settings)
         os.utime(source, (before + 60, before + 60))
         self.assertEqual(outgoing.newest_change(self.settings), before + 60)
+
+    def test_goes_without_a_copy_of_the_certificates_that_cannot_be_read_and_says_so(self) -> None:
+        folder = outgoing.make(self.settings)
+        # A folder in its place cannot be read as a file, whoever runs this test; nor can anything below a file.
+        self.put("elsewhere/certificates.tar/part")
+        for source in ("elsewhere/certificates.tar", "elsewhere/certificates.tar/part/below"):
+            with mock.patch.dict(os.environ, {"OMNIAI_CERTIFICATES_COPY": str(self.root / source)}):
+                self.assertRegex(outgoing.add_certificates(folder), "^the copies off-site are without the authority's certificates: ")
+                self.assertGreaterEqual(outgoing.newest_change(self.settings), 0)
+            self.assertFalse((folder / "certificates").exists())
 
     def test_leaves_out_a_backup_that_is_removed_meanwhile_as_a_whole(self) -> None:
         self.put("base/one/a", "base/one/b")

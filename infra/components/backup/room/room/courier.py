@@ -45,6 +45,7 @@ def send(settings: Settings, patience: int = 0) -> dict[str, Any]:
             check_owner(settings, snapshots or [])
             changed = outgoing.newest_change(settings)
             folder = outgoing.make(settings)
+            lacking = outgoing.add_certificates(folder)
             try:
                 summary = upload(settings, repository, folder)
             finally:
@@ -57,6 +58,7 @@ def send(settings: Settings, patience: int = 0) -> dict[str, Any]:
                 "seconds": round(time.monotonic() - started, 1),
                 "changed": changed,
                 "key": key_id(conf.key),
+                **({"lacking": lacking} if lacking else {}),
             }
             offsite.update(settings, last=last, failure=None)
             rekey.retire(settings, repository)

@@ -52,6 +52,8 @@ def problems(now: datetime, conf: Offsite, found: dict[str, Any], since: datetim
         lines.append(f"{what} ({age_of(allowed)} are allowed)")
     if failure and (late or failure.get("lasting")):
         lines.append(f"the last copy off-site failed at {failure['at']}: {str(failure['what']).splitlines()[0]}")
+    if last and last.get("lacking"):
+        lines.append(str(last["lacking"]))
     if damage:
         lines.append(f"the copies off-site are damaged: {str(damage['what']).splitlines()[0]}")
     return lines

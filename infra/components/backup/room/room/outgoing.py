@@ -32,7 +32,6 @@ def make(settings: Settings) -> Path:
     for system in sorted((settings.root / "wal").glob("*")):
         link_log(system, folder / "wal" / system.name)
     link_sealed(settings.root / SEALED, folder / SEALED)
-    copy_certificates(folder / CERTIFICATES)
     files.write_json(folder / ABOUT, describe(settings, kept))
     return folder
 
@@ -102,17 +101,26 @@ def link_sealed(source: Path, target: Path) -> None:
 
 
 def certificates_copy() -> Path | None:
-    """None for a stack without an authority's certificates, and before there is an account."""
+    """Where it is; None for a stack without an authority's certificates."""
     name = os.environ.get("OMNIAI_CERTIFICATES_COPY", "")
-    return Path(name) if name and Path(name).exists() else None
+    return Path(name) if name else None
 
 
-def copy_certificates(target: Path) -> None:
-    """It is on another volume, so it cannot be linked; it is small, and takes the place of the one before as a whole."""
-    source = certificates_copy()
-    if source is not None:
+def add_certificates(folder: Path) -> str:
+    """It is on another volume, so it cannot be linked; it is small, and takes the place of the one before as a whole. The data goes
+    off-site without it, too. @param folder what is sent. @returns why it is not there, for an operator; empty where it is, or there is none yet
+    """
+    source, target = certificates_copy(), folder / CERTIFICATES
+    if source is None:
+        return ""
+    try:
         target.mkdir(mode=0o700)
         shutil.copy2(source, target / source.name)
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        # Before there is an account there is no copy of it, either.
+        return "" if isinstance(error, FileNotFoundError) else f"the copies off-site are without the authority's certificates: {error}"
+    return ""
 
 
 def inode(path: Path) -> int | None:
@@ -161,4 +169,5 @@ def newest_change(settings: Settings) -> float:
     paths += [path for path in (settings.root / "wal").glob("*/incoming/*") if wal.SEGMENT.match(path.name.removesuffix(".partial"))]
     certificates = certificates_copy()
     paths += [certificates] if certificates is not None else []
-    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+    # One that cannot be looked at counts as none: sending says why.
+    return max((path.stat().st_mtime for path in paths if os.path.exists(path)), default=0.0)
