@@ -344,13 +344,7 @@ describe("certificates of an authority", function () {
     const account = (): Promise<string> =>
       room.exec("sh", "-c", "cat /certificates/accounts/*/*/*/private_key.json | sha256sum");
     const key = await account();
-    const [mode = "", content = ""] = (
-      await room.exec(
-        "sh",
-        "-c",
-        "stat -c %a:%u:%g /copy/kept/certificates.tar; sha256sum < /copy/kept/certificates.tar",
-      )
-    ).split("\n");
+    const mode = await room.exec("stat", "-c", "%a:%u:%g", "/copy/kept/certificates.tar");
     assert.equal(mode, "440:101:999", "for the backup room's group, and nobody else");
     // The authority is down: what is not in the copy cannot be had.
     const tried = (await room.state()).tried;
@@ -363,7 +357,6 @@ describe("certificates of an authority", function () {
     assert.equal(await account(), key);
     const state = await eventually("the room's state", 20, () => room.state());
     assert.equal(state.tried, tried, "certbot was not run");
-    assert.ok(content !== "");
   });
 
   it("is served by an edge that starts anew, whatever became of the room; without its copy, that serves the generated one", async () => {
