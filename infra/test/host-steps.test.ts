@@ -97,10 +97,10 @@ describe("the host's steps, run", () => {
       );
       assert.equal(run("logs").status, 0);
       assert.ok(!existsSync(at(kept)));
-      assert.equal(run("logs", [], true).status, 0);
+      assert.equal(run("logs", [], { ipv6: true }).status, 0);
       assert.equal(read(kept), "net/ipv6/conf/eth0.7/accept_ra = 2\n");
       assert.match(read("set"), /^-q -p \S+50-omniai\.conf\n$/);
-      assert.match(run("logs", [], true).stdout, /^unchanged$/m);
+      assert.match(run("logs", [], { ipv6: true }).stdout, /^unchanged$/m);
     });
 
     it("keeps other settings, and other options of the same driver", () => {
