@@ -184,8 +184,7 @@ const backup =
         offsite: offsiteArgs(config, tunnel?.bucket),
         database: database ? database.backup : externalBackup(connection),
         cache: cache?.backup,
-        // It goes nowhere but off-site.
-        certificates: config.offsiteBucket === "" ? undefined : certificates?.copy,
+        certificates: certificates?.copy,
         postgres: database && { names: database.names, identity: database.connection.identity },
         ...backupArgs(config),
       }).room

@@ -144,12 +144,37 @@ describe("the program, with certificates of an authority", () => {
     });
     const { envs } = copied.named(CONTAINER, "omniai-dev-backup").inputs;
     assert.ok((envs as string[]).includes("OMNIAI_CERTIFICATES_COPY=/certificates/kept/certificates.tar"));
+    assert.ok(
+      (copied.named(CONTAINER, "omniai-dev-certificates").inputs["envs"] as string[]).includes(
+        "OMNIAI_ACME_COPY=/copy/kept",
+      ),
+    );
+    const { environment } = copied.named(COMMAND, "omniai-dev-certificates-copy").inputs as {
+      environment: { SCRIPT: string };
+    };
+    // Waiting for the room, the backup room would be replaced whenever that is.
+    const { propertyDependencies, dependsOn } = copied.named(CONTAINER, "omniai-dev-backup");
+    const waitedFor = [...(propertyDependencies["volumes"] ?? []), ...dependsOn];
+    assert.ok(waitedFor.some((one) => one.endsWith("omniai-dev-certificates-copy")));
+    assert.deepEqual(
+      waitedFor.filter((one) => /(^|Container::)omniai-dev-certificates$/.test(one)),
+      [],
+    );
+    assert.match(environment.SCRIPT, /chown 101:999 \/files\/kept && chmod 750/);
     const { inputs } = copied.named(VOLUME, "omniai-dev-certificates-copy");
     assert.equal(inputs["name"], "omniai-dev-certificates-copy", "a rebuild finds it by its name");
     // Its user is the edge's, its group the backup room's.
     const ids = (name: string): string[] =>
       String(copied.named(CONTAINER, `omniai-dev-${name}`).inputs["user"]).split(":");
     assert.deepEqual(ids("certificates"), [ids("edge")[0], ids("backup")[1]]);
+  });
+
+  it("has no second copy of the keys where nothing goes off-site", () => {
+    assert.ok(!program.resources.some(({ name }) => name === "omniai-dev-certificates-copy"));
+    assert.doesNotMatch(
+      JSON.stringify(program.named(CONTAINER, "omniai-dev-certificates").inputs),
+      /"\/copy"|OMNIAI_ACME_COPY/,
+    );
   });
 
   it("hands certificates over in a volume that the edge only reads", () => {

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeKey } from "../../ops/commands/backup/key.ts";
 import { record, type Declared } from "../../infra/test/support/recorder.ts";
 import { ownerValues, stackFile } from "../../infra/test/support/stack-file.ts";
 import { SWARM_SECRETS, swarmConfig } from "../../infra/test/support/swarm-config.ts";
@@ -31,6 +32,9 @@ const acme = {
   tls: "acme",
   certificateHosts: ["api.example.org", "*.example.org"],
   acmeCloudflareToken: "canary-token",
+  // The copy of the certificates is for the bucket.
+  ...{ backups: "always", offsiteBucket: "https://s3.example.org/bucket", offsiteAccessKeyId: "id" },
+  ...{ offsiteSecretKey: "secret", offsiteKey: makeKey() },
 };
 
 const synchronous = { backups: "always", backupSynchronous: true };
@@ -44,7 +48,7 @@ const STACKS: readonly Parameters<typeof record>[] = [
     [...SECRETS, ...Object.keys(watch).slice(1)],
   ],
   ["staging", { ...stackFile("staging"), ...ownerValues["staging"], ...synchronous }, SECRETS],
-  ["acme", acme, ["acmeCloudflareToken"]],
+  ["acme", acme, ["acmeCloudflareToken", "offsiteSecretKey", "offsiteKey"]],
   ["swarm", swarmConfig, SWARM_SECRETS],
   ...["root", "deploy"].map((hostUser): Parameters<typeof record> => {
     const dockerHost = `ssh://${hostUser}@host.example.org`;

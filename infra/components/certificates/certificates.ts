@@ -5,14 +5,16 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Engine } from "../../resources/engine.ts";
+import { dockerCommand } from "../../resources/command.ts";
 import { FileSet } from "../../resources/files.ts";
 import { useImage } from "../../resources/image.ts";
 import { STACK_LABEL, toLabels, WORKLOAD_LABEL } from "../../resources/labels.ts";
 import { fromProgram } from "../../resources/program-folder.ts";
+import { writeIntoVolume } from "../../resources/short-lived.ts";
 import { Workload, type Replica, type VolumeMount } from "../../workload.ts";
 import { user } from "../edge/edge.ts";
 import { HTTPS_PORT } from "../edge/nginx.ts";
-import { copyVolumeLabels, copyVolumeName, owners } from "./copy-volume.ts";
+import { certificatesVolume, COPY_FOLDER, copyVolumeLabels, copyVolumeName, owners } from "./copy-volume.ts";
 import { buildArgs, CONTEXT, imageOf, ROOM_PROGRAM } from "./image.ts";
 
 export interface CertificatesArgs {
@@ -33,6 +35,8 @@ export interface CertificatesArgs {
   readonly email: string;
   /** A token that may edit the records of the hosts' zone at Cloudflare (DNS-01); undefined: HTTP-01 through the edge. */
   readonly cloudflareToken: pulumi.Output<string> | undefined;
+  /** Whether a copy is kept for the backup room, which sends it off-site. */
+  readonly copied: boolean;
   /** The memory limit in MiB. */
   readonly memory: number;
   /** The CPU limit in cores. */
@@ -40,28 +44,28 @@ export interface CertificatesArgs {
 }
 
 /** Where the room has things; see room/certificates/settings.py. */
-const folders = { certificates: "/certificates", handover: "/handover", copy: "/copy", runtime: "/run/room" };
+const folders = { certificates: "/certificates", handover: "/handover", runtime: "/run/room" };
+const COPY_MOUNT = "/copy";
 const SECRETS = "/run/secrets";
 export const CLOUDFLARE_FILE = "cloudflare.ini";
 const AUTHORITY_FILE = "authority.pem";
 
-/** The volume of the account and the certificates, on the engine and in the program. */
-export const certificatesVolume = (stack: string): string => `omniai-${stack}-certificates`;
+/** Runs as root without a network. What is in the folder is of the same owner already: this room or a rebuild has put it there. */
+const OWN_SCRIPT = `mkdir -p /files/${COPY_FOLDER} && chown ${owners.uid}:${owners.gid} /files/${COPY_FOLDER} && chmod 750 /files/${COPY_FOLDER}`;
 
 export class Certificates extends pulumi.ComponentResource {
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
   readonly replicas: readonly Replica[];
-  /** The volume with the copy for the backup room, known once this room has made it its own. */
-  readonly copy: pulumi.Output<string>;
+  /** The volume with the copy for the backup room, known once it has its owner; undefined where nothing goes off-site. */
+  readonly copy: pulumi.Output<string> | undefined;
 
   constructor(args: CertificatesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("omniai:certificates:Certificates", `${pulumi.getStack()}-certificates`, {}, opts);
     this.imageId = this.#createImage(args);
-    const copy = this.#createCopyVolume(args);
-    const room = this.#createRoom(args, this.#createVolume(args), copy);
+    this.copy = args.copied ? this.#createCopyVolume(args) : undefined;
+    const room = this.#createRoom(args, this.#createVolume(args));
     this.names = room.names;
-    this.copy = pulumi.all([copy, room.names]).apply(([name]) => name);
     this.replicas = room.replicas;
     this.registerOutputs({ names: this.names, imageId: this.imageId });
   }
@@ -83,20 +87,30 @@ export class Certificates extends pulumi.ComponentResource {
 
   /**
    * A copy of the account and the certificates, which the room writes (room/certificates/copy.py) and the backup room reads: so
-   * neither sees the other's volume. Its name is fixed: a rebuild puts the copy there before the stack is there. A new one takes
-   * its owners from the folder in this room's image, so this room has to be the first on it.
+   * neither sees the other's volume. Its name is fixed: a rebuild puts the copy there before the stack is there. Its folder gets its
+   * owner by a command, which both rooms wait for: if the backup room waited for this one, it would be replaced with it.
    */
   #createCopyVolume({ engine }: CertificatesArgs): pulumi.Output<string> {
     const stack = pulumi.getStack();
     const name = copyVolumeName(stack);
-    return new docker.Volume(
+    const volume = new docker.Volume(
       name,
       { name, labels: toLabels(copyVolumeLabels(stack)) },
       { parent: this, provider: engine.provider, deleteBeforeReplace: true },
-    ).name;
+    );
+    const owned = dockerCommand(
+      name,
+      {
+        engine,
+        script: writeIntoVolume(),
+        environment: { SCRIPT: OWN_SCRIPT, VOLUME: volume.name, IMAGE: this.imageId },
+      },
+      { parent: this },
+    );
+    return pulumi.all([volume.name, owned.id]).apply(([known]) => known);
   }
 
-  #createRoom(args: CertificatesArgs, volume: pulumi.Output<string>, copy: pulumi.Output<string>): Workload {
+  #createRoom(args: CertificatesArgs, volume: pulumi.Output<string>): Workload {
     const files = this.#createFiles(args);
     return new Workload(
       "certificates",
@@ -112,7 +126,7 @@ export class Certificates extends pulumi.ComponentResource {
         volumes: [
           { volume, path: folders.certificates, readOnly: false },
           { volume: args.handover, path: folders.handover, readOnly: false },
-          { volume: copy, path: folders.copy, readOnly: false },
+          ...(this.copy === undefined ? [] : [{ volume: this.copy, path: COPY_MOUNT, readOnly: false }]),
           ...(files?.mount ?? []),
         ],
         tmpfs: {
@@ -186,13 +200,16 @@ export const planEnvironment = ({
   email,
   cloudflareToken,
   authority,
-}: Pick<CertificatesArgs, "hosts" | "directory" | "email" | "cloudflareToken" | "authority">): Readonly<
-  Record<string, string>
-> => ({
+  copied,
+}: Pick<
+  CertificatesArgs,
+  "hosts" | "directory" | "email" | "cloudflareToken" | "authority" | "copied"
+>): Readonly<Record<string, string>> => ({
   OMNIAI_ACME_HOSTS: hosts.join(" "),
   OMNIAI_ACME_DIRECTORY: directory,
   OMNIAI_ACME_EMAIL: email,
   OMNIAI_EDGE: `edge:${HTTPS_PORT}`,
+  ...(copied ? { OMNIAI_ACME_COPY: `${COPY_MOUNT}/${COPY_FOLDER}` } : {}),
   ...(cloudflareToken === undefined ? {} : { OMNIAI_ACME_CLOUDFLARE_FILE: `${SECRETS}/${CLOUDFLARE_FILE}` }),
   ...(authority === "" ? {} : { OMNIAI_ACME_AUTHORITY_FILE: `${SECRETS}/${AUTHORITY_FILE}` }),
 });

@@ -13,6 +13,7 @@ import {
 import { secret, type Loaded } from "../../config/secrets.ts";
 import type { EdgeConfig } from "../edge/config.ts";
 import { isWildcard, nameBelow } from "../edge/wildcard.ts";
+import type { OffsiteConfig } from "../offsite/config.ts";
 import type { CertificatesArgs } from "./certificates.ts";
 
 export const acmeKeys = {
@@ -93,7 +94,9 @@ type FromTheStack = "engine" | "networks" | "handover";
 
 /** What the room is made from; undefined for a stack that does without an authority. */
 export const certificatesArgs = (
-  config: Loaded<AcmeConfig & Pick<EdgeConfig, "tls" | "certificateHosts">>,
+  config: Loaded<
+    AcmeConfig & Pick<EdgeConfig, "tls" | "certificateHosts"> & Pick<OffsiteConfig, "offsiteBucket">
+  >,
 ): Omit<CertificatesArgs, FromTheStack> | undefined =>
   config.tls === "acme"
     ? {
@@ -103,6 +106,8 @@ export const certificatesArgs = (
         authority: config.acmeAuthority,
         email: config.acmeEmail,
         cloudflareToken: config.acmeCloudflareToken,
+        // It goes nowhere but off-site.
+        copied: config.offsiteBucket !== "",
         memory: config.acmeMemory,
         cpus: config.acmeCpus,
       }

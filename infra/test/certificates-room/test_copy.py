@@ -64,10 +64,29 @@ class CopyTest(unittest.TestCase):
         self.copy.keep()
         self.assertEqual((self.folder / "copy" / NAME).stat().st_mode & 0o777, 0o440)
 
-    def test_is_none_where_there_is_no_folder_for_it(self) -> None:
+    def test_is_written_anew_where_somebody_has_put_another_one_there(self) -> None:
         self.fill()
-        self.assertFalse(Copy(self.folder / "none", self.root).keep())
+        self.copy.keep()
+        place = self.folder / "copy" / NAME
+        whole = place.read_bytes()
+        place.unlink()
+        self.assertTrue(self.copy.keep())
+        place.unlink()
+        place.write_bytes(b"an older one")
+        self.assertTrue(self.copy.keep())
+        self.assertEqual(place.read_bytes(), whole)
+
+    def test_that_cannot_be_written_is_told_each_time(self) -> None:
+        self.fill()
+        lost = Copy(self.folder / "none", self.root)
+        for _ in range(2):
+            self.assertRaises(FileNotFoundError, lost.keep)
         self.assertFalse(Copy(self.folder / "none", self.folder / "other").bring_back())
+
+    def test_is_none_where_nothing_goes_off_site(self) -> None:
+        self.fill()
+        self.assertFalse(Copy(None, self.root).keep())
+        self.assertFalse(Copy(None, self.folder / "other").bring_back())
 
 
 if __name__ == "__main__":

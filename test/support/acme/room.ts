@@ -96,7 +96,7 @@ export class Room {
     const { image, hosts, directory, authority, edge, network, handover, cloudflare } = this.#args;
     const environment = {
       ...planEnvironment({
-        ...{ hosts, directory, authority, email: "" },
+        ...{ hosts, directory, authority, email: "", copied: true },
         cloudflareToken: cloudflare && pulumi.output(cloudflare.token),
       }),
       // How Cloudflare's own libraries for Python, versions 2 and 4, are told of another address.

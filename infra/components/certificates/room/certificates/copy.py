@@ -12,20 +12,23 @@ NAME = "certificates.tar"
 
 
 class Copy:
-    """One file, which is whole or the one before."""
+    """One file, which is whole or the one before. Without a folder, in a stack that sends nothing off-site, there is none."""
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path | None, root: Path) -> None:
         self.folder = folder
         self.root = root
         self.seen: object = None
 
     def keep(self) -> bool:
-        """Writes it anew where something has changed; not while certbot runs. @returns whether it did. @throws OSError"""
-        seen = signature(self.root)
-        if seen == self.seen or not self.folder.is_dir():
+        """Writes it anew where something has changed, be it the file itself; not while certbot runs. @returns whether it did.
+        @throws OSError, also where its folder is gone"""
+        if self.folder is None:
+            return False
+        place = self.folder / NAME
+        kept = signature(self.root)
+        if (kept, stamps([place])) == self.seen:
             return False
         content = pack(self.root)
-        place = self.folder / NAME
         changed = not place.exists() or place.read_bytes() != content
         if changed:
             aside = self.folder / f".{NAME}"
@@ -36,11 +39,13 @@ class Copy:
                 file.flush()
                 os.fsync(file.fileno())
             aside.rename(place)
-        self.seen = seen
+        self.seen = (kept, stamps([place]))
         return changed
 
     def bring_back(self) -> bool:
         """Into a volume that has no account: one of a host that was rebuilt. @returns whether it did. @throws OSError, tarfile.TarError"""
+        if self.folder is None:
+            return False
         place = self.folder / NAME
         if (self.root / "accounts").exists() or not place.exists():
             return False
@@ -57,7 +62,13 @@ def files(root: Path) -> list[Path]:
 
 
 def signature(root: Path) -> object:
-    return tuple((str(path), path.lstat().st_mtime_ns, path.lstat().st_size) for path in files(root))
+    return stamps(files(root))
+
+
+def stamps(paths: list[Path]) -> object:
+    """By which a change is seen; those that are not there have none."""
+    found = [(path, path.lstat()) for path in paths if path.is_symlink() or path.exists()]
+    return tuple((str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in found)
 
 
 def pack(root: Path) -> bytes:

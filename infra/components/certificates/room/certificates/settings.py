@@ -30,8 +30,8 @@ class Settings:
     # Shared with the edge.
     handover: Path
     runtime: Path
-    # Shared with the backup room.
-    copy: Path
+    # Shared with the backup room; None where nothing goes off-site.
+    copy: Path | None
     # How often certbot is asked where the authority has not said when to ask again.
     every: float = 3600
     # The first wait after a failure. It doubles, because authorities count failures: Let's Encrypt allows 5 an hour.
@@ -83,7 +83,7 @@ def from_environment() -> Settings:
         root=Path("/certificates"),
         handover=Path("/handover"),
         runtime=Path("/run/room"),
-        copy=Path("/copy/kept"),
+        copy=Path(env["OMNIAI_ACME_COPY"]) if "OMNIAI_ACME_COPY" in env else None,
         every=float(env.get("OMNIAI_ACME_EVERY_SECONDS", "3600")),
         retry=float(env.get("OMNIAI_ACME_RETRY_SECONDS", "300")),
     )
