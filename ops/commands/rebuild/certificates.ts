@@ -1,6 +1,7 @@
 /** The account and the certificates of an ACME authority, brought to where a stack that is not there yet will look for them. */
 import type Docker from "dockerode";
 import {
+  certificatesVolume,
   COPY_FILE,
   copyVolumeLabels,
   copyVolumeName,
@@ -10,7 +11,7 @@ import { packTar } from "../../../infra/resources/archive.ts";
 import { STACK_LABEL } from "../../../infra/resources/labels.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { askOnce, givenFor } from "../../engine/one-off-room.ts";
-import { createOfAnyImage } from "../../engine/volume-file.ts";
+import { createOfAnyImage, readContainerFile } from "../../engine/volume-file.ts";
 import { signals } from "../../stack/this-process.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { showEvents } from "../backup/progress.ts";
@@ -33,7 +34,8 @@ export async function readCertificates(
 
 /**
  * Puts them into the volume from which the room takes them where it has no account (components/certificates/copy.ts). The deploy
- * that comes finds the volume by its name.
+ * that comes finds the volume by its name. Where a room has run, and so has its own volume, what it has written there is newer, and
+ * stays: a rebuild that was broken off after its deploy had begun goes on beside it.
  * @param bringImage is called when the engine has no image to make a container with, and brings one. @throws OpsError
  */
 export async function putCertificates(
@@ -62,6 +64,11 @@ export async function putCertificates(
       "Bring any image to that engine, for example: docker pull debian:trixie-slim",
     );
   try {
+    if (
+      (await readContainerFile(container, `/copy/${COPY_FILE}`)) !== undefined &&
+      (await unlessGone(docker.getVolume(certificatesVolume(stack)).inspect())) !== undefined
+    )
+      return;
     const archive = await packTar({ [COPY_FILE]: { content, mode: 0o440 } }, owners);
     await container.putArchive(archive, { path: "/copy" });
   } finally {

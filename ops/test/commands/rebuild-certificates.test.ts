@@ -4,7 +4,11 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { COPY_FILE, copyVolumeName } from "../../../infra/components/certificates/copy-volume.ts";
+import {
+  certificatesVolume,
+  COPY_FILE,
+  copyVolumeName,
+} from "../../../infra/components/certificates/copy-volume.ts";
 import { putCertificates } from "../../commands/rebuild/certificates.ts";
 import { readSettings } from "../../stack/settings.ts";
 
@@ -14,7 +18,7 @@ const docker = (...args: string[]): string => execFileSync("docker", args, { enc
 describe("the certificates of a rebuilt stack @engine", function () {
   this.timeout(60_000);
   const stack = `certs-${process.pid}`;
-  after(() => void docker("volume", "rm", "-f", copyVolumeName(stack)));
+  after(() => void docker("volume", "rm", "-f", copyVolumeName(stack), certificatesVolume(stack)));
 
   it("lie in the volume that the program declares, for the room and the backup room alone, and can be put there twice", async () => {
     const image = readSettings(ROOT, "dev").config.nginxImage ?? "";
@@ -31,5 +35,9 @@ describe("the certificates of a rebuilt stack @engine", function () {
       () => docker(...volume, "--user", "1000:1000", "--entrypoint", "cat", image, `/files/${COPY_FILE}`),
       /Permission denied/,
     );
+    // From here on a room has run.
+    docker("volume", "create", certificatesVolume(stack));
+    await putCertificates(engine, stack, randomBytes(10));
+    assert.equal(docker(...volume, "--user", "999:999", "--entrypoint", "sh", image, "-c", look), seen);
   });
 });
