@@ -207,7 +207,7 @@ async function csrf({ connection }) {
   if (!state.authenticated || connection.api.credentials.accessToken)
     return skip("Only sessions with a cookie need one.");
   try {
-    await connection.api.get("/api/auth/csrf", { isTrial: true });
+    await connection.api.json("/api/auth/csrf", { signal: limit(), isTrial: true });
   } catch (error) {
     return error instanceof ApiError ? fail(error.message, "Sign out and in again.") : unreachable(error);
   }
@@ -288,7 +288,10 @@ async function stream({ connection, config }) {
 
 /** @param {Place} place @returns {Promise<Result>} */
 async function version({ connection, config }) {
-  const { pageLevel } = await connection.api.get("/api/diag/health-summary");
+  const { pageLevel } = await connection.api.json("/api/diag/health-summary", {
+    signal: limit(),
+    isTrial: true,
+  });
   const { pageVersion } = config;
   if (isTooOld(pageLevel))
     return fail(
