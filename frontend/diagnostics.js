@@ -60,6 +60,10 @@ async function main() {
   });
   const reporter = openReports({ connection, health, redactor, client, isAllowed: config.features.reports });
   connectAccount(connection.session);
+  if (config.webPush)
+    void import("./js/diag/push.js").then(({ connectPush }) =>
+      connectPush({ connection, diag: () => seen.diag }),
+    );
   follow(connection, reporter, timeline, config);
   health.onError = ({ kind, text }) => {
     timeline.add("bad", `Error (${kind}): ${text}`);

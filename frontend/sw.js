@@ -46,6 +46,49 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
   else event.respondWith(part(event, file));
 });
 
+/** What an alert is, as the service sends it. @typedef {{ title: string, body: string, tag: string, isUrgent: boolean }} Alert */
+
+worker.addEventListener("push", (/** @type {any} */ event) => event.waitUntil(show(alertIn(event.data))));
+worker.addEventListener("notificationclick", (/** @type {any} */ event) => {
+  event.notification.close();
+  event.waitUntil(openDiagnostics());
+});
+
+/**
+ * A browser takes the permission away from a page that shows nothing for a message, so there is always something to show.
+ * @param {any} data
+ * @returns {Alert}
+ */
+function alertIn(data) {
+  const unread = { title: "OmniAI", body: "Something needs attention.", tag: "unread", isUrgent: true };
+  try {
+    const alert = data.json();
+    return typeof alert.title === "string" && typeof alert.tag === "string" && alert.tag !== ""
+      ? alert
+      : unread;
+  } catch {
+    return unread;
+  }
+}
+
+/** It takes the place of what was said of the same before. @param {Alert} alert */
+const show = ({ title, body, tag, isUrgent }) =>
+  worker.registration.showNotification(title, {
+    body: String(body ?? ""),
+    tag,
+    renotify: isUrgent === true,
+    requireInteraction: isUrgent === true,
+    lang: "en",
+  });
+
+/** In the tab that shows it already, where there is one. */
+async function openDiagnostics() {
+  const { href } = new URL("diagnostics.html", scope);
+  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const shown = pages.find((/** @type {any} */ { url }) => url.split(/[?#]/)[0] === href);
+  return shown ? shown.focus() : worker.clients.openWindow(href);
+}
+
 /**
  * What open pages ask of the API goes past the worker where a browser can be told so (Chromium: "static routing"): a worker that is
  * woken each second never rests, and the one of the next version waits until it does.

@@ -198,6 +198,7 @@ const monitoring = networks.monitoring
       networks: networks.monitoring,
       replicas: backend.replicas,
       replicaPort: INTERNAL_PORT,
+      pushHook: backend.pushHook,
       backupPort: BACKUP_METRICS_PORT,
       connectorPort: CONNECTOR_METRICS_PORT,
       certificatesPort: CERTIFICATES_METRICS_PORT,

@@ -12,6 +12,7 @@
  * @property {number} pollSeconds the longest that one poll waits for an event, in whole seconds.
  * @property {boolean} shareTabs
  * @property {readonly string[] | undefined} topics
+ * @property {boolean} webPush whether the service pushes alerts to browsers that ask for them.
  * @property {Readonly<Record<"diagnostics" | "offline" | "public" | "publish" | "reports" | "stream", boolean>>} features
  */
 
@@ -45,6 +46,7 @@ const MEMBERS = {
   measureSeconds: (value) => isNumber(value) && value >= 1 && value <= 3600,
   pollSeconds: (value) => Number.isInteger(value) && value >= 1 && value <= 25,
   shareTabs: (value) => typeof value === "boolean",
+  webPush: (value) => typeof value === "boolean",
   topics: (value) =>
     Array.isArray(value) &&
     value.length >= 1 &&
@@ -92,6 +94,7 @@ export async function loadConfig(origin = globalThis.location?.origin) {
     pollSeconds: 25,
     authMode: undefined,
     shareTabs: true,
+    webPush: false,
     topics: undefined,
     pageVersion: undefined,
     ...raw,

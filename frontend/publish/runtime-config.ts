@@ -14,6 +14,8 @@ export interface PageSettings {
   /** The longest that one poll waits for an event, in seconds. */
   readonly pollSeconds?: number;
   readonly features?: Readonly<Record<PageFeature, boolean>>;
+  /** Whether the service pushes alerts to browsers that ask for them; default false. */
+  readonly webPush?: boolean;
 }
 
 export interface RuntimeConfig extends PageSettings {

@@ -1,6 +1,7 @@
 /** What contradicts what in a stack's config: the rooms' own rules, and those that are about several rooms. */
 import { parse as parseDomain } from "tldts";
 import { BACKEND_PROBLEMS } from "../components/backend/config.ts";
+import { pushProblems } from "../components/backend/push-config.ts";
 import { backupProblems } from "../components/backup/config.ts";
 import { CACHE_PROBLEMS } from "../components/cache/config.ts";
 import { DATABASE_PROBLEMS } from "../components/database/config.ts";
@@ -61,6 +62,7 @@ export const CONTRADICTIONS: readonly Rule[] = [
   ...TUNNEL_PROBLEMS,
   ...PAGES_PROBLEMS,
   ...BACKEND_PROBLEMS,
+  pushProblems,
   ...DATABASE_PROBLEMS,
   ...CACHE_PROBLEMS,
   ...OFFSITE_PROBLEMS,

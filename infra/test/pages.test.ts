@@ -244,6 +244,7 @@ describe("the page's files", () => {
       topics: ["public.*"],
       authMode: "both",
       pollSeconds: 25,
+      webPush: true,
     };
     const cases: [valid: boolean, config: unknown][] = [
       [true, good],
@@ -260,6 +261,7 @@ describe("the page's files", () => {
       ...[
         { measureSeconds: 0 },
         { shareTabs: "no" },
+        { webPush: "on" },
         { authMode: "ldap" },
         { authMode: "toString" },
         { pollSeconds: 0.5 },

@@ -51,6 +51,15 @@ const plans: Readonly<Record<string, { stack: string; config: Record<string, unk
     ]),
   ),
   "servers that others run": { stack: "elsewhere", config: { ...externalConfig, ...authorities } },
+  "web push": {
+    stack: "pushing",
+    config: {
+      webPush: true,
+      webPushContact: "mailto:ops@example.org",
+      authMode: "session",
+      monitoring: "always",
+    },
+  },
   "every number at its least": { stack: "least", config: { ...ends("minValue"), authMode: "session" } },
   "every number at its most, pages and providers": {
     stack: "most",
@@ -142,6 +151,7 @@ describe("the environment that is planned for the service", function () {
           taken.postgres.password && taken.redis.password && taken.auth.secret,
           "all secrets are read",
         );
+        assert.equal(taken.push.keys !== undefined, config["webPush"] === true);
         assert.equal(startDelayMs(planned), taken.lifecycle.startDelayMs);
         // The engine kills what is still there then; the service ends by itself before.
         const { switchMs, drainMs, marginMs } = taken.lifecycle;
@@ -170,6 +180,7 @@ describe("the environment that is planned for the service", function () {
       const config = {
         ...{ ...stackFile("prod"), ...ownerValues["prod"], backendReplicas: 8 },
         ...{ otlpEndpoint: "http://collector:4318", monitoring: "always" },
+        ...{ webPush: true, webPushContact: "mailto:ops@example.org", authMode: "session" },
       };
       const program = await record("prod", config, SECRETS);
       const names = [

@@ -37,6 +37,8 @@ const acme = {
   ...{ offsiteSecretKey: "secret", offsiteKey: makeKey() },
 };
 
+const push = { webPush: true, webPushContact: "mailto:ops@example.org" };
+
 const synchronous = { backups: "always", backupSynchronous: true };
 
 /** Stacks that, taken together, declare everything that the program can. */
@@ -44,7 +46,7 @@ const STACKS: readonly Parameters<typeof record>[] = [
   ["staging", { ...stackFile("staging"), ...ownerValues["staging"] }, SECRETS],
   [
     "prod",
-    { ...stackFile("prod"), ...ownerValues["prod"], ...watch },
+    { ...stackFile("prod"), ...ownerValues["prod"], ...watch, ...push },
     [...SECRETS, ...Object.keys(watch).slice(1)],
   ],
   ["staging", { ...stackFile("staging"), ...ownerValues["staging"], ...synchronous }, SECRETS],

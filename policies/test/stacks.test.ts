@@ -104,6 +104,11 @@ describe("the policies, over what the stacks of this repository declare", () => 
     assert.deepEqual([...new Set(open.map((line) => line.split(":")[0]))], ["overlay-network"]);
   });
 
+  it("hold for prod with web push", async () => {
+    const push = { webPush: true, webPushContact: "mailto:ops@example.org" };
+    assert.deepEqual(await judge("prod", { ...images, ...push }), []);
+  });
+
   it("hold for prod with certificates of an authority in the place of a tunnel", async () => {
     const acme = { tls: "acme", certificateHosts: ["api.example.org"], bindAddress: "203.0.113.7" };
     assert.deepEqual(await judge("prod", { ...images, ...acme }), []);

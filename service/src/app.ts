@@ -18,6 +18,7 @@ import { requestId } from "./platform/request-id.ts";
 import { securityHeaders } from "./platform/security-headers.ts";
 import { trace } from "./platform/trace.ts";
 import { refuseUnreadable } from "./platform/unreadable.ts";
+import { pushHookRouter, pushRouter, type PushRouterOptions } from "./push/http/router.ts";
 import { reportsRouter, type ReportsRouterOptions } from "./reports/router.ts";
 
 export interface AppParts {
@@ -25,6 +26,7 @@ export interface AppParts {
   readonly diag: DiagSource;
   readonly reports: ReportsRouterOptions;
   readonly events: EventsRouterOptions;
+  readonly push: PushRouterOptions;
   readonly bodies: BodyLimitOptions;
   readonly auth: Auth;
   readonly corsOrigins: readonly string[];
@@ -129,6 +131,7 @@ export function publicApp(parts: AppParts): Express {
   app.use("/api/auth", parts.auth.router());
   app.use("/api/diag/client-reports", reportsRouter(parts.reports));
   app.use("/api/diag", parts.auth.identifyOptionally, diagRouter(parts.diag));
+  app.use("/api/push", pushRouter(parts.push));
   app.use(openApiRouter("public", parts.health.version, parts.auth.config.mode));
   if (parts.page) app.use(parts.page);
   app.use(notFound, parts.auth.auditRefusals, problemHandler(parts.logger));
@@ -142,6 +145,7 @@ export function internalApp(parts: AppParts): Express {
   if (parts.guard) app.use(parts.guard);
   app.use(healthRouter(parts.health, true));
   app.use(parts.metrics.router());
+  app.use("/push", pushHookRouter(parts.push));
   app.use(openApiRouter("internal", parts.health.version, parts.auth.config.mode));
   app.use(notFound, problemHandler(parts.logger));
   return app;

@@ -34,6 +34,8 @@ import type { Logger } from "./platform/logging.ts";
 import { Metrics } from "./platform/prometheus.ts";
 import { RateLimit } from "./platform/rate-limit.ts";
 import { isByTls } from "./platform/redis.ts";
+import { Push } from "./push/push.ts";
+import type { PushReach } from "./push/endpoint.ts";
 import { ProviderMonitor } from "./providers/monitor.ts";
 import { Readiness } from "./readiness.ts";
 import { reportsPerAddress } from "./reports/router.ts";
@@ -47,6 +49,8 @@ export interface CompositionOptions {
   readonly maySeeAll?: (response: Response) => boolean;
   /** Counts in place of /metrics what the events tell: for tests. */
   readonly eventsMetrics?: EventsMetrics;
+  /** How push services are reached; left out, as anybody on the internet: for tests that have one of their own. */
+  readonly pushReach?: PushReach;
   /** Serves the page beside the API, where no edge does. */
   readonly page?: RequestHandler;
   /** Refuses requests that are not for this service, where no edge does. */
@@ -64,6 +68,8 @@ export interface Composition {
   readonly providers: ProviderMonitor;
   readonly registry: ReplicaRegistry;
   readonly uptime: UptimeRecord;
+  /** Undefined for a stack without web push. */
+  readonly push: Push | undefined;
   /** What has to be cleaned up every now and then. */
   readonly cleanups: readonly {
     readonly what: string;
@@ -97,6 +103,10 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
   const isDraining = (): boolean => readiness.isDraining;
   const reports = new PostgresReportStore(pool, replica, config.reports);
   const uptime = new UptimeRecord(pool);
+  const push = Push.of({
+    ...{ config, pool, logger, redis: stores.auth.redis, reach: options.pushReach },
+    count: metrics.countPush,
+  });
   const providers = new ProviderMonitor(config.providers);
   const registry = stores.registry({
     replica,
@@ -118,6 +128,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
     providers,
     registry,
     uptime,
+    push,
     cleanups: [
       { what: "client reports", store: reports, everyMs: config.reports.cleanupMs },
       ...auth.cleanups.map((each) => ({
@@ -125,6 +136,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
         store: each,
         everyMs: config.auth.audit.cleanupMs,
       })),
+      ...(push ? [{ what: "push rows", store: push.store, everyMs: config.auth.audit.cleanupMs }] : []),
     ],
     apps: {
       health: { checks, version, build, replica, isDraining, hasStarted: () => readiness.hasStarted },
@@ -160,6 +172,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
         bodyLimitBytes,
         logger,
       },
+      push: { push: push?.parts, auth, logger },
       bodies: {
         budget: bodies,
         limitBytes: bodyLimitBytes,

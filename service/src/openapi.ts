@@ -8,6 +8,7 @@ import { DIAG_OPERATIONS } from "./diag/openapi.ts";
 import { HEALTH_OPERATIONS } from "./health/openapi.ts";
 import { methodNotAllowed } from "./platform/problems.ts";
 import { REPORT_OPERATIONS } from "./reports/openapi.ts";
+import { PUSH_OPERATIONS } from "./push/http/openapi.ts";
 import { EVENT_OPERATIONS } from "./events/http/openapi.ts";
 import { jsonAnswer, problem, retryAfter, type Answer, type Operation } from "./platform/operation.ts";
 
@@ -47,6 +48,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...DIAG_OPERATIONS,
   ...REPORT_OPERATIONS,
   ...EVENT_OPERATIONS,
+  ...PUSH_OPERATIONS,
   ...META_OPERATIONS,
 ].map(withLimit);
 

@@ -103,7 +103,7 @@ async function startTracing(
 
 /** Starts everything that runs by itself. @returns what stops it again */
 function startParts(parts: Composition, logger: Logger): () => Promise<void> {
-  const { stores, reader, checks, registry, auth, providers, uptime, readiness } = parts;
+  const { stores, reader, checks, registry, auth, providers, uptime, push, readiness } = parts;
   stores.redis?.open();
   stores.log.open();
   reader.start();
@@ -111,6 +111,7 @@ function startParts(parts: Composition, logger: Logger): () => Promise<void> {
   registry.start();
   uptime.start(() => (readiness.isReady ? { isWell: checks.status === "pass" } : undefined));
   auth.start();
+  push?.start();
   const stopCleanups = parts.cleanups.map(({ what, store, everyMs }) =>
     startCleanup(what, store, everyMs, logger),
   );
@@ -119,6 +120,7 @@ function startParts(parts: Composition, logger: Logger): () => Promise<void> {
     for (const stopCleanup of stopCleanups) stopCleanup();
     providers.stop();
     uptime.stop();
+    push?.stop();
     await registry.stop();
     await auth.stop();
     stores.log.close();

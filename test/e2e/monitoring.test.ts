@@ -14,6 +14,7 @@ import { call, eventually } from "../support/http.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
 import { ofTheMachine, startReceiver, type AlertReceiver } from "../support/alert-receiver.ts";
 import { allLines, pushLines } from "../support/log-lines.ts";
+import { pushes } from "./monitoring/push.ts";
 import { receivers } from "./monitoring/receivers.ts";
 import { secretsOf, setSecret } from "../support/stack-secrets.ts";
 
@@ -58,6 +59,7 @@ describe("the monitoring of a stack", function () {
     stack = await createStack(checkout, {
       ...{ monitoring: "always", alertReceivers: [{ kind: "webhook" }], watchdogSeconds: PING_SECONDS },
       ...{ authMode: "both", corsOrigins: [PAGE] },
+      ...{ webPush: true, webPushContact: "mailto:ops@example.org" },
     });
     setSecret(stack, "omniai:alertReceivers[0].secret", `${receiver.url}/hook`);
     setSecret(stack, "omniai:watchdogSecretUrl", `${receiver.url}/ping`);
@@ -94,6 +96,8 @@ describe("the monitoring of a stack", function () {
     const { code, output } = await stack.run("alerts", "test");
     assert.equal(code, 0, output);
     assert.match(output, /receiver-1 took it after [\d.]+ s/);
+    // Through the gate and a replica, which has nobody to push it to.
+    assert.match(output, /receiver-webpush took it after [\d.]+ s/);
     assert.ok(receiver.told("firing").includes("Test"));
   });
 
@@ -391,11 +395,14 @@ describe("the monitoring of a stack", function () {
     });
   });
 
-  describe("receivers of every kind", () =>
-    receivers(async () => {
-      const [name = ""] = await stack.containers("alertmanager");
-      return (await docker.getContainer(name).inspect()).Image;
-    }));
+  const alertmanagerImage = async (): Promise<string> => {
+    const [name = ""] = await stack.containers("alertmanager");
+    return (await docker.getContainer(name).inspect()).Image;
+  };
+
+  describe("receivers of every kind", () => receivers(alertmanagerImage));
+
+  describe("web push", () => pushes(alertmanagerImage));
 
   describe("after all of that", () => {
     it("has said nothing of the deploy, and knows the new replicas", async () => {

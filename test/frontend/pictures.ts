@@ -5,8 +5,14 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import type { BrowserContextOptions, Page } from "playwright-core";
+import { addUser, startAuth } from "../../service/test/support/auth.ts";
 import { post, type Instance } from "../../service/test/support/instance.ts";
-import { visit } from "./support/browser.ts";
+import { pushEnvironment, startPushService } from "../../service/test/support/push-service.ts";
+import { sharedBrowser, visit } from "./support/browser.ts";
+import { isKept } from "./support/kept.ts";
+import { servePage } from "./support/page-server.ts";
+import { subscribesAt } from "./support/push-browser.ts";
+import { signIn } from "./support/sign-in.ts";
 import { stand } from "./support/stand.ts";
 
 const FOLDER = join(import.meta.dirname, "../../docs/page");
@@ -93,5 +99,49 @@ describe("the pictures in docs/page", () => {
       await take(page, name === "phone-dark" ? "outage-phone-dark" : "outage-desktop-light");
     }
     for (const [, page] of pages) await page.context().close();
+  });
+});
+
+describe("the picture of alerts on a device", () => {
+  it("shows the card, with another device beside", async () => {
+    const [push, site] = await Promise.all([startPushService(), servePage()]);
+    const environment = {
+      ...{ OMNIAI_STACK: "prod", OMNIAI_CORS_ORIGINS: site.origin, OMNIAI_PAGE_SITE: "same-site" },
+      ...pushEnvironment,
+      // Somebody watches the stack, though nobody answers here.
+      OMNIAI_ALERTS_URLS: "http://127.0.0.1:9/api/v1/alerts",
+    };
+    const service = await startAuth("session", environment, { pushReach: push.reach });
+    site.configure({
+      stack: "prod",
+      apiBaseUrl: `http://localhost:${service.port}`,
+      authMode: "session",
+      webPush: true,
+    });
+    const user = await addUser(["diag:read"]);
+    const turnOn = async (options: BrowserContextOptions): Promise<Page> => {
+      const context = await (await sharedBrowser()).newContext({ reducedMotion: "reduce", ...options });
+      await context.grantPermissions(["notifications"], { origin: site.origin });
+      await subscribesAt(push, context);
+      const page = await context.newPage();
+      await visit(page, `${site.origin}/diagnostics.html`);
+      await signIn(page, user.name);
+      await isKept(page);
+      await page.locator("#push").getByRole("button", { name: "Turn on" }).click();
+      await page.locator("#push-state", { hasText: /^on$/ }).waitFor();
+      await page.locator("#push").getByRole("button", { name: "Send a test" }).click();
+      await page.locator("#push-told", { hasText: /^Sent to/ }).waitFor();
+      return page;
+    };
+    const other = await turnOn({ viewport: desktop, colorScheme: "dark" });
+    const phonePage = await turnOn({
+      ...{ viewport: phone, colorScheme: "light", deviceScaleFactor: 2 },
+      userAgent:
+        "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Mobile Safari/537.36",
+    });
+    await phonePage.locator("#push").screenshot({ path: join(FOLDER, "alerts-on-this-device.png") });
+    await Promise.all([other.context().close(), phonePage.context().close()]);
+    await service.stop();
+    await Promise.all([site.close(), push.close()]);
   });
 });

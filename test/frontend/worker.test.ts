@@ -52,6 +52,10 @@ interface Worker {
   load(file: string, client: string): Promise<Response>;
   install(): Promise<unknown>;
   activate(): Promise<unknown>;
+  /** A message arrives. @param data its text; undefined: it has none. */
+  push(data: string | undefined): Promise<unknown>;
+  /** Somebody taps on the notification. */
+  tap(): Promise<unknown>;
 }
 
 describe("the service worker", () => {
@@ -64,6 +68,9 @@ describe("the service worker", () => {
   let takesMs: number;
   /** Says which pages are open, by their ids. */
   let openPages: () => Promise<string[]>;
+  /** What the device shows, and which pages came to the front. */
+  let shown: { title: string; options: object }[];
+  let inFront: string[];
 
   before(() => {
     files = staticFiles(join(import.meta.dirname, "../../frontend"));
@@ -74,6 +81,8 @@ describe("the service worker", () => {
     asked = [];
     takesMs = 0;
     openPages = () => Promise.resolve([]);
+    shown = [];
+    inFront = [];
   });
 
   const contentOf = (path: string): string => {
@@ -107,16 +116,23 @@ describe("the service worker", () => {
       Response,
       URL,
       caches: storage,
-      registration: { scope: SCOPE },
-      clients: { matchAll: async () => (await openPages()).map((id) => ({ id })) },
+      registration: {
+        scope: SCOPE,
+        showNotification: (title: string, options: object) => void shown.push({ title, options }),
+      },
+      clients: {
+        matchAll: async () =>
+          (await openPages()).map((id) => ({ id, url: id, focus: () => inFront.push(`tab ${id}`) })),
+        openWindow: (url: string) => inFront.push(`new ${url}`),
+      },
       skipWaiting: nothing,
       addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
       fetch: (request: { url: string } | URL, options: { cache?: string; signal?: AbortSignal } = {}) =>
         serve(request instanceof URL ? request.href : request.url, options.cache, options.signal),
     });
-    const lifecycle = async (name: string): Promise<unknown> => {
+    const lifecycle = async (name: string, event: object = {}): Promise<unknown> => {
       let work: Promise<unknown> | undefined;
-      listeners.get(name)?.({ waitUntil: (promise: Promise<unknown>) => (work = promise) });
+      listeners.get(name)?.({ ...event, waitUntil: (promise: Promise<unknown>) => (work = promise) });
       return await work;
     };
     const request = async (file: string, mode: string, clients: object): Promise<Response> => {
@@ -133,6 +149,9 @@ describe("the service worker", () => {
     return {
       install: () => lifecycle("install"),
       activate: () => lifecycle("activate"),
+      push: (data) =>
+        lifecycle("push", { data: data === undefined ? null : { json: () => JSON.parse(data) as unknown } }),
+      tap: () => lifecycle("notificationclick", { notification: { close: () => inFront.push("closed") } }),
       navigate: (file, client) => request(file, "navigate", { clientId: "", resultingClientId: client }),
       load: (file, client) => request(file, "no-cors", { clientId: client, resultingClientId: "" }),
     };
@@ -158,6 +177,60 @@ describe("the service worker", () => {
       await gives(worker.load("style.css", "a"), contentOf("style.css"));
       await gives(worker.load("runtime-config.json", "a"), "{}");
     });
+
+  it("shows an alert, loudly while it fires, in the place of what was said of it before", async () => {
+    const worker = start();
+    await worker.push(
+      JSON.stringify({ title: "critical: A (prod)", body: "A is so.", tag: "a", isUrgent: true }),
+    );
+    await worker.push(
+      JSON.stringify({ title: "over: A (prod)", body: "A is so.", tag: "a", isUrgent: false }),
+    );
+    assert.deepEqual(
+      shown.map(({ title, options }) => [title, JSON.parse(JSON.stringify(options)) as object]),
+      [
+        [
+          "critical: A (prod)",
+          { body: "A is so.", tag: "a", renotify: true, requireInteraction: true, lang: "en" },
+        ],
+        [
+          "over: A (prod)",
+          { body: "A is so.", tag: "a", renotify: false, requireInteraction: false, lang: "en" },
+        ],
+      ],
+    );
+  });
+
+  it("shows something for every message, because a browser takes the permission away else", async () => {
+    const worker = start();
+    for (const data of [
+      undefined,
+      "",
+      "no JSON",
+      "null",
+      "7",
+      "{}",
+      '{"title":5,"tag":"a"}',
+      '{"title":"a","tag":""}',
+    ])
+      await worker.push(data);
+    assert.equal(shown.length, 8);
+    assert.deepEqual([...new Set(shown.map(({ title }) => title))], ["OmniAI"]);
+  });
+
+  it("opens the diagnostics when an alert is tapped on, in the tab that shows them where there is one", async () => {
+    const worker = start();
+    openPages = () => Promise.resolve([SCOPE, `${ORIGIN}/other/diagnostics.html`]);
+    await worker.tap();
+    openPages = () => Promise.resolve([SCOPE, `${SCOPE}diagnostics.html?a=1#b`]);
+    await worker.tap();
+    assert.deepEqual(inFront, [
+      "closed",
+      `new ${SCOPE}diagnostics.html`,
+      "closed",
+      `tab ${SCOPE}diagnostics.html?a=1#b`,
+    ]);
+  });
 
   it("gives what the server has to say where it keeps nothing, and where the page is gone", async () => {
     const worker = start();

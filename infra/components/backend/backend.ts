@@ -23,6 +23,8 @@ import { commitOf } from "./commit.ts";
 import { authVariables, type AuthConfig } from "./auth.ts";
 import { stageContext } from "./context.ts";
 import { imageOf } from "./image.ts";
+import { createPushSecrets, pushFiles, pushVariables, type PushSecrets } from "./push.ts";
+import type { PushSettings } from "./push-config.ts";
 import { poolVariables } from "./pool.ts";
 
 export interface BackendArgs {
@@ -51,6 +53,8 @@ export interface BackendArgs {
   readonly providers: readonly Loaded<Provider>[];
   /** Who may do what, see auth.ts. */
   readonly auth: AuthConfig;
+  /** Alerts to the browsers of users; undefined: none. */
+  readonly push: PushSettings | undefined;
   /** How many events the log keeps. */
   readonly eventRetention: number;
   /** For how many days reports from pages are kept, and how many at most. */
@@ -78,10 +82,15 @@ export interface Surroundings {
 }
 
 /**
- * Pure: what only the diagnostics and the traces need. A service refuses to start with a name that it does not know, and
+ * Pure: what only the diagnostics, the traces and web push need. A service refuses to start with a name that it does not know, and
  * an image that a rollback goes back to may be older than these names: it does without them.
  */
-const optionalVariables = ({ build, surroundings, otlpEndpoint }: BackendArgs): Record<string, string> => {
+const optionalVariables = ({
+  build,
+  surroundings,
+  otlpEndpoint,
+  push,
+}: BackendArgs): Record<string, string> => {
   const { backups, alerts, edgeTls, tunnel } = surroundings;
   return {
     ...(backups === undefined ? {} : { OMNIAI_BACKUP_STATUS_URL: backups }),
@@ -91,6 +100,7 @@ const optionalVariables = ({ build, surroundings, otlpEndpoint }: BackendArgs): 
           ...(otlpEndpoint === "" ? {} : { OMNIAI_OTLP_ENDPOINT: otlpEndpoint }),
           ...(alerts === undefined ? {} : { OMNIAI_ALERTS_URLS: alerts.join(",") }),
           OMNIAI_EDGE_TLS: edgeTls,
+          ...(push ? pushVariables(push, SECRETS) : {}),
           ...(tunnel === undefined ? {} : { OMNIAI_TUNNEL_URL: tunnel }),
         }),
   };
@@ -142,6 +152,8 @@ export class Backend extends pulumi.ComponentResource {
   /** What the replicas run: the image's id; in a swarm its digest in the registry. */
   readonly imageId: pulumi.Output<string>;
   readonly names: pulumi.Output<string[]>;
+  /** What Alertmanager presents when it tells of alerts; undefined without web push. */
+  readonly pushHook: pulumi.Output<string> | undefined;
 
   constructor(args: BackendArgs, opts?: pulumi.ComponentResourceOptions) {
     const stack = pulumi.getStack();
@@ -150,11 +162,15 @@ export class Backend extends pulumi.ComponentResource {
     const { build, imageId } = this.#createImage(args);
     // A random value of its own. A value from a workload that is deleted first would take the replicas down with it.
     const authSecret = createPassword("auth-secret", this, false);
+    const push: Partial<PushSecrets> = args.push ? createPushSecrets(args.push, this) : {};
+    this.pushHook = push.hook;
+    const { key, hook } = push;
     const contents = {
       "postgres-password": args.database.password,
       "redis-password": args.cache.password,
       ...authorityFiles(args),
       "auth-secret": authSecret,
+      ...(key !== undefined && hook !== undefined ? pushFiles({ key, hook }) : {}),
       ...providers.keys,
     };
     const files = new FileSet(

@@ -4,10 +4,12 @@ import { cpus, image, within, type ConfigProblem, type Values } from "../../conf
 import type { Loaded } from "../../config/secrets.ts";
 import { authArgs, authKeys, authProblems } from "./auth.ts";
 import type { BackendArgs } from "./backend.ts";
+import { pushArgs, pushKeys } from "./push-config.ts";
 import { providerProblems, providers } from "./providers.ts";
 
 export const backendKeys = {
   ...authKeys,
+  ...pushKeys,
   backendReplicas: within(1, 16),
   backendMemory: within(192, 65_536),
   backendCpus: cpus,
@@ -49,6 +51,7 @@ export const backendArgs = (config: Loaded<BackendConfig>): Omit<BackendArgs, Fr
   clientReportsPerMinute: config.clientReportsPerMinute,
   providers: config.providers,
   auth: authArgs(config),
+  push: pushArgs(config),
   eventRetention: config.eventRetention,
   clientReportDays: config.clientReportDays,
   clientReportsMax: config.clientReportsMax,

@@ -51,7 +51,7 @@ export const isMonitored = (
 
 /** What the stack gives the monitoring beside its config. */
 type FromTheStack =
-  | ("engine" | "filesImage" | "networks" | "replicas" | "replicaPort" | "workloads")
+  | ("engine" | "filesImage" | "networks" | "replicas" | "replicaPort" | "workloads" | "pushHook")
   | ("certificateEnds" | "edgeConnections" | "connectorPort" | "backupPort" | "certificatesPort");
 
 export const monitoringArgs = (config: Loaded<MonitoringConfig>): Omit<MonitoringArgs, FromTheStack> => ({

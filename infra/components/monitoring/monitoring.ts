@@ -26,7 +26,15 @@ import {
 } from "./plan.ts";
 import { Folders, mount, type Folder } from "./folders.ts";
 import { askEngineFolder } from "./engine-folder.ts";
-import { renderAlertmanager, secretFile, TEMPLATES, WATCHDOG_FILE, type Receiver } from "./receivers.ts";
+import { PUSH_GATE, PUSH_GATE_FILE, PUSH_GATE_FOLDER, planPushGate, renderPushGate } from "./push-gate.ts";
+import {
+  PUSH_FILE,
+  renderAlertmanager,
+  secretFile,
+  TEMPLATES,
+  WATCHDOG_FILE,
+  type Receiver,
+} from "./receivers.ts";
 import { dashboardFiles } from "./dashboards.ts";
 import { logRuleFiles, readerScript, ruleFiles } from "./files.ts";
 import { TARGETS_SCRIPT } from "./scripts.ts";
@@ -79,6 +87,8 @@ export interface MonitoringArgs {
   readonly receivers: readonly Loaded<Receiver>[];
   /** Where a sign of life goes, and how often, in seconds; undefined: nowhere. */
   readonly watchdog: { readonly url: pulumi.Output<string>; readonly seconds: number } | undefined;
+  /** What the service wants to see before it pushes alerts to browsers; undefined: it pushes none. */
+  readonly pushHook: pulumi.Output<string> | undefined;
 }
 
 export class Monitoring extends pulumi.ComponentResource {
@@ -203,12 +213,26 @@ export class Monitoring extends pulumi.ComponentResource {
       ...{ "node-exporter": exporter, reader },
       ...{ "victoria-logs": logs, vlagent: agent },
     };
-    this.#writeTargets(targets, { ...args.workloads, ...replicasOf(own) });
-    this.names = Object.fromEntries(Object.entries(own).map(([name, workload]) => [name, workload.names]));
+    const all = { ...own, ...(args.pushHook ? { [PUSH_GATE]: this.#createPushGate() } : {}) };
+    this.#writeTargets(targets, { ...args.workloads, ...replicasOf(all) });
+    this.names = Object.fromEntries(Object.entries(all).map(([name, workload]) => [name, workload.names]));
     this.registerOutputs({ names: this.names });
   }
 
-  #start(name: PartName, { folders, ...args }: Part): Workload {
+  /** On a network of Alertmanager's and one of the replicas': nobody else is on both who hands anything over. */
+  #createPushGate(): Workload {
+    const { networks, filesImage, replicaPort } = this.#args;
+    const file = { [PUSH_GATE_FILE]: renderPushGate(replicaPort) };
+    return this.#start(PUSH_GATE, {
+      ...planPushGate(`${user.uid}:${user.gid}`),
+      // The edge's: it is there.
+      image: filesImage,
+      networks: [networks.monitoring, networks.metrics],
+      ...mount([this.#folders.createFiles(PUSH_GATE, file, {}), PUSH_GATE_FOLDER, true]),
+    });
+  }
+
+  #start(name: PartName | typeof PUSH_GATE, { folders, ...args }: Part): Workload {
     const dependsOn = folders.flatMap(({ made }) => made);
     return new Workload(name, { ...args, engine: this.#args.engine, dependsOn }, { parent: this });
   }
@@ -267,14 +291,15 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 
   #alertmanagerFiles(): Folder {
-    const { receivers, watchdog } = this.#args;
+    const { receivers, watchdog, pushHook } = this.#args;
     const secrets = Object.fromEntries([
       ...receivers.flatMap(({ secret }, index) =>
         secret === undefined ? [] : [[secretFile(index), secret]],
       ),
       ...(watchdog === undefined ? [] : [[WATCHDOG_FILE, watchdog.url]]),
+      ...(pushHook === undefined ? [] : [[PUSH_FILE, pushHook]]),
     ]) as Record<string, pulumi.Output<string>>;
-    const config = renderAlertmanager(receivers, { watchdog });
+    const config = renderAlertmanager(receivers, { watchdog, isPushed: pushHook !== undefined });
     return this.#folders.createFiles(
       "alertmanager",
       { "alertmanager.yml": config, "omniai.tmpl": TEMPLATES },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ConfigProblem } from "../../config/keys.ts";
 import { secret, type Loaded } from "../../config/secrets.ts";
+import { PUSH_GATE_URL, PUSH_SECONDS } from "./push-gate.ts";
 import { watchdogTimes, WATCHDOG_SECONDS, type Watchdog } from "./dead-man.ts";
 
 export const KINDS = ["webhook", "email", "slack", "discord", "telegram", "ntfy"] as const;
@@ -86,9 +87,29 @@ export function receiverProblems(config: { readonly alertReceivers: readonly Rec
 export const SECRETS = "/run/secrets";
 export const secretFile = (index: number): string => `receiver-${index + 1}`;
 export const WATCHDOG_FILE = "watchdog-url";
+export const PUSH_FILE = "push-hook-secret";
+
+/** The receiver that pushes alerts to the browsers of users. */
+export const PUSH_RECEIVER = "receiver-webpush";
+/** A phone shows five; the rest is counted. */
+const PUSHED_ALERTS = 20;
 
 /** How long one delivery may take; after that it is tried again. */
 const TIMEOUT = "10s";
+
+/** The service pushes them, and answers when every device has them. */
+const pushReceiver = {
+  name: PUSH_RECEIVER,
+  webhook_configs: [
+    {
+      url: PUSH_GATE_URL,
+      http_config: { authorization: { type: "Bearer", credentials_file: `${SECRETS}/${PUSH_FILE}` } },
+      send_resolved: true,
+      max_alerts: PUSHED_ALERTS,
+      timeout: `${PUSH_SECONDS}s`,
+    },
+  ],
+};
 
 /** One receiver's part of the configuration. */
 function renderReceiver(one: Loaded<Receiver>, index: number): Record<string, unknown> {
@@ -142,7 +163,7 @@ function renderReceiver(one: Loaded<Receiver>, index: number): Record<string, un
  */
 export function renderAlertmanager(
   list: readonly Loaded<Receiver>[],
-  { watchdog }: { readonly watchdog: Watchdog | undefined },
+  { watchdog, isPushed = false }: { readonly watchdog: Watchdog | undefined; readonly isPushed?: boolean },
 ): string {
   const names = list.map((_, index) => `receiver-${index + 1}`);
   const routes = [
@@ -152,7 +173,7 @@ export function renderAlertmanager(
       group_wait: "0s",
       ...watchdogTimes(watchdog?.seconds ?? WATCHDOG_SECONDS),
     },
-    ...names.map((receiver) => ({ receiver, continue: true })),
+    ...[...names, ...(isPushed ? [PUSH_RECEIVER] : [])].map((receiver) => ({ receiver, continue: true })),
   ];
   const config = {
     route: {
@@ -213,6 +234,7 @@ export function renderAlertmanager(
           ]
         : []),
       ...list.map((one, index) => ({ name: names[index], ...renderReceiver(one, index) })),
+      ...(isPushed ? [pushReceiver] : []),
     ],
     templates: [`${SECRETS}/*.tmpl`],
   };

@@ -90,12 +90,13 @@ export const PAGES_PROBLEMS = [pagesRules, tokenRule] as const;
 /** Pure: how the page behaves, wherever it is served. */
 export const pageSettings = (
   config: Pick<PagesConfig, "pageWithout" | "pageMeasureSeconds" | "pagePollSeconds"> &
-    Pick<BackendConfig, "authMode">,
+    Pick<BackendConfig, "authMode" | "webPush">,
 ): PageSettings => ({
   authMode: config.authMode,
   measureSeconds: config.pageMeasureSeconds,
   pollSeconds: config.pagePollSeconds,
   features: featuresWithout(config.pageWithout),
+  ...(config.webPush ? { webPush: true } : {}),
 });
 
 /** What the stack gives a page beside its config. */

@@ -34,6 +34,8 @@ export const passwordFiles = (stack: string): Readonly<Record<string, SecretFile
   [`omniai-${stack}-redis-service`]: { workload: "backend", file: "redis-password" },
   [`omniai-${stack}-redis-backup`]: { workload: "backup", file: "redis-password" },
   [`omniai-${stack}-auth-secret`]: { workload: "backend", file: "auth-secret" },
+  [`omniai-${stack}-push-key`]: { workload: "backend", file: "push-key" },
+  [`omniai-${stack}-push-hook`]: { workload: "backend", file: "push-hook-secret" },
   [`omniai-${stack}-monitoring`]: { workload: "victoria-metrics", file: "password" },
   [`omniai-${stack}-tunnel-secret`]: { workload: "cloudflared", file: TOKEN_FILE, pick: ofToken },
 });

@@ -40,6 +40,7 @@ const overrides = {
   // Nobody is told of it, and it is no sign of life of the original.
   monitoring: "never",
   alertReceivers: [],
+  webPush: false,
   // Its requests are not the original's.
   otlpEndpoint: "",
 } as const;

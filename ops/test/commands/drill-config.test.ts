@@ -97,6 +97,9 @@ const everything: Values = {
   failedLoginsPerAddress: 50,
   streamsPerUser: 5,
   auditDays: 30,
+  webPush: true,
+  webPushContact: "mailto:ops@example.org",
+  webPushSerial: 2,
   tunnelEnabled: true,
   tunnelHostnames: ["api.example.org"],
   tunnelReplicas: 3,
@@ -259,6 +262,8 @@ describe("a drill of a stack that has every key set", () => {
       "providers",
       "registryMirror",
       "tunnelHostnames",
+      // Nobody is pushed anything.
+      "webPushContact",
     ]);
   });
 });

@@ -10,7 +10,7 @@ export interface Operation {
   readonly ports: readonly ("public" | "internal")[];
   readonly summary: string;
   readonly description?: string;
-  readonly tag: "health" | "diagnostics" | "events" | "auth" | "meta";
+  readonly tag: "health" | "diagnostics" | "events" | "auth" | "push" | "meta";
   /** The parameters of the query. The schema says which are optional. */
   readonly query?: z.ZodObject;
   readonly headers?: z.ZodObject;

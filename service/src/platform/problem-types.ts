@@ -45,6 +45,11 @@ export const problemTypes = {
     title: "CSRF token invalid",
     when: "A request with a session's cookie has no X-CSRF-Token, or one of another session.",
   },
+  "device-unknown": {
+    status: 404,
+    title: "Device unknown",
+    when: "The user has no such device.",
+  },
   "event-log-unavailable": {
     status: 503,
     title: "Event log unavailable",
@@ -150,6 +155,21 @@ export const problemTypes = {
     title: "Origin unknown",
     when: "The request has neither Origin nor Sec-Fetch-Site: same-origin, and needs one of them.",
   },
+  "push-key-changed": {
+    status: 409,
+    title: "Push key changed",
+    when: "The browser subscribed with another key than the service has now.",
+  },
+  "push-off": {
+    status: 404,
+    title: "No web push",
+    when: "The stack has no web push.",
+  },
+  "push-unavailable": {
+    status: 503,
+    title: "Push unavailable",
+    when: "The devices cannot be asked for, or some have still to get the message.",
+  },
   "rate-limited": {
     status: 429,
     title: "Rate limited",
@@ -164,6 +184,11 @@ export const problemTypes = {
     status: 404,
     title: "Token unknown",
     when: "The user has no such API token.",
+  },
+  "too-many-devices": {
+    status: 409,
+    title: "Too many devices",
+    when: "The user, or all users together, have as many devices as allowed.",
   },
   "too-many-reports": {
     status: 429,

@@ -46,6 +46,8 @@ const wordOr = (word: string, fallback: string): string => (/^[a-z-]{1,24}$/.tes
 /** The metrics of one replica, scraped from its internal port. */
 export class Metrics {
   readonly streams: StreamMetrics;
+  /** Counts what became of a try to push an alert: sent, gone, retry, refused or given-up. */
+  readonly countPush: (outcome: string) => void;
   readonly #registry = new Registry();
   readonly #requests: Histogram<"method" | "route" | "status">;
   readonly #templates: ReadonlySet<string>;
@@ -68,6 +70,13 @@ export class Metrics {
       registers,
     }).set(names, 1);
     this.streams = streamMetrics(registers);
+    const pushes = new Counter({
+      name: "omniai_push_messages_total",
+      help: "Tries to push a message to a device, by what became of them.",
+      labelNames: ["outcome"],
+      registers,
+    });
+    this.countPush = (outcome) => pushes.inc({ outcome: wordOr(outcome, "other") });
   }
 
   /** Registers what is read at each scrape. */

@@ -86,7 +86,12 @@ describe("migrate", function () {
     const place = { PGUSER: config.user, PGDATABASE: config.database };
     const first = await runEntry(place);
     assert.equal(first.code, 0);
-    assert.deepEqual(first.lines.at(-1)?.applied, ["0001_client_reports", "0002_auth", "0003_uptime"]);
+    assert.deepEqual(first.lines.at(-1)?.applied, [
+      "0001_client_reports",
+      "0002_auth",
+      "0003_uptime",
+      "0004_web_push",
+    ]);
     assert.ok((await names()).includes("client_reports"));
     const second = await runEntry(place);
     assert.deepEqual([second.code, second.lines.at(-1)?.applied], [0, []]);

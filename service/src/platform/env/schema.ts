@@ -19,6 +19,7 @@ import {
   variables,
   whole,
 } from "./variables.ts";
+import { vapidKeys } from "./vapid-keys.ts";
 import { MAX_START_DELAY_SECONDS, START_DELAY_NAME } from "./start-delay.ts";
 
 export const AUTH_MODES = ["none", "session", "token", "both"] as const;
@@ -285,6 +286,40 @@ const surroundings = z.object({
   tunnelUrl: optionalText("OMNIAI_TUNNEL_URL", /^https?:\/\/[A-Za-z0-9.-]+(:\d+)?$/, "a URL without a path"),
 });
 
+const PUSH_KEY = `a readable file with at least ${MIN_SECRET_LENGTH} characters`;
+
+/** Alerts to the browsers of users; all of it or nothing. */
+const push = z
+  .object({
+    /** The pair that push services know the service by; it follows from the secret in the file. */
+    keys: z
+      .string()
+      .transform((path, context) => {
+        const text = readSecret(path, context);
+        if (text === z.NEVER) return z.NEVER;
+        if (text.length >= MIN_SECRET_LENGTH) return vapidKeys(text);
+        refuse(context, `the secret in ${path} (not shown) is too short; allowed is ${PUSH_KEY}`);
+        return z.NEVER;
+      })
+      .optional()
+      .register(variables, { name: "OMNIAI_PUSH_KEY_FILE", allowed: PUSH_KEY }),
+    /** Whom the makers of a push service may write to (RFC 8292 2.1). */
+    contact: optionalText(
+      "OMNIAI_PUSH_CONTACT",
+      /^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/,
+      "mailto: with an address, or an https URL",
+    ),
+    /** What Alertmanager presents when it tells of alerts. */
+    hookSecret: secretFile("OMNIAI_PUSH_HOOK_SECRET_FILE"),
+  })
+  .superRefine((group, context) => {
+    const names = ["keys", "contact", "hookSecret"] as const;
+    const missing = names.filter((name) => group[name] === undefined);
+    if (missing.length === names.length) return;
+    for (const name of missing)
+      refuse(context, "it is missing; web push needs it beside the other OMNIAI_PUSH_ names", [name]);
+  });
+
 const bodyLimits = z.object({ bodyLimitBytes: z.number(), bodyBytes: z.number() });
 const ports = z.object({ port: z.number(), internalPort: z.number() });
 
@@ -314,6 +349,7 @@ export const configSchema = z
     /** Request bodies that may be under way at once, in bytes: half of them of one address. */
     bodyBytes: whole("OMNIAI_BODY_BYTES", 4_194_304, 131_072, 1_073_741_824),
     surroundings,
+    push,
     postgres,
     redis,
     events,
@@ -329,6 +365,10 @@ export const configSchema = z
     ),
     path: ["bodyBytes"],
     when: ({ value }) => bodyLimits.safeParse(value).success,
+  })
+  .refine(({ push: { keys }, auth: { mode } }) => keys === undefined || mode !== "none", {
+    ...sentence("web push needs logins; allowed is only with OMNIAI_AUTH_MODE session, token or both"),
+    path: ["push", "keys"],
   })
   .refine(({ port, internalPort }) => port === 0 || port !== internalPort, {
     ...sentence("OMNIAI_PORT's value is not allowed; allowed is another port"),

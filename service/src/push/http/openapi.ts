@@ -1,0 +1,100 @@
+/** /api/push, and the alerts that come in, in openapi.json. */
+import { z } from "zod";
+import { badToken, jsonAnswer, problem, retryAfter, type Operation } from "../../platform/operation.ts";
+import { alertGroupSchema } from "../message.ts";
+import { addedDeviceSchema, deviceQuerySchema, newDeviceSchema, pushSchema, testedSchema } from "./schema.ts";
+
+const off = problem("This stack has no web push.");
+const away = problem("PostgreSQL or Redis cannot be asked.", retryAfter);
+const forbidden = problem(
+  "The scope diag:read is missing; or, with a session's cookie, the origin or the CSRF token.",
+);
+const who = { 401: badToken, 403: forbidden, 404: off, 503: away };
+const common = { ports: ["public"], tag: "push", login: "required" } as const;
+const csrfHeader = z.object({
+  "X-CSRF-Token": z
+    .string()
+    .optional()
+    .describe("Needed with a session's cookie; GET /api/auth/csrf has one."),
+});
+
+export const PUSH_OPERATIONS: readonly Operation[] = [
+  {
+    ...common,
+    method: "get",
+    path: "/api/push",
+    summary: "The service's key, and the user's devices",
+    description:
+      "Alerts are pushed to browsers by their push services (RFC 8030). It needs the scope diag:read, as alerts do.",
+    responses: { 200: jsonAnswer("The key and the devices.", pushSchema), ...who },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/push",
+    summary: "Add this browser",
+    description: "The same browser again is the same device, whoever added it before.",
+    headers: csrfHeader,
+    body: { schema: newDeviceSchema },
+    responses: {
+      200: jsonAnswer("The device gets alerts from now on.", addedDeviceSchema),
+      400: problem("The subscription is not valid, or its address is none of a push service."),
+      408: problem("The body took too long to arrive."),
+      409: problem(
+        "The browser subscribed with another key than the present one, or there are as many devices as allowed.",
+      ),
+      413: problem("The body is longer than allowed."),
+      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      ...who,
+    },
+  },
+  {
+    ...common,
+    method: "delete",
+    path: "/api/push",
+    summary: "Remove a device",
+    headers: csrfHeader,
+    query: deviceQuerySchema,
+    responses: {
+      204: { description: "The device gets no more alerts." },
+      400: problem("The id is not valid."),
+      ...who,
+      404: problem("The user has no such device, or this stack has no web push."),
+    },
+  },
+  {
+    ...common,
+    method: "post",
+    path: "/api/push/test",
+    summary: "Send a test to the user's devices",
+    headers: csrfHeader,
+    responses: {
+      200: jsonAnswer("What became of it at each of them.", testedSchema),
+      429: problem("Too many tests of this user.", retryAfter),
+      ...who,
+    },
+  },
+  {
+    method: "post",
+    path: "/push/alerts",
+    ports: ["internal"],
+    tag: "push",
+    summary: "Alertmanager tells of alerts",
+    description:
+      "A webhook of Alertmanager, with its token. The same news is sent once to each device, whichever replica is told of it.",
+    body: { schema: alertGroupSchema },
+    responses: {
+      200: jsonAnswer(
+        "Every device has it, or will never have it.",
+        z.strictObject({ pending: z.literal(0) }),
+      ),
+      400: problem("The body is not Alertmanager's."),
+      401: problem("The token is missing or wrong."),
+      404: off,
+      408: problem("The body took too long to arrive."),
+      413: problem("The body is longer than allowed."),
+      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      503: problem("Some devices have still to get it: tell again.", retryAfter),
+    },
+  },
+];

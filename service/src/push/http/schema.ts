@@ -1,0 +1,66 @@
+/** What clients send to /api/push, and what they get. */
+import { z } from "zod";
+import { isPushEndpoint } from "../endpoint.ts";
+
+const base64url = (bytes: number) => new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}=?$`);
+const time = z.iso.datetime();
+
+/** @param isAllowed which addresses a push service may have. */
+export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
+  z.strictObject({
+    endpoint: z
+      .string()
+      .max(1024)
+      .refine(isAllowed, "an https URL by name, without a port")
+      .describe("The browser's PushSubscription.endpoint."),
+    keys: z
+      .strictObject({
+        p256dh: z.string().regex(base64url(65)).describe("The browser's public key: 65 bytes in base64url."),
+        auth: z.string().regex(base64url(16)).describe("16 bytes in base64url."),
+      })
+      .describe("As PushSubscription.toJSON() has them."),
+    publicKey: z
+      .string()
+      .max(200)
+      .describe("The key that the browser subscribed with: the one of GET /api/push."),
+    name: z.string().trim().min(1).max(60).describe("What the user knows the device by."),
+  });
+
+export const newDeviceSchema = deviceSchemaFor(isPushEndpoint);
+
+export const addedDeviceSchema = z.strictObject({ id: z.uuid() });
+
+export const deviceQuerySchema = z.strictObject({ id: z.uuid() });
+
+export const pushSchema = z.strictObject({
+  publicKey: z.string().describe("What a page subscribes with. It changes when the stack's key does."),
+  devices: z
+    .array(
+      z.strictObject({
+        id: z.uuid(),
+        name: z.string(),
+        endpointHash: z
+          .string()
+          .describe("SHA-256 of the endpoint in base64url: a page knows its own by it."),
+        createdAt: time,
+        lastSentAt: time.nullable(),
+        problem: z.string().nullable().describe("Why the last message did not get there."),
+        isCurrent: z.boolean().describe("False: added under another key. Its page has to subscribe anew."),
+      }),
+    )
+    .describe("The user's own, the newest first."),
+});
+
+export const testedSchema = z.strictObject({
+  devices: z.array(
+    z.strictObject({
+      id: z.uuid(),
+      outcome: z
+        .enum(["sent", "gone", "failed"])
+        .describe(
+          "sent: the push service has taken it. gone: the browser no longer wants any; the device is removed.",
+        ),
+      detail: z.string().optional().describe("Why it failed."),
+    }),
+  ),
+});

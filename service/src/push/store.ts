@@ -1,0 +1,231 @@
+/** Devices, and what was pushed to each, in PostgreSQL. */
+import type pg from "pg";
+import { ANSWER_MS, CLEANUP_MS, queryWithin, transactionWithin } from "../platform/postgres.ts";
+import type { PushTarget } from "./sender.ts";
+
+/** A device that messages can be sent to. */
+export interface Subscription extends PushTarget {
+  readonly id: string;
+}
+
+/** One that is to be sent a message now. */
+export interface Claim extends Subscription {
+  /** How often that was tried, with this time. */
+  readonly attempts: number;
+}
+
+/** What its owner sees of a device. */
+export interface Device {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly lastSentAt: Date | null;
+  /** Why the last message did not get there; null when it did. */
+  readonly problem: string | null;
+  /** False: it was added under another key of the service, and gets nothing until its browser subscribes anew. */
+  readonly isCurrent: boolean;
+}
+
+/** What became of a claim. */
+export type Settled =
+  | { readonly id: string; readonly state: "sent" }
+  | { readonly id: string; readonly state: "gone" }
+  | { readonly id: string; readonly state: "due"; readonly why: string; readonly afterMs: number }
+  | { readonly id: string; readonly state: "given_up"; readonly why: string };
+
+/** How many devices one user may have, and all users together: one message to all of them has to be out in half a minute. */
+export const MOST_PER_USER = 10;
+export const MOST_DEVICES = 100;
+
+/** Repeated after so long, in hours, a message is news again: Alertmanager repeats after 4, and tries again for minutes. */
+const NEWS_HOURS = 2;
+/** A replica that claimed a message and has not said in so many seconds what became of it is gone. */
+const LEASE_SECONDS = 60;
+/** Any number, the same for all replicas. */
+const LOCK = 7_202_611;
+
+/** Whoever may not see alerts any more is not sent any. */
+const READY = `SELECT s.id, s.endpoint, s.p256dh, s.auth FROM push_subscriptions s
+  JOIN users u ON u.id = s.user_id
+  WHERE s.vapid_key = $1 AND u.disabled_at IS NULL AND 'diag:read' = ANY(u.scopes)`;
+
+export class PushStore {
+  readonly #pool: pg.Pool;
+  readonly #key: string;
+
+  /** @param key the service's public key. */
+  constructor(pool: pg.Pool, key: string) {
+    this.#pool = pool;
+    this.#key = key;
+  }
+
+  /**
+   * One writer at a time, in all replicas: they write a few rows a day, and rows of both tables in any order would wait for
+   * each other. Nothing is sent meanwhile.
+   */
+  #alone<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return transactionWithin(this.#pool, ANSWER_MS, async (client) => {
+      await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+      return work(client);
+    });
+  }
+
+  /**
+   * Adds a device, or takes it over: a browser has one subscription, whoever uses it.
+   * @returns its id; undefined when there are as many as allowed.
+   */
+  add(
+    userId: string,
+    { endpoint, p256dh, auth, name }: PushTarget & { name: string },
+  ): Promise<string | undefined> {
+    return this.#alone(async (client) => {
+      // What this user added under another key is of no use any more, and must not take the places.
+      await client.query("DELETE FROM push_subscriptions WHERE user_id = $1 AND vapid_key <> $2", [
+        userId,
+        this.#key,
+      ]);
+      const { rows } = await client.query<{ id: string }>(
+        `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
+         SELECT $1, $2, $3, $4, $5, $6
+         WHERE (SELECT count(*) FROM push_subscriptions WHERE user_id = $1 AND endpoint <> $2) < ${MOST_PER_USER}
+           AND (SELECT count(*) FROM push_subscriptions WHERE endpoint <> $2) < ${MOST_DEVICES}
+         ON CONFLICT (endpoint) DO UPDATE SET user_id = excluded.user_id, p256dh = excluded.p256dh,
+           auth = excluded.auth, vapid_key = excluded.vapid_key, name = excluded.name, problem = NULL
+         RETURNING id`,
+        [userId, endpoint, p256dh, auth, this.#key, name],
+      );
+      return rows[0]?.id;
+    });
+  }
+
+  /** @returns whether the user had that device. */
+  remove(userId: string, id: string): Promise<boolean> {
+    return this.#alone(async (client) => {
+      const sql = "DELETE FROM push_subscriptions WHERE id = $1 AND user_id = $2";
+      return (await client.query(sql, [id, userId])).rowCount === 1;
+    });
+  }
+
+  /** The newest first. */
+  list(userId: string): Promise<Device[]> {
+    return queryWithin<Device & pg.QueryResultRow>(
+      this.#pool,
+      ANSWER_MS,
+      `SELECT id, endpoint, name, created_at AS "createdAt", last_sent_at AS "lastSentAt", problem,
+         vapid_key = $2 AS "isCurrent"
+       FROM push_subscriptions WHERE user_id = $1 ORDER BY created_at DESC, id`,
+      [userId, this.#key],
+    );
+  }
+
+  /** All devices that a message to everybody goes to. */
+  ready(ms = ANSWER_MS): Promise<Subscription[]> {
+    return queryWithin<Subscription & pg.QueryResultRow>(this.#pool, ms, READY, [this.#key]);
+  }
+
+  /** Those of one user. */
+  readyOf(userId: string): Promise<Subscription[]> {
+    return queryWithin<Subscription & pg.QueryResultRow>(
+      this.#pool,
+      ANSWER_MS,
+      `${READY} AND s.user_id = $2`,
+      [this.#key, userId],
+    );
+  }
+
+  /** Takes those that the message has to be sent to now: whoever gets one here sends it, and no other replica does. */
+  claim(message: Buffer): Promise<Claim[]> {
+    const sql = `WITH ready AS (${READY}),
+       claimed AS (
+         INSERT INTO push_deliveries AS d (message, subscription_id) SELECT $2, id FROM ready
+         ON CONFLICT (message, subscription_id) DO UPDATE SET state = 'sending', at = now(),
+           attempts = CASE WHEN d.first_at < now() - interval '${NEWS_HOURS} hours' THEN 1 ELSE d.attempts + 1 END,
+           first_at = CASE WHEN d.first_at < now() - interval '${NEWS_HOURS} hours' THEN now() ELSE d.first_at END
+         WHERE d.first_at < now() - interval '${NEWS_HOURS} hours'
+           OR (d.state = 'due' AND d.at <= now())
+           OR (d.state = 'sending' AND d.at < now() - interval '${LEASE_SECONDS} seconds')
+         RETURNING d.subscription_id, d.attempts)
+       SELECT r.*, c.attempts FROM claimed c JOIN ready r ON r.id = c.subscription_id`;
+    return this.#alone(async (client) => (await client.query<Claim>(sql, [this.#key, message])).rows);
+  }
+
+  /** Writes down what became of claims. Of a device that is gone nothing stays. */
+  async settle(message: Buffer, settled: readonly Settled[]): Promise<void> {
+    const ids = (state: Settled["state"]): string[] =>
+      settled.filter((each) => each.state === state).map(({ id }) => id);
+    const failed = settled.filter((each) => each.state === "due" || each.state === "given_up");
+    await this.#alone(async (client) => {
+      await client.query("DELETE FROM push_subscriptions WHERE id = ANY($1)", [ids("gone")]);
+      await client.query(
+        "UPDATE push_deliveries SET state = 'sent' WHERE message = $1 AND subscription_id = ANY($2)",
+        [message, ids("sent")],
+      );
+      await client.query(
+        `UPDATE push_deliveries d SET state = f.state, at = now() + make_interval(secs => f.seconds)
+         FROM unnest($2::uuid[], $3::text[], $4::float8[]) AS f (id, state, seconds)
+         WHERE d.message = $1 AND d.subscription_id = f.id`,
+        [
+          message,
+          failed.map(({ id }) => id),
+          failed.map(({ state }) => state),
+          failed.map((each) => (each.state === "due" ? each.afterMs / 1000 : 0)),
+        ],
+      );
+      await note(client, settled);
+    });
+  }
+
+  /** Writes down what a message showed that is not one of those that are counted. */
+  async noteTest(settled: readonly Settled[]): Promise<void> {
+    await this.#alone(async (client) => {
+      const gone = settled.filter(({ state }) => state === "gone").map(({ id }) => id);
+      await client.query("DELETE FROM push_subscriptions WHERE id = ANY($1)", [gone]);
+      await note(client, settled);
+    });
+  }
+
+  /** How many devices have still to get the message. */
+  async pending(message: Buffer): Promise<number> {
+    const [row] = await queryWithin<{ count: number }>(
+      this.#pool,
+      ANSWER_MS,
+      `SELECT count(*)::int AS count FROM push_deliveries d JOIN (${READY}) r ON r.id = d.subscription_id
+       WHERE d.message = $2 AND d.state IN ('sending', 'due')`,
+      [this.#key, message],
+    );
+    return row?.count ?? 0;
+  }
+
+  /** Removes at most `limit` rows that say nothing any more: of old messages, and of devices of a key that is gone. */
+  async removeSome(limit: number): Promise<number> {
+    const removed = await queryWithin(
+      this.#pool,
+      CLEANUP_MS,
+      `WITH messages AS (
+         DELETE FROM push_deliveries WHERE (message, subscription_id) IN (
+           SELECT message, subscription_id FROM push_deliveries WHERE first_at < now() - interval '1 day'
+           LIMIT $1 FOR UPDATE SKIP LOCKED)
+         RETURNING 1),
+       devices AS (
+         DELETE FROM push_subscriptions WHERE id IN (
+           SELECT id FROM push_subscriptions WHERE vapid_key <> $2 AND created_at < now() - interval '30 days'
+           LIMIT $1 FOR UPDATE SKIP LOCKED)
+         RETURNING 1)
+       SELECT 1 FROM messages UNION ALL SELECT 1 FROM devices`,
+      [limit, this.#key],
+    );
+    return removed.length;
+  }
+}
+
+/** What its owner sees of the last message to each device. */
+async function note(client: pg.PoolClient, settled: readonly Settled[]): Promise<void> {
+  const known = settled.filter(({ state }) => state !== "gone");
+  await client.query(
+    `UPDATE push_subscriptions s SET problem = n.problem,
+       last_sent_at = CASE WHEN n.problem IS NULL THEN now() ELSE s.last_sent_at END
+     FROM unnest($1::uuid[], $2::text[]) AS n (id, problem) WHERE s.id = n.id`,
+    [known.map(({ id }) => id), known.map((each) => ("why" in each ? each.why.slice(0, 200) : null))],
+  );
+}

@@ -1,0 +1,396 @@
+/** Web push: devices of users, and alerts that reach each of them once; with real PostgreSQL and a push service of the test's. */
+import { strict as assert } from "node:assert";
+import type { Scope } from "../../src/auth/principal.ts";
+import type { ServiceOptions } from "../../src/service.ts";
+import {
+  addUser,
+  ask,
+  bearer,
+  loginTokens,
+  Page,
+  slugOf,
+  startAuth,
+  testPool,
+  type Answer,
+} from "../support/auth.ts";
+import { eventually, type Instance } from "../support/instance.ts";
+import {
+  otherPushKey,
+  PUSH_HOOK,
+  pushEnvironment,
+  startPushService,
+  type PushService,
+  type TestDevice,
+} from "../support/push-service.ts";
+import { testServers } from "../support/servers.ts";
+
+const environment = { OMNIAI_STACK: "prod", ...pushEnvironment };
+const READER: readonly Scope[] = ["diag:read"];
+
+interface Listed {
+  readonly publicKey: string;
+  readonly devices: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly endpointHash: string;
+    readonly lastSentAt: string | null;
+    readonly problem: string | null;
+    readonly isCurrent: boolean;
+  }[];
+}
+
+/** As Alertmanager tells of it. */
+const alerts = (name: string, status = "firing", startsAt = "2026-11-27T10:00:00Z") => ({
+  ...{
+    receiver: "receiver-webpush",
+    status,
+    version: "4",
+    groupKey: `{}:{alertname="${name}"}`,
+    externalURL: "",
+  },
+  ...{ truncatedAlerts: 0, groupLabels: { alertname: name }, commonAnnotations: {} },
+  commonLabels: { alertname: name, severity: "critical", stack: "prod" },
+  alerts: [
+    {
+      ...{
+        status,
+        startsAt,
+        endsAt: "0001-01-01T00:00:00Z",
+        generatorURL: "",
+        fingerprint: "0123456789abcdef",
+      },
+      labels: { alertname: name, severity: "critical", stack: "prod" },
+      annotations: { summary: `${name} is so.` },
+    },
+  ],
+});
+
+describe("web push", function () {
+  this.timeout(30_000);
+  let push: PushService;
+  let one: Instance;
+  let two: Instance;
+  const start = (extra: Record<string, string> = {}, options: ServiceOptions = {}): Promise<Instance> =>
+    startAuth("both", { ...environment, ...extra }, { pushReach: push.reach, ...options });
+  const sql = async (text: string, values: unknown[] = []) =>
+    (await (await testPool()).query(text, values)).rows as Record<string, unknown>[];
+
+  before(async function () {
+    this.timeout(60_000);
+    await testServers();
+    push = await startPushService();
+    [one, two] = await Promise.all([start(), start()]);
+  });
+  beforeEach(() => sql("TRUNCATE push_subscriptions, push_deliveries"));
+  after(async () => {
+    await Promise.all([one?.stop(), two?.stop()]);
+    await push?.close();
+  });
+
+  async function login(scopes: readonly Scope[] = READER) {
+    const user = await addUser(scopes);
+    const headers = bearer((await loginTokens(one, user)).accessToken);
+    return {
+      user,
+      ask: <T = Record<string, unknown>>(
+        method: string,
+        path: string,
+        body?: unknown,
+        at: Instance = one,
+      ): Promise<Answer<T>> => ask<T>(at, method, path, { body, headers }),
+    };
+  }
+  type Owner = Awaited<ReturnType<typeof login>>;
+  const listOf = async (owner: Owner, at = one): Promise<Listed> =>
+    (await owner.ask<Listed & Record<string, unknown>>("GET", "/api/push", undefined, at)).body;
+  async function added(owner: Owner, name = "a phone"): Promise<TestDevice> {
+    const device = push.subscribe((await listOf(owner)).publicKey);
+    const { status, body } = await owner.ask("POST", "/api/push", device.body(name));
+    assert.equal(status, 200, JSON.stringify(body));
+    return device;
+  }
+  const tell = (group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> =>
+    ask({ url: at.internalUrl }, "POST", "/push/alerts", { body: group, headers: bearer(secret) });
+  const titles = (device: TestDevice): string[] => device.pushed.map(({ payload }) => payload.title);
+  /** What waits to be tried again may be tried now. */
+  const passTime = () => sql("UPDATE push_deliveries SET at = now() WHERE state = 'due'");
+
+  it("is not there, and says so, where the stack has none", async () => {
+    const off = await startAuth("both");
+    try {
+      for (const [method, path] of [
+        ["GET", "/api/push"],
+        ["POST", "/api/push"],
+        ["DELETE", "/api/push"],
+        ["POST", "/api/push/test"],
+      ] as const) {
+        const answer = await ask(off, method, path, method === "POST" ? { body: {} } : {});
+        assert.deepEqual([answer.status, slugOf(answer)], [404, "push-off"], `${method} ${path}`);
+      }
+      const hook = await tell(alerts("Off"), off);
+      assert.deepEqual([hook.status, slugOf(hook)], [404, "push-off"]);
+    } finally {
+      await off.stop();
+    }
+  });
+
+  it("is for those who may see alerts, and no page of others can add a device", async () => {
+    const anonymous = await ask(one, "GET", "/api/push");
+    assert.deepEqual([anonymous.status, slugOf(anonymous)], [401, "unauthenticated"]);
+    const other = await (await login(["events:read", "events:write"])).ask("GET", "/api/push");
+    assert.deepEqual([other.status, slugOf(other)], [403, "insufficient-scope"]);
+    const page = await Page.loggedIn(one, await addUser(READER));
+    const { publicKey } = (await page.ask<Listed & Record<string, unknown>>("GET", "/api/push")).body;
+    page.csrfToken = "";
+    const forged = await page.ask("POST", "/api/push", push.subscribe(publicKey).body());
+    assert.deepEqual([forged.status, slugOf(forged)], [403, "csrf-token-invalid"]);
+  });
+
+  it("sends a test that only the device can read, signed for its push service", async () => {
+    const owner = await login();
+    const device = await added(owner, "Ada's phone");
+    const { status, body } = await owner.ask("POST", "/api/push/test");
+    const [listed] = (await listOf(owner)).devices;
+    assert.deepEqual([status, body], [200, { devices: [{ id: listed?.id, outcome: "sent" }] }]);
+    assert.equal(device.pushed.length, 1);
+    const [{ payload, urgency, contact } = assert.fail()] = device.pushed;
+    assert.deepEqual(
+      [payload.title, urgency, contact],
+      ["Test (prod)", "high", pushEnvironment.OMNIAI_PUSH_CONTACT],
+    );
+    assert.deepEqual(
+      [listed?.name, listed?.endpointHash, listed?.problem],
+      ["Ada's phone", device.endpointHash, null],
+    );
+    assert.ok(listed?.lastSentAt);
+  });
+
+  it("goes to the devices of whoever asks for a test, ten times a minute", async () => {
+    const [ada, bob] = [await login(), await login()];
+    const [hers, his] = [await added(ada), await added(bob)];
+    const statuses = [];
+    for (let count = 0; count < 11; count++) statuses.push((await ada.ask("POST", "/api/push/test")).status);
+    assert.deepEqual(statuses, [...Array.from({ length: 10 }, () => 200), 429]);
+    assert.deepEqual([hers.pushed.length, his.pushed.length], [10, 0]);
+  });
+
+  it("takes alerts from Alertmanager alone", async () => {
+    const device = await added(await login());
+    for (const secret of ["", "another"])
+      assert.equal((await tell(alerts("Forged"), one, secret)).status, 401);
+    assert.equal((await tell({ version: "3" })).status, 400);
+    // Not on the port that the edge leads to.
+    assert.equal(
+      (await ask(one, "POST", "/push/alerts", { body: alerts("Forged"), headers: bearer(PUSH_HOOK) })).status,
+      404,
+    );
+    assert.equal(device.tries, 0);
+  });
+
+  it("tells each device once, though both replicas are told at the same time and again", async () => {
+    const owner = await login();
+    const devices = [await added(owner), await added(owner), await added(await login())];
+    const answers = await Promise.all([one, two, one, two, one, two].map((at) => tell(alerts("Twice"), at)));
+    // One that came while the others' messages were on their way is told to come again.
+    assert.ok(answers.every(({ status }) => [200, 503].includes(status)));
+    assert.equal((await tell(alerts("Twice"), two)).status, 200);
+    for (const device of devices) assert.deepEqual(titles(device), ["critical: Twice (prod)"]);
+    assert.equal((await tell(alerts("Twice", "resolved"), two)).status, 200);
+    for (const { pushed } of devices) {
+      assert.equal(pushed.at(-1)?.payload.title, "over: Twice (prod)");
+      assert.equal(pushed.at(-1)?.topic, pushed[0]?.topic);
+    }
+    // Alertmanager's reminder, four hours later.
+    await sql("UPDATE push_deliveries SET first_at = first_at - interval '4 hours'");
+    await tell(alerts("Twice"));
+    for (const device of devices) assert.equal(device.pushed.length, 3);
+  });
+
+  it("forgets a device whose browser wants no more", async () => {
+    const owner = await login();
+    const [gone, stays] = [await added(owner), await added(owner)];
+    gone.answer = () => ({ status: 410 });
+    assert.equal((await tell(alerts("Gone"))).status, 200);
+    assert.deepEqual(
+      (await listOf(owner)).devices.map(({ endpointHash }) => endpointHash),
+      [stays.endpointHash],
+    );
+    await tell(alerts("Later"));
+    assert.deepEqual([gone.tries, titles(stays)], [1, ["critical: Gone (prod)", "critical: Later (prod)"]]);
+  });
+
+  it("asks to be told again for a device whose push service is busy, and then tries that one alone", async () => {
+    const owner = await login();
+    const [busy, well] = [await added(owner), await added(owner)];
+    busy.answer = () => ({ status: 429, retryAfter: "20" });
+    const first = await tell(alerts("Busy"));
+    assert.deepEqual([first.status, slugOf(first)], [503, "push-unavailable"]);
+    // It is left alone for as long as it said.
+    assert.equal((await tell(alerts("Busy"), two)).status, 503);
+    assert.equal(busy.tries, 1);
+    const [{ wait } = {}] = await sql(
+      "SELECT extract(epoch FROM at - now())::float8 AS wait FROM push_deliveries WHERE state = 'due'",
+    );
+    assert.ok(Number(wait) > 10 && Number(wait) <= 20, String(wait));
+    busy.answer = undefined;
+    await passTime();
+    assert.equal((await tell(alerts("Busy"), two)).status, 200);
+    assert.deepEqual(
+      [busy.tries, titles(busy), titles(well)],
+      [2, ["critical: Busy (prod)"], ["critical: Busy (prod)"]],
+    );
+  });
+
+  it("gives a message up for a device after five tries, and shows why", async () => {
+    const owner = await login();
+    const device = await added(owner);
+    device.answer = () => ({ status: 503 });
+    for (let tries = 1; tries <= 5; tries++) {
+      assert.equal((await tell(alerts("Never"))).status, tries < 5 ? 503 : 200);
+      await passTime();
+    }
+    assert.equal((await tell(alerts("Never"))).status, 200);
+    assert.equal(device.tries, 5);
+    assert.equal((await listOf(owner)).devices[0]?.problem, "the push service answers 503");
+  });
+
+  it("goes on where a replica died between its claim and its message", async () => {
+    const device = await added(await login());
+    device.answer = () => ({ status: 500 });
+    await tell(alerts("Died"));
+    device.answer = undefined;
+    await sql("UPDATE push_deliveries SET state = 'sending', at = now()");
+    assert.equal((await tell(alerts("Died"), two)).status, 503);
+    assert.equal(device.pushed.length, 0);
+    await sql("UPDATE push_deliveries SET at = now() - interval '61 seconds'");
+    assert.equal((await tell(alerts("Died"), two)).status, 200);
+    assert.equal(device.pushed.length, 1);
+  });
+
+  it("reaches nobody who may no longer see alerts", async () => {
+    const [reader, demoted, disabled] = [await login(), await login(), await login()];
+    const [hers, ...others] = [await added(reader), await added(demoted), await added(disabled)];
+    await sql("UPDATE users SET scopes = '{events:read}' WHERE id = $1", [demoted.user.id]);
+    await sql("UPDATE users SET disabled_at = now() WHERE id = $1", [disabled.user.id]);
+    assert.equal((await tell(alerts("Secret"))).status, 200);
+    assert.deepEqual([hers.tries, ...others.map(({ tries }) => tries)], [1, 0, 0]);
+  });
+
+  it("knows a browser again, whoever uses it, and each user's own devices alone", async () => {
+    const [ada, bob] = [await login(), await login()];
+    const device = await added(ada, "shared");
+    const { id } = (await listOf(ada)).devices[0] ?? assert.fail();
+    const foreign = await bob.ask("DELETE", `/api/push?id=${id}`);
+    assert.deepEqual([foreign.status, slugOf(foreign)], [404, "device-unknown"]);
+    assert.deepEqual((await bob.ask("POST", "/api/push", device.body("shared"))).body, { id });
+    assert.deepEqual([(await listOf(ada)).devices.length, (await listOf(bob)).devices.length], [0, 1]);
+    assert.equal((await bob.ask("DELETE", `/api/push?id=${id}`)).status, 204);
+    await tell(alerts("Nobody"));
+    assert.equal(device.tries, 0);
+  });
+
+  it("has room for ten devices of a user, and a hundred in all", async () => {
+    const owner = await login();
+    const devices = [];
+    for (let count = 0; count < 10; count++) devices.push(await added(owner));
+    const { publicKey } = await listOf(owner);
+    const refused = await owner.ask("POST", "/api/push", push.subscribe(publicKey).body());
+    assert.deepEqual([refused.status, slugOf(refused)], [409, "too-many-devices"]);
+    // One that is there already is none more.
+    assert.equal((await owner.ask("POST", "/api/push", devices[3]?.body("renamed"))).status, 200);
+    const other = await addUser(READER);
+    await sql(
+      `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
+       SELECT $1, 'https://push.example.org/' || n, 'x', 'x', $2, 'x' FROM generate_series(1, 90) n`,
+      [other.id, publicKey],
+    );
+    const late = await (await login()).ask("POST", "/api/push", push.subscribe(publicKey).body());
+    assert.deepEqual([late.status, slugOf(late)], [409, "too-many-devices"]);
+  });
+
+  it("under another key takes no old subscription, sends to none, and takes the browser's new one in its place", async () => {
+    const owner = await login();
+    const before = await added(owner);
+    const rotated = await start(otherPushKey);
+    try {
+      const { publicKey, devices } = await listOf(owner, rotated);
+      assert.deepEqual(
+        devices.map(({ isCurrent }) => isCurrent),
+        [false],
+      );
+      assert.equal((await tell(alerts("Rotated"), rotated)).status, 200);
+      assert.equal(before.tries, 0);
+      const old = await owner.ask("POST", "/api/push", before.body(), rotated);
+      assert.deepEqual([old.status, slugOf(old)], [409, "push-key-changed"]);
+      const anew = push.subscribe(publicKey);
+      assert.equal((await owner.ask("POST", "/api/push", anew.body(), rotated)).status, 200);
+      assert.deepEqual(
+        (await listOf(owner, rotated)).devices.map(({ endpointHash }) => endpointHash),
+        [anew.endpointHash],
+      );
+      await tell(alerts("Rotated again"), rotated);
+      assert.equal(anew.pushed.length, 1);
+    } finally {
+      await rotated.stop();
+    }
+  });
+
+  it("takes no address of a neighbour, of this machine or of a home for a push service", async () => {
+    const strict = await start({}, { pushReach: undefined });
+    try {
+      const owner = await login();
+      const { publicKey } = await listOf(owner, strict);
+      const device = push.subscribe(publicKey);
+      for (const endpoint of [
+        device.endpoint,
+        "https://redis/x",
+        "http://push.example.org/x",
+        "https://10.0.0.1/x",
+      ]) {
+        const answer = await owner.ask("POST", "/api/push", { ...device.body(), endpoint }, strict);
+        assert.deepEqual([answer.status, slugOf(answer)], [400, "invalid-request"], endpoint);
+        // What was sent is not repeated: an endpoint is a secret.
+        assert.ok(!JSON.stringify(answer.body).includes(endpoint));
+      }
+      const fine = { ...device.body(), endpoint: "https://updates.push.services.mozilla.com/wpush/v2/x" };
+      assert.equal((await owner.ask("POST", "/api/push", fine, strict)).status, 200);
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  it("removes what says nothing any more", async () => {
+    const owner = await login();
+    await added(owner);
+    await tell(alerts("Old"));
+    await sql("UPDATE push_deliveries SET first_at = now() - interval '25 hours'");
+    const cleaning = await start({ OMNIAI_AUDIT_CLEANUP_SECONDS: "0.1" });
+    try {
+      await eventually(
+        "old messages go",
+        async () => (await sql("SELECT 1 FROM push_deliveries")).length === 0,
+      );
+      assert.equal((await listOf(owner)).devices.length, 1);
+      await sql("UPDATE push_subscriptions SET vapid_key = 'gone', created_at = now() - interval '31 days'");
+      await eventually(
+        "old devices go",
+        async () => (await sql("SELECT 1 FROM push_subscriptions")).length === 0,
+      );
+    } finally {
+      await cleaning.stop();
+    }
+  });
+
+  it("also tells that PostgreSQL is away, once", async () => {
+    const device = await added(await login());
+    const { postgres } = await testServers();
+    await postgres.pause();
+    try {
+      assert.equal((await tell(alerts("PostgresAway"))).status, 200);
+      assert.equal((await tell(alerts("PostgresAway"))).status, 200);
+    } finally {
+      await postgres.unpause();
+    }
+    assert.deepEqual(titles(device), ["critical: PostgresAway (prod)"]);
+  });
+});
