@@ -120,7 +120,7 @@ function startParts(parts: Composition, logger: Logger): () => Promise<void> {
     for (const stopCleanup of stopCleanups) stopCleanup();
     providers.stop();
     uptime.stop();
-    push?.stop();
+    await push?.stop();
     await registry.stop();
     await auth.stop();
     stores.log.close();

@@ -94,7 +94,7 @@ describe("alerts on a device", function () {
     owner = await addUser(["diag:read"]);
   });
   beforeEach(async () => {
-    await (await testPool()).query("TRUNCATE push_subscriptions, push_deliveries");
+    await (await testPool()).query("TRUNCATE push_subscriptions, push_messages, push_deliveries");
     site.configure({
       stack: "test",
       apiBaseUrl: `http://localhost:${service.port}`,
@@ -257,7 +257,7 @@ describe("alerts on a device", function () {
     await isAccessible(page, "two devices");
     await page.locator("#push-devices").getByRole("button").click();
     await page.locator("#push-others").waitFor({ state: "hidden" });
-    await (await testPool()).query("TRUNCATE push_subscriptions, push_deliveries");
+    await (await testPool()).query("TRUNCATE push_subscriptions, push_messages, push_deliveries");
     await page.reload();
     await is("off");
     assert.equal(browser.asked, 1);

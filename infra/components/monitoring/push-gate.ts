@@ -16,7 +16,10 @@ export const PUSH_HOOK_PATH = "/push/alerts";
 /** Where Alertmanager posts to. */
 export const PUSH_GATE_URL = `http://${PUSH_GATE}:${PORT}${PUSH_HOOK_PATH}`;
 
-/** How long Alertmanager waits, in seconds: the service tries every device before it answers, each 5 s at most, 20 at once. */
+/**
+ * How long Alertmanager waits, in seconds. The service answers once PostgreSQL has the message; while that is away, when it has
+ * tried every device (SEND_MS each at most, AT_ONCE at once).
+ */
 export const PUSH_SECONDS = 30;
 
 /** Pure: its nginx.conf. Replicas come and go, so their common name is asked for each time. @param port their internal one */

@@ -97,7 +97,7 @@ const PUSHED_ALERTS = 20;
 /** How long one delivery may take; after that it is tried again. */
 const TIMEOUT = "10s";
 
-/** The service pushes them, and answers when every device has them. */
+/** The service pushes them, and goes on by itself with devices that they do not reach at once. */
 const pushReceiver = {
   name: PUSH_RECEIVER,
   webhook_configs: [

@@ -1,6 +1,6 @@
 /** Web push as one object: what a replica starts and stops, and what its routes are made of. */
 import type pg from "pg";
-import { between, pause } from "../platform/deadline.ts";
+import { between, pause, withDeadline } from "../platform/deadline.ts";
 import type { Config } from "../platform/env/config.ts";
 import type { Logger } from "../platform/logging.ts";
 import { RateLimit } from "../platform/rate-limit.ts";
@@ -22,6 +22,10 @@ export interface PushOptions {
 
 /** The devices are learned again after a random 0.5 to 1.5 of this, in ms. */
 const LEARN_MS = 60_000;
+/** What is due is looked for after a random 0.5 to 1.5 of this, in ms. */
+const RETRY_MS = 2000;
+/** How long a replica that stops waits for messages that are on their way, in ms: the most of what the end leaves it. */
+const STOP_MS = 1500;
 /** How many tests one user sends in a minute. */
 const TESTS_PER_MINUTE = 10;
 
@@ -54,19 +58,28 @@ export class Push {
     });
   }
 
-  /** Keeps the devices in memory, for alerts about a PostgreSQL that is away. */
+  /** Keeps the devices in memory, for alerts about a PostgreSQL that is away, and tries again what is due. */
   start(): void {
+    const { delivery } = this.parts;
+    this.#repeat(LEARN_MS, () => delivery.learn());
+    this.#repeat(RETRY_MS, () => delivery.retry());
+  }
+
+  /** Begins nothing any more, and waits for what is on its way: what is sent and not noted would be sent again. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await withDeadline("web push", STOP_MS, this.parts.delivery.idle()).catch(() => undefined);
+  }
+
+  /** While PostgreSQL is away it just tries again. */
+  #repeat(everyMs: number, work: () => Promise<void>): void {
     const { signal } = this.#stopped;
     const repeat = async (): Promise<void> => {
       while (!signal.aborted) {
-        await this.parts.delivery.learn().catch(() => undefined);
-        await pause(between(0.5, 1.5) * LEARN_MS, signal);
+        await work().catch(() => undefined);
+        await pause(between(0.5, 1.5) * everyMs, signal);
       }
     };
     void repeat();
-  }
-
-  stop(): void {
-    this.#stopped.abort();
   }
 }

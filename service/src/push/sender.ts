@@ -31,7 +31,7 @@ export interface Sender {
 }
 
 /** The longest that a push service may take, in ms. */
-const SEND_MS = 5000;
+export const SEND_MS = 5000;
 
 /** Retry-After as a number of seconds or as a date (RFC 9110 10.2.3). */
 function retryAfterMs(header: string | undefined): number | undefined {

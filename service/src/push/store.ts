@@ -1,6 +1,7 @@
 /** Devices, and what was pushed to each, in PostgreSQL. */
 import type pg from "pg";
 import { ANSWER_MS, CLEANUP_MS, queryWithin, transactionWithin } from "../platform/postgres.ts";
+import type { PushMessage } from "./message.ts";
 import type { PushTarget } from "./sender.ts";
 
 /** A device that messages can be sent to. */
@@ -12,6 +13,12 @@ export interface Subscription extends PushTarget {
 export interface Claim extends Subscription {
   /** How often that was tried, with this time. */
   readonly attempts: number;
+}
+
+/** A message, and those that it is to be sent to now. */
+export interface Due {
+  readonly message: PushMessage;
+  readonly claims: readonly Claim[];
 }
 
 /** What its owner sees of a device. */
@@ -31,7 +38,14 @@ export interface Device {
 export type Settled =
   | { readonly id: string; readonly state: "sent" }
   | { readonly id: string; readonly state: "gone" }
-  | { readonly id: string; readonly state: "due"; readonly why: string; readonly afterMs: number }
+  /** @member isUntried it did not come to its turn, which counts as no try. */
+  | {
+      readonly id: string;
+      readonly state: "due";
+      readonly why: string;
+      readonly afterMs: number;
+      readonly isUntried?: boolean;
+    }
   | { readonly id: string; readonly state: "given_up"; readonly why: string };
 
 /** How many devices one user may have, and all users together: one message to all of them has to be out in half a minute. */
@@ -40,10 +54,19 @@ export const MOST_DEVICES = 100;
 
 /** Repeated after so long, in hours, a message is news again: Alertmanager repeats after 4, and tries again for minutes. */
 const NEWS_HOURS = 2;
+/** A device is removed after so many messages in a row that were given up for it, over at least so many days. */
+const MOST_FAILURES = 5;
+const FAILING_DAYS = 2;
 /** A replica that claimed a message and has not said in so many seconds what became of it is gone. */
 const LEASE_SECONDS = 60;
 /** Any number, the same for all replicas. */
 const LOCK = 7_202_611;
+
+/** Of a row d of push_deliveries: it was told so long ago that the same is news again. */
+const IS_NEWS = `(d.first_at < now() - interval '${NEWS_HOURS} hours')`;
+/** Of a row d of push_deliveries: it is to be tried now, or whoever was about to is gone. */
+const IS_DUE = `((d.state = 'due' AND d.at <= now())
+  OR (d.state = 'sending' AND d.at < now() - interval '${LEASE_SECONDS} seconds'))`;
 
 /** Whoever may not see alerts any more is not sent any. */
 const READY = `SELECT s.id, s.endpoint, s.p256dh, s.auth FROM push_subscriptions s
@@ -64,8 +87,8 @@ export class PushStore {
    * One writer at a time, in all replicas: they write a few rows a day, and rows of both tables in any order would wait for
    * each other. Nothing is sent meanwhile.
    */
-  #alone<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    return transactionWithin(this.#pool, ANSWER_MS, async (client) => {
+  #alone<T>(work: (client: pg.PoolClient) => Promise<T>, ms = ANSWER_MS): Promise<T> {
+    return transactionWithin(this.#pool, ms, async (client) => {
       await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
       return work(client);
     });
@@ -134,20 +157,66 @@ export class PushStore {
     );
   }
 
-  /** Takes those that the message has to be sent to now: whoever gets one here sends it, and no other replica does. */
-  claim(message: Buffer): Promise<Claim[]> {
-    const sql = `WITH ready AS (${READY}),
-       claimed AS (
-         INSERT INTO push_deliveries AS d (message, subscription_id) SELECT $2, id FROM ready
-         ON CONFLICT (message, subscription_id) DO UPDATE SET state = 'sending', at = now(),
-           attempts = CASE WHEN d.first_at < now() - interval '${NEWS_HOURS} hours' THEN 1 ELSE d.attempts + 1 END,
-           first_at = CASE WHEN d.first_at < now() - interval '${NEWS_HOURS} hours' THEN now() ELSE d.first_at END
-         WHERE d.first_at < now() - interval '${NEWS_HOURS} hours'
-           OR (d.state = 'due' AND d.at <= now())
-           OR (d.state = 'sending' AND d.at < now() - interval '${LEASE_SECONDS} seconds')
-         RETURNING d.subscription_id, d.attempts)
-       SELECT r.*, c.attempts FROM claimed c JOIN ready r ON r.id = c.subscription_id`;
-    return this.#alone(async (client) => (await client.query<Claim>(sql, [this.#key, message])).rows);
+  /**
+   * Keeps the message, and takes those that it has to be sent to now: whoever gets one here sends it, and no other replica
+   * does. What an older message of the same topic has not reached yet, it need not reach any more.
+   */
+  claim({ id, ...body }: PushMessage): Promise<Claim[]> {
+    return this.#alone(async (client) => {
+      await client.query(
+        `INSERT INTO push_messages (id, topic, body) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET body = excluded.body, at = now()`,
+        [id, body.topic, JSON.stringify(body)],
+      );
+      await client.query(
+        `UPDATE push_deliveries SET state = 'replaced' WHERE state IN ('sending', 'due')
+           AND message IN (SELECT id FROM push_messages WHERE topic = $1 AND id <> $2)`,
+        [body.topic, id],
+      );
+      const { rows } = await client.query<Claim>(
+        `WITH ready AS (${READY}),
+         claimed AS (
+           INSERT INTO push_deliveries AS d (message, subscription_id) SELECT $2, id FROM ready
+           ON CONFLICT (message, subscription_id) DO UPDATE SET state = 'sending', at = now(),
+             attempts = CASE WHEN ${IS_NEWS} THEN 1 ELSE d.attempts + 1 END,
+             first_at = CASE WHEN ${IS_NEWS} THEN now() ELSE d.first_at END
+           WHERE ${IS_NEWS} OR d.state = 'replaced' OR ${IS_DUE}
+           RETURNING d.subscription_id, d.attempts)
+         SELECT r.*, c.attempts FROM claimed c JOIN ready r ON r.id = c.subscription_id`,
+        [this.#key, id],
+      );
+      return rows;
+    });
+  }
+
+  /** Takes what is to be tried again by now, of all messages that are still news. */
+  async claimDue(): Promise<Due[]> {
+    // Nearly always there is nothing, and then nobody has to wait for anybody.
+    const due = await queryWithin(
+      this.#pool,
+      ANSWER_MS,
+      `SELECT 1 FROM push_deliveries d JOIN (${READY}) r ON r.id = d.subscription_id
+       WHERE ${IS_DUE} AND NOT ${IS_NEWS} LIMIT 1`,
+      [this.#key],
+    );
+    if (due.length === 0) return [];
+    const rows = await this.#alone(async (client) => {
+      const sql = `WITH ready AS (${READY}),
+         claimed AS (
+           UPDATE push_deliveries d SET state = 'sending', at = now(), attempts = d.attempts + 1
+           WHERE ${IS_DUE} AND NOT ${IS_NEWS} AND d.subscription_id IN (SELECT id FROM ready)
+           RETURNING d.message, d.subscription_id, d.attempts)
+         SELECT r.*, c.attempts, m.id AS message, m.body FROM claimed c
+         JOIN ready r ON r.id = c.subscription_id JOIN push_messages m ON m.id = c.message`;
+      return (
+        await client.query<Claim & { message: Buffer; body: Omit<PushMessage, "id"> }>(sql, [this.#key])
+      ).rows;
+    });
+    const byMessage = Map.groupBy(rows, ({ message }) => message.toString("base64"));
+    return [...byMessage.values()].flatMap((claims) => {
+      const [first] = claims;
+      return first ? [{ message: { ...first.body, id: first.message }, claims }] : [];
+    });
   }
 
   /** Writes down what became of claims. Of a device that is gone nothing stays. */
@@ -162,17 +231,29 @@ export class PushStore {
         [message, ids("sent")],
       );
       await client.query(
-        `UPDATE push_deliveries d SET state = f.state, at = now() + make_interval(secs => f.seconds)
-         FROM unnest($2::uuid[], $3::text[], $4::float8[]) AS f (id, state, seconds)
-         WHERE d.message = $1 AND d.subscription_id = f.id`,
+        `UPDATE push_deliveries d SET state = f.state, at = now() + make_interval(secs => f.seconds),
+           attempts = d.attempts - f.untried
+         FROM unnest($2::uuid[], $3::text[], $4::float8[], $5::int[]) AS f (id, state, seconds, untried)
+         WHERE d.message = $1 AND d.subscription_id = f.id AND d.state = 'sending'`,
         [
           message,
           failed.map(({ id }) => id),
           failed.map(({ state }) => state),
           failed.map((each) => (each.state === "due" ? each.afterMs / 1000 : 0)),
+          failed.map((each) => Number(each.state === "due" && each.isUntried === true)),
         ],
       );
       await note(client, settled);
+      await client.query(
+        `UPDATE push_subscriptions SET failures = failures + 1, failing_since = coalesce(failing_since, now())
+         WHERE id = ANY($1)`,
+        [ids("given_up")],
+      );
+      await client.query(
+        `DELETE FROM push_subscriptions WHERE id = ANY($1) AND failures >= ${MOST_FAILURES}
+           AND failing_since < now() - interval '${FAILING_DAYS} days'`,
+        [ids("given_up")],
+      );
     });
   }
 
@@ -185,37 +266,22 @@ export class PushStore {
     });
   }
 
-  /** How many devices have still to get the message. */
-  async pending(message: Buffer): Promise<number> {
-    const [row] = await queryWithin<{ count: number }>(
-      this.#pool,
-      ANSWER_MS,
-      `SELECT count(*)::int AS count FROM push_deliveries d JOIN (${READY}) r ON r.id = d.subscription_id
-       WHERE d.message = $2 AND d.state IN ('sending', 'due')`,
-      [this.#key, message],
-    );
-    return row?.count ?? 0;
-  }
-
   /** Removes at most `limit` rows that say nothing any more: of old messages, and of devices of a key that is gone. */
-  async removeSome(limit: number): Promise<number> {
-    const removed = await queryWithin(
-      this.#pool,
-      CLEANUP_MS,
-      `WITH messages AS (
-         DELETE FROM push_deliveries WHERE (message, subscription_id) IN (
-           SELECT message, subscription_id FROM push_deliveries WHERE first_at < now() - interval '1 day'
-           LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING 1),
-       devices AS (
-         DELETE FROM push_subscriptions WHERE id IN (
+  removeSome(limit: number): Promise<number> {
+    return this.#alone(async (client) => {
+      const { rowCount: messages } = await client.query(
+        `DELETE FROM push_messages WHERE id IN (
+           SELECT id FROM push_messages WHERE at < now() - interval '1 day' LIMIT $1)`,
+        [limit],
+      );
+      const { rowCount: devices } = await client.query(
+        `DELETE FROM push_subscriptions WHERE id IN (
            SELECT id FROM push_subscriptions WHERE vapid_key <> $2 AND created_at < now() - interval '30 days'
-           LIMIT $1 FOR UPDATE SKIP LOCKED)
-         RETURNING 1)
-       SELECT 1 FROM messages UNION ALL SELECT 1 FROM devices`,
-      [limit, this.#key],
-    );
-    return removed.length;
+           LIMIT $1)`,
+        [limit, this.#key],
+      );
+      return (messages ?? 0) + (devices ?? 0);
+    }, CLEANUP_MS);
   }
 }
 
@@ -224,7 +290,9 @@ async function note(client: pg.PoolClient, settled: readonly Settled[]): Promise
   const known = settled.filter(({ state }) => state !== "gone");
   await client.query(
     `UPDATE push_subscriptions s SET problem = n.problem,
-       last_sent_at = CASE WHEN n.problem IS NULL THEN now() ELSE s.last_sent_at END
+       last_sent_at = CASE WHEN n.problem IS NULL THEN now() ELSE s.last_sent_at END,
+       failures = CASE WHEN n.problem IS NULL THEN 0 ELSE s.failures END,
+       failing_since = CASE WHEN n.problem IS NULL THEN NULL ELSE s.failing_since END
      FROM unnest($1::uuid[], $2::text[]) AS n (id, problem) WHERE s.id = n.id`,
     [known.map(({ id }) => id), known.map((each) => ("why" in each ? each.why.slice(0, 200) : null))],
   );

@@ -81,7 +81,7 @@ describe("web push", function () {
     push = await startPushService();
     [one, two] = await Promise.all([start(), start()]);
   });
-  beforeEach(() => sql("TRUNCATE push_subscriptions, push_deliveries"));
+  beforeEach(() => sql("TRUNCATE push_subscriptions, push_messages, push_deliveries"));
   after(async () => {
     await Promise.all([one?.stop(), two?.stop()]);
     await push?.close();
@@ -109,8 +109,19 @@ describe("web push", function () {
     assert.equal(status, 200, JSON.stringify(body));
     return device;
   }
-  const tell = (group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> =>
+  const post = (group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> =>
     ask({ url: at.internalUrl }, "POST", "/push/alerts", { body: group, headers: bearer(secret) });
+  const areSent = (): Promise<void> =>
+    eventually(
+      "what is on its way is there",
+      async () => (await sql("SELECT 1 FROM push_deliveries WHERE state = 'sending'")).length === 0,
+    );
+  /** Tells, and waits until every device was tried. */
+  async function tell(group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> {
+    const answer = await post(group, at, secret);
+    await areSent();
+    return answer;
+  }
   const titles = (device: TestDevice): string[] => device.pushed.map(({ payload }) => payload.title);
   /** What waits to be tried again may be tried now. */
   const passTime = () => sql("UPDATE push_deliveries SET at = now() WHERE state = 'due'");
@@ -191,11 +202,10 @@ describe("web push", function () {
     const owner = await login();
     const devices = [await added(owner), await added(owner), await added(await login())];
     const answers = await Promise.all([one, two, one, two, one, two].map((at) => tell(alerts("Twice"), at)));
-    // One that came while the others' messages were on their way is told to come again.
-    assert.ok(answers.every(({ status }) => [200, 503].includes(status)));
-    assert.equal((await tell(alerts("Twice"), two)).status, 200);
+    assert.ok(answers.every(({ status }) => status === 204));
+    assert.equal((await tell(alerts("Twice"), two)).status, 204);
     for (const device of devices) assert.deepEqual(titles(device), ["critical: Twice (prod)"]);
-    assert.equal((await tell(alerts("Twice", "resolved"), two)).status, 200);
+    assert.equal((await tell(alerts("Twice", "resolved"), two)).status, 204);
     for (const { pushed } of devices) {
       assert.equal(pushed.at(-1)?.payload.title, "over: Twice (prod)");
       assert.equal(pushed.at(-1)?.topic, pushed[0]?.topic);
@@ -210,7 +220,7 @@ describe("web push", function () {
     const owner = await login();
     const [gone, stays] = [await added(owner), await added(owner)];
     gone.answer = () => ({ status: 410 });
-    assert.equal((await tell(alerts("Gone"))).status, 200);
+    assert.equal((await tell(alerts("Gone"))).status, 204);
     assert.deepEqual(
       (await listOf(owner)).devices.map(({ endpointHash }) => endpointHash),
       [stays.endpointHash],
@@ -219,14 +229,14 @@ describe("web push", function () {
     assert.deepEqual([gone.tries, titles(stays)], [1, ["critical: Gone (prod)", "critical: Later (prod)"]]);
   });
 
-  it("asks to be told again for a device whose push service is busy, and then tries that one alone", async () => {
+  it("goes on by itself with a device whose push service is busy, and then tries that one alone", async () => {
     const owner = await login();
     const [busy, well] = [await added(owner), await added(owner)];
     busy.answer = () => ({ status: 429, retryAfter: "20" });
-    const first = await tell(alerts("Busy"));
-    assert.deepEqual([first.status, slugOf(first)], [503, "push-unavailable"]);
+    // Alertmanager has done what it can: an alert about this would go the same way.
+    assert.equal((await tell(alerts("Busy"))).status, 204);
     // It is left alone for as long as it said.
-    assert.equal((await tell(alerts("Busy"), two)).status, 503);
+    assert.equal((await tell(alerts("Busy"), two)).status, 204);
     assert.equal(busy.tries, 1);
     const [{ wait } = {}] = await sql(
       "SELECT extract(epoch FROM at - now())::float8 AS wait FROM push_deliveries WHERE state = 'due'",
@@ -234,24 +244,53 @@ describe("web push", function () {
     assert.ok(Number(wait) > 10 && Number(wait) <= 20, String(wait));
     busy.answer = undefined;
     await passTime();
-    assert.equal((await tell(alerts("Busy"), two)).status, 200);
+    await eventually("the message", () => Promise.resolve(busy.pushed.length > 0), 15_000);
     assert.deepEqual(
       [busy.tries, titles(busy), titles(well)],
       [2, ["critical: Busy (prod)"], ["critical: Busy (prod)"]],
     );
   });
 
-  it("gives a message up for a device after five tries, and shows why", async () => {
+  it("does not go on with what a newer message of the same alerts replaces", async () => {
+    const device = await added(await login());
+    device.answer = () => ({ status: 503 });
+    await tell(alerts("Short"));
+    device.answer = undefined;
+    await tell(alerts("Short", "resolved"), two);
+    await passTime();
+    await tell(alerts("Another"));
+    assert.deepEqual(titles(device), ["over: Short (prod)", "critical: Another (prod)"]);
+    assert.deepEqual(await sql("SELECT 1 FROM push_deliveries WHERE state = 'due'"), []);
+  });
+
+  it("gives a message up for a device after five tries, shows why, and removes one that never takes any", async () => {
     const owner = await login();
     const device = await added(owner);
     device.answer = () => ({ status: 503 });
-    for (let tries = 1; tries <= 5; tries++) {
-      assert.equal((await tell(alerts("Never"))).status, tries < 5 ? 503 : 200);
+    for (let tries = 1; tries <= 6; tries++) {
+      assert.equal((await tell(alerts("Never"))).status, 204);
       await passTime();
+      await areSent();
     }
-    assert.equal((await tell(alerts("Never"))).status, 200);
     assert.equal(device.tries, 5);
     assert.equal((await listOf(owner)).devices[0]?.problem, "the push service answers 503");
+    device.answer = () => ({ status: 403 });
+    for (let count = 2; count <= 5; count++) await tell(alerts(`Never ${count}`));
+    // Its push service may have a bad day.
+    assert.equal((await listOf(owner)).devices.length, 1);
+    await sql("UPDATE push_subscriptions SET failing_since = now() - interval '49 hours'");
+    await tell(alerts("Never 6"));
+    assert.deepEqual((await listOf(owner)).devices, []);
+  });
+
+  it("keeps a device that takes messages again", async () => {
+    const owner = await login();
+    const device = await added(owner);
+    await sql("UPDATE push_subscriptions SET failures = 9, failing_since = now() - interval '9 days'");
+    await tell(alerts("Well"));
+    device.answer = () => ({ status: 403 });
+    await tell(alerts("Refused"));
+    assert.equal((await listOf(owner)).devices.length, 1);
   });
 
   it("goes on where a replica died between its claim and its message", async () => {
@@ -260,10 +299,10 @@ describe("web push", function () {
     await tell(alerts("Died"));
     device.answer = undefined;
     await sql("UPDATE push_deliveries SET state = 'sending', at = now()");
-    assert.equal((await tell(alerts("Died"), two)).status, 503);
+    assert.equal((await post(alerts("Died"), two)).status, 204);
     assert.equal(device.pushed.length, 0);
     await sql("UPDATE push_deliveries SET at = now() - interval '61 seconds'");
-    assert.equal((await tell(alerts("Died"), two)).status, 200);
+    await areSent();
     assert.equal(device.pushed.length, 1);
   });
 
@@ -272,7 +311,7 @@ describe("web push", function () {
     const [hers, ...others] = [await added(reader), await added(demoted), await added(disabled)];
     await sql("UPDATE users SET scopes = '{events:read}' WHERE id = $1", [demoted.user.id]);
     await sql("UPDATE users SET disabled_at = now() WHERE id = $1", [disabled.user.id]);
-    assert.equal((await tell(alerts("Secret"))).status, 200);
+    assert.equal((await tell(alerts("Secret"))).status, 204);
     assert.deepEqual([hers.tries, ...others.map(({ tries }) => tries)], [1, 0, 0]);
   });
 
@@ -318,7 +357,7 @@ describe("web push", function () {
         devices.map(({ isCurrent }) => isCurrent),
         [false],
       );
-      assert.equal((await tell(alerts("Rotated"), rotated)).status, 200);
+      assert.equal((await tell(alerts("Rotated"), rotated)).status, 204);
       assert.equal(before.tries, 0);
       const old = await owner.ask("POST", "/api/push", before.body(), rotated);
       assert.deepEqual([old.status, slugOf(old)], [409, "push-key-changed"]);
@@ -363,7 +402,7 @@ describe("web push", function () {
     const owner = await login();
     await added(owner);
     await tell(alerts("Old"));
-    await sql("UPDATE push_deliveries SET first_at = now() - interval '25 hours'");
+    await sql("UPDATE push_messages SET at = now() - interval '25 hours'");
     const cleaning = await start({ OMNIAI_AUDIT_CLEANUP_SECONDS: "0.1" });
     try {
       await eventually(
@@ -381,16 +420,54 @@ describe("web push", function () {
     }
   });
 
-  it("also tells that PostgreSQL is away, once", async () => {
-    const device = await added(await login());
+  it("also tells that PostgreSQL is away, once, and asks to be told again for the devices that it did not reach", async () => {
+    const owner = await login();
+    const [well, busy] = [await added(owner), await added(owner)];
+    busy.answer = () => ({ status: 503, retryAfter: "1" });
     const { postgres } = await testServers();
     await postgres.pause();
     try {
-      assert.equal((await tell(alerts("PostgresAway"))).status, 200);
-      assert.equal((await tell(alerts("PostgresAway"))).status, 200);
+      const answer = await post(alerts("PostgresAway"));
+      assert.deepEqual([answer.status, slugOf(answer)], [503, "push-unavailable"]);
+      // Not before the time that it said.
+      assert.equal((await post(alerts("PostgresAway"))).status, 503);
+      busy.answer = undefined;
+      await eventually("the message", async () => (await post(alerts("PostgresAway"))).status === 204);
     } finally {
       await postgres.unpause();
     }
-    assert.deepEqual(titles(device), ["critical: PostgresAway (prod)"]);
+    // What was sent then is not sent again by this replica.
+    await eventually("PostgreSQL is back", async () => (await post(alerts("PostgresAway"))).status === 204);
+    await areSent();
+    assert.deepEqual(
+      [titles(well), titles(busy)],
+      [["critical: PostgresAway (prod)"], ["critical: PostgresAway (prod)"]],
+    );
+  });
+
+  it("notes later what it could not note at once, and does not send it again", async () => {
+    const device = await added(await login());
+    // The other replica cannot know.
+    await two.stop();
+    const client = await (await testPool()).connect();
+    const isNoting = async (): Promise<boolean> =>
+      (
+        await client.query(
+          "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'push_subscriptions'::regclass",
+        )
+      ).rowCount !== 0;
+    try {
+      await client.query("BEGIN; LOCK TABLE push_subscriptions IN SHARE MODE");
+      await post(alerts("Between"));
+      await eventually("it tries to note it", isNoting);
+      await eventually("it gives that up", async () => !(await isNoting()));
+      await client.query("COMMIT");
+      await sql("UPDATE push_deliveries SET at = now() - interval '61 seconds'");
+      await areSent();
+      assert.equal(device.tries, 1);
+    } finally {
+      client.release(true);
+      two = await start();
+    }
   });
 });

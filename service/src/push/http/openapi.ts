@@ -84,17 +84,14 @@ export const PUSH_OPERATIONS: readonly Operation[] = [
       "A webhook of Alertmanager, with its token. The same news is sent once to each device, whichever replica is told of it.",
     body: { schema: alertGroupSchema },
     responses: {
-      200: jsonAnswer(
-        "Every device has it, or will never have it.",
-        z.strictObject({ pending: z.literal(0) }),
-      ),
+      204: { description: "The service has it, and tries each device until it has it or never will." },
       400: problem("The body is not Alertmanager's."),
       401: problem("The token is missing or wrong."),
       404: off,
       408: problem("The body took too long to arrive."),
       413: problem("The body is longer than allowed."),
       415: problem("The body is not JSON, or not in an encoding that is understood."),
-      503: problem("Some devices have still to get it: tell again.", retryAfter),
+      503: problem("PostgreSQL is away, and not every device has it: tell again.", retryAfter),
     },
   },
 ];

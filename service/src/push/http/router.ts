@@ -223,9 +223,13 @@ function postAlerts({ delivery }: PushParts, logger: Logger): RequestHandler {
     const group = validated(alertGroupSchema, request.body, "invalid-request", "This is not Alertmanager's.");
     const pending = await available(delivery.deliver(alertMessage(group)), logger);
     response.set("Cache-Control", "no-store");
-    if (pending === 0) return void response.json({ pending });
-    throw new Problem("push-unavailable", `${pending} of the devices have still to get it.`, {
-      headers: { "Retry-After": "15" },
-    });
+    if (pending === 0) return void response.status(204).end();
+    throw new Problem(
+      "push-unavailable",
+      `PostgreSQL is away, and ${pending} of the devices have still to get it.`,
+      {
+        headers: { "Retry-After": "15" },
+      },
+    );
   };
 }
