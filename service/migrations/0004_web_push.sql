@@ -16,7 +16,9 @@ CREATE TABLE push_subscriptions (
   problem text,
   -- How many messages in a row were given up for it, and since when: one that never takes any is removed.
   failures integer NOT NULL DEFAULT 0,
-  failing_since timestamptz
+  failing_since timestamptz,
+  -- Since when nothing can be sent to it: the key is another one, or its user may not see alerts.
+  unusable_since timestamptz
 );
 CREATE INDEX push_subscriptions_user ON push_subscriptions (user_id);
 

@@ -57,6 +57,8 @@ const NEWS_HOURS = 2;
 /** A device is removed after so many messages in a row that were given up for it, over at least so many days. */
 const MOST_FAILURES = 5;
 const FAILING_DAYS = 2;
+/** How long a device is kept that nothing can be sent to: its user may be given back what is missing, or open the page there. */
+const UNUSABLE_DAYS = 30;
 /** A replica that claimed a message and has not said in so many seconds what became of it is gone. */
 const LEASE_SECONDS = 60;
 /** Any number, the same for all replicas. */
@@ -69,9 +71,10 @@ const IS_DUE = `((d.state = 'due' AND d.at <= now())
   OR (d.state = 'sending' AND d.at < now() - interval '${LEASE_SECONDS} seconds'))`;
 
 /** Whoever may not see alerts any more is not sent any. */
-const READY = `SELECT s.id, s.endpoint, s.p256dh, s.auth FROM push_subscriptions s
+const readyFor = (key: string): string => `SELECT s.id, s.endpoint, s.p256dh, s.auth FROM push_subscriptions s
   JOIN users u ON u.id = s.user_id
-  WHERE s.vapid_key = $1 AND u.disabled_at IS NULL AND 'diag:read' = ANY(u.scopes)`;
+  WHERE s.vapid_key = ${key} AND u.disabled_at IS NULL AND 'diag:read' = ANY(u.scopes)`;
+const READY = readyFor("$1");
 
 export class PushStore {
   readonly #pool: pg.Pool;
@@ -96,23 +99,25 @@ export class PushStore {
 
   /**
    * Adds a device, or takes it over: a browser has one subscription, whoever uses it.
+   * @param added.replaces the SHA-256 of the endpoint that the browser had before, whose device goes.
    * @returns its id; undefined when there are as many as allowed.
    */
   add(
     userId: string,
-    { endpoint, p256dh, auth, name }: PushTarget & { name: string },
+    { endpoint, p256dh, auth, name, replaces }: PushTarget & { name: string; replaces?: Buffer | undefined },
   ): Promise<string | undefined> {
     return this.#alone(async (client) => {
-      // What this user added under another key is of no use any more, and must not take the places.
-      await client.query("DELETE FROM push_subscriptions WHERE user_id = $1 AND vapid_key <> $2", [
-        userId,
-        this.#key,
-      ]);
+      // Its own alone: the user's other browsers know themselves again by theirs.
+      await client.query(
+        `DELETE FROM push_subscriptions WHERE user_id = $1 AND endpoint <> $2
+           AND sha256(convert_to(endpoint, 'UTF8')) = $3`,
+        [userId, endpoint, replaces ?? null],
+      );
       const { rows } = await client.query<{ id: string }>(
         `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
          SELECT $1, $2, $3, $4, $5, $6
          WHERE (SELECT count(*) FROM push_subscriptions WHERE user_id = $1 AND endpoint <> $2) < ${MOST_PER_USER}
-           AND (SELECT count(*) FROM push_subscriptions WHERE endpoint <> $2) < ${MOST_DEVICES}
+           AND (SELECT count(*) FROM (${readyFor("$5")}) r WHERE r.endpoint <> $2) < ${MOST_DEVICES}
          ON CONFLICT (endpoint) DO UPDATE SET user_id = excluded.user_id, p256dh = excluded.p256dh,
            auth = excluded.auth, vapid_key = excluded.vapid_key, name = excluded.name, problem = NULL
          RETURNING id`,
@@ -266,7 +271,7 @@ export class PushStore {
     });
   }
 
-  /** Removes at most `limit` rows that say nothing any more: of old messages, and of devices of a key that is gone. */
+  /** Removes at most `limit` rows that say nothing any more: of old messages, and of devices that nothing could be sent to for long. */
   removeSome(limit: number): Promise<number> {
     return this.#alone(async (client) => {
       const { rowCount: messages } = await client.query(
@@ -274,11 +279,16 @@ export class PushStore {
            SELECT id FROM push_messages WHERE at < now() - interval '1 day' LIMIT $1)`,
         [limit],
       );
+      // From when it was first seen to be so: it may have been in use for years before.
+      await client.query(
+        `UPDATE push_subscriptions SET unusable_since = CASE WHEN unusable_since IS NULL THEN now() END
+         WHERE (unusable_since IS NULL) <> (id IN (SELECT id FROM (${READY}) r))`,
+        [this.#key],
+      );
       const { rowCount: devices } = await client.query(
         `DELETE FROM push_subscriptions WHERE id IN (
-           SELECT id FROM push_subscriptions WHERE vapid_key <> $2 AND created_at < now() - interval '30 days'
-           LIMIT $1)`,
-        [limit, this.#key],
+           SELECT id FROM push_subscriptions WHERE unusable_since < now() - interval '${UNUSABLE_DAYS} days' LIMIT $1)`,
+        [limit],
       );
       return (messages ?? 0) + (devices ?? 0);
     }, CLEANUP_MS);

@@ -315,6 +315,18 @@ describe("web push", function () {
     assert.deepEqual([hers.tries, ...others.map(({ tries }) => tries)], [1, 0, 0]);
   });
 
+  it("lets whoever may no longer see alerts remove a device", async () => {
+    const owner = await login();
+    const device = await added(owner);
+    const { id } = (await listOf(owner)).devices[0] ?? assert.fail();
+    await sql("UPDATE users SET scopes = '{events:read}' WHERE id = $1", [owner.user.id]);
+    const headers = bearer((await loginTokens(one, owner.user)).accessToken);
+    assert.equal((await ask(one, "GET", "/api/push", { headers })).status, 403);
+    assert.equal((await ask(one, "DELETE", `/api/push?id=${id}`, { headers })).status, 204);
+    assert.equal(device.tries, 0);
+    assert.equal((await ask(one, "DELETE", `/api/push?id=${id}`)).status, 401);
+  });
+
   it("knows a browser again, whoever uses it, and each user's own devices alone", async () => {
     const [ada, bob] = [await login(), await login()];
     const device = await added(ada, "shared");
@@ -345,27 +357,38 @@ describe("web push", function () {
     );
     const late = await (await login()).ask("POST", "/api/push", push.subscribe(publicKey).body());
     assert.deepEqual([late.status, slugOf(late)], [409, "too-many-devices"]);
+    // Those that get nothing take no place.
+    await sql("UPDATE users SET disabled_at = now() WHERE id = $1", [other.id]);
+    await added(await login());
   });
 
-  it("under another key takes no old subscription, sends to none, and takes the browser's new one in its place", async () => {
+  it("under another key takes no old subscription, sends to none, and takes the browser's new one in its place, while another browser's stays", async () => {
     const owner = await login();
+    const other = await added(owner, "another");
     const before = await added(owner);
     const rotated = await start(otherPushKey);
     try {
       const { publicKey, devices } = await listOf(owner, rotated);
       assert.deepEqual(
         devices.map(({ isCurrent }) => isCurrent),
-        [false],
+        [false, false],
       );
       assert.equal((await tell(alerts("Rotated"), rotated)).status, 204);
       assert.equal(before.tries, 0);
       const old = await owner.ask("POST", "/api/push", before.body(), rotated);
       assert.deepEqual([old.status, slugOf(old)], [409, "push-key-changed"]);
       const anew = push.subscribe(publicKey);
-      assert.equal((await owner.ask("POST", "/api/push", anew.body(), rotated)).status, 200);
+      const body = { ...anew.body(), replaces: before.endpointHash };
+      assert.equal((await owner.ask("POST", "/api/push", body, rotated)).status, 200);
       assert.deepEqual(
-        (await listOf(owner, rotated)).devices.map(({ endpointHash }) => endpointHash),
-        [anew.endpointHash],
+        (await listOf(owner, rotated)).devices.map(({ endpointHash, isCurrent }) => [
+          endpointHash,
+          isCurrent,
+        ]),
+        [
+          [anew.endpointHash, true],
+          [other.endpointHash, false],
+        ],
       );
       await tell(alerts("Rotated again"), rotated);
       assert.equal(anew.pushed.length, 1);
@@ -410,11 +433,18 @@ describe("web push", function () {
         async () => (await sql("SELECT 1 FROM push_deliveries")).length === 0,
       );
       assert.equal((await listOf(owner)).devices.length, 1);
+      const isMarked = async (): Promise<boolean> =>
+        (await sql("SELECT 1 FROM push_subscriptions WHERE unusable_since IS NOT NULL")).length === 1;
+      // Added long ago, and of no use only since now.
       await sql("UPDATE push_subscriptions SET vapid_key = 'gone', created_at = now() - interval '31 days'");
-      await eventually(
-        "old devices go",
-        async () => (await sql("SELECT 1 FROM push_subscriptions")).length === 0,
-      );
+      await eventually("a device of another key is noticed", isMarked);
+      assert.equal((await listOf(owner)).devices.length, 1);
+      await sql("UPDATE push_subscriptions SET vapid_key = $1", [(await listOf(owner)).publicKey]);
+      await eventually("it is back", async () => !(await isMarked()));
+      await sql("UPDATE users SET scopes = '{}' WHERE id = $1", [owner.user.id]);
+      await eventually("one whose user may not see alerts is noticed", isMarked);
+      await sql("UPDATE push_subscriptions SET unusable_since = now() - interval '31 days'");
+      await eventually("it goes", async () => (await sql("SELECT 1 FROM push_subscriptions")).length === 0);
     } finally {
       await cleaning.stop();
     }

@@ -90,7 +90,7 @@ export function pushRouter({ push, auth, logger }: PushRouterOptions): Router {
     .delete(
       isOn,
       auth.identify,
-      mayReadAlerts,
+      // Also for whoever may not see alerts any more.
       only(push, (parts) => deleteDevice(parts, logger)),
     )
     .all(methodNotAllowed("GET", "HEAD", "POST", "DELETE", "OPTIONS"));
@@ -141,7 +141,8 @@ function postDevice({ store, publicKey, isAllowed, delivery }: PushParts, logger
       );
     }
     const { endpoint, keys, name } = wanted;
-    const id = await available(store.add(userId, { endpoint, ...keys, name }), logger);
+    const replaces = wanted.replaces === undefined ? undefined : Buffer.from(wanted.replaces, "base64url");
+    const id = await available(store.add(userId, { endpoint, ...keys, name, replaces }), logger);
     if (id === undefined) {
       throw new Problem("too-many-devices", "There are as many devices as allowed. Remove one first.");
     }
@@ -169,7 +170,7 @@ function deleteDevice({ store, delivery }: PushParts, logger: Logger): RequestHa
     }
     logger.info({ ...namesOf(response), userId, device: id }, "device removed");
     void delivery.learn().catch(() => undefined);
-    response.status(204).end();
+    response.set("Cache-Control", "no-store").status(204).end();
   };
 }
 

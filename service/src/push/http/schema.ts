@@ -23,6 +23,11 @@ export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
       .string()
       .max(200)
       .describe("The key that the browser subscribed with: the one of GET /api/push."),
+    replaces: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/)
+      .optional()
+      .describe("The endpointHash of the subscription that the browser had before: that device is removed."),
     name: z.string().trim().min(1).max(60).describe("What the user knows the device by."),
   });
 
