@@ -1,11 +1,11 @@
 /** Authentication as one object: what other features use of it. */
-import type { ErrorRequestHandler, RequestHandler, Router } from "express";
+import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from "express";
 import type pg from "pg";
 import type { Logger } from "../platform/logging.ts";
 import { RateLimit } from "../platform/rate-limit.ts";
 import { AccessTokens } from "./credentials/access-tokens.ts";
 import { ApiTokens } from "./stores/api-tokens.ts";
-import { Audit } from "./stores/audit.ts";
+import { Audit, type AuditEntry } from "./stores/audit.ts";
 import type { AuthConfig, Config } from "../platform/env/config.ts";
 import { BoundTokens } from "./credentials/bound-tokens.ts";
 import { identify, newTokenTurns } from "./http/identify.ts";
@@ -17,6 +17,7 @@ import type { Credential } from "./principal.ts";
 import { auditRefusals } from "./http/refusals.ts";
 import { RefreshTokens } from "./stores/refresh-tokens.ts";
 import { authRouter } from "./http/router.ts";
+import { traceOf } from "./http/login.ts";
 import { Sessions } from "./stores/sessions.ts";
 import { Users } from "./stores/users.ts";
 
@@ -85,6 +86,19 @@ export class Auth {
     const isGood = (userId: string, credential: Credential): Promise<boolean> =>
       this.#isGood(userId, credential);
     this.streams = new OwnedStreams(isGood, auth.sweepMs, () => apiTokens.forget());
+  }
+
+  /** Notes in the audit log what a user did; never rejects. */
+  async record(
+    request: Request,
+    response: Response,
+    entry: Pick<AuditEntry, "action" | "userId" | "detail">,
+  ): Promise<void> {
+    await this.#parts.audit.record({
+      outcome: "done",
+      ...traceOf(this.#parts, request, response),
+      ...entry,
+    });
   }
 
   get isOn(): boolean {

@@ -14,7 +14,9 @@ const LONGEST = 1024;
 export function isPushEndpoint(text: string): boolean {
   if (text.length > LONGEST || !URL.canParse(text)) return false;
   const { protocol, port, hostname, username, password, hash } = new URL(text);
-  const isNamed = hostname.includes(".") && isIP(hostname) === 0 && !hostname.startsWith("[");
+  // "redis." is the same neighbour as "redis".
+  const isNamed =
+    hostname.includes(".") && !hostname.endsWith(".") && isIP(hostname) === 0 && !hostname.startsWith("[");
   return protocol === "https:" && port === "" && isNamed && username + password + hash === "";
 }
 

@@ -84,7 +84,7 @@ export function alertMessage({
   const topic = sha256(groupKey).toString("base64url").slice(0, 32);
   const news = alerts.map((alert) => [alert.fingerprint, alert.status, alert.startsAt].join(" ")).sort();
   return {
-    id: sha256(JSON.stringify([groupKey, status, news])),
+    id: sha256(JSON.stringify([groupKey, status, news, truncatedAlerts])),
     topic,
     ttl: TTL_SECONDS,
     urgency: "high",

@@ -1,6 +1,7 @@
 /** Web push: devices of users, and alerts that reach each of them once; with real PostgreSQL and a push service of the test's. */
 import { strict as assert } from "node:assert";
 import type { Scope } from "../../src/auth/principal.ts";
+import { Users } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
 import {
   addUser,
@@ -313,6 +314,35 @@ describe("web push", function () {
     await sql("UPDATE users SET disabled_at = now() WHERE id = $1", [disabled.user.id]);
     assert.equal((await tell(alerts("Secret"))).status, 204);
     assert.deepEqual([hers.tries, ...others.map(({ tries }) => tries)], [1, 0, 0]);
+  });
+
+  it("is added by a login alone, is in the audit log, and ends with a new password and with a user who is disabled", async () => {
+    const owner = await login();
+    const { publicKey } = await listOf(owner);
+    const wanted = { name: "a script", scopes: ["diag:read"], days: 1 };
+    const { body } = await owner.ask<{ token: string }>("POST", "/api/auth/tokens", wanted);
+    const stranger = { body: push.subscribe(publicKey).body(), headers: bearer(body.token) };
+    const refused = await ask(one, "POST", "/api/push", stranger);
+    assert.deepEqual([refused.status, slugOf(refused)], [403, "login-needed"]);
+    const users = new Users(await testPool());
+    for (const end of [() => users.setPassword(owner.user.name, "x"), () => users.disable(owner.user.name)]) {
+      await added(owner);
+      assert.ok(await end());
+      assert.deepEqual(await sql("SELECT 1 FROM push_subscriptions"), []);
+    }
+    await sql("UPDATE users SET disabled_at = NULL WHERE id = $1", [owner.user.id]);
+    await added(owner);
+    const { id } = (await listOf(owner)).devices[0] ?? assert.fail();
+    await owner.ask("DELETE", `/api/push?id=${id}`);
+    const noted = await sql(
+      "SELECT action, detail->>'device' AS device FROM audit_log WHERE user_id = $1 AND action LIKE 'device.%' ORDER BY id",
+      [owner.user.id],
+    );
+    assert.deepEqual(
+      noted.map(({ action }) => action),
+      ["device.add", "device.add", "device.add", "device.remove"],
+    );
+    assert.equal(noted.at(-1)?.["device"], id);
   });
 
   it("lets whoever may no longer see alerts remove a device", async () => {

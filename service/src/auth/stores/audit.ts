@@ -16,6 +16,8 @@ export interface AuditEntry {
     | "limit"
     | "token.create"
     | "token.revoke"
+    | "device.add"
+    | "device.remove"
     | "user.add"
     | "user.passwd"
     | "user.disable"

@@ -120,13 +120,14 @@ export class Users {
     return rows.map((row) => ({ ...toUser(row), createdAt: row.created_at, apiTokens: row.api_tokens }));
   }
 
-  /** A new password ends every login and every refresh token; personal API tokens stay. */
+  /** A new password ends every login and every refresh token, and takes alerts from every device: whoever had the old one may have added some; personal API tokens stay. */
   async setPassword(name: string, passwordHash: string): Promise<User | undefined> {
     const [row] = await write<UserRow>(
       this.#pool,
       `WITH u AS (UPDATE users SET password_hash = $2, logins_since = now() WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
-               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
+               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL),
+         d AS (DELETE FROM push_subscriptions WHERE user_id = (SELECT id FROM u))
        SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name), passwordHash],
       COMMAND_MS,
@@ -134,14 +135,15 @@ export class Users {
     return row && toUser(row);
   }
 
-  /** Ends logins and refresh tokens for good, and makes API tokens invalid until the user is enabled again. */
+  /** Ends logins, refresh tokens and devices for good, and makes API tokens invalid until the user is enabled again. */
   async disable(name: string): Promise<User | undefined> {
     const [row] = await write<UserRow>(
       this.#pool,
       `WITH u AS (UPDATE users SET disabled_at = coalesce(disabled_at, now()), logins_since = now()
                   WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
-               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL)
+               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL),
+         d AS (DELETE FROM push_subscriptions WHERE user_id = (SELECT id FROM u))
        SELECT ${USER_COLUMNS} FROM u`,
       [normalName(name)],
       COMMAND_MS,

@@ -8,7 +8,6 @@ import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
 import { methodNotAllowed, Problem } from "../../platform/problems.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
-import { namesOf } from "../../platform/trace.ts";
 import { validated } from "../../platform/validate.ts";
 import type { Delivery } from "../delivery.ts";
 import { alertGroupSchema, alertMessage, testMessage } from "../message.ts";
@@ -85,13 +84,13 @@ export function pushRouter({ push, auth, logger }: PushRouterOptions): Router {
       auth.identify,
       mayReadAlerts,
       jsonBody(BODY_LIMIT),
-      only(push, (parts) => postDevice(parts, logger)),
+      only(push, (parts) => postDevice(parts, auth, logger)),
     )
     .delete(
       isOn,
       auth.identify,
       // Also for whoever may not see alerts any more.
-      only(push, (parts) => deleteDevice(parts, logger)),
+      only(push, (parts) => deleteDevice(parts, auth, logger)),
     )
     .all(methodNotAllowed("GET", "HEAD", "POST", "DELETE", "OPTIONS"));
   router
@@ -122,10 +121,21 @@ function getPush({ store, publicKey }: PushParts, logger: Logger): RequestHandle
   };
 }
 
-function postDevice({ store, publicKey, isAllowed, delivery }: PushParts, logger: Logger): RequestHandler {
+function postDevice(
+  { store, publicKey, isAllowed, delivery }: PushParts,
+  auth: Auth,
+  logger: Logger,
+): RequestHandler {
   const schema = deviceSchemaFor(isAllowed);
   return async (request, response) => {
-    const { userId } = requireKnown(response);
+    const { userId, credential } = requireKnown(response);
+    // A device outlives the credential that added it, so a leaked token must not be enough.
+    if (credential.kind === "token") {
+      throw new Problem(
+        "login-needed",
+        "A device is added by whoever has logged in, not with a personal API token.",
+      );
+    }
     // An endpoint is a secret: what is wrong is named, and never a value.
     const wanted = validated(
       schema,
@@ -146,16 +156,14 @@ function postDevice({ store, publicKey, isAllowed, delivery }: PushParts, logger
     if (id === undefined) {
       throw new Problem("too-many-devices", "There are as many devices as allowed. Remove one first.");
     }
-    logger.info(
-      { ...namesOf(response), userId, device: id, service: new URL(endpoint).hostname },
-      "device added",
-    );
+    const detail = { device: id, service: new URL(endpoint).hostname };
+    await auth.record(request, response, { action: "device.add", userId, detail });
     void delivery.learn().catch(() => undefined);
     response.json({ id });
   };
 }
 
-function deleteDevice({ store, delivery }: PushParts, logger: Logger): RequestHandler {
+function deleteDevice({ store, delivery }: PushParts, auth: Auth, logger: Logger): RequestHandler {
   return async (request, response) => {
     const { userId } = requireKnown(response);
     const { id } = validated(
@@ -168,7 +176,7 @@ function deleteDevice({ store, delivery }: PushParts, logger: Logger): RequestHa
     if (!(await available(store.remove(userId, id), logger))) {
       throw new Problem("device-unknown", "You have no such device.");
     }
-    logger.info({ ...namesOf(response), userId, device: id }, "device removed");
+    await auth.record(request, response, { action: "device.remove", userId, detail: { device: id } });
     void delivery.learn().catch(() => undefined);
     response.set("Cache-Control", "no-store").status(204).end();
   };
