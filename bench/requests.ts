@@ -3,7 +3,7 @@
  * own, with a bare Express app, in one run. Writes docs/bench/requests.md and requests.json. Needs Go, and takes about
  * four minutes.
  */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
@@ -11,19 +11,9 @@ import { createCheckout, removeCheckout } from "../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../test/support/stack.ts";
 import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
-import { buildProgram } from "./go-program.ts";
 import { median, writeReport, type Row } from "./report.ts";
+import { buildLoad, KINDS, send, SERVED, type Answers } from "./requests/send.ts";
 import { freePort } from "../tools/host/free-port.ts";
-
-/** What bench/requests/load prints. */
-interface Answers {
-  readonly answered: number;
-  readonly failed: number;
-  readonly perSecond: number;
-  /** ms */
-  readonly p50: number;
-  readonly p99: number;
-}
 
 interface Target {
   readonly name: string;
@@ -42,21 +32,17 @@ const CALM = 450;
 const CALM_SECONDS = 4;
 /** All load comes from one address, so its limits have to be higher than the load. */
 const UNLIMITED = 1_000_000;
-/** The edge serves what a stack is called, and not the address of its container. */
-const SERVED = "127.0.0.1";
-const SMALL_EVENT = '{"type":"load","data":{"n":1}}';
+const [reads, ownEvents] = KINDS;
 const REPOSITORY = join(import.meta.dirname, "..");
 const FOLDER = mkdtempSync(join(tmpdir(), "omniai-requests-"));
 
 exitIfKept("bench:requests", []);
-const PROGRAM = buildProgram(join(import.meta.dirname, "requests/load"), FOLDER);
+const PROGRAM = buildLoad(FOLDER);
 
-function load({ address, host = address, path }: Target, options: Record<string, string | number>): Answers {
-  const args = Object.entries({ address, host, path, connections: CONNECTIONS, ...options }).flatMap(
-    ([name, value]) => [`-${name}`, String(value)],
-  );
-  return JSON.parse(execFileSync(PROGRAM, args, { encoding: "utf8" })) as Answers;
-}
+const load = (
+  { address, host = address, path }: Target,
+  options: Record<string, string | number>,
+): Promise<Answers> => send(PROGRAM, { address, host, path, connections: CONNECTIONS, ...options });
 
 async function startExpress(port: number): Promise<ChildProcess> {
   const program = join(import.meta.dirname, "requests/express.ts");
@@ -93,14 +79,14 @@ class Run {
     this.#options = options;
   }
 
-  full(): void {
-    const { perSecond, failed } = load(this.target, { ...this.#options, duration: "3s" });
+  async full(): Promise<void> {
+    const { perSecond, failed } = await load(this.target, { ...this.#options, duration: "3s" });
     this.perSecond.push(perSecond);
     this.failed += failed;
   }
 
-  calm(): void {
-    const { p99, failed, answered } = load(this.target, {
+  async calm(): Promise<void> {
+    const { p99, failed, answered } = await load(this.target, {
       ...this.#options,
       rate: CALM,
       duration: `${CALM_SECONDS}s`,
@@ -127,7 +113,7 @@ async function measure(stack: TestStack, expressPort: number): Promise<Row[]> {
     name: "health-summary through the edge",
     address: edge,
     host: SERVED,
-    path: "/api/diag/health-summary",
+    path: reads.path,
   });
   const events = [10, 200].map(
     (connections) =>
@@ -136,16 +122,16 @@ async function measure(stack: TestStack, expressPort: number): Promise<Row[]> {
           name: `events acknowledged through the edge, ${connections} connections`,
           address: edge,
           host: SERVED,
-          path: "/api/events",
+          path: ownEvents.path,
         },
-        { body: SMALL_EVENT, connections },
+        { body: ownEvents.body, connections },
       ),
   );
   const readers = [express, direct, through, summary];
-  for (const run of readers) load(run.target, { duration: "2s" });
+  for (const run of readers) await load(run.target, { duration: "2s" });
   for (let round = 0; round < ROUNDS; round++) {
-    for (const run of [...readers, ...events]) run.full();
-    for (const run of readers) run.calm();
+    for (const run of [...readers, ...events]) await run.full();
+    for (const run of readers) await run.calm();
   }
   const ratio = (run: Run): number => median(run.perSecond) / median(express.perSecond);
   const slower = (run: Run): number => median(run.p99) / median(express.p99);

@@ -1,40 +1,16 @@
 /** What people notice of a backup: how long the service takes to answer while one is taken and proved. */
-import { execFile, execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { execFileSync } from "node:child_process";
 import { createCheckout, removeCheckout } from "../../test/support/checkout.ts";
 import { createStack, docker, type TestStack } from "../../test/support/stack.ts";
-import { buildProgram } from "../go-program.ts";
 import { median, type Row } from "../report.ts";
+import { buildLoad, calmRound, KINDS } from "../requests/send.ts";
 import { settle } from "./settle.ts";
 
-/** Requests a second of each kind. */
-const RATE = 100;
+/** Of each round: requests a second of each kind, and how long. */
+const calm = { rate: 100, seconds: 4 };
 const QUIET_ROUNDS = 4;
 /** What the stack's database has, in MiB, so that a backup takes a while. */
 const DATA_MIB = 200;
-const SERVED = "127.0.0.1";
-const run = promisify(execFile);
-
-const KINDS = [
-  { name: "reads", path: "/api/diag/health-summary", body: undefined },
-  { name: "events", path: "/api/events", body: '{"type":"load","data":{"n":1}}' },
-] as const;
-
-/** One round of every kind at once. @returns the p99 of each, in ms */
-async function round(program: string, address: string): Promise<number[]> {
-  return Promise.all(
-    KINDS.map(async ({ path, body }) => {
-      const args = { address, host: SERVED, path, rate: RATE, connections: 20, duration: "4s" };
-      const flags = Object.entries(args).flatMap(([name, value]) => [`-${name}`, String(value)]);
-      const { stdout } = await run(program, [...flags, ...(body === undefined ? [] : ["-body", body])]);
-      const { p99, failed } = JSON.parse(stdout) as { p99: number; failed: number };
-      // What is refused is answered fast: it must not pass for a good answer.
-      if (failed > 0) throw new Error(`${failed} requests of ${path} were not answered by 2xx`);
-      return p99;
-    }),
-  );
-}
 
 async function edgeOf(stack: TestStack): Promise<string> {
   const [name = ""] = await stack.containers("edge");
@@ -44,7 +20,7 @@ async function edgeOf(stack: TestStack): Promise<string> {
 
 /** @param folder for the load's program. */
 export async function measureService(folder: string): Promise<Row[]> {
-  const program = buildProgram(join(import.meta.dirname, "../requests/load"), folder);
+  const program = buildLoad(folder);
   const checkout = createCheckout();
   const limits = { edgeRequestRate: 100_000, edgeConnections: 10_000, requestsPerMinute: 1_000_000 };
   const stack = await createStack(checkout, { ...limits, backups: "always" }, `data-${process.pid}`);
@@ -57,13 +33,13 @@ export async function measureService(folder: string): Promise<Row[]> {
     ]);
     await settle(stack);
     const address = await edgeOf(stack);
-    await round(program, address);
+    await calmRound(program, address, calm);
     const quiet: number[][] = [];
-    for (let n = 0; n < QUIET_ROUNDS; n += 1) quiet.push(await round(program, address));
+    for (let n = 0; n < QUIET_ROUNDS; n += 1) quiet.push(await calmRound(program, address, calm));
     let isDone = false;
     const backup = stack.run("backup", "--json").finally(() => (isDone = true));
     const during: number[][] = [];
-    while (!isDone) during.push(await round(program, address));
+    while (!isDone) during.push(await calmRound(program, address, calm));
     const { code: backupCode, output: said } = await backup;
     if (backupCode !== 0) throw new Error(`the backup failed:\n${said}`);
     // The last round went on after the backup had ended.
@@ -75,7 +51,7 @@ export async function measureService(folder: string): Promise<Row[]> {
         unit: "×",
         values: [(meanwhile ?? NaN) / (before ?? NaN)],
         limit: 2,
-        detail: `${meanwhile?.toFixed(1)} beside ${before?.toFixed(1)} ms, median of ${whole.length} and ${quiet.length} rounds of 4 s at ${RATE} a second`,
+        detail: `${meanwhile?.toFixed(1)} beside ${before?.toFixed(1)} ms, median of ${whole.length} and ${quiet.length} rounds of ${calm.seconds} s at ${calm.rate} a second`,
       };
     });
   } finally {

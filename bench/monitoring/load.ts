@@ -1,22 +1,17 @@
 /** What the monitoring takes idle and under load, and what it costs the service. */
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { PARTS } from "../../infra/components/monitoring/plan.ts";
 import { docker } from "../../test/support/stack.ts";
-import { buildProgram } from "../go-program.ts";
 import { median, type Row } from "../report.ts";
+import { askFor, buildLoad, KINDS, send } from "../requests/send.ts";
 import { addressOf, one, takenDuring, type WatchedStack } from "./stack.ts";
-
-const run = promisify(execFile);
 
 /** How long each look lasts, in seconds. */
 const LOOK = 60;
 /** Rounds with and without the monitoring, by turns, and how long one lasts in seconds. */
 const ROUNDS = 8;
 const ROUND = 10;
-const PATH = "/api/diag/health-summary";
+const [reads] = KINDS;
 
 interface Load {
   readonly answered: number;
@@ -24,9 +19,8 @@ interface Load {
 }
 
 async function load(program: string, address: string, seconds: number, rate: number): Promise<Load> {
-  const args = { address, host: "127.0.0.1", path: PATH, rate, connections: 20, duration: `${seconds}s` };
-  const flags = Object.entries(args).flatMap(([name, value]) => [`-${name}`, String(value)]);
-  const { answered } = JSON.parse((await run(program, flags)).stdout) as { answered: number };
+  const options = { ...askFor(reads, address), rate, connections: 20, duration: `${seconds}s` };
+  const { answered } = await send(program, options);
   return { answered, perSecond: answered / seconds };
 }
 
@@ -49,7 +43,7 @@ function partsOf(when: string, taken: Awaited<ReturnType<typeof takenDuring>>, l
 }
 
 export async function measureLoad({ stack }: WatchedStack, folder: string, rate: number): Promise<Row[]> {
-  const program = buildProgram(join(import.meta.dirname, "../requests/load"), folder);
+  const program = buildLoad(folder);
   const address = await addressOf(stack);
   // What a start takes is over.
   await sleep(LOOK * 1000);

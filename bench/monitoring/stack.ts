@@ -59,10 +59,11 @@ export interface Taken {
   readonly cpu: number;
 }
 
-export async function takenBy(stack: TestStack, workload: string): Promise<Taken> {
-  const stats = (await docker
-    .getContainer(await one(stack, workload))
-    .stats({ stream: false, "one-shot": true })) as {
+export const takenBy = async (stack: TestStack, workload: string): Promise<Taken> =>
+  takenOf(await one(stack, workload));
+
+export async function takenOf(container: string): Promise<Taken> {
+  const stats = (await docker.getContainer(container).stats({ stream: false, "one-shot": true })) as {
     cpu_stats: { cpu_usage: { total_usage: number } };
     memory_stats: { usage: number; stats: { total_inactive_file?: number; inactive_file?: number } };
   };

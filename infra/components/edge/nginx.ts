@@ -51,7 +51,7 @@ export const STATUS_PORT = 8081;
 const WORKER_SHUTDOWN_SECONDS = 660;
 
 /** Connections of one worker, of clients and to replicas together. */
-const WORKER_CONNECTIONS = 8192;
+export const WORKER_CONNECTIONS = 8192;
 const WORKERS = 2;
 
 /** How many clients there is room for: each takes a second connection, to a replica. */
