@@ -119,11 +119,14 @@ export const samplesOf = (looks: readonly Counters[]): Sample[] =>
     return { at: after.at, gauges: gaugesBetween(before, after) };
   });
 
-/** Pure: the looks within a span of time, with the last one before it. */
+/**
+ * Pure: the looks within a span of time, with the last one before it; and where a busy machine left none inside, the first
+ * one after it.
+ */
 export function within(looks: readonly Counters[], from: number, to: number): Counters[] {
+  const before = looks.filter(({ at }) => at < from).slice(-1);
   const inside = looks.filter(({ at }) => at >= from && at <= to);
-  const before = looks.filter(({ at }) => at < from).at(-1);
-  return before === undefined ? inside : [before, ...inside];
+  return [...before, ...(inside.length > 0 ? inside : looks.filter(({ at }) => at > to).slice(0, 1))];
 }
 
 /** What came to its limit first. */

@@ -137,9 +137,9 @@ export async function measureStreams(
     const asShipped = await measure(Math.max(...streams));
     const steps: StreamsStep[] = [];
     for (const wanted of streams) {
-      // Also containers that a step has filled are new ones in the next: what they kept would be counted there.
       await deploy(stack, { backendReplicas: replicasFor(wanted, places), edgeMemory: ROOMY_EDGE });
-      if (steps.length > 0) await restart(watched);
+      // What replicas and workers of the edge have kept of an earlier crowd would be missing in what this one takes.
+      await restart(watched);
       await sleep(SETTLING);
       steps.push(await measure(wanted));
     }

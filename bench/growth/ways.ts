@@ -69,7 +69,9 @@ export function countErrors(text: string): Record<string, number> {
   for (const line of text.split("\n")) {
     const said = /\[(?:warn|error|crit|alert|emerg)\] \d+#\d+: (?:\*\d+ )?(.*)$/.exec(line)?.[1];
     if (said === undefined) continue;
-    const cause = said.replace(/(?: while |, client:|, server:|, excess:|: [\d.]+ by zone).*$/, "");
+    const cause = said
+      .replace(/(?: while |, client:|, server:|, excess:|: [\d.]+ by zone).*$/, "")
+      .replace(/worker process \d+/, "a worker process");
     counts[cause] = (counts[cause] ?? 0) + 1;
   }
   return counts;

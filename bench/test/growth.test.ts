@@ -76,6 +76,10 @@ describe("what was at its limit", () => {
       within(looks, second(2), second(3)).map((one) => one.at),
       [second(1), second(2), second(3)],
     );
+    assert.deepEqual(
+      within(looks, second(2) + 1, second(3) - 1).map((one) => one.at),
+      [second(2), second(3)],
+    );
   });
 });
 
@@ -130,11 +134,13 @@ describe("what was at its limit first", () => {
       "2026/11/27 16:00:00 [alert] 29#29: *81 1024 worker_connections are not enough while connecting to upstream, client: 10.0.0.1, server: x",
       "2026/11/27 16:00:01 [alert] 30#30: 1024 worker_connections are not enough",
       '2026/11/27 16:00:01 [error] 30#30: *9 limiting connections by zone "streams", client: 10.0.0.1, server: x',
+      "2026/11/27 16:00:02 [alert] 1#1: worker process 30 exited on signal 9",
       "no line of that log",
     ].join("\n");
     assert.deepEqual(countErrors(text), {
       "1024 worker_connections are not enough": 2,
       'limiting connections by zone "streams"': 1,
+      "a worker process exited on signal 9": 1,
     });
   });
 });
