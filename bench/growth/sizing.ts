@@ -2,9 +2,9 @@
 import { CLIENT_CONNECTIONS } from "../../infra/components/edge/nginx.ts";
 import { median, type Measured as MeasuredRows } from "../report.ts";
 import { KINDS } from "../requests/send.ts";
+import { BUSY, costsOf, microsPerDelivery, mostOf, workOfStreams, type Most } from "./costs.ts";
 import type { DatabaseStep } from "./database.ts";
 import { at, fitLine, isExtrapolated, type Line } from "./fit.ts";
-import type { Spent } from "./gauges.ts";
 import type { ReplicasStep } from "./replicas.ts";
 import { EVENTS, kibPerStream, type StreamsResult, type StreamsStep } from "./streams.ts";
 
@@ -17,51 +17,19 @@ export interface Sized {
   readonly database?: Where & { readonly figures: readonly DatabaseStep[] };
 }
 
-/** A host is planned to be so busy: a deploy and a backup need the rest. */
-const BUSY = 0.7;
 /** Streams count as carried while the last of all clients has an event within so many ms (p99), and none is lost. */
 const SOON = 1000;
 /** Hosts and databases that are worked out beside the measured ones. */
 const HOSTS = [2, 4, 8, 16];
 const DATABASES = [1, 10, 50, 100];
 
-const sumOf = (spent: Readonly<Record<string, Spent>>, pick: (one: Spent) => number): number =>
-  Object.values(spent).reduce((sum, one) => sum + pick(one), 0);
-const coresOf = (spent: Readonly<Record<string, Spent>>): number => sumOf(spent, ({ cores }) => cores);
 const whole = (value: number): string => value.toLocaleString("en", { maximumFractionDigits: 0 });
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string[] => [
-  `| ${head.join(" | ")} |`,
-  `| ${head.map((_, index) => (index === 0 ? "---" : "---:")).join(" | ")} |`,
-  ...rows.map((row) => `| ${row.join(" | ")} |`),
-];
-
-/** What a part of the work costs. */
-interface Costs {
-  /** Cores of all containers while nothing is asked. */
-  readonly idleCores: number;
-  /** Core milliseconds of one request, by kind. */
-  readonly requestMs: Readonly<Record<string, number>>;
-  readonly replicaMiB: number;
-}
-
-/** Pure: of the stack with two replicas, the default, or of the first that was measured. */
-function costsOf(steps: readonly ReplicasStep[]): (Costs & { readonly replicas: number }) | undefined {
-  const step = steps.find(({ replicas }) => replicas === 2) ?? steps[0];
-  if (step === undefined) return undefined;
-  const idleCores = coresOf(step.idle);
-  const { memoryMiB = NaN, containers = NaN } = step.idle["backend"] ?? {};
-  return {
-    replicas: step.replicas,
-    idleCores,
-    replicaMiB: memoryMiB / containers,
-    requestMs: Object.fromEntries(
-      Object.entries(step.limits).map(([kind, { perSecond, spent }]) => [
-        kind,
-        ((coresOf(spent) - idleCores) * 1000) / (perSecond.at(-1) ?? NaN),
-      ]),
-    ),
-  };
-}
+/** Pure. @param align of each column, as Markdown writes it */
+const table = (
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  align: readonly string[] = ["---", ...head.slice(1).map(() => "---:")],
+): string[] => [head, align, ...rows].map((row) => `| ${row.join(" | ")} |`);
 
 /** Pure: all were open to the end, all events came, and soon. */
 export const isCarried = (step: StreamsStep): boolean =>
@@ -69,10 +37,6 @@ export const isCarried = (step: StreamsStep): boolean =>
   step.openAtEnd >= step.wanted &&
   step.lost + step.notAcknowledged === 0 &&
   step.last.p99 <= SOON;
-
-/** Pure: core microseconds that one delivery of an event to one stream costs the workload. */
-const microsPerDelivery = ({ busy, atRest, delivered }: StreamsStep, workload: string): number =>
-  (((busy[workload]?.cores ?? NaN) - (atRest[workload]?.cores ?? NaN)) / delivered) * 1e6;
 
 const mostOpen = (steps: readonly StreamsStep[]): StreamsStep | undefined =>
   steps.toSorted((left, right) => right.open - left.open)[0];
@@ -121,7 +85,7 @@ function carried({ replicas, streams, database }: Sized): string[] {
       `${whole(secondsOf(step))} s`,
       step.base.saturated.what,
     ]);
-  return table(HEAD, rows);
+  return table(HEAD, rows, ["---", "---:", "---"]);
 }
 
 const secondsOf = ({ base, dump }: DatabaseStep): number =>
@@ -136,10 +100,14 @@ function requestsAndReplicas({ replicas }: Sized): string[] {
     steps.toSorted((left, right) => right.replicas - left.replicas)[0],
   ];
   return [
-    ...Object.entries(costs.requestMs).map(
-      ([kind, ms]) =>
-        `- One of the ${kind} costs ${ms.toFixed(2)} ms of a core in all containers together (${costs.replicas} replicas).`,
-    ),
+    ...Object.entries(costs.requests).map(([kind, { each }]) => {
+      const parts = Object.entries(each)
+        .map(([workload, seconds]): [string, number] => [workload, seconds * 1000])
+        .filter(([, ms]) => ms >= 0.01)
+        .sort(([, left], [, right]) => right - left);
+      const total = Object.values(each).reduce((sum, seconds) => sum + seconds * 1000, 0);
+      return `- One of the ${kind} costs ${total.toFixed(2)} ms of a core, with ${costs.replicas} replicas: ${parts.map(([workload, ms]) => `${workload} ${ms.toFixed(2)}`).join(", ")}.`;
+    }),
     `- A replica that has nothing to do takes ${whole(costs.replicaMiB)} MiB. All containers together take ${costs.idleCores.toFixed(2)} cores then.`,
     ...(least === undefined || most === undefined || least === most
       ? []
@@ -186,32 +154,40 @@ function extrapolatedHosts(sized: Sized): string[] {
   const costs = costsOf(sized.replicas?.figures ?? []);
   if (costs === undefined) return [];
   const step = mostOpen(sized.streams?.figures.steps ?? []);
-  const free = (cores: number): number => BUSY * cores - costs.idleCores;
-  const micros =
-    step === undefined ? undefined : microsPerDelivery(step, "edge") + microsPerDelivery(step, "backend");
-  const streamsOn = (cores: number): string => {
-    if (micros === undefined) return "not measured yet";
-    const byCpu = (free(cores) * 1e6) / (micros * EVENTS);
-    return byCpu > CLIENT_CONNECTIONS ? `${whole(CLIENT_CONNECTIONS)}, the edge's connections` : whole(byCpu);
+  const kinds = Object.entries(costs.requests);
+  const cell = ({ count, by }: Most): string => `${whole(count)} (${by})`;
+  const streamsOn = (cores: number): string[] => {
+    if (step === undefined) return ["not measured yet", "not measured yet"];
+    const most = mostOf(workOfStreams(step), cores, costs.idleCores);
+    const memory = ["edge", "backend"].map(
+      (workload) =>
+        (step.before[workload]?.memoryMiB ?? NaN) + (kibPerStream(step, workload) * most.count) / 1024,
+    );
+    return [cell(most), memory.map(whole).join(" + ")];
   };
+  const idle = costs.idleCores.toFixed(2);
   return [
     "*Extrapolated*: nothing of this table was measured. It follows from the costs above, for a host that does one of these things",
-    `and nothing else, whose clients are elsewhere, and whose cores are busy to ${BUSY * 100} %:`,
-    `\`requests a second = (${BUSY} × cores − ${costs.idleCores.toFixed(2)}) × 1000 ÷ ms of a request\` and`,
-    `\`streams = (${BUSY} × cores − ${costs.idleCores.toFixed(2)}) × 1,000,000 ÷ (µs of a delivery × events a second)\`, at most as many as the edge has`,
-    "connections. It takes CPU for what is at its limit first, cores for as fast as the measured ones, and CPU limits of the containers",
-    "(`edgeCpus`, `backendCpus`, …) and replicas for as many as the cores allow.",
+    `and nothing else, whose clients are elsewhere, and which is busy to ${BUSY * 100} %. What ends each stands in brackets:`,
+    "",
+    `- its cores: \`(${BUSY} × cores − ${idle}) ÷ core seconds of one in all containers\``,
+    `- what one container can use at most, whatever the cores: \`${BUSY} × its cores ÷ core seconds of one in it\``,
+    "- for streams, the edge's connections. A stream costs its deliveries, so many a second as there are events.",
+    "",
+    "It takes cores for as fast as the measured ones, and CPU limits of the containers (`edgeCpus`, `backendCpus`, …), memory limits and",
+    "replicas for as much as that needs.",
     "",
     ...table(
       [
         "cores of the host",
-        ...Object.keys(costs.requestMs).map((kind) => `${kind} a second`),
+        ...kinds.map(([kind]) => `${kind} a second`),
         `streams at ${EVENTS} events a second`,
+        "memory for these in the edge + all replicas, MiB",
       ],
       HOSTS.map((cores) => [
         String(cores),
-        ...Object.values(costs.requestMs).map((ms) => whole((free(cores) * 1000) / ms)),
-        streamsOn(cores),
+        ...kinds.map(([, work]) => cell(mostOf(work, cores, costs.idleCores))),
+        ...streamsOn(cores),
       ]),
     ),
     "",

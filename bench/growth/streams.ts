@@ -99,7 +99,7 @@ const HOLD = 8;
 const EVEN = 0.8;
 const LEAST_REPLICAS = 2;
 /** The most that the config takes. */
-const MOST_REPLICAS = 16;
+export const MOST_REPLICAS = 16;
 /** The edge's memory limit where its memory is to be measured, not its limit, in MiB. */
 const ROOMY_EDGE = 2048;
 const SETTLING = 15_000;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lastAddresses } from "../growth/addresses.ts";
 import type { DatabaseStep, Taken } from "../growth/database.ts";
+import { mostOf } from "../growth/costs.ts";
 import { at, fitLine, isExtrapolated } from "../growth/fit.ts";
 import {
   firstSaturated,
@@ -292,17 +293,36 @@ describe("the page of sizes", () => {
 
   it("works out costs from the figures", () => {
     // (1.1 − 0.1) cores for 2,000 reads a second.
-    assert.match(page, /One of the reads costs 0\.50 ms of a core/);
+    assert.match(
+      page,
+      /One of the reads costs 0\.50 ms of a core, with 2 replicas: backend 0\.26, edge 0\.24\./,
+    );
     // 0.2 cores of the edge for 400,000 deliveries a second.
     assert.match(page, /costs 0\.5 µs of a core in the edge/);
     assert.match(page, /its proof, s: 0\.0 \+ 16\.0 for each GiB of data/);
+  });
+
+  it("let no host carry more than one container of it can, or than there is room for", () => {
+    const of = (each: Record<string, number>, cap?: { count: number; by: string }) => {
+      const { count, by } = mostOf({ each, cap }, 100, 0.5);
+      return { count: Math.round(count), by };
+    };
+    assert.deepEqual(of({ edge: 0.001, backend: 0.01 }), { count: 1120, by: "16 replicas" });
+    assert.deepEqual(of({ edge: 0.01, backend: 0.01 }), { count: 140, by: "the edge's 2 workers" });
+    assert.deepEqual(of({ edge: 0.001, redis: 0.001 }), { count: 700, by: "Redis' one thread" });
+    assert.deepEqual(of({ edge: 0.001 }, { count: 9, by: "places" }), { count: 9, by: "places" });
+    const small = mostOf({ each: { edge: 0.001, backend: 0.003 } }, 2, 0.4);
+    assert.deepEqual([Math.round(small.count), small.by], [250, "its cores"]);
   });
 
   it("marks what lies outside of what was measured, and nothing else", () => {
     assert.match(page, /\| 10 \| 80 \| 160 \| 90 \| 180 \| 20,000 \|/);
     assert.match(page, /\| 50 \| 400 \*extrapolated\* \| 800 \*extrapolated\*/);
     // 0.7 × 4 cores, without 0.1, at 0.5 ms.
-    assert.match(page, /\*Extrapolated\*: nothing of this table was measured[\s\S]*\| 4 \| 5,400 \|/);
+    assert.match(
+      page,
+      /\*Extrapolated\*: nothing of this table was measured[\s\S]*\| 4 \| 5,400 \(its cores\) \|/,
+    );
   });
 
   it("has no figure of a part that was not measured", () => {

@@ -52,7 +52,7 @@ const WORKER_SHUTDOWN_SECONDS = 660;
 
 /** Connections of one worker, of clients and to replicas together. */
 export const WORKER_CONNECTIONS = 8192;
-const WORKERS = 2;
+export const WORKERS = 2;
 
 /** How many clients there is room for: each takes a second connection, to a replica. */
 export const CLIENT_CONNECTIONS = (WORKERS * WORKER_CONNECTIONS) / 2;

@@ -1,0 +1,101 @@
+/** Pure: what one request and one stream cost, out of what was measured, and how many a host of another size would carry. */
+import { CLIENT_CONNECTIONS, WORKERS } from "../../infra/components/edge/nginx.ts";
+import type { Spent } from "./gauges.ts";
+import type { ReplicasStep } from "./replicas.ts";
+import { EVENTS, MOST_REPLICAS, type StreamsStep } from "./streams.ts";
+
+/** A host is planned to be so busy: a deploy and a backup need the rest. */
+export const BUSY = 0.7;
+
+/** Something that is done many times a second. */
+export interface Work {
+  /** Core seconds of one of them, by workload. */
+  readonly each: Readonly<Record<string, number>>;
+  /** The most there can be of it for another reason than CPU. */
+  readonly cap?: { readonly count: number; readonly by: string };
+}
+
+export interface Most {
+  readonly count: number;
+  /** What ends it. */
+  readonly by: string;
+}
+
+/** How many cores a workload can use at most, however many there are. */
+const USABLE: readonly { readonly workload: string; readonly cores: number; readonly by: string }[] = [
+  { workload: "edge", cores: WORKERS, by: `the edge's ${WORKERS} workers` },
+  // Commands are carried out by one thread.
+  { workload: "redis", cores: 1, by: "Redis' one thread" },
+  { workload: "backend", cores: MOST_REPLICAS, by: `${MOST_REPLICAS} replicas` },
+];
+
+const coresOf = (spent: Readonly<Record<string, Spent>>): number =>
+  Object.values(spent).reduce((sum, { cores }) => sum + cores, 0);
+
+/** What a stack costs with nothing to do, and one request of each kind. */
+export interface Costs {
+  readonly replicas: number;
+  /** Cores of all containers while nothing is asked. */
+  readonly idleCores: number;
+  readonly replicaMiB: number;
+  readonly requests: Readonly<Record<string, Work>>;
+}
+
+/** Pure: of the stack with two replicas, the default, or of the first that was measured; undefined where none was. */
+export function costsOf(steps: readonly ReplicasStep[]): Costs | undefined {
+  const step = steps.find(({ replicas }) => replicas === 2) ?? steps[0];
+  if (step === undefined) return undefined;
+  const { replicas, idle, limits } = step;
+  const { memoryMiB = NaN, containers = NaN } = idle["backend"] ?? {};
+  return {
+    replicas,
+    idleCores: coresOf(idle),
+    replicaMiB: memoryMiB / containers,
+    requests: Object.fromEntries(
+      Object.entries(limits).map(([kind, { perSecond, spent }]): [string, Work] => [
+        kind,
+        { each: costOfEach(spent, idle, perSecond.at(-1) ?? NaN) },
+      ]),
+    ),
+  };
+}
+
+/** Core seconds by workload, without what it takes anyway. What is less with the load than without it costs nothing. */
+function costOfEach(
+  busy: Readonly<Record<string, Spent>>,
+  idle: Readonly<Record<string, Spent>>,
+  perSecond: number,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(busy).map(([workload, { cores }]) => [
+      workload,
+      Math.max(0, cores - (idle[workload]?.cores ?? 0)) / perSecond,
+    ]),
+  );
+}
+
+/** Pure: core microseconds that one delivery of an event to one stream costs the workload. */
+export const microsPerDelivery = ({ busy, atRest, delivered }: StreamsStep, workload: string): number =>
+  (costOfEach(busy, atRest, delivered)[workload] ?? NaN) * 1e6;
+
+/** Pure: a stream that hears so many events a second as were published. */
+export const workOfStreams = ({ busy, atRest, delivered }: StreamsStep): Work => ({
+  each: Object.fromEntries(
+    Object.entries(costOfEach(busy, atRest, delivered)).map(([workload, seconds]) => [
+      workload,
+      seconds * EVENTS,
+    ]),
+  ),
+  cap: { count: CLIENT_CONNECTIONS, by: "the edge's connections" },
+});
+
+/** Pure: how many a second, or how many streams, a host carries that does nothing else. */
+export function mostOf({ each, cap }: Work, cores: number, idleCores: number): Most {
+  const total = Object.values(each).reduce((sum, seconds) => sum + seconds, 0);
+  const ends: Most[] = [
+    { count: Math.max(0, BUSY * cores - idleCores) / total, by: "its cores" },
+    ...USABLE.map(({ workload, cores: most, by }) => ({ count: (BUSY * most) / (each[workload] ?? 0), by })),
+    ...(cap === undefined ? [] : [cap]),
+  ];
+  return ends.reduce((least, one) => (one.count < least.count ? one : least));
+}
