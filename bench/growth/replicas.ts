@@ -54,7 +54,7 @@ export async function measureReplicas(
   const steps: ReplicasStep[] = [];
   try {
     for (const count of replicas) {
-      if (steps.length > 0) await deploy(stack, { backendReplicas: count });
+      if (steps.length > 0) await deploy(watched, { backendReplicas: count });
       await sleep(SETTLING);
       const address = await addressOf(stack);
       const watch = await startWatch(stack);

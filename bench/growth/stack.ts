@@ -1,7 +1,6 @@
 /** The stack that grows: one with all that a stack in production has beside its service, its backups and its monitoring. */
-import { createWatchedStack, type WatchedStack } from "../monitoring/stack.ts";
+import { createWatchedStack, tellTo, type WatchedStack } from "../monitoring/stack.ts";
 import { settle } from "../data/settle.ts";
-import type { TestStack } from "../../test/support/stack.ts";
 
 const standing = new Set<WatchedStack>();
 
@@ -37,8 +36,13 @@ export async function createGrowingStack(
 }
 
 /** Deploys another config. @throws Error with what the command said */
-export async function deploy(stack: TestStack, config: Record<string, unknown>): Promise<void> {
+export async function deploy(
+  { stack, receiver }: WatchedStack,
+  config: Record<string, unknown>,
+): Promise<void> {
   stack.configure(config);
+  // The file is written anew, without the secrets that were set in it.
+  tellTo(stack, receiver);
   const { code, output } = await stack.run("up", "--yes");
   if (code !== 0) throw new Error(`up with ${JSON.stringify(config)} failed:\n${output}`);
 }

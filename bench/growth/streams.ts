@@ -137,7 +137,7 @@ export async function measureStreams(
     const asShipped = await measure(Math.max(...streams));
     const steps: StreamsStep[] = [];
     for (const wanted of streams) {
-      await deploy(stack, { backendReplicas: replicasFor(wanted, places), edgeMemory: ROOMY_EDGE });
+      await deploy(watched, { backendReplicas: replicasFor(wanted, places), edgeMemory: ROOMY_EDGE });
       // What replicas and workers of the edge have kept of an earlier crowd would be missing in what this one takes.
       await restart(watched);
       await sleep(SETTLING);
