@@ -225,6 +225,14 @@ export function firstSaturated(
   };
 }
 
+/** Pure: cores of the machine that were busy on the average, whoever used them. */
+export function machineCores(looks: readonly Counters[]): number {
+  const [first, last] = [looks[0], looks.at(-1)];
+  if (first === undefined || last === undefined || first === last)
+    throw new Error("a load has to be looked at twice at least");
+  return ((last.busySeconds - first.busySeconds) / (last.at - first.at)) * 1000;
+}
+
 /** What the containers of one workload took together. */
 export interface Spent {
   /** On the average. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { addressOf } from "../monitoring/stack.ts";
 import { median, type Row } from "../report.ts";
 import { askFor, calmRound, KINDS, send, type Kind } from "../requests/send.ts";
-import { saturatedBy, spentOf, within, type Saturated, type Spent } from "./gauges.ts";
+import { machineCores, saturatedBy, spentOf, within, type Saturated, type Spent } from "./gauges.ts";
 import type { Chart } from "../data/report.ts";
 import { createGrowingStack, deploy } from "./stack.ts";
 import { startWatch } from "./watch.ts";
@@ -21,6 +21,8 @@ export interface Limit {
   readonly failed: number;
   /** Cores that the load itself took, in the last round. */
   readonly loadCores: number;
+  /** Cores of the machine that were busy then, whoever used them. */
+  readonly machineCores: number;
   /** In the last round, by workload. */
   readonly spent: Readonly<Record<string, Spent>>;
   readonly saturated: Saturated;
@@ -110,7 +112,10 @@ async function atLimit(
   }
   const looks = within(watch.looks(), from, to);
   if (looks.length < 2) throw new Error(`the stack was not looked at while ${kind.name} were asked for`);
-  return { perSecond, failed, loadCores, spent: spentOf(looks), saturated: saturatedBy(looks) };
+  return {
+    ...{ perSecond, failed, loadCores, machineCores: machineCores(looks) },
+    ...{ spent: spentOf(looks), saturated: saturatedBy(looks) },
+  };
 }
 
 const sumOf = (spent: Readonly<Record<string, Spent>>, pick: (one: Spent) => number): number =>
@@ -150,7 +155,7 @@ export function replicasRows(steps: readonly ReplicasStep[]): Row[] {
           what: `${of}: CPU of all containers while ${kind} are at the limit`,
           unit: "cores",
           values: [sumOf(limit.spent, cores)],
-          detail: `${describeSpent(limit.spent, cores, 2)}; and ${limit.loadCores.toFixed(2)} of the load itself`,
+          detail: `${describeSpent(limit.spent, cores, 2)}; and ${limit.loadCores.toFixed(2)} of the load itself, of ${limit.machineCores.toFixed(2)} of the whole machine`,
         },
         {
           what: `${of}: memory of all containers while ${kind} are at the limit`,

@@ -11,6 +11,7 @@ import { SERVED } from "../requests/send.ts";
 import { addAddresses } from "./addresses.ts";
 import {
   firstSaturated,
+  machineCores,
   samplesOf,
   saturatedBy,
   spentOf,
@@ -77,6 +78,8 @@ export interface StreamsStep {
   readonly delivered: number;
   /** Cores that the load itself took, on the average of its whole life. */
   readonly loadCores: number;
+  /** Cores of the machine that were busy while events were published, whoever used them. */
+  readonly machineCores: number;
   /** While streams were opened and events published. */
   readonly first: Saturated;
   /** While events were published. */
@@ -217,6 +220,7 @@ function figuresOf(load: Load, looks: readonly Counters[], began: number, ended:
     lost: load.lost,
     delivered: load.events_per_s,
     loadCores: load.cpu_seconds / ((ended - began) / 1000),
+    machineCores: machineCores(busy),
     first: firstSaturated(samplesOf(span(began, load.published_to_ms)), refusals, began),
     whileBusy: saturatedBy(busy),
     refusals: load.refusals,
@@ -278,7 +282,7 @@ export function stepRows(step: StreamsStep, which = "room enough"): Row[] {
       what: `${name}: CPU of all containers at ${EVENTS} events a second`,
       unit: "cores",
       values: [Object.values(step.busy).reduce((sum, { cores }) => sum + cores, 0)],
-      detail: `${describeSpent(step.busy, ({ cores }) => cores, 2)}; and ${step.loadCores.toFixed(2)} of the load itself; at its limit: ${whileBusy.what}`,
+      detail: `${describeSpent(step.busy, ({ cores }) => cores, 2)}; ${step.machineCores.toFixed(2)} of the whole machine; the load itself took ${step.loadCores.toFixed(2)} from beginning to end; at its limit: ${whileBusy.what}`,
     },
     {
       what: `${name}: POST to the last client, p99`,

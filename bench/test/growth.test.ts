@@ -10,6 +10,7 @@ import { at, fitLine, isExtrapolated } from "../growth/fit.ts";
 import {
   firstSaturated,
   gaugesBetween,
+  machineCores,
   saturatedBy,
   spentOf,
   within,
@@ -179,7 +180,7 @@ const spent = (edge: number, backend: number, memory: number) => ({
   backend: { cores: backend, memoryMiB: 2 * memory, containers: 2 },
 });
 const limit = (perSecond: number, edge: number, backend: number) => ({
-  ...{ perSecond: [perSecond], failed: 0, loadCores: 0.5, saturated },
+  ...{ perSecond: [perSecond], failed: 0, loadCores: 0.5, machineCores: 1.9, saturated },
   spent: spent(edge, backend, 70),
 });
 const replicasStep = (replicas: number, perSecond: number): ReplicasStep => ({
@@ -195,7 +196,14 @@ const streamsStep = (wanted: number, more: Partial<StreamsStep> = {}): StreamsSt
   atRest: spent(0.05, 0.05, 50 + wanted / 100),
   busy: spent(0.25, 0.15, 50 + wanted / 100),
   last: { p50: 10, p99: 40, max: 90 },
-  ...{ published: 200, notAcknowledged: 0, lost: 0, delivered: wanted * 20, loadCores: 0.4 },
+  ...{
+    published: 200,
+    notAcknowledged: 0,
+    lost: 0,
+    delivered: wanted * 20,
+    loadCores: 0.4,
+    machineCores: 1.9,
+  },
   ...{ first: saturated, whileBusy: saturated, refusals: [], edgeErrors: {} },
   ...more,
 });
@@ -224,6 +232,7 @@ const results: Results = {
 describe("the figures of growth", () => {
   it("tell what a stream takes, without what was there before it", () => {
     assert.equal(kibPerStream(streamsStep(1000), "edge"), 10.24);
+    assert.equal(machineCores([look(0), look(2, { machine: 1.5 })]), 1.5);
     assert.equal(spentOf([look(0), look(2, { edge: 0.5 })])["edge"]?.cores, 0.5);
   });
 
