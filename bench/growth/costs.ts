@@ -21,6 +21,9 @@ export interface Most {
   readonly by: string;
 }
 
+/** The kernel, which carries every byte several times, the engine, and whatever else runs; without the load. */
+const REST = "the rest of the machine";
+
 /** How many cores a workload can use at most, however many there are. */
 const USABLE: readonly { readonly workload: string; readonly cores: number; readonly by: string }[] = [
   { workload: "edge", cores: WORKERS, by: `the edge's ${WORKERS} workers` },
@@ -32,10 +35,24 @@ const USABLE: readonly { readonly workload: string; readonly cores: number; read
 const coresOf = (spent: Readonly<Record<string, Spent>>): number =>
   Object.values(spent).reduce((sum, { cores }) => sum + cores, 0);
 
+/** What was busy at one time. */
+interface Busy {
+  readonly spent: Readonly<Record<string, Spent>>;
+  readonly machineCores: number;
+  /** Those of the load; default: 0. */
+  readonly loadCores?: number;
+}
+
+/** Cores by workload, with all else that the machine did beside the load. */
+const coresBy = ({ spent, machineCores, loadCores = 0 }: Busy): Record<string, number> => ({
+  ...Object.fromEntries(Object.entries(spent).map(([workload, { cores }]) => [workload, cores])),
+  [REST]: Math.max(0, machineCores - loadCores - coresOf(spent)),
+});
+
 /** What a stack costs with nothing to do, and one request of each kind. */
 export interface Costs {
   readonly replicas: number;
-  /** Cores of all containers while nothing is asked. */
+  /** Cores of the machine that are busy while nothing is asked. */
   readonly idleCores: number;
   readonly replicaMiB: number;
   readonly requests: Readonly<Record<string, Work>>;
@@ -45,49 +62,62 @@ export interface Costs {
 export function costsOf(steps: readonly ReplicasStep[]): Costs | undefined {
   const step = steps.find(({ replicas }) => replicas === 2) ?? steps[0];
   if (step === undefined) return undefined;
-  const { replicas, idle, limits } = step;
+  const { replicas, idle, idleMachineCores, limits } = step;
   const { memoryMiB = NaN, containers = NaN } = idle["backend"] ?? {};
   return {
     replicas,
-    idleCores: coresOf(idle),
+    idleCores: idleMachineCores,
     replicaMiB: memoryMiB / containers,
     requests: Object.fromEntries(
-      Object.entries(limits).map(([kind, { perSecond, spent }]): [string, Work] => [
-        kind,
-        { each: costOfEach(spent, idle, perSecond.at(-1) ?? NaN) },
-      ]),
+      Object.entries(limits).map(([kind, limit]): [string, Work] => {
+        const perSecond = limit.perSecond.at(-1) ?? NaN;
+        return [
+          kind,
+          { each: costOfEach(limit, { spent: idle, machineCores: idleMachineCores }, perSecond) },
+        ];
+      }),
     ),
   };
 }
 
 /** Core seconds by workload, without what it takes anyway. What is less with the load than without it costs nothing. */
-function costOfEach(
-  busy: Readonly<Record<string, Spent>>,
-  idle: Readonly<Record<string, Spent>>,
-  perSecond: number,
-): Record<string, number> {
+function costOfEach(busy: Busy, before: Busy, perSecond: number): Record<string, number> {
+  const earlier = coresBy(before);
   return Object.fromEntries(
-    Object.entries(busy).map(([workload, { cores }]) => [
+    Object.entries(coresBy(busy)).map(([workload, cores]) => [
       workload,
-      Math.max(0, cores - (idle[workload]?.cores ?? 0)) / perSecond,
+      Math.max(0, cores - (earlier[workload] ?? 0)) / perSecond,
     ]),
   );
 }
 
-/** Pure: core microseconds that one delivery of an event to one stream costs the workload. */
-export const microsPerDelivery = ({ busy, atRest, delivered }: StreamsStep, workload: string): number =>
-  (costOfEach(busy, atRest, delivered)[workload] ?? NaN) * 1e6;
+/** Pure: core seconds that one delivery of an event to one stream costs, by workload. */
+export const costOfDelivery = (step: StreamsStep): Record<string, number> =>
+  costOfEach(
+    { spent: step.busy, machineCores: step.machineCores, loadCores: step.loadCores },
+    { spent: step.atRest, machineCores: step.machineCoresAtRest },
+    step.delivered,
+  );
 
 /** Pure: a stream that hears so many events a second as were published. */
-export const workOfStreams = ({ busy, atRest, delivered }: StreamsStep): Work => ({
+export const workOfStreams = (step: StreamsStep): Work => ({
   each: Object.fromEntries(
-    Object.entries(costOfEach(busy, atRest, delivered)).map(([workload, seconds]) => [
-      workload,
-      seconds * EVENTS,
-    ]),
+    Object.entries(costOfDelivery(step)).map(([workload, seconds]) => [workload, seconds * EVENTS]),
   ),
   cap: { count: CLIENT_CONNECTIONS, by: "the edge's connections" },
 });
+
+/** Pure: \`0.52 ms of a core: backend 0.26, edge 0.24, …\`, the largest first, without what is next to nothing. */
+export function describeCost(each: Readonly<Record<string, number>>, unit: "ms" | "µs"): string {
+  const factor = unit === "ms" ? 1e3 : 1e6;
+  const digits = unit === "ms" ? 2 : 1;
+  const total = Object.values(each).reduce((sum, seconds) => sum + seconds, 0);
+  const parts = Object.entries(each)
+    .filter(([, seconds]) => seconds >= 0.02 * total)
+    .sort(([, left], [, right]) => right - left)
+    .map(([workload, seconds]) => `${workload} ${(seconds * factor).toFixed(digits)}`);
+  return `${(total * factor).toFixed(digits)} ${unit} of a core: ${parts.join(", ")}`;
+}
 
 /** Pure: how many a second, or how many streams, a host carries that does nothing else. */
 export function mostOf({ each, cap }: Work, cores: number, idleCores: number): Most {

@@ -32,6 +32,8 @@ export interface ReplicasStep {
   readonly replicas: number;
   /** Nothing is asked. */
   readonly idle: Readonly<Record<string, Spent>>;
+  /** Cores of the machine that are busy then. */
+  readonly idleMachineCores: number;
   /** By kind of request. */
   readonly limits: Readonly<Record<string, Limit>>;
   /** ms at the fixed rate, by kind; one value for each round. */
@@ -63,6 +65,7 @@ export async function measureReplicas(
       try {
         await sleep(seconds * 1000);
         const idle = spentOf(watch.looks());
+        const idleMachineCores = machineCores(watch.looks());
         const measure = (kind: Kind): Promise<Limit> =>
           atLimit(kind, (duration) => full(program, kind, address, duration), watch, seconds);
         const limits: Record<string, Limit> = {};
@@ -72,7 +75,7 @@ export async function measureReplicas(
           const p99 = await calmRound(program, address, { rate: CALM_RATE, seconds });
           for (const [index, { name }] of KINDS.entries()) (calm[name] ??= []).push(p99[index] ?? NaN);
         }
-        const step = { replicas: count, idle, limits, calm };
+        const step = { replicas: count, idle, idleMachineCores, limits, calm };
         steps.push(step);
         done(step);
       } finally {
@@ -141,7 +144,7 @@ const memory = (one: Spent): number => one.memoryMiB;
 
 /** Pure. */
 export function replicasRows(steps: readonly ReplicasStep[]): Row[] {
-  return steps.flatMap(({ replicas, idle, limits, calm }): Row[] => {
+  return steps.flatMap(({ replicas, idle, idleMachineCores, limits, calm }): Row[] => {
     const of = `${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
     return [
       ...Object.entries(limits).flatMap(([kind, limit]): Row[] => [
@@ -179,7 +182,7 @@ export function replicasRows(steps: readonly ReplicasStep[]): Row[] {
         what: `${of}: CPU of all containers, idle`,
         unit: "cores",
         values: [sumOf(idle, cores)],
-        detail: describeSpent(idle, cores, 3),
+        detail: `${describeSpent(idle, cores, 3)}; of ${idleMachineCores.toFixed(2)} of the whole machine`,
       },
     ];
   });

@@ -2,7 +2,7 @@
 import { CLIENT_CONNECTIONS } from "../../infra/components/edge/nginx.ts";
 import { median, type Measured as MeasuredRows } from "../report.ts";
 import { KINDS } from "../requests/send.ts";
-import { BUSY, costsOf, microsPerDelivery, mostOf, workOfStreams, type Most } from "./costs.ts";
+import { BUSY, costsOf, describeCost, costOfDelivery, mostOf, workOfStreams, type Most } from "./costs.ts";
 import type { DatabaseStep } from "./database.ts";
 import { at, fitLine, isExtrapolated, type Line } from "./fit.ts";
 import type { ReplicasStep } from "./replicas.ts";
@@ -100,15 +100,11 @@ function requestsAndReplicas({ replicas }: Sized): string[] {
     steps.toSorted((left, right) => right.replicas - left.replicas)[0],
   ];
   return [
-    ...Object.entries(costs.requests).map(([kind, { each }]) => {
-      const parts = Object.entries(each)
-        .map(([workload, seconds]): [string, number] => [workload, seconds * 1000])
-        .filter(([, ms]) => ms >= 0.01)
-        .sort(([, left], [, right]) => right - left);
-      const total = Object.values(each).reduce((sum, seconds) => sum + seconds * 1000, 0);
-      return `- One of the ${kind} costs ${total.toFixed(2)} ms of a core, with ${costs.replicas} replicas: ${parts.map(([workload, ms]) => `${workload} ${ms.toFixed(2)}`).join(", ")}.`;
-    }),
-    `- A replica that has nothing to do takes ${whole(costs.replicaMiB)} MiB. All containers together take ${costs.idleCores.toFixed(2)} cores then.`,
+    ...Object.entries(costs.requests).map(
+      ([kind, { each }]) =>
+        `- One of the ${kind}, with ${costs.replicas} replicas: ${describeCost(each, "ms")}.`,
+    ),
+    `- A replica that has nothing to do takes ${whole(costs.replicaMiB)} MiB. The whole machine has ${costs.idleCores.toFixed(2)} cores busy then.`,
     ...(least === undefined || most === undefined || least === most
       ? []
       : KINDS.map(({ name }) => {
@@ -123,7 +119,7 @@ function streamsCosts({ streams }: Sized): string[] {
   const step = mostOpen(streams.figures.steps) ?? streams.figures.asShipped;
   return [
     `- A stream takes ${kibPerStream(step, "edge").toFixed(1)} KiB in the edge and ${kibPerStream(step, "backend").toFixed(1)} KiB in its replica (${whole(step.open)} streams, TLS).`,
-    `- An event that is brought to a stream costs ${microsPerDelivery(step, "edge").toFixed(1)} µs of a core in the edge and ${microsPerDelivery(step, "backend").toFixed(1)} µs in its replica (${whole(step.delivered)} deliveries a second).`,
+    `- An event that is brought to a stream: ${describeCost(costOfDelivery(step), "µs")} (${whole(step.delivered)} deliveries a second).`,
     `- The edge has ${whole(CLIENT_CONNECTIONS)} connections for clients, however many cores there are.`,
   ];
 }
@@ -170,7 +166,7 @@ function extrapolatedHosts(sized: Sized): string[] {
     "*Extrapolated*: nothing of this table was measured. It follows from the costs above, for a host that does one of these things",
     `and nothing else, whose clients are elsewhere, and which is busy to ${BUSY * 100} %. What ends each stands in brackets:`,
     "",
-    `- its cores: \`(${BUSY} × cores − ${idle}) ÷ core seconds of one in all containers\``,
+    `- its cores: \`(${BUSY} × cores − ${idle}) ÷ core seconds of one\``,
     `- what one container can use at most, whatever the cores: \`${BUSY} × its cores ÷ core seconds of one in it\``,
     "- for streams, the edge's connections. A stream costs its deliveries, so many a second as there are events.",
     "",

@@ -76,10 +76,11 @@ export interface StreamsStep {
   readonly lost: number;
   /** Deliveries a second, of all clients. */
   readonly delivered: number;
-  /** Cores that the load itself took, on the average of its whole life. */
+  /** While events are published: cores that the load itself took, and that were busy on the machine, whoever used them. */
   readonly loadCores: number;
-  /** Cores of the machine that were busy while events were published, whoever used them. */
   readonly machineCores: number;
+  /** The latter with all streams open, before the first event. */
+  readonly machineCoresAtRest: number;
   /** While streams were opened and events published. */
   readonly first: Saturated;
   /** While events were published. */
@@ -188,13 +189,12 @@ async function measureStep(
     const { stdout } = await run(program, flags, { maxBuffer: 64 << 20 });
     const load = JSON.parse(stdout) as Load;
     const looks = await watch.stop();
-    const ended = Date.now();
     return {
       wanted,
       replicas: (await stack.containers("backend")).length,
       edgeMemory: await limitOf(watched, "edge"),
       backendMemory: await limitOf(watched, "backend"),
-      ...figuresOf(load, looks, began, ended),
+      ...figuresOf(load, looks, began),
       edgeErrors: await edgeErrors(stack, began),
     };
   } finally {
@@ -203,24 +203,26 @@ async function measureStep(
   }
 }
 
-/** Pure. @param began before the first stream, and `ended` after the last (Unix ms) */
-function figuresOf(load: Load, looks: readonly Counters[], began: number, ended: number) {
+/** Pure. @param began before the first stream (Unix ms) */
+function figuresOf(load: Load, looks: readonly Counters[], began: number) {
   const span = (from: number, to: number): Counters[] => within(looks, from, to);
+  const atRest = span(load.opened_at_ms, load.published_from_ms);
   const busy = span(load.published_from_ms, load.published_to_ms);
   const refusals = load.refusals.map((one): Refusal => ({ ...one, at: one.first_at_ms }));
   return {
     open: load.admitted,
     openAtEnd: load.admitted_at_end,
     before: spentOf(looks.filter(({ at }) => at <= began)),
-    atRest: spentOf(span(load.opened_at_ms, load.published_from_ms)),
+    atRest: spentOf(atRest),
     busy: spentOf(busy),
     last: load.last_latency_ms,
     published: load.published,
     notAcknowledged: load.publish_failed,
     lost: load.lost,
     delivered: load.events_per_s,
-    loadCores: load.cpu_seconds / ((ended - began) / 1000),
+    loadCores: (load.cpu_seconds * 1000) / (load.published_to_ms - load.published_from_ms),
     machineCores: machineCores(busy),
+    machineCoresAtRest: machineCores(atRest),
     first: firstSaturated(samplesOf(span(began, load.published_to_ms)), refusals, began),
     whileBusy: saturatedBy(busy),
     refusals: load.refusals,
@@ -282,7 +284,7 @@ export function stepRows(step: StreamsStep, which = "room enough"): Row[] {
       what: `${name}: CPU of all containers at ${EVENTS} events a second`,
       unit: "cores",
       values: [Object.values(step.busy).reduce((sum, { cores }) => sum + cores, 0)],
-      detail: `${describeSpent(step.busy, ({ cores }) => cores, 2)}; ${step.machineCores.toFixed(2)} of the whole machine; the load itself took ${step.loadCores.toFixed(2)} from beginning to end; at its limit: ${whileBusy.what}`,
+      detail: `${describeSpent(step.busy, ({ cores }) => cores, 2)}; and ${step.loadCores.toFixed(2)} of the load itself, of ${step.machineCores.toFixed(2)} of the whole machine; at its limit: ${whileBusy.what}`,
     },
     {
       what: `${name}: POST to the last client, p99`,

@@ -186,7 +186,8 @@ const limit = (perSecond: number, edge: number, backend: number) => ({
 const replicasStep = (replicas: number, perSecond: number): ReplicasStep => ({
   replicas,
   idle: spent(0.02, 0.08, 60),
-  // 1.1 cores in all, 0.1 of them without any request.
+  idleMachineCores: 0.2,
+  // 1.1 cores of containers, 0.1 of them without any request; and 0.3 of the kernel, 0.1 of them without.
   limits: { reads: limit(perSecond, 0.5, 0.6), events: limit(perSecond / 2, 0.3, 0.8) },
   calm: { reads: [4], events: [6] },
 });
@@ -202,7 +203,8 @@ const streamsStep = (wanted: number, more: Partial<StreamsStep> = {}): StreamsSt
     lost: 0,
     delivered: wanted * 20,
     loadCores: 0.4,
-    machineCores: 1.9,
+    machineCores: 0.9,
+    machineCoresAtRest: 0.1,
   },
   ...{ first: saturated, whileBusy: saturated, refusals: [], edgeErrors: {} },
   ...more,
@@ -301,13 +303,16 @@ describe("the page of sizes", () => {
   });
 
   it("works out costs from the figures", () => {
-    // (1.1 − 0.1) cores for 2,000 reads a second.
+    // (1.4 − 0.2) cores for 2,000 reads a second.
     assert.match(
       page,
-      /One of the reads costs 0\.50 ms of a core, with 2 replicas: backend 0\.26, edge 0\.24\./,
+      /One of the reads, with 2 replicas: 0\.60 ms of a core: backend 0\.26, edge 0\.24, the rest of the machine 0\.10\./,
     );
-    // 0.2 cores of the edge for 400,000 deliveries a second.
-    assert.match(page, /costs 0\.5 µs of a core in the edge/);
+    // 0.2 cores of the edge, 0.1 of the replicas and 0.1 of the rest for 400,000 deliveries a second.
+    assert.match(
+      page,
+      /An event that is brought to a stream: 1\.0 µs of a core: edge 0\.5, backend 0\.3, the rest of the machine 0\.2 /,
+    );
     assert.match(page, /its proof, s: 0\.0 \+ 16\.0 for each GiB of data/);
   });
 
@@ -327,10 +332,10 @@ describe("the page of sizes", () => {
   it("marks what lies outside of what was measured, and nothing else", () => {
     assert.match(page, /\| 10 \| 80 \| 160 \| 90 \| 180 \| 20,000 \|/);
     assert.match(page, /\| 50 \| 400 \*extrapolated\* \| 800 \*extrapolated\*/);
-    // 0.7 × 4 cores, without 0.1, at 0.5 ms.
+    // 0.7 × 4 cores, without 0.2, at 0.6 ms.
     assert.match(
       page,
-      /\*Extrapolated\*: nothing of this table was measured[\s\S]*\| 4 \| 5,400 \(its cores\) \|/,
+      /\*Extrapolated\*: nothing of this table was measured[\s\S]*\| 4 \| 4,333 \(its cores\) \|/,
     );
   });
 
