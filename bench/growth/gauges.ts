@@ -8,6 +8,8 @@ export interface Gauge {
   readonly limit: number;
   /** cores, MiB, connections, … */
   readonly unit: string;
+  /** True where the kernel ended a process for it: then it was at its limit, whatever was seen of it before and after. */
+  readonly hasEnded?: boolean;
 }
 
 export interface Sample {
@@ -32,6 +34,8 @@ export interface ContainerCounters {
   readonly memoryMiB: number;
   readonly cores: number;
   readonly memoryLimitMiB: number;
+  /** Processes that the kernel has ended for memory. */
+  readonly kills: number;
 }
 
 /** One look at the machine and the stack. */
@@ -57,11 +61,14 @@ const FULL = 0.97;
 const HOLD = 3;
 
 export const shareOf = ({ used, limit }: Gauge): number => (limit > 0 ? used / limit : 0);
-export const isFull = (gauge: Gauge): boolean => shareOf(gauge) >= (gauge.unit === "cores" ? FULL_CPU : FULL);
+export const isFull = (gauge: Gauge): boolean =>
+  gauge.hasEnded === true || shareOf(gauge) >= (gauge.unit === "cores" ? FULL_CPU : FULL);
 
 /** Pure: `CPU of the edge, 0.98 of 1 cores`. */
-export const describeGauge = ({ what, used, limit, unit }: Gauge): string => {
+export const describeGauge = ({ what, used, limit, unit, hasEnded }: Gauge): string => {
   const digits = unit === "cores" || unit === "disks" ? 2 : 0;
+  if (hasEnded)
+    return `${what}: the kernel ended a process at the limit of ${Number(limit.toFixed(digits))} ${unit}`;
   return `${what}, ${used.toFixed(digits)} of ${Number(limit.toFixed(digits))} ${unit}`;
 };
 
@@ -81,7 +88,12 @@ function ofContainers(before: Counters, after: Counters): Gauge[] {
         ? []
         : [{ used: (one.cpuSeconds - was.cpuSeconds) / seconds, limit: one.cores, unit: "cores" }];
     });
-    const memory = all.map((one) => ({ used: one.memoryMiB, limit: one.memoryLimitMiB, unit: "MiB" }));
+    const memory = all.map((one) => {
+      const hasEnded = one.kills > (earlier.get(one.name)?.kills ?? one.kills);
+      // What was killed has given its memory back before anybody looked.
+      const used = hasEnded ? one.memoryLimitMiB : one.memoryMiB;
+      return { used, limit: one.memoryLimitMiB, unit: "MiB", ...(hasEnded ? { hasEnded } : {}) };
+    });
     return [
       ...byShare(cpu.map((one) => ({ ...one, what: `CPU of ${which}` }))).slice(0, 1),
       ...byShare(memory.map((one) => ({ ...one, what: `memory of ${which}` }))).slice(0, 1),
@@ -171,14 +183,15 @@ export function saturatedBy(looks: readonly Counters[]): Saturated {
   };
 }
 
-/** Pure: the first that was full and stayed so for some samples. */
+/** Pure: the first that was full and stayed so for some samples; or for which a process was ended, since the look before. */
 function firstFull(samples: readonly Sample[]): { readonly at: number; readonly gauge: Gauge } | undefined {
   const runs = new Map<string, number>();
-  for (const [index, { gauges }] of samples.entries()) {
+  for (const [index, { at, gauges }] of samples.entries()) {
     const held: Gauge[] = [];
     for (const gauge of gauges) {
       const length = isFull(gauge) ? (runs.get(gauge.what) ?? 0) + 1 : 0;
       runs.set(gauge.what, length);
+      if (gauge.hasEnded) return { at: samples[index - 1]?.at ?? at, gauge };
       if (length === HOLD) held.push(gauge);
     }
     const [gauge] = byShare(held);

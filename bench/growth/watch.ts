@@ -15,18 +15,21 @@ interface Known {
   readonly workload: string;
   readonly cores: number;
   readonly memoryLimitMiB: number;
+  /** Its first process, on the host. */
+  readonly pid: number;
 }
 
 async function known(stack: TestStack): Promise<Known[]> {
   const names = await stack.containers();
   return Promise.all(
     names.map(async (name) => {
-      const { Config, HostConfig } = await docker.getContainer(name).inspect();
+      const { Config, HostConfig, State } = await docker.getContainer(name).inspect();
       return {
         name,
         workload: Config.Labels["io.omniai.workload"] ?? name,
         cores: (HostConfig.NanoCpus ?? 0) / 1e9,
         memoryLimitMiB: (HostConfig.Memory ?? 0) / 2 ** 20,
+        pid: State.Pid,
       };
     }),
   );
@@ -58,10 +61,23 @@ const diskSeconds = (): number =>
       .map((line) => Number(line.trim().split(/\s+/)[12] ?? 0) / 1000),
   );
 
+/** As the container sees its own cgroup, of version 2 or 1. Only these count processes other than its first. */
+function killsOf(pid: number): number {
+  for (const file of ["memory.events", "memory/memory.oom_control"]) {
+    try {
+      const text = readFileSync(`/proc/${pid}/root/sys/fs/cgroup/${file}`, "utf8");
+      return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
+    } catch {
+      // The other version, or without root: then nothing is known of them.
+    }
+  }
+  return 0;
+}
+
 async function countersOf(one: Known): Promise<ContainerCounters[]> {
   try {
     const { memory: memoryMiB, cpu } = await takenOf(one.name);
-    return [{ ...one, cpuSeconds: cpu, memoryMiB }];
+    return [{ ...one, cpuSeconds: cpu, memoryMiB, kills: killsOf(one.pid) }];
   } catch {
     // It may have gone since the list was made; the others are still of interest.
     return [];

@@ -11,6 +11,7 @@ import {
   firstSaturated,
   gaugesBetween,
   machineCores,
+  samplesOf,
   saturatedBy,
   spentOf,
   within,
@@ -28,10 +29,14 @@ const BEGAN = 1_000_000;
 const second = (count: number): number => BEGAN + count * 1000;
 
 /** A look after so many seconds at an edge of one core and 192 MiB and two replicas, one of which does all the work. */
-function look(seconds: number, { edge = 0, backend = 0, machine = 0, memory = 50 } = {}): Counters {
+function look(
+  seconds: number,
+  { edge = 0, backend = 0, machine = 0, memory = 50, kills = 0 } = {},
+): Counters {
   const container = (name: string, workload: string, cores: number) => ({
     ...{ name, workload, cpuSeconds: cores * seconds, cores: 1 },
     ...{ memoryMiB: workload === "edge" ? memory : 60, memoryLimitMiB: 192 },
+    kills: workload === "edge" ? kills : 0,
   });
   return {
     ...{ at: second(seconds), cores: 2, busySeconds: machine * seconds, diskSeconds: 0 },
@@ -124,6 +129,20 @@ describe("what was at its limit first", () => {
     const named = firstSaturated(full, [{ what: "503", count: 1, at: second(2) }], BEGAN);
     assert.equal(named.what, "memory of edge, 192 of 192 MiB, after 0 s");
     assert.equal(named.next, "the load was refused: 1 × “503” after 2 s");
+  });
+
+  it("is memory for which the kernel ended a process, before the load was refused for it, though nobody saw it full", () => {
+    const looks = [
+      look(0),
+      look(1, { memory: 120 }),
+      look(2, { memory: 170 }),
+      look(3, { memory: 90, kills: 1 }),
+      look(4, { memory: 91, kills: 1 }),
+    ];
+    const refusals = [{ what: "an open stream ended", count: 900, at: second(2.5) }];
+    const named = firstSaturated(samplesOf(looks), refusals, BEGAN);
+    assert.equal(named.what, "memory of edge: the kernel ended a process at the limit of 192 MiB, after 2 s");
+    assert.equal(named.next, "the load was refused: 900 × “an open stream ended” after 3 s");
   });
 
   it("is nothing where all had room to the end", () => {
