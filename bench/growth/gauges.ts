@@ -200,6 +200,17 @@ function firstFull(samples: readonly Sample[]): { readonly at: number; readonly 
   return undefined;
 }
 
+const averageOf = (samples: readonly Sample[]): Gauge[] =>
+  [
+    ...Map.groupBy(
+      samples.flatMap(({ gauges }) => gauges),
+      ({ what }) => what,
+    ).values(),
+  ].flatMap((all) => {
+    const [first] = all;
+    return first ? [{ ...first, used: all.reduce((sum, { used }) => sum + used, 0) / all.length }] : [];
+  });
+
 /**
  * Pure: of a load that grows: what was at its limit first, or what the load was refused before anything was. A refusal names
  * what was nearest to its limit then.
@@ -230,11 +241,11 @@ export function firstSaturated(
       isAtLimit: true,
       next: refusal ? `the load was refused: ${told(refusal)}` : nextOf(nearest(full.at).slice(1)),
     };
-  const last = byShare(samples.at(-1)?.gauges ?? []);
+  const average = byShare(averageOf(samples));
   return {
-    what: `nothing; nearest to its limit was ${nextOf(last.slice(0, 1))}`,
+    what: `nothing; nearest to its limit was ${nextOf(average.slice(0, 1))}`,
     isAtLimit: false,
-    next: nextOf(last.slice(1, 3)),
+    next: nextOf(average.slice(1, 3)),
   };
 }
 

@@ -145,9 +145,14 @@ describe("what was at its limit first", () => {
     assert.equal(named.next, "the load was refused: 900 × “an open stream ended” after 3 s");
   });
 
-  it("is nothing where all had room to the end", () => {
-    const named = firstSaturated(samples([memory(10)], [memory(48)]), [], BEGAN);
-    assert.equal(named.what, "nothing; nearest to its limit was memory of edge, 48 of 192 MiB (25 %)");
+  it("is nothing where all had room but for a moment, and then it says what was nearest on the average", () => {
+    const quiet = samples(
+      [memory(96), connections(0)],
+      [memory(96), connections(98)],
+      [memory(96), connections(1)],
+    );
+    const named = firstSaturated(quiet, [], BEGAN);
+    assert.equal(named.what, "nothing; nearest to its limit was memory of edge, 96 of 192 MiB (50 %)");
   });
 
   it("has the edge's own lines by their cause", () => {
