@@ -236,7 +236,7 @@ function severalHosts(sized: Sized): string[] {
         ]),
     "- **More cores come before more hosts** where CPU is what is at its limit first: one host needs no shared database and no network",
     "  between replicas. More replicas on the same cores are for deploys and failures, and bring no more than the table says.",
-    "- Replicas on several hosts need a PostgreSQL and a Redis that all of them reach: [external databases](external-databases.md).",
+    "- How: [several machines](swarm.md), with a PostgreSQL and a Redis that all of them reach ([external databases](external-databases.md)).",
   ];
 }
 
