@@ -184,7 +184,9 @@ manifest.write(folder, found)`;
     assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
     await provider.sql(`DROP TABLE reaching; DROP FUNCTION reach; CREATE SCHEMA more AUTHORIZATION tenant;
       CREATE EXTENSION hstore SCHEMA more; CREATE FUNCTION event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
-      CREATE EVENT TRIGGER event ON ddl_command_end EXECUTE FUNCTION event(); CREATE PUBLICATION all_of_it FOR ALL TABLES`);
+      CREATE EVENT TRIGGER event ON ddl_command_end EXECUTE FUNCTION event(); CREATE PUBLICATION all_of_it FOR ALL TABLES;
+      CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far;
+      CREATE FOREIGN TABLE far (n integer) SERVER far; COMMENT ON FOREIGN TABLE far IS 'x'`);
     await provider.asTenant(`CREATE TABLE more.kinds (h more.hstore, id serial PRIMARY KEY); INSERT INTO more.kinds VALUES ('a=>1');
       CREATE INDEX ON more.kinds ((h::text || 'x')); CREATE POLICY own ON more.kinds TO tenant USING (true);
       CREATE VIEW seen AS SELECT * FROM more.kinds; GRANT SELECT ON seen TO PUBLIC; COMMENT ON SCHEMA more IS 'more'`);
@@ -192,7 +194,10 @@ manifest.write(folder, found)`;
     const left = (await dumps())[0]?.left?.join() ?? "";
     assert.match(left, /event trigger - event/);
     assert.match(left, /publication - all_of_it/);
-    await provider.sql("DROP EVENT TRIGGER event; DROP PUBLICATION all_of_it");
+    assert.match(left, /foreign table public far/);
+    await provider.sql(
+      "DROP EVENT TRIGGER event; DROP PUBLICATION all_of_it; DROP FOREIGN DATA WRAPPER far CASCADE",
+    );
   });
 
   it("that lack what another role owns there are none: it is said what could not be read", async () => {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { exitIfKept } from "../host/npm-flags.ts";
 import { prepare } from "./prepare.ts";
 import { runSuite, type Counts, type Failure, type SuiteResult } from "./run-suite.ts";
-import { GROUPS, ONLY_NAMED, SUITES, type Suite } from "./suites.ts";
+import { GROUPS, onlyNamed, SUITES, type Suite } from "./suites.ts";
 import { keepTimes, listing, readTimes } from "./times.ts";
 import { Turns, twoAtATime } from "./two-at-a-time.ts";
 
@@ -38,7 +38,7 @@ function choose(names: readonly string[]): Suite[] {
     process.exit(2);
   }
   return SUITES.filter(({ name, group }) =>
-    names.length === 0 ? !ONLY_NAMED.has(group) : names.includes(name) || names.includes(group),
+    names.length === 0 ? !onlyNamed.has(group) : names.includes(name) || names.includes(group),
   );
 }
 

@@ -31,7 +31,7 @@ class Lines(unittest.TestCase):
             self.assertFalse(self.of_member(entry), entry)
 
     def test_are_of_what_only_a_superuser_may_make(self) -> None:
-        for entry in ("EVENT TRIGGER - e t", "PUBLICATION TABLE public p kept", "SERVER - s", "COMMENT - PUBLICATION p"):
+        for entry in ("EVENT TRIGGER - e t", "PUBLICATION TABLE public p kept", "SERVER - s", "FOREIGN TABLE public far", "COMMENT - PUBLICATION p", "COMMENT public FOREIGN TABLE far"):
             self.assertTrue(is_of_kind(f"9; 3466 16390 {entry} provider", OF_SUPERUSERS), entry)
         for entry in ("TRIGGER public kept t", "TABLE public SERVER", "COMMENT public TABLE kept"):
             self.assertFalse(is_of_kind(f"9; 1259 16390 {entry} provider", OF_SUPERUSERS), entry)

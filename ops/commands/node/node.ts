@@ -1,5 +1,5 @@
 /** `npm run node -- add|drain|remove`: which machines a swarm has. */
-import { parseSshAddress } from "../../../tools/host/ssh-address.ts";
+import { parseSshAddress, type SshAddress } from "../../../tools/host/ssh-address.ts";
 import { nameOfNode } from "../../engine/nodes.ts";
 import { Audit } from "../../stack/audit.ts";
 import { publishChanges } from "../../stack/changes.ts";
@@ -20,6 +20,28 @@ export interface NodeOptions extends CommonOptions {
   readonly lost?: boolean;
 }
 
+/**
+ * Pure: the machine that the operator names. What is typed is noted for everybody who may see the audit log, so a password in it is
+ * refused before it is noted. @throws OpsError
+ */
+export function addressOf(named: string): SshAddress {
+  const url = named.includes("://") ? named : `ssh://${named}`;
+  const address = parseSshAddress(url);
+  if (address === undefined)
+    throw new OpsError(
+      `"${named}" is no machine.`,
+      "Write it as USER@HOST or ssh://USER@HOST:PORT.",
+      exit.usage,
+    );
+  if (new URL(url).password !== "")
+    throw new OpsError(
+      `The address of ${address.host} has a password in it, which SSH takes from no address.`,
+      "Write it as USER@HOST, with a key in your agent or in ~/.ssh. The password is in your shell's history now: change it.",
+      exit.usage,
+    );
+  return address;
+}
+
 /** Takes no lock: a node may have to go while a deploy waits for it. */
 export async function node(action: string, named: string, options: NodeOptions): Promise<void> {
   const place = findPlace(options);
@@ -31,19 +53,14 @@ export async function node(action: string, named: string, options: NodeOptions):
       exit.usage,
     );
   }
+  const address = action === "add" ? addressOf(named) : undefined;
+  const what = `${action} ${address?.host ?? named}`;
   const { docker } = await openEngine(place, options);
-  signals.begin({ title: `node ${action} ${named}` });
+  signals.begin({ title: `node ${what}` });
   const audit = recordAudit(new Audit(place.backend.stateDir, stack, "node"));
   publishAuditWith(() => publishChanges(docker, place));
-  audit.note({ to: `${action} ${named}` });
-  if (action === "add") {
-    const address = parseSshAddress(named.includes("://") ? named : `ssh://${named}`);
-    if (address === undefined)
-      throw new OpsError(
-        `"${named}" is no machine.`,
-        "Write it as USER@HOST or ssh://USER@HOST:PORT.",
-        exit.usage,
-      );
+  audit.note({ to: what });
+  if (address !== undefined) {
     const { hostKey, advertise, edge } = options;
     const added = await addNode(
       docker,

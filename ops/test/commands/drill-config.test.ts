@@ -203,7 +203,7 @@ const alone: Values = { platform: "docker", registry: "" };
 
 const swarm: Values = {
   ...{ hostPrepare: false, tls: "generated", monitoring: "never", backups: "never", offsiteBucket: "" },
-  ...{ tunnelEnabled: true, pageAt: "pages", bindAddressIpv6: "" },
+  ...{ tunnelEnabled: true, pageAt: "pages", bindAddressIpv6: "", webPush: false },
 };
 
 const own: Values = {

@@ -16,6 +16,8 @@ OF_SUPERUSERS = (
     "FOREIGN DATA WRAPPER",
     "SERVER",
     "USER MAPPING",
+    # Needs a server, and its rows are in none of this database's files.
+    "FOREIGN TABLE",
 )
 # Lines of a dump's list that are of a table or a sequence which the dump does not make.
 OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
@@ -40,7 +42,9 @@ def entry_of(line: str) -> str:
 
 def is_of_kind(line: str, kinds: Iterable[str]) -> bool:
     """Pure: whether a line of a dump's list is of one of these kinds, or a comment on one."""
-    return entry_of(line).startswith(tuple(start for kind in kinds for start in (f"{kind} ", f"COMMENT - {kind} ")))
+    entry, known = entry_of(line), tuple(f"{kind} " for kind in kinds)
+    # "COMMENT schema KIND name", without a schema "COMMENT - KIND name".
+    return entry.startswith(known) or (entry.startswith("COMMENT ") and entry.split(" ", 2)[2].startswith(known))
 
 
 def is_of_extension(line: str, names: list[str]) -> bool:
