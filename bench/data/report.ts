@@ -19,6 +19,14 @@ Writes come from 8 clients of pgbench at 500 a second, one row a commit. Postgre
 a row counts as missing when pgbench had its commit acknowledged and the restored server does not have it.
 `;
 
+const READING = `## Reading the numbers
+
+- **Events during a backup are missed.** An event is acknowledged once it is on the disk that the backup writes to, and both share
+  the cores. Reads, which wait for no disk, keep to the promise. Runs one after the other differ from each other by more than what is promised.
+- **The time of an incremental** is mostly what each backup takes whatever its size; with more data it is a smaller part of the full one's.
+- **A restore** reads every file of the backup for its checksum before it unpacks any, which plain unpacking does not.
+`;
+
 export interface Chart {
   readonly title: string;
   readonly bars: readonly Bar[];
@@ -47,7 +55,7 @@ export function writeResults(docs: string, now: Partial<Record<Part, Measured>>)
   const image = "![How long commits, backups and restores took, as bars](data-safety.svg)";
   writeFileSync(
     join(docs, "data-safety.md"),
-    [INTRODUCTION, ...renderSections(parts, all), image, ""].join("\n"),
+    [INTRODUCTION, ...renderSections(parts, all), image, "", READING].join("\n"),
   );
   writeFileSync(join(docs, "data-safety.svg"), renderChart(names.flatMap((part) => all[part]?.charts ?? [])));
 }
