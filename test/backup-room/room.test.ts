@@ -213,7 +213,7 @@ from room import server, settings
 found = settings.load()
 with server.source(found, "omniai") as connection:
     server.begin_snapshot(connection)
-    print(server.one(connection, "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND pid = pg_backend_pid()", "going"))`;
+    print(server.one(connection, "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND pid = pg_backend_pid()", "public.going"))`;
     assert.equal(await world.inRoom(`python3 -c '${holding}'`), "1");
     await world.sql("DROP TABLE going");
   });
