@@ -14,6 +14,7 @@ import {
   pushEnvironment,
   startPushService,
   type PushService,
+  type TestDevice,
 } from "../../service/test/support/push-service.ts";
 import { isAccessible } from "./support/axe.ts";
 import { sharedBrowser, visit } from "./support/browser.ts";
@@ -118,6 +119,15 @@ describe("alerts on a device", function () {
     await signIn(page, user.name);
     await isKept(page);
   };
+  const hashes = async (): Promise<string[]> =>
+    (
+      await (
+        await testPool()
+      ).query<{ hash: string }>(
+        `SELECT translate(rtrim(encode(sha256(convert_to(endpoint, 'UTF8')), 'base64'), '='), '+/', '-_') AS hash
+         FROM push_subscriptions`,
+      )
+    ).rows.map(({ hash }) => hash);
   const is = (word: string): Promise<void> =>
     page.locator("#push-state", { hasText: new RegExp(`^${word}$`) }).waitFor();
   const click = (name: string): Promise<void> => page.locator("#push").getByRole("button", { name }).click();
@@ -252,7 +262,18 @@ describe("alerts on a device", function () {
     await page.reload();
     await is("on");
     assert.notEqual(browser.device, before);
-    // The other one is gone, but only its push service knows that.
+    // In the place of the one that is lost.
+    const again = browser.device as TestDevice | undefined;
+    assert.deepEqual(await hashes(), [again?.endpointHash]);
+    const user = owner.id;
+    await (
+      await testPool()
+    ).query(
+      `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
+       SELECT $1, 'https://push.example.org/x', p256dh, auth, vapid_key, 'Another' FROM push_subscriptions`,
+      [user],
+    );
+    await page.reload();
     await page.locator("#push-devices li", { hasText: "Nothing sent yet." }).waitFor();
     await isAccessible(page, "two devices");
     await page.locator("#push-devices").getByRole("button").click();
@@ -260,7 +281,40 @@ describe("alerts on a device", function () {
     await (await testPool()).query("TRUNCATE push_subscriptions, push_messages, push_deliveries");
     await page.reload();
     await is("off");
+    // Also where the browser loses it afterwards.
+    browser.device = undefined;
+    await page.reload();
+    await is("off");
     assert.equal(browser.asked, 1);
+    assert.deepEqual(await hashes(), []);
+  });
+
+  it("are a decision of one user: another one who signs in gets none, also where the browser lost its subscription", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    browser.device = undefined;
+    await signIn(page, (await addUser(["diag:read"])).name);
+    await is("off");
+    assert.equal((await hashes()).length, 1);
+  });
+
+  it("are unknown where the browser fails, and the user's devices are listed all the same", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    await page.addInitScript(
+      'PushManager.prototype.getSubscription = () => Promise.reject(new Error("broken"))',
+    );
+    await page.reload();
+    await is("unknown");
+    await says(/broken/);
+    await page.locator("#push-devices li", { hasText: "Nothing sent yet." }).waitFor();
+    assert.equal(await page.locator("#push button:visible", { hasText: "Turn" }).count(), 0);
+    await isAccessible(page, "unknown");
   });
 
   it("are no part of a page whose stack has none", async () => {

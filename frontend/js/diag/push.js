@@ -7,7 +7,10 @@ import { oneAtATime } from "../one-at-a-time.js";
 import { recall, remember } from "../storage.js";
 import { ApiError } from "../transport/api.js";
 
-/** Whether this browser was turned on here: what its own subscription says may be gone. */
+/**
+ * What a user of a stack decided in this browser: the hash of the endpoint that was turned on, or "off". Stacks may have one
+ * origin (GitHub Pages), and users one browser: a decision is nobody else's.
+ */
 const KEY = "omniai push";
 /** How long the service worker may take to be there, in ms. */
 const WORKER_MS = 10_000;
@@ -23,7 +26,7 @@ const WORKER_MS = 10_000;
 
 /** @typedef {{ id: string, name: string, endpointHash: string, createdAt: string, lastSentAt: string | null, problem: string | null, isCurrent: boolean }} Device */
 /** @typedef {{ publicKey: string, devices: readonly Device[] }} Known what the service says. */
-/** @typedef {"unsupported" | "denied" | "off" | "on"} State */
+/** @typedef {"unsupported" | "denied" | "unknown" | "off" | "on"} State */
 
 /**
  * Pure: why this browser cannot, and what to do; undefined: it can.
@@ -120,6 +123,7 @@ const STATES = {
     word: "refused",
     text: "The browser was told to show no notifications of this page. Allow them in its settings for this site (the symbol beside the address, or the phone's settings for an installed page), then load the page anew.",
   },
+  unknown: { status: "unknown", word: "unknown", text: "It cannot be said whether this device gets alerts." },
   off: {
     status: "unknown",
     word: "off",
@@ -141,6 +145,7 @@ export function connectPush({ connection, diag }) {
   const { api, session } = connection;
   /** The device that this browser is. @type {Device | undefined} */
   let own;
+  const key = () => `${KEY} ${api.baseUrl} ${session.state.id}`;
 
   const { ask, askAnew } = oneAtATime(async () => {
     const known = session.state.authenticated ? await askService() : undefined;
@@ -163,9 +168,12 @@ export function connectPush({ connection, diag }) {
   async function show(known) {
     const why = whyNot(abilities());
     own = undefined;
+    // The list first: finding this browser's own may take long, or fail.
+    showDevices(known.devices);
     if (why !== undefined) showState("unsupported", why);
     else if (Notification.permission === "denied") showState("denied");
     else {
+      showState("unknown");
       own = await findOwn(known);
       showState(own ? "on" : "off");
     }
@@ -184,9 +192,13 @@ export function connectPush({ connection, diag }) {
     const hash = subscription ? await hashOf(subscription.endpoint) : "";
     const found = known.devices.find(({ endpointHash }) => endpointHash === hash);
     if (found?.isCurrent) return found;
-    // One that its user removed, here or on another device, stays away.
-    const isLost = !subscription && recall("localStorage", KEY) === "on";
-    if (!found && !isLost) return undefined;
+    const decided = recall("localStorage", key());
+    if (subscription && !found) {
+      // One that its user removed, here or on another device, stays away, also when the browser loses it later.
+      if (decided !== undefined) remember("localStorage", key(), "off");
+      return undefined;
+    }
+    if (!found && (decided === undefined || decided === "off")) return undefined;
     return add(known, registration);
   }
 
@@ -197,6 +209,8 @@ export function connectPush({ connection, diag }) {
    */
   async function add({ publicKey }, registration) {
     const before = await registration.pushManager.getSubscription();
+    const decided = recall("localStorage", key());
+    const replaces = before ? await hashOf(before.endpoint) : decided === "off" ? undefined : decided;
     const isSame = before && textOf(before.options.applicationServerKey ?? new ArrayBuffer(0)) === publicKey;
     if (before && !isSame) await before.unsubscribe();
     const subscription = await registration.pushManager.subscribe({
@@ -205,9 +219,9 @@ export function connectPush({ connection, diag }) {
     });
     const { endpoint, keys } = subscription.toJSON();
     const name = nameOf(navigator.userAgent);
-    const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name });
-    remember("localStorage", KEY, "on");
+    const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name, replaces });
     const endpointHash = await hashOf(subscription.endpoint);
+    remember("localStorage", key(), endpointHash);
     const createdAt = new Date().toISOString();
     return { id, name, endpointHash, createdAt, lastSentAt: null, problem: null, isCurrent: true };
   }
@@ -298,7 +312,7 @@ export function connectPush({ connection, diag }) {
     "click",
     () =>
       void work(at("push-off"), async () => {
-        remember("localStorage", KEY, "off");
+        remember("localStorage", key(), "off");
         const subscription = await (await registered()).pushManager.getSubscription();
         // Also where the service does not answer: its push service then says that the device is gone.
         await subscription?.unsubscribe();
