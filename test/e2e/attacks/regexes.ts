@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { topicPattern, topicsPattern } from "../../../service/src/events/stream/topics.ts";
+import { base64url } from "../../../service/src/push/http/schema.ts";
 
 export interface FoundRegex {
   /** file:line */
@@ -18,6 +19,8 @@ export const composed: Readonly<Record<string, RegExp>> = {
   topicsPattern,
   // Built with the names from health/dependencies.ts.
   memberOfInfo: /^used_memory:(\d+)/m,
+  // Of a browser's public key, the longest that it is built for.
+  pushKey: base64url(65),
 };
 
 /** Finds the literals, and the places where `new RegExp` creates an expression. */

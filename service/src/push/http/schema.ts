@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { isPushEndpoint } from "../endpoint.ts";
 
-const base64url = (bytes: number) => new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}=?$`);
+export const base64url = (bytes: number) => new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}=?$`);
 const time = z.iso.datetime();
 
 /** @param isAllowed which addresses a push service may have. */
