@@ -339,7 +339,7 @@ describe("certificates of an authority", function () {
     assert.equal((await call(`${edge.https}/api/x`, asHost)).status, 200);
   });
 
-  it("is that of the copy on a host that was rebuilt, with its account, and the authority is asked for nothing", async () => {
+  it("is that of the copy on a host that was rebuilt, with its account, and is served before an authority is asked", async () => {
     const before = await certificate();
     const account = (): Promise<string> =>
       room.exec("sh", "-c", "cat /certificates/accounts/*/*/*/private_key.json | sha256sum");
@@ -347,16 +347,20 @@ describe("certificates of an authority", function () {
     const mode = await room.exec("stat", "-c", "%a:%u:%g", "/copy/kept/certificates.tar");
     assert.equal(mode, "440:101:999", "for the backup room's group, and nobody else");
     // The authority is down: what is not in the copy cannot be had.
-    const tried = (await room.state()).tried;
+    const { failures } = await room.state();
     await room.rebuild();
     await eventually("the certificate", 30, async () =>
       (await room.certificate().catch(() => "")).includes("BEGIN"),
     );
-    assert.match(await docker("logs", room.name), /are those of the copy/);
+    const told = await docker("logs", room.name);
+    assert.match(told, /are those of the copy/);
+    const [untilTry] = told.split("no certificate from the authority");
+    assert.match(untilTry ?? "", /the edge is given a certificate/);
     assert.equal((await certificate()).fingerprint256, before.fingerprint256);
     assert.equal(await account(), key);
     const state = await eventually("the room's state", 20, () => room.state());
-    assert.equal(state.tried, tried, "certbot was not run");
+    // The waits go on where they were: an authority that is down is not asked as often as by a room that knows nothing.
+    assert.ok(state.failures >= failures, `${state.failures} failures after ${failures}`);
   });
 
   it("is served by an edge that starts anew, whatever became of the room; without its copy, that serves the generated one", async () => {
