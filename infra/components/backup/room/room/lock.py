@@ -12,6 +12,9 @@ from . import files
 from .progress import step
 from .settings import RoomError, Settings
 
+# So long may whoever only looks (`is_free`) keep a run from its lock, in seconds: a moment, but on a busy machine a longer one.
+LOOK = 2.0
+
 
 class Busy(RoomError):
     """Another run has the lock."""
@@ -28,7 +31,7 @@ def held(settings: Settings, what: str, name: str = "") -> Iterator[None]:
     descriptor = os.open(settings.root / f"{name}lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take(descriptor)
         except BlockingIOError as error:
             raise Busy(
                 f"The backup room is at work: {under_way(running)}.",
@@ -43,6 +46,18 @@ def held(settings: Settings, what: str, name: str = "") -> Iterator[None]:
             running.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def take(descriptor: int) -> None:
+    """@throws BlockingIOError where another run has it. Who only looks at it is no run, and is gone a moment later."""
+    deadline = time.monotonic() + LOOK
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def wait_until_free(settings: Settings, name: str, seconds: int) -> None:
@@ -67,13 +82,13 @@ def under_way(running: Path) -> str:
 
 
 def is_free(settings: Settings, name: str = "") -> bool:
-    """Whether no run is under way now."""
+    """Whether no run is under way now. It shares the lock for that with others who look: they are no run to each other."""
     try:
         descriptor = os.open(settings.root / f"{name}lock", os.O_CREAT | os.O_RDWR, 0o600)
     except FileNotFoundError:
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return True
     except BlockingIOError:
         return False
