@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { freePort } from "../../tools/host/free-port.ts";
+import { longBeforeTheNext } from "./backup-time.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -154,7 +155,8 @@ export async function createStack(
   name = `test-${randomBytes(4).toString("hex")}`,
 ): Promise<TestStack> {
   const [httpPort, httpsPort] = [await freePort(), await freePort()];
-  const current: Record<string, unknown> = { httpPort, httpsPort, ...config };
+  const backupTime = longBeforeTheNext(config["timeZone"] as string | undefined);
+  const current: Record<string, unknown> = { httpPort, httpsPort, backupTime, ...config };
   const configure = (more: Record<string, unknown>): void => {
     Object.assign(current, more);
     const lines = Object.entries(current).map(

@@ -19,6 +19,7 @@ import {
   type RoomStatus,
 } from "../../../ops/engine/backup-room.ts";
 import { defaults } from "../../../infra/test/defaults.ts";
+import { longBeforeTheNext } from "../backup-time.ts";
 import { docker, PASSWORD, POSTGRES } from "./engine.ts";
 import { RedisServer } from "./redis-server.ts";
 
@@ -71,6 +72,8 @@ export class World {
   readonly redis = new RedisServer(this.#name);
   readonly #image: string;
   readonly #options: WorldOptions;
+  /** The same for each of its rooms: another one would find another day due. */
+  readonly #backupTime = longBeforeTheNext();
 
   private constructor(image: string, options: WorldOptions) {
     this.#image = image;
@@ -196,6 +199,7 @@ export class World {
       PGHOST: "postgres",
       PGUSER: ROLE,
       OMNIAI_PGPASS_FILE: "/run/secrets/pgpass",
+      OMNIAI_BACKUP_TIME: this.#backupTime,
       // A stack's room looks every ten seconds.
       OMNIAI_ROOM_EVERY: "1",
       ...(this.#options.redis
