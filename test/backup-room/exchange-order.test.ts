@@ -4,8 +4,8 @@
  */
 import { strict as assert } from "node:assert";
 import { randomBytes } from "node:crypto";
+import { constants } from "node:os";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import Docker from "dockerode";
 import { dataFolderOf } from "../../infra/components/database/version.ts";
 import { STACK_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
@@ -68,22 +68,29 @@ describe("an exchange of data in place", function () {
     );
   /** What the engine says of the server and of the scripts that exchange, while it does it: its memory of what is over is short. */
   const listen = async (): Promise<() => Promise<string[]>> => {
-    const filters = { container: [postgres, script], event: ["start", "die"] };
+    const filters = { container: [postgres, script], event: ["start", "die", "kill"] };
     const stream = await docker.getEvents({ filters });
     const found: string[] = [];
+    let marks = 0;
     createInterface({ input: stream }).on("line", (line) => {
       const { Action, Actor } = JSON.parse(line) as {
         Action: string;
-        Actor: { Attributes: { name: string } };
+        Actor: { Attributes: { name: string; signal?: string } };
       };
-      const { name } = Actor.Attributes;
+      const { name, signal } = Actor.Attributes;
+      if (Action === "kill") {
+        if (name === postgres && Number(signal) === constants.signals.SIGCONT) marks += 1;
+        return;
+      }
       // The engine's filter takes the beginning of a name for it.
       if (name === script && Action === "start") found.push("script");
       if (name === postgres) found.push(Action === "start" ? "start" : "stop");
     });
     stopListening = () => void (stream as NodeJS.ReadableStream & { destroy: () => void }).destroy();
     return async () => {
-      await sleep(500);
+      // The engine tells them in their order: with this one, which does nothing to a server that runs, all before it are told.
+      await docker.getContainer(postgres).kill({ signal: "SIGCONT" });
+      await eventually("what the engine says", 60, () => marks > 0);
       return found;
     };
   };
@@ -139,7 +146,7 @@ describe("an exchange of data in place", function () {
   after(async () => {
     signals.leave();
     await cli("rm", "--force", "--volumes", postgres);
-    await eventually("the hold to go", 30, async () => (await cli("ps", "-aqf", `name=${script}`)) === "");
+    await eventually("the hold to go", 60, async () => (await cli("ps", "-aqf", `name=${script}`)) === "");
     await cli("volume", "rm", data, `omniai-${stack}-backup-data`);
   });
 

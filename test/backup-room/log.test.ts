@@ -39,7 +39,7 @@ describe("a receiver of PostgreSQL's log", function () {
   const received = async (): Promise<unknown> => {
     const position = await world.sql("SELECT pg_current_wal_flush_lsn()");
     const found = `SELECT bool_or(flush_lsn >= '${position}') FROM pg_stat_replication`;
-    return eventually("the log in the room", 30, async () => (await world.sql(found)) === "t");
+    return eventually("the log in the room", 60, async () => (await world.sql(found)) === "t");
   };
   const signal = async (name: string): Promise<string> => {
     const [pid = assert.fail("no receiver")] = await world.pidsOf("pg_receivewal");
@@ -81,9 +81,13 @@ describe("a receiver of PostgreSQL's log", function () {
 
   it("killed, is started again and loses nothing", async () => {
     const before = await newestBase();
+    const serves = (): Promise<string> =>
+      world.sql("SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'omniai_backup'");
+    const killed = await serves();
     await signal("KILL");
     await world.sql("INSERT INTO filled VALUES (7)");
-    await receives();
+    // The server may not know yet that the one before is gone.
+    await eventually("another receiver", 60, async () => !["", killed].includes(await serves()));
     assert.deepEqual((await world.get<Restored>("restore")).changes, []);
     const { status } = await world.list();
     assert.deepEqual(status.problems, []);
@@ -143,18 +147,24 @@ describe("a receiver of PostgreSQL's log", function () {
     await receives();
     await world.sql("ALTER SYSTEM SET wal_sender_timeout = '4s'");
     await world.sql("SELECT pg_reload_conf()");
+    // In its log, as the alarm is over as soon as there is another receiver.
+    const alarms = async (): Promise<number> =>
+      (await world.roomLog()).split(/the log was last received \d+ s ago .*not safe yet/).length;
+    const before = await alarms();
     const hanging = await signal("STOP");
     await world.sql("INSERT INTO filled VALUES (9)");
-    await eventually("the alarm", 30, async () =>
-      /the log was last received \d+ s ago .*not safe yet/.test((await world.problems()).join()),
-    );
+    await eventually("the alarm", 60, async () => (await alarms()) > before);
     await eventually("another receiver", 60, async () => {
       const [now] = await world.pidsOf("pg_receivewal");
       return now !== undefined && now !== hanging;
     });
     await receives();
-    await eventually("health", 30, async () => (await world.problems()).length === 0);
-    assert.deepEqual((await world.list()).status.problems, []);
+    // Of a busy machine a receiver may be three seconds late, and here that is an alarm.
+    await eventually("health", 60, async () => {
+      const all = [...(await world.problems()), ...(await world.list()).status.problems];
+      if (all.length > 0) throw new Error(all.join("; "));
+      return true;
+    });
     assert.deepEqual((await world.get<Restored>("restore")).changes, []);
   });
 
@@ -176,7 +186,7 @@ describe("a receiver of PostgreSQL's log", function () {
       return once(child, "close").then(([code]) => Number(code));
     };
     const waiting = (): Promise<unknown> =>
-      eventually("the wait", 20, async () => {
+      eventually("the wait", 60, async () => {
         const found = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         return (await world.sql(found)) === "1";
       });

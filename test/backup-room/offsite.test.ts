@@ -103,7 +103,12 @@ describe("copies off-site", function () {
 
   it("are taken by the room itself, soon after the first backups; it says how old the newest is", async () => {
     const { offsite, problems } = await status();
-    assert.ok(offsite.last !== null && Date.now() - Date.parse(offsite.last.at) < 180_000);
+    // Not after now: this world came up while another suite ran its tests.
+    const { backups: taken } = await world.list();
+    const verified = Math.max(
+      ...taken.flatMap(({ verifiedAt }) => (verifiedAt === null ? [] : [Date.parse(verifiedAt)])),
+    );
+    assert.ok(offsite.last !== null && Date.parse(offsite.last.at) - verified < 180_000);
     assert.equal(offsite.failure, null);
     assert.deepEqual(problems, []);
     assert.equal(offsite.last.id, (await ids())[0]);
@@ -209,7 +214,7 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       assert.equal(code, 1);
       assert.match(what, /denies the access/);
       assert.match(remedy, /omniai:offsiteSecretKey/);
-      assert.ok(Date.now() - started < 60_000);
+      assert.ok(Date.now() - started < 180_000);
       await unharmed();
     });
 
@@ -242,7 +247,7 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       await bucket.setFault("hang");
       const child = spawn("docker", ["exec", world.room, "python3", "-m", "room", "offsite"]);
       const ended = new Promise((resolve) => child.once("close", resolve));
-      await eventually("the upload", 30, async () => (await bucket.hits()) > 0);
+      await eventually("the upload", 90, async () => (await bucket.hits()) > 0);
       // What an operator or the engine does: the run is told to stop.
       await world.inRoom(
         "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -aq '^python3 -m room offsite' && kill -TERM ${p#/proc/}; done 2>/dev/null; true",
@@ -253,7 +258,8 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
 
     it("because the line breaks within an upload: sent again, and the copy is whole", async () => {
       await bucket.setFault("cut");
-      const { code, what } = await send();
+      // It mends itself by the third try, which on a busy machine is later than what the other faults get.
+      const { code, what } = await send({ OMNIAI_OFFSITE_PATIENCE: "60" });
       assert.equal(code, 0, what);
       assert.ok((await bucket.hits()) >= 3);
       await bucket.setFault("none");
@@ -271,7 +277,7 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       await bucket.setFault("hang");
       const child = spawn("docker", ["exec", world.room, "python3", "-m", "room", "offsite"]);
       const ended = new Promise((resolve) => child.once("close", resolve));
-      await eventually("the upload", 30, async () => (await bucket.hits()) > 0);
+      await eventually("the upload", 90, async () => (await bucket.hits()) > 0);
       await world.inRoom(
         "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -aq '^python3 -m room offsite' && kill -KILL ${p#/proc/}; done 2>/dev/null; true",
       );
@@ -325,7 +331,7 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
         await world.sql("CREATE TABLE x (n int); DROP TABLE x; SELECT pg_switch_wal()");
       }
       const log = await world.inRoom("echo /backup/wal/*");
-      await eventually("the segments", 30, async () =>
+      await eventually("the segments", 60, async () =>
         (await world.inRoom(`ls ${log}/archive`)).includes(`${last}.zst`),
       );
       assert.equal((await send()).code, 0);
@@ -356,7 +362,7 @@ except Exception as error: print(getattr(error, "code", None) or error)'`,
       const rows = await world.sql("SELECT count(*) FROM kept");
       await eventually(
         "the change in the room",
-        30,
+        60,
         async () =>
           (await world.sql("SELECT bool_or(flush_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication")) ===
           "t",
@@ -421,7 +427,8 @@ sys.exit(__main__.main())`;
         await die(from, `add ${when}`, "rekey", "/tmp/lost");
         await works(from);
         // A copy that is under way is waited for.
-        const copying = "flock /backup/offsite-lock sleep 1 & sleep 0.3";
+        const copying =
+          "rm -f /tmp/copying; flock /backup/offsite-lock sh -c 'touch /tmp/copying; sleep 1' & until [ -e /tmp/copying ]; do sleep 0.05; done";
         await world.inRoom(`${copying}; OMNIAI_OFFSITE_KEY_FILE=${from} python3 -m room rekey < ${to}`);
         // That copies go on with the former one until then: the next test.
         await die(to, `remove ${when}`, "offsite");

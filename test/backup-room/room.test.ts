@@ -29,13 +29,20 @@ describe("a backup room", function () {
   after(() => world?.remove());
 
   it("is small while it has nothing to do", async () => {
-    // A process may end between its listing and its reading.
-    const anonymous = (await world.inRoom("cat /proc/[0-9]*/status 2>/dev/null || true"))
-      .split("\n")
-      .filter((line) => line.startsWith("RssAnon:"))
-      .map((line) => Number(/\d+/.exec(line)?.[0] ?? 0));
-    const sum = anonymous.reduce((total, one) => total + one, 0) / 1024;
-    assert.ok(sum < 60, `${sum} MiB`);
+    const sum = async (): Promise<number> => {
+      // A process may end between its listing and its reading.
+      const anonymous = (await world.inRoom("cat /proc/[0-9]*/status 2>/dev/null || true"))
+        .split("\n")
+        .filter((line) => line.startsWith("RssAnon:"))
+        .map((line) => Number(/\d+/.exec(line)?.[0] ?? 0));
+      return anonymous.reduce((total, one) => total + one, 0) / 1024;
+    };
+    // What the first backups have left to do is done first: the segment that they began is packed.
+    await eventually("less than 60 MiB", 30, async () => {
+      const now = await sum();
+      if (now >= 60) throw new Error(`${now} MiB`);
+      return true;
+    });
   });
 
   it("restores to a chosen moment: exactly the rows that were acknowledged before it", async () => {
@@ -54,11 +61,12 @@ describe("a backup room", function () {
   it("takes only what has changed on the day after a full copy; another run meanwhile is told who is at work", async () => {
     await world.sql("UPDATE big SET text = 'changed' WHERE n <= 2000");
     const taking = world.get<{ backups: { level: string | null; bytes: number }[] }>("backup");
-    const told = eventually("another run", 10, async () => {
-      const { code, what } = await world.ask("prune");
-      return code === 3 && what;
-    });
-    const [{ backups }, what] = await Promise.all([taking, told]);
+    // Asked before, the other run would be the first, and the backup be told.
+    const told = eventually("the backup", 30, async () => (await world.list()).status.running !== null).then(
+      () => world.ask("prune"),
+    );
+    const [{ backups }, { code, what }] = await Promise.all([taking, told]);
+    assert.equal(code, 3, what);
     assert.match(what, /is at work: a backup since/);
     const [, base] = backups;
     assert.equal(base?.level, "incremental");
@@ -201,7 +209,7 @@ def until_dropped(name):
 with server.source(found, "omniai") as connection:
     print(sorted(server.contents(connection, until_dropped)["tables"]))`;
     const counting = world.inRoom(`rm -f /tmp/counting; python3 -c '${script}'`);
-    await eventually("the counting", 20, async () => /counting/.test(await world.inRoom("ls /tmp")));
+    await eventually("the counting", 60, async () => /counting/.test(await world.inRoom("ls /tmp")));
     await world.sql("DROP TABLE going");
     const tables = await counting;
     assert.match(tables, /'public.big'/);
@@ -222,12 +230,12 @@ with server.source(found, "omniai") as connection:
     await world.sql("CREATE SEQUENCE moving");
     const goesOn = world
       .sql(
-        "SET statement_timeout = '60s'; DO $$ BEGIN LOOP PERFORM nextval('moving'), pg_sleep(0.001); END LOOP; END $$",
+        "SET statement_timeout = '220s'; DO $$ BEGIN LOOP PERFORM nextval('moving'), pg_sleep(0.001); END LOOP; END $$",
       )
       .catch(String);
     await eventually(
       "its first values",
-      20,
+      60,
       async () => Number(await world.sql("SELECT last_value FROM moving")) > 1,
     );
     await world.get("backup", "--kind", "dump");
@@ -274,7 +282,7 @@ with server.source(found, "omniai") as connection:
       await world.sql("INSERT INTO clock VALUES (6); SELECT pg_switch_wal()");
     }
     const archive = "/backup/wal/*/archive";
-    await eventually("the segments", 30, async () =>
+    await eventually("the segments", 60, async () =>
       (await world.inRoom(`ls ${archive}`)).includes(`${last}.zst`),
     );
     const names = (await world.inRoom(`ls ${archive} | grep -v history | tail -n 2`)).split("\n");
@@ -326,7 +334,7 @@ with server.source(found, "omniai") as connection:
       for (const { id, state } of backups) if (!before.has(id)) assert.equal(state, "not verified", id);
       assert.equal(status.running, null);
       // None of its servers and programs goes on without it.
-      await eventually("the end of its children", 10, async () =>
+      await eventually("the end of its children", 60, async () =>
         (await world.programs()).every((line) => !/pg_dump|pg_restore|postgres -D|pg_basebackup/.test(line)),
       );
     });
@@ -337,7 +345,7 @@ with server.source(found, "omniai") as connection:
     await new Promise((resolve) => child.stdout.once("data", resolve));
     await world.stopRoom();
     await world.startRoom();
-    await eventually("the note", 20, async () =>
+    await eventually("the note", 60, async () =>
       /was interrupted/.test((await world.list()).status.failure?.what ?? ""),
     );
     await world.get("backup");

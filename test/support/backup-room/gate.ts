@@ -48,6 +48,6 @@ export async function openGate(
     name,
     "sh",
     "-c",
-    `for i in $(seq 50); do ${listens} && exit 0; sleep 0.1; done; exit 1`,
+    `for i in $(seq 600); do ${listens} && exit 0; sleep 0.1; done; exit 1`,
   );
 }

@@ -35,7 +35,7 @@ export class RedisServer {
         ...command,
       ],
     );
-    await eventually("Redis", 30, async () => (await this.ask("PING")) === "PONG");
+    await eventually("Redis", 60, async () => (await this.ask("PING")) === "PONG");
   }
 
   async stop(): Promise<void> {
@@ -65,6 +65,6 @@ export class RedisServer {
   /** Stops it as an engine does, and starts it again. */
   async restart(): Promise<void> {
     await docker("restart", this.#name);
-    await eventually("Redis", 30, async () => (await this.ask("PING")) === "PONG");
+    await eventually("Redis", 60, async () => (await this.ask("PING")) === "PONG");
   }
 }

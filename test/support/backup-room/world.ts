@@ -155,7 +155,7 @@ export class World {
     );
     await docker(
       ...["exec", this.postgres, "sh", "-c"],
-      "for i in $(seq 60); do pg_isready -q -h 127.0.0.1 && exit 0; sleep 0.5; done; exit 1",
+      "for i in $(seq 240); do pg_isready -q -h 127.0.0.1 && exit 0; sleep 0.5; done; exit 1",
     );
     const verifier = (role: string): string => scramVerifier(PASSWORD, stableSalt(role, PASSWORD));
     await this.psql(

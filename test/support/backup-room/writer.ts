@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "../http.ts";
 import { docker, PASSWORD, POSTGRES } from "./engine.ts";
 import type { World } from "./world.ts";
 
@@ -11,6 +12,8 @@ export const TABLE =
 const SCRIPT = "\\set n :n + 1\nINSERT INTO acknowledged VALUES (:client_id, :n);\n";
 const CLIENTS = 8;
 const LOG = "/tmp/omniai-acknowledged";
+/** So long may what takes seconds take on a busy machine, in seconds. */
+const LONGEST = 120;
 
 /** A row whose commit was acknowledged. */
 export interface Acknowledged {
@@ -23,7 +26,10 @@ export interface Acknowledged {
 }
 
 export interface Writer {
-  /** Until it has written for so many seconds. @throws Error when it has ended before */
+  /**
+   * Until it has written for so many seconds, and as many rows as at its rate: on a busy machine that takes longer.
+   * @throws Error when it has ended before
+   */
   running(seconds: number): Promise<void>;
   /** Ends it while the server goes on. */
   stop(): Promise<void>;
@@ -44,8 +50,11 @@ export async function startWriter(world: World, rate: number): Promise<Writer> {
   return {
     running: async (seconds) => {
       await sleep(seconds * 1000);
-      const state = await docker("inspect", "-f", "{{.State.Running}}", container);
-      if (state !== "true") throw new Error(`the writer has ended: ${await docker("logs", container)}`);
+      await eventually("its rows", LONGEST, async () => {
+        const state = await docker("inspect", "-f", "{{.State.Running}}", container);
+        if (state === "true") return Number(await world.sql("SELECT count(*) FROM acknowledged")) >= rate * seconds;
+        throw new Error(`the writer has ended: ${await docker("logs", container)}`);
+      });
     },
     stop: async () => {
       // Its clients end with their connections, and it writes its log to the end; a signal would end it before that.
