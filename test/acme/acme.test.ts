@@ -112,7 +112,7 @@ describe("certificates of an authority", function () {
   };
   /** Until the edge shows another certificate than this one. */
   const replaced = (fingerprint: string): Promise<X509Certificate> =>
-    eventually("another certificate at the edge", 40, async () => {
+    eventually("another certificate at the edge", 90, async () => {
       const now = await shown();
       return now.fingerprint256 !== fingerprint && now;
     });
@@ -123,7 +123,7 @@ describe("certificates of an authority", function () {
   };
 
   it("while the authority is down the edge serves the generated one, by HTTP too, and the room waits longer each time", async () => {
-    await eventually("two tries", 40, async () => (await room.state()).failures >= 2);
+    await eventually("two tries", 120, async () => (await room.state()).failures >= 2);
     const { ends, served, problem, tried, next, failures } = await room.state();
     assert.deepEqual([ends, served], [null, null]);
     assert.match(problem ?? "", /connection|refused|Max retries/i);
@@ -155,15 +155,17 @@ describe("certificates of an authority", function () {
   });
 
   it("the first one is served as soon as there is one, though the authority refuses one request in seven", async () => {
+    const before = await shown();
+    // From here on the room's own tries may have one.
     await point(edgeAddress);
-    const now = await renewed(await shown());
+    const now = await renewed(before);
     assert.ok(!isGenerated(now));
     assert.equal(now.subjectAltName, HOSTS.map((host) => `DNS:${host}`).join(", "));
     const chain = (await room.certificate()).split(/(?<=-----END CERTIFICATE-----\n)/);
     const trusted = new X509Certificate(await authority.root());
     assert.ok(now.verify(new X509Certificate(chain[1] ?? "").publicKey), "signed by the next of its chain");
     assert.ok(new X509Certificate(chain[1] ?? "").verify(trusted.publicKey), "and that by the root");
-    await eventually("the room sees it", 10, async () => (await room.state()).served === true);
+    await eventually("the room sees it", 60, async () => (await room.state()).served === true);
     const { ends, failures, problem } = await room.state();
     assert.equal(Date.parse(ends ?? ""), now.validToDate.getTime());
     assert.deepEqual([failures, problem], [0, null]);
@@ -212,11 +214,11 @@ describe("certificates of an authority", function () {
   it("is asked for once more when the operator asks while certbot runs", async () => {
     const before = await room.answers();
     await room.signal();
-    await eventually("certbot", 10, async () =>
+    await eventually("certbot", 60, async () =>
       (await docker("top", room.name)).includes("certbot certonly"),
     );
     await room.signal();
-    await eventually("both answers", 60, async () => (await room.answers()) === before + 2);
+    await eventually("both answers", 120, async () => (await room.answers()) === before + 2);
   });
 
   it("that could not be renewed is still due at the next try, though certbot has noted a time to ask the authority again", async () => {
@@ -230,8 +232,12 @@ describe("certificates of an authority", function () {
     assert.equal((await shown()).fingerprint256, before.fingerprint256);
     await point(edgeAddress);
     await renewed(before);
-    const { failures, problem } = await room.state();
-    assert.deepEqual([failures, problem], [0, null]);
+    // The edge may have it from a try of the room's own, which is noted after that.
+    const { problem } = await eventually("no failure", 60, async () => {
+      const state = await room.state();
+      return state.failures === 0 && state;
+    });
+    assert.equal(problem, null);
   });
 
   it("is renewed under load when the authority says so: no request fails, no stream is cut, two certificates are seen", async () => {
@@ -254,7 +260,7 @@ describe("certificates of an authority", function () {
     })();
     const streams = Array.from({ length: 20 }, () => openStream(edge.https));
     left.push(() => streams.forEach(({ close }) => close()));
-    await eventually("streams", 10, () => streams.every(({ ticks }) => ticks() > 0));
+    await eventually("streams", 60, () => streams.every(({ ticks }) => ticks() > 0));
     const load = startLoad({
       url: edge.https,
       rate: 200,
@@ -269,7 +275,7 @@ describe("certificates of an authority", function () {
     watching = false;
     await watch;
     const ticks = streams.map((stream) => stream.ticks());
-    await eventually("streams that go on", 5, () =>
+    await eventually("streams that go on", 30, () =>
       streams.every((stream, n) => stream.ticks() > (ticks[n] ?? 0)),
     );
     assert.deepEqual(result.failures, [], `${result.failures.length} of ${result.sent}`);
@@ -308,7 +314,7 @@ describe("certificates of an authority", function () {
       ...["--work-dir", "/run/room/work", "--logs-dir", "/run/room/logs"],
     ];
     // The authority refuses one request in seven here, too.
-    await eventually("the revocation", 60, async () => (await room.exec(...revoke)) !== undefined);
+    await eventually("the revocation", 120, async () => (await room.exec(...revoke)) !== undefined);
     await renewed(before);
   });
 
@@ -319,7 +325,7 @@ describe("certificates of an authority", function () {
     const { failures, problem, served } = await room.state();
     assert.ok(failures >= 1);
     assert.match(problem ?? "", /connection|refused|Max retries/i);
-    if (!served) await eventually("the edge is seen", 30, async () => (await room.state()).served);
+    if (!served) await eventually("the edge is seen", 60, async () => (await room.state()).served);
     assert.equal((await shown()).fingerprint256, before.fingerprint256);
   });
 
@@ -334,7 +340,7 @@ describe("certificates of an authority", function () {
     );
     assert.equal((await shown()).fingerprint256, before.fingerprint256);
     // The authority is still down, so certbot may be run just now.
-    await eventually("the room mends it", 30, async () => (await room.certificate()) !== "no");
+    await eventually("the room mends it", 60, async () => (await room.certificate()) !== "no");
     assert.equal((await shown()).fingerprint256, before.fingerprint256);
     assert.equal((await call(`${edge.https}/api/x`, asHost)).status, 200);
   });
@@ -349,16 +355,20 @@ describe("certificates of an authority", function () {
     // The authority is down: what is not in the copy cannot be had.
     const { failures } = await room.state();
     await room.rebuild();
-    await eventually("the certificate", 30, async () =>
+    await eventually("the certificate", 60, async () =>
       (await room.certificate().catch(() => "")).includes("BEGIN"),
     );
-    const told = await docker("logs", room.name);
+    // It is told after the edge has it.
+    const told = await eventually("what the room says of it", 60, async () => {
+      const lines = await docker("logs", room.name);
+      return lines.includes("the edge is given a certificate") && lines;
+    });
     assert.match(told, /are those of the copy/);
     const [untilTry] = told.split("no certificate from the authority");
     assert.match(untilTry ?? "", /the edge is given a certificate/);
     assert.equal((await certificate()).fingerprint256, before.fingerprint256);
     assert.equal(await account(), key);
-    const state = await eventually("the room's state", 20, () => room.state());
+    const state = await eventually("the room's state", 60, () => room.state());
     // The waits go on where they were: an authority that is down is not asked as often as by a room that knows nothing.
     assert.ok(state.failures >= failures, `${state.failures} failures after ${failures}`);
   });
@@ -371,10 +381,10 @@ describe("certificates of an authority", function () {
       ...["--entrypoint", "sh", image, "-c", "rm -rf /handover/*"],
     );
     await docker("restart", "-t", "5", edge.container);
-    assert.equal((await eventually("the edge", 10, shown)).fingerprint256, before.fingerprint256);
+    assert.equal((await eventually("the edge", 60, shown)).fingerprint256, before.fingerprint256);
     edge.exec("rm -rf /etc/omniai/edge/certificates");
     await docker("restart", "-t", "5", edge.container);
-    const generated = await eventually("the edge", 10, shown);
+    const generated = await eventually("the edge", 60, shown);
     assert.ok(isGenerated(generated));
     assert.equal((await call(`${edge.http}/api/x`, asHost)).status, 200);
     await docker("start", room.name);

@@ -16,7 +16,7 @@ const rights = {
 };
 
 describe("certificates of an authority, by records at Cloudflare", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let authority: Authority;
   let cloudflare: CloudflareStandIn;
   let lone: LoneRoom;
@@ -46,7 +46,7 @@ describe("certificates of an authority, by records at Cloudflare", function () {
   const problem = async (): Promise<string> => (await room.state()).problem ?? "";
 
   it("a token that nobody knows, one that may not write, and one of another zone are told with what to do", async () => {
-    await eventually("the first try", 60, async () => (await room.state()).failures > 0);
+    await eventually("the first try", 120, async () => (await room.state()).failures > 0);
     assert.match(await problem(), /^Cloudflare does not know the token: .*omniai:acmeCloudflareToken.*9109/);
     room.setToken("reader");
     await room.ask();

@@ -139,7 +139,7 @@ export async function startEdge(
       return release;
     };
     const loaded = (release: string) =>
-      eventually(`release ${release}`, 10, () => {
+      eventually(`release ${release}`, 50, () => {
         // Several answers have to come from new workers, because an old worker accepts connections a moment longer.
         const ask = "for n in 1 2 3 4 5 6 7 8; do curl -fsS http://127.0.0.1:8081/release; done | sort -u";
         return docker("exec", name, "sh", "-c", ask) === release;

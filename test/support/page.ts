@@ -87,7 +87,7 @@ export function openPage(url: string): Page {
     async stop() {
       isStopping = true;
       clearInterval(timer);
-      for (const end = performance.now() + 10_000; underWay > 0 && performance.now() < end;)
+      for (const end = performance.now() + 30_000; underWay > 0 && performance.now() < end;)
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       sessions.forEach((each) => each.destroy());
       if (underWay > 0) failures.push(`${underWay} without an answer`);

@@ -40,7 +40,7 @@ export async function startBucket(): Promise<Bucket> {
   );
   await eventually(
     "an S3 server",
-    20,
+    60,
     async () => (await call(`http://127.0.0.1:${port}/health`)).status === 200,
   );
   const url = new URL(`s3://${NAME}`);

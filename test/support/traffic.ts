@@ -57,7 +57,7 @@ export async function startTraffic(url: string, rate: number, streams: number): 
         const got = new Set(numbers(client));
         return acknowledged.every((n) => got.has(n));
       };
-      const enough = performance.now() + 20_000;
+      const enough = performance.now() + 60_000;
       while (!clients.every(hasAll) && performance.now() < enough) await sleep(100);
       clients.forEach((client) => client.close());
       return {

@@ -78,7 +78,7 @@ export class Authority {
       ...off.flatMap((name) => [`-${name}`, ""]),
       ...["-dnsserver", `127.0.0.1:${this.#ports.dns}`, "-management", `127.0.0.1:${this.#ports.records}`],
     ]);
-    await eventually("the DNS server", 10, () => this.#record("clear-a", { host: "nobody.example." }));
+    await eventually("the DNS server", 60, () => this.#record("clear-a", { host: "nobody.example." }));
   }
 
   #spawn(name: string, program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
@@ -94,7 +94,7 @@ export class Authority {
       ["-config", join(this.#folder, "pebble.json"), "-dnsserver", `127.0.0.1:${this.#ports.dns}`],
       { PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: String(nonceReject), PEBBLE_AUTHZREUSE: "0" },
     );
-    await eventually("the authority", 10, async () => (await this.#ask("GET", "/roots/0")) !== "");
+    await eventually("the authority", 60, async () => (await this.#ask("GET", "/roots/0")) !== "");
   }
 
   /** Ends it: nobody answers at its address. */

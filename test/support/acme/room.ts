@@ -172,7 +172,7 @@ export class Room {
   async ask(): Promise<void> {
     const before = await this.answers();
     await this.signal();
-    await eventually("an answer of the room", 60, async () => (await this.answers()) > before);
+    await eventually("an answer of the room", 120, async () => (await this.answers()) > before);
   }
 
   /** The certificate that the edge is to serve, in PEM. */

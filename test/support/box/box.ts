@@ -78,7 +78,7 @@ export async function startBox(images: readonly string[]): Promise<Box> {
   docker("cp", `${keyFile}.pub`, `${name}:/home/deploy/.ssh/authorized_keys`);
   inside("chown -R deploy /home/deploy/.ssh && usermod -aG docker deploy");
   const agentProcess = spawn("ssh-agent", ["-D", "-a", agent], { stdio: "ignore" });
-  await eventually("an agent", 10, () => existsSync(agent));
+  await eventually("an agent", 60, () => existsSync(agent));
   execFileSync("ssh-add", ["-q", keyFile], { env: { ...process.env, SSH_AUTH_SOCK: agent } });
   await awaitEngine(name);
   await loadImages(images, name);
