@@ -344,7 +344,7 @@ describe("the edge", function () {
       await call(`${edge.http}/api/x`, { headers: { ...claims, "x-forwarded-proto": "https" } });
       assert.equal(last()["x-forwarded-for"], "203.0.113.9");
       assert.equal(last()["x-forwarded-proto"], "https");
-      await eventually("its line", 10, () => edge.log().at(-1)?.["address"] === "203.0.113.9");
+      await eventually("its line", 30, () => edge.log().at(-1)?.["address"] === "203.0.113.9");
       await edge.configure({ realIp: { from: ["192.0.2.0/24"], header: "CF-Connecting-IP" } });
       await call(`${edge.http}/api/x`, { headers: { ...claims, "x-forwarded-proto": "https" } });
       assert.notEqual(last()["x-forwarded-for"], "203.0.113.9");
@@ -355,11 +355,13 @@ describe("the edge", function () {
   describe("limits", () => {
     const limits = { connections: 1000, requestRate: 1000, streams: 1000, streamRate: 200 };
     const tunnel = { from: ["0.0.0.0/0"], header: "CF-Connecting-IP" };
+    /** So many at once that a rate of five is exceeded on a busy machine as well, which takes long for them. */
+    const MANY = 200;
 
     it("the rate of requests, and says why and when to come back", async () => {
       await edge.configure({ corsOrigins: [ORIGIN], limits: { ...limits, requestRate: 5 } });
       const begun = performance.now();
-      const answers = await many(40, () => call(`${edge.http}/api/x`, { headers: { origin: ORIGIN } }));
+      const answers = await many(MANY, () => call(`${edge.http}/api/x`, { headers: { origin: ORIGIN } }));
       // The burst, and five more for each second that the requests took.
       const most = 12 + 5 * secondsSince(begun);
       assert.ok(
@@ -367,7 +369,7 @@ describe("the edge", function () {
         `${count(answers, 200)} went through`,
       );
       const refused = answers.find(({ status }) => status === 429) ?? assert.fail("none was refused");
-      assert.equal(count(answers, 200) + count(answers, 429), 40);
+      assert.equal(count(answers, 200) + count(answers, 429), MANY);
       assert.equal(problem(refused).type, "urn:omniai:problem:too-many-requests");
       assert.equal(refused.headers["retry-after"], "2");
       assert.equal(refused.headers["access-control-allow-origin"], ORIGIN);
@@ -376,12 +378,12 @@ describe("the edge", function () {
     it("the rate on unknown paths too, whatever address the client claims", async () => {
       await edge.configure({ limits: { ...limits, requestRate: 5 } });
       const begun = performance.now();
-      const answers = await many(40, (n) =>
+      const answers = await many(MANY, (n) =>
         call(`${edge.http}/scan-${n}`, {
           headers: { "x-forwarded-for": `203.0.113.${n}`, "cf-connecting-ip": `203.0.113.${n}` },
         }),
       );
-      const least = 25 - 5 * secondsSince(begun);
+      const least = MANY - 15 - 5 * secondsSince(begun);
       assert.ok(least > 0 && count(answers, 429) >= least, `${count(answers, 429)} refused`);
     });
 
@@ -431,7 +433,7 @@ describe("the edge", function () {
           "a post is no stream",
         );
         held.pop()?.close();
-        await eventually("room for another stream", 10, async () => {
+        await eventually("room for another stream", 30, async () => {
           const again = await hold(`${edge.http}/api/events`);
           held.push(again);
           return again.first === ": ok\n\n";
@@ -550,11 +552,14 @@ describe("the edge", function () {
       const first = await many(8, () => call(`${edge.http}/api/x`));
       assert.equal(count(first, 200), 8);
       seen.length = 0;
-      const begun = performance.now();
       const posts = await many(20, () => call(`${edge.http}/api/x`, { method: "POST", body: {} }));
       assert.equal(count(posts, 200), 20);
-      assert.ok(secondsSince(begun) < 2, "none waited for the one that hangs");
-      assert.ok(seen.every((one) => one.replica !== hung));
+      assert.deepEqual(
+        seen.map((one) => one.replica),
+        seen.map(() => 1 - hung),
+        "none waited for the one that hangs",
+      );
+      assert.equal(seen.length, 20);
     });
 
     it("because it hangs: a POST is sent only once, and the answer says so", async () => {
@@ -563,7 +568,7 @@ describe("the edge", function () {
         behave.set(path, () => () => undefined);
         const begun = performance.now();
         const post = await call(`${edge.http}${path}?a=b`, { method: "POST", body: {} });
-        assert.ok(performance.now() - begun < 5000);
+        assert.ok(performance.now() - begun < 15_000);
         assert.equal(post.status, 503);
         assert.equal(post.headers["retry-after"], "2");
         assert.deepEqual(
@@ -663,7 +668,7 @@ describe("the edge", function () {
       assert.deepEqual([ended.status, /^retry: \d+\n\n$/.test(ended.text)], [200, true]);
       assert.equal((await call(`${edge.http}/healthz`)).status, 200);
       assert.ok(seen.every(({ line }) => line === "GET /healthz"));
-      await eventually("the line of the POST", 10, () =>
+      await eventually("the line of the POST", 30, () =>
         edge.log().some(({ method, path }) => method === "POST" && path === "/api/x"),
       );
       await edge.configure({ hosts: [] });
@@ -675,7 +680,7 @@ describe("the edge", function () {
 
   it("logs one line of JSON for each request, with its id and the upstream's time, but without the query", async () => {
     await call(`${edge.http}/api/x?ticket=secret`, { headers: { "x-request-id": "logged-request-1" } });
-    const line = await eventually("its line", 10, () =>
+    const line = await eventually("its line", 30, () =>
       edge.log().find((entry) => entry["request_id"] === "logged-request-1"),
     );
     assert.deepEqual([line["method"], line["path"], line["status"]], ["GET", "/api/x", 200]);
