@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually, openSse } from "../support/http.ts";
+import { untilAtRest } from "../support/own-backups.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
 
 interface Backup {
@@ -114,11 +115,8 @@ describe("the backups of a stack", function () {
   });
 
   it("caught up at boot: the day has a verified backup without anybody asking", async () => {
-    await eventually(
-      "the first backup",
-      120,
-      async () => (await list()).backups.filter(({ state }) => state === "verified").length === 3,
-    );
+    await untilAtRest(stack, 3);
+    assert.equal((await list()).backups.filter(({ state }) => state === "verified").length, 3);
     const { code, stdout } = await stack.run("status");
     assert.equal(code, 0);
     assert.match(stdout, /newest verified backup is from .* ago \(base-/);
@@ -222,12 +220,12 @@ describe("the backups of a stack", function () {
     assert.equal(code, 0, output);
     assert.match(output, /was broken off: the old data is put back first/);
     assert.equal(sql("SELECT count(*) FROM kept"), "1000");
-    await eventually("the service", 30, async () => (await call(`${stack.http}/readyz`)).status === 200);
+    await eventually("the service", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
     assert.equal((await call(`${stack.http}/api/events/poll`)).status, 200, "maintenance is over");
     // A restored server has no slot: the room makes it anew.
     await eventually(
       "the slot",
-      60,
+      120,
       () => sql("SELECT active FROM pg_replication_slots WHERE slot_name = 'omniai_backup'") === "t",
     );
     const [, aside = ""] = /docker volume rm (\S+)/.exec(output) ?? [];
@@ -254,7 +252,7 @@ describe("the backups of a stack", function () {
     const { next } = JSON.parse(late) as { next: string };
     try {
       await publish(3);
-      await eventually("the event", 20, () => seen('"n":3') === 1);
+      await eventually("the event", 60, () => seen('"n":3') === 1);
       const beside = await asJson<Restored>("restore", "--redis", "--latest");
       const replaced = ["restore", "--redis", "--latest", "--replace", "--yes"] as const;
       const replacement = await asJson<Restored>(...replaced);
@@ -268,9 +266,9 @@ describe("the backups of a stack", function () {
       assert.deepEqual(events(replacement), events(beside));
       assert.match(aside, /^omniai-\S+-redis-replaced-/);
       await eventually("the service", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
-      await eventually("the reset", 30, () => seen("reset") === 1);
+      await eventually("the reset", 60, () => seen("reset") === 1);
       await publish(4);
-      await eventually("the event after it", 20, () => seen('"n":4') === 1);
+      await eventually("the event after it", 60, () => seen('"n":4') === 1);
       assert.equal(seen("reset"), 1, JSON.stringify(stream.events));
       // One that was away all the time is told as well, and gets what is kept.
       const back = JSON.parse((await call(`${stack.http}/api/events/poll?after=${next}`)).text) as {
@@ -320,7 +318,7 @@ describe("the backups of a stack", function () {
     assert.match(sql("SHOW server_version"), /^18\./);
     assert.ok(rows >= 1000 && downtime > 0, `${rows} rows, ${downtime} s`);
     assert.equal(sql("SELECT nextval('s')"), "43");
-    await eventually("the service", 30, async () => (await call(`${stack.http}/readyz`)).status === 200);
+    await eventually("the service", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
     assert.equal((await call(`${stack.http}/api/events/poll`)).status, 200, "maintenance is over");
     assert.equal(versionIn(aside), "17");
     const file = readFileSync(join(checkout, `Pulumi.${stack.name}.yaml`), "utf8");

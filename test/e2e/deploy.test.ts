@@ -96,7 +96,7 @@ describe("a stack in use", function () {
     });
     assert.notEqual(now?.Id, old?.Id, "its command line has changed");
     assert.deepEqual(await stack.containers("backend"), before);
-    await eventually("readiness", 15, async () => (await call(`${stack.http}/readyz`)).status === 200);
+    await eventually("readiness", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
   });
 
   it("keeps the old version serving when the new one never gets healthy, and says why", async () => {
@@ -241,7 +241,7 @@ describe("a stack in use", function () {
     assert.match(stream.text, /^retry: /);
     const [edge = ""] = await stack.containers("edge");
     await docker.getContainer(edge).restart();
-    await eventually("health", 40, async () => (await call(`${stack.https}/readyz`)).status === 200);
+    await eventually("health", 90, async () => (await call(`${stack.https}/readyz`)).status === 200);
     assert.equal((await ask()).status, 503);
     assert.match((await stack.run("status")).stdout, /Maintenance is on/);
     const off = await stack.run("maintenance", "off");

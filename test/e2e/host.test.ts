@@ -66,7 +66,7 @@ describe("a bare host", function () {
     );
     const key = readFileSync(join(work, "key.pub"), "utf8").trim();
     inside(`echo '${key}' > /home/deploy/.ssh/authorized_keys && chown -R deploy /home/deploy/.ssh`);
-    await eventually("sshd", 20, () =>
+    await eventually("sshd", 60, () =>
       /OpenSSH/.test(
         spawnSync("ssh-keyscan", ["-p", String(port), "127.0.0.1"], { encoding: "utf8" }).stderr,
       ),
@@ -216,6 +216,7 @@ describe("a bare host", function () {
             containers.some(({ Names }) => Names.includes(`/${NAME}`)),
             tunnel.complaint,
           );
+        await eventually("its login in the log", 30, () => logins() > before);
         assert.equal(logins(), before + 1);
         await assert.rejects(engine.getContainer(NAME).kill(), /may only look at the engine/);
       } finally {

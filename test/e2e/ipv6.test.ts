@@ -133,10 +133,10 @@ describe("an edge on both families", function () {
     docker("start", "edge");
     for (const address of [machine.ipv4, `[${machine.ipv6}]`]) {
       const at = (scheme: string, port: number) => `${scheme}://${address}:${port}/api/x`;
-      await eventually(address, 20, async () => (await call(at("http", HTTP_PORT))).status === 503);
+      await eventually(address, 60, async () => (await call(at("http", HTTP_PORT))).status === 503);
       assert.equal((await call(at("https", HTTPS_PORT))).status, 503);
     }
-    const seen = await eventually("the log", 5, () => {
+    const seen = await eventually("the log", 30, () => {
       const lines = docker("logs", "edge")
         .split("\n")
         .filter((line) => line.startsWith("{"));

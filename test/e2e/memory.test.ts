@@ -172,7 +172,7 @@ describe("a stack that one address fills with the largest events", function () {
       for (let n = 0; n < 40; n++) deaf.push(await openDeaf(n));
       for (let n = 0; n < 60; n++)
         readers.push(follow(`${stack.http}/api/events?topics=public.*,public.r${n}`));
-      await eventually("all follow", 30, () => readers.every(({ isLive }) => isLive));
+      await eventually("all follow", 60, () => readers.every(({ isLive }) => isLive));
       const agent = new Agent({ keepAlive: true, maxSockets: 40 });
       const posted: string[] = [];
       await Promise.all(
@@ -253,7 +253,7 @@ describe("a stack that one address fills with the largest events", function () {
       );
       // Each replica connects again by itself. One that takes events may still have to find its place in the log, and
       // says 503 to readers until then.
-      await eventually("health", 30, isHealthy);
+      await eventually("health", 90, isHealthy);
       const { earliest, ids } = await readAll();
       assert.deepEqual(
         acknowledged.filter((id) => !isBefore(id, earliest) && !ids.has(id)),

@@ -6,6 +6,7 @@ import { startReceiver, type AlertReceiver } from "../support/alert-receiver.ts"
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
+import { untilAtRest } from "../support/own-backups.ts";
 import { setSecret } from "../support/stack-secrets.ts";
 
 /** How long after an operation what it explains could still be told, in seconds: its silence ends before that. */
@@ -91,6 +92,7 @@ describe("the monitoring, while the operator is at work", function () {
   });
 
   it("sees that a restore stops and starts a server, and tells nobody", async () => {
+    await untilAtRest(stack);
     await succeed("backup");
     assert.equal(await fired("ContainerRestarted"), 0, "of the server that was replaced before");
     await succeed("restore", "--latest", "--replace", "--yes");

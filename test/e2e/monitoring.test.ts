@@ -207,7 +207,7 @@ describe("the monitoring of a stack", function () {
       .find(({ labels }) => isAboutIt(labels["alertname"] ?? ""));
     assert.match(first?.annotations["summary"] ?? "", new RegExp(victim));
     assert.match(first?.annotations["runbook"] ?? "", /^docs\/runbook\.md#/);
-    await eventually("it on the page", 30, async () =>
+    await eventually("it on the page", 60, async () =>
       (await diag()).alerts.firing?.some(({ name }) => isAboutIt(name)),
     );
     receiver.answer = 500;
@@ -256,7 +256,7 @@ describe("the monitoring of a stack", function () {
       const headers = { "x-request-id": id, traceparent: `00-${trace}-${randomBytes(8).toString("hex")}-01` };
       await call(`${stack.http}/api/nothing-here`, { headers });
       for (const name of [id, trace])
-        await eventually(`the lines of ${name}`, 30, async () => {
+        await eventually(`the lines of ${name}`, 90, async () => {
           const { stdout } = await stack.run("logs", "--request", name, "--since", "10m");
           return /edge\.1 .*\n?/.test(stdout) && /backend\.\d /.test(stdout);
         });
@@ -287,7 +287,7 @@ describe("the monitoring of a stack", function () {
       await call(`${stack.http}/api/diag/client-reports`, { method: "POST", headers, body });
       await holding;
       let stdout = "";
-      await eventually("its lines", 30, async () => {
+      await eventually("its lines", 90, async () => {
         ({ stdout } = await stack.run("logs", "--request", id, "--since", "10m"));
         return ["edge", "backend", "postgres"].every((workload) => stdout.includes(`${workload}.`));
       });
@@ -316,7 +316,7 @@ describe("the monitoring of a stack", function () {
         body: { type: canary, data: 1, odd: 1 },
       });
       let lines: string[] = [];
-      await eventually("the lines of these requests", 30, async () => {
+      await eventually("the lines of these requests", 90, async () => {
         lines = await allLines(stack);
         return lines.filter((line) => line.includes(id)).length >= 4;
       });

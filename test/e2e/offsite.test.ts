@@ -12,6 +12,7 @@ import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../support/backup-
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
 import { holdPulumi } from "../support/held-pulumi.ts";
+import { untilAtRest } from "../support/own-backups.ts";
 import {
   createStack,
   docker,
@@ -118,10 +119,7 @@ describe("the copies off-site of a stack", function () {
 
   it("are taken with the backups, and shown with their age", async () => {
     sql("SET ROLE omniai; CREATE TABLE kept (n int); INSERT INTO kept SELECT generate_series(1, 1000)");
-    await eventually("the room's own first backups", 180, async () => {
-      const { running, verified } = await asJson<{ running: unknown; verified: number }>("backup", "list");
-      return running === null && verified >= 2;
-    });
+    await untilAtRest(stack, 2);
     const { code, output } = await stack.run("backup");
     assert.equal(code, 0, output);
     assert.match(output, /Copy .* is off-site/);
@@ -254,7 +252,7 @@ describe("the copies off-site of a stack", function () {
     assert.doesNotMatch(output, /creating \(/, "what is deployed is not deployed again");
     assert.ok((JSON.parse(stdout) as { rows: number }).rows >= 1000);
     assert.equal(sql("SELECT count(*) FROM kept"), "1000");
-    assert.equal((await call(`${stack.http}/readyz`)).status, 200);
+    await eventually("readiness", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
     stack = { ...stack, ...at(fresh) };
     // The copies of the stack go on where they were.
     sendCopy();

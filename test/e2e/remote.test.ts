@@ -141,7 +141,7 @@ describe("a stack on another machine", function () {
     const before = arrived();
     send(547);
     send(546);
-    await eventually("an answer of DHCPv6", 10, () => arrived() === before + 1);
+    await eventually("an answer of DHCPv6", 30, () => arrived() === before + 1);
   });
 
   it("comes up without an engine on the operator's machine", async () => {
@@ -151,7 +151,7 @@ describe("a stack on another machine", function () {
     lock = { file: join(bucket.folder, name), text: readFileSync(join(bucket.folder, name), "utf8") };
     good(await coming);
     assert.deepEqual(locks(), []);
-    await eventually("the service", 30, async () => (await call(`${box.http}/readyz`)).status === 200);
+    await eventually("the service", 60, async () => (await call(`${box.http}/readyz`)).status === 200);
     assert.equal(containers("backend").length, 2);
   });
 
@@ -296,7 +296,7 @@ describe("a stack on another machine", function () {
       await following.until(/backend/);
       following.kill(signal);
       await following.done;
-      await eventually(`no connection after ${signal}`, 15, () => sshProcesses() === "");
+      await eventually(`no connection after ${signal}`, 60, () => sshProcesses() === "");
     }
     // Only a command that could not tidy up leaves its folder, and never a key in it.
     const left = folders().filter((name) => !before.includes(name));

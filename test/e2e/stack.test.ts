@@ -311,7 +311,7 @@ describe("a stack", function () {
     it("streams an event to the clients of every replica, and resumes by Last-Event-ID", async () => {
       const clients = Array.from({ length: 8 }, () => openSse(`${stack.https}/api/events`));
       try {
-        await eventually("streams", 15, () => clients.every(({ joins }) => joins === 1));
+        await eventually("streams", 60, () => clients.every(({ joins }) => joins === 1));
         const post = (n: number) =>
           call(`${stack.https}/api/events`, { method: "POST", body: { type: "test", data: { n } } });
         for (const n of [1, 2, 3]) assert.equal((await post(n)).status, 201);
@@ -319,7 +319,7 @@ describe("a stack", function () {
           client.events
             .filter(({ event }) => event === "test")
             .map(({ data }) => (JSON.parse(data) as { n: number }).n);
-        await eventually("three events at each", 15, () =>
+        await eventually("three events at each", 60, () =>
           clients.every((client) => seen(client).length >= 3),
         );
         for (const client of clients) assert.deepEqual(seen(client), [1, 2, 3]);
@@ -327,7 +327,7 @@ describe("a stack", function () {
         assert.match(first, /^[0-9A-Za-z._-]+$/);
         const late = openSse(`${stack.http}/api/events`, first);
         clients.push(late);
-        await eventually("the rest", 15, () => seen(late).length >= 2);
+        await eventually("the rest", 60, () => seen(late).length >= 2);
         assert.deepEqual(seen(late), [2, 3]);
       } finally {
         clients.forEach((client) => client.close());
@@ -404,7 +404,7 @@ describe("a stack", function () {
     it("still has every acknowledged event, and its streams continue without a reset", async () => {
       const client = openSse(`${stack.https}/api/events`);
       try {
-        await eventually("a stream", 15, () => client.joins === 1);
+        await eventually("a stream", 60, () => client.joins === 1);
         const acknowledged: number[] = [];
         const post = async (n: number): Promise<void> => {
           const body = { type: "killed", data: { n } };
@@ -476,7 +476,7 @@ describe("a stack", function () {
         // It is the same container, because the check removes nothing.
         await docker.getContainer(edge).start();
       }
-      await eventually("the edge", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);
+      await eventually("the edge", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
     });
   });
 
@@ -512,7 +512,7 @@ describe("a stack", function () {
       assert.equal(sql("SELECT n FROM kept"), "42");
       const resumed = openSse(`${stack.http}/api/events`, seen);
       try {
-        await eventually("the event after it", 15, () => resumed.events.length > 0);
+        await eventually("the event after it", 60, () => resumed.events.length > 0);
         assert.deepEqual(
           resumed.events.map(({ event, data }) => [event, (JSON.parse(data) as { n?: number }).n]),
           [["kept", 2]],
@@ -576,10 +576,10 @@ describe("a stack", function () {
         replicas,
         "the replicas connect again by themselves",
       );
-      await eventually("readiness", 20, async () => (await call(`${stack.http}/readyz`)).status === 200);
+      await eventually("readiness", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
       const resumed = openSse(`${stack.http}/api/events`, seen);
       try {
-        await eventually("what Redis has kept", 15, () =>
+        await eventually("what Redis has kept", 60, () =>
           resumed.events.some(({ event }) => event === "kept"),
         );
       } finally {

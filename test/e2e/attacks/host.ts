@@ -60,7 +60,7 @@ export function directAccess(get: () => Target): void {
         client,
         `import { connect } from "node:net";
          const reach = (host, port) => new Promise((resolve) => {
-           const socket = connect({ host, port, timeout: 700 }, () => { socket.destroy(); resolve(true); });
+           const socket = connect({ host, port, timeout: 5000 }, () => { socket.destroy(); resolve(true); });
            socket.on("error", () => resolve(false)).on("timeout", () => { socket.destroy(); resolve(false); });
          });
          const hosts = ["backend", "postgres", "redis", ...${JSON.stringify(addresses)}];

@@ -1,9 +1,10 @@
 /** Attacks with input values: slow regular expressions, polluted prototypes, injection. */
 import { strict as assert } from "node:assert";
+import { execFileSync } from "node:child_process";
 import { check } from "recheck";
 import { call, eventually } from "../../support/http.ts";
 import { composed, findRegexes } from "./regexes.ts";
-import { insideService, PAGE, type Login, type Target } from "./target.ts";
+import { exec, insideService, PAGE, type Login, type Target } from "./target.ts";
 
 export function regexes(get: () => Target): void {
   const { literals, made } = findRegexes();
@@ -29,9 +30,11 @@ export function regexes(get: () => Target): void {
       for (const text of EVIL) {
         // A regex with the flag g or y continues where its last match ended.
         regex.lastIndex = 0;
-        const begun = performance.now();
+        // Of the processor, which other programs may have in between.
+        const begun = process.cpuUsage();
         regex.test(text);
-        const took = performance.now() - begun;
+        const { user, system } = process.cpuUsage(begun);
+        const took = (user + system) / 1000;
         assert.ok(took < 50, `${place}: ${took} ms for ${text.slice(0, 10)}…`);
       }
     }
@@ -57,11 +60,11 @@ export function regexes(get: () => Target): void {
         }),
       ),
     ];
-    const sent = EVIL.filter((text) => /^[\x20-\x7e]+$/.test(text)).flatMap(send);
-    const p99 = target.p99();
-    for (const result of await Promise.allSettled(sent)) assert.equal(result.status, "fulfilled");
-    assert.ok((await p99) < 500, `p99 was ${await p99} ms`);
-  });
+    const quiet = await target.p99();
+    const sent = () => EVIL.filter((text) => /^[\x20-\x7e]+$/.test(text)).flatMap(send);
+    const [results] = await Promise.all([Promise.allSettled(sent()), target.isServed(quiet)]);
+    for (const { status } of results) assert.equal(status, "fulfilled");
+  }).timeout(300_000);
 }
 
 const repeated = (text: string, end = ""): string => text.repeat(Math.ceil(50_000 / text.length)) + end;
@@ -150,7 +153,7 @@ export function pollution(get: () => Target): void {
     const start = await get().position();
     const sent = payloads.map((payload) => JSON.parse(payload) as unknown);
     for (const data of sent) assert.equal((await post("/api/events", { type: "carried", data })).status, 201);
-    const carried = await eventually("the events", 5, async () => {
+    const carried = await eventually("the events", 30, async () => {
       const events = await get().events(start);
       return events.length >= sent.length && events;
     });
@@ -190,7 +193,6 @@ export function injection(get: () => Target): void {
     const login = await target.login();
     const post = (path: string, body: unknown, headers = {}) =>
       target.ask(path, { method: "POST", body, headers: { ...login.headers, ...headers } });
-    const begun = performance.now();
     for (const text of texts) {
       const name = await post("/api/auth/tokens", { name: text, scopes: ["events:read"], days: 1 });
       assert.ok([201, 400].includes(name.status), name.text);
@@ -213,7 +215,17 @@ export function injection(get: () => Target): void {
       const { status } = await post("/api/auth/login", { username, password: "' OR '1'='1" });
       assert.equal(status, 401);
     }
-    assert.ok(performance.now() - begun < 20_000, "nothing slept");
+    const [postgres = ""] = await target.stack.containers("postgres");
+    // Its record has the statements that came to their end, and its log those that took longer than a second or were cancelled.
+    const slept = "SELECT query FROM pg_stat_statements WHERE query ~* 'pg_sleep *\\('";
+    const psql = ["psql", "-XAt", "-U", "postgres", "-d", "omniai", "-c"];
+    assert.equal(await exec(postgres, ...psql, slept), "", "something slept");
+    const log = ["-c", 'docker logs "$0" 2>&1', postgres];
+    const lines = execFileSync("sh", log, { encoding: "utf8", maxBuffer: 64 << 20 }).split("\n");
+    assert.deepEqual(
+      lines.filter((line) => line.includes("pg_sleep(")),
+      [],
+    );
     assert.ok(await target.isIn((await target.login()).cookie), "the users are still there");
   });
 
@@ -226,7 +238,7 @@ export function injection(get: () => Target): void {
     }
     const id = "log-injection-was-here";
     await call(`${target.stack.https}/api/auth/check`, { headers: { "x-request-id": id } });
-    const logs = await eventually("the last line", 5, async () => {
+    const logs = await eventually("the last line", 60, async () => {
       const all = await target.logs();
       return all.includes(id) && all;
     });

@@ -119,6 +119,7 @@ export function rateLimits(get: () => Target): void {
 export function slowness(get: () => Target): void {
   it("slow headers, bodies and readers are closed in time, and other clients do not notice", async () => {
     const target = get();
+    const quiet = await target.p99();
     const base = await target.connections();
     const host = "Host: 127.0.0.1\r\n";
     const slow = (start: string, sockets: number, everyMs = 9000): Promise<RawAnswer[]> =>
@@ -130,19 +131,19 @@ export function slowness(get: () => Target): void {
       // Never silent for long: only a limit for all of the body ends these.
       slow(body, 50, 1000),
     ]);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
-    assert.ok((await target.connections()) > base + 400, "they are all there");
-    assert.ok((await target.p99()) < 500);
+    await eventually("all of them", 20, async () => (await target.connections()) > base + 400);
+    await target.isServed(quiet);
     for (const { closed, seconds } of (await attack).flat())
       // The edge closes after 8 s, the service after 10; a busy machine notices it later.
       assert.ok(closed && seconds < 30, `closed: ${closed}, after ${seconds} s`);
-    await eventually("all are gone", 10, async () => (await target.connections()) <= base + 1);
-  });
+    await eventually("all are gone", 30, async () => (await target.connections()) <= base + 1);
+  }).timeout(300_000);
 
   it("readers that stop reading are disconnected", async () => {
     const target = get();
     const client = await target.client();
     try {
+      const quiet = await target.p99();
       const base = await target.connections();
       // More answers than fit into all buffers on the way: the client's kernel takes 64 KiB.
       const source = `
@@ -154,15 +155,15 @@ export function slowness(get: () => Target): void {
         }
         setTimeout(() => undefined, 100_000);`;
       await exec(client, "sh", "-c", `node --input-type=module -e '${source}' > /dev/null 2>&1 &`);
-      await eventually("they wait", 5, async () => (await target.connections()) >= base + 3);
+      await eventually("they wait", 30, async () => (await target.connections()) >= base + 3);
       const begun = performance.now();
-      assert.ok((await target.p99()) < 500);
-      await eventually("they are gone", 30, async () => (await target.connections()) <= base);
+      await target.isServed(quiet);
+      await eventually("they are gone", 60, async () => (await target.connections()) <= base);
       assert.ok(performance.now() - begun > 5000, "they were not just done");
     } finally {
       await target.dismiss(client);
     }
-  });
+  }).timeout(300_000);
 }
 
 /** Sends one byte every so often until the other side closes. */
@@ -209,7 +210,7 @@ export function bombs(get: () => Target): void {
   });
 
   it("so is a gigabyte that is announced, and a body with a false length", async () => {
-    const announced = await get().raw(head(`Content-Length: ${2 ** 30}`), { ms: 10_000 });
+    const announced = await get().raw(head(`Content-Length: ${2 ** 30}`), { quietMs: 10_000 });
     assert.match(announced.text, /^HTTP\/1\.1 413 /);
     assert.ok(announced.closed);
     for (const length of ["-1", "1e9", "0x10", "99999999999999999999"]) {
@@ -245,7 +246,7 @@ export function bombs(get: () => Target): void {
     const begun = performance.now();
     for (const body of [keys(6000), `{"type":"keys","data":${keys(6000)}}`])
       assert.match(await post(body), /^HTTP\/1\.1 (400|413) /);
-    assert.ok(performance.now() - begun < 1000);
+    assert.ok(performance.now() - begun < 10_000);
   });
 
   it("64 kB of headers are refused, and so is a path or a query of that size", async () => {

@@ -63,7 +63,7 @@ export function csrf(get: () => Target): void {
 
   it("none of these attempts stored an event, while the page's own event is stored", async () => {
     assert.equal((await post(login.headers)).status, 201);
-    const kept = await eventually("the page's event", 5, async () => {
+    const kept = await eventually("the page's event", 30, async () => {
       const events = await get().events(start);
       return events.length > 0 && events;
     });

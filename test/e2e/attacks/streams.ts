@@ -69,7 +69,7 @@ interface Opened {
 async function openMany(client: string, count: number, reads: boolean): Promise<Opened> {
   const source = open(count, reads).replaceAll("'", `'"'"'`);
   await exec(client, "sh", "-c", `node --input-type=module -e '${source}' > /tmp/opened 2>&1 &`);
-  return eventually("the streams are open", 30, async () => {
+  return eventually("the streams are open", 90, async () => {
     const text = await exec(client, "cat", "/tmp/opened");
     return text.trim() !== "" && (JSON.parse(text) as Opened);
   });
@@ -78,9 +78,11 @@ async function openMany(client: string, count: number, reads: boolean): Promise<
 export function exhaustion(get: () => Target): void {
   let login: Login;
   let base: { streams: number; files: number; connections: number };
+  let quiet: number;
   before(async () => {
     login = await get().login();
     const target = get();
+    quiet = await target.p99();
     base = {
       streams: await target.metric("omniai_streams_open"),
       files: await openFiles(target),
@@ -91,7 +93,7 @@ export function exhaustion(get: () => Target): void {
 
   // A pool may open or close a connection meanwhile.
   const backToBase = () =>
-    eventually("everything as it was", 45, async () => {
+    eventually("everything as it was", 90, async () => {
       const now = {
         streams: await get().metric("omniai_streams_open"),
         files: await openFiles(get()),
@@ -115,8 +117,7 @@ export function exhaustion(get: () => Target): void {
       assert.ok(held <= limits.streams && held > limits.streams / 2, `${held} were let in`);
       assert.equal(turned, 2000 - held);
       assert.ok((await get().metric("omniai_streams_open")) <= base.streams + limits.streams);
-      const p99 = await get().p99();
-      assert.ok(p99 < 500, `p99 was ${p99} ms`);
+      await get().isServed(quiet);
       await withStream(get(), "http", ({ first }) =>
         assert.match(first, /^: ?ok/, "another client is let in"),
       );
@@ -125,7 +126,7 @@ export function exhaustion(get: () => Target): void {
       await get().dismiss(client);
     }
     await backToBase();
-  });
+  }).timeout(300_000);
 
   it("streams that nobody reads use bounded memory and are dropped", async () => {
     const client = await get().client();
@@ -143,15 +144,18 @@ export function exhaustion(get: () => Target): void {
         for (const { status } of await Promise.all(Array.from({ length: 10 }, post)))
           assert.equal(status, 201);
       }
-      assert.ok((await get().p99()) < 500);
+      await get().isServed(quiet);
       await backToBase();
     } finally {
       await get().dismiss(client);
     }
     const peak = await peakMemory(get());
     assert.ok(peak < 180, `a replica had ${peak} MiB`);
-  });
+  }).timeout(300_000);
 }
+
+/** What a proxy holds back comes with what follows it, a heartbeat within 15 s; a busy machine needs a second by itself. */
+const AT_ONCE_MS = 3000;
 
 interface Held {
   readonly first: string;
@@ -197,13 +201,13 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
   for (const scheme of ["http", "https"] as const) {
     it(`over ${scheme}: the first byte and every event at once, as nothing but an event stream`, () =>
       withStream(get(), scheme, async ({ headers, milliseconds, text }) => {
-        assert.ok(milliseconds < 1000, `first byte after ${milliseconds} ms`);
+        assert.ok(milliseconds < AT_ONCE_MS, `first byte after ${milliseconds} ms`);
         assert.equal(headers["content-type"], "text/event-stream");
         assert.match(String(headers["cache-control"]), /no-transform/);
         assert.equal(headers["content-encoding"], undefined);
         const begun = await publish(`seen-${scheme}`);
-        await eventually("the event", 5, () => text().includes(`seen-${scheme}`));
-        assert.ok(performance.now() - begun < 1000, `seen after ${performance.now() - begun} ms`);
+        await eventually("the event", 30, () => text().includes(`seen-${scheme}`));
+        assert.ok(performance.now() - begun < AT_ONCE_MS, `seen after ${performance.now() - begun} ms`);
       }));
   }
 
@@ -213,10 +217,10 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
       const request = session.request({ ":path": "/api/events", accept: "text/event-stream" });
       let text = "";
       request.setEncoding("utf8").on("data", (part: string) => (text += part));
-      await eventually("the greeting", 5, () => text !== "");
+      await eventually("the greeting", 30, () => text !== "");
       const begun = await publish("seen-h2");
-      await eventually("the event", 5, () => text.includes("seen-h2"));
-      assert.ok(performance.now() - begun < 1000);
+      await eventually("the event", 30, () => text.includes("seen-h2"));
+      assert.ok(performance.now() - begun < AT_ONCE_MS);
     } finally {
       session.destroy();
     }

@@ -53,7 +53,7 @@ export function users(get: () => Target): void {
     process.kill((await docker.getContainer(redis).inspect()).State.Pid, "SIGKILL");
     // Each replica has its own connection to Redis, so one answer says nothing about the other. None may say 401.
     const after = new Set<number>();
-    await eventually("answers of every replica that Redis is asked for", 10, async () => {
+    await eventually("answers of every replica that Redis is asked for", 60, async () => {
       const round = await Promise.all(Array.from({ length: 8 }, async () => (await post()).status));
       for (const status of round) after.add(status);
       return round.every((status) => status === 201);

@@ -65,7 +65,7 @@ export function smuggling(get: () => Target): void {
 
   for (const [name, bytes] of Object.entries(odd)) {
     it(`${name}: one request, one answer, and no victim`, async () => {
-      const { text } = await get().raw(bytes, { ms: 1000 });
+      const { text } = await get().raw(bytes, { quietMs: 1000 });
       assert.match(text, /^HTTP\/1\.1 204 /);
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, text);
       await victims();
@@ -81,7 +81,7 @@ export function smuggling(get: () => Target): void {
       assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1, `${name}: ${text}`);
     }
     for (const [name, bytes] of Object.entries(odd)) {
-      const { text, closed } = await get().raw(bytes, { host, port: 8000, ms: 1000 });
+      const { text, closed } = await get().raw(bytes, { host, port: 8000, quietMs: 1000 });
       const isRefused = name === "lines that end in LF alone";
       assert.match(text, isRefused ? /^HTTP\/1\.1 400 / : /^HTTP\/1\.1 204 /, name);
       assert.ok(!isRefused || closed, `${name}: still open`);
@@ -117,7 +117,7 @@ export function splitting(get: () => Target): void {
     ["the host, encoded", `GET /api/diag HTTP/1.1\r\nHost: 127.0.0.1%0d%0a${injected}\r\n\r\n`],
   ] as const) {
     it(`in ${what}: no header of the attacker's, and no redirect`, async () => {
-      const { text } = await get().raw(request, { ms: 500 });
+      const { text } = await get().raw(request, { quietMs: 500 });
       const [head = ""] = text.split("\r\n\r\n");
       // A first line that ends early is HTTP/0.9, whose answers have no headers.
       assert.match(head, /^HTTP\/1\.1 (200|400|404|421) |^\{"type":"urn:omniai:problem:misdirected"/);
