@@ -25,7 +25,7 @@ const ADDRESS = reachableAddress();
 const CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tenant'";
 
 describe("a stack on servers that others run", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const files = new TlsFiles();
   let checkout: string;
   let stack: TestStack;

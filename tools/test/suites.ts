@@ -77,9 +77,9 @@ export const SUITES: readonly Suite[] = [
   lint("imports", "depcruise", "."),
   tests("lint", "scripts", "tools/test/scripts.lint.ts", { seconds: 360 }),
 
-  tests("unit", "infra", "infra/**/*.test.ts", { seconds: 20 }),
-  tests("unit", "policies", "policies/**/*.test.ts", { seconds: 20 }),
-  tests("unit", "bench", "bench/**/*.test.ts", { seconds: 20 }),
+  tests("unit", "infra", "infra/**/*.test.ts", { seconds: 120 }),
+  tests("unit", "policies", "policies/**/*.test.ts", { seconds: 120 }),
+  tests("unit", "bench", "bench/**/*.test.ts", { seconds: 120 }),
   tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: WITHOUT_ENGINE }),
   tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: WITHOUT_ENGINE }),
   tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
