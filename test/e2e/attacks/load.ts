@@ -38,7 +38,7 @@ const CLIENT = `
 `;
 
 /** Twenty times what one client may send in a second. */
-const FLOOD = { connections: 20, each: limits.requestRate } as const;
+const volley = { connections: 20, each: limits.requestRate } as const;
 
 const countOf = (statuses: readonly number[], status: number): number =>
   statuses.filter((one) => one === status).length;
@@ -84,14 +84,14 @@ export function rateLimits(get: () => Target): void {
        const line = ([name, value]) => name + ": " + value + "\\r\\n";
        const head = (n, more) => "GET /nothing HTTP/1.1\\r\\n" +
          Object.entries({ host: "127.0.0.1", ...claims(n % 250), ...more }).map(line).join("") + "\\r\\n";
-       const all = Array.from({ length: ${FLOOD.each} }, (_, n) => head(n, n === ${FLOOD.each - 1} ? { connection: "close" } : {}));
+       const all = Array.from({ length: ${volley.each} }, (_, n) => head(n, n === ${volley.each - 1} ? { connection: "close" } : {}));
        const send = () => new Promise((resolve) => {
          let text = "";
          const socket = connect(8080, "edge", () => socket.write(all.join("")));
          socket.setEncoding("latin1").on("data", (part) => (text += part)).on("error", () => undefined);
          socket.on("close", () => resolve([...text.matchAll(/^HTTP\\/1\\.1 (\\d+)/gm)].map(([, status]) => Number(status))));
        });
-       console.log(JSON.stringify((await Promise.all(Array.from({ length: ${FLOOD.connections} }, send))).flat()));`,
+       console.log(JSON.stringify((await Promise.all(Array.from({ length: ${volley.connections} }, send))).flat()));`,
     );
 
   it("password guesses count against the client, whatever it claims, and not against another client", async () => {
@@ -109,7 +109,7 @@ export function rateLimits(get: () => Target): void {
 
   it("so do requests, and two clients behind one edge have separate limits", async () => {
     const [sent, few] = await Promise.all([flood(one), many(other, 40)]);
-    assert.equal(countOf(sent, 404) + countOf(sent, 429), FLOOD.connections * FLOOD.each);
+    assert.equal(countOf(sent, 404) + countOf(sent, 429), volley.connections * volley.each);
     assert.ok(countOf(sent, 429) > limits.requestRate / 2, `${countOf(sent, 429)} refused`);
     assert.equal(countOf(few, 200), 40);
   });
