@@ -97,7 +97,7 @@ describe("copies off-site", function () {
   }, removeAll);
   before(async () => {
     world = await ready();
-    await eventually("the first copy", 150, async () => (await noted()).last != null);
+    await eventually("the first copy", 220, async () => (await noted()).last != null);
   });
   after(removeAll);
 

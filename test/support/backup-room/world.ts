@@ -389,7 +389,7 @@ const parseEvents = (stdout: string): RoomEvent[] =>
 const takenLine = /the backup is taken and verified/;
 
 /** The room's first backups, which it takes by itself. @param kinds how many kinds it takes @param seconds how long it may */
-export async function untilVerified(world: World, kinds = 2, seconds = 120): Promise<void> {
+export async function untilVerified(world: World, kinds = 2, seconds = 220): Promise<void> {
   await world.untilLogged(takenLine, seconds);
   const { backups, status } = await world.list();
   const verified = backups.filter(({ state }) => state === "verified").length;
