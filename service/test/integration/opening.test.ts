@@ -7,10 +7,11 @@ import { loadConfig } from "../../src/platform/env/config.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service } from "../../src/service.ts";
 import { eventually, statusOf, testEnvironment } from "../support/instance.ts";
-import { startPostgres, testServers, environmentOf, freePort, type TestServer } from "../support/servers.ts";
+import { freePort } from "../../../tools/host/free-port.ts";
+import { startPostgres, testServers, environmentOf, type TestServer } from "../support/servers.ts";
 
 describe("the public port", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let postgres: TestServer;
   let service: Service;
   let port: number;
@@ -25,7 +26,8 @@ describe("the public port", function () {
     return outcome;
   };
 
-  before(async () => {
+  before(async function () {
+    this.timeout(120_000);
     await testServers();
     // One of its own: others need theirs.
     postgres = await startPostgres();

@@ -1,10 +1,10 @@
 /** PostgreSQL and Redis in containers, for tests. A missing engine is an error, not a skip. */
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { createServer, type AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { createClient } from "redis";
 import { SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
+import { freePort } from "../../../tools/host/free-port.ts";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { loadMigrations } from "../../src/migrate/files.ts";
 import { migrate } from "../../src/migrate/run.ts";
@@ -24,14 +24,6 @@ const REDIS_IMAGE = process.env.OMNIAI_TEST_REDIS_IMAGE ?? "redis:8";
 export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run("docker", args, { timeout: 60_000 });
   return stdout.trim();
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const started = new Set<string>();
