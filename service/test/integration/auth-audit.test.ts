@@ -17,11 +17,12 @@ import {
 } from "../support/auth.ts";
 import { runEntry } from "../support/entry.ts";
 import { eventually, testEnvironment } from "../support/instance.ts";
+import { testServers } from "../support/servers.ts";
 
 const WRONG = "not the password";
 
 describe("the audit log", function () {
-  this.timeout(40_000);
+  this.timeout(120_000);
 
   interface Row {
     readonly action: string;
@@ -30,6 +31,12 @@ describe("the audit log", function () {
     readonly request_id: string | null;
     readonly detail: Record<string, unknown>;
   }
+  before(async function () {
+    // The first of all: the servers of the run start here, and not within a test.
+    this.timeout(120_000);
+    await testServers();
+  });
+
   const rowsOf = async (userId: string): Promise<Row[]> =>
     (
       await (
@@ -67,6 +74,10 @@ describe("the audit log", function () {
       const page = await Page.loggedIn(instance, user);
       await page.login(user.name, WRONG);
       await page.ask("POST", "/api/events", { type: "t", data: 1 }, { "x-csrf-token": "forged" });
+      // Whoever is refused does not wait for the row, which could come behind that of the next request.
+      await eventually("the refusal", async () =>
+        (await rowsOf(user.id)).some(({ action }) => action === "csrf"),
+      );
       const { body: api } = await page.ask<{ id: string; token: string }>("POST", "/api/auth/tokens", {
         name: "CI",
         scopes: ["events:write"],

@@ -1,6 +1,7 @@
 /** Limits on requests and logins, over replicas. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hashPassword } from "../../src/auth/credentials/passwords.ts";
 import {
   addUser,
   ask,
@@ -20,7 +21,7 @@ import { testServers, type Servers } from "../support/servers.ts";
 const WRONG = "not the password";
 
 describe("limits", function () {
-  this.timeout(40_000);
+  this.timeout(120_000);
   let servers: Servers;
   /** An address of one's own, so that no test counts for another. */
   let addresses = 0;
@@ -38,7 +39,7 @@ describe("limits", function () {
     });
 
   before(async function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     servers = await testServers();
   });
   beforeEach(async () => {
@@ -172,7 +173,8 @@ describe("limits", function () {
     }
   });
 
-  it("count no login that an outage or a crowd has stopped, and let an office in at once", async () => {
+  it("count no login that an outage or a crowd has stopped, and let an office in at once", async function () {
+    this.timeout(240_000);
     const people = await Promise.all(Array.from({ length: 90 }, () => addUser()));
     const instance = await startAuth("session", {
       OMNIAI_LIMIT_LOGINS_PER_ADDRESS: "50",
@@ -205,7 +207,11 @@ describe("limits", function () {
       };
       await Promise.all(people.map(({ name }) => comeIn(name)));
       const ms = performance.now() - started;
-      assert.ok(ms < 20_000, `${ms} ms`);
+      // Where a busy machine takes longer for the hashes alone, that is no wait.
+      const began = performance.now();
+      await Promise.all(Array.from({ length: 10 }, () => hashPassword(PASSWORD)));
+      const eachMs = (performance.now() - began) / 10;
+      assert.ok(ms < Math.max(20_000, 3 * people.length * eachMs), `${ms} ms, ${eachMs} ms for a hash`);
     } finally {
       await instance.stop();
     }
@@ -258,17 +264,18 @@ describe("limits", function () {
   it("end with a pause after each further wrong password, not with a lock", async () => {
     const instance = await startAuth("session", {
       OMNIAI_LIMIT_LOGINS_PER_USER: "3",
-      OMNIAI_LIMIT_LOGIN_WINDOW_SECONDS: "6",
+      OMNIAI_LIMIT_LOGIN_WINDOW_SECONDS: "30",
     });
     try {
       const user = await addUser();
       for (let i = 0; i < 3; i++) assert.equal((await login(instance, user.name, {})).status, 401);
       const refused = await login(instance, user.name, {}, PASSWORD);
       assert.equal(refused.status, 429);
-      assert.ok(Number(refused.headers.get("retry-after")) <= 4);
+      // A third of the window, and up to two seconds that keep the refused apart.
+      assert.ok(Number(refused.headers.get("retry-after")) <= 12);
       const isIn = async (): Promise<boolean> =>
         (await login(instance, user.name, {}, PASSWORD)).status === 200;
-      await eventually("the user is in", isIn, 3500);
+      await eventually("the user is in", isIn, 20_000);
     } finally {
       await instance.stop();
     }

@@ -22,13 +22,13 @@ import { eventually, startInstance, testEnvironment, type Instance } from "../su
 import { testServers, type Servers } from "../support/servers.ts";
 
 describe("sessions", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let instance: Instance;
   let other: Instance;
 
   before(async function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     servers = await testServers();
     [instance, other] = await Promise.all([
       startAuth("session"),
@@ -140,43 +140,73 @@ describe("sessions", function () {
   });
 
   it("end when idle, are renewed by use, but not by check, streams and polls", async () => {
-    const idle = await startAuth("session", { OMNIAI_SESSION_IDLE_SECONDS: "1.5" });
+    const idleMs = 2000;
+    const idle = await startAuth("session", { OMNIAI_SESSION_IDLE_SECONDS: String(idleMs / 1000) });
     try {
-      const user = await addUser();
-      const [used, watched, left] = await Promise.all(
-        [0, 1, 2].map(() => Page.loggedIn(idle, user)) as [Promise<Page>, Promise<Page>, Promise<Page>],
-      );
-      const stream = await watched.stream(`user.${user.id}.*`);
-      for (let i = 0; i < 5; i++) {
-        await sleep(450);
-        assert.equal((await used.ask("GET", "/api/auth/csrf")).status, 200, `use ${i}`);
-        await watched.check();
-        await watched.ask("GET", "/api/events/poll");
-        await watched.ask("GET", "/api/diag");
+      // From one use to the next on a busy machine it may be longer: then the used one has ended as well.
+      let [last, longest] = [0, 0];
+      const attempt = async (): Promise<void> => {
+        const user = await addUser();
+        [last, longest] = [performance.now(), 0];
+        const [used, watched, left] = await Promise.all(
+          [0, 1, 2].map(() => Page.loggedIn(idle, user)) as [Promise<Page>, Promise<Page>, Promise<Page>],
+        );
+        const use = async (): Promise<void> => {
+          const { status } = await used.ask("GET", "/api/auth/csrf");
+          longest = Math.max(longest, performance.now() - last);
+          last = performance.now();
+          assert.equal(status, 200, "it is used");
+        };
+        const stream = await watched.stream(`user.${user.id}.*`);
+        for (const end = performance.now() + 1.5 * idleMs; performance.now() < end; await sleep(200)) {
+          await use();
+          await watched.check();
+          await watched.ask("GET", "/api/events/poll");
+          await watched.ask("GET", "/api/diag");
+        }
+        await use();
+        assert.deepEqual([await watched.isIn(), await left.isIn()], [false, false]);
+        stream.close();
+      };
+      for (let tries = 0; tries < 5; tries++) {
+        try {
+          await attempt();
+          return;
+        } catch (error) {
+          if (Math.max(longest, performance.now() - last) < 0.9 * idleMs) throw error;
+        }
       }
-      assert.deepEqual([await used.isIn(), await watched.isIn(), await left.isIn()], [true, false, false]);
-      stream.close();
+      assert.fail("too busy a machine to use a session often enough");
     } finally {
       await idle.stop();
     }
   });
 
   it("end for good, however much they are used", async () => {
+    const [idleMs, maxMs] = [1500, 3000];
     const short = await startAuth("session", {
-      OMNIAI_SESSION_IDLE_SECONDS: "1",
-      OMNIAI_SESSION_MAX_SECONDS: "1.6",
+      OMNIAI_SESSION_IDLE_SECONDS: String(idleMs / 1000),
+      OMNIAI_SESSION_MAX_SECONDS: String(maxMs / 1000),
     });
     try {
-      const page = await Page.loggedIn(short, await addUser());
-      const began = Date.now();
-      let last = 0;
-      while (Date.now() - began < 2600) {
-        const { status } = await page.ask("GET", "/api/auth/csrf");
-        if (status === 200) last = Date.now() - began;
-        await sleep(100);
+      for (let tries = 5; tries > 0; tries--) {
+        const page = await Page.loggedIn(short, await addUser());
+        const began = Date.now();
+        /** When the last request was sent that the session was good for, and the longest time between two of them. */
+        let [last, longest] = [0, 0];
+        for (;;) {
+          const sent = Date.now() - began;
+          longest = Math.max(longest, sent - last);
+          if ((await page.ask("GET", "/api/auth/csrf")).status !== 200) break;
+          last = sent;
+          await sleep(100);
+        }
+        assert.ok(last <= maxMs, `used for ${last} ms: ended`);
+        if (last > idleMs) return;
+        // A busy machine may have used it too seldom: then it was idle.
+        assert.ok(longest > idleMs / 2, `used for ${last} ms, every ${longest} ms: renewed`);
       }
-      assert.ok(last > 1050, `used for ${last} ms: renewed`);
-      assert.ok(last < 1700, `used for ${last} ms: ended`);
+      assert.fail("too busy a machine to use a session often enough");
     } finally {
       await short.stop();
     }
@@ -341,8 +371,7 @@ describe("sessions", function () {
     } finally {
       await servers.redis.unpause();
     }
-    for (let i = 0; i < 50 && !(await page.isIn()); i++) await sleep(100);
-    assert.equal(await page.isIn(), true);
+    await eventually("back", () => page.isIn());
   });
 
   it("are not there in mode none, which stays as open as it was", async () => {

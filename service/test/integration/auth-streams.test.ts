@@ -15,7 +15,8 @@ import {
   startAuth,
 } from "../support/auth.ts";
 import { runEntry } from "../support/entry.ts";
-import { eventually, type Instance } from "../support/instance.ts";
+import { ANSWER_MS } from "../../src/platform/postgres.ts";
+import { eventually, whileItHolds, type Instance } from "../support/instance.ts";
 import { SseClient } from "../support/sse.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 
@@ -23,7 +24,7 @@ const reasonOf = ({ parser }: SseClient): string =>
   (JSON.parse(parser.events.at(-1)?.data ?? "{}") as { reason: string }).reason;
 
 describe("streams of users", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let instance: Instance;
   let other: Instance;
@@ -35,7 +36,7 @@ describe("streams of users", function () {
   };
 
   before(async function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     servers = await testServers();
     [instance, other] = await Promise.all([startAuth("both"), startAuth("both")]);
   });
@@ -217,12 +218,17 @@ describe("streams of users", function () {
       const first = await openStream(limited, "public.*", {});
       await servers.postgres.pause();
       try {
-        const since = Date.now();
-        const unknown = bearer(`omniai_pat_${"B".repeat(43)}`);
-        const second = new SseClient(`${limited.url}/api/events`, unknown);
-        assert.equal(await second.ended, "end");
-        assert.deepEqual([second.response?.statusCode, reasonOf(second)], [200, "busy"]);
-        assert.ok(Date.now() - since < 500, "PostgreSQL was not asked");
+        const times: number[] = [];
+        for (const letter of "BCD") {
+          const since = performance.now();
+          const unknown = bearer(`omniai_pat_${letter.repeat(43)}`);
+          const second = new SseClient(`${limited.url}/api/events`, unknown);
+          assert.equal(await second.ended, "end");
+          assert.deepEqual([second.response?.statusCode, reasonOf(second)], [200, "busy"]);
+          times.push(performance.now() - since);
+        }
+        // The best of them: a busy machine adds to each.
+        assert.ok(Math.min(...times) < ANSWER_MS / 2, `PostgreSQL was not asked: ${times.join(", ")} ms`);
       } finally {
         await servers.postgres.unpause();
       }
@@ -282,23 +288,35 @@ describe("streams of users", function () {
   });
 
   it("do not outlive a session that ended by itself, nor an access token", async () => {
+    const lifeMs = 2000;
     const short = await startAuth("both", {
-      OMNIAI_SESSION_IDLE_SECONDS: "1",
-      OMNIAI_ACCESS_SECONDS: "1",
+      OMNIAI_SESSION_IDLE_SECONDS: String(lifeMs / 1000),
+      OMNIAI_ACCESS_SECONDS: String(lifeMs / 1000),
       OMNIAI_AUTH_SWEEP_SECONDS: "0.3",
     });
     try {
       const user = await addUser();
-      const since = Date.now();
-      const page = await Page.loggedIn(short, user);
-      const { accessToken } = await loginTokens(short, user);
-      const streams = [
-        await page.stream(`user.${user.id}.*`),
-        await openStream(short, `user.${user.id}.*`, bearer(accessToken)),
-      ];
-      const [session = 0, token = 0] = await Promise.all(streams.map((stream) => endedAfter(stream, since)));
-      assert.ok(session > 900 && session < 4000, `session: ${session} ms`);
-      assert.ok(token > 700 && token < 4000, `token: ${token} ms`);
+      const topics = `user.${user.id}.*`;
+      const opened = await whileItHolds(lifeMs, async () => {
+        const since = Date.now();
+        const page = await Page.loggedIn(short, user);
+        const { accessToken } = await loginTokens(short, user);
+        const both = [
+          new SseClient(`${short.url}/api/events?topics=${topics}`, page.headers),
+          new SseClient(`${short.url}/api/events?topics=${topics}`, bearer(accessToken)),
+        ];
+        for (const client of both) {
+          await client.until("an answer", ({ parser, endedAt }) => parser.lastEventId !== "" || endedAt > 0);
+          assert.notEqual(client.parser.lastEventId, "", "joined while it was good");
+        }
+        return { since, both };
+      });
+      const [session = 0, token = 0] = await Promise.all(
+        opened.both.map((stream) => endedAfter(stream, opened.since)),
+      );
+      // Long before its own age.
+      assert.ok(session > lifeMs - 100 && session < lifeMs + 20_000, `session: ${session} ms`);
+      assert.ok(token > lifeMs - 300 && token < lifeMs + 20_000, `token: ${token} ms`);
     } finally {
       await short.stop();
     }
@@ -328,7 +346,8 @@ describe("streams of users", function () {
     await servers.admin.del(await servers.admin.keys("omniai:session:*"));
     await servers.admin.sendCommand(["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     const since = Date.now();
-    assert.ok((await endedAfter(stream, since)) < 5000);
+    // Long before a sweep.
+    assert.ok((await endedAfter(stream, since)) < 30_000);
   });
 
   it("show all of the diagnostics to those with diag:read only", async () => {

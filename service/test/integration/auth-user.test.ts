@@ -6,7 +6,7 @@ import { addUser, Page, startAuth, testPool } from "../support/auth.ts";
 import { runEntry } from "../support/entry.ts";
 
 describe("the user command", function () {
-  this.timeout(40_000);
+  this.timeout(120_000);
   const run = async (args: string[], input = ""): Promise<[number, Record<string, unknown>]> => {
     const { code, output } = await runEntry("user.ts", args, input);
     return [code, JSON.parse(output) as Record<string, unknown>];

@@ -6,7 +6,7 @@ import { hashToken } from "../../src/auth/credentials/secrets.ts";
 import { DEFAULT_SCOPES, type Scope } from "../../src/auth/principal.ts";
 import { Users, type User } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
-import { startInstance, type Instance } from "./instance.ts";
+import { eventually, startInstance, type Instance } from "./instance.ts";
 import { testServers } from "./servers.ts";
 import { SseClient } from "./sse.ts";
 
@@ -47,6 +47,17 @@ export function testPool(): Promise<pg.Pool> {
 }
 
 after(() => pool?.then((open) => open.end()));
+
+/** Waits until so many statements wait for a lock of this connection's transaction, or for those that do. */
+export async function waiting(holder: pg.PoolClient, count: number): Promise<void> {
+  await eventually(`${count} wait for the lock`, async () => {
+    const { rows } = await holder.query<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+       WHERE wait_event_type = 'Lock' AND datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
+    );
+    return (rows[0]?.waiting ?? 0) >= count;
+  });
+}
 
 let users = 0;
 let passwordHash: Promise<string> | undefined;

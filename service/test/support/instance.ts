@@ -4,9 +4,9 @@ import { withDeadline } from "../../src/platform/deadline.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
-import { eventually } from "./wait.ts";
+import { eventually, PATIENCE_MS, whileItHolds } from "./wait.ts";
 
-export { eventually };
+export { eventually, whileItHolds };
 
 export interface Instance extends Service {
   readonly url: string;
@@ -44,7 +44,7 @@ export async function startInstance(
   };
   const logger = createLogger({ level: config.logLevel, replica: config.replica, build: config.build });
   const service = await startService(config, logger, { opensAtOnce: !waits, ...options });
-  if (waits) await withDeadline("the public port", 10_000, service.opened);
+  if (waits) await withDeadline("the public port", PATIENCE_MS, service.opened);
   return {
     ...service,
     url: `http://127.0.0.1:${service.port}`,

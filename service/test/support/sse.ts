@@ -1,5 +1,6 @@
 /** A client and a parser of event streams that follow the text of the specification. */
 import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
+import { PATIENCE_MS } from "./wait.ts";
 
 export interface Received {
   readonly id: string | undefined;
@@ -110,7 +111,7 @@ export class SseClient {
   }
 
   /** Waits until `isTrue`, and checks it whenever something arrives. */
-  async until(what: string, isTrue: (client: SseClient) => boolean, ms = 8000): Promise<this> {
+  async until(what: string, isTrue: (client: SseClient) => boolean, ms = PATIENCE_MS): Promise<this> {
     const end = Date.now() + ms;
     while (!isTrue(this)) {
       if (Date.now() > end) {

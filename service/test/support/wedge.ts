@@ -3,7 +3,8 @@ import { writeSync } from "node:fs";
 import { startWatchdog } from "../../src/platform/watchdog.ts";
 
 /** A process whose event loop blocks for ever after a normal start; with `full`, nobody reads its output either. */
-startWatchdog(600);
+// A busy machine may keep an idle event loop waiting for a good part of a second.
+startWatchdog(2000);
 setInterval(() => undefined, 1000);
 setTimeout(() => {
   console.log("blocking");
