@@ -90,7 +90,7 @@ export const SUITES: readonly Suite[] = [
     seconds: 300,
     options: WITH_ENGINE,
   }),
-  tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: ["engine"], seconds: 60 }),
+  tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: ["engine"], seconds: 120 }),
   tests("whole", "backup-room", "test/backup-room/**/*.test.ts", { needs: ["engine"], seconds: 240 }),
   // Where Pebble and certbot are neither here nor in the cache, they are built first.
   tests("whole", "acme", "test/acme/**/*.test.ts", { needs: ["engine"], seconds: 240 }),

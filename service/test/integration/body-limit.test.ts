@@ -6,7 +6,7 @@ import { eventually, startInstance, type Instance } from "../support/instance.ts
 import { testServers } from "../support/servers.ts";
 
 describe("bodies under way", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let instance: Instance;
   const sockets: Socket[] = [];
 

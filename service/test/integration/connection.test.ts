@@ -15,10 +15,8 @@ import { SseClient } from "../support/sse.ts";
 
 /** What the streams do to the connections that they take over, seen from the wire, and what they tell the metrics. */
 describe("connections of streams", function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let service: Service;
-  /** Ends its streams within 2 s. */
-  let young: Instance;
   let url: string;
   const counted: [string, ...unknown[]][] = [];
   const metrics: EventsMetrics = {
@@ -48,9 +46,8 @@ describe("connections of streams", function () {
   };
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const config = loadConfig(await testEnvironment({ OMNIAI_STREAM_STALL_SECONDS: "1" }));
-    young = await startInstance({ OMNIAI_STREAM_MAX_AGE_SECONDS: "2" });
     service = await startService(config, pino({ level: "silent" }), { eventsMetrics: metrics });
     url = `http://127.0.0.1:${await service.opened}`;
     await post({ url }, { type: "first", data: 1 });
@@ -60,7 +57,26 @@ describe("connections of streams", function () {
     for (const socket of sockets.splice(0)) socket.destroy();
     await eventually("none left", () => service.streams.size === 0);
   });
-  after(() => Promise.all([service?.stop(), young?.stop()]));
+  after(() => service?.stop());
+
+  /** All that a stream gets that is opened with this request: the event, and the end when its replica drains. */
+  async function untilTheEnd(
+    request: string,
+    event: { readonly type: string; readonly data: unknown },
+  ): Promise<string> {
+    const leaving = await startInstance();
+    try {
+      const { got, closed } = raw(request, leaving);
+      await eventually("joined", () => got().includes("event: hb"));
+      await post({ url }, event);
+      await eventually("the event", () => got().includes(`event: ${event.type}`));
+      await leaving.stop();
+      await closed;
+      return got();
+    } finally {
+      await leaving.stop();
+    }
+  }
 
   it("keep nothing of the request and the response that opened them", async () => {
     const streams = 20;
@@ -90,11 +106,11 @@ describe("connections of streams", function () {
   });
 
   it("frames the chunks of HTTP/1.1, and ends body and connection", async () => {
-    const { got, closed } = raw("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n", young);
-    await eventually("joined", () => got().includes("event: hb"));
-    await post({ url }, { type: "wide", data: "ü€😀\r\n" });
-    await closed;
-    const [head = "", ...rest] = got().split("\r\n\r\n");
+    const got = await untilTheEnd("GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n", {
+      type: "wide",
+      data: "ü€😀\r\n",
+    });
+    const [head = "", ...rest] = got.split("\r\n\r\n");
     assert.match(head, /^HTTP\/1\.1 200 /);
     assert.match(head, /transfer-encoding: chunked/i);
     assert.match(head, /connection: close/i);
@@ -111,15 +127,12 @@ describe("connections of streams", function () {
     }
     assert.equal(body.toString(), "0\r\n\r\n");
     assert.match(text, /event: wide\ndata: "ü€😀\\r\\n"\n\n/);
-    assert.match(text, /event: bye\ndata: \{"reason":"age"/);
+    assert.match(text, /event: bye\ndata: \{"reason":"draining"/);
   });
 
   it("frames nothing for HTTP/1.0", async () => {
-    const { got, closed } = raw("GET /api/events HTTP/1.0\r\nHost: x\r\n\r\n", young);
-    await eventually("joined", () => got().includes("event: hb"));
-    await post({ url }, { type: "plain", data: 1 });
-    await closed;
-    const [head = "", ...rest] = got().split("\r\n\r\n");
+    const got = await untilTheEnd("GET /api/events HTTP/1.0\r\nHost: x\r\n\r\n", { type: "plain", data: 1 });
+    const [head = "", ...rest] = got.split("\r\n\r\n");
     assert.doesNotMatch(head, /transfer-encoding/i);
     const body = rest.join("\r\n\r\n");
     assert.doesNotMatch(body, /\r/);
@@ -132,7 +145,7 @@ describe("connections of streams", function () {
       await eventually("joined", () => got().includes("event: hb"));
       assert.equal(service.streams.size, 1);
       leave(socket);
-      await eventually("noticed", () => service.streams.size === 0, 1000);
+      await eventually("noticed", () => service.streams.size === 0);
     }
     assert.deepEqual(
       counted.filter(([what]) => what !== "lag"),
@@ -192,7 +205,7 @@ describe("connections of streams", function () {
           );
           const logs = (): typeof lines =>
             lines.filter((line) => line.msg === "request" && line.requestId === id);
-          await eventually(`a line about ${what}`, () => logs().length > 0, 3000);
+          await eventually(`a line about ${what}`, () => logs().length > 0);
           assert.deepEqual(
             logs().map((line) => line.status),
             [status],
@@ -222,7 +235,7 @@ describe("connections of streams", function () {
     await eventually("joined", () => other.got().includes("event: hb"));
     assert.ok(service.streams.size <= 2);
     for (const { socket } of [first, other]) socket.destroy();
-    await eventually("all given back", () => service.streams.size === 0, 5000);
+    await eventually("all given back", () => service.streams.size === 0);
   });
 
   it("gives back the places and the bytes of everything that waits behind a stream on its connection", async () => {
@@ -256,7 +269,7 @@ describe("connections of streams", function () {
     const sending = Array.from({ length: 8 }, async () => {
       while (service.streams.size > 0) await post({ url }, { type: "big", data: "x".repeat(32_000) });
     });
-    await eventually("dropped", () => service.streams.size === 0, 15_000);
+    await eventually("dropped", () => service.streams.size === 0);
     await Promise.all(sending);
     await admin.configSet("appendfsync", "everysec");
     const ends = counted.filter(([what]) => what === "dropped" || what === "closed");
@@ -269,6 +282,7 @@ describe("connections of streams", function () {
   });
 
   it("counts what was replayed and reset, and how far behind the fan-out is", async () => {
+    for (const data of [1, 2, 3]) await post({ url }, { type: "before", data });
     const ids = await loggedIds(await testServers());
     const resumed = new SseClient(`${url}/api/events`, { "last-event-id": ids.at(-3) ?? "" });
     await resumed.until("both", ({ published }) => published.length === 2);
@@ -288,6 +302,6 @@ describe("connections of streams", function () {
       ],
     );
     const [, lag] = counted.find(([what]) => what === "lag") ?? [];
-    assert.ok(typeof lag === "number" && lag >= 0 && lag < 5000, String(lag));
+    assert.ok(typeof lag === "number" && lag >= 0 && lag < 60_000, String(lag));
   });
 });

@@ -125,7 +125,7 @@ describe("npm run dev", function () {
     const added = await post(killed, { type: "n", data: 3 });
     killed.child.kill("SIGKILL");
     await killed.exit;
-    await eventually("no orphan", () => isGone(killed.url), 5000);
+    await eventually("no orphan", () => isGone(killed.url));
 
     const { url, child, exit } = await start();
     const resumed = await new SseClient(`${url}/api/events?last_event_id=${last}`).joined();

@@ -8,7 +8,7 @@ import { testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
 describe("diagnostics", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let provider: TestProvider;
   /** Sees all with the header; `two` is another replica. */
@@ -34,7 +34,7 @@ describe("diagnostics", function () {
   };
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     servers = await testServers();
     provider = await startProvider();
     const environment = {
@@ -57,14 +57,23 @@ describe("diagnostics", function () {
 
   it("know in which minutes the service took requests, whichever replica is asked", async () => {
     const today = async () => (await get(uptimeSchema, "/api/diag/uptime", false, two)).body.days.at(-1);
-    // An answer is kept for ten seconds, also one from before the first mark.
-    await eventually("this minute is written", async () => ((await today())?.upMinutes ?? 0) > 0, 20_000);
+    const dates = new Set<string>();
+    const note = (): unknown => dates.add(new Date().toISOString().slice(0, 10));
+    note();
+    // An answer is kept for ten seconds, also one from before the first mark, or from before midnight.
+    await eventually("this minute is written", async () => ((await today())?.upMinutes ?? 0) > 0);
     const day = (await today()) ?? assert.fail();
-    assert.equal(day.day, new Date().toISOString().slice(0, 10));
+    note();
+    assert.ok(dates.has(day.day), day.day);
     assert.ok(day.upMinutes <= day.minutes && day.wellMinutes <= day.upMinutes, JSON.stringify(day));
   });
 
   it("show everybody the state, and nothing of the inside", async () => {
+    // The first answer does not wait for a provider for long.
+    await eventually(
+      "the provider is known",
+      async () => (await get(diagSchema, "/api/diag")).body.providers?.[0]?.status === "pass",
+    );
     const { body, text } = await get(diagSchema, "/api/diag");
     assert.equal(body.status, "pass");
     assert.deepEqual(body.database.migrations?.pending, []);
@@ -82,7 +91,17 @@ describe("diagnostics", function () {
 
   it("show the authorised sizes, statements, memory, persistence and providers", async () => {
     const secret = "ALTER ROLE omniai VALID UNTIL 'infinity' PASSWORD 'test'";
-    await servers.postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-qc", secret, "omniai");
+    const psql = (sql: string): Promise<string> =>
+      servers.postgres.exec("psql", "-h", "127.0.0.1", "-U", "omniai", "-qc", sql, "omniai");
+    // Shown are the ten that have taken longest, of all that has been asked here since: nothing of other tests.
+    await psql("SELECT pg_stat_statements_reset()");
+    await psql(secret);
+    const reported = await fetch(`${one.url}/api/diag/client-reports`, {
+      method: "POST",
+      body: JSON.stringify({ client: "page-of-statements" }),
+      headers: { "content-type": "application/json" },
+    });
+    assert.equal(reported.status, 202);
     const { body, text } = await get(diagSchema, "/api/diag", true);
     assert.ok((body.database.sizeBytes ?? 0) > 1_000_000);
     assert.ok((body.database.topStatements?.length ?? 0) > 0);
@@ -90,7 +109,7 @@ describe("diagnostics", function () {
     assert.doesNotMatch(text, /ALTER ROLE/);
     // Those of requests are among them, and name none.
     assert.ok(
-      body.database.topStatements?.some(({ query }) => /pg_database_size/.test(query)),
+      body.database.topStatements?.some(({ query }) => /insert into client_reports/i.test(query)),
       text,
     );
     assert.doesNotMatch(text, /request_id=/);
@@ -105,7 +124,16 @@ describe("diagnostics", function () {
   });
 
   it("count what pages reported lately", async () => {
-    const before = (await get(diagSchema, "/api/diag", false, two)).body.quality;
+    // Each is asked for the first time: an answer is kept for ten seconds.
+    const quality = async () => {
+      const fresh = await startInstance();
+      try {
+        return (await get(diagSchema, "/api/diag", false, fresh)).body.quality;
+      } finally {
+        await fresh.stop();
+      }
+    };
+    const before = await quality();
     const headers = { "content-type": "application/json" };
     for (const p50Ms of [10, 30, 50]) {
       const latency = { samples: 3, p50Ms, p95Ms: p50Ms * 2, maxMs: 200 };
@@ -113,15 +141,10 @@ describe("diagnostics", function () {
       const { status } = await fetch(`${one.url}/api/diag/client-reports`, { method: "POST", body, headers });
       assert.equal(status, 202);
     }
-    const fresh = await startInstance();
-    try {
-      const { quality } = (await get(diagSchema, "/api/diag", false, fresh)).body;
-      assert.equal(quality?.reports, (before?.reports ?? 0) + 3);
-      assert.equal(quality?.reconnects, (before?.reconnects ?? 0) + 6);
-      assert.ok(quality?.latencyP50Ms);
-    } finally {
-      await fresh.stop();
-    }
+    const after = await quality();
+    assert.equal(after?.reports, (before?.reports ?? 0) + 3);
+    assert.equal(after?.reconnects, (before?.reconnects ?? 0) + 6);
+    assert.ok(after?.latencyP50Ms);
   });
 
   it("show the authorised which errors all pages had, counted and grouped, and nobody else", async () => {
@@ -138,7 +161,7 @@ describe("diagnostics", function () {
     }
     const known = async () => (await get(diagSchema, "/api/diag", true)).body.quality?.topErrors?.[0];
     // An answer is kept for ten seconds, also one from before.
-    await eventually("the newest answer", async () => (await known())?.message === message, 20_000);
+    await eventually("the newest answer", async () => (await known())?.message === message);
     assert.deepEqual(await known(), { message, count: 500_001, clients: 2 });
     const asNobody = await get(diagSchema, "/api/diag");
     assert.ok((asNobody.body.quality?.errors ?? 0) >= 500_001);
@@ -152,6 +175,7 @@ describe("diagnostics", function () {
       OMNIAI_PROVIDERS: JSON.stringify([{ name: "hangs", baseUrl: hanging.baseUrl }]),
     });
     try {
+      const began = performance.now();
       await get(diagSchema, "/api/diag", false, waiting);
       for (const path of ["/api/diag", "/api/diag/health-summary"]) {
         const times: number[] = [];
@@ -165,7 +189,9 @@ describe("diagnostics", function () {
         // The best of them: a busy machine adds to each.
         assert.ok(Math.min(...times) < 450, `${path}: ${times.join(", ")} ms`);
       }
-      assert.equal(hanging.requests.length, 1, "asked once, however many ask here");
+      // It is given up after five seconds, and asked again four seconds later at the soonest.
+      const most = 1 + Math.floor((performance.now() - began) / 9000);
+      assert.ok(hanging.requests.length <= most, "asked once, however many ask here");
     } finally {
       await waiting.stop();
       await hanging.close();
@@ -173,13 +199,23 @@ describe("diagnostics", function () {
   });
 
   it("sum up in one verdict, with the details for the authorised", async () => {
-    assert.deepEqual((await get(summarySchema, "/api/diag/health-summary")).body.reasons, []);
+    // A check that came too late on a busy machine counts until the next one.
+    await eventually(
+      "nothing to say",
+      async () => (await get(summarySchema, "/api/diag/health-summary")).body.reasons.length === 0,
+    );
     provider.answer = (_request, response) => void response.writeHead(503).end();
     const failing = await startInstance(
       { OMNIAI_PROVIDERS: JSON.stringify([{ name: "broken", baseUrl: provider.baseUrl }]) },
       { maySeeAll: (response) => response.req.headers.authorization === "Bearer operator" },
     );
     try {
+      // The first answer does not wait for a provider for long.
+      await eventually(
+        "the provider is known",
+        async () =>
+          (await get(summarySchema, "/api/diag/health-summary", false, failing)).body.status === "warn",
+      );
       const open = await get(summarySchema, "/api/diag/health-summary", false, failing);
       assert.equal(open.body.status, "warn");
       assert.deepEqual(open.body.reasons, [{ component: "provider broken", status: "warn" }]);
@@ -204,7 +240,7 @@ describe("diagnostics", function () {
     } finally {
       await servers.postgres.unpause();
     }
-    await eventually("well again", () => one.isReady() && two.isReady(), 20_000);
+    await eventually("well again", () => one.isReady() && two.isReady());
   });
 
   it("list the streams of every replica for the authorised, and only count them for others", async () => {
@@ -218,14 +254,12 @@ describe("diagnostics", function () {
     for (const client of clients) await client.until("position", ({ parser }) => parser.lastEventId >= id);
     const ask = async (query = "", isAuthorised = true) =>
       (await get(connectionsSchema, `/api/diag/connections${query}`, isAuthorised)).body;
-    await eventually(
-      "all replicas tell theirs",
-      async () => {
-        const { streams, missing = [], connections = [] } = await ask();
-        return missing.length === 0 && connections.length === 3 && streams === 3;
-      },
-      15_000,
-    );
+    // What another replica tells is as old as its last beat, and may be from before its stream had joined.
+    await eventually("all replicas tell theirs", async () => {
+      const { streams, missing = [], connections = [] } = await ask();
+      const areLive = connections.every(({ live }) => live);
+      return missing.length === 0 && connections.length === 3 && streams === 3 && areLive;
+    });
     const { connections = [], replicas, complete, streams } = await ask();
     assert.ok(complete);
     assert.equal(streams, 3);
@@ -279,6 +313,7 @@ describe("diagnostics", function () {
     };
     await eventually("listed", isListed);
     await short.stop();
-    await eventually("gone", async () => !(await isListed()), 2000);
+    // After four beats that are missed, of three seconds each, it would be forgotten without a farewell, too.
+    await eventually("gone", async () => !(await isListed()), 8000);
   });
 });

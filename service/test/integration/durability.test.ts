@@ -13,12 +13,12 @@ const TEXT = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
 const script: Script = { text: TEXT, sha: createHash("sha1").update(TEXT).digest("hex") };
 
 describe("appends in batches", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let links: RedisLink[];
   let batches: AppendBatches;
 
-  const push = (value: string, ms = 5000): Promise<unknown> => batches.run(ms, [KEY], [value]);
+  const push = (value: string, ms = 20_000): Promise<unknown> => batches.run(ms, [KEY], [value]);
   const stored = (): Promise<string[]> => servers.admin.lRange(KEY, 0, -1);
 
   before(async () => {
@@ -103,9 +103,12 @@ describe("appends in batches", function () {
     try {
       await eventually("some are acknowledged", () => acknowledged.length > 100);
       await servers.redis.crash();
-      await eventually(
-        "Redis is back",
-        async () => (await servers.redis.exec("redis-cli", "ping")) === "PONG",
+      await eventually("Redis is back", () =>
+        servers.redis.exec("redis-cli", "ping").then(
+          (said) => said === "PONG",
+          // It is not there yet.
+          () => false,
+        ),
       );
       const until = acknowledged.length;
       await eventually("appends go on", () => acknowledged.length > until + 10);

@@ -80,7 +80,7 @@ for (const [name, make] of [
   ["in a file, of npm run dev", fileKind],
 ] as const) {
   describe(`the event log ${name}`, function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     let kind: Kind;
     const logs: EventLog[] = [];
     const limits = {
@@ -105,7 +105,7 @@ for (const [name, make] of [
     const event = (data: unknown) => ({ topic: "public.x", type: "t", data: JSON.stringify(data) });
 
     before(async function () {
-      this.timeout(60_000);
+      this.timeout(120_000);
       const { admin } = await testServers();
       // An append at a time would take a second each otherwise.
       await admin.configSet("appendfsync", "always");
@@ -148,13 +148,13 @@ for (const [name, make] of [
       const started = performance.now();
       assert.deepEqual(await log.wait(last, 10, 300), []);
       assert.ok(performance.now() - started > 250);
-      const waiting = log.wait(last, 10, 10_000);
+      const waiting = log.wait(last, 10, 30_000);
       const { id } = await log.append(event("x"));
       assert.deepEqual(
         (await waiting).map((entry) => entry.id),
         [id],
       );
-      assert.ok(performance.now() - started < 5000);
+      assert.ok(performance.now() - started < 20_000);
     });
 
     it("goes on in the same epoch for whoever opens it next", async () => {

@@ -20,7 +20,7 @@ import {
 const silent = pino({ level: "silent" });
 
 describe("servers outside of the stack", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const files = new TlsFiles();
   /** The authority of both servers, and one that has signed neither. */
   let authority: string;
@@ -124,7 +124,8 @@ describe("servers outside of the stack", function () {
       /omniai:databaseAuthority/,
       "Node's own authorities",
     );
-    assert.ok(performance.now() - began < 5000);
+    // For a server that is only away it waits for a minute.
+    assert.ok(performance.now() - began < 30_000);
   });
 
   it("end a migration where the certificate is for another name", async () => {

@@ -25,7 +25,7 @@ describe("a replica with streams that nobody reads", function () {
   const deaf: Socket[] = [];
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const environment = await testEnvironment();
     const { events, redis } = loadConfig(environment);
     const logger = createLogger({ level: "silent", replica: "publisher", build: "test" });

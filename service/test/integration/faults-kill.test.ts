@@ -56,11 +56,11 @@ class Follower {
 }
 
 describe("servers and replicas that are killed under load", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let servers: Servers;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     servers = await testServers();
   });
 
@@ -88,10 +88,10 @@ describe("servers and replicas that are killed under load", function () {
         }
       }
     });
-    await sleep(1500);
+    await eventually("under load", () => acknowledged.size > 16);
     await fault();
     const before = acknowledged.size;
-    await eventually("acknowledged after it", () => acknowledged.size > before + 16, 20_000);
+    await eventually("acknowledged after it", () => acknowledged.size > before + 16);
     isOver = true;
     await Promise.all(publishers);
     assert.ok(before > 0);

@@ -16,7 +16,7 @@ import {
   startAuth,
   testPool,
 } from "../support/auth.ts";
-import type { Instance } from "../support/instance.ts";
+import { eventually, type Instance } from "../support/instance.ts";
 import { poolOf } from "../support/pool.ts";
 import { testServers, type TestServer } from "../support/servers.ts";
 
@@ -26,13 +26,13 @@ const EACH = 8;
 const SETTLE_MS = 1000;
 
 describe("authentication with PostgreSQL paused", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let postgres: TestServer;
   let instance: Instance;
   let user: User;
 
   before(async function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     ({ postgres } = await testServers());
     instance = await startAuth("both");
     user = await addUser();
@@ -182,15 +182,18 @@ describe("authentication with PostgreSQL paused", function () {
     try {
       await pool.query("CREATE TABLE IF NOT EXISTS late (n int)");
       let then: unknown;
+      const { promise: late, resolve: isLate } = Promise.withResolvers<void>();
+      // Time enough for what has to be in it.
       await assert.rejects(
-        transactionWithin(pool, 200, async (client) => {
+        transactionWithin(pool, 2000, async (client) => {
           await client.query("INSERT INTO late VALUES (1)");
-          await sleep(400);
+          await late;
           then = await client.query("INSERT INTO late VALUES (2)").catch((error: unknown) => error);
         }),
-        /did not answer within 200 ms/,
+        /did not answer within 2000 ms/,
       );
-      await sleep(400);
+      isLate();
+      await eventually("it was refused", () => then !== undefined);
       assert.ok(then instanceof Error);
       assert.deepEqual((await pool.query("SELECT * FROM late")).rows, []);
     } finally {

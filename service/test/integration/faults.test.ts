@@ -6,7 +6,7 @@ import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
 describe("faults of the servers below", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let instance: Instance;
   const clients: SseClient[] = [];
@@ -19,13 +19,13 @@ describe("faults of the servers below", function () {
   const liveness = (): Promise<number> => statusOf(`${instance.internalUrl}/healthz`);
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     servers = await testServers();
     instance = await startInstance();
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close();
-    await eventually("ready again", async () => (await readiness()) === 200, 20_000);
+    await eventually("ready again", async () => (await readiness()) === 200);
   });
   after(() => instance?.stop());
 
@@ -44,7 +44,7 @@ describe("faults of the servers below", function () {
         assert.ok(Number(retryAfter) >= 1, `Retry-After: ${retryAfter}`);
         assert.ok(ms < 2000, `${ms} ms`);
       }
-      await eventually("not ready", async () => (await readiness()) === 503, 6000);
+      await eventually("not ready", async () => (await readiness()) === 503);
       assert.equal(await liveness(), 200);
       const beats = client.parser.comments;
       await client.until("heartbeats go on", ({ parser }) => parser.comments > beats + 1);
@@ -79,10 +79,10 @@ describe("faults of the servers below", function () {
         else await sleep(100);
       }
     });
-    await sleep(1500);
+    await eventually("some are acknowledged", () => acknowledged.size > 4);
     await servers.redis.crash();
     const sofar = acknowledged.size;
-    await eventually("acknowledges again", () => acknowledged.size > sofar + 4, 15_000);
+    await eventually("acknowledges again", () => acknowledged.size > sofar + 4);
     isOver = true;
     await Promise.all(publishers);
     const logged = new Set(await loggedIds(servers));
@@ -104,9 +104,11 @@ describe("faults of the servers below", function () {
       assert.ok(Number(retryAfter) >= 1);
     } finally {
       await servers.admin.configSet("appendonly", "yes");
-      await eventually("rewritten", async () =>
-        (await servers.admin.info("persistence")).includes("aof_rewrite_in_progress:0"),
-      );
+      // Behind a snapshot that is being written it only waits for its turn.
+      await eventually("rewritten", async () => {
+        const info = await servers.admin.info("persistence");
+        return ["aof_rewrite_scheduled:0", "aof_rewrite_in_progress:0"].every((line) => info.includes(line));
+      });
     }
     assert.equal((await post(instance, { type: "kept", data: 1 })).status, 201);
   });
@@ -137,7 +139,7 @@ describe("faults of the servers below", function () {
     const client = await connect().joined();
     await servers.postgres.pause();
     try {
-      await eventually("not ready", async () => (await readiness()) === 503, 8000);
+      await eventually("not ready", async () => (await readiness()) === 503);
       assert.equal(await liveness(), 200);
       assert.equal(await statusOf(`${instance.url}/readyz`), 503);
       const started = performance.now();
@@ -166,7 +168,7 @@ describe("faults of the servers below", function () {
       clients.push(client);
       await client.until("heartbeats", ({ parser }) => parser.comments > 2);
       await Promise.all([servers.redis.unpause(), servers.postgres.unpause()]);
-      await eventually("ready", () => early.isReady(), 15_000);
+      await eventually("ready", () => early.isReady());
       assert.equal(await statusOf(`${early.internalUrl}/startupz`), 200);
       await client.joined();
       const { id } = await post(early, { type: "late", data: 1 });
@@ -179,8 +181,8 @@ describe("faults of the servers below", function () {
   it("checks out of step with other replicas", async () => {
     const other = await startInstance();
     const seen = [instance, other].map(() => new Set<string>());
-    const end = Date.now() + 3500;
-    while (Date.now() < end) {
+    // As many as a quiet machine makes in a few seconds.
+    while (seen.some((times) => times.size < 10)) {
       for (const [index, { internalUrl }] of [instance, other].entries()) {
         const { checks } = (await (await fetch(`${internalUrl}/readyz`)).json()) as {
           checks: Record<string, { time: string }[]>;
@@ -191,7 +193,6 @@ describe("faults of the servers below", function () {
     }
     await other.stop();
     const [a = [], b = []] = seen.map((times) => [...times].map((time) => Date.parse(time)));
-    assert.ok(a.length >= 6 && b.length >= 6, `${a.length} and ${b.length} checks`);
     for (const times of [a, b]) {
       const gaps = times.slice(1).map((time, i) => time - (times[i] ?? 0));
       assert.ok(Math.max(...gaps) - Math.min(...gaps) > 40, `gaps vary: ${gaps.join(" ")}`);

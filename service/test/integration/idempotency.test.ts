@@ -10,7 +10,7 @@ const IDEMPOTENCY_KEYS = "omniai:events:once:*";
 const LANES = "omniai:events:once-lanes";
 
 describe("Idempotency-Key", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let servers: Servers;
   let one: Instance;
   let two: Instance;
@@ -27,7 +27,7 @@ describe("Idempotency-Key", function () {
   };
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     servers = await testServers();
     [one, two] = await Promise.all([startInstance(), startInstance()]);
   });
@@ -63,9 +63,11 @@ describe("Idempotency-Key", function () {
   });
 
   it("is kept for a day", async () => {
+    // Those of tests before have been kept for as long as these took.
+    const before = new Set(await servers.admin.keys(IDEMPOTENCY_KEYS));
     await postOnce(one, randomUUID(), "ttl");
-    const names = await servers.admin.keys(IDEMPOTENCY_KEYS);
-    assert.ok(names.length > 0);
+    const names = (await servers.admin.keys(IDEMPOTENCY_KEYS)).filter((name) => !before.has(name));
+    assert.equal(names.length, 1);
     for (const name of names) {
       const ttl = await servers.admin.ttl(name);
       assert.ok(ttl > 86_000 && ttl <= 86_400, String(ttl));
@@ -238,7 +240,6 @@ describe("Idempotency-Key", function () {
     await eventually(
       "acknowledged after the crash",
       async () => (await postOnce(one, randomUUID(), 1)).status === 201,
-      20_000,
     );
     isOver = true;
     await Promise.all(publishers);

@@ -11,7 +11,7 @@ describe("KnownAddresses of two replicas", () => {
   const replicas: KnownAddresses[] = [];
 
   before(async function () {
-    this.timeout(90_000);
+    this.timeout(120_000);
     const { redis } = loadConfig(await testEnvironment());
     const logger = createLogger({ level: "silent", replica: "test", build: "test" });
     for (const name of ["one", "two"]) {

@@ -13,7 +13,7 @@ const SLOW_MS = 200;
 const TABLE = "client_reports";
 
 describe("the statements of a request", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let postgres: TestServer;
   let instance: Instance;
   const sql = (text: string): Promise<string> => postgres.exec("psql", "-U", "omniai", "-Atc", text);
@@ -25,7 +25,8 @@ describe("the statements of a request", function () {
     });
   const newId = (): string => `named-${randomBytes(6).toString("hex")}`;
 
-  before(async () => {
+  before(async function () {
+    this.timeout(120_000);
     postgres = await startPostgres();
     await sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
     await sql(`ALTER SYSTEM SET log_min_duration_statement = '${SLOW_MS}ms'`);

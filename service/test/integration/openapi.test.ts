@@ -36,7 +36,7 @@ function described(document: Document): string[] {
 }
 
 describe("openapi.json", function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let instance: Instance;
   let parts: AppParts;
   let accessToken: string;
@@ -44,7 +44,7 @@ describe("openapi.json", function () {
     (await (await fetch(`${url}/api/openapi.json`)).json()) as Document;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     await testServers();
     instance = await startAuth("both", pushEnvironment, { onParts: (made) => (parts = made) });
     accessToken = (await loginTokens(instance, await addUser(SCOPES))).accessToken;

@@ -112,7 +112,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
   for (const size of [30_000, 32_768]) {
     it(`filled with events of ${size} bytes: room is left for sessions, and it comes up again with all of them`, async () => {
       const log = openLog();
-      await eventually("an append", () => hasAnswered(log), 10_000);
+      await eventually("an append", () => hasAnswered(log));
       let refused = 0;
       let written = 0;
       const sessions = setInterval(() => {
@@ -138,8 +138,8 @@ describe("the event log in a Redis with as little memory as there may be", funct
       });
       for (const { reader } of followers) reader.start();
       const next = openLog();
-      await eventually("followed", () => followers.every(({ hub }) => hub.position !== undefined), 20_000);
-      await eventually("an append", () => hasAnswered(next), 10_000);
+      await eventually("followed", () => followers.every(({ hub }) => hub.position !== undefined));
+      await eventually("an append", () => hasAnswered(next));
       assert.equal(await isKilled(), "false");
       const kept = new Set<string>();
       for (let from = "-"; ;) {
@@ -179,7 +179,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
       });
     await admin.hSet(keys.meta, { epoch, count: String(n) });
     const log = openLog();
-    await eventually("an append", () => hasAnswered(log), 10_000);
+    await eventually("an append", () => hasAnswered(log));
     const { bytes, length, count, last } = await log.state();
     assert.equal(count, n + 1);
     assert.ok(bytes <= BUDGET && bytes > BUDGET / 2, `${bytes} bytes`);
@@ -209,7 +209,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
     while (n < 1200) await put(++n, Math.floor((1.2 * BUDGET) / 300));
     await admin.hSet(keys.meta, { epoch, count: String(n) });
     const log = openLog();
-    await eventually("an append", () => hasAnswered(log), 10_000);
+    await eventually("an append", () => hasAnswered(log));
     let least = (await log.state()).bytes;
     for (let round = 0; round < 20; round++) {
       await fill(log, BUDGET / 10, 10_000);
@@ -223,7 +223,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
   it("says how much it takes where the retention trims and not the budget", async () => {
     await admin.flushAll();
     const log = openLog({ OMNIAI_EVENT_RETENTION: "100" });
-    await eventually("an append", () => hasAnswered(log), 10_000);
+    await eventually("an append", () => hasAnswered(log));
     await fill(log, BUDGET / 2, 10_000);
     const { bytes, length } = await log.state();
     const real = (await admin.memoryUsage(keys.stream, { SAMPLES: 0 })) ?? 0;
@@ -234,7 +234,7 @@ describe("the event log in a Redis with as little memory as there may be", funct
   it("full of other things as well: lets users in and out, and says how full it is", async () => {
     await admin.flushAll();
     const log = openLog();
-    await eventually("an append", () => hasAnswered(log), 10_000);
+    await eventually("an append", () => hasAnswered(log));
     await fill(log, 1.2 * BUDGET, 30_000);
     let n = 0;
     /** As sessions do that nobody ends: until there is no room for the smallest one. */

@@ -18,7 +18,7 @@ interface WireSpan {
 const [SERVER, CLIENT] = [2, 3];
 
 describe("traces", function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let collector: Server;
   let instance: Instance;
   const spans: WireSpan[] = [];
@@ -32,7 +32,7 @@ describe("traces", function () {
   const [traceId, parent, unkept, canary] = [newId(16), newId(8), newId(16), `canary-${newId(8)}`];
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     collector = createServer((request, response) => {
       let body = "";
       request.on("data", (part: Buffer) => (body += part.toString()));
