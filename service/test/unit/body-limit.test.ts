@@ -82,7 +82,8 @@ describe("a JSON body", () => {
       const [answer] = (await once(socket, "data")) as [Buffer];
       const ms = performance.now() - started;
       assert.match(answer.toString(), /^HTTP\/1\.1 408 /);
-      assert.ok(ms > 350 && ms < 2000, `${ms} ms`);
+      // All of it would take 45 s.
+      assert.ok(ms > 350 && ms < 20_000, `${ms} ms`);
     } finally {
       clearInterval(more);
       socket.destroy();

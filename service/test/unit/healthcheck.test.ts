@@ -11,7 +11,7 @@ import { join } from "node:path";
 const SCRIPT = new URL("../../healthcheck.sh", import.meta.url).pathname;
 
 describe("the shell that most health checks end in", function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), "omniai-healthcheck-"));
   const state = join(folder, "omniai-healthcheck.json");
   const servers: Server[] = [];

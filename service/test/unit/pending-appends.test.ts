@@ -51,6 +51,6 @@ describe("appends to a Redis that is silent", () => {
         () => true,
         (error: unknown) => !String(error).includes("too many"),
       );
-    await eventually("given up for good", accepted, 5000);
+    await eventually("given up for good", accepted);
   });
 });

@@ -39,13 +39,17 @@ describe("Circuit", () => {
 });
 
 describe("ProviderMonitor", function () {
-  this.timeout(10_000);
+  this.timeout(60_000);
   let provider: TestProvider;
   let monitor: ProviderMonitor;
-  const quick = { deadlineMs: 200, freshMs: 400, openMs: 1500 };
-  const watch = (apiKey?: string): ProviderMonitor =>
-    (monitor = new ProviderMonitor([{ name: "one", baseUrl: provider.baseUrl, apiKey }], quick));
-  const state = async (waitMs = 1000) => (await monitor.states(waitMs))[0];
+  /** Short times; each test sets those that it is about, and an answer may take as long as a busy machine takes for it. */
+  const quick = { deadlineMs: 20_000, freshMs: 400, openMs: 4000 };
+  const watch = (apiKey?: string, more: Partial<typeof quick> = {}): ProviderMonitor =>
+    (monitor = new ProviderMonitor([{ name: "one", baseUrl: provider.baseUrl, apiKey }], {
+      ...quick,
+      ...more,
+    }));
+  const state = async (waitMs = 20_000) => (await monitor.states(waitMs))[0];
 
   beforeEach(async () => {
     provider = await startProvider();
@@ -56,17 +60,19 @@ describe("ProviderMonitor", function () {
   });
 
   it("asks for the models with the key, once for all who ask at the same time and while it is fresh", async () => {
-    watch("k-123");
+    watch("k-123", { freshMs: 60_000 });
     const answers = await Promise.all([state(), state(), state()]);
     assert.ok(answers.every((answer) => answer?.status === "pass"));
     assert.deepEqual(answers[0]?.models, ["small", "large"]);
     await state();
     assert.deepEqual(provider.requests, [{ url: "/v1/models", authorization: "Bearer k-123" }]);
     assert.doesNotMatch(JSON.stringify(answers), /k-123/);
+    watch();
+    await state();
     // An answer is fresh for up to 1.2 times as long as is said.
     await sleep(1.25 * quick.freshMs);
     await state();
-    assert.equal(provider.requests.length, 2);
+    assert.equal(provider.requests.length, 3);
   });
 
   it("waits no longer than it is told for one that hangs, and says so later", async () => {
@@ -74,14 +80,14 @@ describe("ProviderMonitor", function () {
     const times: number[] = [];
     for (let n = 0; n < 3; n++) {
       monitor?.stop();
-      watch();
+      watch(undefined, { deadlineMs: 1000 });
       const started = performance.now();
       assert.equal((await state(50))?.status, "unknown");
       times.push(performance.now() - started);
     }
     // The best of them: a busy machine adds to each.
     assert.ok(Math.min(...times) < 150, `${times.join(", ")} ms`);
-    await eventually("an end of the waiting", () => monitor.known[0]?.status !== "unknown", 2000);
+    await eventually("an end of the waiting", () => monitor.known[0]?.status !== "unknown");
     assert.deepEqual(
       [monitor.known[0]?.status, monitor.known[0]?.reason],
       ["fail", "does not answer in time"],
@@ -101,7 +107,7 @@ describe("ProviderMonitor", function () {
     assert.equal((await state())?.reason, "answers 500");
     assert.equal(provider.requests.length, asked);
     provider.answer = models;
-    await sleep(1500);
+    await sleep(quick.openMs);
     assert.deepEqual([(await state())?.status, monitor.known[0]?.circuit], ["pass", "closed"]);
     assert.equal(provider.requests.length, asked + 1);
   });

@@ -30,7 +30,7 @@ describe("streams that are rejected", () => {
     assert.equal(rejectedStreams.isFull, false, "its place is free");
     await closed(deaf);
     const ms = performance.now() - began;
-    assert.ok(ms > 80 && ms < 1000, `${ms} ms`);
+    assert.ok(ms > 80 && ms < 20_000, `${ms} ms`);
     assert.equal(rejectedStreams.size, 0);
   });
 });
@@ -44,7 +44,7 @@ describe("streams that have to end at a time", () => {
       for (const stream of [ending, staying]) streams.add(stream);
       await closed(ending);
       const late = Date.now() - endsAt;
-      assert.ok(late > -50 && late < 1000, `${late} ms late`);
+      assert.ok(late > -50 && late < 20_000, `${late} ms late`);
       assert.equal(ending.reason, "age");
       await sleep(600);
       assert.equal(staying.isOver, false);

@@ -6,10 +6,10 @@ import { Semaphore } from "../../src/platform/semaphore.ts";
 describe("Semaphore", () => {
   it("lets a number through at once, and the others in their order as places come free", async () => {
     const semaphore = new Semaphore(2, 10);
-    assert.deepEqual([semaphore.acquire(1000), semaphore.acquire(1000)], [true, true]);
+    assert.deepEqual([semaphore.acquire(20_000), semaphore.acquire(20_000)], [true, true]);
     const order: string[] = [];
     const waiting = ["first", "second"].map(async (name) => {
-      assert.equal(await semaphore.acquire(1000), true);
+      assert.equal(await semaphore.acquire(20_000), true);
       order.push(name);
     });
     await sleep(20);
@@ -26,7 +26,7 @@ describe("Semaphore", () => {
     const semaphore = new Semaphore(1, 10);
     assert.equal(semaphore.acquire(0), true);
     const short = semaphore.acquire(20);
-    const long = semaphore.acquire(2000);
+    const long = semaphore.acquire(20_000);
     assert.equal(await short, false);
     semaphore.release();
     assert.equal(await long, true);
