@@ -10,7 +10,8 @@ describe("a suite", () => {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "omniai-suite-"))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const run = (body: string): Promise<SuiteResult> => {
+  /** @param leaveSeconds how long the suite may still run after its last test */
+  const run = (body: string, leaveSeconds: number): Promise<SuiteResult> => {
     const spec = join(folder, "some.test.cjs");
     writeFileSync(spec, `const { spawn } = require("node:child_process"); it("holds", () => { ${body} });`);
     const command = ["mocha", "--no-config", "--reporter", "tools/test/reporter.cjs", spec];
@@ -19,7 +20,7 @@ describe("a suite", () => {
       process.env,
       folder,
       () => undefined,
-      1,
+      leaveSeconds,
     );
   };
 
@@ -27,11 +28,11 @@ describe("a suite", () => {
     ["a server that a test left open", "require('node:net').createServer().listen(0)"],
     [
       "a program that a test left behind",
-      "spawn('sleep', ['5'], { detached: true, stdio: 'inherit' }).unref()",
+      "spawn('sleep', ['60'], { detached: true, stdio: 'inherit' }).unref()",
     ],
   ] as const)
     it(`is ended and told of for ${what}`, async () => {
-      const { passed, failures } = await run(body);
+      const { passed, failures } = await run(body, 1);
       assert.equal(passed, 1);
       assert.deepEqual(
         failures.map(({ title }) => title),
@@ -41,7 +42,8 @@ describe("a suite", () => {
     });
 
   it("that ends is left alone", async () => {
-    const { passed, failures } = await run("");
+    // On a busy machine even a program with nothing to do takes seconds to end.
+    const { passed, failures } = await run("", 60);
     assert.deepEqual([passed, failures], [1, []]);
   });
 });

@@ -29,7 +29,7 @@ describe("the first step of every script", () => {
   });
 
   it("does not wait for an installation that left an empty lock", async function () {
-    this.timeout(10_000);
+    this.timeout(60_000);
     const file = join(root, ".state/npm-ci.lock");
     mkdirSync(join(root, ".state"));
     writeFileSync(file, "");

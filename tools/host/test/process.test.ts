@@ -23,11 +23,11 @@ describe("isAlive", () => {
   it("does not count a zombie", async function () {
     if (process.platform !== "linux") return this.skip();
     // The shell becomes sleep, which never asks how its child ended. The child ends after that: the shell would ask.
-    const parent = spawn("sh", ["-c", "sleep 0.5 & echo $!; exec sleep 60"]);
+    const parent = spawn("sh", ["-c", "sleep 2 & echo $!; exec sleep 120"]);
     const [text] = (await once(parent.stdout, "data")) as [Buffer];
     const pid = Number(text.toString());
     try {
-      for (const end = Date.now() + 5000; isAlive(pid) && Date.now() < end;) {
+      for (const end = Date.now() + 60_000; isAlive(pid) && Date.now() < end;) {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       process.kill(pid, 0); // It is still there, or this throws.

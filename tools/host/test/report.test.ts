@@ -23,7 +23,7 @@ describe("createReporter", () => {
     });
     assert.match(
       text(),
-      /^Building \.\.\.\n {2}Building: 0 s, latest line\n[\s\S]*done: Building \(0 s\)\n$/,
+      /^Building \.\.\.\n {2}Building: \d+ s, latest line\n[\s\S]*done: Building \(\d+ s\)\n$/,
     );
     assert.doesNotMatch(text(), /\x1b|\r/); // eslint-disable-line no-control-regex
   });

@@ -40,9 +40,9 @@ describe("run", () => {
 
   it("does not wait for the children of a program whose time is over", async () => {
     const started = performance.now();
-    const result = await run("sh", ["-c", "echo before; sleep 15 & wait"], { timeoutMs: 100 });
+    const result = await run("sh", ["-c", "echo before; sleep 60 & wait"], { timeoutMs: 3000 });
     const seconds = (performance.now() - started) / 1000;
     assert.deepEqual([result.timedOut, result.code, result.stdout], [true, undefined, "before\n"]);
-    assert.ok(seconds < 10, `it took ${seconds.toFixed(1)} s`);
+    assert.ok(seconds < 40, `it took ${seconds.toFixed(1)} s`);
   });
 });

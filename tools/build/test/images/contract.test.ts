@@ -222,11 +222,12 @@ describe("images: the contract, on the real engine @engine", function () {
     });
 
     it("answers no TCP health check while it initialises", async () => {
-      file("slow.sh", "#!/bin/sh\nsleep 3\n", 0o755);
+      file("slow.sh", "#!/bin/sh\nuntil [ -e /docker-entrypoint-initdb.d/go ]; do sleep 0.1; done\n", 0o755);
       const mount = ["--volume", `${folder}:/docker-entrypoint-initdb.d:ro`];
       const name = await start(["--network", "none", "--env", "POSTGRES_PASSWORD=p", ...mount, POSTGRES]);
       await until("the temporary server is up", () => succeeds(name, "pg_isready", "-U", "postgres"));
       assert.equal(await succeeds(name, "pg_isready", "-h", "127.0.0.1", "-U", "postgres"), false);
+      file("go", "");
       await ready(name, "postgres");
     });
 
