@@ -14,7 +14,7 @@ import {
   startAuth,
   type Answer,
 } from "../support/auth.ts";
-import { eventually, startInstance, type Instance } from "../support/instance.ts";
+import { eventually, measured, startInstance, type Instance } from "../support/instance.ts";
 import { SseClient } from "../support/sse.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 
@@ -294,8 +294,9 @@ describe("limits", function () {
       try {
         for (let i = 0; i < 5; i++) {
           const started = performance.now();
-          statuses.push((await login(instance, `nobody-${i}`, from(address))).status);
-          slowest = Math.max(slowest, performance.now() - started);
+          const { result, lateMs } = await measured(() => login(instance, `nobody-${i}`, from(address)));
+          statuses.push(result.status);
+          slowest = Math.max(slowest, performance.now() - started - lateMs);
         }
       } finally {
         await servers.redis.unpause();

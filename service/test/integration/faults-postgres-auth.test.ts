@@ -16,7 +16,7 @@ import {
   startAuth,
   testPool,
 } from "../support/auth.ts";
-import { eventually, type Instance } from "../support/instance.ts";
+import { eventually, measured, type Instance } from "../support/instance.ts";
 import { poolOf } from "../support/pool.ts";
 import { testServers, type TestServer } from "../support/servers.ts";
 
@@ -95,26 +95,30 @@ describe("authentication with PostgreSQL paused", function () {
     };
     const before = await count("api_tokens", user.id);
     await whilePaused(async () => {
-      const answers = await Promise.all(
-        Object.entries(kinds).flatMap(([kind, send]) =>
-          times.map(async (n) => {
-            const started = performance.now();
-            const { status } = await send(n);
-            return { kind, status, ms: Math.round(performance.now() - started) };
-          }),
+      const { result: answers, lateMs } = await measured(() =>
+        Promise.all(
+          Object.entries(kinds).flatMap(([kind, send]) =>
+            times.map(async (n) => {
+              const started = performance.now();
+              const { status } = await send(n);
+              return { kind, status, ms: Math.round(performance.now() - started) };
+            }),
+          ),
         ),
       );
       assert.deepEqual(
-        answers.filter(({ status, ms }) => status !== 503 || ms >= 2000),
+        answers.filter(({ status, ms }) => status !== 503 || ms >= 2000 + lateMs),
         [],
       );
       // Who asks hardly matters here, and what is asked is answered without PostgreSQL.
       const started = performance.now();
-      const looks = await Promise.all(
-        (lookers ?? []).map((secret) => ask(instance, "GET", "/api/diag", { headers: bearer(secret) })),
+      const { result: looks, lateMs: laterMs } = await measured(() =>
+        Promise.all(
+          (lookers ?? []).map((secret) => ask(instance, "GET", "/api/diag", { headers: bearer(secret) })),
+        ),
       );
       assert.deepEqual(new Set(looks.map(({ status }) => status)), new Set([200]));
-      assert.ok(performance.now() - started < 2000);
+      assert.ok(performance.now() - started < 2000 + laterMs);
     });
     await sleep(SETTLE_MS);
     assert.equal(await count("api_tokens", user.id), before, "tokens that nobody was told");

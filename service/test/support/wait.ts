@@ -16,6 +16,33 @@ export async function eventually(
   }
 }
 
+const TICK_MS = 50;
+
+/**
+ * Does `work`, and measures how much time this process did not get meanwhile. A promise of a time is kept by a service that
+ * gets its processor: what a busy machine takes away from it is added to the time.
+ * @returns with `lateMs`, how late its timers were, in all
+ */
+export async function measured<T>(
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly lateMs: number }> {
+  let lateMs = 0;
+  let due = performance.now() + TICK_MS;
+  const look = (): void => {
+    const now = performance.now();
+    lateMs += Math.max(0, now - due);
+    due = now + TICK_MS;
+  };
+  const timer = setInterval(look, TICK_MS);
+  try {
+    const result = await work();
+    look();
+    return { result, lateMs };
+  } finally {
+    clearInterval(timer);
+  }
+}
+
 /** How often something is tried that a busy machine may have been too slow for. */
 const ATTEMPTS = 5;
 
