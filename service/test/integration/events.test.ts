@@ -116,7 +116,7 @@ describe("events through real servers", function () {
   });
 
   it("resumes by header and by query, on any replica, with no hole and no duplicate while events keep coming", async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     await servers.admin.configSet("appendfsync", "always");
     const first = (await loggedIds(servers)).length;
     const total = 1200;

@@ -7,6 +7,7 @@ import { Users, type User } from "../../src/auth/stores/users.ts";
 import { queryWithin, transactionWithin } from "../../src/platform/postgres.ts";
 import {
   addUser,
+  admitted,
   ask,
   bearer,
   loginTokens,
@@ -16,7 +17,7 @@ import {
   startAuth,
   testPool,
 } from "../support/auth.ts";
-import { eventually, measured, type Instance } from "../support/instance.ts";
+import { eventually, measured, whileItHolds, type Instance } from "../support/instance.ts";
 import { poolOf } from "../support/pool.ts";
 import { testServers, type TestServer } from "../support/servers.ts";
 
@@ -62,15 +63,17 @@ describe("authentication with PostgreSQL paused", function () {
     const refreshTokens = await Promise.all(
       times.map(async () => (await loginTokens(instance, await addUser())).refreshToken),
     );
-    const secrets = await Promise.all(
-      Array.from({ length: 3 * EACH }, async (_, n) => {
-        const { body } = await ask(instance, "POST", "/api/auth/tokens", {
+    // One after the other: those of one user wait for each other.
+    const secrets: string[] = [];
+    for (let n = 0; n < 3 * EACH; n++) {
+      const { body } = await admitted(() =>
+        ask(instance, "POST", "/api/auth/tokens", {
           body: { name: `token ${n}`, scopes: ["events:read", "events:write"], days: 1 },
           headers: own,
-        });
-        return String(body.token);
-      }),
-    );
+        }),
+      );
+      secrets.push(String(body.token));
+    }
     const [publishers, pollers, lookers] = [0, 1, 2].map((n) => secrets.slice(n * EACH, (n + 1) * EACH));
     const origin = { origin: PAGE_ORIGIN };
     const login = { username: user.name, password: PASSWORD };
@@ -123,8 +126,9 @@ describe("authentication with PostgreSQL paused", function () {
     await sleep(SETTLE_MS);
     assert.equal(await count("api_tokens", user.id), before, "tokens that nobody was told");
     // The same ones again: nothing that was refused has used them up.
-    for (const n of times) assert.equal((await kinds["refresh"]?.(n))?.status, 200);
-    assert.equal((await kinds["post with an API token"]?.(0))?.status, 201);
+    const again = (kind: string, n: number) => admitted(() => kinds[kind]?.(n) ?? assert.fail());
+    for (const n of times) assert.equal((await again("refresh", n)).status, 200);
+    assert.equal((await again("post with an API token", 0)).status, 201);
   });
 
   it("carries out nothing later of what was refused", async () => {
@@ -134,7 +138,9 @@ describe("authentication with PostgreSQL paused", function () {
       const families = new RefreshTokens(pool, "secret", 60_000, 60_000);
       const name = `late-${process.pid}`;
       const hash = await hashPassword(PASSWORD);
-      const known = await users.findByName(user.name);
+      // Where a busy machine did not answer in the time that a request has, it is asked again.
+      const find = (whom: string) => whileItHolds(1000, () => users.findByName(whom));
+      const known = await find(user.name);
       // One connection for each of them, open before the pause.
       await Promise.all([1, 2, 3, 4].map(() => pool.query("SELECT pg_sleep(0.1)")));
       const before = await count("token_families", user.id);
@@ -150,8 +156,8 @@ describe("authentication with PostgreSQL paused", function () {
       );
       await sleep(SETTLE_MS);
       assert.equal(await count("token_families", user.id), before);
-      assert.equal(await users.findByName(name), undefined);
-      assert.deepEqual(await users.findByName(user.name), known);
+      assert.equal(await find(name), undefined);
+      assert.deepEqual(await find(user.name), known);
     } finally {
       await pool.end();
     }

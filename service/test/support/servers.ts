@@ -1,6 +1,7 @@
 /** PostgreSQL and Redis in containers, for tests. A missing engine is an error, not a skip. */
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createClient } from "redis";
 import { SERVICE_RULES } from "../../../infra/components/cache/redis.ts";
@@ -25,6 +26,8 @@ export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run("docker", args, { timeout: 60_000 });
   return stdout.trim();
 }
+
+const PAUSE_TRIES = 20;
 
 const started = new Set<string>();
 /** A network of this run's own, because every container can be on the engine's default network. */
@@ -74,8 +77,17 @@ export class TestServer {
     return docker("exec", this.name, ...command);
   }
 
-  pause(): Promise<string> {
-    return docker("pause", this.name);
+  /** Again where the engine could not: the kernel stops processes that get no processor only when they get one. */
+  async pause(): Promise<void> {
+    for (let left = PAUSE_TRIES - 1; ; left--) {
+      try {
+        await docker("pause", this.name);
+        return;
+      } catch (error) {
+        if (left === 0 || !/unable to freeze/.test(String(error))) throw error;
+        await sleep(500);
+      }
+    }
   }
 
   unpause(): Promise<string> {
