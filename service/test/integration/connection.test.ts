@@ -9,7 +9,7 @@ import { pino } from "pino";
 import { loadConfig } from "../../src/platform/env/config.ts";
 import type { EventsMetrics } from "../../src/events/stream/metrics.ts";
 import { startService, type Service } from "../../src/service.ts";
-import { eventually, post, startInstance, testEnvironment, type Instance } from "../support/instance.ts";
+import { eventually, post, startInstance, testEnvironment } from "../support/instance.ts";
 import { loggedIds, testServers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
