@@ -9,6 +9,9 @@ const AGO_MS = 3_600_000;
  * @param zone the stack's time zone; default: UTC. @returns HH:MM
  */
 export const longBeforeTheNext = (zone = "UTC", now = Date.now()): string =>
-  new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone }).format(
-    now - AGO_MS,
-  );
+  new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZone: zone,
+  }).format(now - AGO_MS);

@@ -52,7 +52,8 @@ export async function startWriter(world: World, rate: number): Promise<Writer> {
       await sleep(seconds * 1000);
       await eventually("its rows", LONGEST, async () => {
         const state = await docker("inspect", "-f", "{{.State.Running}}", container);
-        if (state === "true") return Number(await world.sql("SELECT count(*) FROM acknowledged")) >= rate * seconds;
+        if (state === "true")
+          return Number(await world.sql("SELECT count(*) FROM acknowledged")) >= rate * seconds;
         throw new Error(`the writer has ended: ${await docker("logs", container)}`);
       });
     },
