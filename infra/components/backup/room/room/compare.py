@@ -6,6 +6,10 @@ from typing import Any
 
 # A table that is written to meanwhile cannot be counted at exactly one moment from outside.
 SLACK = 1000
+# That `objects` of a manifest are without what hangs on an extension's tables and types, as `counts` are: those of a few versions.
+WITHOUT_HANGING = "withoutExtensions"
+# Of `counts`, what those did not have.
+NEW_COUNTS = ("large objects", "policies")
 # How many values of a sequence one record of the log covers (SEQ_LOG_VALS in PostgreSQL).
 AHEAD = 32
 
@@ -88,13 +92,31 @@ def database(one: dict[str, Any], restored: dict[str, Any], newer: bool) -> list
 
     @param newer whether it was restored into a later major version, which brings its own versions of the same extensions.
     """
-    lines = []
-    for kind, word in (("tables", "rows of"), ("extensions", "extension"), ("objects", "number of")):
-        before, after = one[kind], restored[kind]
-        if newer and kind == "extensions":
-            before, after = dict.fromkeys(before, "there"), dict.fromkeys(after, "there")
-        lines += same(f"{one['name']}: {word}", before, after)
-    return lines
+    before, after = one["extensions"], restored["extensions"]
+    if newer:
+        before, after = dict.fromkeys(before, "there"), dict.fromkeys(after, "there")
+    return [
+        *same(f"{one['name']}: rows of", unquoted(one["tables"]), unquoted(restored["tables"])),
+        *same(f"{one['name']}: extension", before, after),
+        *same(f"{one['name']}: number of", *numbers(one, restored)),
+    ]
+
+
+def numbers(one: dict[str, Any], restored: dict[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
+    """Pure: what of both can be compared: the counts, which manifests of older versions do not have, or those that they have."""
+    if "counts" in one:
+        return one["counts"], restored["counts"]
+    if WITHOUT_HANGING in one:
+        return one["objects"], {kind: count for kind, count in restored["counts"].items() if kind not in NEW_COUNTS}
+    return one["objects"], restored["objects"]
+
+
+NEEDLESS = re.compile(r'(?<![^.])"([a-z_][a-z0-9_]*)"(?![^.])')
+
+
+def unquoted(by_name: dict[str, int]) -> dict[str, int]:
+    """Pure: the same by names without the quotes that only a keyword wants: which words those are, each version says otherwise."""
+    return {NEEDLESS.sub(r"\1", name): value for name, value in by_name.items()}
 
 
 def written(before: dict[str, int], after: dict[str, int], answer: dict[str, Any]) -> str | None:

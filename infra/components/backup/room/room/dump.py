@@ -101,7 +101,7 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
         call(
             [
                 *("pg_dump", "--format=custom", "--compress=zstd:3", "--no-password", f"--lock-wait-timeout={server.LOCK_WAIT}"),
-                *(f"--snapshot={snapshot}", f"--file={path}", f"--dbname={name}"),
+                *(f"--snapshot={snapshot}", f"--file={path}", f"--dbname={server.as_database(name)}"),
             ],
             f"Database {name} could not be dumped",
             server.source_environment(settings),
@@ -109,7 +109,7 @@ def dump_database(settings: Settings, folder: Path, name: str, number: int) -> d
         )
         step(f"counting the rows of {name}", database=name)
         contents = server.contents(connection)
-        beside = {} if settings.external is None else {"members": external.members(connection)}
+        beside = {} if settings.external is None else external.beside(connection)
         # A sequence does not stand still in a snapshot. What the dump has lies between these two.
         sequences = {"sequences": before, "sequencesAfter": contents["sequences"]}
     # A dump that was cut off may look whole from outside.

@@ -16,9 +16,9 @@ OF_SUPERUSERS = (
     "FOREIGN DATA WRAPPER",
     "SERVER",
     "USER MAPPING",
-    # Needs a server, and its rows are in none of this database's files.
-    "FOREIGN TABLE",
 )
+# Its rows are in none of this database's files, and a server is needed to make it.
+FOREIGN = "FOREIGN TABLE"
 # Lines of a dump's list that are of a table or a sequence which the dump does not make.
 OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
 
@@ -33,6 +33,19 @@ def statements(script: str) -> list[str]:
         elif not piece.startswith(("--", "\\")):
             current += piece
     return [one for one in found if one]
+
+
+def listed(text: str) -> list[str]:
+    """Pure: the lines of a dump's list that are of something in it. pg_restore writes no name over two lines, and ends each with
+    this one character: a name that has another one which Python takes for an end is still one line. What came after it would be an
+    entry of its own else, of somebody's choice."""
+    return [line for line in text.split("\n") if line and not line.startswith(";")]
+
+
+def is_filling(line: str, views: list[tuple[str, ...]]) -> bool:
+    """Pure: whether a line of a dump's list fills one of these materialized views. @param views as schema and name"""
+    entry = entry_of(line)
+    return any(entry.startswith(f"MATERIALIZED VIEW DATA {schema} {name} ") for schema, name in views)
 
 
 def entry_of(line: str) -> str:

@@ -3,11 +3,21 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from . import manifest, origin, server, way_out
 from .scratch import Scratch
 from .settings import RoomError, Settings
 
+# Materialized views that read, at whatever remove, from a foreign table.
+FAR_VIEWS = """WITH RECURSIVE far AS (
+    SELECT oid FROM pg_class WHERE relkind = 'f'
+    UNION SELECT next.oid FROM far, LATERAL (
+      SELECT r.ev_class AS oid FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = far.oid
+      UNION ALL SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = far.oid) next)
+  SELECT n.nspname, c.relname FROM far JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'm' ORDER BY 1, 2"""
 HERE = "127.0.0.1"
 # In seconds; what is between forgets a quiet connection after some minutes.
 KEEPALIVE = 60
@@ -77,7 +87,7 @@ def describe(connection: server.Connection, settings: Settings) -> server.Facts:
 
 def globals_arguments(settings: Settings) -> list[str]:
     """Of pg_dumpall: password verifiers and tablespaces are its provider's."""
-    return ["--no-role-passwords", "--no-tablespaces", f"--database={settings.external}"]
+    return ["--no-role-passwords", "--no-tablespaces", f"--database={server.as_database(settings.external or '')}"]
 
 
 def members(connection: server.Connection) -> dict[str, list[list[str]]]:
@@ -98,6 +108,16 @@ def members(connection: server.Connection) -> dict[str, list[list[str]]]:
     for extension, schema, name in found:
         by_extension.setdefault(extension, []).append([schema, name])
     return by_extension
+
+
+def beside(connection: server.Connection) -> dict[str, Any]:
+    """What a manifest has of the database beside its contents, for restoring it without what only the provider has."""
+    return {
+        "members": members(connection),
+        "servers": [name for (name,) in server.rows(connection, "SELECT srvname FROM pg_foreign_server ORDER BY 1")],
+        # Their rows are in no dump: they are read anew, where they can be.
+        "farViews": [list(view) for view in server.rows(connection, FAR_VIEWS)],
+    }
 
 
 def other_locale(target: Scratch, found: manifest.Manifest) -> tuple[str, str] | None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from . import compare, server
-from .dump_list import OF_SUPERUSERS, entry_of, is_of_extension, is_of_kind, is_of_member, statements
+from .dump_list import FOREIGN, OF_SUPERUSERS, entry_of, is_filling, is_of_extension, is_of_kind, is_of_member, listed, quoted, statements
 from .left import Left
+from .manifest import Manifest
 from .progress import call
 from .scratch import Scratch
 
@@ -22,11 +23,14 @@ from .scratch import Scratch
 ABOUT_ROLES = re.compile(r"(CREATE|ALTER) ROLE |GRANT |COMMENT ON ROLE ", re.IGNORECASE)
 
 
-def restore_roles(target: Scratch, script: str, roles: Iterable[str], left: Left) -> None:
-    """What concerns the provider's own roles may be refused here. @param roles of the server. @param left is told what was refused"""
+def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> None:
+    """What concerns the provider's own roles may be refused here. @param found the dump's manifest. @param left is told what was
+    refused, and that the first role is not compared: it is this server's own superuser here, and has to stay able to work"""
+    first = found["server"]["bootstrapRole"]
+    left.roles.add(first)
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         for statement in statements(script):
-            if statement.upper().startswith("SET "):
+            if statement.upper().startswith("SET ") or statement.startswith((f"ALTER ROLE {first} ", f"ALTER ROLE {quoted(first)} ")):
                 continue
             try:
                 if not ABOUT_ROLES.match(statement):
@@ -35,12 +39,15 @@ def restore_roles(target: Scratch, script: str, roles: Iterable[str], left: Left
                     cursor.execute(statement)
             except server.Refused as error:
                 left.statements.append(str(error).splitlines()[0])
-                left.roles |= compare.named(statement, roles)
+                left.roles |= compare.named(statement, found["roles"])
 
 
-def restore_database(target: Scratch, path: Path, one: dict[str, Any], environment: dict[str, str], jobs: str, left: Left) -> None:
+def restore_database(
+    target: Scratch, path: Path, one: dict[str, Any], codec: str, environment: dict[str, str], jobs: str, left: Left
+) -> None:
     """Into a database with the locale of the scratch server, which is made with the dump's. Nothing has its owner there, and no rights
-    are granted: neither is needed to have the data. @param left is told what was left out"""
+    are granted: neither is needed to have the data. @param one its part of the manifest. @param codec of the names in the dump.
+    @param left is told what was left out"""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         there = {name for (name,) in server.rows(connection, "SELECT name FROM pg_available_extensions")}
         # Not to be known beforehand: what was just run might have granted it something.
@@ -51,44 +58,53 @@ def restore_database(target: Scratch, path: Path, one: dict[str, Any], environme
     missing = sorted(set(one["extensions"]) - there)
     failed = f"Database {one['name']} could not be made"
     # Of the template that nothing was run in.
-    create = ["createdb", "--maintenance-db=template1", "--template=template0", f"--owner={role}", one["name"]]
+    create = ["createdb", "--maintenance-db=template1", "--template=template0", f"--owner={role}", "--", one["name"]]
     call(create, failed, environment)
-    lines = entries(path, target.folder / "contents", one["name"])
+    lines = entries(path, target.folder / "contents", one["name"], codec)
     members = [tuple(member) for name in missing for member in one.get("members", {}).get(name, [])]
     wanted = [line for line in lines if not is_of_extension(line, missing) and not is_of_member(line, members)]
-    unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS)]
+    # In the manifest of an older version there are no servers, so their tables cannot be made.
+    unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS if "servers" in one else (*OF_SUPERUSERS, FOREIGN))]
+    unfilled = [line for line in wanted if is_filling(line, [tuple(view) for view in one.get("farViews", [])])]
     # A comment on the schema public comes with it, which is there already.
     first = [line for line in wanted if is_of_kind(line, ("SCHEMA", "EXTENSION"))]
     restore(path, target.folder, first, one["name"], environment, "1")
-    give(target, one["name"], role)
-    rest = [line for line in wanted if line not in {*first, *unfit}]
+    give(target, one["name"], role, one.get("servers", []))
+    rest = [line for line in wanted if line not in {*first, *unfit, *unfilled}]
     restore(path, target.folder, rest, one["name"], {**environment, "PGUSER": role}, jobs)
     left.extensions += missing
-    left.objects += [entry_of(line).rpartition(" ")[0].lower() for line in unfit]
+    left.objects += [entry_of(line).rpartition(" ")[0].lower() for line in (*unfit, *unfilled)]
 
 
-def entries(path: Path, into: Path, name: str) -> list[str]:
+def entries(path: Path, into: Path, name: str, codec: str) -> list[str]:
     with into.open("wb") as file:
         call(["pg_restore", "--list", str(path)], f"The dump of {name} cannot be read", stdout=file)
-    return [line for line in into.read_text("utf-8").splitlines() if line and not line.startswith(";")]
+    return listed(into.read_bytes().decode(codec, "surrogateescape"))
 
 
 def restore(path: Path, folder: Path, lines: list[str], name: str, environment: dict[str, str], jobs: str) -> None:
     chosen = folder / "chosen"
-    chosen.write_text("\n".join(lines), "utf-8")
+    # The rest of a line is for people.
+    chosen.write_text("\n".join(line.partition(";")[0] + ";" for line in lines), "ascii")
     call(
         [
-            *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--no-security-labels"),
-            *(f"--dbname={name}", f"--jobs={jobs}", f"--use-list={chosen}", str(path)),
+            *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--no-security-labels", "--no-tablespaces"),
+            *(f"--dbname={server.as_database(name)}", f"--jobs={jobs}", f"--use-list={chosen}", str(path)),
         ],
         f"Database {name} could not be restored",
         environment,
     )
 
 
-def give(target: Scratch, name: str, role: str) -> None:
-    """The schemas that no extension has, and the rows of those that have some."""
+def give(target: Scratch, name: str, role: str, servers: Iterable[str]) -> None:
+    """The schemas that no extension has, the rows of those that have some, and in the place of each foreign server one of its name that
+    leads nowhere: then its tables are made as they are, with all that hangs on them, and are empty."""
     with server.connect(target.host, target.port, target.user, name) as connection, connection.cursor() as cursor:
+        for number, far in enumerate(servers):
+            if number == 0:
+                cursor.execute("CREATE FOREIGN DATA WRAPPER omniai_nowhere")
+            cursor.execute(f"CREATE SERVER {quoted(far)} FOREIGN DATA WRAPPER omniai_nowhere")
+            cursor.execute(f"GRANT USAGE ON FOREIGN SERVER {quoted(far)} TO {role}")
         own = "SELECT format('%I', n.nspname) FROM pg_namespace n WHERE n.nspname <> 'public' AND " + server.OWN.format(
             oid="n.oid", catalog="pg_namespace"
         )

@@ -1,6 +1,7 @@
 """What a run says while it works: one line of JSON for each step, for a program to read."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -73,8 +74,18 @@ def call(
     raise RoomError(said)
 
 
+ERROR = re.compile(r"\b(error|ERROR|FATAL|PANIC):")
+
+
 def last_lines(text: str, count: int = 6) -> str:
-    return "\n".join(text.splitlines()[-count:])
+    """Pure: the end of what a program said, after the line with its error where that is further up: of a long statement the
+    reason comes first."""
+    lines = text.splitlines()
+    last = lines[-count:]
+    if any(ERROR.search(line) for line in last):
+        return "\n".join(last)
+    reason = next((line for line in reversed(lines) if ERROR.search(line)), None)
+    return "\n".join(last if reason is None else [reason, *last[1:]])
 
 
 class Ticker:

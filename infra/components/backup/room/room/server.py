@@ -30,6 +30,19 @@ NOT_ON_A_MEMBER = """NOT EXISTS (SELECT FROM pg_depend m WHERE m.objid IN ({of})
   AND m.classid IN ('pg_class'::regclass, 'pg_type'::regclass))"""
 
 
+# What a role or a database may have set otherwise, and what would cut a long run off or have two servers write the same otherwise:
+# names, and the time at which a role ends. Rows that somebody may not see are refused, and not left out of a count in silence.
+SETTINGS = {
+    **dict.fromkeys(("statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"), "0"),
+    **{"quote_all_identifiers": "off", "row_security": "off", "timezone": "UTC"},
+}
+# PostgreSQL before 17 has not all of them.
+OWN_SETTINGS = """SELECT set_config(own.name, own.value, false) FROM unnest(%s, %s) own (name, value)
+  WHERE EXISTS (SELECT FROM pg_settings s WHERE lower(s.name) = own.name)"""
+# A database of this encoding knows no characters. Each byte is one of this one, so that a name goes back as it came.
+SQL_ASCII, ANY_BYTES = "SQL_ASCII", "LATIN1"
+
+
 # What PostgreSQL says no to, with its reason.
 Refused = psycopg2.Error
 
@@ -52,11 +65,12 @@ def connect(host: str, port: int | str, user: str, database: str, **more: str) -
     try:
         # A snapshot is held for as long as a dump takes.
         connection.autocommit = True
+        if connection.info.parameter_status("server_encoding") == SQL_ASCII:
+            connection.set_client_encoding(ANY_BYTES)
         with connection.cursor() as cursor:
             # A name without a schema is PostgreSQL's own, whatever somebody has made in a restored database.
             cursor.execute("SET search_path = pg_catalog")
-            # Of a role's end a time is written, which two servers shall write alike.
-            cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET timezone = 'UTC'")
+            cursor.execute(OWN_SETTINGS, (list(SETTINGS), list(SETTINGS.values())))
         yield connection
     except psycopg2.Error as error:
         raise NotAnswered(
@@ -83,6 +97,16 @@ def unless_gone(connection: Connection, query: str) -> list[tuple[Any, ...]]:
         return rows(connection, query)
     except psycopg2.errors.UndefinedTable:
         return []
+
+
+def codec(encoding: str) -> str:
+    """Pure: Python's name of an encoding of PostgreSQL, in which its programs write what is in a database of that encoding."""
+    return psycopg2.extensions.encodings.get(ANY_BYTES if encoding == SQL_ASCII else encoding, "utf-8")
+
+
+def as_database(name: str) -> str:
+    """Pure: for a program's --dbname, which takes a name with an equals sign for a whole address."""
+    return str(psycopg2.extensions.make_dsn(dbname=name))
 
 
 def tool_version(tool: str) -> str:
@@ -206,14 +230,11 @@ def begin_snapshot(connection: Connection) -> str:
     raise RoomError("Tables are dropped as soon as they are there, so nothing of one moment can be copied.", "Run it again later.")
 
 
-# That the numbers of objects in a manifest leave out what hangs on an extension's tables and types: in older ones they do not.
-WITHOUT_HANGING = "withoutExtensions"
-
-
-def contents(connection: Connection, on_table: Callable[[str], None] | None = None, hanging: bool = False) -> Facts:
+def contents(connection: Connection, on_table: Callable[[str], None] | None = None) -> Facts:
     """What is in one database: rows by table, sequences, extensions, and how many objects of each kind.
 
-    @param hanging counts the indexes, constraints and triggers of extensions' tables as well, as manifests did before.
+    `objects` counts the indexes, constraints and triggers of extensions' tables as well: rooms of older versions compare those, and
+    know nothing of `counts`, which does not, and has more kinds.
     """
     counted = {}
     for name in own_tables(connection):
@@ -221,40 +242,48 @@ def contents(connection: Connection, on_table: Callable[[str], None] | None = No
             on_table(name)
         for (count,) in unless_gone(connection, f"SELECT count(*) FROM ONLY {name}"):
             counted[name] = count
+    return {
+        "tables": counted,
+        "sequences": sequences(connection),
+        "extensions": dict(rows(connection, "SELECT extname, extversion FROM pg_extension ORDER BY extname")),
+        "objects": numbers(connection, hanging=True),
+        "counts": {
+            **numbers(connection, hanging=False),
+            "large objects": one(connection, "SELECT count(*) FROM pg_largeobject_metadata"),
+            "policies": one(connection, "SELECT count(*) FROM pg_policy p WHERE " + NOT_ON_A_MEMBER.format(of="p.polrelid")),
+        },
+    }
+
+
+def numbers(connection: Connection, hanging: bool) -> dict[str, int]:
+    """How many objects of each kind there are. @param hanging whether also those that hang on what is an extension's"""
+
+    def own(of: str) -> str:
+        return "" if hanging else " AND " + NOT_ON_A_MEMBER.format(of=of)
+
     kinds = rows(
         connection,
         "SELECT c.relkind::text, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relpersistence <> 't' AND "
         + OWN.format(oid="c.oid", catalog="pg_class")
-        + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="(SELECT indrelid FROM pg_index i WHERE i.indexrelid = c.oid)"))
+        + own("(SELECT indrelid FROM pg_index i WHERE i.indexrelid = c.oid)")
         + " GROUP BY 1",
     )
-    functions = one(
-        connection,
-        "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE "
-        + OWN.format(oid="p.oid", catalog="pg_proc"),
-    )
     return {
-        "tables": counted,
-        "sequences": sequences(connection),
-        "extensions": dict(rows(connection, "SELECT extname, extversion FROM pg_extension ORDER BY extname")),
-        "objects": {
-            **{f"relations of kind {kind}": count for kind, count in kinds},
-            "functions": functions,
-            "constraints": one(
-                connection,
-                # From PostgreSQL 18 on NOT NULL is among them as well.
-                "SELECT count(*) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
-                " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND k.contype <> 'n'"
-                + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="k.conrelid, k.contypid")),
-            ),
-            "triggers": one(
-                connection,
-                "SELECT count(*) FROM pg_trigger t WHERE NOT tgisinternal"
-                + ("" if hanging else " AND " + NOT_ON_A_MEMBER.format(of="t.tgrelid")),
-            ),
-        },
-        **({} if hanging else {WITHOUT_HANGING: True}),
+        **{f"relations of kind {kind}": count for kind, count in kinds},
+        "functions": one(
+            connection,
+            "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE "
+            + OWN.format(oid="p.oid", catalog="pg_proc"),
+        ),
+        "constraints": one(
+            connection,
+            # From PostgreSQL 18 on NOT NULL is among them as well.
+            "SELECT count(*) FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace"
+            " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND k.contype <> 'n'"
+            + own("k.conrelid, k.contypid"),
+        ),
+        "triggers": one(connection, "SELECT count(*) FROM pg_trigger t WHERE NOT tgisinternal" + own("t.tgrelid")),
     }
 
 

@@ -46,26 +46,28 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Lef
     environment = server.tool_environment(target.host, target.port, target.user)
     step("restoring the roles")
     packed = folder / found["globals"]["file"]
-    script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode()
+    codec = server.codec(found["server"]["encoding"])
+    script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode(codec, "surrogateescape")
     # The first role is there already; every other statement has to succeed.
     first = found["server"]["bootstrapRole"]
-    lines = [line for line in script.splitlines() if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
+    # PostgreSQL's own ends of lines alone: a name may have what other programs take for one.
+    lines = [line for line in script.split("\n") if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
     left = Left()
     if "external" in found:
         left.locale = external.other_locale(target, found)
-        loader.restore_roles(target, "\n".join(lines), found["roles"], left)
+        loader.restore_roles(target, "\n".join(lines), found, left)
     else:
         psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
-        call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode())
+        call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode(codec, "surrogateescape"))
     for one in found["databases"]:
         step(f"restoring {one['name']}", database=one["name"], of=one["bytes"])
         call(
-            ["dropdb", "--if-exists", "--maintenance-db=template1", one["name"]],
+            ["dropdb", "--if-exists", "--maintenance-db=template1", "--", one["name"]],
             f"Database {one['name']} could not be made",
             environment,
         )
         if "external" in found:
-            loader.restore_database(target, folder / one["file"], one, environment, JOBS, left)
+            loader.restore_database(target, folder / one["file"], one, codec, environment, JOBS, left)
             continue
         create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
         call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
@@ -90,10 +92,10 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
     newer = own > found["server"]["versionNumber"] // 10000
     for one in found["databases"]:
         with server.connect(target.host, target.port, target.user, one["name"]) as connection:
-            contents = server.contents(connection, hanging=server.WITHOUT_HANGING not in one)
-        if is_external:
+            contents = server.contents(connection)
+        if is_external and "servers" not in one:
             one = {**one, "objects": without_foreign(one["objects"])}
-            contents["objects"] = without_foreign(contents["objects"])
+            contents = {**contents, **{key: without_foreign(contents[key]) for key in ("objects", "counts")}}
         wanted = {name: version for name, version in one["extensions"].items() if name not in left.extensions}
         # A provider's extensions are of its own versions.
         lines += compare.database({**one, "extensions": wanted}, contents, newer or is_external)
@@ -102,15 +104,16 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
 
 
 def without_foreign(objects: dict[str, int]) -> dict[str, int]:
-    """Foreign tables are left out with their servers (dump_list.OF_SUPERUSERS)."""
+    """Foreign tables are left out of a dump whose manifest does not say which servers they need: of an older version."""
     return {name: count for name, count in objects.items() if name != "relations of kind f"}
 
 
 def compare_sequences(one: dict[str, Any], restored: dict[str, int]) -> list[str]:
     """A sequence moves on while the dump is taken, so it has to lie between what it was before and after."""
     lines = []
-    for key in sorted({*one["sequences"], *restored}):
-        limits = sorted(values[key] for values in (one["sequences"], one["sequencesAfter"]) if key in values)
+    before, after, restored = (compare.unquoted(values) for values in (one["sequences"], one["sequencesAfter"], restored))
+    for key in sorted({*before, *restored}):
+        limits = sorted(values[key] for values in (before, after) if key in values)
         value = restored.get(key)
         if value is None or not limits or not limits[0] <= value <= limits[-1]:
             lines.append(f"{one['name']}: sequence {key}: {limits or 'none'} became {value if value is not None else 'none'}")
