@@ -15,6 +15,7 @@ import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
 import { externalData } from "./external.ts";
+import { describeLeftBackups } from "./left-behind.ts";
 import { forget } from "./forgotten.ts";
 import { checkIdentity, type Allowed, type Settlement } from "./identity.ts";
 import type { StackHandle } from "./open-stack.ts";
@@ -65,6 +66,8 @@ export async function prepare(session: Session, allowed?: Allowed, config?: Know
   await prepareStackImages(session, config);
   // Last: nothing may fail between this and the deploy that does not give it back.
   const urns = allowed === undefined ? [] : settlement.forget;
+  const words = describeLeftBackups(stack, urns);
+  if (words !== undefined) say(words);
   return urns.length === 0 ? state : forget(session, urns);
 }
 

@@ -40,6 +40,21 @@ export function leftBehind(
   return left.flatMap(urnsOf);
 }
 
+/**
+ * Pure: what to say where the volume of the backups is among what is left. Nobody is asked for that: there is nothing to bring over, and
+ * nothing is deleted.
+ * @param urns that the state is about to forget. @returns undefined where it is not among them
+ */
+export function describeLeftBackups(stack: string, urns: readonly string[]): string | undefined {
+  const volume = dataVolumeName(stack, "backup");
+  if (!urns.some((urn) => nameOf(urn) === volume)) return undefined;
+  return (
+    `No dumps of PostgreSQL are taken any longer, because no omniai:offsiteBucket is named: its backups are its provider's alone. ` +
+    `Volume ${volume} stays on the engine with all backups in it, and nothing reads it any more ` +
+    '(docs/external-databases.md, "Dumps that go off-site").'
+  );
+}
+
 /** Pure: the workloads that `leftBehind` has accepted, so that nobody looks for lost data there. */
 export const isLeft = (state: State, stack: string, urns: readonly string[], workload: string): boolean =>
   DATA_WORKLOADS.some((one) => one === workload) &&

@@ -197,10 +197,101 @@ manifest.write(folder, found)`;
     const left = (await dumps())[0]?.left?.join() ?? "";
     assert.match(left, /event trigger - event/);
     assert.match(left, /publication - all_of_it/);
-    assert.match(left, /foreign table public far/);
+    assert.match(left, /server - far/);
     await provider.sql(
       "DROP EVENT TRIGGER event; DROP PUBLICATION all_of_it; DROP FOREIGN DATA WRAPPER far CASCADE",
     );
+  });
+
+  it("bring no code to the superuser by names that look like entries of a dump's list", async () => {
+    await provider.sql("CREATE DATABASE crafted OWNER tenant");
+    const crafted = { OMNIAI_EXTERNAL_DATABASE: "crafted" };
+    // pg_restore takes this character for part of a name, and Python for the end of a line.
+    const end = "\u2028";
+    const name = (prefix: string, id: string): string => `"${prefix}${end}${id}; 2615 1 SCHEMA - y"`;
+    await provider.sql(
+      `SET ROLE tenant;
+      CREATE FUNCTION reach(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        IF current_setting('is_superuser') = 'on' THEN COPY (SELECT 1) TO PROGRAM 'cat > /backup/was-here'; END IF; RETURN true; END $$;
+      CREATE TABLE reaching (n int CHECK (reach(n))); INSERT INTO reaching VALUES (1);
+      CREATE TABLE ${name("a", "1")} (); CREATE TABLE ${name("b", "1")} (); CREATE TABLE ${name("c", "1")} ()`,
+      "crafted",
+    );
+    await world.askWith(crafted, "backup");
+    const [{ id } = assert.fail("no dump")] = await dumps();
+    const list = await world.inRoom(`pg_restore --list /backup/dumps/${id}/1.dump`);
+    const idOf = (entry: string): string =>
+      new RegExp(`^(\\d+); \\d+ \\d+ ${entry} `, "m").exec(list)?.[1] ?? assert.fail(list);
+    const entries = [
+      "FUNCTION public reach\\(integer\\)",
+      "TABLE public reaching",
+      "TABLE DATA public reaching",
+    ];
+    const renamed = entries.map((entry, index) => {
+      const prefix = "abc".charAt(index);
+      return `ALTER TABLE ${name(prefix, "1")} RENAME TO ${name(prefix, idOf(entry))};`;
+    });
+    await provider.sql(renamed.join("\n"), "crafted");
+    const { code, what } = await world.askWith(crafted, "backup");
+    assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
+    assert.equal(code, 0, what);
+    await provider.sql("DROP DATABASE crafted WITH (FORCE)", "postgres");
+  });
+
+  it("prove whatever the database's name, encoding, tablespaces, settings and foreign tables are", async () => {
+    await provider.server.exec("sh", "-c", "install -d -o postgres /tmp/fast");
+    await provider.sql("CREATE TABLESPACE fast LOCATION '/tmp/fast'");
+    const plain = "TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TABLESPACE fast";
+    await provider.sql(`CREATE DATABASE "-a=b" OWNER tenant ${plain}`);
+    const odd = "dbname='-a=b'";
+    await provider.sql(
+      `CREATE FOREIGN DATA WRAPPER far; CREATE SERVER "far away" FOREIGN DATA WRAPPER far OPTIONS (host 'x');
+      GRANT USAGE ON FOREIGN SERVER "far away" TO tenant; GRANT CREATE ON TABLESPACE fast TO tenant;
+      ALTER DATABASE "-a=b" SET quote_all_identifiers = on; ALTER ROLE tenant IN DATABASE "-a=b" SET transaction_timeout = '500ms';
+      ALTER ROLE postgres SET role = 'tenant'; SET client_encoding = 'UTF8'; SET default_tablespace = fast; SET ROLE tenant;
+      CREATE TABLE "größe" (n int, t text); INSERT INTO "größe" VALUES (1, 'ß'); SELECT lo_from_bytea(0, 'x');
+      SET default_tablespace = ''; CREATE SEQUENCE "naïve";
+      CREATE TABLE whole (n int) PARTITION BY RANGE (n); CREATE TABLE near PARTITION OF whole FOR VALUES FROM (0) TO (9);
+      CREATE FOREIGN TABLE far PARTITION OF whole FOR VALUES FROM (9) TO (99) SERVER "far away";
+      CREATE FOREIGN TABLE alone (id serial, n int DEFAULT 3 CHECK (n > 0)) SERVER "far away"; COMMENT ON COLUMN alone.n IS 'x';
+      CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TRIGGER t BEFORE INSERT ON alone FOR EACH ROW EXECUTE FUNCTION t();
+      CREATE VIEW seen AS SELECT n FROM alone; CREATE MATERIALIZED VIEW kept_of AS SELECT n FROM seen WITH NO DATA`,
+      odd,
+    );
+    const answer = await world.askWith({ OMNIAI_EXTERNAL_DATABASE: "-a=b" }, "backup");
+    await provider.sql(`SET ROLE none; ALTER ROLE postgres RESET role`);
+    assert.equal(answer.code, 0, answer.what);
+    const [newest] = await dumps();
+    assert.equal(newest?.state, "verified");
+    assert.match(newest.left?.join() ?? "", /server - far away/);
+    await provider.sql('DROP DATABASE "-a=b" WITH (FORCE)', "postgres");
+    await provider.sql("DROP TABLESPACE fast");
+  });
+
+  it("say what to do where rows or large objects are hidden from the stack's role", async () => {
+    await provider.sql("CREATE DATABASE hidden OWNER tenant");
+    const hidden = { OMNIAI_EXTERNAL_DATABASE: "hidden" };
+    await provider.sql(
+      `CREATE SCHEMA another; CREATE TABLE another.t (n int); GRANT SELECT ON another.t TO tenant`,
+      "hidden",
+    );
+    const without = await world.askWith(hidden, "backup");
+    assert.match(without.remedy, /GRANT USAGE ON SCHEMA/);
+    await provider.sql(
+      `DROP SCHEMA another CASCADE; SET ROLE tenant; CREATE TABLE forced (n int); INSERT INTO forced VALUES (1);
+      ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY`,
+      "hidden",
+    );
+    const filtered = await world.askWith(hidden, "backup");
+    assert.equal(filtered.code, 1);
+    assert.match(filtered.what, /row-level security policy for table "forced"/);
+    assert.match(filtered.remedy, /BYPASSRLS/);
+    await provider.sql("DROP TABLE forced; SELECT lo_from_bytea(0, 'x')", "hidden");
+    const large = await world.askWith(hidden, "backup");
+    assert.match(large.what, /permission denied for large object/);
+    assert.match(large.remedy, /GRANT SELECT ON LARGE OBJECT/);
+    await provider.sql("DROP DATABASE hidden WITH (FORCE)", "postgres");
   });
 
   it("that lack what another role owns there are none: it is said what could not be read", async () => {

@@ -2,7 +2,7 @@
 
 import unittest
 
-from room.dump_list import OF_SUPERUSERS, is_of_extension, is_of_kind, is_of_member, statements
+from room.dump_list import FOREIGN, OF_SUPERUSERS, is_filling, is_of_extension, is_of_kind, is_of_member, listed, statements
 
 MEMBERS = [("-", "own"), ("own", "a job"), ("own", "f")]
 
@@ -31,7 +31,23 @@ class Lines(unittest.TestCase):
             self.assertFalse(self.of_member(entry), entry)
 
     def test_are_of_what_only_a_superuser_may_make(self) -> None:
-        for entry in ("EVENT TRIGGER - e t", "PUBLICATION TABLE public p kept", "SERVER - s", "FOREIGN TABLE public far", "COMMENT - PUBLICATION p", "COMMENT public FOREIGN TABLE far"):
+        for entry in ("EVENT TRIGGER - e t", "PUBLICATION TABLE public p kept", "SERVER - s", "COMMENT - PUBLICATION p"):
             self.assertTrue(is_of_kind(f"9; 3466 16390 {entry} provider", OF_SUPERUSERS), entry)
+        for entry in ("FOREIGN TABLE public far", "COMMENT public FOREIGN TABLE far"):
+            self.assertTrue(is_of_kind(f"9; 1259 16390 {entry} provider", [FOREIGN]), entry)
+            self.assertFalse(is_of_kind(f"9; 1259 16390 {entry} provider", OF_SUPERUSERS), entry)
         for entry in ("TRIGGER public kept t", "TABLE public SERVER", "COMMENT public TABLE kept"):
             self.assertFalse(is_of_kind(f"9; 1259 16390 {entry} provider", OF_SUPERUSERS), entry)
+
+    def test_end_where_pg_restore_ends_them_and_nowhere_within_a_name(self) -> None:
+        # What Python takes for an end of a line: after it would stand an entry of the name's own choice.
+        names = [f"a{end}222; 2615 1 SCHEMA - y" for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"]
+        lines = [f"9; 1259 16390 TABLE public {name} tenant" for name in names]
+        self.assertEqual(listed("\n".join([";", "; a comment", *lines, ""])), lines)
+        self.assertFalse(any(is_of_kind(line, ("SCHEMA", "EXTENSION")) for line in lines))
+
+    def test_fill_a_materialized_view_or_another_one(self) -> None:
+        line = "9; 0 16390 MATERIALIZED VIEW DATA public of far tenant"
+        self.assertTrue(is_filling(line, [("public", "of far")]))
+        self.assertFalse(is_filling(line, [("public", "of"), ("other", "of far")][1:]))
+        self.assertFalse(is_filling(line.replace(" DATA", ""), [("public", "of far")]))

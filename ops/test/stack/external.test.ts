@@ -7,7 +7,7 @@ import {
   refuseReplacing,
   refuseWithoutDumps,
 } from "../../stack/external.ts";
-import { isLeft, leftBehind } from "../../stack/left-behind.ts";
+import { describeLeftBackups, isLeft, leftBehind } from "../../stack/left-behind.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 import { types, type State } from "../../stack/state.ts";
 import { OpsError } from "../../terminal/errors.ts";
@@ -139,6 +139,16 @@ describe("a stack that goes over to servers of others", () => {
       left(["postgres", "backup"], ["postgres"]).sort(),
       [...named("postgres"), ...named("backup"), "omniai-dev-postgres-superuser"].sort(),
     );
+  });
+
+  it("says that its backups stay behind and are read by nobody, and says nothing where they do not", () => {
+    const urns = (...external: string[]): string[] =>
+      leftBehind({ stack: "dev", state, external }, ["postgres", "redis"]);
+    assert.match(
+      describeLeftBackups("dev", urns("postgres", "backup")) ?? "",
+      /No dumps .* any longer.*Volume omniai-dev-backup-data stays/,
+    );
+    assert.equal(describeLeftBackups("dev", urns("redis")), undefined);
   });
 
   it("is not asked for lost data of what it leaves behind", () => {

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ def take(settings: Settings, day: str | None = None, expected: int = 0) -> str:
     partial.mkdir(mode=0o700)
     try:
         about, names, roles = look(settings)
-        step("taking the roles")
-        found = {"globals": dump_globals(settings, partial)}
-        found["databases"] = [
-            dump_database(settings, partial, name, number) for number, name in enumerate(names, start=1)
-        ]
+        with nullcontext() if settings.external is None else external.explained():
+            step("taking the roles")
+            found = {"globals": dump_globals(settings, partial)}
+            found["databases"] = [
+                dump_database(settings, partial, name, number) for number, name in enumerate(names, start=1)
+            ]
         manifest.write(
             partial,
             {

@@ -21,8 +21,16 @@ FAR_VIEWS = """WITH RECURSIVE far AS (
 HERE = "127.0.0.1"
 # In seconds; what is between forgets a quiet connection after some minutes.
 KEEPALIVE = 60
-DENIED = "permission denied"
-GRANT = "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database."
+# What of PostgreSQL's words says that the role may not read something, and what helps.
+REMEDIES = {
+    "permission denied for schema": "Let the stack's role in (GRANT USAGE ON SCHEMA, and GRANT SELECT on what is in it), or move it out of the stack's database.",
+    "permission denied for large object": "Give it to the stack's role (ALTER LARGE OBJECT … OWNER TO), or let that read it (GRANT SELECT ON LARGE OBJECT).",
+    "permission denied": "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database.",
+    "row-level security": "A dump has to have all rows. Let the stack's role see them: its own table by ALTER TABLE … NO FORCE ROW LEVEL"
+    " SECURITY, another role's by ALTER ROLE … BYPASSRLS.",
+    "too many connections": "The room takes three connections beside the replicas' while it works. Raise the role's CONNECTION LIMIT, or the"
+    " server's max_connections.",
+}
 REMEDY = "Whether the replicas reach it: npm run health. Whether the gate lets it through: npm run logs -- offsite."
 OLD_TOOLS = "Name an image of that version in omniai:postgresImage, of which the room is made, and deploy: npm run up."
 
@@ -52,8 +60,21 @@ def connect(settings: Settings, database: str) -> Iterator[server.Connection]:
             yield connection
     except server.NotAnswered as error:
         refused = way_out.through(settings).refused if settings.gate else ""
-        remedy = GRANT if DENIED in error.what else REMEDY
-        raise RoomError(f"{error.what} ({refused})" if refused else error.what, remedy) from error
+        raise RoomError(f"{error.what} ({refused})" if refused else error.what, remedy_of(error.what) or REMEDY) from error
+
+
+def remedy_of(what: str) -> str:
+    """Pure: what to do about what PostgreSQL said; empty where nothing is known."""
+    return next((remedy for words, remedy in REMEDIES.items() if words in what), "")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """The same for what PostgreSQL's own programs say. @throws RoomError"""
+    try:
+        yield
+    except RoomError as error:
+        raise RoomError(error.what, error.remedy or remedy_of(error.what)) from error
 
 
 def tool_environment(settings: Settings) -> dict[str, str]:
