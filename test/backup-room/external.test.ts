@@ -1,5 +1,6 @@
 /** A backup room and a PostgreSQL that others run: dumps by verified TLS through the gate, proved, and nothing written there. */
 import { strict as assert } from "node:assert";
+import type { BackupView } from "../../ops/engine/backup-room.ts";
 import { worldAhead } from "../support/backup-room/ahead.ts";
 import { ALIAS, Provider } from "../support/backup-room/provider.ts";
 import { buildImage, docker, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
@@ -42,6 +43,16 @@ describe("dumps of a PostgreSQL that others run", function () {
   after(removeAll);
 
   const dumps = async () => (await world.list()).backups;
+  /** Runs a verb for another database, on a shelf of its own: the room's loop goes on with the stack's. */
+  const ASIDE = "/backup/aside";
+  const ofDatabase = async (name: string, ...args: string[]) => {
+    const answer = await world.askWith(
+      { OMNIAI_EXTERNAL_DATABASE: name, OMNIAI_BACKUP_FOLDER: ASIDE },
+      ...args,
+    );
+    const { backups = [] } = answer.events.at(-1) as { readonly backups?: readonly BackupView[] };
+    return { ...answer, backups };
+  };
   /** All that a stray restore would change there. */
   const whole = (): Promise<string> =>
     provider.sql(`SELECT (SELECT string_agg(datname, ',' ORDER BY 1) FROM pg_database),
@@ -155,7 +166,7 @@ folder = pathlib.Path("/backup/dumps/${id}")
 found = {key: value for key, value in manifest.read(folder).items() if key != "checksum"}
 one = found["databases"][0]
 one["tables"]["public.kept"] += SIGN
-one["objects"]["constraints"] += SIGN
+one["counts"]["constraints"] += SIGN
 found["roles"]["tenant"]["memberOf"] = "{ghost}" if SIGN == 1 else "{}"
 found["roles"]["providers_admin"]["memberOf"] = "{ghost}" if SIGN == 1 else "{}"
 manifest.write(folder, found)`;
@@ -205,7 +216,6 @@ manifest.write(folder, found)`;
 
   it("bring no code to the superuser by names that look like entries of a dump's list", async () => {
     await provider.sql("CREATE DATABASE crafted OWNER tenant");
-    const crafted = { OMNIAI_EXTERNAL_DATABASE: "crafted" };
     // pg_restore takes this character for part of a name, and Python for the end of a line.
     const end = "\u2028";
     const name = (prefix: string, id: string): string => `"${prefix}${end}${id}; 2615 1 SCHEMA - y"`;
@@ -217,9 +227,9 @@ manifest.write(folder, found)`;
       CREATE TABLE ${name("a", "1")} (); CREATE TABLE ${name("b", "1")} (); CREATE TABLE ${name("c", "1")} ()`,
       "crafted",
     );
-    await world.askWith(crafted, "backup");
-    const [{ id } = assert.fail("no dump")] = await dumps();
-    const list = await world.inRoom(`pg_restore --list /backup/dumps/${id}/1.dump`);
+    const first = await ofDatabase("crafted", "backup");
+    const [{ id } = assert.fail(first.what)] = first.backups;
+    const list = await world.inRoom(`pg_restore --list ${ASIDE}/dumps/${id}/1.dump`);
     const idOf = (entry: string): string =>
       new RegExp(`^(\\d+); \\d+ \\d+ ${entry} `, "m").exec(list)?.[1] ?? assert.fail(list);
     const entries = [
@@ -232,7 +242,7 @@ manifest.write(folder, found)`;
       return `ALTER TABLE ${name(prefix, "1")} RENAME TO ${name(prefix, idOf(entry))};`;
     });
     await provider.sql(renamed.join("\n"), "crafted");
-    const { code, what } = await world.askWith(crafted, "backup");
+    const { code, what } = await ofDatabase("crafted", "backup");
     assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
     assert.equal(code, 0, what);
     await provider.sql("DROP DATABASE crafted WITH (FORCE)", "postgres");
@@ -259,39 +269,50 @@ manifest.write(folder, found)`;
       CREATE VIEW seen AS SELECT n FROM alone; CREATE MATERIALIZED VIEW kept_of AS SELECT n FROM seen WITH NO DATA`,
       odd,
     );
-    const answer = await world.askWith({ OMNIAI_EXTERNAL_DATABASE: "-a=b" }, "backup");
+    const answer = await ofDatabase("-a=b", "backup");
     await provider.sql(`SET ROLE none; ALTER ROLE postgres RESET role`);
     assert.equal(answer.code, 0, answer.what);
-    const [newest] = await dumps();
-    assert.equal(newest?.state, "verified");
-    assert.match(newest.left?.join() ?? "", /server - far away/);
+    const [taken] = answer.backups;
+    assert.equal(taken?.state, "verified");
+    assert.match(taken.left?.join() ?? "", /server - far away/);
     await provider.sql('DROP DATABASE "-a=b" WITH (FORCE)', "postgres");
     await provider.sql("DROP TABLESPACE fast");
   });
 
   it("say what to do where rows or large objects are hidden from the stack's role", async () => {
     await provider.sql("CREATE DATABASE hidden OWNER tenant");
-    const hidden = { OMNIAI_EXTERNAL_DATABASE: "hidden" };
     await provider.sql(
       `CREATE SCHEMA another; CREATE TABLE another.t (n int); GRANT SELECT ON another.t TO tenant`,
       "hidden",
     );
-    const without = await world.askWith(hidden, "backup");
+    const without = await ofDatabase("hidden", "backup");
     assert.match(without.remedy, /GRANT USAGE ON SCHEMA/);
     await provider.sql(
       `DROP SCHEMA another CASCADE; SET ROLE tenant; CREATE TABLE forced (n int); INSERT INTO forced VALUES (1);
       ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY`,
       "hidden",
     );
-    const filtered = await world.askWith(hidden, "backup");
+    const filtered = await ofDatabase("hidden", "backup");
     assert.equal(filtered.code, 1);
     assert.match(filtered.what, /row-level security policy for table "forced"/);
     assert.match(filtered.remedy, /BYPASSRLS/);
     await provider.sql("DROP TABLE forced; SELECT lo_from_bytea(0, 'x')", "hidden");
-    const large = await world.askWith(hidden, "backup");
+    const large = await ofDatabase("hidden", "backup");
     assert.match(large.what, /permission denied for large object/);
     assert.match(large.remedy, /GRANT SELECT ON LARGE OBJECT/);
+    const asTenant = async (change: string, expected: RegExp, remedy: RegExp): Promise<void> => {
+      await provider.sql(`ALTER ROLE tenant ${change}`);
+      const answer = await ofDatabase("hidden", "backup");
+      await provider.sql("ALTER ROLE tenant CONNECTION LIMIT -1 PASSWORD 'test'");
+      // By its own name, and not by the room's end of the way to it.
+      assert.match(answer.what, /server at db\.test:5432 failed/);
+      assert.match(answer.what, expected);
+      assert.match(answer.remedy, remedy);
+    };
+    await asTenant("CONNECTION LIMIT 1", /too many connections for role/, /two connections/);
+    await asTenant("PASSWORD 'other'", /password authentication failed/, /databaseSecretUrl/);
     await provider.sql("DROP DATABASE hidden WITH (FORCE)", "postgres");
+    await world.inRoom(`rm -r ${ASIDE}`);
   });
 
   it("that lack what another role owns there are none: it is said what could not be read", async () => {

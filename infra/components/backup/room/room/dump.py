@@ -25,7 +25,7 @@ def take(settings: Settings, day: str | None = None, expected: int = 0) -> str:
     partial.mkdir(mode=0o700)
     try:
         about, names, roles = look(settings)
-        with nullcontext() if settings.external is None else external.explained():
+        with nullcontext() if settings.external is None else external.explained(settings):
             step("taking the roles")
             found = {"globals": dump_globals(settings, partial)}
             found["databases"] = [

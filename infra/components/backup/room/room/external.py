@@ -1,6 +1,7 @@
 """A PostgreSQL that others run: how the room reaches it, and what its role may read. How a dump of it is restored: loader.py."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,9 +27,10 @@ REMEDIES = {
     "permission denied for schema": "Let the stack's role in (GRANT USAGE ON SCHEMA, and GRANT SELECT on what is in it), or move it out of the stack's database.",
     "permission denied for large object": "Give it to the stack's role (ALTER LARGE OBJECT … OWNER TO), or let that read it (GRANT SELECT ON LARGE OBJECT).",
     "permission denied": "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database.",
+    "password authentication failed": "Has the password been changed there? Set omniai:databaseSecretUrl, and deploy: npm run up.",
     "row-level security": "A dump has to have all rows. Let the stack's role see them: its own table by ALTER TABLE … NO FORCE ROW LEVEL"
     " SECURITY, another role's by ALTER ROLE … BYPASSRLS.",
-    "too many connections": "The room takes three connections beside the replicas' while it works. Raise the role's CONNECTION LIMIT, or the"
+    "too many connections": "The room takes two connections beside the replicas' while it works. Raise the role's CONNECTION LIMIT, or the"
     " server's max_connections.",
 }
 REMEDY = "Whether the replicas reach it: npm run health. Whether the gate lets it through: npm run logs -- offsite."
@@ -60,7 +62,8 @@ def connect(settings: Settings, database: str) -> Iterator[server.Connection]:
             yield connection
     except server.NotAnswered as error:
         refused = way_out.through(settings).refused if settings.gate else ""
-        raise RoomError(f"{error.what} ({refused})" if refused else error.what, remedy_of(error.what) or REMEDY) from error
+        what = by_name(settings, error.what)
+        raise RoomError(f"{what} ({refused})" if refused else what, remedy_of(what) or REMEDY) from error
 
 
 def remedy_of(what: str) -> str:
@@ -69,12 +72,21 @@ def remedy_of(what: str) -> str:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(settings: Settings) -> Iterator[None]:
     """The same for what PostgreSQL's own programs say. @throws RoomError"""
     try:
         yield
     except RoomError as error:
-        raise RoomError(error.what, error.remedy or remedy_of(error.what)) from error
+        what = by_name(settings, error.what)
+        raise RoomError(what, error.remedy or remedy_of(what)) from error
+
+
+OWN_END = re.compile(rf'server at "{re.escape(HERE)}", port \d+')
+
+
+def by_name(settings: Settings, what: str) -> str:
+    """Pure: libpq's words with the server in them in place of this side's end of the way to it."""
+    return OWN_END.sub(f"server at {settings.host}:{settings.port}", what)
 
 
 def tool_environment(settings: Settings) -> dict[str, str]:
