@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import base, catalog, external, files, lock, manifest, offsite, origin, prove_base, scratch, server, status, verify, wal, work
+from .compare import unquoted
 from .progress import call, step
 from .settings import RoomError, Settings
 
@@ -260,14 +261,14 @@ def compare(settings: Settings, restored: dict[str, Any]) -> dict[str, Any]:
     """Rows by table: restored, and in the stack now. Without a server to ask, that is what is said."""
     step("comparing with what the stack has now")
     tables = {
-        f"{name}: {table}": rows for name, one in restored["databases"].items() for table, rows in one["tables"].items()
+        f"{name}: {table}": rows for name, one in restored["databases"].items() for table, rows in unquoted(one["tables"]).items()
     }
     summary = {"tables": len(tables), "rows": sum(tables.values())}
     try:
         now = {}
         for name in restored["databases"]:
             with server.source(settings, name) as connection:
-                for table, rows in server.contents(connection)["tables"].items():
+                for table, rows in unquoted(server.contents(connection)["tables"]).items():
                     now[f"{name}: {table}"] = rows
     except RoomError as error:
         return {**summary, "changes": [], "notCompared": str(error).strip()}
