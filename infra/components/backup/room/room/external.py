@@ -30,6 +30,10 @@ REMEDIES = {
     "password authentication failed": "Has the password been changed there? Set omniai:databaseSecretUrl, and deploy: npm run up.",
     "row-level security": "A dump has to have all rows. Let the stack's role see them: its own table by ALTER TABLE … NO FORCE ROW LEVEL"
     " SECURITY, another role's by ALTER ROLE … BYPASSRLS.",
+    **dict.fromkeys(
+        ("unlogged relations during recovery", "conflict with recovery"),
+        "That server is a standby, and lets not everything be read there. Name the one that takes writes in omniai:databaseSecretUrl.",
+    ),
     "too many connections": "The room takes two connections beside the replicas' while it works. Raise the role's CONNECTION LIMIT, or the"
     " server's max_connections.",
 }
