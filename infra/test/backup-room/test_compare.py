@@ -34,7 +34,11 @@ class Compare(unittest.TestCase):
         restored = {**same, "objects": {"triggers": 5}, "counts": {"triggers": 2, "large objects": 1, "policies": 0}}
         one = {"name": "shop", **same}
         # Of older rooms; of a few versions; of now, whose objects an older room compares as it always did.
-        for good in ({"objects": {"triggers": 5}}, {"objects": {"triggers": 2}, WITHOUT_HANGING: True}, {"objects": {"triggers": 9}, "counts": restored["counts"]}):
+        for good in (
+            {"objects": {"triggers": 5}},
+            {"objects": {"triggers": 2}, WITHOUT_HANGING: True},
+            {"objects": {"triggers": 9}, "counts": restored["counts"]},
+        ):
             self.assertEqual(database({**one, **good}, restored, newer=False), [], good)
         lacking = {"objects": {"triggers": 5}, "counts": {**restored["counts"], "large objects": 2}}
         self.assertEqual(database({**one, **lacking}, restored, newer=False), ["shop: number of large objects: 2 became 1"])

@@ -24,8 +24,10 @@ HERE = "127.0.0.1"
 KEEPALIVE = 60
 # What of PostgreSQL's words says that the role may not read something, and what helps.
 REMEDIES = {
-    "permission denied for schema": "Let the stack's role in (GRANT USAGE ON SCHEMA, and GRANT SELECT on what is in it), or move it out of the stack's database.",
-    "permission denied for large object": "Give it to the stack's role (ALTER LARGE OBJECT … OWNER TO), or let that read it (GRANT SELECT ON LARGE OBJECT).",
+    "permission denied for schema": "Let the stack's role in (GRANT USAGE ON SCHEMA, and GRANT SELECT on what is in it), or move it out of the"
+    " stack's database.",
+    "permission denied for large object": "Give it to the stack's role (ALTER LARGE OBJECT … OWNER TO), or let that read it (GRANT SELECT ON"
+    " LARGE OBJECT).",
     "permission denied": "Let the stack's role read it (GRANT SELECT), or move it out of the stack's database.",
     "password authentication failed": "Has the password been changed there? Set omniai:databaseSecretUrl, and deploy: npm run up.",
     "row-level security": "A dump has to have all rows. Let the stack's role see them: its own table by ALTER TABLE … NO FORCE ROW LEVEL"
