@@ -17,6 +17,12 @@ const CLIENTS = "omniai clients";
 /** The page takes its files from its server. */
 const FROM_SERVER = "server";
 const CONFIG = "runtime-config.json";
+/** What the page keeps of its subscription to alerts; js/diag/push-subscription.js writes it. */
+const PUSH = "omniai push";
+const PUSH_RECORD = "push";
+/** How long the service may take to hear of a renewed one, and when it is told again, in ms. */
+const RENEW_MS = 8000;
+const RENEW_AGAIN_MS = [5000, 15_000];
 /** The config is of no version, so a new one starts without a network, too. */
 const CONFIGS = "omniai config";
 /** The browser's own cache may have files of several versions: GitHub Pages lets it keep each for ten minutes. */
@@ -49,6 +55,9 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 /** What an alert is, as the service sends it. @typedef {{ title: string, body: string, tag: string, isUrgent: boolean }} Alert */
 
 worker.addEventListener("push", (/** @type {any} */ event) => event.waitUntil(show(alertIn(event.data))));
+worker.addEventListener("pushsubscriptionchange", (/** @type {any} */ event) =>
+  event.waitUntil(renew(event).catch(() => undefined)),
+);
 worker.addEventListener("notificationclick", (/** @type {any} */ event) => {
   event.notification.close();
   event.waitUntil(openDiagnostics());
@@ -80,6 +89,45 @@ const show = ({ title, body, tag, isUrgent }) =>
     requireInteraction: isUrgent === true,
     lang: "en",
   });
+
+/**
+ * The browser has renewed the subscription, or taken it away, when it liked: mostly there is no page then, and nobody is signed in. What
+ * the page kept of the one before is the proof. Where that does not do, the page tells the service at its next visit.
+ * @param {any} event
+ */
+async function renew({ newSubscription }) {
+  const before = await keptIn(PUSH, PUSH_RECORD).then((response) => response?.json());
+  if (!before) return;
+  const { pushManager } = worker.registration;
+  const options = { userVisibleOnly: true, applicationServerKey: before.publicKey };
+  const subscription =
+    newSubscription ?? (await pushManager.getSubscription()) ?? (await pushManager.subscribe(options));
+  const { endpoint, keys } = subscription.toJSON();
+  if (endpoint === before.endpoint) return;
+  const body = JSON.stringify({
+    ...{ endpoint, keys, publicKey: before.publicKey },
+    before: { endpoint: before.endpoint, auth: before.auth },
+  });
+  for (const ms of [...RENEW_AGAIN_MS, 0]) {
+    const isOver = await fetch(new URL("/api/push/renew", before.api), {
+      ...{ method: "POST", credentials: "omit", headers: { "content-type": "application/json" }, body },
+      signal: AbortSignal.timeout(RENEW_MS),
+    }).then(
+      async ({ ok, status }) => {
+        if (ok) await keepPush({ ...before, endpoint, auth: keys.auth });
+        return status < 500 && status !== 429;
+      },
+      () => false,
+    );
+    if (isOver) return;
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+/** @param {object} known */
+async function keepPush(known) {
+  await (await caches.open(PUSH)).put(new URL(PUSH_RECORD, scope), new Response(JSON.stringify(known)));
+}
 
 /** In the tab that shows it already, where there is one. */
 async function openDiagnostics() {

@@ -20,6 +20,7 @@ import { CLIENT_CONNECTIONS, HTTP_PORT, HTTPS_PORT } from "./components/edge/ngi
 import { hostArgs } from "./components/host/config.ts";
 import { Host } from "./components/host/host.ts";
 import { isMonitored, monitoringArgs } from "./components/monitoring/config.ts";
+import { PUSH_GATE_LIVE_URL } from "./components/monitoring/push-gate.ts";
 import { ALERTS_URLS } from "./components/monitoring/plan.ts";
 import { Networks } from "./components/network/network.ts";
 import { overlaySubnetFor, subnetFor } from "./components/network/subnet.ts";
@@ -98,6 +99,7 @@ const backend = new Backend({
   surroundings: {
     backups: BACKED_UP ? STATUS_URL : undefined,
     alerts: networks.monitoring && ALERTS_URLS,
+    pushGate: networks.monitoring && PUSH_GATE_LIVE_URL,
     edgeTls: `edge:${HTTPS_PORT}`,
     tunnel: access.urls.public,
   },

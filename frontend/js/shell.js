@@ -80,7 +80,7 @@ const isInstalled = (worker) =>
   });
 
 /** What the worker keeps has these names in the browser's caches. */
-const KEPT = /^omniai (shell .*|config|clients)$/;
+const KEPT = /^omniai (shell .*|config|clients|push)$/;
 
 /**
  * A page that goes without its shell takes away what was kept of it before. Another page on this origin may keep the same names: only

@@ -18,6 +18,19 @@ export function recall(where, key) {
 
 /**
  * @param {Where} where
+ * @param {string} prefix
+ * @returns {string[]} the keys that begin so.
+ */
+export function keysOf(where, prefix) {
+  try {
+    return Object.keys(globalThis[where]).filter((key) => key.startsWith(prefix));
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * @param {Where} where
  * @param {string} key
  * @param {string} value
  */

@@ -60,6 +60,7 @@ describe("the program, with web push", function () {
       envs.filter((line) => line.includes("PUSH")),
       [
         "OMNIAI_PUSH_CONTACT=mailto:ops@example.org",
+        "OMNIAI_PUSH_GATE_URL=http://push-gate:9096/live",
         "OMNIAI_PUSH_HOOK_SECRET_FILE=/run/secrets/push-hook-secret",
         "OMNIAI_PUSH_KEY_FILE=/run/secrets/push-key",
       ],

@@ -23,6 +23,9 @@ interface User {
   readonly isDisabled: boolean;
   readonly createdAt?: string;
   readonly apiTokens?: number;
+  /** These two are missing where the replica is of a version before them. */
+  readonly devices?: number;
+  readonly lastPushedAt?: string | null;
 }
 
 type Answer =
@@ -121,8 +124,25 @@ const past: Readonly<Record<string, string>> = {
 };
 
 /** Pure: one line of the list. */
-export function describeUser({ id, name, scopes, isDisabled, createdAt = "", apiTokens = 0 }: User): string {
+export function describeUser({
+  id,
+  name,
+  scopes,
+  isDisabled,
+  createdAt = "",
+  apiTokens = 0,
+  devices = 0,
+  lastPushedAt = null,
+}: User): string {
   const tokens = apiTokens === 1 ? "1 API token" : `${apiTokens} API tokens`;
   const state = isDisabled ? "disabled" : "enabled";
-  return `${name.padEnd(24)} ${state.padEnd(8)} ${id}  since ${createdAt.slice(0, 10)}  ${tokens}  ${scopes.join(" ")}`;
+  const alerts = devices === 0 ? "" : `  ${describeDevices(devices, lastPushedAt)}`;
+  return `${name.padEnd(24)} ${state.padEnd(8)} ${id}  since ${createdAt.slice(0, 10)}  ${tokens}${alerts}  ${scopes.join(" ")}`;
+}
+
+/** Pure: the devices that alerts are pushed to. @param last when one got a message, in ISO 8601; null: none has yet. */
+function describeDevices(count: number, last: string | null): string {
+  const sent =
+    last === null ? "no alert sent yet" : `last alert sent ${last.slice(0, 16).replace("T", " ")} UTC`;
+  return `${count === 1 ? "1 device" : `${count} devices`} (${sent})`;
 }

@@ -36,6 +36,7 @@ import { RateLimit } from "./platform/rate-limit.ts";
 import { isByTls } from "./platform/redis.ts";
 import { Push } from "./push/push.ts";
 import type { PushReach } from "./push/endpoint.ts";
+import { PushStore } from "./push/store.ts";
 import { ProviderMonitor } from "./providers/monitor.ts";
 import { Readiness } from "./readiness.ts";
 import { reportsPerAddress } from "./reports/router.ts";
@@ -82,6 +83,9 @@ export interface Composition {
 /** The most streams that a replica lists one by one: bounds what it puts into Redis while an operator looks. */
 const LIST_LIMIT = 5000;
 
+/** No device was added under it. */
+const NO_KEY = "";
+
 /** Entries of the log read into memory at the start; their bytes are bounded as those of the memory are. */
 const PRELOAD_LIMIT = 512;
 
@@ -107,6 +111,7 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
     ...{ config, pool, logger, redis: stores.auth.redis, reach: options.pushReach },
     count: metrics.countPush,
   });
+  if (push) metrics.watchPush(() => push.parts.delivery.devices);
   const providers = new ProviderMonitor(config.providers);
   const registry = stores.registry({
     replica,
@@ -136,7 +141,12 @@ export function compose(config: Config, logger: Logger, options: CompositionOpti
         store: each,
         everyMs: config.auth.audit.cleanupMs,
       })),
-      ...(push ? [{ what: "push rows", store: push.store, everyMs: config.auth.audit.cleanupMs }] : []),
+      // Also where there is no web push any more: what is left of it are addresses that nobody needs.
+      {
+        what: "push rows",
+        store: push?.store ?? new PushStore(pool, NO_KEY),
+        everyMs: config.auth.audit.cleanupMs,
+      },
     ],
     apps: {
       health: { checks, version, build, replica, isDraining, hasStarted: () => readiness.hasStarted },

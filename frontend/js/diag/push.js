@@ -2,139 +2,23 @@
  * Alerts on this device: whether it gets them, and what its user can do about it. The browser is asked for its permission only
  * when somebody turns them on. Loaded only where the stack has web push.
  */
-import { at, element, span, write, writeStatus } from "../dom.js";
+import { at, element, write, writeStatus } from "../dom.js";
 import { oneAtATime } from "../one-at-a-time.js";
-import { recall, remember } from "../storage.js";
+import { keysOf, recall, remember } from "../storage.js";
 import { ApiError } from "../transport/api.js";
+import { abilities, nameOf, whyNot } from "./push-abilities.js";
+import { bytesOf, hashOf, keepForWorker, registered, textOf } from "./push-subscription.js";
+import { describe, failureOf, HERE, LOST, RENEWED, resultOf, STATES } from "./push-words.js";
 
 /**
- * What a user of a stack decided in this browser: the hash of the endpoint that was turned on, or "off". Stacks may have one
- * origin (GitHub Pages), and users one browser: a decision is nobody else's.
+ * What a user of a stack decided in this browser: the hash of the endpoint that was turned on, "off", or "lost" where somebody else
+ * has ended it. Stacks may have one origin (GitHub Pages), and users one browser: a decision is nobody else's.
  */
 const KEY = "omniai push";
-/** How long the service worker may take to be there, in ms. */
-const WORKER_MS = 10_000;
-
-/**
- * What of a browser decides whether it can.
- * @typedef {object} Abilities
- * @property {boolean} isSecure by https, or on the own machine.
- * @property {boolean} hasPush it has service workers, PushManager and Notification.
- * @property {boolean} isApplePhone an iPhone or iPad, whatever browser it says it is.
- * @property {boolean} isInstalled opened from the home screen.
- */
 
 /** @typedef {{ id: string, name: string, endpointHash: string, createdAt: string, lastSentAt: string | null, problem: string | null, isCurrent: boolean }} Device */
 /** @typedef {{ publicKey: string, devices: readonly Device[] }} Known what the service says. */
-/** @typedef {"unsupported" | "denied" | "unknown" | "off" | "on"} State */
-
-/**
- * Pure: why this browser cannot, and what to do; undefined: it can.
- * @param {Abilities} abilities
- */
-export function whyNot({ isSecure, hasPush, isApplePhone, isInstalled }) {
-  if (!isSecure) return "Browsers take alerts only for pages that come by https. Open this page by https.";
-  if (hasPush) return undefined;
-  return isApplePhone && !isInstalled
-    ? "On an iPhone or iPad only an installed page gets alerts (iOS 16.4 or newer). Tap Share, then Add to Home Screen, open OmniAI from there and sign in."
-    : "This browser cannot show alerts of a page. Use a current Chrome, Edge, Firefox or Safari, and no private window.";
-}
-
-/** @returns {Abilities} */
-function abilities() {
-  const { userAgent, maxTouchPoints } = navigator;
-  return {
-    isSecure: isSecureContext,
-    hasPush: hasWorkers() && "PushManager" in globalThis && "Notification" in globalThis,
-    // An iPad says that it is a Mac, which has no touch screen.
-    isApplePhone: /iPhone|iPad|iPod/.test(userAgent) || (/Macintosh/.test(userAgent) && maxTouchPoints > 1),
-    isInstalled: matchMedia("(display-mode: standalone)").matches,
-  };
-}
-
-/** Where storage is blocked, the very name may throw. */
-function hasWorkers() {
-  try {
-    return navigator.serviceWorker !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-/** The first that is found counts: Edge says that it is Chrome and Safari, too, and Android that it is Linux. */
-/** @type {readonly [RegExp, string][]} */
-const BROWSERS = [
-  [/Edg/, "Edge"],
-  [/Firefox|FxiOS/, "Firefox"],
-  [/Chrome|CriOS/, "Chrome"],
-  [/Safari/, "Safari"],
-];
-/** @type {readonly [RegExp, string][]} */
-const SYSTEMS = [
-  [/Android/, "Android"],
-  [/iPhone/, "iPhone"],
-  [/iPad/, "iPad"],
-  [/Windows/, "Windows"],
-  [/Macintosh/, "Mac"],
-  [/Linux/, "Linux"],
-];
-
-/**
- * Pure: what its user may know the device by.
- * @param {string} userAgent
- */
-export function nameOf(userAgent) {
-  const first = (/** @type {typeof BROWSERS} */ all) => all.find(([pattern]) => pattern.test(userAgent))?.[1];
-  const [browser = "A browser", system] = [first(BROWSERS), first(SYSTEMS)];
-  return system === undefined ? browser : `${browser} on ${system}`;
-}
-
-/** @param {string} text base64url */
-const bytesOf = (text) =>
-  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
-    character.charCodeAt(0),
-  );
-
-/** @param {ArrayBuffer} buffer */
-const textOf = (buffer) =>
-  btoa(String.fromCharCode(...new Uint8Array(buffer)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replace(/=+$/, "");
-
-/** @param {string} endpoint @returns {Promise<string>} as the service names it */
-const hashOf = async (endpoint) =>
-  textOf(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(endpoint)));
-
-/** @returns {Promise<ServiceWorkerRegistration>} */
-function registered() {
-  const late = new Promise((_resolve, reject) => {
-    const message = "The page's service worker is not there yet. Load the page anew and try again.";
-    setTimeout(() => reject(new Error(message)), WORKER_MS);
-  });
-  return Promise.race([navigator.serviceWorker.ready, late]);
-}
-
-/** @type {Readonly<Record<State, { status: string, word: string, text: string }>>} */
-const STATES = {
-  unsupported: { status: "unknown", word: "not possible", text: "" },
-  denied: {
-    status: "warn",
-    word: "refused",
-    text: "The browser was told to show no notifications of this page. Allow them in its settings for this site (the symbol beside the address, or the phone's settings for an installed page), then load the page anew.",
-  },
-  unknown: { status: "unknown", word: "unknown", text: "It cannot be said whether this device gets alerts." },
-  off: {
-    status: "unknown",
-    word: "off",
-    text: "This device can show alerts, also while no page is open. The browser asks for your permission first.",
-  },
-  on: {
-    status: "pass",
-    word: "on",
-    text: "Alerts of this stack come to this device, also while you are signed out.",
-  },
-};
+/** @typedef {import("./push-words.js").State} State */
 
 /**
  * @param {object} page
@@ -145,7 +29,12 @@ export function connectPush({ connection, diag }) {
   const { api, session } = connection;
   /** The device that this browser is. @type {Device | undefined} */
   let own;
-  const key = () => `${KEY} ${api.baseUrl} ${session.state.id}`;
+  /** The user's devices' names by their ids, as they were last shown. @type {ReadonlyMap<string | undefined, string>} */
+  let names = new Map();
+  const stackKey = `${KEY} ${api.baseUrl} `;
+  const key = () => `${stackKey}${session.state.id}`;
+  const decision = () => recall("localStorage", key());
+  const decide = (/** @type {string} */ decided) => remember("localStorage", key(), decided);
 
   const { ask, askAnew } = oneAtATime(async () => {
     const known = session.state.authenticated ? await askService() : undefined;
@@ -175,7 +64,8 @@ export function connectPush({ connection, diag }) {
     else {
       showState("unknown");
       own = await findOwn(known);
-      showState(own ? "on" : "off");
+      if (own) showState("on");
+      else showState("off", decision() === "lost" ? LOST : undefined);
     }
     showDevices(known.devices);
   }
@@ -191,15 +81,21 @@ export function connectPush({ connection, diag }) {
     const subscription = await registration.pushManager.getSubscription();
     const hash = subscription ? await hashOf(subscription.endpoint) : "";
     const found = known.devices.find(({ endpointHash }) => endpointHash === hash);
-    if (found?.isCurrent) return found;
-    const decided = recall("localStorage", key());
-    if (subscription && !found) {
-      // One that its user removed, here or on another device, stays away, also when the browser loses it later.
-      if (decided !== undefined) remember("localStorage", key(), "off");
-      return undefined;
+    if (found?.isCurrent) {
+      // Its worker may have told the service of a renewed one while no page was open.
+      decide(hash);
+      await keepForWorker(registration, { api: api.baseUrl, publicKey: known.publicKey }, subscription);
+      return found;
     }
-    if (!found && (decided === undefined || decided === "off")) return undefined;
-    return add(known, registration);
+    const decided = decision();
+    if (!found) {
+      if (decided === undefined || decided === "off" || decided === "lost") return undefined;
+      // One that its user removed on another device stays away, also when the browser loses it later.
+      if (decided === hash) return void decide("lost");
+    }
+    const added = await add(known, registration);
+    if (subscription && !found) write("push-told", RENEWED);
+    return added;
   }
 
   /**
@@ -209,8 +105,9 @@ export function connectPush({ connection, diag }) {
    */
   async function add({ publicKey }, registration) {
     const before = await registration.pushManager.getSubscription();
-    const decided = recall("localStorage", key());
-    const replaces = before ? await hashOf(before.endpoint) : decided === "off" ? undefined : decided;
+    const decided = decision();
+    const isHash = decided !== undefined && decided !== "off" && decided !== "lost";
+    const replaces = isHash ? decided : before ? await hashOf(before.endpoint) : undefined;
     const isSame = before && textOf(before.options.applicationServerKey ?? new ArrayBuffer(0)) === publicKey;
     if (before && !isSame) await before.unsubscribe();
     const subscription = await registration.pushManager.subscribe({
@@ -221,7 +118,11 @@ export function connectPush({ connection, diag }) {
     const name = nameOf(navigator.userAgent);
     const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name, replaces });
     const endpointHash = await hashOf(subscription.endpoint);
-    remember("localStorage", key(), endpointHash);
+    // A browser has one subscription: from now on it is this user's.
+    for (const other of keysOf("localStorage", stackKey))
+      if (recall("localStorage", other) !== "off") remember("localStorage", other, "lost");
+    decide(endpointHash);
+    await keepForWorker(registration, { api: api.baseUrl, publicKey }, subscription);
     const createdAt = new Date().toISOString();
     return { id, name, endpointHash, createdAt, lastSentAt: null, problem: null, isCurrent: true };
   }
@@ -241,6 +142,7 @@ export function connectPush({ connection, diag }) {
 
   /** @param {readonly Device[]} devices */
   function showDevices(devices) {
+    names = new Map(devices.map(({ id, name }) => [id, id === own?.id ? "This device" : name]));
     const others = devices.filter(({ id }) => id !== own?.id);
     at("push-others").hidden = others.length === 0;
     at("push-devices").replaceChildren(
@@ -254,7 +156,12 @@ export function connectPush({ connection, diag }) {
         const button = element("button", "Remove", { type: "button", class: "quiet", "aria-label": label });
         button.addEventListener(
           "click",
-          () => void work(button, () => remove(device.id, `${device.name} is removed.`)),
+          () =>
+            void work(button, async () => {
+              await remove(device.id);
+              await askAnew();
+              write("push-told", `${device.name} is removed.`);
+            }),
         );
         item.append(words, button);
         return item;
@@ -262,8 +169,8 @@ export function connectPush({ connection, diag }) {
     );
   }
 
-  /** @param {string} id @param {string} done what to say then. */
-  async function remove(id, done) {
+  /** @param {string} id */
+  async function remove(id) {
     await api
       .request(`/api/push?id=${id}`, {
         method: "DELETE",
@@ -273,8 +180,33 @@ export function connectPush({ connection, diag }) {
       .catch((error) => {
         if (!(error instanceof ApiError && error.status === 404)) throw error;
       });
-    await askAnew();
-    write("push-told", done);
+  }
+
+  /**
+   * The service and the browser: one of them is enough, because the push service says then that the device is gone.
+   * @throws where neither could be told.
+   */
+  async function turnOff() {
+    decide("off");
+    const unsubscribe = async () => {
+      const registration = await registered();
+      await keepForWorker(registration, undefined);
+      await (await registration.pushManager.getSubscription())?.unsubscribe();
+    };
+    const [told, ended] = await Promise.allSettled([own && remove(own.id), unsubscribe()]);
+    if (told.status === "rejected" && ended.status === "rejected") throw told.reason;
+    own = undefined;
+    showState("off");
+    await askAnew().catch(() => undefined);
+    write("push-told", "This device gets no more alerts.");
+  }
+
+  /** @returns {Promise<string>} why this device shows none, whatever is sent to it; empty: nothing is known to be wrong. */
+  async function troubleHere() {
+    if (Notification.permission !== "granted") return HERE.permission;
+    const registration = await navigator.serviceWorker.getRegistration();
+    if (!registration?.active) return HERE.worker;
+    return (await registration.pushManager.getSubscription()) ? "" : HERE.subscription;
   }
 
   /** @param {HTMLElement} button @param {() => Promise<unknown>} todo */
@@ -305,27 +237,22 @@ export function connectPush({ connection, diag }) {
       const known = await askService();
       if (known) await add(known, await registered());
       await askAnew();
-      write("push-told", "This device gets alerts from now on.");
+      // Somebody may have signed out meanwhile, or lost the scope.
+      if (own) write("push-told", "This device gets alerts from now on.");
     });
   });
-  at("push-off").addEventListener(
-    "click",
-    () =>
-      void work(at("push-off"), async () => {
-        remember("localStorage", key(), "off");
-        const subscription = await (await registered()).pushManager.getSubscription();
-        // Also where the service does not answer: its push service then says that the device is gone.
-        await subscription?.unsubscribe();
-        if (own) await remove(own.id, "This device gets no more alerts.");
-      }),
-  );
+  at("push-off").addEventListener("click", () => void work(at("push-off"), turnOff));
   at("push-test").addEventListener(
     "click",
     () =>
       void work(at("push-test"), async () => {
-        const { devices } = await api.post("/api/push/test", {});
-        write("push-told", resultOf(devices));
+        const [here, tested] = await Promise.all([
+          troubleHere().catch(failureOf),
+          api.post("/api/push/test", {}),
+        ]);
+        const result = `${resultOf(tested, names)} ${here}`.trim();
         await ask();
+        write("push-told", result);
       }),
   );
 
@@ -340,33 +267,4 @@ export function connectPush({ connection, diag }) {
 }
 
 /** @param {unknown} error */
-function say(error) {
-  const isAbsent = error instanceof DOMException && error.name === "AbortError";
-  const text = error instanceof Error ? error.message : String(error);
-  write("push-told", isAbsent ? `The browser's own push service does not answer: ${text}` : text);
-}
-
-/** @param {Device} device */
-function describe({ lastSentAt, problem, isCurrent }) {
-  if (!isCurrent) return "Gets nothing until this page is opened there: the service has a new key.";
-  if (problem) return `The last alert did not get there: ${problem}.`;
-  return lastSentAt === null
-    ? "Nothing sent yet."
-    : `Last sent ${span((Date.now() - Date.parse(lastSentAt)) / 1000)} ago.`;
-}
-
-/**
- * Pure: what became of a test.
- * @param {readonly { outcome: string, detail?: string }[]} devices
- */
-export function resultOf(devices) {
-  const sent = devices.filter(({ outcome }) => outcome === "sent").length;
-  const failed = devices.filter(({ outcome }) => outcome !== "sent");
-  const why = failed.map(({ outcome, detail }) =>
-    outcome === "gone" ? "one wants none any more, and is removed" : detail,
-  );
-  const taken = `Sent to ${sent} of ${devices.length} ${devices.length === 1 ? "device" : "devices"}.`;
-  return failed.length === 0
-    ? `${taken} It is there in a moment.`
-    : `${taken} The others: ${why.join("; ")}.`;
-}
+const say = (error) => write("push-told", failureOf(error));

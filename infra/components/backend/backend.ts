@@ -73,6 +73,8 @@ export interface BackendArgs {
 export interface Surroundings {
   /** Where the backup room says how fresh the backups are. */
   readonly backups: string | undefined;
+  /** Where the gate of web push says that it lives. */
+  readonly pushGate: string | undefined;
   /** Where each vmalert says which alerts fire. */
   readonly alerts: readonly string[] | undefined;
   /** Host and port at which the edge answers by TLS. */
@@ -100,7 +102,7 @@ const optionalVariables = ({
           ...(otlpEndpoint === "" ? {} : { OMNIAI_OTLP_ENDPOINT: otlpEndpoint }),
           ...(alerts === undefined ? {} : { OMNIAI_ALERTS_URLS: alerts.join(",") }),
           OMNIAI_EDGE_TLS: edgeTls,
-          ...(push ? pushVariables(push, SECRETS) : {}),
+          ...(push ? pushVariables(push, SECRETS, surroundings.pushGate) : {}),
           ...(tunnel === undefined ? {} : { OMNIAI_TUNNEL_URL: tunnel }),
         }),
   };

@@ -29,12 +29,18 @@ export const pushFiles = ({ key, hook }: PushSecrets): Readonly<Record<string, p
   [HOOK_FILE]: hook,
 });
 
-/** Pure: the variables of a replica. @param folder where its files lie in the container */
+/**
+ * Pure: the variables of a replica.
+ * @param folder where its files lie in the container
+ * @param gate where the gate says that it lives; undefined for a stack that is not watched
+ */
 export const pushVariables = (
   { contact }: PushSettings,
   folder: string,
+  gate: string | undefined,
 ): Readonly<Record<string, string>> => ({
   OMNIAI_PUSH_KEY_FILE: `${folder}/${KEY_FILE}`,
   OMNIAI_PUSH_CONTACT: contact,
   OMNIAI_PUSH_HOOK_SECRET_FILE: `${folder}/${HOOK_FILE}`,
+  ...(gate === undefined ? {} : { OMNIAI_PUSH_GATE_URL: gate }),
 });

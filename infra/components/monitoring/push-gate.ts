@@ -13,6 +13,11 @@ const FILES = "/run/omniai";
 /** The path of the service's internal port (service/src/push/http/router.ts). */
 export const PUSH_HOOK_PATH = "/push/alerts";
 
+const LIVE_PATH = "/live";
+
+/** Where it says that it lives; the replicas ask when somebody sends a test, which does not pass it. */
+export const PUSH_GATE_LIVE_URL = `http://${PUSH_GATE}:${PORT}${LIVE_PATH}`;
+
 /** Where Alertmanager posts to. */
 export const PUSH_GATE_URL = `http://${PUSH_GATE}:${PORT}${PUSH_HOOK_PATH}`;
 
@@ -41,7 +46,7 @@ http {
   client_max_body_size 256k;
   server {
     listen ${PORT};
-    location = /live { return 204; }
+    location = ${LIVE_PATH} { return 204; }
     location = ${PUSH_HOOK_PATH} {
       limit_except POST { deny all; }
       set $replicas backend;
@@ -67,7 +72,7 @@ export const planPushGate = (
   command: ["-c", `${FILES}/${PUSH_GATE_FILE}`, "-g", "daemon off;"],
   tmpfs: { "/tmp": "size=4m,mode=1777" },
   health: {
-    command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${PORT}/live`],
+    command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${PORT}${LIVE_PATH}`],
     interval: 15,
     timeout: 5,
     startPeriod: 30,

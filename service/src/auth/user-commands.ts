@@ -8,7 +8,14 @@ import {
 } from "./credentials/passwords.ts";
 import { DEFAULT_SCOPES, SCOPES, type Scope } from "./principal.ts";
 import type { Revoked } from "./stores/revocations.ts";
-import { normalName, userNamePattern, type User, type Users } from "./stores/users.ts";
+import {
+  normalName,
+  userNamePattern,
+  type CutOffUser,
+  type User,
+  type UserListing,
+  type Users,
+} from "./stores/users.ts";
 
 /** A command of an operator. */
 export interface UserCommand {
@@ -23,7 +30,7 @@ export interface UserCommand {
 /** The answer of a command, as one line of JSON. */
 export type UserAnswer =
   | { readonly ok: true; readonly user: User; readonly password?: string; readonly note?: string }
-  | { readonly ok: true; readonly users: readonly (User & { createdAt: Date; apiTokens: number })[] };
+  | { readonly ok: true; readonly users: readonly UserListing[] };
 
 /** The command was used wrongly, and nothing was changed. */
 export class UserCommandError extends Error {
@@ -82,16 +89,30 @@ async function passwd(name: string, asked: UserCommand, stores: UserStores): Pro
   const user = known(name, await stores.users.setPassword(name, await hashPassword(password)));
   await stores.revoke({ kind: "logins", userId: user.id, id: "" });
   await stores.record(entryOf("user.passwd", user));
-  const answer = answerOf(user, asked, password);
-  return user.isDisabled ? { ...answer, note: "The user is still disabled: npm run user -- enable" } : answer;
+  const notes = [
+    ...(user.isDisabled ? ["The user is still disabled: npm run user -- enable"] : []),
+    ...notesOf(user),
+  ];
+  return withNote(answerOf(user, asked, password), notes);
 }
 
 async function disable(name: string, stores: UserStores): Promise<UserAnswer> {
   const user = known(name, await stores.users.disable(name));
   await stores.revoke({ kind: "user", userId: user.id, id: "" });
   await stores.record(entryOf("user.disable", user));
-  return { ok: true, user };
+  return withNote({ ok: true, user }, notesOf(user));
 }
+
+/** Nothing else tells the owner of a phone that it is quiet from now on. */
+const notesOf = ({ devicesRemoved: count }: CutOffUser): string[] =>
+  count === 0
+    ? []
+    : [
+        `${count === 1 ? "1 device gets" : `${count} devices get`} no more alerts; each is turned on again on its own diagnostics page.`,
+      ];
+
+const withNote = (answer: Extract<UserAnswer, { user: User }>, notes: readonly string[]): UserAnswer =>
+  notes.length === 0 ? answer : { ...answer, note: notes.join("\n") };
 
 async function enable(name: string, stores: UserStores): Promise<UserAnswer> {
   const user = known(name, await stores.users.enable(name));
@@ -139,7 +160,7 @@ function checkedPassword(name: string, given: string | undefined): string {
   );
 }
 
-function known(name: string, user: User | undefined): User {
+function known<T extends User>(name: string, user: T | undefined): T {
   if (user) return user;
   throw new UserCommandError(`There is no user ${name}.`, "List the users: npm run user -- list");
 }

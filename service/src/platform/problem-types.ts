@@ -48,7 +48,7 @@ export const problemTypes = {
   "device-unknown": {
     status: 404,
     title: "Device unknown",
-    when: "The user has no such device.",
+    when: "The user has no such device, or nobody has.",
   },
   "event-log-unavailable": {
     status: 503,

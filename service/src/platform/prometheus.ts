@@ -76,6 +76,8 @@ export class Metrics {
       labelNames: ["outcome"],
       registers,
     });
+    // Set to 0 now: a rate over a counter that appears with its first value misses that value.
+    for (const outcome of ["sent", "gone", "retry", "refused", "given-up"]) pushes.inc({ outcome }, 0);
     this.countPush = (outcome) => pushes.inc({ outcome: wordOr(outcome, "other") });
   }
 
@@ -158,6 +160,24 @@ export class Metrics {
         for (const [check, [result]] of Object.entries(source.checks.results)) {
           this.set({ check }, result?.status === "pass" ? 1 : result?.status === "warn" ? 0.5 : 0);
         }
+      },
+    });
+  }
+
+  /**
+   * The devices that alerts are pushed to, for a stack with web push.
+   * @param size undefined while it is not known; then there is no sample, because 0 would be another thing.
+   */
+  watchPush(size: () => number | undefined): void {
+    new Gauge({
+      name: "omniai_push_devices",
+      help: "Devices that alerts are pushed to, those of all users, as this replica knew them last. Each replica has the same, so take the maximum.",
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        const known = size();
+        if (known === undefined) return this.remove();
+        this.set(known);
       },
     });
   }

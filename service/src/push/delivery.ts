@@ -71,6 +71,11 @@ export class Delivery {
     this.#parts = parts;
   }
 
+  /** How many devices there were when this replica last asked; undefined until it has. */
+  get devices(): number | undefined {
+    return this.#known?.length;
+  }
+
   /** Learns which devices there are. @throws Error while PostgreSQL is away; what was known before stays known. */
   async learn(): Promise<void> {
     this.#known = await this.#parts.store.ready();

@@ -7,11 +7,12 @@ import { RateLimit } from "../platform/rate-limit.ts";
 import type { RedisRunner } from "../platform/redis.ts";
 import { Delivery, type CountPush } from "./delivery.ts";
 import { publicReach, type PushReach } from "./endpoint.ts";
+import { askGate } from "./gate.ts";
 import type { PushParts } from "./http/router.ts";
 import { PushStore } from "./store.ts";
 
 export interface PushOptions {
-  readonly config: Pick<Config, "push" | "stack">;
+  readonly config: Pick<Config, "push" | "stack" | "events">;
   readonly pool: pg.Pool;
   readonly redis: RedisRunner | undefined;
   readonly count: CountPush;
@@ -28,6 +29,8 @@ const RETRY_MS = 2000;
 const STOP_MS = 1500;
 /** How many tests one user sends in a minute. */
 const TESTS_PER_MINUTE = 10;
+/** How many renewed subscriptions one address tells of in a minute: a browser renews its own after months. */
+const RENEWALS_PER_MINUTE = 10;
 
 export class Push {
   readonly parts: PushParts;
@@ -41,20 +44,22 @@ export class Push {
 
   /** @returns undefined for a stack without web push. */
   static of({ config, pool, redis, count, logger, reach = publicReach() }: PushOptions): Push | undefined {
-    const { keys, contact, hookSecret } = config.push;
+    const { keys, contact, hookSecret, gateUrl } = config.push;
     if (!keys || contact === undefined || hookSecret === undefined) return undefined;
     const store = new PushStore(pool, keys.publicKey);
+    const limit = (name: string, points: number): RateLimit =>
+      new RateLimit({ name, points, windowSeconds: 60, batch: 1 }, redis);
     return new Push({
       store,
       delivery: new Delivery({ store, sender: { keys, contact }, reach, count, logger }),
       publicKey: keys.publicKey,
       hookSecret,
       isAllowed: reach.isAllowed,
-      tests: new RateLimit(
-        { name: "push-tests", points: TESTS_PER_MINUTE, windowSeconds: 60, batch: 1 },
-        redis,
-      ),
+      tests: limit("push-tests", TESTS_PER_MINUTE),
+      renewals: limit("push-renewals", RENEWALS_PER_MINUTE),
+      trustProxyHops: config.events.trustProxyHops,
       stack: config.stack,
+      gate: () => askGate(gateUrl),
     });
   }
 

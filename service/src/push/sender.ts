@@ -40,14 +40,41 @@ function retryAfterMs(header: string | undefined): number | undefined {
   return ms >= 0 ? ms : undefined;
 }
 
+/** What a status means, and what the device's owner can do about it; of any other the number has to be enough. */
+const meanings: Readonly<Record<number, string>> = {
+  400: "it does not understand the message; turn alerts off and on again on that device",
+  401: "it does not take the stack's key; turn alerts off and on again on that device",
+  403: "it does not take the stack's key; turn alerts off and on again on that device",
+  413: "the message is too long for it",
+  429: "it has had too many messages, and takes more later",
+};
+
+/** Pure: in words. */
+function meaningOf(status: number): string {
+  const meaning = meanings[status] ?? (status >= 500 ? "it has trouble of its own" : undefined);
+  return `the push service answers ${status}${meaning === undefined ? "" : `: ${meaning}`}`;
+}
+
 /** Pure: what a push service's answer means (RFC 8030 5, and 7.3 for a subscription that is gone). */
 export function outcomeOf(status: number, retryAfter?: string): Outcome {
   if (status >= 200 && status < 300) return { kind: "sent" };
   if (status === 404 || status === 410) return { kind: "gone" };
-  const why = `the push service answers ${status}`;
+  const why = meaningOf(status);
   if (status !== 429 && status < 500) return { kind: "refused", why };
   const afterMs = retryAfterMs(retryAfter);
   return { kind: "retry", why, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/**
+ * Pure: why there was no answer, and where to look.
+ * @param error of the request.
+ */
+export function failureOf(error: unknown, hostname: string): Outcome {
+  if (error instanceof PrivateAddressError) return { kind: "refused", why: error.message };
+  if (error instanceof Error && ["AbortError", "TimeoutError"].includes(error.name))
+    return { kind: "retry", why: `${hostname} did not answer within ${SEND_MS / 1000} s` };
+  const why = `the stack does not reach ${hostname} (${reasonOf(error)}): look at its way out to the internet`;
+  return { kind: "retry", why };
 }
 
 /** Sends; never rejects. A redirect is an answer like any other: it is not followed. */
@@ -57,7 +84,11 @@ export async function sendTo(
   { keys, contact }: Sender,
   reach: PushReach,
 ): Promise<Outcome> {
-  if (!reach.isAllowed(target.endpoint)) return { kind: "refused", why: "its address is no push service's" };
+  if (!reach.isAllowed(target.endpoint))
+    return {
+      kind: "refused",
+      why: "its address is no push service's; turn alerts off and on again on that device",
+    };
   // Only a service with web push has it in memory.
   const { default: webPush } = await import("web-push");
   let details;
@@ -75,12 +106,11 @@ export async function sendTo(
     );
   } catch {
     // The library's words repeat the keys.
-    return { kind: "refused", why: "its keys are no browser's" };
+    return { kind: "refused", why: "its keys are no browser's; turn alerts off and on again on that device" };
   }
   const { headers, body } = details;
   return new Promise((resolve) => {
-    const failed = (error: unknown): void =>
-      resolve({ kind: error instanceof PrivateAddressError ? "refused" : "retry", why: reasonOf(error) });
+    const failed = (error: unknown): void => resolve(failureOf(error, new URL(target.endpoint).hostname));
     const sent = request(
       target.endpoint,
       { method: "POST", headers, agent: reach.agent, signal: AbortSignal.timeout(SEND_MS) },

@@ -70,11 +70,18 @@ const IS_NEWS = `(d.first_at < now() - interval '${NEWS_HOURS} hours')`;
 const IS_DUE = `((d.state = 'due' AND d.at <= now())
   OR (d.state = 'sending' AND d.at < now() - interval '${LEASE_SECONDS} seconds'))`;
 
+/** What is set where a browser has subscribed: what went wrong before says nothing about it. */
+const ANEW = "problem = NULL, failures = 0, failing_since = NULL";
+
 /** Whoever may not see alerts any more is not sent any. */
 const readyFor = (key: string): string => `SELECT s.id, s.endpoint, s.p256dh, s.auth FROM push_subscriptions s
   JOIN users u ON u.id = s.user_id
   WHERE s.vapid_key = ${key} AND u.disabled_at IS NULL AND 'diag:read' = ANY(u.scopes)`;
 const READY = readyFor("$1");
+
+/** Digests are compared: how long that takes says nothing about the secret. */
+const KNOWN = `SELECT id, user_id AS "userId" FROM push_subscriptions WHERE endpoint = $1
+  AND sha256(convert_to(rtrim(auth, '='), 'UTF8')) = sha256(convert_to(rtrim($2, '='), 'UTF8'))`;
 
 export class PushStore {
   readonly #pool: pg.Pool;
@@ -119,11 +126,45 @@ export class PushStore {
          WHERE (SELECT count(*) FROM push_subscriptions WHERE user_id = $1 AND endpoint <> $2) < ${MOST_PER_USER}
            AND (SELECT count(*) FROM (${readyFor("$5")}) r WHERE r.endpoint <> $2) < ${MOST_DEVICES}
          ON CONFLICT (endpoint) DO UPDATE SET user_id = excluded.user_id, p256dh = excluded.p256dh,
-           auth = excluded.auth, vapid_key = excluded.vapid_key, name = excluded.name, problem = NULL
+           auth = excluded.auth, vapid_key = excluded.vapid_key, name = excluded.name, ${ANEW},
+           last_sent_at = CASE WHEN push_subscriptions.user_id = $1 THEN push_subscriptions.last_sent_at END
          RETURNING id`,
         [userId, endpoint, p256dh, auth, this.#key, name],
       );
       return rows[0]?.id;
+    });
+  }
+
+  /**
+   * Follows a browser that has renewed its subscription by itself: the device stays its user's. Whoever knows both the endpoint and
+   * the secret of before is that browser, because the push service never sees the secret.
+   * @returns undefined when there is no such device.
+   */
+  async renew(
+    before: Pick<PushTarget, "endpoint" | "auth">,
+    { endpoint, p256dh, auth }: PushTarget,
+  ): Promise<{ id: string; userId: string } | undefined> {
+    const known = [before.endpoint, before.auth];
+    // Anybody may ask, so whoever knows nothing must not make others wait.
+    const found = await queryWithin(this.#pool, ANSWER_MS, KNOWN, known);
+    if (found.length === 0) return undefined;
+    return this.#alone(async (client) => {
+      const [device] = (await client.query<{ id: string; userId: string }>(KNOWN, known)).rows;
+      if (!device) return undefined;
+      const taken = await client.query<{ id: string; userId: string }>(
+        `SELECT id, user_id AS "userId" FROM push_subscriptions WHERE endpoint = $1 AND id <> $2`,
+        [endpoint, device.id],
+      );
+      if (taken.rows[0]) {
+        // Its page was faster, for whoever is signed in there now.
+        await client.query("DELETE FROM push_subscriptions WHERE id = $1", [device.id]);
+        return taken.rows[0];
+      }
+      await client.query(
+        `UPDATE push_subscriptions SET endpoint = $2, p256dh = $3, auth = $4, vapid_key = $5, ${ANEW} WHERE id = $1`,
+        [device.id, endpoint, p256dh, auth, this.#key],
+      );
+      return device;
     });
   }
 

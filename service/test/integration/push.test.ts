@@ -1,6 +1,7 @@
 /** Web push: devices of users, and alerts that reach each of them once; with real PostgreSQL and a push service of the test's. */
 import { strict as assert } from "node:assert";
 import type { Scope } from "../../src/auth/principal.ts";
+import { runUserCommand } from "../../src/auth/user-commands.ts";
 import { Users } from "../../src/auth/stores/users.ts";
 import type { ServiceOptions } from "../../src/service.ts";
 import {
@@ -135,6 +136,7 @@ describe("web push", function () {
         ["POST", "/api/push"],
         ["DELETE", "/api/push"],
         ["POST", "/api/push/test"],
+        ["POST", "/api/push/renew"],
       ] as const) {
         const answer = await ask(off, method, path, method === "POST" ? { body: {} } : {});
         assert.deepEqual([answer.status, slugOf(answer)], [404, "push-off"], `${method} ${path}`);
@@ -163,7 +165,10 @@ describe("web push", function () {
     const device = await added(owner, "Ada's phone");
     const { status, body } = await owner.ask("POST", "/api/push/test");
     const [listed] = (await listOf(owner)).devices;
-    assert.deepEqual([status, body], [200, { devices: [{ id: listed?.id, outcome: "sent" }] }]);
+    assert.deepEqual(
+      [status, body],
+      [200, { gate: "unknown", devices: [{ id: listed?.id, outcome: "sent" }] }],
+    );
     assert.equal(device.pushed.length, 1);
     const [{ payload, urgency, contact } = assert.fail()] = device.pushed;
     assert.deepEqual(
@@ -278,7 +283,10 @@ describe("web push", function () {
       await areSent();
     }
     assert.equal(device.tries, 5);
-    assert.equal((await listOf(owner)).devices[0]?.problem, "the push service answers 503");
+    assert.equal(
+      (await listOf(owner)).devices[0]?.problem,
+      "the push service answers 503: it has trouble of its own",
+    );
     device.answer = () => ({ status: 403 });
     for (let count = 2; count <= 5; count++) await tell(alerts(`Never ${count}`));
     // Its push service may have a bad day.
@@ -452,6 +460,193 @@ describe("web push", function () {
       assert.equal((await owner.ask("POST", "/api/push", fine, strict)).status, 200);
     } finally {
       await strict.stop();
+    }
+  });
+
+  it("says of a test whether the gate that alerts come through is open, which the test does not pass", async () => {
+    const owner = await login();
+    await added(owner);
+    const gateOf = async (url: string): Promise<unknown> => {
+      const watched = await start({ OMNIAI_PUSH_GATE_URL: url });
+      try {
+        const { body } = await owner.ask("POST", "/api/push/test", undefined, watched);
+        assert.equal((body["devices"] as { outcome: string }[])[0]?.outcome, "sent");
+        return body["gate"];
+      } finally {
+        await watched.stop();
+      }
+    };
+    assert.equal(await gateOf(`${one.url}/healthz`), "open");
+    assert.equal(await gateOf(`${one.url}/nothing`), "closed");
+    // Nobody listens there.
+    assert.equal(await gateOf("http://127.0.0.1:1/live"), "closed");
+  });
+
+  it("follows a browser that renews its subscription while nobody is signed in, for its user", async () => {
+    const owner = await login();
+    const before = await added(owner, "a phone that renews");
+    const { publicKey, devices } = await listOf(owner);
+    await sql("UPDATE push_subscriptions SET failures = 4, failing_since = now() - interval '9 days'");
+    const after = push.subscribe(publicKey);
+    const renew = (change: object = {}, device = after, of = before): Promise<Answer> => {
+      const { name, ...subscription } = device.body();
+      const keys = of.body()["keys"] as { auth: string };
+      const known = { endpoint: of.endpoint, auth: keys.auth };
+      assert.ok(name);
+      return ask(two, "POST", "/api/push/renew", { body: { ...subscription, before: known, ...change } });
+    };
+    const other = await added(await login());
+    const { auth } = other.body()["keys"] as { auth: string };
+    for (const [why, change, status, slug] of [
+      ["another secret", { before: { endpoint: before.endpoint, auth } }, 404, "device-unknown"],
+      [
+        "another endpoint",
+        { before: { endpoint: other.endpoint, auth: "x".repeat(22) } },
+        404,
+        "device-unknown",
+      ],
+      ["no address of a push service", { endpoint: "https://redis/x" }, 400, "invalid-request"],
+      ["another key", { publicKey: "x" }, 409, "push-key-changed"],
+    ] as const) {
+      const answer = await renew(change);
+      assert.deepEqual([answer.status, slugOf(answer)], [status, slug], why);
+    }
+    assert.equal((await renew()).status, 204);
+    const [device] = (await listOf(owner)).devices;
+    assert.deepEqual(
+      [device?.id, device?.name, device?.endpointHash],
+      [devices[0]?.id, "a phone that renews", after.endpointHash],
+    );
+    // What went wrong with the one before says nothing about this one.
+    assert.deepEqual(
+      await sql("SELECT failures, failing_since FROM push_subscriptions WHERE id = $1", [device?.id]),
+      [{ failures: 0, failing_since: null }],
+    );
+    await tell(alerts("Renewed"));
+    assert.deepEqual([before.tries, titles(after)], [0, ["critical: Renewed (prod)"]]);
+    const again = await renew();
+    assert.deepEqual([again.status, slugOf(again)], [404, "device-unknown"]);
+    const [noted] = await sql(
+      "SELECT user_id FROM audit_log WHERE action = 'device.renew' ORDER BY id DESC LIMIT 1",
+    );
+    assert.equal(noted?.["user_id"], owner.user.id);
+    // Ten a minute of one address: these are the last four.
+    const statuses = [];
+    for (let count = 0; count < 5; count++) statuses.push((await renew()).status);
+    assert.deepEqual(statuses, [404, 404, 404, 404, 429]);
+  });
+
+  it("leaves the device to whoever its page has added meanwhile, and removes the one of before", async () => {
+    const [ada, bob] = [await login(), await login()];
+    const before = await added(ada);
+    const after = await added(bob);
+    const { name, ...subscription } = after.body();
+    const { auth } = before.body()["keys"] as { auth: string };
+    assert.ok(name);
+    const body = { ...subscription, before: { endpoint: before.endpoint, auth } };
+    const elsewhere = await start({ OMNIAI_TRUST_PROXY_HOPS: "1" });
+    try {
+      const headers = { "x-forwarded-for": "192.0.2.7" };
+      assert.equal((await ask(elsewhere, "POST", "/api/push/renew", { body, headers })).status, 204);
+    } finally {
+      await elsewhere.stop();
+    }
+    assert.deepEqual([(await listOf(ada)).devices.length, (await listOf(bob)).devices.length], [0, 1]);
+  });
+
+  it("begins anew with a device that is added again, and tells its new user nothing of its old one", async () => {
+    const [ada, bob] = [await login(), await login()];
+    const device = await added(ada);
+    await sql(
+      "UPDATE push_subscriptions SET failures = 4, failing_since = now() - interval '9 days', last_sent_at = now()",
+    );
+    assert.equal((await ada.ask("POST", "/api/push", device.body())).status, 200);
+    assert.deepEqual(await sql("SELECT failures, failing_since FROM push_subscriptions"), [
+      { failures: 0, failing_since: null },
+    ]);
+    assert.ok((await listOf(ada)).devices[0]?.lastSentAt);
+    assert.equal((await bob.ask("POST", "/api/push", device.body())).status, 200);
+    assert.equal((await listOf(bob)).devices[0]?.lastSentAt, null);
+  });
+
+  it("is in the metrics: how many devices there are, and what became of each try", async () => {
+    const measured = await start();
+    try {
+      const scrape = async (): Promise<string[]> =>
+        (await (await fetch(`${measured.internalUrl}/metrics`)).text()).split("\n");
+      await eventually("no device", async () => (await scrape()).includes("omniai_push_devices 0"));
+      // From the beginning, or a rate would miss the first ones.
+      for (const outcome of ["sent", "gone", "retry", "refused", "given-up"])
+        assert.ok((await scrape()).includes(`omniai_push_messages_total{outcome="${outcome}"} 0`), outcome);
+      const owner = await login();
+      const device = push.subscribe((await listOf(owner)).publicKey);
+      await owner.ask("POST", "/api/push", device.body(), measured);
+      await eventually("one device", async () => (await scrape()).includes("omniai_push_devices 1"));
+      await owner.ask("POST", "/api/push/test", undefined, measured);
+      device.answer = () => ({ status: 500 });
+      await owner.ask("POST", "/api/push/test", undefined, measured);
+      const lines = await scrape();
+      for (const outcome of ["sent", "retry"])
+        assert.ok(lines.includes(`omniai_push_messages_total{outcome="${outcome}"} 1`), outcome);
+    } finally {
+      await measured.stop();
+    }
+    const off = await startAuth("both");
+    try {
+      const text = await (await fetch(`${off.internalUrl}/metrics`)).text();
+      assert.doesNotMatch(text, /omniai_push_devices/);
+    } finally {
+      await off.stop();
+    }
+  });
+
+  it("is listed with its users, and who sets a password or disables one is told that devices fall silent", async () => {
+    const owner = await login();
+    await added(owner);
+    const device = await added(owner);
+    await owner.ask("POST", "/api/push/test");
+    const nothing = (): Promise<void> => Promise.resolve();
+    const stores = { users: new Users(await testPool()), revoke: nothing, record: nothing };
+    const listed = async () => {
+      const answer = await runUserCommand({ command: "list" }, stores);
+      return "users" in answer ? answer.users.find(({ name }) => name === owner.user.name) : undefined;
+    };
+    const noteOf = async (command: string): Promise<string> => {
+      const answer = await runUserCommand({ command, name: owner.user.name }, stores);
+      return ("note" in answer ? answer.note : undefined) ?? "";
+    };
+    const before = await listed();
+    assert.equal(before?.devices, 2);
+    assert.ok(Math.abs((before.lastPushedAt?.getTime() ?? 0) - Date.now()) < 60_000);
+    assert.match(await noteOf("passwd"), /^2 devices get no more alerts/);
+    assert.equal(await noteOf("passwd"), "");
+    const { publicKey } = await listOf(await login());
+    await sql(
+      `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
+       VALUES ($1, $2, 'x', 'x', $3, 'x')`,
+      [owner.user.id, device.endpoint, publicKey],
+    );
+    assert.match(await noteOf("disable"), /^1 device gets no more alerts/);
+    const after = await listed();
+    assert.deepEqual([after?.devices, after?.lastPushedAt], [0, null]);
+  });
+
+  it("is forgotten where the stack has no web push any more", async () => {
+    await added(await login());
+    // Replicas with web push would say that it is of use.
+    await Promise.all([one.stop(), two.stop()]);
+    const off = await startAuth("both", { OMNIAI_AUDIT_CLEANUP_SECONDS: "0.1" });
+    try {
+      await eventually(
+        "it is noticed",
+        async () =>
+          (await sql("SELECT 1 FROM push_subscriptions WHERE unusable_since IS NOT NULL")).length === 1,
+      );
+      await sql("UPDATE push_subscriptions SET unusable_since = now() - interval '31 days'");
+      await eventually("it goes", async () => (await sql("SELECT 1 FROM push_subscriptions")).length === 0);
+    } finally {
+      await off.stop();
+      [one, two] = await Promise.all([start(), start()]);
     }
   });
 

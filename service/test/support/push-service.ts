@@ -40,6 +40,8 @@ export class TestDevice {
   readonly pushed: Pushed[] = [];
   /** What the push service answers: a status, and perhaps Retry-After. It takes messages where none is set. */
   answer: (() => { readonly status: number; readonly retryAfter?: string }) | undefined;
+  /** Whether the push service takes what is posted, and never answers. */
+  isHanging = false;
   /** How often anything was posted, taken or not. */
   tries = 0;
   readonly #pair: ECDH = createECDH("prime256v1");
@@ -157,6 +159,7 @@ export async function startPushService(): Promise<PushService> {
       const device = devices.get(request.url ?? "");
       if (request.method !== "POST" || !device) return void response.writeHead(404).end();
       device.tries++;
+      if (device.isHanging) return;
       const scripted = device.answer?.();
       const status = scripted?.status ?? device.receive(request, Buffer.concat(chunks));
       const { retryAfter } = scripted ?? {};

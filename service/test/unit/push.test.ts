@@ -12,7 +12,7 @@ import {
   publicReach,
 } from "../../src/push/endpoint.ts";
 import { alertGroupSchema, alertMessage, testMessage, type AlertGroup } from "../../src/push/message.ts";
-import { outcomeOf, sendTo } from "../../src/push/sender.ts";
+import { failureOf, outcomeOf, sendTo } from "../../src/push/sender.ts";
 import { startPushService } from "../support/push-service.ts";
 
 const keyPair = vapidKeys("a".repeat(32));
@@ -244,6 +244,51 @@ describe("what a push service answers", () => {
     for (const status of [429, 500, 502, 503]) assert.equal(outcomeOf(status).kind, "retry");
     // A redirect is not followed: it could lead anywhere.
     for (const status of [301, 307, 400, 401, 403, 413]) assert.equal(outcomeOf(status).kind, "refused");
+  });
+
+  it("says what its owner can do, or who has to", () => {
+    const why = (status: number): string => {
+      const outcome = outcomeOf(status);
+      return "why" in outcome ? outcome.why : "";
+    };
+    assert.match(why(403), /answers 403: it does not take the stack's key; turn alerts off and on/);
+    assert.match(why(413), /answers 413: the message is too long/);
+    assert.match(why(429), /answers 429: it has had too many messages/);
+    assert.match(why(502), /answers 502: it has trouble of its own/);
+    assert.equal(why(301), "the push service answers 301");
+  });
+
+  it("is told from none at all: no answer in time, no way out, no public address", () => {
+    const failed = (error: Error) => failureOf(error, "push.example.org");
+    assert.deepEqual(failed(new DOMException("aborted", "TimeoutError")), {
+      kind: "retry",
+      why: "push.example.org did not answer within 5 s",
+    });
+    assert.deepEqual(failed(new Error("getaddrinfo ENOTFOUND")), {
+      kind: "retry",
+      why: "the stack does not reach push.example.org (getaddrinfo ENOTFOUND): look at its way out to the internet",
+    });
+    assert.equal(failed(new PrivateAddressError("push.example.org")).kind, "refused");
+  });
+
+  it("is waited for no longer than five seconds where it hangs", async () => {
+    const push = await startPushService();
+    try {
+      const device = push.subscribe(keyPair.publicKey);
+      device.isHanging = true;
+      const keys = device.body()["keys"] as { p256dh: string; auth: string };
+      const sender = { keys: keyPair, contact: "mailto:ops@example.org" };
+      const outcome = await sendTo(
+        { endpoint: device.endpoint, ...keys },
+        testMessage("dev"),
+        sender,
+        push.reach,
+      );
+      assert.deepEqual(outcome, { kind: "retry", why: "localhost did not answer within 5 s" });
+      assert.equal(device.tries, 1);
+    } finally {
+      await push.close();
+    }
   });
 
   const due = (attempts: number, retryAfter?: string): number => {

@@ -18,6 +18,7 @@ export interface AuditEntry {
     | "token.revoke"
     | "device.add"
     | "device.remove"
+    | "device.renew"
     | "user.add"
     | "user.passwd"
     | "user.disable"

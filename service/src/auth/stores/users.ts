@@ -19,6 +19,16 @@ export interface UserWithHash extends User {
 export interface UserListing extends User {
   readonly createdAt: Date;
   readonly apiTokens: number;
+  /** The devices that alerts are pushed to. */
+  readonly devices: number;
+  /** When one of them last got a message; null when none has yet. */
+  readonly lastPushedAt: Date | null;
+}
+
+/** A user whose devices get no more alerts. */
+export interface CutOffUser extends User {
+  /** How many those were. */
+  readonly devicesRemoved: number;
 }
 
 /** Lower case only, so that two names never differ by case alone. */
@@ -109,46 +119,46 @@ export class Users {
   }
 
   async list(): Promise<readonly UserListing[]> {
-    const rows = await ask<UserRow & { created_at: Date; api_tokens: number }>(
+    const rows = await ask<UserRow & Omit<UserListing, keyof User>>(
       this.#pool,
-      `SELECT ${USER_COLUMNS}, u.created_at, (SELECT count(*)::int FROM api_tokens t
-         WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS api_tokens
-       FROM users u ORDER BY u.name`,
+      `SELECT ${USER_COLUMNS}, u.created_at AS "createdAt", (SELECT count(*)::int FROM api_tokens t
+         WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS "apiTokens",
+         d.devices, d.last AS "lastPushedAt"
+       FROM users u CROSS JOIN LATERAL (
+         SELECT count(*)::int AS devices, max(s.last_sent_at) AS last FROM push_subscriptions s WHERE s.user_id = u.id) d
+       ORDER BY u.name`,
       [],
       COMMAND_MS,
     );
-    return rows.map((row) => ({ ...toUser(row), createdAt: row.created_at, apiTokens: row.api_tokens }));
+    return rows.map(({ createdAt, apiTokens, devices, lastPushedAt, ...row }) => ({
+      ...toUser(row),
+      ...{ createdAt, apiTokens, devices, lastPushedAt },
+    }));
   }
 
   /** A new password ends every login and every refresh token, and takes alerts from every device: whoever had the old one may have added some; personal API tokens stay. */
-  async setPassword(name: string, passwordHash: string): Promise<User | undefined> {
-    const [row] = await write<UserRow>(
-      this.#pool,
-      `WITH u AS (UPDATE users SET password_hash = $2, logins_since = now() WHERE name = $1 RETURNING *),
-         f AS (UPDATE token_families SET revoked_at = now()
-               WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL),
-         d AS (DELETE FROM push_subscriptions WHERE user_id = (SELECT id FROM u))
-       SELECT ${USER_COLUMNS} FROM u`,
-      [normalName(name), passwordHash],
-      COMMAND_MS,
-    );
-    return row && toUser(row);
+  setPassword(name: string, passwordHash: string): Promise<CutOffUser | undefined> {
+    return this.#cutOff("password_hash = $2, logins_since = now()", normalName(name), passwordHash);
   }
 
   /** Ends logins, refresh tokens and devices for good, and makes API tokens invalid until the user is enabled again. */
-  async disable(name: string): Promise<User | undefined> {
-    const [row] = await write<UserRow>(
+  disable(name: string): Promise<CutOffUser | undefined> {
+    return this.#cutOff("disabled_at = coalesce(disabled_at, now()), logins_since = now()", normalName(name));
+  }
+
+  /** @param change what is set. @param values of the statement: the name, and what the change names beside it. */
+  async #cutOff(change: string, ...values: string[]): Promise<CutOffUser | undefined> {
+    const [row] = await write<UserRow & { removed: number }>(
       this.#pool,
-      `WITH u AS (UPDATE users SET disabled_at = coalesce(disabled_at, now()), logins_since = now()
-                  WHERE name = $1 RETURNING *),
+      `WITH u AS (UPDATE users SET ${change} WHERE name = $1 RETURNING *),
          f AS (UPDATE token_families SET revoked_at = now()
                WHERE user_id = (SELECT id FROM u) AND revoked_at IS NULL),
-         d AS (DELETE FROM push_subscriptions WHERE user_id = (SELECT id FROM u))
-       SELECT ${USER_COLUMNS} FROM u`,
-      [normalName(name)],
+         d AS (DELETE FROM push_subscriptions WHERE user_id = (SELECT id FROM u) RETURNING 1)
+       SELECT ${USER_COLUMNS}, (SELECT count(*)::int FROM d) AS removed FROM u`,
+      values,
       COMMAND_MS,
     );
-    return row && toUser(row);
+    return row && { ...toUser(row), devicesRemoved: row.removed };
   }
 
   async enable(name: string): Promise<User | undefined> {

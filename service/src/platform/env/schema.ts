@@ -311,6 +311,8 @@ const push = z
     ),
     /** What Alertmanager presents when it tells of alerts. */
     hookSecret: secretFile("OMNIAI_PUSH_HOOK_SECRET_FILE"),
+    /** Where the gate between Alertmanager and the service says that it lives; undefined for a stack that is not watched. */
+    gateUrl: optionalText("OMNIAI_PUSH_GATE_URL", insideUrl, INSIDE_URL_ALLOWED),
   })
   .superRefine((group, context) => {
     const names = ["keys", "contact", "hookSecret"] as const;

@@ -2,7 +2,14 @@
 import { z } from "zod";
 import { badToken, jsonAnswer, problem, retryAfter, type Operation } from "../../platform/operation.ts";
 import { alertGroupSchema } from "../message.ts";
-import { addedDeviceSchema, deviceQuerySchema, newDeviceSchema, pushSchema, testedSchema } from "./schema.ts";
+import {
+  addedDeviceSchema,
+  deviceQuerySchema,
+  newDeviceSchema,
+  pushSchema,
+  renewalSchema,
+  testedSchema,
+} from "./schema.ts";
 
 const off = problem("This stack has no web push.");
 const away = problem("PostgreSQL or Redis cannot be asked.", retryAfter);
@@ -74,6 +81,27 @@ export const PUSH_OPERATIONS: readonly Operation[] = [
       200: jsonAnswer("What became of it at each of them.", testedSchema),
       429: problem("Too many tests of this user.", retryAfter),
       ...who,
+    },
+  },
+  {
+    method: "post",
+    path: "/api/push/renew",
+    ports: ["public"],
+    tag: "push",
+    summary: "Tell that this browser has renewed its subscription",
+    description:
+      "For the service worker of a page, on pushsubscriptionchange. It needs no login, because a worker has none: who knows the endpoint and the secret of before is that browser. The device stays its user's.",
+    body: { schema: renewalSchema },
+    responses: {
+      204: { description: "Alerts go to the new subscription from now on." },
+      400: problem("The subscription is not valid, or its address is none of a push service."),
+      404: problem("Nobody has the device of before, or this stack has no web push."),
+      408: problem("The body took too long to arrive."),
+      409: problem("The browser subscribed with another key than the present one."),
+      413: problem("The body is longer than allowed."),
+      415: problem("The body is not JSON, or not in an encoding that is understood."),
+      429: problem("Too many renewals from this address.", retryAfter),
+      503: away,
     },
   },
   {

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { Router, type RequestHandler } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, requireKnown } from "../../auth/principal.ts";
+import { clientAddress } from "../../platform/address.ts";
 import { jsonBody } from "../../platform/body.ts";
 import { reasonOf } from "../../platform/deadline.ts";
 import type { Logger } from "../../platform/logging.ts";
@@ -10,9 +11,10 @@ import { methodNotAllowed, Problem } from "../../platform/problems.ts";
 import type { RateLimit } from "../../platform/rate-limit.ts";
 import { validated } from "../../platform/validate.ts";
 import type { Delivery } from "../delivery.ts";
+import type { GateState } from "../gate.ts";
 import { alertGroupSchema, alertMessage, testMessage } from "../message.ts";
 import type { PushStore } from "../store.ts";
-import { deviceQuerySchema, deviceSchemaFor } from "./schema.ts";
+import { deviceQuerySchema, deviceSchemaFor, renewalSchemaFor } from "./schema.ts";
 
 /** What the routes need, where the stack has web push. */
 export interface PushParts {
@@ -23,7 +25,12 @@ export interface PushParts {
   readonly hookSecret: string;
   readonly isAllowed: (endpoint: string) => boolean;
   readonly tests: RateLimit;
+  /** Of one address: who renews a subscription is not asked for a login. */
+  readonly renewals: RateLimit;
+  /** See clientAddress. */
+  readonly trustProxyHops: number;
   readonly stack: string;
+  readonly gate: () => Promise<GateState>;
 }
 
 export interface PushRouterOptions {
@@ -102,6 +109,14 @@ export function pushRouter({ push, auth, logger }: PushRouterOptions): Router {
       only(push, (parts) => postTest(parts, logger)),
     )
     .all(methodNotAllowed("POST", "OPTIONS"));
+  router
+    .route("/renew")
+    .post(
+      only(push, limitRenewals),
+      jsonBody(BODY_LIMIT),
+      only(push, (parts) => postRenewal(parts, auth, logger)),
+    )
+    .all(methodNotAllowed("POST", "OPTIONS"));
   return router;
 }
 
@@ -137,19 +152,8 @@ function postDevice(
       );
     }
     // An endpoint is a secret: what is wrong is named, and never a value.
-    const wanted = validated(
-      schema,
-      request.body,
-      "invalid-request",
-      "The subscription is not valid.",
-      "code",
-    );
-    if (wanted.publicKey !== publicKey) {
-      throw new Problem(
-        "push-key-changed",
-        "The service has another key now. Ask for it and subscribe anew.",
-      );
-    }
+    const wanted = validated(schema, request.body, ...INVALID);
+    if (wanted.publicKey !== publicKey) throw keyChanged();
     const { endpoint, keys, name } = wanted;
     const replaces = wanted.replaces === undefined ? undefined : Buffer.from(wanted.replaces, "base64url");
     const id = await available(store.add(userId, { endpoint, ...keys, name, replaces }), logger);
@@ -160,6 +164,43 @@ function postDevice(
     await auth.record(request, response, { action: "device.add", userId, detail });
     void delivery.learn().catch(() => undefined);
     response.json({ id });
+  };
+}
+
+const INVALID = ["invalid-request", "The subscription is not valid.", "code"] as const;
+
+const keyChanged = (): Problem =>
+  new Problem("push-key-changed", "The service has another key now. Ask for it and subscribe anew.");
+
+/** Comes before the body is read: a secret of 16 bytes is not guessed, but each guess costs a statement. */
+function limitRenewals({ renewals, trustProxyHops }: PushParts): RequestHandler {
+  return async (request, response, next) => {
+    response.set("Cache-Control", "no-store");
+    await renewals.take(clientAddress(request, trustProxyHops), response);
+    next();
+  };
+}
+
+/**
+ * A browser renews its subscription when it likes, and then its service worker alone is awake: no page, and mostly no login any
+ * more. What it knows of the subscription of before is its proof.
+ */
+function postRenewal(
+  { store, publicKey, isAllowed, delivery }: PushParts,
+  auth: Auth,
+  logger: Logger,
+): RequestHandler {
+  const schema = renewalSchemaFor(isAllowed);
+  return async (request, response) => {
+    const wanted = validated(schema, request.body, ...INVALID);
+    if (wanted.publicKey !== publicKey) throw keyChanged();
+    const { endpoint, keys, before } = wanted;
+    const device = await available(store.renew(before, { endpoint, ...keys }), logger);
+    if (!device) throw new Problem("device-unknown", "There is no such device.");
+    const detail = { device: device.id, service: new URL(endpoint).hostname };
+    await auth.record(request, response, { action: "device.renew", userId: device.userId, detail });
+    void delivery.learn().catch(() => undefined);
+    response.status(204).end();
   };
 }
 
@@ -182,13 +223,14 @@ function deleteDevice({ store, delivery }: PushParts, auth: Auth, logger: Logger
   };
 }
 
-function postTest({ store, delivery, tests, stack }: PushParts, logger: Logger): RequestHandler {
+function postTest({ store, delivery, tests, stack, gate }: PushParts, logger: Logger): RequestHandler {
   return async (_request, response) => {
     const { userId } = requireKnown(response);
     await tests.take(userId, response);
     const devices = await available(store.readyOf(userId), logger);
-    const results = await delivery.deliverTest(testMessage(stack), devices);
+    const [state, results] = await Promise.all([gate(), delivery.deliverTest(testMessage(stack), devices)]);
     response.json({
+      gate: state,
       devices: results.map(({ id, outcome }) => ({
         id,
         outcome: outcome.kind === "sent" || outcome.kind === "gone" ? outcome.kind : "failed",

@@ -5,8 +5,10 @@ import { isPushEndpoint } from "../endpoint.ts";
 export const base64url = (bytes: number) => new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}=?$`);
 const time = z.iso.datetime();
 
-/** @param isAllowed which addresses a push service may have. */
-export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
+const authSchema = z.string().regex(base64url(16)).describe("16 bytes in base64url.");
+
+/** What a browser has subscribed. @param isAllowed which addresses a push service may have. */
+const subscriptionSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
   z.strictObject({
     endpoint: z
       .string()
@@ -16,13 +18,18 @@ export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
     keys: z
       .strictObject({
         p256dh: z.string().regex(base64url(65)).describe("The browser's public key: 65 bytes in base64url."),
-        auth: z.string().regex(base64url(16)).describe("16 bytes in base64url."),
+        auth: authSchema,
       })
       .describe("As PushSubscription.toJSON() has them."),
     publicKey: z
       .string()
       .max(200)
       .describe("The key that the browser subscribed with: the one of GET /api/push."),
+  });
+
+/** @param isAllowed which addresses a push service may have. */
+export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
+  subscriptionSchemaFor(isAllowed).extend({
     replaces: z
       .string()
       .regex(/^[A-Za-z0-9_-]{43}$/)
@@ -32,6 +39,16 @@ export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
   });
 
 export const newDeviceSchema = deviceSchemaFor(isPushEndpoint);
+
+/** @param isAllowed which addresses a push service may have. */
+export const renewalSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
+  subscriptionSchemaFor(isAllowed).extend({
+    before: z
+      .strictObject({ endpoint: z.string().max(1024), auth: authSchema })
+      .describe("The subscription that the browser had: both together prove that it is that browser."),
+  });
+
+export const renewalSchema = renewalSchemaFor(isPushEndpoint);
 
 export const addedDeviceSchema = z.strictObject({ id: z.uuid() });
 
@@ -57,6 +74,11 @@ export const pushSchema = z.strictObject({
 });
 
 export const testedSchema = z.strictObject({
+  gate: z
+    .enum(["open", "closed", "unknown"])
+    .describe(
+      "The gate between Alertmanager and the service, which the test does not pass. closed: it does not answer, and no alert arrives. unknown: the stack is not watched.",
+    ),
   devices: z.array(
     z.strictObject({
       id: z.uuid(),

@@ -1,0 +1,60 @@
+/** What the browser has subscribed, and what the page's service worker has to know of it. */
+
+/** How long the service worker may take to be there, in ms. */
+const WORKER_MS = 10_000;
+/** Where the worker finds it: the cache and the name in it are sw.js's as well. */
+const KEPT = "omniai push";
+const RECORD = "push";
+
+/** @param {string} text base64url */
+export const bytesOf = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
+    character.charCodeAt(0),
+  );
+
+/** @param {ArrayBuffer} buffer */
+export const textOf = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");
+
+/** @param {string} endpoint @returns {Promise<string>} as the service names it */
+export const hashOf = async (endpoint) =>
+  textOf(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(endpoint)));
+
+/** @returns {Promise<ServiceWorkerRegistration>} */
+export function registered() {
+  const late = new Promise((_resolve, reject) => {
+    const message = "The page's service worker is not there yet. Load the page anew and try again.";
+    setTimeout(() => reject(new Error(message)), WORKER_MS);
+  });
+  return Promise.race([navigator.serviceWorker.ready, late]);
+}
+
+/**
+ * What the worker tells the service with, when the browser has renewed the subscription and no page is open.
+ * @typedef {object} Kept
+ * @property {string} api the API's origin.
+ * @property {string} publicKey what the browser subscribed with.
+ * @property {string} endpoint
+ * @property {string | undefined} auth the secret that the push service does not know.
+ */
+
+/**
+ * @param {ServiceWorkerRegistration} registration
+ * @param {Omit<Kept, "endpoint" | "auth"> | undefined} known undefined: alerts are off, and the worker has nothing to tell.
+ * @param {PushSubscription | null} [subscription]
+ */
+export async function keepForWorker(registration, known, subscription) {
+  try {
+    const cache = await caches.open(KEPT);
+    const url = new URL(RECORD, registration.scope);
+    if (!known || !subscription) return void (await cache.delete(url));
+    const { endpoint, keys } = subscription.toJSON();
+    const kept = { ...known, endpoint, auth: keys?.["auth"] };
+    await cache.put(url, new Response(JSON.stringify(kept)));
+  } catch {
+    // Without it the page tells the service at its next visit.
+  }
+}
