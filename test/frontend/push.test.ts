@@ -5,7 +5,9 @@
  */
 import { strict as assert } from "node:assert";
 import type { BrowserContext, CDPSession, Page } from "playwright-core";
-import { nameOf, resultOf, whyNot } from "../../frontend/js/diag/push.js";
+import { nameOf, whyNot } from "../../frontend/js/diag/push-abilities.js";
+import { failureOf, resultOf } from "../../frontend/js/diag/push-words.js";
+import { ApiError } from "../../frontend/js/transport/api.js";
 import type { User } from "../../service/src/auth/stores/users.ts";
 import { addUser, startAuth, testPool } from "../../service/test/support/auth.ts";
 import { eventually, type Instance } from "../../service/test/support/instance.ts";
@@ -58,11 +60,36 @@ describe("whether a browser can show alerts", () => {
   });
 
   it("is told of a test: how many have it, and why others have not", () => {
-    assert.equal(resultOf([{ outcome: "sent" }]), "Sent to 1 of 1 device. It is there in a moment.");
+    const sent = { devices: [{ id: "1", outcome: "sent" }] };
+    assert.equal(resultOf(sent), "Sent to 1 of 1 device. It is there in a moment.");
+    const devices = [
+      ...sent.devices,
+      { id: "2", outcome: "gone" },
+      { id: "3", outcome: "failed", detail: "it answers 503" },
+    ];
     assert.equal(
-      resultOf([{ outcome: "sent" }, { outcome: "gone" }, { outcome: "failed", detail: "it answers 503" }]),
-      "Sent to 1 of 3 devices. The others: one wants none any more, and is removed; it answers 503.",
+      resultOf({ devices }, new Map([["2", "Firefox on Linux"]])),
+      "Sent to 1 of 3 devices. Firefox on Linux: its browser wants none any more, and it is removed. A device: it answers 503.",
     );
+    assert.match(resultOf({ devices: [] }), /^Sent to no device: /);
+    assert.doesNotMatch(resultOf({ devices: [] }), /in a moment/);
+    // A test does not pass the gate.
+    assert.doesNotMatch(resultOf({ ...sent, gate: "open" }), /push-gate/);
+    assert.match(
+      resultOf({ ...sent, gate: "closed" }),
+      /It is there in a moment\. But alerts .*push-gate.*npm run health/,
+    );
+  });
+
+  it("is told why no test was sent, and what to do", () => {
+    const told = (status: number, type: string, retryAfterMs?: number): string =>
+      failureOf(new ApiError(status, "A title", retryAfterMs, type));
+    assert.match(told(404, "push-off"), /no key .*omniai:webPush.*npm run up/);
+    assert.match(told(503, "push-unavailable"), /PostgreSQL.*npm run health/);
+    assert.match(told(403, "insufficient-scope"), /diag:read/);
+    assert.match(told(429, "rate-limited", 42_000), /Try again in 42 s\./);
+    assert.equal(told(500, "internal"), "A title");
+    assert.match(failureOf(new DOMException("x", "AbortError")), /own push service does not answer/);
   });
 });
 
@@ -301,6 +328,117 @@ describe("alerts on a device", function () {
     assert.equal((await hashes()).length, 1);
   });
 
+  it("go on where the browser has renewed its subscription by itself, which is told", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    const before = browser.device;
+    browser.device = push.subscribe(String(before?.body()["publicKey"]));
+    await page.reload();
+    await is("on");
+    await says(/had renewed its subscription/);
+    assert.deepEqual(await hashes(), [browser.device.endpointHash]);
+    assert.equal(browser.asked, 1);
+    // The next visit has nothing to tell.
+    await page.reload();
+    await is("on");
+    assert.equal(await page.locator("#push-told").innerText(), "");
+  });
+
+  it("leave the worker what it needs to tell the service of a renewed subscription, until they are turned off", async () => {
+    await allow();
+    await openSignedIn();
+    const kept = (): Promise<Record<string, string> | undefined> =>
+      page.evaluate(
+        'caches.open("omniai push").then((it) => it.match(new URL("push", document.baseURI))).then((it) => it?.json())',
+      );
+    await click("Turn on");
+    await is("on");
+    const body = browser.device?.body() as { endpoint: string; publicKey: string; keys: { auth: string } };
+    assert.deepEqual(await kept(), {
+      ...{ api: `http://localhost:${service.port}`, publicKey: body.publicKey },
+      ...{ endpoint: body.endpoint, auth: body.keys.auth },
+    });
+    await click("Turn off");
+    await is("off");
+    assert.equal(await kept(), undefined);
+  });
+
+  it("that somebody else has ended are said to be so, until they are turned on again", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    await (await testPool()).query("TRUNCATE push_subscriptions, push_messages, push_deliveries");
+    for (let visit = 1; visit <= 2; visit++) {
+      await page.reload();
+      await is("off");
+      await page.locator("#push-text", { hasText: /came to this device and do no more/ }).waitFor();
+    }
+    await isAccessible(page, "ended by somebody else");
+    await click("Turn on");
+    await is("on");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(page, (await addUser(["diag:read"])).name);
+    await is("off");
+    await click("Turn on");
+    await is("on");
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(page, owner.name);
+    await is("off");
+    await page.locator("#push-text", { hasText: /somebody else turned alerts on/ }).waitFor();
+    // It stays the other one's, also when the browser renews its subscription.
+    browser.device = push.subscribe(String(browser.device?.body()["publicKey"]));
+    const others = await hashes();
+    await page.reload();
+    await is("off");
+    assert.deepEqual(await hashes(), others);
+  });
+
+  it("are turned off where the browser fails, and where the service does not answer", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    await page.evaluate(
+      'void (PushManager.prototype.getSubscription = () => Promise.reject(new Error("broken")))',
+    );
+    await click("Turn off");
+    await says(/gets no more alerts/);
+    assert.deepEqual(await hashes(), []);
+    await page.reload();
+    await is("off");
+    await click("Turn on");
+    await is("on");
+    await page.route(/api\/push\?id=/, (route) => route.abort());
+    await click("Turn off");
+    await is("off");
+    await says(/gets no more alerts/);
+    assert.equal(browser.device, undefined);
+  });
+
+  it("that do not come say why when they are tried, and what to do", async () => {
+    await allow();
+    await openSignedIn();
+    await click("Turn on");
+    await is("on");
+    if (browser.device) browser.device.answer = () => ({ status: 403 });
+    await click("Send a test");
+    await says(
+      /^Sent to 0 of 1 device\. This device: the push service answers 403: it does not take the stack's key/,
+    );
+    const kept = browser.device;
+    if (kept) kept.answer = undefined;
+    browser.device = undefined;
+    await click("Send a test");
+    await says(/^Sent to 1 of 1 device.* the browser has lost its subscription/);
+    browser.device = kept;
+    await (await testPool()).query("TRUNCATE push_subscriptions, push_messages, push_deliveries");
+    await click("Send a test");
+    await says(/^Sent to no device/);
+  });
+
   it("are unknown where the browser fails, and the user's devices are listed all the same", async () => {
     await allow();
     await openSignedIn();
@@ -315,6 +453,24 @@ describe("alerts on a device", function () {
     await page.locator("#push-devices li", { hasText: "Nothing sent yet." }).waitFor();
     assert.equal(await page.locator("#push button:visible", { hasText: "Turn" }).count(), 0);
     await isAccessible(page, "unknown");
+  });
+
+  it("wait for a service worker that comes late, as on a slow device", async () => {
+    await allow();
+    await page.addInitScript(`{
+      const { get } = Object.getOwnPropertyDescriptor(ServiceWorkerContainer.prototype, "ready");
+      const until = new Promise((resolve) => (globalThis.comes = resolve));
+      Object.defineProperty(ServiceWorkerContainer.prototype, "ready", {
+        get() { return until.then(() => get.call(this)); },
+      });
+    }`);
+    await open();
+    await signIn(page, owner.name);
+    await is("unknown");
+    await says(/not there yet/);
+    await page.evaluate("comes()");
+    await is("off");
+    assert.equal(await page.locator("#push-told").innerText(), "");
   });
 
   it("are no part of a page whose stack has none", async () => {

@@ -6,6 +6,7 @@ import { staticFiles, withVersion, type SiteFile } from "../../frontend/publish/
 
 const ORIGIN = "https://page.example";
 const SCOPE = `${ORIGIN}/omniai/`;
+const API = "https://api.example";
 const nothing = (): void => undefined;
 
 interface Asked {
@@ -56,6 +57,8 @@ interface Worker {
   push(data: string | undefined): Promise<unknown>;
   /** Somebody taps on the notification. */
   tap(): Promise<unknown>;
+  /** The browser has renewed the subscription. @param given whether it hands the new one over: Firefox does not. */
+  renew(given: boolean): Promise<unknown>;
 }
 
 describe("the service worker", () => {
@@ -71,6 +74,11 @@ describe("the service worker", () => {
   /** What the device shows, and which pages came to the front. */
   let shown: { title: string; options: object }[];
   let inFront: string[];
+  /** What the service was told, and what it answers, one after the other; at last 204. */
+  let told: { url: string; body: unknown; credentials: string | undefined }[];
+  let serviceAnswers: (number | Error)[];
+  /** What the browser subscribes with, where it is asked to. */
+  let wanted: object[];
 
   before(() => {
     files = staticFiles(join(import.meta.dirname, "../../frontend"));
@@ -83,7 +91,22 @@ describe("the service worker", () => {
     openPages = () => Promise.resolve([]);
     shown = [];
     inFront = [];
+    told = [];
+    serviceAnswers = [];
+    wanted = [];
   });
+
+  const renewed = {
+    toJSON: () => ({ endpoint: "https://push.example.org/new", keys: { p256dh: "p", auth: "new secret" } }),
+  };
+  function answerAsService(url: string, options: RequestInit): Promise<Response> {
+    assert.equal(options.method, "POST");
+    told.push({ url, body: JSON.parse(String(options.body)) as unknown, credentials: options.credentials });
+    const answer = serviceAnswers.shift() ?? 204;
+    return answer instanceof Error
+      ? Promise.reject(answer)
+      : Promise.resolve(new Response(null, { status: answer }));
+  }
 
   const contentOf = (path: string): string => {
     const file = files.find((each) => each.path === path);
@@ -110,7 +133,9 @@ describe("the service worker", () => {
   function start(published: readonly SiteFile[] = files, patienceMs = 50): Worker {
     const listeners = new Map<string, (event: object) => void>();
     const source = published.find(({ path }) => path === "sw.js")?.content ?? "";
-    const impatient = source.replace(/^const (PATIENCE|TIDY)_MS = \d+;$/gm, `const $1_MS = ${patienceMs};`);
+    const impatient = source
+      .replace(/^const (PATIENCE|TIDY)_MS = \d+;$/gm, `const $1_MS = ${patienceMs};`)
+      .replace(/^const RENEW_AGAIN_MS = .*;$/m, "const RENEW_AGAIN_MS = [1, 1];");
     runInNewContext(impatient, {
       AbortSignal,
       Response,
@@ -118,6 +143,10 @@ describe("the service worker", () => {
       caches: storage,
       registration: {
         scope: SCOPE,
+        pushManager: {
+          getSubscription: () => Promise.resolve(null),
+          subscribe: (options: object) => Promise.resolve((wanted.push(options), renewed)),
+        },
         showNotification: (title: string, options: object) => void shown.push({ title, options }),
       },
       clients: {
@@ -127,8 +156,13 @@ describe("the service worker", () => {
       },
       skipWaiting: nothing,
       addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
-      fetch: (request: { url: string } | URL, options: { cache?: string; signal?: AbortSignal } = {}) =>
-        serve(request instanceof URL ? request.href : request.url, options.cache, options.signal),
+      setTimeout,
+      fetch: (request: { url: string } | URL, options: RequestInit = {}) => {
+        const url = request instanceof URL ? request.href : request.url;
+        return url.startsWith(API)
+          ? answerAsService(url, options)
+          : serve(url, options.cache, options.signal ?? undefined);
+      },
     });
     const lifecycle = async (name: string, event: object = {}): Promise<unknown> => {
       let work: Promise<unknown> | undefined;
@@ -151,6 +185,7 @@ describe("the service worker", () => {
       activate: () => lifecycle("activate"),
       push: (data) =>
         lifecycle("push", { data: data === undefined ? null : { json: () => JSON.parse(data) as unknown } }),
+      renew: (given) => lifecycle("pushsubscriptionchange", { newSubscription: given ? renewed : null }),
       tap: () => lifecycle("notificationclick", { notification: { close: () => inFront.push("closed") } }),
       navigate: (file, client) => request(file, "navigate", { clientId: "", resultingClientId: client }),
       load: (file, client) => request(file, "no-cors", { clientId: client, resultingClientId: "" }),
@@ -216,6 +251,72 @@ describe("the service worker", () => {
       await worker.push(data);
     assert.equal(shown.length, 8);
     assert.deepEqual([...new Set(shown.map(({ title }) => title))], ["OmniAI"]);
+  });
+
+  describe("whose browser has renewed the subscription to alerts", () => {
+    const before = {
+      api: API,
+      publicKey: "the key",
+      endpoint: "https://push.example.org/old",
+      auth: "old secret",
+    };
+    const cache = async () =>
+      (await storage.open("omniai push")) as {
+        put(url: URL, response: Response): Promise<void>;
+        match(url: URL): Promise<Response | undefined>;
+      };
+    const keep = async (): Promise<void> =>
+      (await cache()).put(new URL("push", SCOPE), new Response(JSON.stringify(before)));
+    const keptNow = async (): Promise<unknown> =>
+      (await (await cache()).match(new URL("push", SCOPE)))?.json();
+    const after = { ...before, endpoint: "https://push.example.org/new", auth: "new secret" };
+
+    for (const given of [true, false])
+      it(`tells the service, with what it knew before as its proof, ${given ? "of the one it is given" : "having asked for one"}`, async () => {
+        await keep();
+        await start().renew(given);
+        assert.deepEqual(told, [
+          {
+            url: `${API}/api/push/renew`,
+            credentials: "omit",
+            body: {
+              endpoint: "https://push.example.org/new",
+              keys: { p256dh: "p", auth: "new secret" },
+              publicKey: "the key",
+              before: { endpoint: before.endpoint, auth: before.auth },
+            },
+          },
+        ]);
+        assert.equal(wanted.length, given ? 0 : 1);
+        // The next time this is what it knew before.
+        assert.deepEqual(await keptNow(), after);
+      });
+
+    it("tells it again where it does not answer or has trouble, and leaves the rest to the next visit", async () => {
+      await keep();
+      serviceAnswers = [new Error("no network"), 503];
+      await start().renew(true);
+      assert.equal(told.length, 3);
+      assert.deepEqual(await keptNow(), after);
+      await keep();
+      serviceAnswers = [503, 502, 429, 204];
+      await start().renew(true);
+      assert.equal(told.length, 6);
+      assert.deepEqual(await keptNow(), before);
+    });
+
+    it("does not insist where the service knows no such device, and tells nothing where alerts are off", async () => {
+      await keep();
+      serviceAnswers = [404];
+      await start().renew(true);
+      assert.equal(told.length, 1);
+      assert.deepEqual(await keptNow(), before);
+      storage = new Storage();
+      await start().renew(true);
+      storage.broken = () => new Error("broken");
+      await start().renew(true);
+      assert.equal(told.length, 1);
+    });
   });
 
   it("opens the diagnostics when an alert is tapped on, in the tab that shows them where there is one", async () => {

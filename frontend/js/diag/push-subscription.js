@@ -23,12 +23,17 @@ export const textOf = (buffer) =>
 export const hashOf = async (endpoint) =>
   textOf(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(endpoint)));
 
-/** @returns {Promise<ServiceWorkerRegistration>} */
+/** The page's service worker did not come in its time; it may come later. */
+export class WorkerLate extends Error {
+  constructor() {
+    super("The page's service worker is not there yet. Where it stays so, load the page anew.");
+    this.name = "WorkerLate";
+  }
+}
+
+/** @returns {Promise<ServiceWorkerRegistration>} @throws {WorkerLate} */
 export function registered() {
-  const late = new Promise((_resolve, reject) => {
-    const message = "The page's service worker is not there yet. Load the page anew and try again.";
-    setTimeout(() => reject(new Error(message)), WORKER_MS);
-  });
+  const late = new Promise((_resolve, reject) => void setTimeout(() => reject(new WorkerLate()), WORKER_MS));
   return Promise.race([navigator.serviceWorker.ready, late]);
 }
 

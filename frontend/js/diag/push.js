@@ -7,7 +7,7 @@ import { oneAtATime } from "../one-at-a-time.js";
 import { keysOf, recall, remember } from "../storage.js";
 import { ApiError } from "../transport/api.js";
 import { abilities, nameOf, whyNot } from "./push-abilities.js";
-import { bytesOf, hashOf, keepForWorker, registered, textOf } from "./push-subscription.js";
+import { bytesOf, hashOf, keepForWorker, registered, textOf, WorkerLate } from "./push-subscription.js";
 import { describe, failureOf, HERE, LOST, RENEWED, resultOf, STATES } from "./push-words.js";
 
 /**
@@ -41,7 +41,16 @@ export function connectPush({ connection, diag }) {
     at("push").hidden = known === undefined;
     if (known) await show(known);
   });
-  const look = () => void askAnew().catch(say);
+  const look = () =>
+    void askAnew().catch((error) => {
+      say(error);
+      // On a slow device's first visit it comes later than anybody wants to wait.
+      if (error instanceof WorkerLate) void navigator.serviceWorker.ready.then(lookAnew);
+    });
+  const lookAnew = () => {
+    write("push-told", "");
+    look();
+  };
 
   /** @returns {Promise<Known | undefined>} undefined: alerts are not for this user, or the stack has none to push. */
   async function askService() {
@@ -57,13 +66,17 @@ export function connectPush({ connection, diag }) {
   async function show(known) {
     const why = whyNot(abilities());
     own = undefined;
-    // The list first: finding this browser's own may take long, or fail.
-    showDevices(known.devices);
     if (why !== undefined) showState("unsupported", why);
     else if (Notification.permission === "denied") showState("denied");
     else {
       showState("unknown");
-      own = await findOwn(known);
+      // The others first: finding this browser's own may take long. Where it fails, all of them are listed.
+      const guess = decision();
+      showDevices(known.devices.filter(({ endpointHash }) => endpointHash !== guess));
+      own = await findOwn(known).catch((error) => {
+        showDevices(known.devices);
+        throw error;
+      });
       if (own) showState("on");
       else showState("off", decision() === "lost" ? LOST : undefined);
     }
