@@ -119,10 +119,10 @@ describe("the picture of alerts on a device", () => {
       webPush: true,
     });
     const user = await addUser(["diag:read"]);
-    const turnOn = async (options: BrowserContextOptions): Promise<Page> => {
+    const turnOn = async (options: BrowserContextOptions) => {
       const context = await (await sharedBrowser()).newContext({ reducedMotion: "reduce", ...options });
       await context.grantPermissions(["notifications"], { origin: site.origin });
-      await subscribesAt(push, context);
+      const browser = await subscribesAt(push, context);
       const page = await context.newPage();
       await visit(page, `${site.origin}/diagnostics.html`);
       await signIn(page, user.name);
@@ -131,16 +131,22 @@ describe("the picture of alerts on a device", () => {
       await page.locator("#push-state", { hasText: /^on$/ }).waitFor();
       await page.locator("#push").getByRole("button", { name: "Send a test" }).click();
       await page.locator("#push-told", { hasText: /^Sent to/ }).waitFor();
-      return page;
+      return { page, browser };
     };
     const other = await turnOn({ viewport: desktop, colorScheme: "dark" });
-    const phonePage = await turnOn({
+    const { page: phonePage } = await turnOn({
       ...{ viewport: phone, colorScheme: "light", deviceScaleFactor: 2 },
       userAgent:
         "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Mobile Safari/537.36",
     });
     await phonePage.locator("#push").screenshot({ path: join(FOLDER, "alerts-on-this-device.png") });
-    await Promise.all([other.context().close(), phonePage.context().close()]);
+    const { page, browser } = other;
+    if (browser.device) browser.device.answer = () => ({ status: 403 });
+    await page.reload();
+    await page.locator("#push").getByRole("button", { name: "Send a test" }).click();
+    await page.locator("#push-told", { hasText: /^Sent to 1 of 2/ }).waitFor();
+    await page.locator("#push").screenshot({ path: join(FOLDER, "alerts-test-refused-dark.png") });
+    await Promise.all([page.context().close(), phonePage.context().close()]);
     await service.stop();
     await Promise.all([site.close(), push.close()]);
   });

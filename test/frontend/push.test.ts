@@ -6,7 +6,7 @@
 import { strict as assert } from "node:assert";
 import type { BrowserContext, CDPSession, Page } from "playwright-core";
 import { nameOf, whyNot } from "../../frontend/js/diag/push-abilities.js";
-import { failureOf, resultOf } from "../../frontend/js/diag/push-words.js";
+import { describe as describeDevice, failureOf, resultOf } from "../../frontend/js/diag/push-words.js";
 import { ApiError } from "../../frontend/js/transport/api.js";
 import type { User } from "../../service/src/auth/stores/users.ts";
 import { addUser, startAuth, testPool } from "../../service/test/support/auth.ts";
@@ -79,6 +79,28 @@ describe("whether a browser can show alerts", () => {
       resultOf({ ...sent, gate: "closed" }),
       /It is there in a moment\. But alerts .*push-gate.*npm run health/,
     );
+  });
+
+  it("is told of each device when it last got something, or why it gets nothing", () => {
+    const device = {
+      id: "1",
+      name: "a",
+      endpointHash: "h",
+      createdAt: "",
+      lastSentAt: null,
+      problem: null,
+      isCurrent: true,
+    };
+    const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
+    assert.equal(describeDevice(device), "Nothing sent yet.");
+    for (const seconds of [-5, 0, 3])
+      assert.equal(describeDevice({ ...device, lastSentAt: ago(seconds) }), "Last sent just now.");
+    assert.match(describeDevice({ ...device, lastSentAt: ago(7300) }), /^Last sent 2 h.* ago\.$/);
+    assert.match(
+      describeDevice({ ...device, problem: "it answers 503" }),
+      /did not get there: it answers 503\./,
+    );
+    assert.match(describeDevice({ ...device, isCurrent: false }), /until this page is opened there/);
   });
 
   it("is told why no test was sent, and what to do", () => {

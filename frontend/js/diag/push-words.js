@@ -26,6 +26,9 @@ export const STATES = {
   },
 };
 
+/** Less than so is no age: the two clocks differ by more at times. */
+const JUST_NOW_SECONDS = 10;
+
 /** Where they were on, and somebody else has ended that. */
 export const LOST =
   "Alerts came to this device and do no more: it was removed on another one, its user got a new password, or somebody else turned alerts on in this browser. Turn them on again if you want them here.";
@@ -66,9 +69,9 @@ export function failureOf(error) {
 export function describe({ lastSentAt, problem, isCurrent }) {
   if (!isCurrent) return "Gets nothing until this page is opened there: the service has a new key.";
   if (problem) return `The last alert did not get there: ${problem}.`;
-  return lastSentAt === null
-    ? "Nothing sent yet."
-    : `Last sent ${span((Date.now() - Date.parse(lastSentAt)) / 1000)} ago.`;
+  if (lastSentAt === null) return "Nothing sent yet.";
+  const seconds = (Date.now() - Date.parse(lastSentAt)) / 1000;
+  return seconds < JUST_NOW_SECONDS ? "Last sent just now." : `Last sent ${span(seconds)} ago.`;
 }
 
 /**
