@@ -5,6 +5,7 @@ import { featuresWithout, OWN_ORIGIN } from "../../frontend/publish/runtime-conf
 import { eventually, startInstance, type Instance } from "../../service/test/support/instance.ts";
 import { isAccessible } from "./support/axe.ts";
 import { sharedBrowser, visit } from "./support/browser.ts";
+import { holds } from "./support/holds.ts";
 import { isKept } from "./support/kept.ts";
 import { startOddProxy } from "./support/odd-proxy.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
@@ -56,7 +57,8 @@ describe("the page's shell", () => {
 
   /** Whether the worker of a version is the one that serves visits from now on. */
   const hasWorkerOf = (page: Page, version: string): Promise<boolean> =>
-    page.evaluate<boolean>(
+    holds(
+      page,
       `Promise.all([caches.has("omniai shell ${version}"), navigator.serviceWorker.getRegistration()])
         .then(([isKept, { installing, waiting, active }]) => isKept && !installing && !waiting && active.state === "activated")
         .then((isSo) => isSo && caches.open("omniai shell ${version}").then((cache) => cache.match("diagnostics.html")))
@@ -112,7 +114,7 @@ describe("the page's shell", () => {
     await newest.getByText("Newest events").first().waitFor();
     assert.equal(await versionIn(newest), published);
     // A busy browser looks late for a new worker, so each visit has it look.
-    await eventually("the question for a new worker", () => newest.evaluate<boolean>("updates > 0"));
+    await eventually("the question for a new worker", () => holds(newest, "updates > 0"));
     await eventually("the new version's worker", () => hasWorkerOf(newest, published), 120_000);
     await eventually("a visit from it", async () => {
       const next = await open("diagnostics.html");
@@ -135,7 +137,8 @@ describe("the page's shell", () => {
     site.put("diagnostics.html", undefined);
     const newest = await open();
     await eventually("a try that fails", () =>
-      newest.evaluate<boolean>(
+      holds(
+        newest,
         `Promise.all([caches.has("omniai shell ${published}"), navigator.serviceWorker.getRegistration()])
           .then(([isBegun, { installing }]) => isBegun && !installing)`,
       ),
@@ -150,7 +153,8 @@ describe("the page's shell", () => {
     site.put("diagnostics.html", undefined);
     const page = await open();
     await eventually("a try that fails", () =>
-      page.evaluate<boolean>(
+      holds(
+        page,
         `Promise.all([caches.keys(), navigator.serviceWorker.getRegistration()])
           .then(([names, registration]) => names.some((name) => name.startsWith("omniai shell")) && !registration?.installing)`,
       ),
@@ -199,7 +203,7 @@ describe("the page's shell", () => {
     await last.getByText("All is well.").waitFor();
     const left = "Promise.all([navigator.serviceWorker.getRegistration(), caches.keys()])";
     await eventually("nothing is kept", () =>
-      last.evaluate<boolean>(`${left}.then(([worker, names]) => worker === undefined && names.length === 0)`),
+      holds(last, `${left}.then(([worker, names]) => worker === undefined && names.length === 0)`),
     );
     for (const each of [page, last]) await each.close();
     const next = await open();

@@ -101,7 +101,7 @@ describe("the service worker", () => {
   };
   function answerAsService(url: string, options: RequestInit): Promise<Response> {
     assert.equal(options.method, "POST");
-    told.push({ url, body: JSON.parse(String(options.body)) as unknown, credentials: options.credentials });
+    told.push({ url, body: JSON.parse(options.body as string) as unknown, credentials: options.credentials });
     const answer = serviceAnswers.shift() ?? 204;
     return answer instanceof Error
       ? Promise.reject(answer)
