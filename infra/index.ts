@@ -16,7 +16,8 @@ import { externalBackup, externalDatabase } from "./components/database/external
 import { edgeArgs } from "./components/edge/config.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { keepAliveLadder } from "./components/edge/ladder.ts";
-import { CLIENT_CONNECTIONS, HTTP_PORT, HTTPS_PORT } from "./components/edge/nginx.ts";
+import { planEdgeMemory } from "./components/edge/memory.ts";
+import { HTTP_PORT, HTTPS_PORT } from "./components/edge/nginx.ts";
 import { hostArgs } from "./components/host/config.ts";
 import { Host } from "./components/host/host.ts";
 import { isMonitored, monitoringArgs } from "./components/monitoring/config.ts";
@@ -205,7 +206,7 @@ const monitoring = networks.monitoring
       connectorPort: CONNECTOR_METRICS_PORT,
       certificatesPort: CERTIFICATES_METRICS_PORT,
       certificateEnds: certificates ? undefined : edge.certificateEnds,
-      edgeConnections: CLIENT_CONNECTIONS,
+      edgeConnections: planEdgeMemory(edgeSettings.memory).clients,
       workloads: {
         ...(database ? { postgres: database.replicas } : {}),
         ...(cache ? { redis: cache.replicas } : {}),

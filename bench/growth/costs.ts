@@ -1,5 +1,5 @@
 /** Pure: what one request and one stream cost, out of what was measured, and how many a host of another size would carry. */
-import { CLIENT_CONNECTIONS, WORKERS } from "../../infra/components/edge/nginx.ts";
+import { MOST_CLIENT_CONNECTIONS, WORKERS } from "../../infra/components/edge/memory.ts";
 import type { Spent } from "./gauges.ts";
 import type { ReplicasStep } from "./replicas.ts";
 import { EVENTS, MOST_REPLICAS, type StreamsStep } from "./streams.ts";
@@ -104,7 +104,7 @@ export const workOfStreams = (step: StreamsStep): Work => ({
   each: Object.fromEntries(
     Object.entries(costOfDelivery(step)).map(([workload, seconds]) => [workload, seconds * EVENTS]),
   ),
-  cap: { count: CLIENT_CONNECTIONS, by: "the edge's connections" },
+  cap: { count: MOST_CLIENT_CONNECTIONS, by: "the edge's connections" },
 });
 
 /** Pure: \`0.52 ms of a core: backend 0.26, edge 0.24, …\`, the largest first, without what is next to nothing. */

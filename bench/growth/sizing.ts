@@ -1,5 +1,5 @@
 /** Pure: docs/sizing.md, what one host carries and when to go to several, from nothing but what bench:growth measured. */
-import { CLIENT_CONNECTIONS } from "../../infra/components/edge/nginx.ts";
+import { MOST_CLIENT_CONNECTIONS } from "../../infra/components/edge/memory.ts";
 import { median, type Measured as MeasuredRows } from "../report.ts";
 import { KINDS } from "../requests/send.ts";
 import { BUSY, costsOf, describeCost, costOfDelivery, mostOf, workOfStreams, type Most } from "./costs.ts";
@@ -120,7 +120,7 @@ function streamsCosts({ streams }: Sized): string[] {
   return [
     `- A stream takes ${kibPerStream(step, "edge").toFixed(1)} KiB in the edge and ${kibPerStream(step, "backend").toFixed(1)} KiB in its replica (${whole(step.open)} streams, TLS).`,
     `- An event that is brought to a stream: ${describeCost(costOfDelivery(step), "µs")} (${whole(step.delivered)} deliveries a second).`,
-    `- The edge has ${whole(CLIENT_CONNECTIONS)} connections for clients, however many cores there are.`,
+    `- The edge has at most ${whole(MOST_CLIENT_CONNECTIONS)} connections for clients, however many cores there are, and as many as fit into its memory.`,
   ];
 }
 
@@ -232,7 +232,7 @@ function severalHosts(sized: Sized): string[] {
       ? []
       : [
           `- **Above ${whole(carriedStreams.open)} streams** at ${EVENTS} events a second on a host like the measured one, the most that were carried;`,
-          `  and above ${whole(CLIENT_CONNECTIONS)} on any host, where the edge's connections end.`,
+          `  and above ${whole(MOST_CLIENT_CONNECTIONS)} on any host, where the edge's connections end.`,
         ]),
     "- **More cores come before more hosts** where CPU is what is at its limit first: one host needs no shared database and no network",
     "  between replicas. More replicas on the same cores are for deploys and failures, and bring no more than the table says.",

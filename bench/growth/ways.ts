@@ -1,6 +1,6 @@
 /** What the streams of a stack need beside CPU and memory: connections and open files of the edge, and places in the replicas. */
 import { readdirSync, readFileSync } from "node:fs";
-import { WORKER_CONNECTIONS } from "../../infra/components/edge/nginx.ts";
+import { planEdgeMemory } from "../../infra/components/edge/memory.ts";
 import { docker, type TestStack } from "../../test/support/stack.ts";
 import { one } from "../monitoring/stack.ts";
 import type { Gauge } from "./gauges.ts";
@@ -32,6 +32,7 @@ const fullest = (all: readonly { readonly used: number; readonly limit: number }
 /** @returns what to ask at each look at the stack */
 export async function waysOf(stack: TestStack): Promise<() => Promise<Gauge[]>> {
   const edge = docker.getContainer(await one(stack, "edge"));
+  const { workerConnections } = planEdgeMemory(((await edge.inspect()).HostConfig.Memory ?? 0) / 1024 / 1024);
   return async () => {
     const gauges: Gauge[] = [];
     const { Processes } = (await edge.top({ ps_args: "-o pid,args" })) as { Processes: string[][] };
@@ -43,7 +44,7 @@ export async function waysOf(stack: TestStack): Promise<() => Promise<Gauge[]>> 
       gauges.push({
         what: "connections of the edge's fullest worker",
         used: Math.max(...files.map(({ used }) => used)),
-        limit: WORKER_CONNECTIONS,
+        limit: workerConnections,
         unit: "connections",
       });
     }

@@ -48,6 +48,7 @@ const edge: EdgeConfig = {
   responseSeconds: Number(defaults["edgeResponseSeconds"]),
   corsOrigins: ["https://owner.github.io"],
   resourcePolicy: "cross-origin",
+  memory: 512,
   hosts: [],
   limits: { connections: 2000, requestRate: 1000, streams: 1000, streamRate: 200 },
 };

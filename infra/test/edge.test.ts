@@ -10,23 +10,7 @@ import { renderNginx, type EdgeConfig } from "../components/edge/nginx.ts";
 import { planUpstream } from "../components/edge/upstream.ts";
 import { configSchema } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
-
-const edge: EdgeConfig = {
-  upstreams: [
-    { name: "backend-1-a", address: "172.20.0.3" },
-    { name: "backend-2-b", address: "172.20.0.4" },
-  ],
-  upstreamPort: 8000,
-  release: "abc",
-  tls: true,
-  keepAlive: keepAliveLadder(10),
-  responseSeconds: 5,
-  corsOrigins: ["https://owner.github.io"],
-  resourcePolicy: "cross-origin",
-  hosts: ["api.example.org"],
-  limits: { connections: 2000, requestRate: 1000, streams: 1000, streamRate: 200 },
-  realIp: { from: ["172.30.0.0/24"], header: "CF-Connecting-IP" },
-};
+import { edge } from "./support/edge.ts";
 
 describe("renderNginx", () => {
   it("is what it was: read the difference, then write it with UPDATE_SNAPSHOTS=1", async () => {

@@ -107,7 +107,8 @@ describe("an edge on both families", function () {
       join(release, "nginx.conf"),
       renderNginx({
         ...{ upstreams: [], upstreamPort: 1, keepAlive: keepAliveLadder(10), responseSeconds: 2, tls: true },
-        ...{ corsOrigins: [], resourcePolicy: "cross-origin", hosts: [], release: "one", ipv6: true },
+        ...{ corsOrigins: [], resourcePolicy: "cross-origin", hosts: [], release: "one" },
+        ...{ ipv6: true, memory: 512 },
         limits: { connections: 100, requestRate: 100, streams: 100, streamRate: 100 },
       }),
     );

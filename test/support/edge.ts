@@ -1,5 +1,5 @@
 /** A real nginx with the edge's configuration, in front of small servers of the test's own. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { EDGE_SCRIPT, HANDOVER_FOLDER } from "../../infra/components/edge/acme.ts";
 import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
+import { limitScript, memoryForReplicas } from "../../infra/components/edge/memory.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, type EdgeConfig } from "../../infra/components/edge/nginx.ts";
-import { EDGE_FOLDER, PAGE_FOLDER } from "../../infra/components/edge/switch.ts";
+import { EDGE_FOLDER, PAGE_FOLDER, PLAIN_SCRIPT } from "../../infra/components/edge/switch.ts";
 import { accessSubnets } from "../../infra/components/network/subnet.ts";
 import { readSettings } from "../../ops/stack/settings.ts";
 import { eventually } from "./http.ts";
@@ -34,6 +35,8 @@ export interface TestEdge {
   configure(changes?: Partial<EdgeConfig>): Promise<void>;
   /** The lines of the access log so far. */
   log(): Record<string, unknown>[];
+  /** What nginx has said of itself so far. */
+  errors(): string;
   remove(): void;
 }
 
@@ -60,11 +63,12 @@ const docker = (...args: string[]): string =>
  * @param handover the volume from which it takes an authority's certificates, which the caller makes and removes; default:
  * it serves the generated one.
  * @param options.ipv6 whether it has an IPv6 address as well, on its first network.
+ * @param options.memory its limit in MiB; default: what a stack of two replicas has.
  */
 export async function startEdge(
   handlers: readonly RequestListener[],
   handover?: string,
-  { ipv6 = false }: { readonly ipv6?: boolean } = {},
+  { ipv6 = false, memory = memoryForReplicas(2) }: { readonly ipv6?: boolean; readonly memory?: number } = {},
 ): Promise<TestEdge> {
   const name = `omniai-edge-test-${randomBytes(4).toString("hex")}`;
   const folder = mkdtempSync(join(tmpdir(), "omniai-edge-"));
@@ -124,6 +128,7 @@ export async function startEdge(
           hosts: [],
           limits: wide,
           ipv6,
+          memory,
           acme: handover === undefined ? undefined : { httpsPort },
           ...changes,
           release,
@@ -148,15 +153,15 @@ export async function startEdge(
     const image = readSettings(REPOSITORY, "dev").config.nginxImage ?? "";
     docker(
       ...["run", "-d", "--name", name, "--network", networks[0] ?? "", "--user", "101:101"],
-      ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "192m"],
+      ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+      ...["--memory", `${memory}m`, "--memory-swap", `${memory}m`],
       // As engines of today start a process: few open files, unless it asks for more.
       ...["--ulimit", "nofile=1024:16384"],
       ...["--tmpfs", "/tmp", "-v", `${folder}:${EDGE_FOLDER}${handover === undefined ? ":ro" : ""}`],
       ...(handover === undefined ? [] : ["--init", "-v", `${handover}:${HANDOVER_FOLDER}:ro`]),
       ...["-p", `127.0.0.1:${httpPort}:${HTTP_PORT}`, "-p", `127.0.0.1:${httpsPort}:${HTTPS_PORT}`],
-      ...(handover === undefined
-        ? ["--entrypoint", "nginx", image, "-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"]
-        : ["--entrypoint", "sh", image, "-c", EDGE_SCRIPT]),
+      ...["--entrypoint", "sh", image, "-c"],
+      `${limitScript(memory)}${handover === undefined ? PLAIN_SCRIPT : EDGE_SCRIPT}`,
     );
     for (const network of networks.slice(1)) docker("network", "connect", network, name);
     await loaded(first);
@@ -183,6 +188,7 @@ export async function startEdge(
           .split("\n")
           .filter((line) => line.startsWith("{"))
           .map((line) => JSON.parse(line) as Record<string, unknown>),
+      errors: () => spawnSync("docker", ["logs", name], { encoding: "utf8", maxBuffer: 2 ** 26 }).stderr,
       remove,
     };
   } catch (error) {

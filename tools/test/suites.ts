@@ -111,6 +111,7 @@ export const SUITES: readonly Suite[] = [
     "attacks",
     "memory",
     "edge",
+    "edge-memory",
     "ipv6",
     "host",
     "input",

@@ -10,10 +10,11 @@ import { writeIntoVolume } from "../../resources/short-lived.ts";
 import { Workload, type Replica } from "../../workload.ts";
 import { EDGE_SCRIPT, FIRST_CERTIFICATE_SCRIPT, HANDOVER_FOLDER } from "./acme.ts";
 import type { CertificatePair } from "./certificate.ts";
+import { limitScript } from "./memory.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT } from "./nginx.ts";
 import { hashOfPage, packPage } from "./page.ts";
 import { certificateEnds, createCertificate, settingsOf, user, type EdgeSettings } from "./settings.ts";
-import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
+import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, PLAIN_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
 import { planUpstream } from "./upstream.ts";
 
 export interface EdgeArgs extends EdgeSettings {
@@ -120,12 +121,8 @@ export class Edge extends pulumi.ComponentResource {
         kind: "singleton",
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
-        ...(this.handover === undefined
-          ? {
-              entrypoint: ["nginx"],
-              command: ["-c", `${EDGE_FOLDER}/current/nginx.conf`, "-g", "daemon off;"],
-            }
-          : { entrypoint: ["sh", "-c"], command: [EDGE_SCRIPT] }),
+        entrypoint: ["sh", "-c"],
+        command: [`${limitScript(args.memory)}${this.handover === undefined ? PLAIN_SCRIPT : EDGE_SCRIPT}`],
         networks: args.networks,
         ports: args.publishPorts
           ? args.bindAddresses.flatMap((address) => [

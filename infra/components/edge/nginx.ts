@@ -2,6 +2,7 @@
 import { CHALLENGE_LOCATION, renderHostChecks, renderRealCertificate, type AcmeEdge } from "./acme.ts";
 import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts";
 import { renderLimitZones } from "./limits.ts";
+import { planEdgeMemory, WORKERS } from "./memory.ts";
 import { hostPattern } from "./wildcard.ts";
 import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
 import {
@@ -27,6 +28,8 @@ export interface EdgeConfig extends UpstreamConfig, HeaderConfig {
   readonly hosts: readonly string[];
   /** Who may say on whose behalf it asks; default: nobody. */
   readonly realIp?: RealIp;
+  /** The memory limit in MiB: as many connections as fit in are taken, and no more. */
+  readonly memory: number;
 }
 
 /** A proxy in front that names the client. */
@@ -46,16 +49,9 @@ export const STATUS_PORT = 8081;
 /**
  * How long a worker may outlive a reload, in seconds: a stream ends by itself after at most 600 (the service's
  * OMNIAI_STREAM_MAX_AGE_SECONDS), so nothing is cut; and none stays for longer, whatever its client does. A worker that
- * stays costs some megabytes of the edge's limit.
+ * stays keeps the memory that it has taken (memory.ts).
  */
 const WORKER_SHUTDOWN_SECONDS = 660;
-
-/** Connections of one worker, of clients and to replicas together. */
-export const WORKER_CONNECTIONS = 8192;
-export const WORKERS = 2;
-
-/** How many clients there is room for: each takes a second connection, to a replica. */
-export const CLIENT_CONNECTIONS = (WORKERS * WORKER_CONNECTIONS) / 2;
 
 const JSON_LOG = [
   '"time":"$time_iso8601"',
@@ -86,6 +82,7 @@ export function renderNginx(given: EdgeConfig): string {
   // Without HTTPS there is nothing that a certificate could change.
   const acme = config.tls ? config.acme : undefined;
   const hostCheck = renderHostChecks(acme);
+  const { workerConnections } = planEdgeMemory(given.memory);
   return `# Rendered by the program: a change here is gone with the next deploy.
 worker_processes ${WORKERS};
 worker_shutdown_timeout ${WORKER_SHUTDOWN_SECONDS}s;
@@ -93,11 +90,11 @@ pid /tmp/nginx.pid;
 error_log stderr warn;
 pcre_jit on;
 # Each connection is an open file, and engines give a process 1024 of them unless it asks for more.
-worker_rlimit_nofile ${2 * WORKER_CONNECTIONS};
+worker_rlimit_nofile ${2 * workerConnections};
 
 events {
-  # A stream takes two: the client's and the upstream's.
-  worker_connections ${WORKER_CONNECTIONS};
+  # A stream takes two: the client's and the upstream's. So many fit into the edge's memory: more are refused.
+  worker_connections ${workerConnections};
 }
 
 http {
@@ -137,7 +134,8 @@ http {
   # What still comes of a body that was refused.
   lingering_time 5s;
   client_max_body_size 1m;
-  large_client_header_buffers 4 8k;
+  # No replica takes more than 16 KiB either.
+  large_client_header_buffers 2 8k;
 
   gzip on;
   gzip_proxied any;
@@ -237,6 +235,8 @@ ${acme ? "" : pair}    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;
     ssl_prefer_server_ciphers off;
     ssl_session_cache shared:tls:2m;
+    # Kept by each connection for as long as its answer lasts, which a stream does for minutes. What is streamed is short.
+    ssl_buffer_size 4k;
     ssl_session_tickets off;
 `;
 }

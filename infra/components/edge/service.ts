@@ -9,6 +9,7 @@ import { ServiceFiles } from "../../resources/service-files.ts";
 import { ServiceWorkload } from "../../service.ts";
 import type { Replica } from "../../workload.ts";
 import { keepAliveLadder } from "./ladder.ts";
+import { limitScript } from "./memory.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT } from "./nginx.ts";
 import { hashOfPage, packPage } from "./page.ts";
 import { certificateEnds, createCertificate, settingsOf, user, type EdgeSettings } from "./settings.ts";
@@ -121,7 +122,7 @@ export class EdgeService extends pulumi.ComponentResource {
         image: this.imageId,
         user: `${user.uid}:${user.gid}`,
         entrypoint: ["sh", "-c"],
-        command: [EDGE_SERVICE_SCRIPT],
+        command: [`${limitScript(args.memory)}${EDGE_SERVICE_SCRIPT}`],
         environment: { RELEASE: release, UPSTREAM: args.upstream.name },
         networks: args.networks,
         ports: args.publishPorts

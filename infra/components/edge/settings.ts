@@ -85,7 +85,17 @@ export const certificateEnds = (pair: pulumi.Output<CertificatePair>): pulumi.Ou
 
 /** Pure: what nginx has to know, but for what is known only in a deploy. */
 export function settingsOf(args: EdgeSettings): Omit<EdgeConfig, "upstreams" | "release" | "tls" | "realIp"> {
-  const { upstreamPort, responseSeconds, corsOrigins, resourcePolicy, hosts, limits, httpsPort, ipv6 } = args;
+  const {
+    upstreamPort,
+    responseSeconds,
+    corsOrigins,
+    resourcePolicy,
+    hosts,
+    limits,
+    httpsPort,
+    ipv6,
+    memory,
+  } = args;
   const pagePolicy = policyOf(args.page);
   const keepAlive = keepAliveLadder(args.switchSeconds);
   return {
@@ -98,6 +108,7 @@ export function settingsOf(args: EdgeSettings): Omit<EdgeConfig, "upstreams" | "
     keepAlive,
     pagePolicy,
     ipv6,
+    memory,
     ...(args.acme ? { acme: { httpsPort } } : {}),
   };
 }

@@ -55,6 +55,10 @@ ls -1t releases | tail -n +${KEPT + 1} | while read -r old; do
 done
 `;
 
+/** What an edge runs that has no authority's certificates to look for. */
+export const PLAIN_SCRIPT = `exec nginx -c ${EDGE_FOLDER}/current/nginx.conf -g "daemon off;"
+`;
+
 /**
  * Runs in a short-lived container with the edge's volume at /files. It writes the first release into a new volume, so
  * that the edge can start. If the volume already has a release, the script changes nothing.
