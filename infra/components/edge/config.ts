@@ -46,8 +46,8 @@ export const edgeKeys = {
   certificateSerial: within(1, 1_000_000),
   tls: z.enum(["generated", "acme"]).describe("generated or acme"),
   corsOrigins: z.array(origin).describe("a list of exact origins such as https://owner.github.io"),
-  edgeMemory: z
-    .union([z.literal(0), within(32, 65_536)])
+  edgeMemory: within(0, 65_536)
+    .refine((memory) => memory === 0 || memory >= 32)
     .describe("a whole number from 32 to 65536, or 0 for what the streams of the replicas need"),
   edgeCpus: cpus,
   edgeHosts: z.array(host).describe("a list of DNS names or IP addresses, without ports"),
