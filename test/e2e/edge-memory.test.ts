@@ -31,6 +31,11 @@ describe("the edge's memory", function () {
     streams.add(response);
     response.on("close", () => streams.delete(response));
   };
+  // A silent stream counts as hung, and opening many takes a busy machine longer than that.
+  const heartbeat = setInterval(() => {
+    for (const response of streams) response.write(": beat\n\n");
+  }, 5000);
+  after(() => clearInterval(heartbeat));
   const edges: TestEdge[] = [];
   afterEach(() => {
     for (const edge of edges.splice(0)) edge.remove();
@@ -95,7 +100,7 @@ describe("the edge's memory", function () {
     const { clients } = planEdgeMemory(128);
     const kept = await openMany(edge, 100);
     assert.equal(kept.length, 100);
-    const more = await openMany(edge, clients + 250);
+    const more = await openMany(edge, clients + 100);
     assert.ok(more.length < clients, `${more.length} beside 100, where ${clients} fit`);
     assert.ok(more.length > clients / 2, `${more.length} beside 100, where ${clients} fit`);
     await hear([...kept, ...more]);
@@ -112,7 +117,7 @@ describe("the edge's memory", function () {
     const kept = await openMany(edge, 50);
     const sessions: ClientHttp2Session[] = [];
     const headers = Object.fromEntries([..."abcdefg"].map((name) => [`x-${name}`, "p".repeat(1900)]));
-    for (let n = 0; n < 60; n += 1) {
+    for (let n = 0; n < 25; n += 1) {
       const session = http2Connect(edge.https, {
         rejectUnauthorized: false,
         settings: { initialWindowSize: 0 },
@@ -133,8 +138,8 @@ describe("the edge's memory", function () {
     await hear(left);
   });
 
-  it("has room for a tenth of a default stack's streams in a tenth of its memory, before and after a reload", async () => {
-    const share = 0.1;
+  it("has room for a twentieth of a default stack's streams in a twentieth of its memory, before and after a reload", async () => {
+    const share = 0.05;
     const wanted = share * 2 * STREAMS_PER_REPLICA;
     const base = memoryForReplicas(0);
     const edge = await start(Math.ceil(base + share * (memoryForReplicas(2) - base)));
