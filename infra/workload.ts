@@ -232,6 +232,13 @@ function check(args: WorkloadArgs, variables: readonly string[]): void {
   if (args.kind === "replaceable" && (args.ports ?? []).length > 0) {
     bad("ports", "a replaceable workload cannot publish ports; reach it through the edge");
   }
+  const internal = (args.ports ?? []).map((port) => port.internal);
+  if (new Set(internal).size < internal.length) {
+    bad(
+      "ports",
+      "a port of a container can have one address only: two of them are read back in the engine's own order, and the provider would replace the container on every `up`",
+    );
+  }
 }
 
 /** The containers of one process. What depends on them goes on only when each of them is healthy. */

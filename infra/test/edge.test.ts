@@ -62,8 +62,12 @@ describe("renderNginx", () => {
         ([, at = ""]) => at,
       );
     assert.deepEqual(listens({}), ["8080", "8443"]);
-    assert.deepEqual(listens({ ipv6: true }), ["8080", "[::]:8080", "8443", "[::]:8443"]);
-    assert.deepEqual(listens({ ipv6: true, upstreams: [], tls: false }), ["8080", "[::]:8080"]);
+    const [http, https] = [
+      ["8080", "[::]:8080", "8082", "[::]:8082"],
+      ["8443", "[::]:8443", "8444", "[::]:8444"],
+    ] as const;
+    assert.deepEqual(listens({ ipv6: true }), [...http, ...https]);
+    assert.deepEqual(listens({ ipv6: true, upstreams: [], tls: false }), http);
   });
 
   it("matches all names one label below a host with *", () => {

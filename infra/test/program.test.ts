@@ -78,11 +78,12 @@ describe("the program, for the dev stack", () => {
     assert.equal(leadOut.sort()[0], "omniai-dev-access");
     const ports = both.named(CONTAINER, "omniai-dev-edge").inputs["ports"] as {
       ip: string;
+      internal: number;
       external: number;
     }[];
     assert.deepEqual(
-      ports.map(({ ip, external }) => `${ip} ${external}`),
-      ["203.0.113.7 8080", "203.0.113.7 8443", "2001:db8::7 8080", "2001:db8::7 8443"],
+      ports.map(({ ip, internal, external }) => `${ip} ${external} ${internal}`),
+      ["203.0.113.7 8080 8080", "203.0.113.7 8443 8443", "2001:db8::7 8080 8082", "2001:db8::7 8443 8444"],
     );
     assert.ok(!of("docker:index/network:Network").some(({ name }) => name === "omniai-dev-access"));
   });

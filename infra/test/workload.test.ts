@@ -49,6 +49,20 @@ describe("planContainer", () => {
     assert.equal(plan({ isBackground: true }).cpuShares, BACKGROUND_SHARES);
   });
 
+  it("refuses two addresses of one port, which the engine lists in an order of its own", () => {
+    const at = (address: string, internal: number) => ({ internal, external: 8080, address });
+    const [one, other] = ["192.0.2.7", "2001:db8::7"] as const;
+    const ports = [at(one, 8080), at(other, 8080)];
+    refuses({ kind: "singleton", ports }, "ports", /one address only/);
+    const apart = plan({ kind: "singleton", ports: [at(one, 8080), at(other, 8082)] }).ports as {
+      ip: string;
+    }[];
+    assert.deepEqual(
+      apart.map(({ ip }) => ip),
+      [one, other],
+    );
+  });
+
   it("waits for longer than the health check may take to decide", () => {
     assert.ok(Number(plan({}).waitTimeout) > 30 + 3 * (5 + 3));
     assert.equal(plan({}).wait, true);

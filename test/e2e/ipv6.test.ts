@@ -9,7 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCertificate } from "../../infra/components/edge/certificate.ts";
 import { keepAliveLadder } from "../../infra/components/edge/ladder.ts";
-import { HTTP_PORT, HTTPS_PORT, renderNginx } from "../../infra/components/edge/nginx.ts";
+import {
+  HTTP_PORT,
+  HTTPS_PORT,
+  renderNginx,
+  SECOND_HTTP_PORT,
+  SECOND_HTTPS_PORT,
+} from "../../infra/components/edge/nginx.ts";
 import { accessSubnets } from "../../infra/components/network/subnet.ts";
 import { readSettings } from "../../ops/stack/settings.ts";
 import { resolveDockerHost } from "../../tools/find/engine/index.ts";
@@ -122,9 +128,12 @@ describe("an edge on both families", function () {
     docker("network", "create", "omniai-v6-app");
     docker("network", "create", "omniai-v6-public");
     docker("network", "create", "--ipv6", ...subnets, "omniai-v6-access");
-    const ports = [`${machine.ipv4}`, `[${machine.ipv6}]`].flatMap((address) =>
-      [HTTP_PORT, HTTPS_PORT].flatMap((port) => ["-p", `${address}:${port}:${port}`]),
-    );
+    const ports = [
+      `${machine.ipv4}:${HTTP_PORT}:${HTTP_PORT}`,
+      `${machine.ipv4}:${HTTPS_PORT}:${HTTPS_PORT}`,
+      `[${machine.ipv6}]:${HTTP_PORT}:${SECOND_HTTP_PORT}`,
+      `[${machine.ipv6}]:${HTTPS_PORT}:${SECOND_HTTPS_PORT}`,
+    ].flatMap((port) => ["-p", port]);
     docker(
       ...["create", "--name", "edge", "--network", "omniai-v6-app", "--user", "101:101", "--read-only"],
       ...["--cap-drop", "ALL", "--tmpfs", "/tmp", "-v", `${release}:/release:ro`, ...ports],

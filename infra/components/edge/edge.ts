@@ -11,7 +11,14 @@ import { Workload, type Replica } from "../../workload.ts";
 import { EDGE_SCRIPT, FIRST_CERTIFICATE_SCRIPT, HANDOVER_FOLDER } from "./acme.ts";
 import type { CertificatePair } from "./certificate.ts";
 import { limitScript } from "./memory.ts";
-import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT } from "./nginx.ts";
+import {
+  HTTP_PORT,
+  HTTPS_PORT,
+  renderNginx,
+  SECOND_HTTP_PORT,
+  SECOND_HTTPS_PORT,
+  STATUS_PORT,
+} from "./nginx.ts";
 import { hashOfPage, packPage } from "./page.ts";
 import { certificateEnds, createCertificate, settingsOf, user, type EdgeSettings } from "./settings.ts";
 import { EDGE_FOLDER, FIRST_RELEASE_SCRIPT, PLAIN_SCRIPT, SWITCH_SCRIPT } from "./switch.ts";
@@ -125,9 +132,9 @@ export class Edge extends pulumi.ComponentResource {
         command: [`${limitScript(args.memory)}${this.handover === undefined ? PLAIN_SCRIPT : EDGE_SCRIPT}`],
         networks: args.networks,
         ports: args.publishPorts
-          ? args.bindAddresses.flatMap((address) => [
-              { internal: HTTP_PORT, external: args.httpPort, address },
-              { internal: HTTPS_PORT, external: args.httpsPort, address },
+          ? args.bindAddresses.flatMap((address, index) => [
+              { internal: index === 0 ? HTTP_PORT : SECOND_HTTP_PORT, external: args.httpPort, address },
+              { internal: index === 0 ? HTTPS_PORT : SECOND_HTTPS_PORT, external: args.httpsPort, address },
             ])
           : [],
         volumes: [

@@ -43,6 +43,12 @@ export interface RealIp {
 /** The ports inside the container: above 1023, because nginx runs without capabilities. */
 export const HTTP_PORT = 8080;
 export const HTTPS_PORT = 8443;
+/**
+ * Their like for the host's second address. The engine lists two addresses of one port in an order of its own; the docker
+ * provider takes that for a change, and would replace the edge on every `up`.
+ */
+export const SECOND_HTTP_PORT = 8082;
+export const SECOND_HTTPS_PORT = 8444;
 /** Only inside the container: health, release, counters. */
 export const STATUS_PORT = 8081;
 
@@ -176,7 +182,7 @@ ${renderUpstream(config)}
   }
 
   server {
-${renderListen(config, HTTP_PORT, "default_server")}
+${renderListen(config, [HTTP_PORT, SECOND_HTTP_PORT], "default_server")}
 ${config.tls ? renderTls(config, acme) : ""}
 ${renderHeaders(config)}
 
@@ -216,9 +222,16 @@ ${realIp.from.map((cidr) => `  set_real_ip_from ${cidr};\n`).join("")}  real_ip_
 `;
 }
 
-/** One socket a family: an IPv4 client on a socket for both would have another address, ::ffff:192.0.2.1, and other limits. */
-const renderListen = ({ ipv6 = false }: EdgeConfig, port: number, flags: string): string =>
-  [String(port), ...(ipv6 ? [`[::]:${port}`] : [])]
+/**
+ * One socket a family: an IPv4 client on a socket for both would have another address, ::ffff:192.0.2.1, and other limits. The
+ * second port has both, too: an engine may lead from its IPv6 address to the container's IPv4 address.
+ */
+const renderListen = (
+  { ipv6 = false }: EdgeConfig,
+  [first, second]: readonly [number, number],
+  flags: string,
+): string =>
+  (ipv6 ? [first, second].flatMap((port) => [String(port), `[::]:${port}`]) : [String(first)])
     .map((address) => `    listen ${address} ${flags};`)
     .join("\n");
 
@@ -228,7 +241,7 @@ function renderTls(config: EdgeConfig, acme: AcmeEdge | undefined): string {
     ssl_certificate_key tls/key.pem;
 `;
   // With ACME the pair stands at the http level, in a file that is exchanged when there is another one.
-  return `${renderListen(config, HTTPS_PORT, "ssl default_server")}
+  return `${renderListen(config, [HTTPS_PORT, SECOND_HTTPS_PORT], "ssl default_server")}
     http2 on;
 ${acme ? "" : pair}    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305;
