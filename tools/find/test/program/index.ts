@@ -34,6 +34,19 @@ const subnet = new docker.Network("subnet", {
   ipamConfigs: [{ subnet: `10.251.${HTTP_PORT % 256}.0/28`, gateway: `10.251.${HTTP_PORT % 256}.1` }],
   labels: [{ label: "omniai.test", value: RUN }],
 });
+// Both families, as a network of visitors by IPv6 has them.
+const GROUP = HTTP_PORT.toString(16);
+new docker.Network("families", {
+  name: `omniai-toolchain-test-${RUN}-families`,
+  driver: "bridge",
+  internal: false,
+  ipv6: true,
+  ipamConfigs: [
+    { subnet: `10.251.${HTTP_PORT % 256}.16/28`, gateway: `10.251.${HTTP_PORT % 256}.17` },
+    { subnet: `fd6f:6d6e:${GROUP}::/64`, gateway: `fd6f:6d6e:${GROUP}::1` },
+  ],
+  labels: [{ label: "omniai.test", value: RUN }],
+});
 const volume = new docker.Volume("volume", {
   name: `omniai-toolchain-test-${RUN}`,
   labels: [{ label: "omniai.test", value: RUN }],
@@ -93,7 +106,7 @@ new docker.Container("carrier", {
   uploads: [{ file: "/data/version", content: VERSION }],
 });
 
-// Everything that a container of the stack is given: helpers/read-back.ts says what each comes back as.
+// Everything that a container of the stack is given: support/read-back.ts says what each comes back as.
 new docker.Container("complete", {
   name: `omniai-toolchain-test-${RUN}`,
   image: image.imageId,
@@ -116,9 +129,12 @@ new docker.Container("complete", {
     { name: subnet.name, aliases: ["complete"] },
     { name: network.name, aliases: ["complete"] },
   ],
+  // A port of the container for each address of the host: two addresses of one come back in the engine's order.
   ports: [
     { internal: 8080, external: HTTP_PORT, ip: "127.0.0.1", protocol: "tcp" },
     { internal: 443, external: HTTPS_PORT, ip: "127.0.0.1", protocol: "tcp" },
+    { internal: 8082, external: HTTP_PORT, ip: "::1", protocol: "tcp" },
+    { internal: 444, external: HTTPS_PORT, ip: "::1", protocol: "tcp" },
   ],
   healthcheck: {
     tests: ["CMD", "true"],

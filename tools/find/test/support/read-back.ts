@@ -17,10 +17,19 @@ export interface Made {
 export type Table = Readonly<Record<string, unknown>>;
 
 /** One of the host's own, different for runs side by side (program/index.ts takes the same). */
-const subnetOf = (port: number): { subnet: string; gateway: string } => ({
-  subnet: `10.251.${port % 256}.0/28`,
-  gateway: `10.251.${port % 256}.1`,
+const subnetOf = (port: number, first = 0): { subnet: string; gateway: string } => ({
+  subnet: `10.251.${port % 256}.${first}/28`,
+  gateway: `10.251.${port % 256}.${first + 1}`,
 });
+
+/** The same of IPv6. */
+const subnetOfIpv6 = (port: number): { subnet: string; gateway: string } => ({
+  subnet: `fd6f:6d6e:${port.toString(16)}::/64`,
+  gateway: `fd6f:6d6e:${port.toString(16)}::1`,
+});
+
+/** What an address range has that the program leaves out. */
+const rest = { auxAddress: {}, ipRange: "" };
 
 const nameOf = (run: string): string => `omniai-toolchain-test-${run}`;
 
@@ -52,7 +61,9 @@ export const readBack = ({ run, ports, imageId, network }: Made): Readonly<Recor
     ],
     ports: [
       { internal: 443, external: ports[1], ip: "127.0.0.1", protocol: "tcp" },
+      { internal: 444, external: ports[1], ip: "::1", protocol: "tcp" },
       { internal: 8080, external: ports[0], ip: "127.0.0.1", protocol: "tcp" },
+      { internal: 8082, external: ports[0], ip: "::1", protocol: "tcp" },
     ],
     healthcheck: {
       tests: ["CMD", "true"],
@@ -82,7 +93,15 @@ export const readBack = ({ run, ports, imageId, network }: Made): Readonly<Recor
     name: nameOf(run),
     driver: "bridge",
     internal: false,
-    ipamConfigs: [{ ...subnetOf(ports[0]), auxAddress: {}, ipRange: "" }],
+    ipamConfigs: [{ ...subnetOf(ports[0]), ...rest }],
+    labels: [{ label: "omniai.test", value: run }],
+  },
+  "docker:index/network:Network::families": {
+    name: `${nameOf(run)}-families`,
+    driver: "bridge",
+    internal: false,
+    ipv6: true,
+    ipamConfigs: [subnetOf(ports[0], 16), subnetOfIpv6(ports[0])].map((range) => ({ ...range, ...rest })),
     labels: [{ label: "omniai.test", value: run }],
   },
   "docker:index/volume:Volume::volume": {
