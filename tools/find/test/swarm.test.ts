@@ -10,6 +10,7 @@ import { createContext, REPOSITORY_ROOT } from "../../host/context.ts";
 import { run, type RunResult } from "../../host/run.ts";
 import { ensureImages } from "../images/index.ts";
 import { ensureToolchain, type Toolchain } from "../index.ts";
+import { readBackSwarm } from "./support/read-back-swarm.ts";
 
 const IMAGE = "debian:trixie-slim";
 
@@ -60,6 +61,8 @@ describe("the docker plugin on a swarm @engine", function () {
   };
   const up = (...config: string[]): Promise<Ended> =>
     ok(pulumi("up", "--yes", "--skip-preview", ...config.flatMap((pair) => ["-c", pair])));
+  const config = async (key: string): Promise<string> =>
+    (await ok(pulumi("config", "get", key))).stdout.trim();
   const inspect = <T>(...what: string[]): T => JSON.parse(lab.manager.docker("inspect", ...what)) as T;
   const service = (name: string): Service =>
     inspect<[Service]>("--type", "service", `omniai-test-${name}`)[0];
@@ -114,6 +117,25 @@ describe("the docker plugin on a swarm @engine", function () {
     assert.match(said, /^400 52525 52525\none1tmpfs \/tmp tmpfs rw,nosuid,nodev,noexec/);
     assert.match(said, /NoNewPrivs:\t1/, "the engine's own setting holds for services");
     await unchanged();
+  });
+
+  it("reads back every property that the stack sets as the official plugin does", async function () {
+    if (arch() !== "x64") this.skip(); // the table names amd64
+    for (let round = 0; round < 2; round += 1) await ok(pulumi("refresh", "--yes", "--skip-preview"));
+    const exported = await ok(pulumi("stack", "export", "--show-secrets"));
+    const { deployment } = JSON.parse(exported.stdout) as Exported;
+    const states = new Map<string, Exported["deployment"]["resources"][number]>(
+      deployment.resources.map((state) => [`${state.type}::${state.urn.split("::").at(-1)}`, state]),
+    );
+    const one = (key: string) => states.get(key) ?? assert.fail(key);
+    const expected = readBackSwarm({
+      image: await config("image"),
+      network: one("docker:index/network:Network::network").id,
+      secret: one("docker:index/secret:Secret::secret").id,
+      config: one("docker:index/serviceConfig:ServiceConfig::file").id,
+    });
+    const found = Object.entries(expected).map(([key, table]) => [key, pick(one(key).outputs, table)]);
+    assert.deepEqual(Object.fromEntries(found), expected);
   });
 
   it("changes more of them in place, and replaces nothing", async () => {
@@ -182,6 +204,32 @@ describe("the docker plugin on a swarm @engine", function () {
     assert.equal(lab.manager.docker("network", "ls", "-q", "--filter", "label=omniai.test"), "");
   });
 });
+
+/** What the table names: the official plugin has more, which nobody sets. */
+function pick(found: unknown, table: unknown): unknown {
+  if (isSecret(found)) return JSON.parse(found.plaintext);
+  if (Array.isArray(table) && Array.isArray(found))
+    return found.map((one, index) => pick(one, (table as unknown[])[index]));
+  if (typeof table !== "object" || table === null || typeof found !== "object" || found === null)
+    return found;
+  const values = found as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, pick(values[name], value)]));
+}
+
+/** A secret of a state that was exported in plain text. */
+const isSecret = (value: unknown): value is { readonly plaintext: string } =>
+  typeof value === "object" && value !== null && "plaintext" in value;
+
+interface Exported {
+  readonly deployment: {
+    readonly resources: readonly {
+      readonly type: string;
+      readonly urn: string;
+      readonly id: string;
+      readonly outputs: Readonly<Record<string, unknown>>;
+    }[];
+  };
+}
 
 interface Ended extends RunResult {
   /** All that it printed. */

@@ -1,4 +1,4 @@
-/** Services with every property that the stack's have, for the test of the docker plugin on a swarm. */
+/** Services with every property that the stack's have (support/read-back-swarm.ts), for the test of the docker plugin on a swarm. */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
