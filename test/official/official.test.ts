@@ -7,54 +7,29 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createContext, inspectToolchain } from "../../tools/find/index.ts";
-import { pulumiPart } from "../../tools/find/pulumi/cli.ts";
-import { languagePart } from "../../tools/find/pulumi/language.ts";
-import { PLUGIN_PARTS } from "../../tools/find/pulumi/plugin.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { call, eventually } from "../support/http.ts";
-import { plainPulumi, plainUp, type PlainResult } from "../support/plain-pulumi.ts";
+import { plainPulumi, plainUp } from "../support/plain-pulumi.ts";
 import { createStack, docker, type CommandResult, type TestStack } from "../support/stack.ts";
+import { goesThereAndBack, good, hasOfficialDocker, unchanged } from "./plugins.ts";
 
 const RATE = 30;
 const STREAMS = 5;
-
-const unchanged = ({ code, output }: CommandResult): void => {
-  assert.equal(code, 0, output);
-  assert.match(output, /\d+ unchanged/);
-  assert.doesNotMatch(output, /\d+ (created|updated|replaced|deleted)/);
-};
-const good = ({ code, output }: Pick<PlainResult, "code" | "output">): void => assert.equal(code, 0, output);
 
 describe("with the official plugins, a stack", function () {
   this.timeout(900_000);
   let checkout: string;
   let stack: TestStack;
-  let emptyHome: string;
 
   before(async function () {
-    const parts = new Set([pulumiPart, languagePart, ...PLUGIN_PARTS].map(({ name }) => name));
-    const found = (await inspectToolchain(createContext())).filter(({ name }) => parts.has(name));
-    const isOfficial = (way: string): boolean => way === "downloaded" || way === "path";
-    for (const { name, way, version, location } of found) {
-      const line = isOfficial(way)
-        ? `official ${name} ${version ?? "of a version that it does not say"} (${location ?? way})`
-        : `NOT OFFICIAL: ${name} ${version ?? ""} is ${way === "built" ? "built here" : way}; put the official one into PULUMI_HOME/plugins or on PATH`;
-      console.log(`  ${line}`);
-    }
-    if (!found.some(({ name, way }) => name === "pulumi-resource-docker" && isOfficial(way))) {
-      console.log("  SKIPPED: nothing of this was tried, because the official docker plugin is not here.");
-      this.skip();
-    }
-    emptyHome = mkdtempSync(join(tmpdir(), "omniai-pulumi-home-"));
+    if (!(await hasOfficialDocker())) this.skip();
     checkout = createCheckout();
     stack = await createStack(checkout, { switchSeconds: 4, drainSeconds: 2, backendStartSeconds: 5 });
   });
   after(async () => {
     if (stack) await stack.remove();
     if (checkout) removeCheckout(checkout);
-    if (emptyHome) rmSync(emptyHome, { recursive: true, force: true });
   });
 
   const served = async (change: () => Promise<CommandResult>): Promise<void> => {
@@ -150,20 +125,7 @@ describe("with the official plugins, a stack", function () {
 
   it("switches to the stand-ins and back, and nothing changes either way", async function () {
     const before = await ids();
-    const home = process.env["PULUMI_HOME"];
-    process.env["PULUMI_HOME"] = emptyHome;
-    try {
-      const { stdout } = await stack.run("doctor");
-      if (!/pulumi-resource-docker .*standin/.test(stdout)) {
-        console.log("  SKIPPED: the official plugins are on PATH, or the stand-ins are not built here.");
-        this.skip();
-      }
-      unchanged(await stack.run("up", "--yes"));
-    } finally {
-      if (home === undefined) delete process.env["PULUMI_HOME"];
-      else process.env["PULUMI_HOME"] = home;
-    }
-    unchanged(await stack.run("up", "--yes"));
+    if (!(await goesThereAndBack(stack))) this.skip();
     assert.deepEqual(await ids(), before);
   });
 
