@@ -11,7 +11,7 @@ import { docker, Room, roomImage } from "../support/acme/room.ts";
 import { rate } from "../support/acme/testssl.ts";
 import { startEdge, type TestEdge } from "../support/edge.ts";
 import { call, eventually } from "../support/http.ts";
-import { quantile, startLoad } from "../support/load.ts";
+import { quantile, startLoad, tellFailure } from "../support/load.ts";
 
 const HOSTS = ["api.example.test", "www.example.test"];
 const [HOST = ""] = HOSTS;
@@ -278,7 +278,7 @@ describe("certificates of an authority", function () {
     await eventually("streams that go on", 30, () =>
       streams.every((stream, n) => stream.ticks() > (ticks[n] ?? 0)),
     );
-    assert.deepEqual(result.failures, [], `${result.failures.length} of ${result.sent}`);
+    assert.deepEqual(result.failures.map(tellFailure), [], `${result.failures.length} of ${result.sent}`);
     assert.deepEqual(errors, []);
     assert.deepEqual(
       streams.map(({ cut }) => cut()),

@@ -14,6 +14,7 @@ import { openPage } from "../support/page.ts";
 import { killTree } from "../support/process.ts";
 import { plainUp } from "../support/plain-pulumi.ts";
 import { docker, programOf, type TestStack } from "../support/stack.ts";
+import { tellFailure } from "../support/load.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 
 // Enough to have something in flight at every moment; the load of the bench is in its scenarios below.
@@ -274,12 +275,12 @@ describe("a stack in use", function () {
     await healed(name, restarts);
     const result = await traffic.stop();
     assert.deepEqual(
-      result.failures.filter((line) => line.includes("GET")),
+      result.failures.filter(({ method }) => method === "GET").map(tellFailure),
       [],
       "a GET failed",
     );
-    const late = result.failures.filter((line) => Number(/at ([\d.]+) s/.exec(line)?.[1]) > killedAfter + 1);
-    assert.deepEqual(late, [], "a POST failed that was not in flight");
+    const late = result.failures.filter(({ seconds }) => seconds > killedAfter + 1);
+    assert.deepEqual(late.map(tellFailure), [], "a POST failed that was not in flight");
     assertNothingDropped({ ...result, failures: [] });
   });
 

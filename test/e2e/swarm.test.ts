@@ -18,9 +18,11 @@ import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { eventually } from "../support/http.ts";
 import { reachableAddress } from "../support/addresses.ts";
 import { setSecret } from "../support/stack-secrets.ts";
+import { tellFailure } from "../support/load.ts";
 import { createStack, type CommandResult, type TestStack } from "../support/stack.ts";
 import { startLab, type Lab } from "../support/swarm/lab.ts";
 import type { Machine } from "../support/swarm/machine.ts";
+import { startWitness } from "../support/swarm/witness.ts";
 import { assertNothingDropped, startTraffic, type TrafficResult } from "../support/traffic.ts";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
 
@@ -127,6 +129,22 @@ describe("a stack on a swarm", function () {
     return results;
   }
 
+  /** The same for what is planned: nothing fails. What does is told with all that happened around it. */
+  async function nothingLost(machines: readonly Machine[], work: () => Promise<void>): Promise<void> {
+    const witness = startWitness(
+      lab,
+      ["edge", "backend"].map((workload) => `omniai-${stack.name}-${workload}`),
+    );
+    try {
+      const results = await during(machines, work);
+      const failures = results.flatMap((result) => result.failures);
+      if (failures.length > 0) console.log(witness.explain(failures));
+      results.forEach(assertNothingDropped);
+    } finally {
+      witness.stop();
+    }
+  }
+
   it("is deployed to all of its machines, and a second deploy changes nothing", async () => {
     await up();
     assert.deepEqual(placesOf("edge").sort(), ["manager", "worker-1", "worker-2"]);
@@ -138,7 +156,7 @@ describe("a stack on a swarm", function () {
   });
 
   it("loses no request and no event while the service is replaced and scaled", async () => {
-    const results = await during(lab.machines.slice(0, 2), async () => {
+    await nothingLost(lab.machines.slice(0, 2), async () => {
       appendFileSync(join(checkout, "service/src/main.ts"), "// Another version.\n");
       await up();
       scale(4);
@@ -148,18 +166,16 @@ describe("a stack on a swarm", function () {
       await up();
       await serving(2);
     });
-    results.forEach(assertNothingDropped);
   });
 
   it("loses nothing while a machine is drained", async () => {
     const [first, second] = lab.workers as [Machine, Machine];
-    const results = await during([lab.manager, first], async () => {
+    await nothingLost([lab.manager, first], async () => {
       good(await stack.run("node", "drain", second.name));
       assert.ok(!placesOf("backend").includes(second.name));
       assert.ok(!placesOf("edge").includes(second.name));
       await serving(2);
     });
-    results.forEach(assertNothingDropped);
     lab.manager.docker("node", "update", "--availability", "active", second.name);
     await whole();
   });
@@ -211,10 +227,8 @@ describe("a stack on a swarm", function () {
 
 /** What was in flight on a lost machine may fail; acknowledged events are all there, once and in order. */
 function assertOnlyInFlight(result: TrafficResult): void {
-  const late = result.failures.filter(
-    (line) => Number(/ at ([\d.]+) s/.exec(line)?.[1]) > QUIET_SECONDS + BACK_SECONDS,
-  );
-  assert.deepEqual(late, [], `requests still failed ${BACK_SECONDS} s after the loss`);
+  const late = result.failures.filter(({ seconds }) => seconds > QUIET_SECONDS + BACK_SECONDS);
+  assert.deepEqual(late.map(tellFailure), [], `requests still failed ${BACK_SECONDS} s after the loss`);
   console.log(`      ${result.failures.length} of ${result.sent} requests failed`);
   assertNothingDropped({ ...result, failures: [], refusals: 0 });
 }

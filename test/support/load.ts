@@ -1,4 +1,5 @@
 /** Puts a constant load on an address and accounts exactly for every request. */
+import { randomBytes } from "node:crypto";
 import { Agent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 
@@ -20,10 +21,26 @@ export interface LoadOptions {
   readonly accept?: (status: number) => boolean;
 }
 
+/** A request without an answer, or with one that is no success. */
+export interface LoadFailure {
+  /** Its number, from 0. */
+  readonly n: number;
+  /** When it was sent: seconds since the start of the load, and Unix milliseconds. */
+  readonly seconds: number;
+  readonly at: number;
+  /** How much later than it was due, in milliseconds: what the load's own thread was busy with. */
+  readonly late: number;
+  /** Its X-Request-Id, which the lines of the edge and of the replicas have too. */
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  /** The answer's status and begin; or the code of the error, how long it took, and whether its connection was a kept one. */
+  readonly why: string;
+}
+
 export interface LoadResult {
   readonly sent: number;
-  /** One line per failed request: its number, when (seconds since the start), method, and why. */
-  readonly failures: readonly string[];
+  readonly failures: readonly LoadFailure[];
   /** Milliseconds, sorted. */
   readonly latencies: readonly number[];
 }
@@ -44,28 +61,39 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
     ? new HttpsAgent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
     : new Agent({ keepAlive: true, maxSockets: connections });
   const send = secure ? httpsRequest : httpRequest;
-  const failures: string[] = [];
+  const failures: LoadFailure[] = [];
   const latencies: number[] = [];
   const pending = new Set<Promise<void>>();
   const started = performance.now();
+  const run = randomBytes(4).toString("hex");
   let sent = 0;
 
   const one = (n: number): Promise<void> =>
     new Promise((resolve) => {
       const { method, path, body, headers } = request?.(n) ?? { method: "GET", path: "" };
       const begun = performance.now();
+      const at = Date.now();
+      const id = `load-${run}-${n}`;
       const fail = (why: string): void => {
-        failures.push(`#${n} at ${((begun - started) / 1000).toFixed(2)} s: ${method} ${path}: ${why}`);
+        const seconds = (begun - started) / 1000;
+        const late = Math.max(0, Math.round((seconds - (n + 1) / rate) * 1000));
+        failures.push({ n, seconds, at, late, id, method, path, why });
         resolve();
       };
-      const call = send(`${url}${path}`, { method, agent, timeout: TIMEOUT_MS, headers }, (response) => {
+      const broken = (error: NodeJS.ErrnoException): void => {
+        const ms = (performance.now() - begun).toFixed(0);
+        const connection = call.reusedSocket ? "a kept connection" : "a new connection";
+        fail(`${error.code ?? "no code"} after ${ms} ms on ${connection}: ${error.message}`);
+      };
+      const options = { method, agent, timeout: TIMEOUT_MS, headers: { "x-request-id": id, ...headers } };
+      const call = send(`${url}${path}`, options, (response) => {
         const status = response.statusCode ?? 0;
         const good = accept ? accept(status) : status >= 200 && status < 300;
         let answer = "";
         response.setEncoding("utf8").on("data", (part: string) => {
           if (!good && answer.length < ANSWER_CHARACTERS) answer += part;
         });
-        response.on("error", (error) => fail(error.message));
+        response.on("error", broken);
         response.on("end", () => {
           const ms = performance.now() - begun;
           latencies.push(ms);
@@ -74,7 +102,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
         });
       });
       call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
-      call.on("error", (error) => fail(error.message));
+      call.on("error", broken);
       call.end(body);
     });
 
@@ -95,6 +123,10 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
     },
   };
 }
+
+/** A failure as a line for a person. */
+export const tellFailure = ({ n, seconds, at, late, id, method, path, why }: LoadFailure): string =>
+  `#${n} at ${seconds.toFixed(2)} s (${new Date(at).toISOString()}, ${late} ms late, ${id}): ${method} ${path}: ${why}`;
 
 /** The value below which `share` of the sorted values lie. */
 export const quantile = (sorted: readonly number[], share: number): number =>

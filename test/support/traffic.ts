@@ -1,7 +1,7 @@
 /** Traffic for a stack while something happens to it: GETs, POSTs, and streams with numbered events. */
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
-import { startLoad, type LoadResult } from "./load.ts";
+import { startLoad, tellFailure, type LoadResult } from "./load.ts";
 import { eventually, openSse } from "./http.ts";
 
 export interface Traffic {
@@ -46,7 +46,7 @@ export async function startTraffic(url: string, rate: number, streams: number): 
     async stop() {
       const result = await load.stop();
       const posted = Array.from({ length: result.sent }, (_, n) => n).filter((n) => n % 2 === 1);
-      const failed = new Set(result.failures.map((line) => Number(/^#(\d+)/.exec(line)?.[1] ?? NaN)));
+      const failed = new Set(result.failures.map(({ n }) => n));
       const acknowledged = posted.filter((n) => !failed.has(n));
       const numbers = (client: (typeof clients)[number]) =>
         client.events
@@ -76,7 +76,11 @@ export async function startTraffic(url: string, rate: number, streams: number): 
 
 /** The promise: no request failed, and every stream saw every acknowledged event once, in one and the same order. */
 export function assertNothingDropped(result: TrafficResult): void {
-  assert.deepEqual(result.failures, [], `${result.failures.length} of ${result.sent} requests failed`);
+  assert.deepEqual(
+    result.failures.map(tellFailure),
+    [],
+    `${result.failures.length} of ${result.sent} requests failed`,
+  );
   assert.equal(result.refusals, 0, "a stream was answered with something other than 200");
   assert.equal(result.resets, 0, "a stream was told that history is gone");
   const expected = new Set(result.acknowledged);
