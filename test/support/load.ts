@@ -1,7 +1,8 @@
 /** Puts a constant load on an address and accounts exactly for every request. */
 import { randomBytes } from "node:crypto";
-import { Agent, request as httpRequest } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { keepConnections } from "./kept-connections.ts";
 
 export interface LoadOptions {
   /** Where the requests go; https certificates are not checked, because a dev stack has its own. */
@@ -57,9 +58,7 @@ const ANSWER_CHARACTERS = 400;
 
 export function startLoad({ url, rate, connections = 32, request, accept }: LoadOptions): Load {
   const secure = url.startsWith("https:");
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, maxSockets: connections, rejectUnauthorized: false })
-    : new Agent({ keepAlive: true, maxSockets: connections });
+  const { agent, closeOld } = keepConnections(secure, connections);
   const send = secure ? httpsRequest : httpRequest;
   const failures: LoadFailure[] = [];
   const latencies: number[] = [];
@@ -70,6 +69,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
 
   const one = (n: number): Promise<void> =>
     new Promise((resolve) => {
+      closeOld();
       const { method, path, body, headers } = request?.(n) ?? { method: "GET", path: "" };
       const begun = performance.now();
       const at = Date.now();

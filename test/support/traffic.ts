@@ -1,75 +1,48 @@
-/** Traffic for a stack while something happens to it: GETs, POSTs, and streams with numbered events. */
+/**
+ * Traffic for a stack while something happens to it: GETs, POSTs, and streams with numbered events. It runs in a thread of its
+ * own: a test may wait for a command (`execFileSync`), and a load that waits with it sends nothing at the very moment that
+ * counts, and afterwards everything at once, on connections that the edge has closed meanwhile.
+ */
 import { strict as assert } from "node:assert";
-import { randomUUID } from "node:crypto";
-import { startLoad, tellFailure, type LoadResult } from "./load.ts";
-import { eventually, openSse } from "./http.ts";
+import { Worker } from "node:worker_threads";
+import { tellFailure } from "./load.ts";
+import type { TrafficOptions, TrafficResult } from "./traffic-thread.ts";
+
+export type { TrafficResult };
 
 export interface Traffic {
-  /** Stops, waits for the requests in flight, and accounts for all. */
+  /** Stops, waits for the requests in flight, and accounts for all. @throws the error that ended its thread */
   stop(): Promise<TrafficResult>;
-}
-
-export interface TrafficResult extends LoadResult {
-  /** The acknowledged numbers, in the order in which they were posted. */
-  readonly acknowledged: readonly number[];
-  /** The numbers that each stream got, in order of arrival. */
-  readonly seen: readonly (readonly number[])[];
-  /** Answers to stream requests that were not 200. */
-  readonly refusals: number;
-  readonly resets: number;
 }
 
 /**
  * @param url of the edge.
  * @param rate requests a second: half GET /api/diag, half POST /api/events with a number.
  * @param streams clients that follow the events and reconnect with their last id.
+ * @throws Error when the streams cannot be opened.
  */
 export async function startTraffic(url: string, rate: number, streams: number): Promise<Traffic> {
-  // Streams may begin with the last events of earlier traffic, which do not count.
-  const run = randomUUID();
-  const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
-  await eventually("streams that follow the log", 30, () => clients.every(({ joins }) => joins > 0));
-  const load = startLoad({
-    url,
-    rate,
-    request: (n) =>
-      n % 2 === 0
-        ? { method: "GET", path: "/api/diag" }
-        : {
-            method: "POST",
-            path: "/api/events",
-            headers: { "content-type": "application/json" },
-            body: JSON.stringify({ type: "numbered", data: { n, run } }),
-          },
+  const worker = new Worker(new URL("./traffic-thread.ts", import.meta.url), {
+    workerData: { url, rate, streams } satisfies TrafficOptions,
   });
+  const ended = new Promise<never>((_, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", (code) => reject(new Error(`the thread of the traffic ended with ${code}`)));
+  });
+  // Who waits for it hears of it.
+  ended.catch(() => undefined);
+  const said = <T>(): Promise<T> =>
+    Promise.race([ended, new Promise<T>((resolve) => worker.once("message", resolve))]);
+  await said();
   return {
     async stop() {
-      const result = await load.stop();
-      const posted = Array.from({ length: result.sent }, (_, n) => n).filter((n) => n % 2 === 1);
-      const failed = new Set(result.failures.map(({ n }) => n));
-      const acknowledged = posted.filter((n) => !failed.has(n));
-      const numbers = (client: (typeof clients)[number]) =>
-        client.events
-          .filter(({ event, data }) => event === "numbered" && data.includes(run))
-          .map(({ data }) => (JSON.parse(data) as { n: number }).n);
-      const hasAll = (client: (typeof clients)[number]): boolean => {
-        // Counting is not enough, because events that were not acknowledged may be in the log too.
-        const got = new Set(numbers(client));
-        return acknowledged.every((n) => got.has(n));
-      };
-      const enough = performance.now() + 60_000;
-      while (!clients.every(hasAll) && performance.now() < enough) await sleep(100);
-      clients.forEach((client) => client.close());
-      return {
-        ...result,
-        acknowledged,
-        seen: clients.map(numbers),
-        refusals: clients.reduce((sum, { refusals }) => sum + refusals.length, 0),
-        resets: clients.reduce(
-          (sum, { events }) => sum + events.filter(({ event }) => event === "reset").length,
-          0,
-        ),
-      };
+      const result = said<TrafficResult>();
+      worker.postMessage("stop");
+      try {
+        return await result;
+      } finally {
+        await worker.terminate();
+      }
     },
   };
 }
@@ -95,5 +68,3 @@ export function assertNothingDropped(result: TrafficResult): void {
     assert.deepEqual(seen, result.seen[0], "two streams saw different orders");
   }
 }
-
-const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -3,7 +3,7 @@
 export const GROUPS = ["lint", "unit", "whole", "e2e", "swarm", "official"] as const;
 /**
  * Run only where they are named. What `official` tries is in the others already, with the plugins that this machine has. `swarm` has
- * three machines and takes eight minutes, and one of its rows does not hold yet (docs/swarm.md).
+ * three machines, whose engines need most of this one.
  */
 export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["swarm", "official"]);
 
@@ -82,6 +82,7 @@ export const SUITES: readonly Suite[] = [
   tests("unit", "bench", "bench/**/*.test.ts", { seconds: 120 }),
   tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: WITHOUT_ENGINE }),
   tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: WITHOUT_ENGINE }),
+  tests("unit", "test-support", "test/support/test/**/*.test.ts", { seconds: 60 }),
   tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
 
   tests("whole", "ops-engine", "ops/**/*.test.ts", { needs: ["stack"], seconds: 120, options: WITH_ENGINE }),

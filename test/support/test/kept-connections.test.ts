@@ -1,0 +1,71 @@
+import { strict as assert } from "node:assert";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { eventually } from "../http.ts";
+import { keepConnections, type KeptConnections } from "../kept-connections.ts";
+
+/** What the server tells, in seconds: a client lets go a second earlier. */
+const TOLD_SECONDS = 2;
+/** It keeps them for much longer, so that whatever closes a connection here is the client. */
+const KEPT_MS = 60_000;
+
+describe("kept connections of a client", () => {
+  let server: Server;
+  let port: number;
+  const open = new Set<Socket>();
+
+  before(async () => {
+    server = createServer({ keepAliveTimeout: KEPT_MS }, (_, response) => {
+      response.setHeader("connection", "keep-alive").setHeader("keep-alive", `timeout=${TOLD_SECONDS}`).end();
+    });
+    server.on("connection", (socket: Socket) => {
+      open.add(socket);
+      socket.on("close", () => open.delete(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    ({ port } = server.address() as AddressInfo);
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  /** @returns whether it went on a connection that was used before. */
+  const ask = ({ agent, closeOld }: KeptConnections): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      closeOld();
+      const call = request({ port, host: "127.0.0.1", agent }, (response) => {
+        response.resume().on("end", () => resolve(call.reusedSocket));
+      });
+      call.on("error", reject).end();
+    });
+
+  /** The agent has it back a moment after the answer was read to its end. */
+  const free = ({ agent }: KeptConnections): Promise<true> =>
+    eventually("a connection that is free", 10, () => Object.keys(agent.freeSockets).length > 0);
+
+  it("are used again", async () => {
+    const kept = keepConnections(false, 2);
+    assert.equal(await ask(kept), false);
+    await free(kept);
+    assert.equal(await ask(kept), true);
+    kept.agent.destroy();
+  });
+
+  it("are closed by the client, before its server would", async () => {
+    const kept = keepConnections(false, 5);
+    await Promise.all(Array.from({ length: 5 }, () => ask(kept)));
+    await eventually("no connection", 15, () => open.size === 0);
+    kept.agent.destroy();
+  });
+
+  it("are not used when they are old, though the client's timers are late", async () => {
+    const kept = keepConnections(false, 2);
+    await ask(kept);
+    await free(kept);
+    // No timer of this thread fires meanwhile, and nothing is heard of the server.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TOLD_SECONDS * 1000);
+    assert.equal(await ask(kept), false);
+    kept.agent.destroy();
+  });
+});
