@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 export interface KeptConnections {
   readonly agent: Agent;
   /** Lets go of those that were idle for too long. To be called before a request: timers are late where a thread is busy. */
-  closeOld(): void;
+  readonly closeOld: () => void;
 }
 
 /** How long a connection of a server that tells nothing may be idle, in milliseconds. */

@@ -27,7 +27,7 @@ const EXPLAINED = 5;
 
 const EVENTS = ["start", "health_status", "kill", "stop", "die", "update"];
 /** What a replica writes when its life changes, and nginx when something is wrong: everything else only by the request's id. */
-const TELLING =
+const telling =
   /"msg":"(listening|stopping|draining|accepting no more|stopped)|\[(warn|error|crit|alert|emerg)\]/;
 
 /** @param services the names of those whose logs are asked, once something has failed. */
@@ -81,7 +81,7 @@ export function explainFailures(
     const around = [
       ...events.filter(isNear),
       // A line is written when its request ends, which may be late.
-      ...logs.filter((line) => line.text.includes(failure.id) || (isNear(line) && TELLING.test(line.text))),
+      ...logs.filter((line) => line.text.includes(failure.id) || (isNear(line) && telling.test(line.text))),
     ].sort((left, right) => left.at - right.at);
     const lines = around.map(({ at, text }) => {
       const seconds = (at - failure.at) / 1000;

@@ -1,3 +1,4 @@
+/** That a client of the tests closes its kept connections before its server, against a server that never does. */
 import { strict as assert } from "node:assert";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";

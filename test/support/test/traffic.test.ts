@@ -1,3 +1,4 @@
+/** That the traffic of a test does not stop with the test, against an edge in a thread of its own. */
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
 import { assertNothingDropped, startTraffic } from "../traffic.ts";

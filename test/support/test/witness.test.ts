@@ -1,9 +1,10 @@
+/** What is told of a request that failed on a swarm: from given events and lines, without any swarm. */
 import { strict as assert } from "node:assert";
 import type { LoadFailure } from "../load.ts";
 import { explainFailures, parseLog } from "../swarm/witness.ts";
 
 const AT = Date.parse("2026-01-02T03:04:05.000Z");
-const FAILURE: LoadFailure = {
+const failure: LoadFailure = {
   n: 7,
   seconds: 0.4,
   at: AT,
@@ -37,22 +38,22 @@ describe("the witness of a swarm", () => {
       { at: AT + 100, text: "edge: 2026/01/02 03:04:05 [error] 7#7: upstream prematurely closed" },
       { at: AT + 200, text: 'edge: {"request_id":"another","status":200}' },
       // Written when it ended.
-      { at: AT + 14_000, text: `edge: {"request_id":"${FAILURE.id}","status":502}` },
+      { at: AT + 14_000, text: `edge: {"request_id":"${failure.id}","status":502}` },
       { at: AT - 3000, text: 'backend: {"msg":"accepting no more"}' },
     ];
     assert.equal(
-      explainFailures([FAILURE], events, logs),
-      `#7 at 0.40 s (2026-01-02T03:04:05.000Z, 3 ms late, load-0a1b2c3d-7): POST /api/events: ${FAILURE.why}
+      explainFailures([failure], events, logs),
+      `#7 at 0.40 s (2026-01-02T03:04:05.000Z, 3 ms late, load-0a1b2c3d-7): POST /api/events: ${failure.why}
   -3.00 s backend: {"msg":"accepting no more"}
   -2.00 s worker-1: container start b
   +0.10 s edge: 2026/01/02 03:04:05 [error] 7#7: upstream prematurely closed
   +1.00 s worker-1: container kill b
-  +14.00 s edge: {"request_id":"${FAILURE.id}","status":502}`,
+  +14.00 s edge: {"request_id":"${failure.id}","status":502}`,
     );
   });
 
   it("explains the first of many, and says when nothing was seen", () => {
-    const text = explainFailures(Array(7).fill(FAILURE) as LoadFailure[], [], []);
+    const text = explainFailures(Array(7).fill(failure) as LoadFailure[], [], []);
     assert.equal(text.match(/nothing was seen around it/g)?.length, 5);
     assert.match(text, /and 2 more$/);
   });
