@@ -5,6 +5,7 @@ import { chromiumPart } from "../find/chromium.ts";
 import { enginePart, resolveDockerHost } from "../find/engine/index.ts";
 import { ensureImages } from "../find/images/index.ts";
 import { createContext, ensureToolchain } from "../find/index.ts";
+import { registryPart } from "../find/registry.ts";
 import type { Need } from "./suites.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
@@ -21,6 +22,8 @@ export async function prepare(needs: ReadonlySet<Need>, install: boolean): Promi
   if (!needs.has("stack")) await enginePart.ensure(context);
   const host = await resolveDockerHost(context.env);
   await ensureImages(context, imageNames("dev", readSettings(REPOSITORY, "dev").config), host);
+  // Here, because a build of many minutes would use up the time that a hook of the suite has.
+  if (needs.has("registry")) await registryPart.ensure(context);
   const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
   return { ...env, ...browser, DOCKER_HOST: host };
 }

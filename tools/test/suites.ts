@@ -19,7 +19,7 @@ export interface Suite {
   readonly needs: readonly Need[];
 }
 
-export type Need = "engine" | "browser" | "stack";
+export type Need = "engine" | "browser" | "stack" | "registry";
 
 /** Marks, in the title of a test or of a group of tests, what needs the engine though its room's other tests do not. */
 const ENGINE_TAG = "@engine";
@@ -120,6 +120,6 @@ export const SUITES: readonly Suite[] = [
     "policy-command",
   ].map(e2e),
 
-  tests("swarm", "e2e-swarm", "test/e2e/swarm.test.ts", { needs: ["stack"], seconds: 600 }),
+  tests("swarm", "e2e-swarm", "test/e2e/swarm.test.ts", { needs: ["stack", "registry"], seconds: 600 }),
   tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: ["stack"], seconds: 900 }),
 ];
