@@ -20,10 +20,9 @@ export interface Machine {
   cutPower(): void;
   /** The power is back: its engine answers when this resolves. */
   restorePower(): Promise<void>;
-  /** Cuts the network between it and these machines, with all that runs in it going on. The clients of the test still reach it. */
-  cutFrom(others: readonly Pick<Machine, "address">[]): void;
-  /** Undoes every cut of it. */
-  heal(): void;
+  /** Takes it off the network, with all that runs in it going on. */
+  unplug(): void;
+  plugIn(): void;
 }
 
 export interface Creation {
@@ -35,10 +34,6 @@ export interface Creation {
   /** Whose certificate it trusts. */
   readonly registry: { readonly address: string; readonly authority: string };
 }
-
-/** Where the rules of a cut are, and what leads there. */
-const CUT = "TEST-CUT";
-const CHAINS = ["INPUT", "OUTPUT", "FORWARD"];
 
 export function createMachine({ name, network, label, address, work, registry }: Creation): Machine {
   const container = `${network}-${name}`;
@@ -70,18 +65,7 @@ export function createMachine({ name, network, label, address, work, registry }:
       docker("start", container);
       await awaitEngine(container);
     },
-    cutFrom(others) {
-      // What an overlay carries comes through here as well, as the packets of its tunnels.
-      const rules = others.flatMap((other) => [
-        `iptables -A ${CUT} -s ${other.address} -j DROP`,
-        `iptables -A ${CUT} -d ${other.address} -j DROP`,
-      ]);
-      const chains = CHAINS.map((chain) => `iptables -I ${chain} -j ${CUT}`);
-      docker("exec", container, "sh", "-ec", [`iptables -N ${CUT}`, ...rules, ...chains].join("\n"));
-    },
-    heal() {
-      const steps = [...CHAINS.map((chain) => `-D ${chain} -j ${CUT}`), `-F ${CUT}`, `-X ${CUT}`];
-      docker("exec", container, "sh", "-ec", steps.map((step) => `iptables ${step}`).join("\n"));
-    },
+    unplug: () => void docker("network", "disconnect", network, container),
+    plugIn: () => void docker("network", "connect", "--ip", address, network, container),
   };
 }
