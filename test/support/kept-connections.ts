@@ -13,8 +13,11 @@ export interface KeptConnections {
   readonly closeOld: () => void;
 }
 
-/** How long a connection of a server that tells nothing may be idle, in milliseconds. */
-const IDLE_MS = 15_000;
+/**
+ * How long a connection of a server that tells nothing may be idle, in milliseconds. It has to be another time than that of a
+ * request: Node takes a request whose time is the agent's for one that has none of its own.
+ */
+const IDLE_MS = 60_000;
 
 /** @param most how many connections at the same time. The certificate of a server is not checked. */
 export function keepConnections(secure: boolean, most: number): KeptConnections {
@@ -26,6 +29,12 @@ export function keepConnections(secure: boolean, most: number): KeptConnections 
   agent.keepSocketAlive = (socket) => {
     idleSince.set(socket, performance.now());
     return keep(socket);
+  };
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    // Or the time for being idle would go on, and end a request that takes longer.
+    (socket as Socket).setTimeout(0);
+    reuse(socket, request);
   };
   return {
     agent,

@@ -9,6 +9,8 @@ import { keepConnections, type KeptConnections } from "../kept-connections.ts";
 const TOLD_SECONDS = 2;
 /** It keeps them for much longer, so that whatever closes a connection here is the client. */
 const KEPT_MS = 60_000;
+/** Longer than a connection may be idle. */
+const SLOW_MS = TOLD_SECONDS * 1000;
 
 describe("kept connections of a client", () => {
   let server: Server;
@@ -16,8 +18,9 @@ describe("kept connections of a client", () => {
   const open = new Set<Socket>();
 
   before(async () => {
-    server = createServer({ keepAliveTimeout: KEPT_MS }, (_, response) => {
-      response.setHeader("connection", "keep-alive").setHeader("keep-alive", `timeout=${TOLD_SECONDS}`).end();
+    server = createServer({ keepAliveTimeout: KEPT_MS }, ({ url }, response) => {
+      response.setHeader("connection", "keep-alive").setHeader("keep-alive", `timeout=${TOLD_SECONDS}`);
+      setTimeout(() => response.end(), url === "/slow" ? SLOW_MS : 0);
     });
     server.on("connection", (socket: Socket) => {
       open.add(socket);
@@ -32,12 +35,13 @@ describe("kept connections of a client", () => {
   });
 
   /** @returns whether it went on a connection that was used before. */
-  const ask = ({ agent, closeOld }: KeptConnections): Promise<boolean> =>
+  const ask = ({ agent, closeOld }: KeptConnections, path = "/", timeout?: number): Promise<boolean> =>
     new Promise((resolve, reject) => {
       closeOld();
-      const call = request({ port, host: "127.0.0.1", agent }, (response) => {
+      const call = request({ port, host: "127.0.0.1", agent, path, timeout }, (response) => {
         response.resume().on("end", () => resolve(call.reusedSocket));
       });
+      call.on("timeout", () => call.destroy(new Error("the time of the request is over")));
       call.on("error", reject).end();
     });
 
@@ -52,6 +56,16 @@ describe("kept connections of a client", () => {
     assert.equal(await ask(kept), true);
     kept.agent.destroy();
   });
+
+  for (const timeout of [undefined, 15_000, 60_000]) {
+    it(`have all of a request's own time (${timeout ?? "none"} ms), and not that for being idle`, async () => {
+      const kept = keepConnections(false, 1);
+      await ask(kept);
+      await free(kept);
+      assert.equal(await ask(kept, "/slow", timeout), true);
+      kept.agent.destroy();
+    });
+  }
 
   it("are closed by the client, before its server would", async () => {
     const kept = keepConnections(false, 5);
