@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import { keepConnections } from "./kept-connections.ts";
 
 export interface LoadOptions {
@@ -62,6 +63,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
   const send = secure ? httpsRequest : httpRequest;
   const failures: LoadFailure[] = [];
   const latencies: number[] = [];
+  const used = new WeakSet<Socket>();
   const pending = new Set<Promise<void>>();
   const started = performance.now();
   const run = randomBytes(4).toString("hex");
@@ -73,6 +75,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       const { method, path, body, headers } = request?.(n) ?? { method: "GET", path: "" };
       const begun = performance.now();
       const at = Date.now();
+      let isKept = false;
       const id = `load-${run}-${n}`;
       const fail = (why: string): void => {
         const seconds = (begun - started) / 1000;
@@ -82,7 +85,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       };
       const broken = (error: NodeJS.ErrnoException): void => {
         const ms = (performance.now() - begun).toFixed(0);
-        const connection = call.reusedSocket ? "a kept connection" : "a new connection";
+        const connection = isKept ? "a kept connection" : "a new connection";
         fail(`${error.code ?? "no code"} after ${ms} ms on ${connection}: ${error.message}`);
       };
       const options = { method, agent, timeout: TIMEOUT_MS, headers: { "x-request-id": id, ...headers } };
@@ -100,6 +103,11 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
           if (good) resolve();
           else fail(`status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`);
         });
+      });
+      // Node's own word for it knows nothing of a request that waited until a connection was free.
+      call.on("socket", (socket) => {
+        isKept = used.has(socket);
+        used.add(socket);
       });
       call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
       call.on("error", broken);
