@@ -25,7 +25,7 @@ export interface TrafficResult extends LoadResult {
 }
 
 /** How long the streams may take to get the last acknowledged event, in milliseconds. */
-const LAST_EVENT_MS = 20_000;
+const LAST_EVENT_MS = 60_000;
 
 /** @returns what stops it and waits for the requests in flight, once every stream follows the log. */
 async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promise<TrafficResult>> {
