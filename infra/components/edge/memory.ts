@@ -19,8 +19,8 @@ const UNEVENNESS = 1.2;
  * Half of what the dearest usual client takes: a stream over TLS and HTTP/2, whose two connections need 60 KiB of nginx and
  * 6 KiB of the kernel, and a margin.
  */
-const CONNECTION_KIB = { data: 33, kernel: 3 };
-const EACH_KIB = CONNECTION_KIB.data + CONNECTION_KIB.kernel;
+const connectionKib = { data: 33, kernel: 3 };
+const EACH_KIB = connectionKib.data + connectionKib.kernel;
 
 /** What a process of nginx takes without any connection, MiB. */
 const PROCESS_MIB = 8;
@@ -60,7 +60,7 @@ export function planEdgeMemory(limit: number): EdgeMemory {
     limit: taken,
     workerConnections,
     clients: Math.floor((WORKERS * workerConnections) / 2),
-    processData: PROCESS_MIB * 1024 + Math.floor((share * CONNECTION_KIB.data) / EACH_KIB),
+    processData: PROCESS_MIB * 1024 + Math.floor((share * connectionKib.data) / EACH_KIB),
   };
 }
 
