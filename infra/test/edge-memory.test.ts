@@ -2,7 +2,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
-import { edgeMemoryOf } from "../components/edge/config.ts";
 import {
   limitScript,
   memoryForReplicas,
@@ -12,9 +11,9 @@ import {
   WORKERS,
 } from "../components/edge/memory.ts";
 import { renderNginx } from "../components/edge/nginx.ts";
-import { configSchema } from "../config/schema.ts";
 import { defaults } from "./defaults.ts";
 import { edge } from "./support/edge.ts";
+import { CONTAINER, record } from "./support/recorder.ts";
 
 const limits = fc.integer({ min: 32, max: 65_536 });
 
@@ -54,20 +53,26 @@ describe("planEdgeMemory", () => {
 describe("the default memory of the edge", () => {
   it("has room for all streams that the replicas accept, up to what an edge has at most", () => {
     assert.equal(loadConfig({}).events.maxStreams, STREAMS_PER_REPLICA);
-    assert.equal(defaults["edgeMemory"], 0);
-    for (let replicas = 1; replicas <= 16; replicas += 1) {
-      const memory = edgeMemoryOf({ edgeMemory: 0, backendReplicas: replicas });
-      assert.equal(memory, memoryForReplicas(replicas));
-      const { clients } = planEdgeMemory(memory);
+    const most = Math.ceil(MOST_CLIENT_CONNECTIONS / STREAMS_PER_REPLICA);
+    assert.equal(defaults["edgeMemory"], memoryForReplicas(most));
+    for (let replicas = 1; replicas <= most; replicas += 1) {
+      const { clients } = planEdgeMemory(memoryForReplicas(replicas));
       assert.ok(clients >= Math.min(replicas * STREAMS_PER_REPLICA, MOST_CLIENT_CONNECTIONS), `${replicas}`);
     }
   });
 
+  it("does not follow the replicas: scaling them leaves the edge as it is", async () => {
+    const edges = [];
+    for (const backendReplicas of [1, 2, 3, 16]) {
+      const stack = await record("dev", { backendReplicas });
+      edges.push(stack.of(CONTAINER).filter(({ inputs }) => inputs["name"] === "omniai-dev-edge"));
+    }
+    assert.equal(edges[0]?.length, 1);
+    for (const edge of edges.slice(1)) assert.deepEqual(edge, edges[0]);
+  });
+
   it("is what is said, where something is said; what is too little is raised", () => {
-    assert.equal(edgeMemoryOf({ edgeMemory: 300, backendReplicas: 2 }), 300);
-    assert.equal(edgeMemoryOf({ edgeMemory: 32, backendReplicas: 2 }), 128);
-    const { edgeMemory } = configSchema.shape;
-    for (const good of [0, 32, 65_536]) assert.ok(edgeMemory.safeParse(good).success, `${good}`);
-    for (const bad of [-1, 1, 31, 65_537, 100.5]) assert.ok(!edgeMemory.safeParse(bad).success, `${bad}`);
+    assert.equal(planEdgeMemory(300).limit, 300);
+    assert.equal(planEdgeMemory(32).limit, 128);
   });
 });

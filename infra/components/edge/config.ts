@@ -6,7 +6,7 @@ import type { BackendConfig } from "../backend/config.ts";
 import { spellIpv6 } from "../network/address.ts";
 import { isPrivateSubnet } from "../network/subnet.ts";
 import type { EdgeArgs } from "./edge.ts";
-import { memoryForReplicas, planEdgeMemory } from "./memory.ts";
+import { planEdgeMemory } from "./memory.ts";
 
 /**
  * However it is written, one address is one text from here on: published ports are found by it. One of IPv4 in IPv6's clothes
@@ -46,9 +46,7 @@ export const edgeKeys = {
   certificateSerial: within(1, 1_000_000),
   tls: z.enum(["generated", "acme"]).describe("generated or acme"),
   corsOrigins: z.array(origin).describe("a list of exact origins such as https://owner.github.io"),
-  edgeMemory: within(0, 65_536)
-    .refine((memory) => memory === 0 || memory >= 32)
-    .describe("a whole number from 32 to 65536, or 0 for what the streams of the replicas need"),
+  edgeMemory: within(32, 65_536),
   edgeCpus: cpus,
   edgeHosts: z.array(host).describe("a list of DNS names or IP addresses, without ports"),
   edgeResourcePolicy: z.enum(["cross-origin", "same-site"]).describe("cross-origin or same-site"),
@@ -96,13 +94,6 @@ const addressProblems = ({
 
 export const EDGE_PROBLEMS = [portProblems, addressProblems] as const;
 
-/** Pure: the memory limit of the edge in MiB. */
-export const edgeMemoryOf = ({
-  edgeMemory,
-  backendReplicas,
-}: Pick<EdgeConfig, "edgeMemory"> & Pick<BackendConfig, "backendReplicas">): number =>
-  planEdgeMemory(edgeMemory === 0 ? memoryForReplicas(backendReplicas) : edgeMemory).limit;
-
 /** What the stack gives an edge beside its config. */
 type FromTheStack =
   | "engine"
@@ -118,7 +109,7 @@ type FromTheStack =
   | "realIp";
 
 export const edgeArgs = (
-  config: EdgeConfig & Pick<BackendConfig, "switchSeconds" | "backendReplicas">,
+  config: EdgeConfig & Pick<BackendConfig, "switchSeconds">,
 ): Omit<EdgeArgs, FromTheStack> => ({
   image: config.nginxImage,
   bindAddresses: bindAddresses(config),
@@ -136,6 +127,6 @@ export const edgeArgs = (
     streams: config.edgeStreams,
     streamRate: config.edgeStreamRate,
   },
-  memory: edgeMemoryOf(config),
+  memory: planEdgeMemory(config.edgeMemory).limit,
   cpus: config.edgeCpus,
 });

@@ -64,7 +64,10 @@ export function planEdgeMemory(limit: number): EdgeMemory {
   };
 }
 
-/** The least limit, MiB, with which the edge has room for all streams that so many replicas accept, or for as many as it can. */
+/**
+ * The least limit, MiB, with which the edge has room for all streams that so many replicas accept, or for as many as it can. A
+ * stack's default is that for as many as it can: a limit that follows the replicas would replace the edge whenever they are scaled.
+ */
 export function memoryForReplicas(replicas: number): number {
   const clients = Math.min(MOST_CLIENT_CONNECTIONS, Math.ceil(UNEVENNESS * replicas * STREAMS_PER_REPLICA));
   const share = Math.ceil((2 * clients) / WORKERS) * EACH_KIB;
