@@ -16,6 +16,7 @@ import {
   startAuth,
   testPool,
   waiting,
+  type Answer,
   type Tokens,
 } from "../support/auth.ts";
 import { whileItHolds, type Instance } from "../support/instance.ts";
@@ -58,15 +59,16 @@ describe("revocations", function () {
     await whileItHolds(1000, async () => {
       const { refreshToken } = await loginTokens(instance, await addUser());
       const client = await (await testPool()).connect();
+      let asked: Promise<Answer<Tokens & Record<string, unknown>>> | undefined;
       try {
         await client.query("BEGIN");
         await client.query("SELECT 1 FROM refresh_tokens WHERE hash = $1 FOR UPDATE", [
           hashToken(refreshToken),
         ]);
-        const asked = ask<Tokens & Record<string, unknown>>(instance, "POST", "/api/auth/refresh", {
+        asked = ask<Tokens & Record<string, unknown>>(instance, "POST", "/api/auth/refresh", {
           body: { refreshToken },
         });
-        await waiting(client, 1);
+        await waiting(client, [asked]);
         // Its token must be older than this, by more than the clock's least step.
         await sleep(50);
         const revokedAt = Date.now();
@@ -77,6 +79,7 @@ describe("revocations", function () {
       } finally {
         // Also ends what is still open where the attempt has failed.
         client.release(true);
+        await Promise.allSettled([asked]);
       }
     });
   });

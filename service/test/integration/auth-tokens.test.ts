@@ -470,18 +470,21 @@ describe("tokens", function () {
       await whileItHolds(1000, async () => {
         await pool.query("DELETE FROM api_tokens WHERE user_id = $1 AND name = $2", [user.id, wanted.name]);
         const client = await pool.connect();
+        const asked: ReturnType<typeof create>[] = [];
         try {
           // All have counted before the first is stored, if they count without waiting for each other.
           await client.query("BEGIN");
           await client.query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", [user.id]);
-          const asked = [...pages, ...pages, ...pages].map((page) => create(page, wanted));
-          await waiting(client, asked.length);
+          for (const page of [...pages, ...pages, ...pages]) asked.push(create(page, wanted));
+          await waiting(client, asked);
           await client.query("COMMIT");
           const statuses = (await Promise.all(asked)).map(({ status }) => status).sort();
           assert.deepEqual(statuses, [201, 201, 409, 409, 409, 409]);
         } finally {
           // Also ends what is still open where the attempt has failed.
           client.release(true);
+          // Or they would store theirs among those of the next attempt.
+          await Promise.allSettled(asked);
         }
       });
     });

@@ -48,14 +48,31 @@ export function testPool(): Promise<pg.Pool> {
 
 after(() => pool?.then((open) => open.end()));
 
-/** Waits until so many statements wait for a lock of this connection's transaction, or for those that do. */
-export async function waiting(holder: pg.PoolClient, count: number): Promise<void> {
-  await eventually(`${count} wait for the lock`, async () => {
+/**
+ * Waits until as many statements wait for a lock of this connection's transaction, or for those that do, as requests are asked.
+ * @throws Error where one is answered before: it did not wait for the lock, or for no longer than a request does.
+ */
+export async function waiting(
+  holder: Pick<pg.PoolClient, "query">,
+  asked: readonly Promise<{ readonly status: number }>[],
+): Promise<void> {
+  const answers: string[] = [];
+  for (const each of asked) {
+    each.then(
+      ({ status }) => answers.push(String(status)),
+      (error: unknown) => answers.push(String(error)),
+    );
+  }
+  await eventually(`${asked.length} wait for the lock`, async () => {
     const { rows } = await holder.query<{ waiting: number }>(
       `SELECT count(*)::int AS waiting FROM pg_stat_activity
        WHERE wait_event_type = 'Lock' AND datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`,
     );
-    return (rows[0]?.waiting ?? 0) >= count;
+    const count = rows[0]?.waiting ?? 0;
+    if (answers.length > 0) {
+      throw new Error(`answered before all waited for the lock: ${answers.join(", ")}; ${count} waited`);
+    }
+    return count >= asked.length;
   });
 }
 

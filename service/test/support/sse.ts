@@ -1,6 +1,6 @@
 /** A client and a parser of event streams that follow the text of the specification. */
 import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
-import { PATIENCE_MS } from "./wait.ts";
+import { PATIENCE_MS, WaitError } from "./wait.ts";
 
 export interface Received {
   readonly id: string | undefined;
@@ -110,12 +110,12 @@ export class SseClient {
     return this.parser.events.filter(({ event }) => event === "reset");
   }
 
-  /** Waits until `isTrue`, and checks it whenever something arrives. */
+  /** Waits until `isTrue`, and checks it whenever something arrives. @throws WaitError where it is not true in time. */
   async until(what: string, isTrue: (client: SseClient) => boolean, ms = PATIENCE_MS): Promise<this> {
     const end = Date.now() + ms;
     while (!isTrue(this)) {
       if (Date.now() > end) {
-        throw new Error(`${what}: not within ${ms} ms; got ${JSON.stringify(this.parser.events.slice(-5))}`);
+        throw new WaitError(what, ms, `; got ${JSON.stringify(this.parser.events.slice(-5))}`);
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 100);

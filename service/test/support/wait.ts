@@ -4,6 +4,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** What is promised within a time says so itself; all else may take as long as a busy machine takes for it, in ms. */
 export const PATIENCE_MS = 30_000;
 
+/** What was waited for did not come in time. */
+export class WaitError extends Error {
+  /** How long it was waited for. */
+  readonly ms: number;
+
+  constructor(what: string, ms: number, details = "") {
+    super(`${what}: not within ${ms} ms${details}`);
+    this.ms = ms;
+  }
+}
+
+/** @throws WaitError where it is not true in time. */
 export async function eventually(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
@@ -11,7 +23,7 @@ export async function eventually(
 ): Promise<void> {
   const end = Date.now() + ms;
   while (!(await isTrue())) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
+    if (Date.now() > end) throw new WaitError(what, ms);
     await sleep(30);
   }
 }
@@ -53,19 +65,31 @@ export async function measured<T>(
 
 /** How often something is tried that a busy machine may have been too slow for. */
 const ATTEMPTS = 5;
+/** No attempt begins later, so that the error of the last one comes before Mocha's, which knows no reason. */
+const LAST_ATTEMPT_MS = 60_000;
 
 /**
  * For what only holds for a time: a bucket that fills up again, a token that ends, an answer that is kept. An attempt that
- * fails after that time says nothing, and is made again from its beginning; one that fails within it has failed.
+ * fails after that time says nothing, and is made again from its beginning; one that fails within it has failed. So has one
+ * that waited in vain for as long as a busy machine may take: a wait for what holds no longer than `ms` gets a time of its own.
  * @param ms how long what is looked at holds.
+ * @throws what an attempt failed with; where all came too late, an Error with the reason of each, caused by the last.
  */
 export async function whileItHolds<T>(ms: number, attempt: () => Promise<T>): Promise<T> {
-  for (let left = ATTEMPTS - 1; ; left--) {
+  const first = performance.now();
+  const reasons: string[] = [];
+  for (;;) {
     const began = performance.now();
     try {
       return await attempt();
     } catch (error) {
-      if (left === 0 || performance.now() - began < ms) throw error;
+      const now = performance.now();
+      if (now - began < ms || (error instanceof WaitError && error.ms >= PATIENCE_MS)) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      reasons.push(`after ${Math.round(now - began)} ms: ${reason}`);
+      if (reasons.length < ATTEMPTS && now - first < LAST_ATTEMPT_MS) continue;
+      const what = `${reasons.length} attempts at what holds for ${ms} ms failed later`;
+      throw new Error([what, ...reasons].join("\n"), { cause: error });
     }
   }
 }

@@ -1,7 +1,8 @@
 /** What the tests' waiting forgives a busy machine, and what it does not. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { measured } from "../support/wait.ts";
+import { waiting } from "../support/auth.ts";
+import { measured, PATIENCE_MS, WaitError, whileItHolds } from "../support/wait.ts";
 
 /** How long the thread of a test works or is stopped, in milliseconds. */
 const LONG_MS = 500;
@@ -36,5 +37,103 @@ describe("what a busy machine took away", () => {
     });
     // It may have been waiting for its next timer.
     assert.ok(lateMs >= LONG_MS - 100, `${lateMs} ms late`);
+  });
+});
+
+describe("what only holds for a time", () => {
+  /** A time that is over when anything fails, and one that is not. */
+  const [OVER, ENOUGH] = [0, PATIENCE_MS];
+  const failing = (
+    ...errors: readonly Error[]
+  ): { readonly made: number; attempt: () => Promise<string> } => {
+    let made = 0;
+    return {
+      get made() {
+        return made;
+      },
+      attempt() {
+        const error = errors[made++];
+        return error === undefined ? Promise.resolve("done") : Promise.reject(error);
+      },
+    };
+  };
+
+  it("is tried again where it failed too late", async () => {
+    const tried = failing(new Error("one"), new Error("two"));
+    assert.equal(await whileItHolds(OVER, () => tried.attempt()), "done");
+    assert.equal(tried.made, 3);
+  });
+
+  it("has failed where it failed in time", async () => {
+    const error = new Error("one");
+    const tried = failing(error);
+    await assert.rejects(
+      whileItHolds(ENOUGH, () => tried.attempt()),
+      (thrown) => thrown === error,
+    );
+    assert.equal(tried.made, 1);
+  });
+
+  it("has failed where it waited in vain for as long as a busy machine may take", async () => {
+    const error = new WaitError("given back", PATIENCE_MS);
+    const tried = failing(error);
+    await assert.rejects(
+      whileItHolds(OVER, () => tried.attempt()),
+      (thrown) => thrown === error,
+    );
+    assert.equal(tried.made, 1);
+  });
+
+  it("is tried again where it waited for no longer than it holds", async () => {
+    const tried = failing(new WaitError("a request that waits", 1000));
+    assert.equal(await whileItHolds(OVER, () => tried.attempt()), "done");
+  });
+
+  it("is given up with the reason of every attempt", async () => {
+    const errors = ["one", "two", "three", "four", "five", "six"].map((reason) => new Error(reason));
+    const tried = failing(...errors);
+    await assert.rejects(
+      whileItHolds(OVER, () => tried.attempt()),
+      (thrown: Error) => {
+        assert.match(thrown.message, /5 attempts.*one.*two.*three.*four.*five/s);
+        assert.equal(thrown.cause, errors[4]);
+        return true;
+      },
+    );
+  });
+
+  it("is given up before Mocha does, however few the attempts were", async () => {
+    let now = 0;
+    Object.defineProperty(performance, "now", { configurable: true, value: () => now });
+    try {
+      const attempt = (): Promise<never> => {
+        now += 25_000;
+        return Promise.reject(new Error("slow"));
+      };
+      await assert.rejects(whileItHolds(1000, attempt), /3 attempts.*slow/s);
+    } finally {
+      // The clock itself is that of the prototype.
+      Reflect.deleteProperty(performance, "now");
+    }
+  });
+});
+
+describe("who waits for a lock", () => {
+  const holder = (counts: number[]) => ({
+    query: () => Promise.resolve({ rows: [{ waiting: counts.shift() ?? 0 }] }),
+  });
+  const never = new Promise<{ status: number }>(() => undefined);
+
+  it("is waited for until all of them do", async () => {
+    const counts = [0, 1, 2, 9];
+    await waiting(holder(counts) as never, [never, never]);
+    assert.deepEqual(counts, [9]);
+  });
+
+  it("is not waited for any longer when one was answered", async () => {
+    await assert.rejects(
+      waiting(holder([]) as never, [never, Promise.resolve({ status: 409 })]),
+      /answered.*409/,
+    );
   });
 });
