@@ -41,7 +41,41 @@ describe("the alerts", () => {
     );
     assert.ok(logCases().some(({ fires }) => fires.length === 0));
   });
+
+  it("about logs that look for one pattern find their lines and no others; a stack's log store tries the rest", () => {
+    const plain = logAlerts().filter(({ expr }) => expr.split("_msg:").length === 2);
+    assert.ok(plain.some(({ alert }) => alert === "EdgeAlarm"));
+    for (const { alert, expr } of plain) {
+      const pattern = new RegExp(literal(/_msg:~("(?:[^"\\]|\\.)*")/.exec(expr)));
+      const file = new RegExp(literal(/\{file=~("[^"]*")\}/.exec(expr)));
+      for (const { when, workload, line, fires } of logCases())
+        assert.equal(
+          file.test(`/links/${workload}.a.b.log`) && pattern.test(line),
+          fires.includes(alert),
+          when,
+        );
+    }
+  });
+
+  it("about logs have pages whose commands show the lines that they are about", () => {
+    for (const { workload, line, fires } of logCases())
+      for (const alert of fires) {
+        const [page = ""] = RUNBOOK.split(`\n### ${alert}\n`)[1]?.split("\n### ") ?? [];
+        const commands = [...page.matchAll(/`npm run logs -- (\w+)([^`]*)`/g)].filter(
+          ([, of]) => of === workload,
+        );
+        // Levels of logs have a test of their own.
+        const found = commands.some(([, , flags = ""]) => {
+          const [, quoted, plain = ""] = /--grep (?:"([^"]*)"|(\S+))/.exec(flags) ?? [];
+          return line.includes(quoted ?? plain);
+        });
+        assert.ok(commands.length === 0 || found, `${alert}: ${line}`);
+      }
+  });
 });
+
+/** Pure: the string of LogsQL that was found; everything, where none was. */
+const literal = (found: RegExpExecArray | null): string => JSON.parse(found?.[1] ?? '""') as string;
 
 interface Inhibition {
   readonly source_matchers: readonly string[];
