@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { loadConfig } from "../../service/src/platform/env/config.ts";
 import {
+  LEAST_MIB,
   limitScript,
   memoryForReplicas,
   MOST_CLIENT_CONNECTIONS,
@@ -22,10 +23,22 @@ describe("planEdgeMemory", () => {
     fc.assert(
       fc.property(limits, (limit) => {
         const { processData, workerConnections, limit: taken } = planEdgeMemory(limit);
-        const all = 2 * WORKERS * (processData + 3 * workerConnections) + 48 * 1024;
+        const all = 2 * WORKERS * (processData + 3 * workerConnections) + 72 * 1024;
         assert.ok(all <= taken * 1024, `${all} KiB of ${taken} MiB`);
       }),
     );
+  });
+
+  it("leaves room beside the connections for each zone, for two checks of a configuration, and for the programs beside nginx", () => {
+    const text = renderNginx(edge);
+    const zones = [...text.matchAll(/(?:zone=\w+:|shared:\w+:|^ *zone \w+ )(\d+)([km])\b/gm)].map(
+      ([, size, unit]) => Number(size) / (unit === "k" ? 1024 : 1),
+    );
+    assert.equal(zones.length, 6);
+    const processes = 2 * WORKERS + 1;
+    const [each, programs] = [8, 12];
+    const needed = zones.reduce((sum, zone) => sum + zone, 0) + (processes + 2) * each + programs;
+    assert.ok(needed <= memoryForReplicas(0), `${needed} MiB of ${memoryForReplicas(0)}`);
   });
 
   it("takes more connections with more memory, from some hundreds up to 8192 a worker", () => {
@@ -36,7 +49,7 @@ describe("planEdgeMemory", () => {
       }),
     );
     assert.ok(planEdgeMemory(32).workerConnections >= 256);
-    assert.equal(planEdgeMemory(32).limit, 128);
+    assert.equal(planEdgeMemory(32).limit, LEAST_MIB);
     assert.equal(planEdgeMemory(65_536).workerConnections, 8192);
     assert.equal(planEdgeMemory(65_536).clients, MOST_CLIENT_CONNECTIONS);
   });
@@ -73,6 +86,6 @@ describe("the default memory of the edge", () => {
 
   it("is what is said, where something is said; what is too little is raised", () => {
     assert.equal(planEdgeMemory(300).limit, 300);
-    assert.equal(planEdgeMemory(32).limit, 128);
+    assert.equal(planEdgeMemory(32).limit, LEAST_MIB);
   });
 });

@@ -31,14 +31,26 @@ const PROCESS_MIB = 8;
  */
 const GENERATIONS = 2;
 
-/** What is shared or there once, MiB: the limits' zones (limits.ts) and those of TLS and upstreams, the log, files in /tmp. */
-const SHARED_MIB = 48;
+/** Zones, MiB: four of the limits (limits.ts) with 10 each, the sessions of TLS with 2, and the replicas' state. */
+const ZONES_MIB = 43;
+
+/**
+ * What comes and goes beside nginx on one engine, MiB: `nginx -t` of a switch and of the look for another certificate
+ * (acme.ts), which may be at the same time. On a swarm neither runs, and as much is the most that its page takes (service.ts).
+ */
+const CHECKS_MIB = 2 * PROCESS_MIB;
+
+/** The shells of the scripts, curl of the health check, tar and base64 of a switch, and what the kernel counts of them, MiB. */
+const PROGRAMS_MIB = 13;
+
+/** What is shared or there once, MiB. */
+const SHARED_MIB = ZONES_MIB + CHECKS_MIB + PROGRAMS_MIB;
 
 /** What is no connection: the shared parts, the workers, the master. */
 const BASE_MIB = SHARED_MIB + (GENERATIONS * WORKERS + 1) * PROCESS_MIB;
 
-/** A limit that leaves each worker a handful of clients; what is less is taken as this. */
-const LEAST_MIB = 128;
+/** A limit that leaves each worker some hundreds of clients, MiB; what is less is taken as this. */
+export const LEAST_MIB = 160;
 
 export interface EdgeMemory {
   /** The limit of the container, MiB. */
@@ -51,7 +63,7 @@ export interface EdgeMemory {
   readonly processData: number;
 }
 
-/** @param limit the limit of the container in MiB; what is less than 128 is taken as 128. */
+/** @param limit the limit of the container in MiB; what is less than 160 is taken as 160. */
 export function planEdgeMemory(limit: number): EdgeMemory {
   const taken = Math.max(LEAST_MIB, limit);
   const share = ((taken - BASE_MIB) * 1024) / (GENERATIONS * WORKERS);
