@@ -85,7 +85,11 @@ ${WRITE_CERTIFICATE}served() { sed -n 's#^ssl_certificate .*/${PAIRS_FOLDER}/\\(
 accepts() {
   release=$(readlink -f current) || return 2
   sed 's#/${CERTIFICATE_FILE.replaceAll(".", "\\.")};#/next.${CERTIFICATE_FILE};#' "$release/nginx.conf" > "$release/next.conf" || return 2
-  nginx -t -q -c "$release/next.conf"
+  said=$(nginx -t -q -c "$release/next.conf" 2>&1) && answer=0 || answer=$?
+  if [ -n "$said" ]; then printf '%s\\n' "$said" >&2; fi
+  # Refused memory, nginx ends as it does over a pair that is wrong.
+  case "$answer $said" in "1 "*"Cannot allocate memory"* | "1 "*"malloc failure"*) return 2 ;; esac
+  return $answer
 }
 look() {
   pair=$(readlink -f ${HANDOVER_FOLDER}/current) || return 0
@@ -99,7 +103,7 @@ look() {
   mv ${PAIRS_FOLDER}/.next "${PAIRS_FOLDER}/$name" || return 1
   write_certificate next.${CERTIFICATE_FILE} "$name" || return 1
   accepts && answer=0 || answer=$?
-  # Only what nginx itself says against it counts: without room for the file, or killed for memory, it has said nothing.
+  # Only what nginx itself says against it counts: without room for the file, or without memory, it has said nothing.
   if [ $answer -gt 1 ]; then return 1; fi
   if [ $answer = 1 ]; then
     refused=$name
