@@ -4,6 +4,7 @@
  */
 import { prepareStackImages } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
+import { describeEdgeRoom } from "../stack/edge-room.ts";
 import { lastGoodDeploy } from "../stack/changes.ts";
 import { externalData } from "../stack/external.ts";
 import { checkIdentity } from "../stack/identity.ts";
@@ -42,5 +43,7 @@ export async function preview(options: PreviewOptions): Promise<void> {
     refresh,
   });
   for (const line of describeDowntime(changes, stack)) print(line);
+  const room = describeEdgeRoom(settings.config);
+  if (room !== undefined) print(room);
   if (changes.length === 0) print(`Stack ${stack} is as the program declares it.`);
 }

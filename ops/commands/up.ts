@@ -2,6 +2,7 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { deploy, policiesAreMandatory, prepare, summarise } from "../stack/deploy.ts";
 import { describeDowntime } from "../stack/downtime.ts";
+import { describeEdgeRoom } from "../stack/edge-room.ts";
 import { remember } from "../stack/forgotten.ts";
 import { exportState } from "../stack/open-stack.ts";
 import { removeObsolete } from "../stack/images.ts";
@@ -45,6 +46,8 @@ export async function up(options: UpOptions): Promise<void> {
   const state = await prepare(session, options);
   for (const { urn } of failedResources(state))
     say(`${nameOf(urn)} did not get healthy in the run before; it is replaced and checked again.`);
+  const room = describeEdgeRoom(settings.config);
+  if (room !== undefined) say(room);
   const refresh = refreshes(state, options.refresh !== false);
   const build = sourceBuild(ROOT, settings.config);
   let outputs: OutputMap;

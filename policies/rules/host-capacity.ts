@@ -56,7 +56,7 @@ export const hostCapacity = stackRule({
     "The memory limits of all containers fit into the host, also while a deploy runs, and so do their CPU limits.",
   source: "pulumi-docker: replicas stand beside their predecessors during a deploy",
   remedy:
-    "Set omniai:hostMemory (MiB) and omniai:hostCpus to the host's size, and lower the limits of the workloads until they fit.",
+    "Set omniai:hostMemory (MiB) and omniai:hostCpus to the host's size, and lower the limits of the workloads until they fit; the largest is omniai:edgeMemory, which fewer clients need less of.",
   *check(resources, { environment, hostMemory, hostCpus }) {
     const containers = resources.filter(({ type }) => type === CONTAINER);
     const parts = [add(containers), addTasks(resources.filter(({ type }) => type === SERVICE))];
