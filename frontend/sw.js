@@ -97,7 +97,8 @@ const show = ({ title, body, tag, isUrgent }) =>
  */
 async function renew({ newSubscription }) {
   const before = await keptIn(PUSH, PUSH_RECORD).then((response) => response?.json());
-  if (!before) return;
+  // One that the service does not know proves nothing.
+  if (!before || before.isUnknown) return;
   const { pushManager } = worker.registration;
   const options = { userVisibleOnly: true, applicationServerKey: before.publicKey };
   const subscription =
@@ -113,9 +114,11 @@ async function renew({ newSubscription }) {
       ...{ method: "POST", credentials: "omit", headers: { "content-type": "application/json" }, body },
       signal: AbortSignal.timeout(RENEW_MS),
     }).then(
-      async ({ ok, status }) => {
-        if (ok) await keepPush({ ...before, endpoint, auth: keys.auth });
-        return status < 500 && status !== 429;
+      async (response) => {
+        if (response.ok) await keepPush({ ...before, endpoint, auth: keys.auth });
+        // Somebody has removed the device: the page must not take this for a subscription that it has still to tell.
+        if (await isUnknown(response)) await keepPush({ ...before, isUnknown: true });
+        return response.status < 500 && response.status !== 429;
       },
       () => false,
     );
@@ -123,6 +126,14 @@ async function renew({ newSubscription }) {
     await new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
+
+/** Whether the service says that it has no such device: anybody on the way may answer 404, and so does a service without web push. */
+const isUnknown = (/** @type {Response} */ response) =>
+  response.status === 404 &&
+  response.json().then(
+    ({ type }) => type === "urn:omniai:problem:device-unknown",
+    () => false,
+  );
 
 /** @param {object} known */
 async function keepPush(known) {

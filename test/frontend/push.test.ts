@@ -343,11 +343,15 @@ describe("alerts on a device", function () {
     await openSignedIn();
     await click("Turn on");
     await is("on");
+    await click("Send a test");
+    await says(/^Sent to 1 of 1 device\./);
     await page.getByRole("button", { name: "Sign out" }).click();
     browser.device = undefined;
     await signIn(page, (await addUser(["diag:read"])).name);
     await is("off");
     assert.equal((await hashes()).length, 1);
+    // What was said to the one before is not for this one.
+    assert.equal(await page.locator("#push-told").innerText(), "");
   });
 
   it("go on where the browser has renewed its subscription by itself, which is told", async () => {

@@ -76,7 +76,7 @@ describe("the service worker", () => {
   let inFront: string[];
   /** What the service was told, and what it answers, one after the other; at last 204. */
   let told: { url: string; body: unknown; credentials: string | undefined }[];
-  let serviceAnswers: (number | Error)[];
+  let serviceAnswers: (number | Error | Response)[];
   /** What the browser subscribes with, where it is asked to. */
   let wanted: object[];
 
@@ -103,9 +103,8 @@ describe("the service worker", () => {
     assert.equal(options.method, "POST");
     told.push({ url, body: JSON.parse(options.body as string) as unknown, credentials: options.credentials });
     const answer = serviceAnswers.shift() ?? 204;
-    return answer instanceof Error
-      ? Promise.reject(answer)
-      : Promise.resolve(new Response(null, { status: answer }));
+    if (answer instanceof Error) return Promise.reject(answer);
+    return Promise.resolve(answer instanceof Response ? answer : new Response(null, { status: answer }));
   }
 
   const contentOf = (path: string): string => {
@@ -305,17 +304,37 @@ describe("the service worker", () => {
       assert.deepEqual(await keptNow(), before);
     });
 
-    it("does not insist where the service knows no such device, and tells nothing where alerts are off", async () => {
+    const problem = (status: number, slug: string): Response =>
+      new Response(JSON.stringify({ type: `urn:omniai:problem:${slug}` }), { status });
+
+    it("does not insist where the service knows no such device, and leaves the page a note that it is so", async () => {
       await keep();
-      serviceAnswers = [404];
+      serviceAnswers = [problem(404, "device-unknown")];
       await start().renew(true);
       assert.equal(told.length, 1);
-      assert.deepEqual(await keptNow(), before);
-      storage = new Storage();
+      assert.deepEqual(await keptNow(), { ...before, isUnknown: true });
+      await start().renew(true);
+      assert.equal(told.length, 1);
+    });
+
+    for (const [whose, answer] of [
+      ["a proxy's", () => new Response("<h1>Not Found</h1>", { status: 404 })],
+      ["a service's without web push", () => problem(404, "push-off")],
+      ["that of a service with another key", () => problem(409, "push-key-changed")],
+    ] as const)
+      it(`leaves it to the page's next visit after a refusal that says nothing of the device: ${whose}`, async () => {
+        await keep();
+        serviceAnswers = [answer()];
+        await start().renew(true);
+        assert.equal(told.length, 1);
+        assert.deepEqual(await keptNow(), before);
+      });
+
+    it("tells nothing where alerts are off, or it cannot read what it would tell", async () => {
       await start().renew(true);
       storage.broken = () => new Error("broken");
       await start().renew(true);
-      assert.equal(told.length, 1);
+      assert.equal(told.length, 0);
     });
   });
 

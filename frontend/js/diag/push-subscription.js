@@ -6,6 +6,26 @@ const WORKER_MS = 10_000;
 const KEPT = "omniai push";
 const RECORD = "push";
 
+/**
+ * What is needed of the browser's PushSubscription.
+ * @typedef {object} Subscription
+ * @property {string} endpoint
+ * @property {{ applicationServerKey?: ArrayBuffer | null }} options
+ * @property {() => { endpoint?: string, keys?: Record<string, string> }} toJSON
+ * @property {() => Promise<boolean>} unsubscribe
+ */
+
+/**
+ * What is needed of the worker's ServiceWorkerRegistration.
+ * @typedef {object} Registration
+ * @property {string} scope
+ * @property {PushManagerPart} pushManager
+ *
+ * @typedef {object} PushManagerPart
+ * @property {() => Promise<Subscription | null>} getSubscription
+ * @property {(options: { userVisibleOnly: boolean, applicationServerKey: Uint8Array<ArrayBuffer> }) => Promise<Subscription>} subscribe
+ */
+
 /** @param {string} text base64url */
 export const bytesOf = (text) =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
@@ -31,7 +51,7 @@ export class WorkerLate extends Error {
   }
 }
 
-/** @returns {Promise<ServiceWorkerRegistration>} @throws {WorkerLate} */
+/** @returns {Promise<Registration>} @throws {WorkerLate} */
 export function registered() {
   const late = new Promise((_resolve, reject) => void setTimeout(() => reject(new WorkerLate()), WORKER_MS));
   return Promise.race([navigator.serviceWorker.ready, late]);
@@ -44,22 +64,34 @@ export function registered() {
  * @property {string} publicKey what the browser subscribed with.
  * @property {string} endpoint
  * @property {string | undefined} auth the secret that the push service does not know.
+ * @property {boolean} [isUnknown] the worker's: the service has told it that it knows no such device.
  */
 
 /**
- * @param {ServiceWorkerRegistration} registration
- * @param {Omit<Kept, "endpoint" | "auth"> | undefined} known undefined: alerts are off, and the worker has nothing to tell.
- * @param {PushSubscription | null} [subscription]
+ * @param {Pick<Registration, "scope">} registration
+ * @param {Omit<Kept, "endpoint" | "auth"> | undefined} known undefined: alerts are off or ended, and the worker forgets what it could tell with.
+ * @param {Pick<Subscription, "endpoint" | "toJSON"> | null} [subscription]
  */
 export async function keepForWorker(registration, known, subscription) {
   try {
     const cache = await caches.open(KEPT);
     const url = new URL(RECORD, registration.scope);
     if (!known || !subscription) return void (await cache.delete(url));
-    const { endpoint, keys } = subscription.toJSON();
-    const kept = { ...known, endpoint, auth: keys?.["auth"] };
+    const { endpoint } = subscription;
+    /** @type {Kept} */
+    const kept = { ...known, endpoint, auth: subscription.toJSON().keys?.["auth"] };
     await cache.put(url, new Response(JSON.stringify(kept)));
   } catch {
     // Without it the page tells the service at its next visit.
+  }
+}
+
+/** @param {Pick<Registration, "scope">} registration @returns {Promise<Kept | undefined>} undefined: nothing is kept, or cannot be read. */
+export async function keptForWorker(registration) {
+  try {
+    const cache = await caches.open(KEPT);
+    return await (await cache.match(new URL(RECORD, registration.scope)))?.json();
+  } catch {
+    return undefined;
   }
 }

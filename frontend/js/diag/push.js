@@ -4,17 +4,11 @@
  */
 import { at, element, write, writeStatus } from "../dom.js";
 import { oneAtATime } from "../one-at-a-time.js";
-import { keysOf, recall, remember } from "../storage.js";
 import { ApiError } from "../transport/api.js";
-import { abilities, nameOf, whyNot } from "./push-abilities.js";
-import { bytesOf, hashOf, keepForWorker, registered, textOf, WorkerLate } from "./push-subscription.js";
+import { abilities, whyNot } from "./push-abilities.js";
+import { decisionOf, pushDevice } from "./push-device.js";
+import { WorkerLate } from "./push-subscription.js";
 import { describe, failureOf, HERE, LOST, RENEWED, resultOf, STATES } from "./push-words.js";
-
-/**
- * What a user of a stack decided in this browser: the hash of the endpoint that was turned on, "off", or "lost" where somebody else
- * has ended it. Stacks may have one origin (GitHub Pages), and users one browser: a decision is nobody else's.
- */
-const KEY = "omniai push";
 
 /** @typedef {{ id: string, name: string, endpointHash: string, createdAt: string, lastSentAt: string | null, problem: string | null, isCurrent: boolean }} Device */
 /** @typedef {{ publicKey: string, devices: readonly Device[] }} Known what the service says. */
@@ -31,26 +25,50 @@ export function connectPush({ connection, diag }) {
   let own;
   /** The user's devices' names by their ids, as they were last shown. @type {ReadonlyMap<string | undefined, string>} */
   let names = new Map();
-  const stackKey = `${KEY} ${api.baseUrl} `;
-  const key = () => `${stackKey}${session.state.id}`;
-  const decision = () => recall("localStorage", key());
-  const decide = (/** @type {string} */ decided) => remember("localStorage", key(), decided);
+  /** Whom the card was shown to last. @type {string | undefined} */
+  let shownTo = session.state.id;
+  const device = pushDevice({ api, userId: () => session.state.id });
+  const decision = () => decisionOf(api.baseUrl, session.state.id);
 
-  const { ask, askAnew } = oneAtATime(async () => {
-    const known = session.state.authenticated ? await askService() : undefined;
+  const { ask, askAnew, alone } = oneAtATime(async () => {
+    const { authenticated, id } = session.state;
+    // Taken once: the user may change meanwhile.
+    const theirs = decision();
+    const known = authenticated ? await askService() : undefined;
+    if (session.state.id !== id) return;
     at("push").hidden = known === undefined;
-    if (known) await show(known);
+    if (known) await show(known, theirs);
   });
-  const look = () =>
+  const look = () => {
+    const tell = teller();
     void askAnew().catch((error) => {
-      say(error);
+      tell(failureOf(error));
       // On a slow device's first visit it comes later than anybody wants to wait.
       if (error instanceof WorkerLate) void navigator.serviceWorker.ready.then(lookAnew);
     });
+  };
   const lookAnew = () => {
     write("push-told", "");
     look();
   };
+  /** Another user reads nothing of what was for the one before. */
+  const lookAfterChange = () => {
+    if (session.state.id !== shownTo) {
+      shownTo = session.state.id;
+      own = undefined;
+      write("push-told", "");
+      showDevices([]);
+    }
+    look();
+  };
+
+  /** @returns what tells something to whoever is signed in now, and to nobody else. */
+  function teller() {
+    const { id } = session.state;
+    return (/** @type {string} */ text) => {
+      if (session.state.id === id) write("push-told", text);
+    };
+  }
 
   /** @returns {Promise<Known | undefined>} undefined: alerts are not for this user, or the stack has none to push. */
   async function askService() {
@@ -62,8 +80,10 @@ export function connectPush({ connection, diag }) {
     }
   }
 
-  /** @param {Known} known */
-  async function show(known) {
+  /** @param {Known} known @param {import("./push-device.js").Decision} theirs */
+  async function show(known, theirs) {
+    const tell = teller();
+    const isTheirs = () => session.state.id === theirs.userId;
     const why = whyNot(abilities());
     own = undefined;
     if (why !== undefined) showState("unsupported", why);
@@ -71,73 +91,19 @@ export function connectPush({ connection, diag }) {
     else {
       showState("unknown");
       // The others first: finding this browser's own may take long. Where it fails, all of them are listed.
-      const guess = decision();
+      const guess = theirs.read();
       showDevices(known.devices.filter(({ endpointHash }) => endpointHash !== guess));
-      own = await findOwn(known).catch((error) => {
-        showDevices(known.devices);
+      const found = await device.find(known, theirs).catch((error) => {
+        if (isTheirs()) showDevices(known.devices);
         throw error;
       });
+      if (!isTheirs()) return;
+      own = found.own;
       if (own) showState("on");
-      else showState("off", decision() === "lost" ? LOST : undefined);
+      else showState("off", theirs.read() === "lost" ? LOST : undefined);
+      if (found.isRenewed) tell(RENEWED);
     }
     showDevices(known.devices);
-  }
-
-  /**
-   * This browser's own device; a subscription that is gone, or was for another key, is renewed, which asks its user nothing.
-   * @param {Known} known
-   * @returns {Promise<Device | undefined>}
-   */
-  async function findOwn(known) {
-    if (Notification.permission !== "granted") return undefined;
-    const registration = await registered();
-    const subscription = await registration.pushManager.getSubscription();
-    const hash = subscription ? await hashOf(subscription.endpoint) : "";
-    const found = known.devices.find(({ endpointHash }) => endpointHash === hash);
-    if (found?.isCurrent) {
-      // Its worker may have told the service of a renewed one while no page was open.
-      decide(hash);
-      await keepForWorker(registration, { api: api.baseUrl, publicKey: known.publicKey }, subscription);
-      return found;
-    }
-    const decided = decision();
-    if (!found) {
-      if (decided === undefined || decided === "off" || decided === "lost") return undefined;
-      // One that its user removed on another device stays away, also when the browser loses it later.
-      if (decided === hash) return void decide("lost");
-    }
-    const added = await add(known, registration);
-    if (subscription && !found) write("push-told", RENEWED);
-    return added;
-  }
-
-  /**
-   * @param {Known} known
-   * @param {ServiceWorkerRegistration} registration
-   * @returns {Promise<Device>}
-   */
-  async function add({ publicKey }, registration) {
-    const before = await registration.pushManager.getSubscription();
-    const decided = decision();
-    const isHash = decided !== undefined && decided !== "off" && decided !== "lost";
-    const replaces = isHash ? decided : before ? await hashOf(before.endpoint) : undefined;
-    const isSame = before && textOf(before.options.applicationServerKey ?? new ArrayBuffer(0)) === publicKey;
-    if (before && !isSame) await before.unsubscribe();
-    const subscription = await registration.pushManager.subscribe({
-      userVisibleOnly: true,
-      applicationServerKey: bytesOf(publicKey),
-    });
-    const { endpoint, keys } = subscription.toJSON();
-    const name = nameOf(navigator.userAgent);
-    const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name, replaces });
-    const endpointHash = await hashOf(subscription.endpoint);
-    // A browser has one subscription: from now on it is this user's.
-    for (const other of keysOf("localStorage", stackKey))
-      if (recall("localStorage", other) !== "off") remember("localStorage", other, "lost");
-    decide(endpointHash);
-    await keepForWorker(registration, { api: api.baseUrl, publicKey }, subscription);
-    const createdAt = new Date().toISOString();
-    return { id, name, endpointHash, createdAt, lastSentAt: null, problem: null, isCurrent: true };
   }
 
   /** @param {State} state @param {string} [text] */
@@ -159,21 +125,22 @@ export function connectPush({ connection, diag }) {
     const others = devices.filter(({ id }) => id !== own?.id);
     at("push-others").hidden = others.length === 0;
     at("push-devices").replaceChildren(
-      ...others.map((device) => {
+      ...others.map((other) => {
+        const { id, name } = other;
         const item = element("li", undefined, {
-          "data-status": device.problem || !device.isCurrent ? "warn" : "pass",
+          "data-status": other.problem || !other.isCurrent ? "warn" : "pass",
         });
-        const words = element("span", device.name);
-        words.append(element("small", describe(device)));
-        const label = `Remove ${device.name}`;
+        const words = element("span", name);
+        words.append(element("small", describe(other)));
+        const label = `Remove ${name}`;
         const button = element("button", "Remove", { type: "button", class: "quiet", "aria-label": label });
         button.addEventListener(
           "click",
           () =>
-            void work(button, async () => {
-              await remove(device.id);
+            void work(button, async (tell) => {
+              await device.remove(id);
               await askAnew();
-              write("push-told", `${device.name} is removed.`);
+              tell(`${name} is removed.`);
             }),
         );
         item.append(words, button);
@@ -182,36 +149,17 @@ export function connectPush({ connection, diag }) {
     );
   }
 
-  /** @param {string} id */
-  async function remove(id) {
-    await api
-      .request(`/api/push?id=${id}`, {
-        method: "DELETE",
-        signal: AbortSignal.timeout(10_000),
-        expected: [404],
-      })
-      .catch((error) => {
-        if (!(error instanceof ApiError && error.status === 404)) throw error;
-      });
-  }
-
-  /**
-   * The service and the browser: one of them is enough, because the push service says then that the device is gone.
-   * @throws where neither could be told.
-   */
-  async function turnOff() {
-    decide("off");
-    const unsubscribe = async () => {
-      const registration = await registered();
-      await keepForWorker(registration, undefined);
-      await (await registration.pushManager.getSubscription())?.unsubscribe();
-    };
-    const [told, ended] = await Promise.allSettled([own && remove(own.id), unsubscribe()]);
-    if (told.status === "rejected" && ended.status === "rejected") throw told.reason;
-    own = undefined;
-    showState("off");
+  /** @param {ReturnType<typeof teller>} tell */
+  async function turnOff(tell) {
+    const theirs = decision();
+    // Nothing looks meanwhile: it could find the device and turn it on again.
+    await alone(async () => {
+      await device.end(own, theirs);
+      own = undefined;
+      showState("off");
+    });
     await askAnew().catch(() => undefined);
-    write("push-told", "This device gets no more alerts.");
+    tell("This device gets no more alerts.");
   }
 
   /** @returns {Promise<string>} why this device shows none, whatever is sent to it; empty: nothing is known to be wrong. */
@@ -222,17 +170,18 @@ export function connectPush({ connection, diag }) {
     return (await registration.pushManager.getSubscription()) ? "" : HERE.subscription;
   }
 
-  /** @param {HTMLElement} button @param {() => Promise<unknown>} todo */
+  /** @param {HTMLElement} button @param {(tell: ReturnType<typeof teller>) => Promise<unknown>} todo */
   async function work(button, todo) {
     const control = /** @type {HTMLButtonElement} */ (button);
     if (control.disabled) return;
     control.disabled = true;
-    write("push-told", "");
+    const tell = teller();
+    tell("");
     const hadFocus = document.activeElement === button;
     try {
-      await todo();
+      await todo(tell);
     } catch (error) {
-      say(error);
+      tell(failureOf(error));
     }
     control.disabled = false;
     // A button that is gone must not take the keyboard's place with it.
@@ -242,34 +191,36 @@ export function connectPush({ connection, diag }) {
   at("push-on").addEventListener("click", () => {
     // At once: browsers ask only as an answer to the click itself.
     const asked = Notification.requestPermission();
-    void work(at("push-on"), async () => {
+    const theirs = decision();
+    void work(at("push-on"), async (tell) => {
       await asked;
-      if (Notification.permission === "default")
-        return write("push-told", "The browser was not given its permission.");
+      if (Notification.permission === "default") return tell("The browser was not given its permission.");
       if (Notification.permission === "denied") return void (await askAnew());
-      const known = await askService();
-      if (known) await add(known, await registered());
+      await alone(async () => {
+        const known = await askService();
+        if (known) await device.add(known, theirs);
+      });
       await askAnew();
       // Somebody may have signed out meanwhile, or lost the scope.
-      if (own) write("push-told", "This device gets alerts from now on.");
+      if (own) tell("This device gets alerts from now on.");
     });
   });
   at("push-off").addEventListener("click", () => void work(at("push-off"), turnOff));
   at("push-test").addEventListener(
     "click",
     () =>
-      void work(at("push-test"), async () => {
+      void work(at("push-test"), async (tell) => {
         const [here, tested] = await Promise.all([
           troubleHere().catch(failureOf),
           api.post("/api/push/test", {}),
         ]);
         const result = `${resultOf(tested, names)} ${here}`.trim();
         await ask();
-        write("push-told", result);
+        tell(result);
       }),
   );
 
-  connection.on("session", look);
+  connection.on("session", lookAfterChange);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look());
   // Somebody may change it in the browser's settings while the page is open.
   void navigator.permissions
@@ -278,6 +229,3 @@ export function connectPush({ connection, diag }) {
     .catch(() => undefined);
   look();
 }
-
-/** @param {unknown} error */
-const say = (error) => write("push-told", failureOf(error));
