@@ -6,7 +6,8 @@ import { Semaphore } from "../platform/semaphore.ts";
 import type { PushReach } from "./endpoint.ts";
 import type { PushMessage } from "./message.ts";
 import { sendTo, type Outcome, type Sender } from "./sender.ts";
-import { MOST_DEVICES, type Claim, type PushStore, type Settled, type Subscription } from "./store.ts";
+import type { Reached, Settled } from "./settlement.ts";
+import { MOST_DEVICES, type Claim, type PushStore, type Subscription } from "./store.ts";
 
 /** What counts messages; the service's metrics do. */
 export type CountPush = (outcome: Outcome["kind"] | "given-up") => void;
@@ -48,15 +49,18 @@ interface Trial {
 }
 
 /** Pure: what a try means for the next one. */
-export function settledAs(id: string, outcome: Outcome, attempts: number): Settled {
-  if (outcome.kind === "sent" || outcome.kind === "gone") return { id, state: outcome.kind };
+export function settledAs({ id, endpoint }: Reached, outcome: Outcome, attempts: number): Settled {
+  const reached = { id, endpoint };
+  if (outcome.kind === "sent" || outcome.kind === "gone") return { ...reached, state: outcome.kind };
   const { why } = outcome;
-  if (outcome.kind === "refused" || attempts >= MOST_ATTEMPTS) return { id, state: "given_up", why };
+  if (outcome.kind === "refused" || attempts >= MOST_ATTEMPTS) return { ...reached, state: "given_up", why };
   const asked = outcome.afterMs ?? FIRST_PAUSE_MS * 4 ** (attempts - 1);
-  return { id, state: "due", why, afterMs: Math.min(LONGEST_PAUSE_MS, Math.max(1000, asked)) };
+  return { ...reached, state: "due", why, afterMs: Math.min(LONGEST_PAUSE_MS, Math.max(1000, asked)) };
 }
 
-const keyOf = (message: PushMessage, device: string): string => `${message.id.toString("base64")} ${device}`;
+/** A device that was renewed is tried anew. */
+const keyOf = (message: PushMessage, { id, endpoint }: Reached): string =>
+  `${message.id.toString("base64")} ${id} ${endpoint}`;
 
 export class Delivery {
   readonly #parts: DeliveryParts;
@@ -111,10 +115,10 @@ export class Delivery {
   async deliverTest(
     message: PushMessage,
     devices: readonly Subscription[],
-  ): Promise<readonly { readonly id: string; readonly outcome: Outcome }[]> {
+  ): Promise<readonly { readonly device: Subscription; readonly outcome: Outcome }[]> {
     const results = await Promise.all(
       devices.map(async (device) => ({
-        id: device.id,
+        device,
         outcome: (await this.#send(device, message, this.#testTurns)) ?? {
           kind: "retry" as const,
           why: "too many tests are on their way",
@@ -122,7 +126,7 @@ export class Delivery {
       })),
     );
     // Nobody tries a test again, so no failure of one is to be tried again either.
-    const settled = results.map(({ id, outcome }) => settledAs(id, outcome, MOST_ATTEMPTS));
+    const settled = results.map(({ device, outcome }) => settledAs(device, outcome, MOST_ATTEMPTS));
     await this.#parts.store.noteTest(settled).catch((error: unknown) => {
       this.#parts.logger.warn({ reason: reasonOf(error) }, "push results not stored");
     });
@@ -139,7 +143,7 @@ export class Delivery {
     const { store, logger } = this.#parts;
     const tried = await Promise.all(
       claims.map(async (claim) => {
-        const before = this.#trialOf(message, claim.id);
+        const before = this.#trialOf(message, claim);
         // What was sent and could not be noted then is noted now.
         const isSent = before?.isStored === false && before.settled?.state === "sent";
         return isSent ? before.settled : this.#try(claim, message, claim.attempts);
@@ -153,9 +157,9 @@ export class Delivery {
       // PostgreSQL went away meanwhile. What was sent stays sent; the others are tried again when it is back.
       return logger.warn({ reason: reasonOf(error) }, "push results not stored");
     }
-    for (const { id } of settled) {
-      const trial = this.#trialOf(message, id);
-      if (trial) this.#note(message, id, { ...trial, isStored: true });
+    for (const each of settled) {
+      const trial = this.#trialOf(message, each);
+      if (trial) this.#note(message, each, { ...trial, isStored: true });
     }
   }
 
@@ -169,7 +173,7 @@ export class Delivery {
     if (this.#known === undefined) throw cause;
     const tried = await Promise.all(
       this.#known.map(async (device) => {
-        const before = this.#trialOf(message, device.id);
+        const before = this.#trialOf(message, device);
         const isWaiting =
           before?.settled?.state === "due" && performance.now() < before.at + before.settled.afterMs;
         if (before?.settled && (isWaiting || before.settled.state !== "due")) return before.settled;
@@ -183,32 +187,33 @@ export class Delivery {
 
   /** @returns undefined where this replica is at it already. */
   async #try(device: Subscription, message: PushMessage, attempts: number): Promise<Settled | undefined> {
-    const before = this.#trialOf(message, device.id);
+    const before = this.#trialOf(message, device);
     if (before && !before.settled) return undefined;
     const note = (settled: Settled | undefined, tries = attempts): void =>
-      this.#note(message, device.id, { at: performance.now(), attempts: tries, settled, isStored: false });
+      this.#note(message, device, { at: performance.now(), attempts: tries, settled, isStored: false });
     note(undefined);
     const outcome = await this.#send(device, message, this.#turns);
     if (!outcome) {
       const why = "too many messages are on their way";
+      const { id, endpoint } = device;
       const untried: Settled = {
-        ...{ id: device.id, state: "due", why, afterMs: FIRST_PAUSE_MS, isUntried: true },
+        ...{ id, endpoint, state: "due", why, afterMs: FIRST_PAUSE_MS, isUntried: true },
       };
       note(untried, attempts - 1);
       return untried;
     }
-    const settled = settledAs(device.id, outcome, attempts);
+    const settled = settledAs(device, outcome, attempts);
     note(settled);
     this.#tell(settled);
     return settled;
   }
 
-  #trialOf(message: PushMessage, device: string): Trial | undefined {
+  #trialOf(message: PushMessage, device: Reached): Trial | undefined {
     const trial = this.#trials.get(keyOf(message, device));
     return trial && trial.at > performance.now() - NEWS_MS ? trial : undefined;
   }
 
-  #note(message: PushMessage, device: string, trial: Trial): void {
+  #note(message: PushMessage, device: Reached, trial: Trial): void {
     remember(this.#trials, MOST_REMEMBERED, keyOf(message, device), trial);
   }
 

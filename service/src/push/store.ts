@@ -3,6 +3,7 @@ import type pg from "pg";
 import { ANSWER_MS, CLEANUP_MS, queryWithin, transactionWithin } from "../platform/postgres.ts";
 import type { PushMessage } from "./message.ts";
 import type { PushTarget } from "./sender.ts";
+import { settle, settleTest, type Settled } from "./settlement.ts";
 
 /** A device that messages can be sent to. */
 export interface Subscription extends PushTarget {
@@ -34,19 +35,29 @@ export interface Device {
   readonly isCurrent: boolean;
 }
 
-/** What became of a claim. */
-export type Settled =
-  | { readonly id: string; readonly state: "sent" }
-  | { readonly id: string; readonly state: "gone" }
-  /** @member isUntried it did not come to its turn, which counts as no try. */
-  | {
-      readonly id: string;
-      readonly state: "due";
-      readonly why: string;
-      readonly afterMs: number;
-      readonly isUntried?: boolean;
-    }
-  | { readonly id: string; readonly state: "given_up"; readonly why: string };
+/** A device that a browser's new subscription has ended, and why. */
+export interface Removed {
+  readonly id: string;
+  /** Whose it was. */
+  readonly userId: string;
+  /** replaced: by its user, who has the new one. taken-over: by another user of the browser. */
+  readonly reason: "replaced" | "taken-over";
+}
+
+/** What became of an added device. */
+export interface Added {
+  /** Undefined when there are as many as allowed. */
+  readonly id: string | undefined;
+  readonly removed: readonly Removed[];
+}
+
+/** What became of a renewal. */
+export type Renewed =
+  | { readonly kind: "renewed"; readonly id: string; readonly userId: string }
+  /** The service has been told of it before: whoever got no answer tells again. */
+  | { readonly kind: "known" }
+  /** The new subscription is another device's already, so the one of before is removed. */
+  | ({ readonly kind: "removed" } & Removed);
 
 /** How many devices one user may have, and all users together: one message to all of them has to be out in half a minute. */
 export const MOST_PER_USER = 10;
@@ -54,9 +65,6 @@ export const MOST_DEVICES = 100;
 
 /** Repeated after so long, in hours, a message is news again: Alertmanager repeats after 4, and tries again for minutes. */
 const NEWS_HOURS = 2;
-/** A device is removed after so many messages in a row that were given up for it, over at least so many days. */
-const MOST_FAILURES = 5;
-const FAILING_DAYS = 2;
 /** How long a device is kept that nothing can be sent to: its user may be given back what is missing, or open the page there. */
 const UNUSABLE_DAYS = 30;
 /** A replica that claimed a message and has not said in so many seconds what became of it is gone. */
@@ -79,9 +87,20 @@ const readyFor = (key: string): string => `SELECT s.id, s.endpoint, s.p256dh, s.
   WHERE s.vapid_key = ${key} AND u.disabled_at IS NULL AND 'diag:read' = ANY(u.scopes)`;
 const READY = readyFor("$1");
 
+/** A device, and whose it is. */
+interface Owned extends pg.QueryResultRow {
+  readonly id: string;
+  readonly userId: string;
+}
+const OWNED = 'id, user_id AS "userId"';
+
 /** Digests are compared: how long that takes says nothing about the secret. */
-const KNOWN = `SELECT id, user_id AS "userId" FROM push_subscriptions WHERE endpoint = $1
+const KNOWN = `SELECT ${OWNED} FROM push_subscriptions WHERE endpoint = $1
   AND sha256(convert_to(rtrim(auth, '='), 'UTF8')) = sha256(convert_to(rtrim($2, '='), 'UTF8'))`;
+
+/** @param found by the new endpoint and its secret. */
+const told = (found: readonly unknown[]): Renewed | undefined =>
+  found.length === 0 ? undefined : { kind: "known" };
 
 export class PushStore {
   readonly #pool: pg.Pool;
@@ -107,18 +126,21 @@ export class PushStore {
   /**
    * Adds a device, or takes it over: a browser has one subscription, whoever uses it.
    * @param added.replaces the SHA-256 of the endpoint that the browser had before, whose device goes.
-   * @returns its id; undefined when there are as many as allowed.
    */
   add(
     userId: string,
     { endpoint, p256dh, auth, name, replaces }: PushTarget & { name: string; replaces?: Buffer | undefined },
-  ): Promise<string | undefined> {
+  ): Promise<Added> {
     return this.#alone(async (client) => {
       // Its own alone: the user's other browsers know themselves again by theirs.
-      await client.query(
+      const replaced = await client.query<Owned>(
         `DELETE FROM push_subscriptions WHERE user_id = $1 AND endpoint <> $2
-           AND sha256(convert_to(endpoint, 'UTF8')) = $3`,
+           AND sha256(convert_to(endpoint, 'UTF8')) = $3 RETURNING ${OWNED}`,
         [userId, endpoint, replaces ?? null],
+      );
+      const others = await client.query<Owned>(
+        `SELECT ${OWNED} FROM push_subscriptions WHERE endpoint = $1 AND user_id <> $2`,
+        [endpoint, userId],
       );
       const { rows } = await client.query<{ id: string }>(
         `INSERT INTO push_subscriptions (user_id, endpoint, p256dh, auth, vapid_key, name)
@@ -131,40 +153,52 @@ export class PushStore {
          RETURNING id`,
         [userId, endpoint, p256dh, auth, this.#key, name],
       );
-      return rows[0]?.id;
+      const id = rows[0]?.id;
+      const takenOver = id === undefined ? [] : others.rows;
+      return {
+        id,
+        removed: [
+          ...replaced.rows.map((each) => ({ ...each, reason: "replaced" as const })),
+          ...takenOver.map((each) => ({ ...each, reason: "taken-over" as const })),
+        ],
+      };
     });
   }
 
   /**
    * Follows a browser that has renewed its subscription by itself: the device stays its user's. Whoever knows both the endpoint and
    * the secret of before is that browser, because the push service never sees the secret.
-   * @returns undefined when there is no such device.
+   * @returns undefined when there is no such device, neither of before nor renewed.
    */
   async renew(
     before: Pick<PushTarget, "endpoint" | "auth">,
     { endpoint, p256dh, auth }: PushTarget,
-  ): Promise<{ id: string; userId: string } | undefined> {
-    const known = [before.endpoint, before.auth];
+  ): Promise<Renewed | undefined> {
+    const [known, renewed] = [
+      [before.endpoint, before.auth],
+      [endpoint, auth],
+    ];
     // Anybody may ask, so whoever knows nothing must not make others wait.
-    const found = await queryWithin(this.#pool, ANSWER_MS, KNOWN, known);
-    if (found.length === 0) return undefined;
+    if ((await queryWithin(this.#pool, ANSWER_MS, KNOWN, known)).length === 0)
+      return told(await queryWithin(this.#pool, ANSWER_MS, KNOWN, renewed));
     return this.#alone(async (client) => {
-      const [device] = (await client.query<{ id: string; userId: string }>(KNOWN, known)).rows;
-      if (!device) return undefined;
-      const taken = await client.query<{ id: string; userId: string }>(
-        `SELECT id, user_id AS "userId" FROM push_subscriptions WHERE endpoint = $1 AND id <> $2`,
+      const [device] = (await client.query<Owned>(KNOWN, known)).rows;
+      if (!device) return told((await client.query(KNOWN, renewed)).rows);
+      const taken = await client.query<Owned>(
+        `SELECT ${OWNED} FROM push_subscriptions WHERE endpoint = $1 AND id <> $2`,
         [endpoint, device.id],
       );
       if (taken.rows[0]) {
         // Its page was faster, for whoever is signed in there now.
         await client.query("DELETE FROM push_subscriptions WHERE id = $1", [device.id]);
-        return taken.rows[0];
+        const reason = taken.rows[0].userId === device.userId ? "replaced" : "taken-over";
+        return { kind: "removed", ...device, reason };
       }
       await client.query(
         `UPDATE push_subscriptions SET endpoint = $2, p256dh = $3, auth = $4, vapid_key = $5, ${ANEW} WHERE id = $1`,
         [device.id, endpoint, p256dh, auth, this.#key],
       );
-      return device;
+      return { kind: "renewed", ...device };
     });
   }
 
@@ -265,51 +299,14 @@ export class PushStore {
     });
   }
 
-  /** Writes down what became of claims. Of a device that is gone nothing stays. */
-  async settle(message: Buffer, settled: readonly Settled[]): Promise<void> {
-    const ids = (state: Settled["state"]): string[] =>
-      settled.filter((each) => each.state === state).map(({ id }) => id);
-    const failed = settled.filter((each) => each.state === "due" || each.state === "given_up");
-    await this.#alone(async (client) => {
-      await client.query("DELETE FROM push_subscriptions WHERE id = ANY($1)", [ids("gone")]);
-      await client.query(
-        "UPDATE push_deliveries SET state = 'sent' WHERE message = $1 AND subscription_id = ANY($2)",
-        [message, ids("sent")],
-      );
-      await client.query(
-        `UPDATE push_deliveries d SET state = f.state, at = now() + make_interval(secs => f.seconds),
-           attempts = d.attempts - f.untried
-         FROM unnest($2::uuid[], $3::text[], $4::float8[], $5::int[]) AS f (id, state, seconds, untried)
-         WHERE d.message = $1 AND d.subscription_id = f.id AND d.state = 'sending'`,
-        [
-          message,
-          failed.map(({ id }) => id),
-          failed.map(({ state }) => state),
-          failed.map((each) => (each.state === "due" ? each.afterMs / 1000 : 0)),
-          failed.map((each) => Number(each.state === "due" && each.isUntried === true)),
-        ],
-      );
-      await note(client, settled);
-      await client.query(
-        `UPDATE push_subscriptions SET failures = failures + 1, failing_since = coalesce(failing_since, now())
-         WHERE id = ANY($1)`,
-        [ids("given_up")],
-      );
-      await client.query(
-        `DELETE FROM push_subscriptions WHERE id = ANY($1) AND failures >= ${MOST_FAILURES}
-           AND failing_since < now() - interval '${FAILING_DAYS} days'`,
-        [ids("given_up")],
-      );
-    });
+  /** Writes down what became of claims. */
+  settle(message: Buffer, settled: readonly Settled[]): Promise<void> {
+    return this.#alone((client) => settle(client, message, settled));
   }
 
-  /** Writes down what a message showed that is not one of those that are counted. */
-  async noteTest(settled: readonly Settled[]): Promise<void> {
-    await this.#alone(async (client) => {
-      const gone = settled.filter(({ state }) => state === "gone").map(({ id }) => id);
-      await client.query("DELETE FROM push_subscriptions WHERE id = ANY($1)", [gone]);
-      await note(client, settled);
-    });
+  /** Writes down what a test showed. */
+  noteTest(settled: readonly Settled[]): Promise<void> {
+    return this.#alone((client) => settleTest(client, settled));
   }
 
   /** Removes at most `limit` rows that say nothing any more: of old messages, and of devices that nothing could be sent to for long. */
@@ -334,17 +331,4 @@ export class PushStore {
       return (messages ?? 0) + (devices ?? 0);
     }, CLEANUP_MS);
   }
-}
-
-/** What its owner sees of the last message to each device. */
-async function note(client: pg.PoolClient, settled: readonly Settled[]): Promise<void> {
-  const known = settled.filter(({ state }) => state !== "gone");
-  await client.query(
-    `UPDATE push_subscriptions s SET problem = n.problem,
-       last_sent_at = CASE WHEN n.problem IS NULL THEN now() ELSE s.last_sent_at END,
-       failures = CASE WHEN n.problem IS NULL THEN 0 ELSE s.failures END,
-       failing_since = CASE WHEN n.problem IS NULL THEN NULL ELSE s.failing_since END
-     FROM unnest($1::uuid[], $2::text[]) AS n (id, problem) WHERE s.id = n.id`,
-    [known.map(({ id }) => id), known.map((each) => ("why" in each ? each.why.slice(0, 200) : null))],
-  );
 }

@@ -12,6 +12,7 @@ import {
   publicReach,
 } from "../../src/push/endpoint.ts";
 import { alertGroupSchema, alertMessage, testMessage, type AlertGroup } from "../../src/push/message.ts";
+import { deviceSchemaFor, renewalSchemaFor } from "../../src/push/http/schema.ts";
 import { failureOf, outcomeOf, sendTo } from "../../src/push/sender.ts";
 import { startPushService } from "../support/push-service.ts";
 
@@ -124,6 +125,44 @@ describe("the address of a push service", () => {
     } finally {
       await push.close();
     }
+  });
+});
+
+describe("what a browser tells of its subscription", () => {
+  const anywhere = (): boolean => true;
+  const auth = "a".repeat(22);
+  const endpoint = "https://push.example.org/x";
+  const subscription = { endpoint, keys: { p256dh: "p".repeat(87), auth }, publicKey: "x" };
+  const renewal = { ...subscription, before: { endpoint, auth } };
+  const isDevice = (change: object): boolean =>
+    deviceSchemaFor(anywhere).safeParse({ ...subscription, name: "a phone", ...change }).success;
+  const isRenewal = (change: object): boolean =>
+    renewalSchemaFor(anywhere).safeParse({ ...renewal, ...change }).success;
+
+  it("has addresses and a name as a browser and a person write them", () => {
+    assert.ok(isDevice({}));
+    for (const name of ["Ada's phone", "電話 📱", "📱".repeat(60)]) assert.ok(isDevice({ name }), name);
+    assert.ok(isRenewal({}));
+  });
+
+  it("has nothing in it that PostgreSQL takes for no text, or that garbles a page", () => {
+    for (const bad of ["\u0000", "\n", " ", "\u007f", "ü", "\ud800"]) {
+      const wrong = `${endpoint}${bad}y`;
+      const said = JSON.stringify(bad);
+      assert.ok(!isDevice({ endpoint: wrong }), said);
+      assert.ok(!isRenewal({ endpoint: wrong }), said);
+      assert.ok(!isRenewal({ before: { endpoint: wrong, auth } }), said);
+    }
+    for (const name of ["a\u0000b", "a\nb", "\u202egnihton", "\ud800", "", "  ", "x".repeat(61)])
+      assert.ok(!isDevice({ name }), JSON.stringify(name));
+  });
+
+  it("names only addresses of push services, also of the one before", () => {
+    const isAllowed = (text: string): boolean => text === endpoint;
+    const schema = renewalSchemaFor(isAllowed);
+    assert.ok(schema.safeParse(renewal).success);
+    const before = { endpoint: "https://redis/x", auth };
+    assert.ok(!schema.safeParse({ ...renewal, before }).success);
   });
 });
 
@@ -291,8 +330,9 @@ describe("what a push service answers", () => {
     }
   });
 
+  const reached = { id: "1", endpoint: "https://push.example.org/x" };
   const due = (attempts: number, retryAfter?: string): number => {
-    const settled = settledAs("1", outcomeOf(503, retryAfter), attempts);
+    const settled = settledAs(reached, outcomeOf(503, retryAfter), attempts);
     return settled.state === "due" ? settled.afterMs : NaN;
   };
 
@@ -307,7 +347,7 @@ describe("what a push service answers", () => {
     );
     const date = due(1, new Date(Date.now() + 30_000).toUTCString());
     assert.ok(date > 20_000 && date <= 31_000, String(date));
-    assert.equal(settledAs("1", outcomeOf(503), 5).state, "given_up");
-    assert.equal(settledAs("1", outcomeOf(403), 1).state, "given_up");
+    assert.equal(settledAs(reached, outcomeOf(503), 5).state, "given_up");
+    assert.equal(settledAs(reached, outcomeOf(403), 1).state, "given_up");
   });
 });

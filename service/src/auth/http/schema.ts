@@ -1,18 +1,11 @@
 /** What /api/auth takes and answers. */
 import { z } from "zod";
+import { showableText } from "../../platform/showable-text.ts";
 import { validated } from "../../platform/validate.ts";
 import { AUTH_MODES } from "../../platform/env/schema.ts";
 import { MAX_PASSWORD_LENGTH } from "../credentials/passwords.ts";
 import { SCOPES } from "../principal.ts";
 import { refreshTokenPattern } from "../stores/refresh-tokens.ts";
-
-/**
- * No control characters, no invisible ones, and none that reverse a line. Not by \p{C}, which depends on the version of
- * Unicode: a reader of openapi.json may have another one.
- */
-const showable =
-  // eslint-disable-next-line no-control-regex
-  /^[^\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,100}$/u;
 
 const scopeList = z
   .array(z.enum(SCOPES))
@@ -34,11 +27,7 @@ export const loginSchema = z.strictObject({
 export const refreshSchema = z.strictObject({ refreshToken: z.string().regex(refreshTokenPattern) });
 
 export const newTokenSchema = z.strictObject({
-  name: z
-    .string()
-    .regex(showable, "1 to 100 characters that can be shown")
-    .refine((name) => name.isWellFormed(), "no halves of surrogate pairs")
-    .describe("What it is for."),
+  name: showableText(100).describe("What it is for."),
   scopes: scopeList.describe("Some of the user's own."),
   days: z.int().min(1).max(366).default(90).describe("Until it ends."),
 });

@@ -93,9 +93,14 @@ export const PUSH_OPERATIONS: readonly Operation[] = [
       "For the service worker of a page, on pushsubscriptionchange. It needs no login, because a worker has none: who knows the endpoint and the secret of before is that browser. The device stays its user's.",
     body: { schema: renewalSchema },
     responses: {
-      204: { description: "Alerts go to the new subscription from now on." },
+      204: {
+        description:
+          "Alerts go to the new subscription from now on; the same for whoever tells it again. Where somebody has added it meanwhile, they are that user's, and the device of before is removed.",
+      },
       400: problem("The subscription is not valid, or its address is none of a push service."),
-      404: problem("Nobody has the device of before, or this stack has no web push."),
+      404: problem(
+        "Nobody has the device of before, nor the new one (device-unknown); or this stack has no web push (push-off).",
+      ),
       408: problem("The body took too long to arrive."),
       409: problem("The browser subscribed with another key than the present one."),
       413: problem("The body is longer than allowed."),

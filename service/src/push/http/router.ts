@@ -1,6 +1,6 @@
 /** The routes of web push: those of users, and the one that Alertmanager tells. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Router, type RequestHandler } from "express";
+import { Router, type Request, type RequestHandler, type Response } from "express";
 import type { Auth } from "../../auth/auth.ts";
 import { hasScope, insufficientScope, requireKnown } from "../../auth/principal.ts";
 import { clientAddress } from "../../platform/address.ts";
@@ -13,7 +13,7 @@ import { validated } from "../../platform/validate.ts";
 import type { Delivery } from "../delivery.ts";
 import type { GateState } from "../gate.ts";
 import { alertGroupSchema, alertMessage, testMessage } from "../message.ts";
-import type { PushStore } from "../store.ts";
+import type { PushStore, Removed } from "../store.ts";
 import { deviceQuerySchema, deviceSchemaFor, renewalSchemaFor } from "./schema.ts";
 
 /** What the routes need, where the stack has web push. */
@@ -156,7 +156,8 @@ function postDevice(
     if (wanted.publicKey !== publicKey) throw keyChanged();
     const { endpoint, keys, name } = wanted;
     const replaces = wanted.replaces === undefined ? undefined : Buffer.from(wanted.replaces, "base64url");
-    const id = await available(store.add(userId, { endpoint, ...keys, name, replaces }), logger);
+    const { id, removed } = await available(store.add(userId, { endpoint, ...keys, name, replaces }), logger);
+    for (const each of removed) await recordRemoved(auth, request, response, each);
     if (id === undefined) {
       throw new Problem("too-many-devices", "There are as many devices as allowed. Remove one first.");
     }
@@ -166,6 +167,15 @@ function postDevice(
     response.json({ id });
   };
 }
+
+/** Each user's log has what became of each of the user's devices, whoever caused it. */
+const recordRemoved = (
+  auth: Auth,
+  request: Request,
+  response: Response,
+  { id: device, userId, reason }: Removed,
+): Promise<void> =>
+  auth.record(request, response, { action: "device.remove", userId, detail: { device, reason } });
 
 const INVALID = ["invalid-request", "The subscription is not valid.", "code"] as const;
 
@@ -186,7 +196,7 @@ function limitRenewals({ renewals, trustProxyHops }: PushParts): RequestHandler 
  * more. What it knows of the subscription of before is its proof.
  */
 function postRenewal(
-  { store, publicKey, isAllowed, delivery }: PushParts,
+  { store, publicKey, isAllowed, delivery, renewals, trustProxyHops }: PushParts,
   auth: Auth,
   logger: Logger,
 ): RequestHandler {
@@ -195,10 +205,16 @@ function postRenewal(
     const wanted = validated(schema, request.body, ...INVALID);
     if (wanted.publicKey !== publicKey) throw keyChanged();
     const { endpoint, keys, before } = wanted;
-    const device = await available(store.renew(before, { endpoint, ...keys }), logger);
-    if (!device) throw new Problem("device-unknown", "There is no such device.");
-    const detail = { device: device.id, service: new URL(endpoint).hostname };
-    await auth.record(request, response, { action: "device.renew", userId: device.userId, detail });
+    const renewed = await available(store.renew(before, { endpoint, ...keys }), logger);
+    if (!renewed) throw new Problem("device-unknown", "There is no such device.");
+    // The limit is for those who guess.
+    await renewals.giveBack(clientAddress(request, trustProxyHops));
+    if (renewed.kind === "renewed") {
+      const { id: device, userId } = renewed;
+      const detail = { device, service: new URL(endpoint).hostname };
+      await auth.record(request, response, { action: "device.renew", userId, detail });
+    }
+    if (renewed.kind === "removed") await recordRemoved(auth, request, response, renewed);
     void delivery.learn().catch(() => undefined);
     response.status(204).end();
   };
@@ -231,8 +247,8 @@ function postTest({ store, delivery, tests, stack, gate }: PushParts, logger: Lo
     const [state, results] = await Promise.all([gate(), delivery.deliverTest(testMessage(stack), devices)]);
     response.json({
       gate: state,
-      devices: results.map(({ id, outcome }) => ({
-        id,
+      devices: results.map(({ device, outcome }) => ({
+        id: device.id,
         outcome: outcome.kind === "sent" || outcome.kind === "gone" ? outcome.kind : "failed",
         ...("why" in outcome ? { detail: outcome.why } : {}),
       })),

@@ -1,5 +1,6 @@
 /** What clients send to /api/push, and what they get. */
 import { z } from "zod";
+import { showableText } from "../../platform/showable-text.ts";
 import { isPushEndpoint } from "../endpoint.ts";
 
 export const base64url = (bytes: number) => new RegExp(`^[A-Za-z0-9_-]{${Math.ceil((bytes * 4) / 3)}}=?$`);
@@ -7,14 +8,21 @@ const time = z.iso.datetime();
 
 const authSchema = z.string().regex(base64url(16)).describe("16 bytes in base64url.");
 
+/**
+ * As browsers write URLs: a parser of URLs passes over control characters, and PostgreSQL refuses a NUL as a failure of its own.
+ * @param isAllowed which addresses a push service may have.
+ */
+const endpointSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
+  z
+    .string()
+    .max(1024)
+    .regex(/^[\x21-\x7e]+$/, "ASCII without spaces and control characters")
+    .refine(isAllowed, "an https URL by name, without a port");
+
 /** What a browser has subscribed. @param isAllowed which addresses a push service may have. */
 const subscriptionSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
   z.strictObject({
-    endpoint: z
-      .string()
-      .max(1024)
-      .refine(isAllowed, "an https URL by name, without a port")
-      .describe("The browser's PushSubscription.endpoint."),
+    endpoint: endpointSchemaFor(isAllowed).describe("The browser's PushSubscription.endpoint."),
     keys: z
       .strictObject({
         p256dh: z.string().regex(base64url(65)).describe("The browser's public key: 65 bytes in base64url."),
@@ -35,7 +43,7 @@ export const deviceSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
       .regex(/^[A-Za-z0-9_-]{43}$/)
       .optional()
       .describe("The endpointHash of the subscription that the browser had before: that device is removed."),
-    name: z.string().trim().min(1).max(60).describe("What the user knows the device by."),
+    name: showableText(60).regex(/\S/, "not only spaces").describe("What the user knows the device by."),
   });
 
 export const newDeviceSchema = deviceSchemaFor(isPushEndpoint);
@@ -44,7 +52,7 @@ export const newDeviceSchema = deviceSchemaFor(isPushEndpoint);
 export const renewalSchemaFor = (isAllowed: (endpoint: string) => boolean) =>
   subscriptionSchemaFor(isAllowed).extend({
     before: z
-      .strictObject({ endpoint: z.string().max(1024), auth: authSchema })
+      .strictObject({ endpoint: endpointSchemaFor(isAllowed), auth: authSchema })
       .describe("The subscription that the browser had: both together prove that it is that browser."),
   });
 
