@@ -23,6 +23,8 @@ const PUSH_RECORD = "push";
 /** How long the service may take to hear of a renewed one, and when it is told again, in ms. */
 const RENEW_MS = 8000;
 const RENEW_AGAIN_MS = [5000, 15_000];
+/** A service that asks for more time gets it, up to so many ms: its limits are by the minute. Else it is told at the next message or visit. */
+const RENEW_PATIENCE_MS = 90_000;
 /** The config is of no version, so a new one starts without a network, too. */
 const CONFIGS = "omniai config";
 /** The browser's own cache may have files of several versions: GitHub Pages lets it keep each for ten minutes. */
@@ -54,7 +56,9 @@ worker.addEventListener("fetch", (/** @type {any} */ event) => {
 
 /** What an alert is, as the service sends it. @typedef {{ title: string, body: string, tag: string, isUrgent: boolean }} Alert */
 
-worker.addEventListener("push", (/** @type {any} */ event) => event.waitUntil(show(alertIn(event.data))));
+worker.addEventListener("push", (/** @type {any} */ event) =>
+  event.waitUntil(Promise.all([show(alertIn(event.data)), catchUp().catch(() => undefined)])),
+);
 worker.addEventListener("pushsubscriptionchange", (/** @type {any} */ event) =>
   event.waitUntil(renew(event).catch(() => undefined)),
 );
@@ -109,22 +113,29 @@ async function renew({ newSubscription }) {
     ...{ endpoint, keys, publicKey: before.publicKey },
     before: { endpoint: before.endpoint, auth: before.auth },
   });
-  for (const ms of [...RENEW_AGAIN_MS, 0]) {
-    const isOver = await fetch(new URL("/api/push/renew", before.api), {
+  const tell = async () => {
+    const response = await fetch(new URL("/api/push/renew", before.api), {
       ...{ method: "POST", credentials: "omit", headers: { "content-type": "application/json" }, body },
       signal: AbortSignal.timeout(RENEW_MS),
-    }).then(
-      async (response) => {
-        if (response.ok) await keepPush({ ...before, endpoint, auth: keys.auth });
-        // Somebody has removed the device: the page must not take this for a subscription that it has still to tell.
-        if (await isUnknown(response)) await keepPush({ ...before, isUnknown: true });
-        return response.status < 500 && response.status !== 429;
-      },
-      () => false,
-    );
-    if (isOver) return;
-    await new Promise((resolve) => setTimeout(resolve, ms));
+    });
+    // Anybody on the way may answer with another success.
+    if (response.status === 204) await keepPush({ ...before, endpoint, auth: keys.auth });
+    // Somebody has removed the device: the page must not take this for a subscription that it has still to tell.
+    if (await isUnknown(response)) await keepPush({ ...before, isUnknown: true });
+    if (response.status < 500 && response.status !== 429) return undefined;
+    return 1000 * Number(response.headers.get("retry-after") ?? 0);
+  };
+  for (const pauseMs of [...RENEW_AGAIN_MS, undefined]) {
+    const askedMs = await tell().catch(() => 0);
+    if (askedMs === undefined || pauseMs === undefined || !(askedMs <= RENEW_PATIENCE_MS)) return;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(askedMs, pauseMs)));
   }
+}
+
+/** Tells of a renewed subscription that the service could not be told of when it was. */
+async function catchUp() {
+  const newSubscription = await worker.registration.pushManager.getSubscription();
+  if (newSubscription) await renew({ newSubscription });
 }
 
 /** Whether the service says that it has no such device: anybody on the way may answer 404, and so does a service without web push. */

@@ -77,8 +77,11 @@ describe("the service worker", () => {
   /** What the service was told, and what it answers, one after the other; at last 204. */
   let told: { url: string; body: unknown; credentials: string | undefined }[];
   let serviceAnswers: (number | Error | Response)[];
-  /** What the browser subscribes with, where it is asked to. */
+  /** What the browser subscribes with, where it is asked to, and what it has. */
   let wanted: object[];
+  let subscribed: object | null;
+  /** How long the worker pauses, in ms, which passes at once. */
+  let waited: number[];
 
   before(() => {
     files = staticFiles(join(import.meta.dirname, "../../frontend"));
@@ -94,6 +97,8 @@ describe("the service worker", () => {
     told = [];
     serviceAnswers = [];
     wanted = [];
+    subscribed = null;
+    waited = [];
   });
 
   const renewed = {
@@ -132,9 +137,7 @@ describe("the service worker", () => {
   function start(published: readonly SiteFile[] = files, patienceMs = 50): Worker {
     const listeners = new Map<string, (event: object) => void>();
     const source = published.find(({ path }) => path === "sw.js")?.content ?? "";
-    const impatient = source
-      .replace(/^const (PATIENCE|TIDY)_MS = \d+;$/gm, `const $1_MS = ${patienceMs};`)
-      .replace(/^const RENEW_AGAIN_MS = .*;$/m, "const RENEW_AGAIN_MS = [1, 1];");
+    const impatient = source.replace(/^const (PATIENCE|TIDY)_MS = \d+;$/gm, `const $1_MS = ${patienceMs};`);
     runInNewContext(impatient, {
       AbortSignal,
       Response,
@@ -143,7 +146,7 @@ describe("the service worker", () => {
       registration: {
         scope: SCOPE,
         pushManager: {
-          getSubscription: () => Promise.resolve(null),
+          getSubscription: () => Promise.resolve(subscribed),
           subscribe: (options: object) => Promise.resolve((wanted.push(options), renewed)),
         },
         showNotification: (title: string, options: object) => void shown.push({ title, options }),
@@ -155,7 +158,7 @@ describe("the service worker", () => {
       },
       skipWaiting: nothing,
       addEventListener: (name: string, listener: (event: object) => void) => listeners.set(name, listener),
-      setTimeout,
+      setTimeout: (done: () => void, ms: number) => (waited.push(ms), setImmediate(done)),
       fetch: (request: { url: string } | URL, options: RequestInit = {}) => {
         const url = request instanceof URL ? request.href : request.url;
         return url.startsWith(API)
@@ -296,11 +299,60 @@ describe("the service worker", () => {
       serviceAnswers = [new Error("no network"), 503];
       await start().renew(true);
       assert.equal(told.length, 3);
+      assert.deepEqual(waited, [5000, 15_000]);
       assert.deepEqual(await keptNow(), after);
       await keep();
       serviceAnswers = [503, 502, 429, 204];
       await start().renew(true);
       assert.equal(told.length, 6);
+      assert.deepEqual(await keptNow(), before);
+    });
+
+    it("waits as long as the service asks for, within a limit", async () => {
+      const busy = (seconds: string): Response =>
+        new Response(null, { status: 429, headers: { "retry-after": seconds } });
+      await keep();
+      serviceAnswers = [busy("62"), busy("3")];
+      await start().renew(true);
+      assert.deepEqual(waited, [62_000, 15_000]);
+      assert.deepEqual(await keptNow(), after);
+      for (const seconds of ["3600", "Sat, 28 Nov 2026 10:00:00 GMT"]) {
+        await keep();
+        serviceAnswers = [busy(seconds)];
+        await start().renew(true);
+        assert.deepEqual(await keptNow(), before);
+      }
+      assert.equal(waited.length, 2);
+    });
+
+    it("tells it with the next message where it could not, and shows the message whatever becomes of that", async () => {
+      const message = JSON.stringify({ title: "A", body: "", tag: "a", isUrgent: true });
+      await keep();
+      serviceAnswers = [503, 503, 503];
+      await start().renew(true);
+      assert.deepEqual(await keptNow(), before);
+      // Without a subscription there is nothing to tell of, and none is asked for.
+      await start().push(message);
+      assert.deepEqual([told.length, wanted.length], [3, 0]);
+      subscribed = renewed;
+      await start().push(message);
+      assert.equal(told.length, 4);
+      assert.deepEqual(await keptNow(), after);
+      await start().push(message);
+      assert.equal(told.length, 4);
+      await keep();
+      serviceAnswers = [new Error("a"), new Error("b"), new Error("c")];
+      await start().push(message);
+      storage.broken = () => new Error("broken");
+      await start().push(message);
+      assert.equal(shown.length, 5);
+    });
+
+    it("takes no success but the service's own for one", async () => {
+      await keep();
+      serviceAnswers = [200];
+      await start().renew(true);
+      assert.equal(told.length, 1);
       assert.deepEqual(await keptNow(), before);
     });
 
