@@ -142,7 +142,6 @@ export function describeUser({
 
 /** Pure: the devices that alerts are pushed to. @param last when one got a message, in ISO 8601; null: none has yet. */
 function describeDevices(count: number, last: string | null): string {
-  const sent =
-    last === null ? "no alert sent yet" : `last alert sent ${last.slice(0, 16).replace("T", " ")} UTC`;
+  const sent = last === null ? "nothing sent yet" : `last sent ${last.slice(0, 16).replace("T", " ")} UTC`;
   return `${count === 1 ? "1 device" : `${count} devices`} (${sent})`;
 }

@@ -87,6 +87,7 @@ class World {
       request: async (path, options) => {
         await this.before("request");
         this.asked.push(`${options?.method} ${path}`);
+        return new Response(null, { status: 204 });
       },
     } as Parts["api"],
     userId: () => this.signedIn,

@@ -6,7 +6,12 @@
 import { strict as assert } from "node:assert";
 import type { BrowserContext, CDPSession, Page } from "playwright-core";
 import { nameOf, whyNot } from "../../frontend/js/diag/push-abilities.js";
-import { describe as describeDevice, failureOf, resultOf } from "../../frontend/js/diag/push-words.js";
+import {
+  describe as describeDevice,
+  failureOf,
+  resultOf,
+  testFailureOf,
+} from "../../frontend/js/diag/push-words.js";
 import { ApiError } from "../../frontend/js/transport/api.js";
 import type { User } from "../../service/src/auth/stores/users.ts";
 import { addUser, startAuth, testPool } from "../../service/test/support/auth.ts";
@@ -103,7 +108,7 @@ describe("whether a browser can show alerts", () => {
     assert.match(describeDevice({ ...device, isCurrent: false }), /until this page is opened there/);
   });
 
-  it("is told why no test was sent, and what to do", () => {
+  it("is told why something failed, and what to do, and of a test whether it was sent", () => {
     const told = (status: number, type: string, retryAfterMs?: number): string =>
       failureOf(new ApiError(status, "A title", retryAfterMs, type));
     assert.match(told(404, "push-off"), /no key .*omniai:webPush.*npm run up/);
@@ -111,6 +116,20 @@ describe("whether a browser can show alerts", () => {
     assert.match(told(403, "insufficient-scope"), /diag:read/);
     assert.match(told(429, "rate-limited", 42_000), /Try again in 42 s\./);
     assert.equal(told(500, "internal"), "A title");
+    for (const [status, type] of [
+      [404, "push-off"],
+      [503, "push-unavailable"],
+      [403, "insufficient-scope"],
+      [429, "rate-limited"],
+    ] as const) {
+      const error = new ApiError(status, "A title", 42_000, type);
+      // Whoever removes a device has sent no test.
+      assert.doesNotMatch(failureOf(error), /test/);
+      assert.equal(testFailureOf(error), `No test was sent. ${failureOf(error)}`);
+    }
+    // It may have been sent.
+    for (const error of [new ApiError(502, "A title", undefined), new TypeError("no network")])
+      assert.equal(testFailureOf(error), failureOf(error));
     assert.match(failureOf(new DOMException("x", "AbortError")), /own push service does not answer/);
   });
 });
@@ -400,7 +419,8 @@ describe("alerts on a device", function () {
     for (let visit = 1; visit <= 2; visit++) {
       await page.reload();
       await is("off");
-      await page.locator("#push-text", { hasText: /came to this device and do no more/ }).waitFor();
+      await says(/came to this device and do no more/);
+      assert.equal(await page.locator("#push-state").getAttribute("data-status"), "warn");
     }
     await isAccessible(page, "ended by somebody else");
     await click("Turn on");
@@ -413,7 +433,7 @@ describe("alerts on a device", function () {
     await page.getByRole("button", { name: "Sign out" }).click();
     await signIn(page, owner.name);
     await is("off");
-    await page.locator("#push-text", { hasText: /somebody else turned alerts on/ }).waitFor();
+    await says(/somebody else turned alerts on/);
     // It stays the other one's, also when the browser renews its subscription.
     browser.device = push.subscribe(String(browser.device?.body()["publicKey"]));
     const others = await hashes();

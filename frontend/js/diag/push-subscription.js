@@ -71,6 +71,7 @@ export function registered() {
  * @param {Pick<Registration, "scope">} registration
  * @param {Omit<Kept, "endpoint" | "auth"> | undefined} known undefined: alerts are off or ended, and the worker forgets what it could tell with.
  * @param {Pick<Subscription, "endpoint" | "toJSON"> | null} [subscription]
+ * @returns {Promise<void>}
  */
 export async function keepForWorker(registration, known, subscription) {
   try {

@@ -3,7 +3,10 @@ import { span } from "../dom.js";
 import { ApiError } from "../transport/api.js";
 
 /** @typedef {import("./push.js").Device} Device */
-/** @typedef {"unsupported" | "denied" | "unknown" | "off" | "on"} State */
+/** @typedef {"unsupported" | "denied" | "unknown" | "off" | "lost" | "on"} State */
+
+const CAN =
+  "This device can show alerts, also while no page is open. The browser asks for your permission first.";
 
 /** @type {Readonly<Record<State, { status: string, word: string, text: string }>>} */
 export const STATES = {
@@ -14,11 +17,9 @@ export const STATES = {
     text: "The browser was told to show no notifications of this page. Allow them in its settings for this site (the symbol beside the address, or the phone's settings for an installed page), then load the page anew.",
   },
   unknown: { status: "unknown", word: "unknown", text: "It cannot be said whether this device gets alerts." },
-  off: {
-    status: "unknown",
-    word: "off",
-    text: "This device can show alerts, also while no page is open. The browser asks for your permission first.",
-  },
+  off: { status: "unknown", word: "off", text: CAN },
+  // Nobody here has turned them off.
+  lost: { status: "warn", word: "off", text: CAN },
   on: {
     status: "pass",
     word: "on",
@@ -45,30 +46,36 @@ export const HERE = {
     "This device gets none: the browser has lost its subscription. Load the page anew, which renews it.",
 };
 
-/** By the problem's name: why no test was sent at all. @type {Readonly<Record<string, string>>} */
+/** By the problem's name: what the service refused, and what to do. @type {Readonly<Record<string, string>>} */
 const FAILURES = {
   "push-off":
-    "No test was sent: the service has no key for push services any more, because the stack has no web push (omniai:webPush) or went back to a version before it. Deploy it again (npm run up).",
-  "push-unavailable":
-    "No test was sent: the service cannot ask PostgreSQL for your devices. See npm run health.",
-  "insufficient-scope": "No test was sent: you may not see alerts any more (the scope diag:read).",
+    "The service has no key for push services any more, because the stack has no web push (omniai:webPush) or went back to a version before it. Deploy it again (npm run up).",
+  "push-unavailable": "The service cannot ask PostgreSQL for your devices. See npm run health.",
+  "insufficient-scope": "You may not see alerts any more (the scope diag:read).",
 };
 
-/** @param {unknown} error @returns {string} */
+/** Whatever was tried. @param {unknown} error @returns {string} */
 export function failureOf(error) {
   const isAbsent = error instanceof DOMException && error.name === "AbortError";
   const text = error instanceof Error ? error.message : String(error);
   if (isAbsent) return `The browser's own push service does not answer: ${text}`;
   if (!(error instanceof ApiError)) return text;
   if (error.status === 429)
-    return `No test was sent: that was one too many. Try again in ${span((error.retryAfterMs ?? 60_000) / 1000)}.`;
+    return `That was one too many. Try again in ${span((error.retryAfterMs ?? 60_000) / 1000)}.`;
   return FAILURES[error.type] ?? text;
+}
+
+/** Of a test. Where the service gave no answer, it may have sent one. @param {unknown} error @returns {string} */
+export function testFailureOf(error) {
+  const isRefused =
+    error instanceof ApiError && (error.status === 429 || Object.hasOwn(FAILURES, error.type));
+  return isRefused ? `No test was sent. ${failureOf(error)}` : failureOf(error);
 }
 
 /** @param {Device} device */
 export function describe({ lastSentAt, problem, isCurrent }) {
   if (!isCurrent) return "Gets nothing until this page is opened there: the service has a new key.";
-  if (problem) return `The last alert did not get there: ${problem}.`;
+  if (problem) return `What was last sent did not get there: ${problem}.`;
   if (lastSentAt === null) return "Nothing sent yet.";
   const seconds = (Date.now() - Date.parse(lastSentAt)) / 1000;
   return seconds < JUST_NOW_SECONDS ? "Last sent just now." : `Last sent ${span(seconds)} ago.`;

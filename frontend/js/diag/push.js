@@ -8,7 +8,7 @@ import { ApiError } from "../transport/api.js";
 import { abilities, whyNot } from "./push-abilities.js";
 import { decisionOf, pushDevice } from "./push-device.js";
 import { WorkerLate } from "./push-subscription.js";
-import { describe, failureOf, HERE, LOST, RENEWED, resultOf, STATES } from "./push-words.js";
+import { describe, failureOf, HERE, LOST, RENEWED, resultOf, STATES, testFailureOf } from "./push-words.js";
 
 /** @typedef {{ id: string, name: string, endpointHash: string, createdAt: string, lastSentAt: string | null, problem: string | null, isCurrent: boolean }} Device */
 /** @typedef {{ publicKey: string, devices: readonly Device[] }} Known what the service says. */
@@ -99,8 +99,9 @@ export function connectPush({ connection, diag }) {
       });
       if (!isTheirs()) return;
       own = found.own;
-      if (own) showState("on");
-      else showState("off", theirs.read() === "lost" ? LOST : undefined);
+      const isLost = !own && theirs.read() === "lost";
+      showState(own ? "on" : isLost ? "lost" : "off");
+      if (isLost) tell(LOST);
       if (found.isRenewed) tell(RENEWED);
     }
     showDevices(known.devices);
@@ -115,7 +116,7 @@ export function connectPush({ connection, diag }) {
       "push-text",
       isUnwatched ? `${text} But nothing watches this stack: only tests arrive (omniai:monitoring).` : text,
     );
-    at("push-on").hidden = state !== "off";
+    at("push-on").hidden = state !== "off" && state !== "lost";
     for (const id of ["push-test", "push-off"]) at(id).hidden = state !== "on";
   }
 
@@ -212,8 +213,9 @@ export function connectPush({ connection, diag }) {
       void work(at("push-test"), async (tell) => {
         const [here, tested] = await Promise.all([
           troubleHere().catch(failureOf),
-          api.post("/api/push/test", {}),
+          api.post("/api/push/test", {}).catch((error) => testFailureOf(error)),
         ]);
+        if (typeof tested === "string") return tell(tested);
         const result = `${resultOf(tested, names)} ${here}`.trim();
         await ask();
         tell(result);

@@ -30,8 +30,8 @@ describe("npm run user", () => {
     assert.match(describeUser({ ...user, isDisabled: false, apiTokens: 1 }), /enabled .* 1 API token /);
     assert.match(
       describeUser({ ...user, devices: 2, lastPushedAt: "2026-11-27T10:20:30.000Z" }),
-      /0 API tokens {2}2 devices \(last alert sent 2026-11-27 10:20 UTC\) {2}events:read$/,
+      /0 API tokens {2}2 devices \(last sent 2026-11-27 10:20 UTC\) {2}events:read$/,
     );
-    assert.match(describeUser({ ...user, devices: 1 }), /1 device \(no alert sent yet\)/);
+    assert.match(describeUser({ ...user, devices: 1 }), /1 device \(nothing sent yet\)/);
   });
 });

@@ -104,12 +104,12 @@ async function disable(name: string, stores: UserStores): Promise<UserAnswer> {
 }
 
 /** Nothing else tells the owner of a phone that it is quiet from now on. */
-const notesOf = ({ devicesRemoved: count }: CutOffUser): string[] =>
-  count === 0
-    ? []
-    : [
-        `${count === 1 ? "1 device gets" : `${count} devices get`} no more alerts; each is turned on again on its own diagnostics page.`,
-      ];
+function notesOf({ devicesRemoved: count, isDisabled }: CutOffUser): string[] {
+  if (count === 0) return [];
+  const which = count === 1 ? "1 device gets" : `${count} devices get`;
+  const when = isDisabled ? "once the user is enabled, " : "";
+  return [`${which} no more alerts; ${when}each is turned on again on its own diagnostics page.`];
+}
 
 const withNote = (answer: Extract<UserAnswer, { user: User }>, notes: readonly string[]): UserAnswer =>
   notes.length === 0 ? answer : { ...answer, note: notes.join("\n") };

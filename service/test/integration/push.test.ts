@@ -746,7 +746,7 @@ describe("web push", function () {
     const before = await listed();
     assert.equal(before?.devices, 2);
     assert.ok(Math.abs((before.lastPushedAt?.getTime() ?? 0) - Date.now()) < 60_000);
-    assert.match(await noteOf("passwd"), /^2 devices get no more alerts/);
+    assert.match(await noteOf("passwd"), /^2 devices get no more alerts; each is turned on again/);
     assert.equal(await noteOf("passwd"), "");
     const { publicKey } = await listOf(await login());
     await sql(
@@ -754,7 +754,10 @@ describe("web push", function () {
        VALUES ($1, $2, 'x', 'x', $3, 'x')`,
       [owner.user.id, device.endpoint, publicKey],
     );
-    assert.match(await noteOf("disable"), /^1 device gets no more alerts/);
+    assert.match(
+      await noteOf("disable"),
+      /^1 device gets no more alerts; once the user is enabled, each is turned on/,
+    );
     const after = await listed();
     assert.deepEqual([after?.devices, after?.lastPushedAt], [0, null]);
   });
