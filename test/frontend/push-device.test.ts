@@ -89,7 +89,7 @@ class World {
         this.asked.push(`${options?.method} ${path}`);
         return new Response(null, { status: 204 });
       },
-    } as Parts["api"],
+    },
     userId: () => this.signedIn,
     browser: this.#browser,
   });
