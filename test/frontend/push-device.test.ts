@@ -99,13 +99,15 @@ class World {
 }
 
 describe("a subscription that the service does not know", () => {
-  const found = { decided: "E1", hash: "E2", keptHash: "E1", isUnknown: false };
+  const found = { decided: "E1", hash: "E2", keptHash: "E1", isUnknown: false, isListed: false };
 
   it("is a renewed one where the user has turned alerts on here, and the worker has not told of it", () => {
     assert.equal(standingOf(found), "renewed");
     assert.equal(standingOf({ ...found, keptHash: undefined }), "renewed");
     // The browser has lost it.
     assert.equal(standingOf({ ...found, hash: "" }), "renewed");
+    // The worker has told of it after the service was asked for its list.
+    assert.equal(standingOf({ ...found, keptHash: "E2", isListed: true }), "renewed");
   });
 
   it("is one that somebody removed where the service knew it, whoever told of it", () => {
@@ -136,6 +138,19 @@ describe("a visit of a browser with alerts", () => {
     assert.deepEqual(world.asked, [`add E2 for ${hashOf("E1")}`]);
     assert.equal(world.decided, hashOf("E2"));
     assert.equal(world.kept?.endpoint, endpointOf("E2"));
+  });
+
+  it("adds one in the place of the one that the worker told of, where the worker could not tell of this one", async () => {
+    world.subscribed = "E3";
+    world.keeps("E2");
+    assert.equal((await world.find("E2")).isRenewed, true);
+    assert.deepEqual(world.asked, [`add E3 for ${hashOf("E2")}`]);
+  });
+
+  it("is not misled by a list from before the worker told of it", async () => {
+    world.keeps("E2");
+    assert.equal((await world.find("E1")).own?.endpointHash, hashOf("E2"));
+    assert.equal(world.decided, hashOf("E2"));
   });
 
   it("knows one again that the worker has told of", async () => {

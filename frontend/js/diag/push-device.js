@@ -43,16 +43,18 @@ const isHash = (decided) => decided !== undefined && decided !== "off" && decide
 
 /**
  * Pure: what a subscription is that the service does not know as its user's. The service knew the one that the user turned on here,
- * and the one that the worker has told it of since: where it knows that one no more, somebody has removed it, and it stays away.
+ * and the one that the worker has told it of since: where it knows neither any more, somebody has removed it, and it stays away.
  * @param {object} found
  * @param {string | undefined} found.decided
  * @param {string} found.hash of the endpoint that the browser has now; empty for none.
  * @param {string | undefined} found.keptHash of the one that the worker has told the service of.
  * @param {boolean} found.isUnknown whether the service has told the worker that it does not know that one.
+ * @param {boolean} found.isListed whether the service knows either of those two: its list may be older than what the worker told it since.
  * @returns {"none" | "lost" | "renewed"}
  */
-export function standingOf({ decided, hash, keptHash, isUnknown }) {
+export function standingOf({ decided, hash, keptHash, isUnknown, isListed }) {
   if (!isHash(decided)) return "none";
+  if (isListed) return "renewed";
   const wasKnown = hash !== "" && [decided, keptHash].includes(hash);
   return wasKnown || isUnknown ? "lost" : "renewed";
 }
@@ -106,29 +108,34 @@ export function pushDevice({ api, userId, browser = BROWSER }) {
       await browser.keep(registration, { api: api.baseUrl, publicKey: known.publicKey }, subscription);
       return { own };
     }
+    const isOf = (/** @type {string | undefined} */ each) =>
+      known.devices.some(({ endpointHash }) => endpointHash === each);
+    const replaces = [keptHash, decided].find(isOf);
     if (!own) {
       const isUnknown = kept?.isUnknown === true;
-      const standing = standingOf({ decided, hash, keptHash, isUnknown });
+      const isListed = replaces !== undefined;
+      const standing = standingOf({ decided, hash, keptHash, isUnknown, isListed });
       if (standing === "lost") {
         decision.write("lost");
         await browser.keep(registration, undefined);
       }
       if (standing !== "renewed") return {};
     }
-    return { own: await add(known, decision), isRenewed: subscription !== null && !own };
+    return { own: await add(known, decision, replaces), isRenewed: subscription !== null && !own };
   }
 
   /**
    * @param {Known} known
    * @param {Decision} decision
+   * @param {string} [listed] the hash of the endpoint that the service knows this browser by.
    * @returns {Promise<Device>}
    * @throws {Error} also where somebody else has signed in meanwhile.
    */
-  async function add({ publicKey }, decision) {
+  async function add({ publicKey }, decision, listed) {
     const registration = await browser.registered();
     const before = await registration.pushManager.getSubscription();
     const decided = decision.read();
-    const replaces = isHash(decided) ? decided : before ? await hashOf(before.endpoint) : undefined;
+    const had = isHash(decided) ? decided : before ? await hashOf(before.endpoint) : undefined;
     const isSame = before && textOf(before.options.applicationServerKey ?? new ArrayBuffer(0)) === publicKey;
     if (before && !isSame) await before.unsubscribe();
     const subscription = await registration.pushManager.subscribe({
@@ -139,7 +146,7 @@ export function pushDevice({ api, userId, browser = BROWSER }) {
     const { endpoint, keys } = subscription.toJSON();
     const name = browser.name();
     if (userId() !== decision.userId) throw new Error("Somebody else has signed in meanwhile.");
-    const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name, replaces });
+    const { id } = await api.post("/api/push", { endpoint, keys, publicKey, name, replaces: listed ?? had });
     decision.endOthers();
     decision.write(endpointHash);
     await browser.keep(registration, { api: api.baseUrl, publicKey }, subscription);

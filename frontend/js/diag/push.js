@@ -57,6 +57,7 @@ export function connectPush({ connection, diag }) {
       shownTo = session.state.id;
       own = undefined;
       write("push-told", "");
+      showState("unknown");
       showDevices([]);
     }
     look();
