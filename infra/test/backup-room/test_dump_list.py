@@ -2,19 +2,9 @@
 
 import unittest
 
-from room.dump_list import FOREIGN, OF_SUPERUSERS, is_filling, is_of_extension, is_of_kind, is_of_member, listed, statements
+from room.dump_list import FOREIGN, OF_SUPERUSERS, is_filling, is_of_extension, is_of_kind, is_of_member, listed
 
 MEMBERS = [("-", "own"), ("own", "a job"), ("own", "f")]
-
-
-class Script(unittest.TestCase):
-    def test_ends_a_statement_at_no_semicolon_in_quotes(self) -> None:
-        script = "-- roles; all\nCREATE ROLE \"a;b\";\nCOMMENT ON ROLE c IS 'x; -- it''s\n\\! id';\nGRANT a-b TO c;\n"
-        wanted = ['CREATE ROLE "a;b"', "COMMENT ON ROLE c IS 'x; -- it''s\n\\! id'", "GRANT a-b TO c"]
-        self.assertEqual(statements(script), wanted)
-
-    def test_has_nothing_that_psql_alone_would_run(self) -> None:
-        self.assertEqual(statements("\\restrict x\n\\! id\nCREATE ROLE a;\n\\unrestrict x\n"), ["CREATE ROLE a"])
 
 
 class Lines(unittest.TestCase):

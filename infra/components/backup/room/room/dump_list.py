@@ -1,10 +1,7 @@
-"""Pure: what is in a dump, by the list that pg_restore gives of it, and in the script that pg_dumpall writes."""
+"""Pure: what is in a dump, by the list that pg_restore gives of it."""
 
-import re
 from collections.abc import Iterable
 
-# In quotes a semicolon ends nothing. A line with a backslash is psql's own, and no statement.
-PIECES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|^\\[^\n]*|;|[^'";\\-]+|[\\-]""", re.MULTILINE)
 # What only a superuser may make, and what nothing in the database needs in order to be restored.
 OF_SUPERUSERS = (
     "EVENT TRIGGER",
@@ -21,18 +18,6 @@ OF_SUPERUSERS = (
 FOREIGN = "FOREIGN TABLE"
 # Lines of a dump's list that are of a table or a sequence which the dump does not make.
 OF_RELATIONS = ("TABLE DATA", "SEQUENCE SET", "POLICY", "ROW SECURITY")
-
-
-def statements(script: str) -> list[str]:
-    """Pure: those of a script, without its comments and without what is psql's alone."""
-    found, current = [], ""
-    for piece in PIECES.findall(script):
-        if piece == ";":
-            found.append(current.strip())
-            current = ""
-        elif not piece.startswith(("--", "\\")):
-            current += piece
-    return [one for one in found if one]
 
 
 def listed(text: str) -> list[str]:

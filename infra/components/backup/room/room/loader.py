@@ -6,21 +6,18 @@ somebody else's runs as that role, which may start no program and read no file. 
 which nothing is the dump's own code: the roles, the schemas, and the extensions that this image has.
 """
 
-import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from . import compare, server
-from .dump_list import FOREIGN, OF_SUPERUSERS, entry_of, is_filling, is_of_extension, is_of_kind, is_of_member, listed, quoted, statements
+from .dump_list import FOREIGN, OF_SUPERUSERS, entry_of, is_filling, is_of_extension, is_of_kind, is_of_member, listed, quoted
 from .left import Left
 from .manifest import Manifest
 from .progress import call
+from .role_statements import alters, is_about_roles, statements
 from .scratch import Scratch
-
-# What pg_dumpall writes about roles. Anything else would be run by the superuser unseen.
-ABOUT_ROLES = re.compile(r"(CREATE|ALTER) ROLE |GRANT |COMMENT ON ROLE ", re.IGNORECASE)
 
 
 def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> None:
@@ -30,10 +27,10 @@ def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> 
     left.roles.add(first)
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         for statement in statements(script):
-            if statement.upper().startswith("SET ") or statement.startswith((f"ALTER ROLE {first} ", f"ALTER ROLE {quoted(first)} ")):
+            if statement.startswith("SET ") or alters(statement, first):
                 continue
             try:
-                if not ABOUT_ROLES.match(statement):
+                if not is_about_roles(statement):
                     raise server.Refused(f"not about roles: {statement[:60]}")
                 with connection.cursor() as cursor:
                     cursor.execute(statement)
