@@ -136,9 +136,9 @@ with server.source(settings.load()) as connection: print(server.one(connection, 
     const folder = "/usr/share/postgresql/17/extension";
     await provider.server.exec(
       ...["sh", "-c", 'printf %s "$2" > "$1.control"; printf %s "$3" > "$1--1.sql"', "sh"],
-      ...[`${folder}/providers_own`, "default_version = '1'", EXTENSION],
+      ...[`${folder}/providers-own`, "default_version = '1'", EXTENSION],
     );
-    await provider.sql(`CREATE EXTENSION providers_own; CREATE ROLE providers_admin;
+    await provider.sql(`CREATE EXTENSION "providers-own"; COMMENT ON EXTENSION "providers-own" IS 'x'; CREATE ROLE providers_admin;
       INSERT INTO own."a job" VALUES (DEFAULT, 'mine'); GRANT USAGE ON SCHEMA own TO tenant;
       GRANT SELECT ON ALL TABLES IN SCHEMA own TO tenant; GRANT SELECT ON ALL SEQUENCES IN SCHEMA own TO tenant;
       GRANT EXECUTE ON FUNCTION own.f(int) TO tenant;
@@ -149,7 +149,7 @@ with server.source(settings.load()) as connection: print(server.one(connection, 
     const said = events.flatMap((event) => (event.event === "step" ? [event.text] : []));
     const left = said.filter((text) => /the provider's own/.test(text)).join();
     assert.match(left, /unrecognized configuration parameter "providers_setting"/);
-    assert.match(left, /extension providers_own/);
+    assert.match(left, /extension providers-own/);
     const [newest] = await dumps();
     assert.equal(newest?.state, "verified");
     // It is known later as well, to whoever did not see the run.
@@ -203,7 +203,8 @@ manifest.write(folder, found)`;
       CREATE FOREIGN TABLE far (n integer) SERVER far; COMMENT ON FOREIGN TABLE far IS 'x'`);
     await provider.asTenant(`CREATE TABLE more.kinds (h more.hstore, id serial PRIMARY KEY); INSERT INTO more.kinds VALUES ('a=>1');
       CREATE INDEX ON more.kinds ((h::text || 'x')); CREATE POLICY own ON more.kinds TO tenant USING (true);
-      CREATE VIEW seen AS SELECT * FROM more.kinds; GRANT SELECT ON seen TO PUBLIC; COMMENT ON SCHEMA more IS 'more'`);
+      CREATE VIEW seen AS SELECT * FROM more.kinds; GRANT SELECT ON seen TO PUBLIC; COMMENT ON SCHEMA more IS 'more';
+      COMMENT ON SCHEMA public IS 'ours'; CREATE SCHEMA "x SCHEMA"; CREATE TABLE "x SCHEMA".t (); COMMENT ON TABLE "x SCHEMA".t IS 'x'`);
     await world.get("backup");
     const left = (await dumps())[0]?.left?.join() ?? "";
     assert.match(left, /event trigger - event/);
@@ -246,6 +247,23 @@ manifest.write(folder, found)`;
     assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
     assert.equal(code, 0, what);
     await provider.sql("DROP DATABASE crafted WITH (FORCE)", "postgres");
+  });
+
+  it("bring no code to the superuser by functions that fit better than those of the check", async () => {
+    await provider.sql("CREATE DATABASE fitting OWNER tenant");
+    // The check calls its own by names of parameters, in the schema where the dump's owner has put them, with an oid for a regclass.
+    const reach = `LANGUAGE plpgsql AS $$ BEGIN
+      IF current_setting('is_superuser') = 'on' THEN COPY (SELECT 1) TO PROGRAM 'cat > /backup/was-here'; END IF; END $$`;
+    await provider.sql(
+      `CREATE EXTENSION amcheck SCHEMA public; SET ROLE tenant; CREATE TABLE t (n int PRIMARY KEY); INSERT INTO t VALUES (1);
+      CREATE FUNCTION public.bt_index_check(index oid, heapallindexed boolean) RETURNS void ${reach}`,
+      "fitting",
+    );
+    const { code, what, backups } = await ofDatabase("fitting", "backup");
+    assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
+    assert.equal(code, 0, what);
+    assert.ok(backups[0]?.left?.includes("extension amcheck"));
+    await provider.sql("DROP DATABASE fitting WITH (FORCE)", "postgres");
   });
 
   it("prove whatever the database's name, encoding, tablespaces, settings and foreign tables are", async () => {

@@ -39,17 +39,25 @@ def entry_of(line: str) -> str:
 
 
 def is_of_kind(line: str, kinds: Iterable[str]) -> bool:
-    """Pure: whether a line of a dump's list is of one of these kinds, or a comment on one."""
-    entry, known = entry_of(line), tuple(f"{kind} " for kind in kinds)
-    # "COMMENT schema KIND name", without a schema "COMMENT - KIND name".
-    return entry.startswith(known) or (entry.startswith("COMMENT ") and entry.split(" ", 2)[2].startswith(known))
+    """Pure: whether a line of a dump's list is of one of these kinds. That is pg_dump's own word, and comes before all names."""
+    return entry_of(line).startswith(tuple(f"{kind} " for kind in kinds))
 
 
-def is_of_extension(line: str, names: list[str]) -> bool:
-    """Pure: whether a line of a dump's list is of one of these extensions: "3; 3079 16385 EXTENSION - name"."""
-    words = line.split()
-    kind = words[3:]
-    return any(kind[:3] in (["EXTENSION", "-", name], ["COMMENT", "-", "EXTENSION"]) and words[-1] == name for name in names)
+def is_comment_on(line: str, kinds: Iterable[str]) -> bool:
+    """Pure: whether a line of a dump's list is a comment on something of one of these kinds, which have no schema: "COMMENT - KIND name"."""
+    return entry_of(line).startswith(tuple(f"COMMENT - {kind} " for kind in kinds))
+
+
+def is_of_foreign_table(line: str) -> bool:
+    """Pure: whether a line of a dump's list is a foreign table, or a comment on one: "COMMENT schema FOREIGN TABLE name"."""
+    words = entry_of(line).split(" ")
+    return is_of_kind(line, [FOREIGN]) or (words[0] == "COMMENT" and words[2:4] == FOREIGN.split(" "))
+
+
+def is_of_extension(line: str, names: Iterable[str]) -> bool:
+    """Pure: whether a line of a dump's list is one of these extensions: "3; 3079 16385 EXTENSION - name"."""
+    # An extension has no owner there.
+    return entry_of(line).removesuffix(" ") in {f"EXTENSION - {name}" for name in names}
 
 
 def quoted(name: str) -> str:

@@ -3,7 +3,8 @@ in what runs here.
 
 What the dump makes, it makes as a role that may do nothing in this server but own that database: a trigger, a CHECK or a default of
 somebody else's runs as that role, which may start no program and read no file. The superuser makes only what such a role cannot, of
-which nothing is the dump's own code: the roles, the schemas, and the extensions that this image has.
+which nothing is the dump's own code: the roles, the schemas, and the extensions that this image has. Later it calls nothing by name in
+a schema of that role, which could have a function there that fits better than the one that is meant.
 """
 
 import secrets
@@ -12,13 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from . import compare, server
-from .dump_list import FOREIGN, OF_SUPERUSERS, entry_of, is_filling, is_of_extension, is_of_kind, is_of_member, listed, quoted
+from .dump_list import (
+    OF_SUPERUSERS,
+    entry_of,
+    is_comment_on,
+    is_filling,
+    is_of_extension,
+    is_of_foreign_table,
+    is_of_kind,
+    is_of_member,
+    listed,
+    quoted,
+)
 from .left import Left
 from .manifest import Manifest
 from .progress import call
 from .role_statements import alters, is_about_roles, statements
 from .scratch import Scratch
 
+# With it the superuser checks what was restored, by functions that it finds in the schema of this extension.
+CHECKING = "amcheck"
 
 def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> None:
     """What concerns the provider's own roles may be refused here. @param found the dump's manifest. @param left is told what was
@@ -52,18 +66,26 @@ def restore_database(
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE ROLE {role} LOGIN")
     left.roles.add(role)
-    missing = sorted(set(one["extensions"]) - there)
+    missing = sorted(set(one["extensions"]) - (there - {CHECKING}))
     failed = f"Database {one['name']} could not be made"
     # Of the template that nothing was run in.
     create = ["createdb", "--maintenance-db=template1", "--template=template0", f"--owner={role}", "--", one["name"]]
     call(create, failed, environment)
     lines = entries(path, target.folder / "contents", one["name"], codec)
-    members = [tuple(member) for name in missing for member in one.get("members", {}).get(name, [])]
-    wanted = [line for line in lines if not is_of_extension(line, missing) and not is_of_member(line, members)]
-    # In the manifest of an older version there are no servers, so their tables cannot be made.
-    unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS if "servers" in one else (*OF_SUPERUSERS, FOREIGN))]
+    # The schema of any extension has the comment that comes with it: like the extension it is not the loader's to comment on.
+    made = [(name, tuple(member)) for name, all_of_it in one.get("members", {}).items() for member in all_of_it]
+    members = [member for name, member in made if name in missing or member[0] == "-"]
+    wanted = [
+        line
+        for line in lines
+        # What the manifest says is asked for apart from the dump, and a server may answer otherwise.
+        if not is_of_extension(line, [*missing, CHECKING]) and not is_comment_on(line, ["EXTENSION"]) and not is_of_member(line, members)
+    ]
+    unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS) or is_comment_on(line, OF_SUPERUSERS)]
+    if "servers" not in one:
+        # In the manifest of an older version, so that their tables cannot be made.
+        unfit += [line for line in wanted if is_of_foreign_table(line)]
     unfilled = [line for line in wanted if is_filling(line, [tuple(view) for view in one.get("farViews", [])])]
-    # A comment on the schema public comes with it, which is there already.
     first = [line for line in wanted if is_of_kind(line, ("SCHEMA", "EXTENSION"))]
     restore(path, target.folder, first, one["name"], environment, "1")
     give(target, one["name"], role, one.get("servers", []))
