@@ -266,6 +266,28 @@ manifest.write(folder, found)`;
     await provider.sql("DROP DATABASE fitting WITH (FORCE)", "postgres");
   });
 
+  it("are loaded with no more rights to what an extension has made than to put rows there", async () => {
+    const script = `
+from room import loader, lock, scratch, server, settings
+own = settings.load()
+about = {"bootstrapRole": "p", "encoding": "UTF8", "collate": "C", "ctype": "C", "localeProvider": "c", "checksums": False, "preload": ""}
+with lock.held(own, "a test"), scratch.workspace(own, "give") as work:
+  with scratch.running(own, work, scratch.make(work, {"server": about}), about) as target:
+    place = (target.host, target.port, target.user, "postgres")
+    with server.connect(*place) as connection, connection.cursor() as cursor:
+      cursor.execute("""CREATE ROLE loading; CREATE FOREIGN DATA WRAPPER theirs; CREATE SERVER there FOREIGN DATA WRAPPER theirs;
+        CREATE TABLE public.t (n int PRIMARY KEY); CREATE SEQUENCE public.s;
+        ALTER EXTENSION plpgsql ADD TABLE public.t; ALTER EXTENSION plpgsql ADD SEQUENCE public.s; ALTER EXTENSION plpgsql ADD SERVER there""")
+    loader.give(target, "postgres", "loading", ["there", "far away"])
+    with server.connect(*place) as connection:
+      rights = ("INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+      print([right for right in rights if server.one(connection, "SELECT has_table_privilege(%s, %s, %s)", "loading", "public.t", right)])
+      print(server.one(connection, "SELECT has_sequence_privilege(%s, %s, %s)", "loading", "public.s", "UPDATE"))
+      print(server.rows(connection, "SELECT srvname, has_server_privilege(%s, oid, %s) FROM pg_foreign_server ORDER BY 1", "loading", "USAGE"))`;
+    const said = await world.inRoom(`cat > /tmp/give.py <<'END'\n${script}\nEND\npython3 /tmp/give.py`);
+    assert.match(said, /\['INSERT', 'SELECT'\]\nTrue\n\[\('far away', True\), \('there', False\)\]$/);
+  });
+
   it("prove whatever the database's name, encoding, tablespaces, settings and foreign tables are", async () => {
     await provider.server.exec("sh", "-c", "install -d -o postgres /tmp/fast");
     await provider.sql("CREATE TABLESPACE fast LOCATION '/tmp/fast'");

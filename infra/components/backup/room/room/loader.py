@@ -116,10 +116,12 @@ def restore(path: Path, folder: Path, lines: list[str], name: str, environment: 
 
 
 def give(target: Scratch, name: str, role: str, servers: Iterable[str]) -> None:
-    """The schemas that no extension has, the rows of those that have some, and in the place of each foreign server one of its name that
-    leads nowhere: then its tables are made as they are, with all that hangs on them, and are empty."""
+    """The schemas that no extension has, what it takes to load the rows of those that have some, and in the place of each foreign server
+    one of its name that leads nowhere: then its tables are made as they are, with all that hangs on them, and are empty. One that an
+    extension has made here already stays the superuser's, as it may lead somewhere."""
     with server.connect(target.host, target.port, target.user, name) as connection, connection.cursor() as cursor:
-        for number, far in enumerate(servers):
+        there = {far for (far,) in server.rows(connection, "SELECT srvname FROM pg_foreign_server")}
+        for number, far in enumerate(sorted({*servers} - there)):
             if number == 0:
                 cursor.execute("CREATE FOREIGN DATA WRAPPER omniai_nowhere")
             cursor.execute(f"CREATE SERVER {quoted(far)} FOREIGN DATA WRAPPER omniai_nowhere")
@@ -134,4 +136,6 @@ def give(target: Scratch, name: str, role: str, servers: Iterable[str]) -> None:
           WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND c.relkind IN ('r', 'p', 'S')"""
         for schema, table, is_sequence in server.rows(connection, tables):
             cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
-            cursor.execute(f"GRANT ALL ON {'SEQUENCE' if is_sequence else 'TABLE'} {table} TO {role}")
+            # Neither TRIGGER nor REFERENCES: what a foreign key needs is run as the owner of the table, who is the superuser, and with
+            # it a trigger or a cast of the dump's.
+            cursor.execute(f"GRANT {'ALL ON SEQUENCE' if is_sequence else 'SELECT, INSERT ON TABLE'} {table} TO {role}")
