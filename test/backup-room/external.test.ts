@@ -266,14 +266,51 @@ manifest.write(folder, found)`;
     await provider.sql("DROP DATABASE fitting WITH (FORCE)", "postgres");
   });
 
-  it("are loaded with no more rights to what an extension has made than to put rows there", async () => {
+  it("bring no code to the superuser by what PostgreSQL computes while it plans a query", async () => {
+    await provider.sql("CREATE DATABASE planned OWNER tenant");
+    // It may not start a program itself, as it says that it changes nothing.
+    await provider.sql(
+      `SET ROLE tenant; CREATE TABLE t (n int); INSERT INTO t VALUES (1);
+      CREATE FUNCTION reach() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN COPY (SELECT 1) TO PROGRAM 'cat > /backup/was-here'; END IF; END $$;
+      CREATE FUNCTION constant(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM public.reach(); RETURN true; END $$;
+      CREATE INDEX ON t (n) WHERE constant(1);
+      CREATE TABLE forced (n int); INSERT INTO forced VALUES (1), (2); ALTER TABLE forced ENABLE ROW LEVEL SECURITY;
+      ALTER TABLE forced FORCE ROW LEVEL SECURITY; RESET ROLE; ALTER ROLE tenant BYPASSRLS`,
+      "planned",
+    );
+    const taken = await ofDatabase("planned", "backup");
+    const beside = await ofDatabase("planned", "restore");
+    await provider.sql("ALTER ROLE tenant NOBYPASSRLS");
+    assert.equal(await world.inRoom("ls /backup/was-here 2>/dev/null | wc -l"), "0");
+    for (const { code, what } of [taken, beside]) assert.equal(code, 0, what);
+    await provider.sql("DROP DATABASE planned WITH (FORCE)", "postgres");
+  });
+
+  /** Runs lines of Python in the room, beside a `target` that is an empty scratch server. @returns what they print */
+  const inScratch = (body: string): Promise<string> => {
     const script = `
-from room import loader, lock, scratch, server, settings
+from room import left, loader, lock, scratch, server, settings
 own = settings.load()
-about = {"bootstrapRole": "p", "encoding": "UTF8", "collate": "C", "ctype": "C", "localeProvider": "c", "checksums": False, "preload": ""}
-with lock.held(own, "a test"), scratch.workspace(own, "give") as work:
+first = "p" * 63
+about = {"bootstrapRole": first, "encoding": "UTF8", "collate": "C", "ctype": "C", "localeProvider": "c", "checksums": False, "preload": ""}
+with lock.held(own, "a test"), scratch.workspace(own, "of-a-test") as work:
   with scratch.running(own, work, scratch.make(work, {"server": about}), about) as target:
-    place = (target.host, target.port, target.user, "postgres")
+    place = (target.host, target.port, target.user, "postgres")${body}`;
+    return world.inRoom(`cat > /tmp/scratch.py <<'END'\n${script}\nEND\npython3 /tmp/scratch.py`);
+  };
+
+  it("set nothing for the superuser by a role whose name PostgreSQL cuts", async () => {
+    const said = await inScratch(`
+    for name in ("a", first + "p"):
+      script = """CREATE ROLE a; ALTER ROLE "%s" SET search_path TO 'x';""" % name
+      try: print(loader.restore_roles(target, script, {"server": about, "roles": {}}, left.Left()))
+      except settings.RoomError as error: print(error.what)`);
+    assert.match(said, /^None\nThe dump's roles would set something for the superuser/m);
+  });
+
+  it("are loaded with no more rights to what an extension has made than to put rows there", async () => {
+    const said = await inScratch(`
     with server.connect(*place) as connection, connection.cursor() as cursor:
       cursor.execute("""CREATE ROLE loading; CREATE FOREIGN DATA WRAPPER theirs; CREATE SERVER there FOREIGN DATA WRAPPER theirs;
         CREATE TABLE public.t (n int PRIMARY KEY); CREATE SEQUENCE public.s;
@@ -283,8 +320,7 @@ with lock.held(own, "a test"), scratch.workspace(own, "give") as work:
       rights = ("INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
       print([right for right in rights if server.one(connection, "SELECT has_table_privilege(%s, %s, %s)", "loading", "public.t", right)])
       print(server.one(connection, "SELECT has_sequence_privilege(%s, %s, %s)", "loading", "public.s", "UPDATE"))
-      print(server.rows(connection, "SELECT srvname, has_server_privilege(%s, oid, %s) FROM pg_foreign_server ORDER BY 1", "loading", "USAGE"))`;
-    const said = await world.inRoom(`cat > /tmp/give.py <<'END'\n${script}\nEND\npython3 /tmp/give.py`);
+      print(server.rows(connection, "SELECT srvname, has_server_privilege(%s, oid, %s) FROM pg_foreign_server ORDER BY 1", "loading", "USAGE"))`);
     assert.match(said, /\['INSERT', 'SELECT'\]\nTrue\n\[\('far away', True\), \('there', False\)\]$/);
   });
 

@@ -4,7 +4,8 @@ in what runs here.
 What the dump makes, it makes as a role that may do nothing in this server but own that database: a trigger, a CHECK or a default of
 somebody else's runs as that role, which may start no program and read no file. The superuser makes only what such a role cannot, of
 which nothing is the dump's own code: the roles, the schemas, and the extensions that this image has. Later it calls nothing by name in
-a schema of that role, which could have a function there that fits better than the one that is meant.
+a schema of that role, which could have a function there that fits better than the one that is meant, and reads none of its tables:
+PostgreSQL computes what is constant in an index while it plans a query, as whoever asks.
 """
 
 import secrets
@@ -30,13 +31,15 @@ from .manifest import Manifest
 from .progress import call
 from .role_statements import alters, is_about_roles, statements
 from .scratch import Scratch
+from .settings import RoomError
 
 # With it the superuser checks what was restored, by functions that it finds in the schema of this extension.
 CHECKING = "amcheck"
 
 def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> None:
     """What concerns the provider's own roles may be refused here. @param found the dump's manifest. @param left is told what was
-    refused, and that the first role is not compared: it is this server's own superuser here, and has to stay able to work"""
+    refused, and that the first role is not compared: it is this server's own superuser here, and has to stay able to work. @throws RoomError
+    where something was set for that one all the same"""
     first = found["server"]["bootstrapRole"]
     left.roles.add(first)
     with server.connect(target.host, target.port, target.user, "template1") as connection:
@@ -51,6 +54,12 @@ def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> 
             except server.Refused as error:
                 left.statements.append(str(error).splitlines()[0])
                 left.roles |= compare.named(statement, found["roles"])
+        # A longer name than PostgreSQL has is cut, and then another role's.
+        if server.rows(connection, "SELECT 1 FROM pg_db_role_setting WHERE setrole IN (0, 10)"):
+            raise RoomError(
+                "The dump's roles would set something for the superuser of the server that it is restored into, so nothing more of it is run.",
+                "See which one it is in globals.sql.zst of the backup, and whether the server that it is of is what it should be.",
+            )
 
 
 def restore_database(
@@ -64,8 +73,10 @@ def restore_database(
         # Not to be known beforehand: what was just run might have granted it something.
         role = f"omniai_loader_{secrets.token_hex(8)}"
         with connection.cursor() as cursor:
-            cursor.execute(f"CREATE ROLE {role} LOGIN")
+            # Its own tables may hide rows from their owner as well.
+            cursor.execute(f"CREATE ROLE {role} LOGIN BYPASSRLS")
     left.roles.add(role)
+    left.loader = role
     missing = sorted(set(one["extensions"]) - (there - {CHECKING}))
     failed = f"Database {one['name']} could not be made"
     # Of the template that nothing was run in.

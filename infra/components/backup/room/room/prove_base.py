@@ -112,12 +112,12 @@ def prove_alone(settings: Settings, identity: str, why: str) -> None:
     verify.mark(folder, found, started, tables=len(rows), rows=sum(rows), tool=found["tool"], alone=why)
 
 
-def read(target: scratch.Scratch, found: manifest.Manifest) -> dict[str, Any]:
-    """The same of the restored server."""
+def read(target: scratch.Scratch, found: manifest.Manifest, owner: str | None = None) -> dict[str, Any]:
+    """The same of the restored server. @param owner of what is in the databases, where the superuser is not to read it"""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         restored: dict[str, Any] = {"roles": server.roles(connection), "databases": {}}
         names = server.databases(connection)
     for name in names:
-        with server.connect(target.host, target.port, target.user, name) as connection:
+        with server.connect(target.host, target.port, owner or target.user, name) as connection:
             restored["databases"][name] = server.contents(connection)
     return restored

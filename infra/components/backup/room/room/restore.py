@@ -173,7 +173,7 @@ def from_dump(
                 "The statistics of the restored data could not be gathered",
                 server.tool_environment(target.host, target.port, target.user),
             )
-        restored = prove_base.read(target, found)
+        restored = prove_base.read(target, found, left.loader)
         names = [one["name"] for one in found["databases"]]
         restored["databases"] = {name: restored["databases"][name] for name in names}
         return {"until": found["takenAt"], **compare(settings, restored)}

@@ -91,7 +91,7 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
     own = int(server.tool_version("pg_restore").split()[2].split(".")[0])
     newer = own > found["server"]["versionNumber"] // 10000
     for one in found["databases"]:
-        with server.connect(target.host, target.port, target.user, one["name"]) as connection:
+        with server.connect(target.host, target.port, left.loader or target.user, one["name"]) as connection:
             contents = server.contents(connection)
         if is_external and "servers" not in one:
             one = {**one, "objects": without_foreign(one["objects"])}
