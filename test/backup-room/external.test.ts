@@ -342,7 +342,8 @@ with lock.held(own, "a test"), scratch.workspace(own, "of-a-test") as work:
       CREATE FOREIGN TABLE alone (id serial, n int DEFAULT 3 CHECK (n > 0)) SERVER "far away"; COMMENT ON COLUMN alone.n IS 'x';
       CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
       CREATE TRIGGER t BEFORE INSERT ON alone FOR EACH ROW EXECUTE FUNCTION t();
-      CREATE VIEW seen AS SELECT n FROM alone; CREATE MATERIALIZED VIEW kept_of AS SELECT n FROM seen WITH NO DATA`,
+      CREATE VIEW seen AS SELECT n FROM alone; CREATE MATERIALIZED VIEW kept_of AS SELECT n FROM seen WITH NO DATA;
+      CREATE MATERIALIZED VIEW "kept_of ours" AS SELECT 1 AS n`,
       odd,
     );
     const answer = await ofDatabase("-a=b", "backup");
@@ -351,6 +352,7 @@ with lock.held(own, "a test"), scratch.workspace(own, "of-a-test") as work:
     const [taken] = answer.backups;
     assert.equal(taken?.state, "verified");
     assert.match(taken.left?.join() ?? "", /server - far away/);
+    assert.doesNotMatch(taken.left?.join() ?? "", /kept_of ours/);
     await provider.sql('DROP DATABASE "-a=b" WITH (FORCE)', "postgres");
     await provider.sql("DROP TABLESPACE fast");
   });

@@ -11,6 +11,7 @@ from room.dump_list import (
     is_of_kind,
     is_of_member,
     listed,
+    made,
 )
 
 MEMBERS = [("-", "own"), ("own", "a job"), ("own", "f")]
@@ -18,7 +19,8 @@ MEMBERS = [("-", "own"), ("own", "a job"), ("own", "f")]
 
 class Lines(unittest.TestCase):
     def of_member(self, entry: str) -> bool:
-        return is_of_member(f"9; 0 16390 {entry} provider", MEMBERS)
+        own = made([f"8; 1259 16391 {line} provider" for line in ("TABLE own a job too", "SEQUENCE own a job s", "TABLE DATA own a job")])
+        return is_of_member(f"9; 0 16390 {entry} provider", MEMBERS, own)
 
     def test_are_of_an_extension_or_of_what_it_made(self) -> None:
         names = ["theirs", "their-own", "of two"]
@@ -33,7 +35,8 @@ class Lines(unittest.TestCase):
             self.assertFalse(is_comment_on(f"4; 0 0 {entry} tenant", ["EXTENSION"]), entry)
         for entry in ("TABLE DATA own a job", "SEQUENCE SET own a job", "COMMENT own FUNCTION f(integer)", "COMMENT - SCHEMA own"):
             self.assertTrue(self.of_member(entry), entry)
-        for entry in ("TABLE DATA own a", "TABLE DATA public a job", "TABLE own a job", "COMMENT own FUNCTION fg()"):
+        longer = ("TABLE DATA own a job too", "ROW SECURITY own a job too", "SEQUENCE SET own a job s")
+        for entry in ("TABLE DATA own a", "TABLE DATA public a job", "TABLE own a job", "COMMENT own FUNCTION fg()", *longer):
             self.assertFalse(self.of_member(entry), entry)
 
     def test_are_of_what_only_a_superuser_may_make(self) -> None:
@@ -64,6 +67,12 @@ class Lines(unittest.TestCase):
 
     def test_fill_a_materialized_view_or_another_one(self) -> None:
         line = "9; 0 16390 MATERIALIZED VIEW DATA public of far tenant"
-        self.assertTrue(is_filling(line, [("public", "of far")]))
-        self.assertFalse(is_filling(line, [("public", "of"), ("other", "of far")][1:]))
-        self.assertFalse(is_filling(line.replace(" DATA", ""), [("public", "of far")]))
+        roles = ["tenant", "t\nu"]
+        self.assertTrue(is_filling(line, [("public", "of far")], roles))
+        self.assertTrue(is_filling(line.replace("tenant", "pg_database_owner"), [("public", "of far")], roles))
+        self.assertFalse(is_filling(line, [("other", "of far")], roles))
+        self.assertFalse(is_filling(line.replace(" DATA", ""), [("public", "of far")], roles))
+        # What begins with its name is another one's.
+        self.assertFalse(is_filling(line, [("public", "of")], roles))
+        # pg_restore writes no end of a line.
+        self.assertTrue(is_filling("9; 0 16390 MATERIALIZED VIEW DATA a b of far t u", [("a\nb", "of\rfar")], roles))

@@ -1,6 +1,6 @@
 """Pure: what is in a dump, by the list that pg_restore gives of it."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 # What only a superuser may make, and what nothing in the database needs in order to be restored.
 OF_SUPERUSERS = (
@@ -27,10 +27,31 @@ def listed(text: str) -> list[str]:
     return [line for line in text.split("\n") if line and not line.startswith(";")]
 
 
-def is_filling(line: str, views: list[tuple[str, ...]]) -> bool:
-    """Pure: whether a line of a dump's list fills one of these materialized views. @param views as schema and name"""
-    entry = entry_of(line)
-    return any(entry.startswith(f"MATERIALIZED VIEW DATA {schema} {name} ") for schema, name in views)
+def is_filling(line: str, views: Iterable[tuple[str, ...]], roles: Iterable[str]) -> bool:
+    """Pure: whether a line of a dump's list fills one of these materialized views.
+
+    @param views as schema and name. @param roles of the server, PostgreSQL's own aside: what follows the name has to be the view's owner, or
+    it is the rest of a longer name
+    """
+    entry, owners = entry_of(line), {as_listed(role) for role in roles}
+    for schema, name in views:
+        start = f"MATERIALIZED VIEW DATA {as_listed(schema)} {as_listed(name)} "
+        owner = entry.removeprefix(start)
+        if owner != entry and (owner in owners or owner.startswith("pg_")):
+            return True
+    return False
+
+
+def as_listed(name: str) -> str:
+    """Pure: a name as pg_restore writes it into a line of its list."""
+    return name.replace("\n", " ").replace("\r", " ")
+
+
+def made(lines: Iterable[str]) -> set[str]:
+    """Pure: the tables and sequences that a dump makes itself, by its list: each as "schema name owner"."""
+    kinds = ("TABLE ", "SEQUENCE ")
+    entries = [entry_of(line) for line in lines if not is_of_kind(line, OF_RELATIONS)]
+    return {entry.removeprefix(kind) for entry in entries for kind in kinds if entry.startswith(kind)}
 
 
 def entry_of(line: str) -> str:
@@ -65,19 +86,22 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def is_of_member(line: str, members: list[tuple[str, ...]]) -> bool:
+def is_of_member(line: str, members: Iterable[tuple[str, ...]], own: Container[str]) -> bool:
     """Pure: whether a line of a dump's list needs what an extension has made: "9; 0 16390 TABLE DATA schema name owner". Such a line
     is of nothing else: the extension itself makes what it has.
 
     @param members of the extension, as `external.members` gives them
+    @param own what the dump makes itself, as `made` gives it: its names may be a member's with more words
     """
     entry = entry_of(line)
+    if any(entry.removeprefix(f"{kind} ") in own for kind in OF_RELATIONS):
+        return False
     for schema, name in members:
-        for form in (name, quoted(name)):
-            if any(entry.startswith(f"{kind} {schema} {form} ") for kind in OF_RELATIONS):
+        for form in (as_listed(name), as_listed(quoted(name))):
+            if any(entry.startswith(f"{kind} {as_listed(schema)} {form} ") for kind in OF_RELATIONS):
                 return True
             # A comment names the kind of its object, and of a function the types that it takes. Rights are granted to nobody here.
-            of = entry.removeprefix(f"COMMENT {schema} ")
+            of = entry.removeprefix(f"COMMENT {as_listed(schema)} ")
             if of != entry and any(of.partition(" ")[2].startswith(form + end) for end in " (."):
                 return True
     return False

@@ -24,6 +24,7 @@ from .dump_list import (
     is_of_kind,
     is_of_member,
     listed,
+    made,
     quoted,
 )
 from .left import Left
@@ -63,10 +64,11 @@ def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> 
 
 
 def restore_database(
-    target: Scratch, path: Path, one: dict[str, Any], codec: str, environment: dict[str, str], jobs: str, left: Left
+    target: Scratch, path: Path, one: dict[str, Any], roles: Iterable[str], codec: str, environment: dict[str, str], jobs: str, left: Left
 ) -> None:
     """Into a database with the locale of the scratch server, which is made with the dump's. Nothing has its owner there, and no rights
-    are granted: neither is needed to have the data. @param one its part of the manifest. @param codec of the names in the dump.
+    are granted: neither is needed to have the data. @param one its part of the manifest. @param roles of the
+    server, by name. @param codec of the names in the dump.
     @param left is told what was left out"""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         there = {name for (name,) in server.rows(connection, "SELECT name FROM pg_available_extensions")}
@@ -84,19 +86,20 @@ def restore_database(
     call(create, failed, environment)
     lines = entries(path, target.folder / "contents", one["name"], codec)
     # The schema of any extension has the comment that comes with it: like the extension it is not the loader's to comment on.
-    made = [(name, tuple(member)) for name, all_of_it in one.get("members", {}).items() for member in all_of_it]
-    members = [member for name, member in made if name in missing or member[0] == "-"]
+    theirs = [(name, tuple(member)) for name, all_of_it in one.get("members", {}).items() for member in all_of_it]
+    members = [member for name, member in theirs if name in missing or member[0] == "-"]
+    own = made(lines)
     wanted = [
         line
         for line in lines
         # What the manifest says is asked for apart from the dump, and a server may answer otherwise.
-        if not is_of_extension(line, [*missing, CHECKING]) and not is_comment_on(line, ["EXTENSION"]) and not is_of_member(line, members)
+        if not is_of_extension(line, [*missing, CHECKING]) and not is_comment_on(line, ["EXTENSION"]) and not is_of_member(line, members, own)
     ]
     unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS) or is_comment_on(line, OF_SUPERUSERS)]
     if "servers" not in one:
         # In the manifest of an older version, so that their tables cannot be made.
         unfit += [line for line in wanted if is_of_foreign_table(line)]
-    unfilled = [line for line in wanted if is_filling(line, [tuple(view) for view in one.get("farViews", [])])]
+    unfilled = [line for line in wanted if is_filling(line, [tuple(view) for view in one.get("farViews", [])], roles)]
     first = [line for line in wanted if is_of_kind(line, ("SCHEMA", "EXTENSION"))]
     restore(path, target.folder, first, one["name"], environment, "1")
     give(target, one["name"], role, one.get("servers", []))

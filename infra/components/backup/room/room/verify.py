@@ -67,7 +67,7 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Lef
             environment,
         )
         if "external" in found:
-            loader.restore_database(target, folder / one["file"], one, codec, environment, JOBS, left)
+            loader.restore_database(target, folder / one["file"], one, found["roles"], codec, environment, JOBS, left)
             continue
         create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
         call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
