@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
 import { eventually, post, startInstance, type Instance } from "../../service/test/support/instance.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
+import { sharedBrowser, visitAndRun } from "./support/browser.ts";
 import { HEARTBEAT_SECONDS, servePage, type PageServer } from "./support/page-server.ts";
 
 /** In a blank page: the three lines that any page needs, and what the test reads of it. */
@@ -68,8 +68,7 @@ describe("tabs of one browser", () => {
 
   const open = async (more = ""): Promise<Page> => {
     const page = await context.newPage();
-    await visit(page, `${site.origin}/blank.html`);
-    await page.evaluate(follow(service.url, more));
+    await visitAndRun(page, `${site.origin}/blank.html`, follow(service.url, more));
     await page.waitForFunction("connection.state.state === 'live' && connection.cursor !== undefined");
     return page;
   };
@@ -158,13 +157,12 @@ describe("tabs of one browser", () => {
 
   it("join once when they are stopped, started and sent elsewhere before the service has said who is there", async () => {
     const page = await context.newPage();
-    await visit(page, `${site.origin}/blank.html`);
     const held = Promise.withResolvers<void>();
     await page.route("**/api/auth/check", async (route) => {
       await held.promise;
       await route.continue();
     });
-    await page.evaluate(follow(service.url, ", shared: false"));
+    await visitAndRun(page, `${site.origin}/blank.html`, follow(service.url, ", shared: false"));
     await page.evaluate('connection.stop(), connection.start(), connection.setTopics(["public.one"])');
     held.resolve();
     await page.waitForFunction("connection.state.state === 'live' && connection.cursor !== undefined");
@@ -202,7 +200,6 @@ describe("tabs of one browser", () => {
   it("use no more memory for more events and more connections", async () => {
     const page = await context.newPage();
     const debug = await context.newCDPSession(page);
-    await visit(page, `${site.origin}/blank.html`);
     let rounds = 0;
     // Each answer is a stream of its own, which ends: the next one goes on after it.
     await page.route(/\/api\/events(\?|$)/, (route) => {
@@ -218,7 +215,7 @@ describe("tabs of one browser", () => {
       };
       return route.fulfill({ headers, body: `retry: 1\n\n${events.join("")}` });
     });
-    await page.evaluate(follow(service.url, ", shared: false"));
+    await visitAndRun(page, `${site.origin}/blank.html`, follow(service.url, ", shared: false"));
     const heldAfter = async (count: number): Promise<number> => {
       await eventually(`${count} connections`, () => rounds >= count, 120_000);
       // What is being received at that moment would count as well.

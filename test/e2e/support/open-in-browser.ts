@@ -1,6 +1,6 @@
 /** A stack's page in a real Chromium, through its edge over TLS: it stays open through all that happens to the stack. */
 import { strict as assert } from "node:assert";
-import { sharedBrowser, visit } from "../../frontend/support/browser.ts";
+import { sharedBrowser, visitAndRun } from "../../frontend/support/browser.ts";
 import { call, eventually } from "../../support/http.ts";
 
 export interface OpenPage {
@@ -41,8 +41,7 @@ export async function openInBrowser(url: string): Promise<OpenPage> {
   const page = await context.newPage();
   const errors: string[] = [];
   page.on("pageerror", ({ message }) => errors.push(message));
-  await visit(page, `${url}/diagnostics.html`);
-  await page.evaluate(FOLLOW);
+  await visitAndRun(page, `${url}/diagnostics.html`, FOLLOW);
   // Not by waitForFunction, which the page's policy forbids.
   await eventually("the page's place in the log", 60, () =>
     page.evaluate<boolean>("connection.cursor !== undefined"),

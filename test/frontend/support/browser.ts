@@ -23,6 +23,9 @@ async function launch(): Promise<Browser> {
   return await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
 }
 
+/** Of a script, where a module did not arrive, or a file of the page, which begins anew then (js/boot.js). */
+const brokenOff = /Failed to fetch dynamically imported module|Execution context was destroyed/;
+
 /** How often a page is asked for again. */
 const VISITS = 5;
 
@@ -37,6 +40,22 @@ export async function visit(page: Page, url: string): Promise<void> {
       return;
     } catch (error) {
       if (left === 1 || !String(error).includes("ERR_NETWORK_CHANGED")) throw error;
+    }
+  }
+}
+
+/**
+ * Opens an address and runs there what imports modules. One that did not arrive stays missing in that document, so the address is
+ * opened again.
+ * @throws Error as the browser says it, for any other reason and after so many times
+ */
+export async function visitAndRun(page: Page, url: string, script: string): Promise<void> {
+  for (let left = VISITS; ; left -= 1) {
+    await visit(page, url);
+    try {
+      return void (await page.evaluate(script));
+    } catch (error) {
+      if (left === 1 || !brokenOff.test(String(error))) throw error;
     }
   }
 }
