@@ -132,9 +132,13 @@ describe("a stack on another machine", function () {
     isIn(`ip netns add peer && ip link add here type veth peer name there netns peer
       sysctl -qw net.ipv6.conf.here.disable_ipv6=0 && ip link set here up
       ip netns exec peer sysctl -qw net.ipv6.conf.there.disable_ipv6=0 && ip -n peer link set there up`);
-    const address = (): string =>
-      isIn("ip -6 -o addr show dev here scope link -tentative | awk '{ print $4 }' | cut -d/ -f1");
-    await eventually("an address", 20, () => address() !== "");
+    const addressOf = (end: string): string =>
+      isIn(`ip ${end} scope link -tentative | awk '{ print $4 }' | cut -d/ -f1`);
+    const address = (): string => addressOf("-6 -o addr show dev here");
+    // Whoever sends without one of its own yet sends nothing.
+    await eventually("an address at both ends", 60, () =>
+      [address(), addressOf("-n peer -6 -o addr show dev there")].every((found) => found !== ""),
+    );
     const arrived = (): number => Number(isIn("awk '$1 == \"Udp6NoPorts\" { print $2 }' /proc/net/snmp6"));
     const send = (port: number): void =>
       void isIn(`ip netns exec peer bash -c 'echo hello > /dev/udp/${address()}%there/${port}'`);
