@@ -299,37 +299,12 @@ describe("a stack on servers that others run", function () {
       await done("backup");
     });
 
-    it("goes back to a Redis of its own beside the provider's PostgreSQL, whose copies restore", async () => {
-      const file = join(stack.checkout, `Pulumi.${stack.name}.yaml`);
-      const without = readFileSync(file, "utf8")
-        .replace(/^ +omniai:redis(SecretUrl|Authority):.*\n(?: {4,}.*\n|\n)*/gm, "")
-        .replace(/omniai:redis: "?external"?/, "omniai:redis: container");
-      writeFileSync(file, without);
-      await done("up", "--yes");
-      await takesAnEvent();
-      await done("backup");
-      const { backups, problems } = await list();
-      assert.deepEqual([backups[0]?.kind, backups[0]?.state, problems], ["redis", "verified", []]);
-      const rows = await psql("SELECT count(*) FROM schema_migrations");
-      assert.match(await done("restore", "--redis", "--latest"), /restores in/);
-      await done("restore", "--redis", "--latest", "--replace", "--yes");
-      await takesAnEvent();
-      assert.equal(await psql("SELECT count(*) FROM schema_migrations"), rows);
-      // The one of PostgreSQL is still the provider's.
-      const refused = await stack.run("restore", "--latest", "--replace", "--yes");
-      assert.match(refused.output, /its provider's to replace. Nothing was done/);
-      assert.match(await done("restore", "--latest"), /restores in .*: \d+ tables/);
-    });
-
     it("leaves the volume with its dumps on the engine where no bucket is named any more", async () => {
       const file = join(stack.checkout, `Pulumi.${stack.name}.yaml`);
       writeFileSync(file, readFileSync(file, "utf8").replace(/^ +omniai:offsiteBucket: .*\n/m, ""));
-      const { code, output } = await stack.run("up", "--yes");
-      assert.equal(code, 0, output);
-      // Nobody deletes the volume, and nobody reads it any more: that is said.
-      assert.match(output, new RegExp(`no longer[\\s\\S]*${own()}`));
-      assert.deepEqual(await workloads(), ["backend", "edge", "redis"]);
-      assert.ok((await dataVolumes()).includes(own()));
+      await done("up", "--yes");
+      assert.deepEqual(await workloads(), ["backend", "edge"]);
+      assert.deepEqual(await dataVolumes(), [own()]);
     });
   });
 });
