@@ -1,135 +1,26 @@
 /** Web push: devices of users, and alerts that reach each of them once; with real PostgreSQL and a push service of the test's. */
 import { strict as assert } from "node:assert";
-import { randomBytes } from "node:crypto";
-import type { Scope } from "../../src/auth/principal.ts";
 import { runUserCommand } from "../../src/auth/user-commands.ts";
 import { Users } from "../../src/auth/stores/users.ts";
-import { testMessage } from "../../src/push/message.ts";
-import { PushStore } from "../../src/push/store.ts";
-import type { ServiceOptions } from "../../src/service.ts";
+import { addUser, ask, bearer, loginTokens, Page, slugOf, startAuth, testPool } from "../support/auth.ts";
+import { eventually } from "../support/instance.ts";
+import { otherPushKey, PUSH_HOOK, pushEnvironment } from "../support/push-service.ts";
 import {
-  addUser,
-  ask,
-  bearer,
-  loginTokens,
-  Page,
-  slugOf,
-  startAuth,
-  testPool,
-  type Answer,
-} from "../support/auth.ts";
-import { eventually, whileItHolds, type Instance } from "../support/instance.ts";
-import {
-  otherPushKey,
-  PUSH_HOOK,
-  pushEnvironment,
-  startPushService,
-  type PushService,
-  type TestDevice,
-} from "../support/push-service.ts";
+  alerts,
+  areSent,
+  passTime,
+  READER,
+  sql,
+  titles,
+  usePushWorld,
+  type Listed,
+} from "../support/push-world.ts";
 import { testServers } from "../support/servers.ts";
-
-const environment = { OMNIAI_STACK: "prod", ...pushEnvironment };
-const READER: readonly Scope[] = ["diag:read"];
-
-interface Listed {
-  readonly publicKey: string;
-  readonly devices: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly endpointHash: string;
-    readonly lastSentAt: string | null;
-    readonly problem: string | null;
-    readonly isCurrent: boolean;
-  }[];
-}
-
-/** As Alertmanager tells of it. */
-const alerts = (name: string, status = "firing", startsAt = "2026-11-27T10:00:00Z") => ({
-  ...{
-    receiver: "receiver-webpush",
-    status,
-    version: "4",
-    groupKey: `{}:{alertname="${name}"}`,
-    externalURL: "",
-  },
-  ...{ truncatedAlerts: 0, groupLabels: { alertname: name }, commonAnnotations: {} },
-  commonLabels: { alertname: name, severity: "critical", stack: "prod" },
-  alerts: [
-    {
-      ...{
-        status,
-        startsAt,
-        endsAt: "0001-01-01T00:00:00Z",
-        generatorURL: "",
-        fingerprint: "0123456789abcdef",
-      },
-      labels: { alertname: name, severity: "critical", stack: "prod" },
-      annotations: { summary: `${name} is so.` },
-    },
-  ],
-});
 
 describe("web push", function () {
   this.timeout(120_000);
-  let push: PushService;
-  let one: Instance;
-  let two: Instance;
-  const start = (extra: Record<string, string> = {}, options: ServiceOptions = {}): Promise<Instance> =>
-    startAuth("both", { ...environment, ...extra }, { pushReach: push.reach, ...options });
-  const sql = async (text: string, values: unknown[] = []) =>
-    (await (await testPool()).query(text, values)).rows as Record<string, unknown>[];
-
-  before(async function () {
-    this.timeout(120_000);
-    await testServers();
-    push = await startPushService();
-    [one, two] = await Promise.all([start(), start()]);
-  });
-  beforeEach(() => sql("TRUNCATE push_subscriptions, push_messages, push_deliveries"));
-  after(async () => {
-    await Promise.all([one?.stop(), two?.stop()]);
-    await push?.close();
-  });
-
-  async function login(scopes: readonly Scope[] = READER) {
-    const user = await addUser(scopes);
-    const headers = bearer((await loginTokens(one, user)).accessToken);
-    return {
-      user,
-      ask: <T = Record<string, unknown>>(
-        method: string,
-        path: string,
-        body?: unknown,
-        at: Instance = one,
-      ): Promise<Answer<T>> => ask<T>(at, method, path, { body, headers }),
-    };
-  }
-  type Owner = Awaited<ReturnType<typeof login>>;
-  const listOf = async (owner: Owner, at = one): Promise<Listed> =>
-    (await owner.ask<Listed & Record<string, unknown>>("GET", "/api/push", undefined, at)).body;
-  async function added(owner: Owner, name = "a phone"): Promise<TestDevice> {
-    const device = push.subscribe((await listOf(owner)).publicKey);
-    const { status, body } = await owner.ask("POST", "/api/push", device.body(name));
-    assert.equal(status, 200, JSON.stringify(body));
-    return device;
-  }
-  const post = (group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> =>
-    ask({ url: at.internalUrl }, "POST", "/push/alerts", { body: group, headers: bearer(secret) });
-  const areSent = (): Promise<void> =>
-    eventually(
-      "what is on its way is there",
-      async () => (await sql("SELECT 1 FROM push_deliveries WHERE state = 'sending'")).length === 0,
-    );
-  /** Tells, and waits until every device was tried. */
-  async function tell(group: object, at: Instance = one, secret = PUSH_HOOK): Promise<Answer> {
-    const answer = await post(group, at, secret);
-    await areSent();
-    return answer;
-  }
-  const titles = (device: TestDevice): string[] => device.pushed.map(({ payload }) => payload.title);
-  /** What waits to be tried again may be tried now. */
-  const passTime = () => sql("UPDATE push_deliveries SET at = now() WHERE state = 'due'");
+  const world = usePushWorld();
+  const { start, login, listOf, added, post, tell } = world;
 
   it("is not there, and says so, where the stack has none", async () => {
     const off = await startAuth("both");
@@ -152,14 +43,14 @@ describe("web push", function () {
   });
 
   it("is for those who may see alerts, and no page of others can add a device", async () => {
-    const anonymous = await ask(one, "GET", "/api/push");
+    const anonymous = await ask(world.one, "GET", "/api/push");
     assert.deepEqual([anonymous.status, slugOf(anonymous)], [401, "unauthenticated"]);
     const other = await (await login(["events:read", "events:write"])).ask("GET", "/api/push");
     assert.deepEqual([other.status, slugOf(other)], [403, "insufficient-scope"]);
-    const page = await Page.loggedIn(one, await addUser(READER));
+    const page = await Page.loggedIn(world.one, await addUser(READER));
     const { publicKey } = (await page.ask<Listed & Record<string, unknown>>("GET", "/api/push")).body;
     page.csrfToken = "";
-    const forged = await page.ask("POST", "/api/push", push.subscribe(publicKey).body());
+    const forged = await page.ask("POST", "/api/push", world.push.subscribe(publicKey).body());
     assert.deepEqual([forged.status, slugOf(forged)], [403, "csrf-token-invalid"]);
   });
 
@@ -197,11 +88,12 @@ describe("web push", function () {
   it("takes alerts from Alertmanager alone", async () => {
     const device = await added(await login());
     for (const secret of ["", "another"])
-      assert.equal((await tell(alerts("Forged"), one, secret)).status, 401);
+      assert.equal((await tell(alerts("Forged"), world.one, secret)).status, 401);
     assert.equal((await tell({ version: "3" })).status, 400);
     // Not on the port that the edge leads to.
     assert.equal(
-      (await ask(one, "POST", "/push/alerts", { body: alerts("Forged"), headers: bearer(PUSH_HOOK) })).status,
+      (await ask(world.one, "POST", "/push/alerts", { body: alerts("Forged"), headers: bearer(PUSH_HOOK) }))
+        .status,
       404,
     );
     assert.equal(device.tries, 0);
@@ -210,11 +102,15 @@ describe("web push", function () {
   it("tells each device once, though both replicas are told at the same time and again", async () => {
     const owner = await login();
     const devices = [await added(owner), await added(owner), await added(await login())];
-    const answers = await Promise.all([one, two, one, two, one, two].map((at) => tell(alerts("Twice"), at)));
+    const answers = await Promise.all(
+      [world.one, world.two, world.one, world.two, world.one, world.two].map((at) =>
+        tell(alerts("Twice"), at),
+      ),
+    );
     assert.ok(answers.every(({ status }) => status === 204));
-    assert.equal((await tell(alerts("Twice"), two)).status, 204);
+    assert.equal((await tell(alerts("Twice"), world.two)).status, 204);
     for (const device of devices) assert.deepEqual(titles(device), ["critical: Twice (prod)"]);
-    assert.equal((await tell(alerts("Twice", "resolved"), two)).status, 204);
+    assert.equal((await tell(alerts("Twice", "resolved"), world.two)).status, 204);
     for (const { pushed } of devices) {
       assert.equal(pushed.at(-1)?.payload.title, "over: Twice (prod)");
       assert.equal(pushed.at(-1)?.topic, pushed[0]?.topic);
@@ -245,7 +141,7 @@ describe("web push", function () {
     // Alertmanager has done what it can: an alert about this would go the same way.
     assert.equal((await tell(alerts("Busy"))).status, 204);
     // It is left alone for as long as it said.
-    assert.equal((await tell(alerts("Busy"), two)).status, 204);
+    assert.equal((await tell(alerts("Busy"), world.two)).status, 204);
     assert.equal(busy.tries, 1);
     const [{ wait } = {}] = await sql(
       "SELECT extract(epoch FROM at - now())::float8 AS wait FROM push_deliveries WHERE state = 'due'",
@@ -269,7 +165,7 @@ describe("web push", function () {
     await sql("UPDATE push_deliveries SET at = now() + interval '1 hour' WHERE state = 'due'");
     await areSent();
     device.answer = undefined;
-    await tell(alerts("Short", "resolved"), two);
+    await tell(alerts("Short", "resolved"), world.two);
     await passTime();
     await tell(alerts("Another"));
     assert.deepEqual(titles(device), ["over: Short (prod)", "critical: Another (prod)"]);
@@ -315,7 +211,7 @@ describe("web push", function () {
     await tell(alerts("Died"));
     device.answer = undefined;
     await sql("UPDATE push_deliveries SET state = 'sending', at = now()");
-    assert.equal((await post(alerts("Died"), two)).status, 204);
+    assert.equal((await post(alerts("Died"), world.two)).status, 204);
     assert.equal(device.pushed.length, 0);
     await sql("UPDATE push_deliveries SET at = now() - interval '61 seconds'");
     await areSent();
@@ -336,8 +232,8 @@ describe("web push", function () {
     const { publicKey } = await listOf(owner);
     const wanted = { name: "a script", scopes: ["diag:read"], days: 1 };
     const { body } = await owner.ask<{ token: string }>("POST", "/api/auth/tokens", wanted);
-    const stranger = { body: push.subscribe(publicKey).body(), headers: bearer(body.token) };
-    const refused = await ask(one, "POST", "/api/push", stranger);
+    const stranger = { body: world.push.subscribe(publicKey).body(), headers: bearer(body.token) };
+    const refused = await ask(world.one, "POST", "/api/push", stranger);
     assert.deepEqual([refused.status, slugOf(refused)], [403, "login-needed"]);
     const users = new Users(await testPool());
     for (const end of [() => users.setPassword(owner.user.name, "x"), () => users.disable(owner.user.name)]) {
@@ -365,11 +261,11 @@ describe("web push", function () {
     const device = await added(owner);
     const { id } = (await listOf(owner)).devices[0] ?? assert.fail();
     await sql("UPDATE users SET scopes = '{events:read}' WHERE id = $1", [owner.user.id]);
-    const headers = bearer((await loginTokens(one, owner.user)).accessToken);
-    assert.equal((await ask(one, "GET", "/api/push", { headers })).status, 403);
-    assert.equal((await ask(one, "DELETE", `/api/push?id=${id}`, { headers })).status, 204);
+    const headers = bearer((await loginTokens(world.one, owner.user)).accessToken);
+    assert.equal((await ask(world.one, "GET", "/api/push", { headers })).status, 403);
+    assert.equal((await ask(world.one, "DELETE", `/api/push?id=${id}`, { headers })).status, 204);
     assert.equal(device.tries, 0);
-    assert.equal((await ask(one, "DELETE", `/api/push?id=${id}`)).status, 401);
+    assert.equal((await ask(world.one, "DELETE", `/api/push?id=${id}`)).status, 401);
   });
 
   it("knows a browser again, whoever uses it, and each user's own devices alone", async () => {
@@ -390,7 +286,7 @@ describe("web push", function () {
     const devices = [];
     for (let count = 0; count < 10; count++) devices.push(await added(owner));
     const { publicKey } = await listOf(owner);
-    const refused = await owner.ask("POST", "/api/push", push.subscribe(publicKey).body());
+    const refused = await owner.ask("POST", "/api/push", world.push.subscribe(publicKey).body());
     assert.deepEqual([refused.status, slugOf(refused)], [409, "too-many-devices"]);
     // One that is there already is none more.
     assert.equal((await owner.ask("POST", "/api/push", devices[3]?.body("renamed"))).status, 200);
@@ -400,7 +296,7 @@ describe("web push", function () {
        SELECT $1, 'https://push.example.org/' || n, 'x', 'x', $2, 'x' FROM generate_series(1, 90) n`,
       [other.id, publicKey],
     );
-    const late = await (await login()).ask("POST", "/api/push", push.subscribe(publicKey).body());
+    const late = await (await login()).ask("POST", "/api/push", world.push.subscribe(publicKey).body());
     assert.deepEqual([late.status, slugOf(late)], [409, "too-many-devices"]);
     // Those that get nothing take no place.
     await sql("UPDATE users SET disabled_at = now() WHERE id = $1", [other.id]);
@@ -422,7 +318,7 @@ describe("web push", function () {
       assert.equal(before.tries, 0);
       const old = await owner.ask("POST", "/api/push", before.body(), rotated);
       assert.deepEqual([old.status, slugOf(old)], [409, "push-key-changed"]);
-      const anew = push.subscribe(publicKey);
+      const anew = world.push.subscribe(publicKey);
       const body = { ...anew.body(), replaces: before.endpointHash };
       assert.equal((await owner.ask("POST", "/api/push", body, rotated)).status, 200);
       assert.deepEqual(
@@ -447,7 +343,7 @@ describe("web push", function () {
     try {
       const owner = await login();
       const { publicKey } = await listOf(owner, strict);
-      const device = push.subscribe(publicKey);
+      const device = world.push.subscribe(publicKey);
       for (const endpoint of [
         device.endpoint,
         "https://redis/x",
@@ -479,207 +375,10 @@ describe("web push", function () {
         await watched.stop();
       }
     };
-    assert.equal(await gateOf(`${one.url}/healthz`), "open");
-    assert.equal(await gateOf(`${one.url}/nothing`), "closed");
+    assert.equal(await gateOf(`${world.one.url}/healthz`), "open");
+    assert.equal(await gateOf(`${world.one.url}/nothing`), "closed");
     // Nobody listens there.
     assert.equal(await gateOf("http://127.0.0.1:1/live"), "closed");
-  });
-
-  describe("and a browser that renews its subscription while nobody is signed in", () => {
-    let behind: Instance;
-    let addresses = 0;
-    before(async () => {
-      behind = await start({ OMNIAI_TRUST_PROXY_HOPS: "1" });
-    });
-    after(() => behind?.stop());
-
-    /** @param address whose limit it counts for; one of its own by default. */
-    function renew(
-      before: TestDevice,
-      after: TestDevice,
-      change: object = {},
-      address = `2001:db8:0:${(++addresses).toString(16)}00::1`,
-    ): Promise<Answer> {
-      const { endpoint, keys, publicKey } = after.body();
-      const { auth } = before.body()["keys"] as { auth: string };
-      const body = { endpoint, keys, publicKey, before: { endpoint: before.endpoint, auth }, ...change };
-      const headers = { "x-forwarded-for": address };
-      return ask(behind, "POST", "/api/push/renew", { body, headers });
-    }
-    const audited = (...owners: Owner[]) =>
-      sql(
-        `SELECT user_id AS whose, action, detail->>'device' AS device, detail->>'reason' AS reason
-         FROM audit_log WHERE user_id = ANY($1) AND action LIKE 'device.%' ORDER BY id`,
-        [owners.map(({ user }) => user.id)],
-      );
-
-    it("is followed, for its user", async () => {
-      const owner = await login();
-      const before = await added(owner, "a phone that renews");
-      const { publicKey, devices } = await listOf(owner);
-      await sql("UPDATE push_subscriptions SET failures = 4, failing_since = now() - interval '9 days'");
-      const after = push.subscribe(publicKey);
-      assert.equal((await renew(before, after)).status, 204);
-      const [device] = (await listOf(owner)).devices;
-      assert.deepEqual(
-        [device?.id, device?.name, device?.endpointHash],
-        [devices[0]?.id, "a phone that renews", after.endpointHash],
-      );
-      // What went wrong with the one before says nothing about this one.
-      assert.deepEqual(
-        await sql("SELECT failures, failing_since FROM push_subscriptions WHERE id = $1", [device?.id]),
-        [{ failures: 0, failing_since: null }],
-      );
-      await tell(alerts("Renewed"));
-      assert.deepEqual([before.tries, titles(after)], [0, ["critical: Renewed (prod)"]]);
-    });
-
-    it("is answered the same when it tells again, because the answer was lost, until the device is removed", async () => {
-      const owner = await login();
-      const before = await added(owner);
-      const after = push.subscribe((await listOf(owner)).publicKey);
-      const answers = await Promise.all([renew(before, after), renew(before, after)]);
-      answers.push(await renew(before, after));
-      assert.deepEqual(
-        answers.map(({ status }) => status),
-        [204, 204, 204],
-      );
-      assert.deepEqual(
-        (await audited(owner)).map(({ action }) => action),
-        ["device.add", "device.renew"],
-      );
-      const other = push.subscribe((await listOf(owner)).publicKey);
-      const { keys } = other.body();
-      // The new address alone, without its secret, is no proof.
-      assert.equal((await renew(before, after, { keys })).status, 404);
-      const { id } = (await listOf(owner)).devices[0] ?? assert.fail();
-      await owner.ask("DELETE", `/api/push?id=${id}`);
-      const late = await renew(before, after);
-      assert.deepEqual([late.status, slugOf(late)], [404, "device-unknown"]);
-    });
-
-    it("is believed only with what it alone knows, and only what a browser could tell", async () => {
-      const before = await added(await login());
-      const other = await added(await login());
-      const after = push.subscribe(String(before.body()["publicKey"]));
-      const { auth } = other.body()["keys"] as { auth: string };
-      const { endpoint } = before;
-      for (const [why, change, status, slug] of [
-        ["another secret", { before: { endpoint, auth } }, 404, "device-unknown"],
-        [
-          "another endpoint",
-          { before: { endpoint: other.endpoint, auth: "x".repeat(22) } },
-          404,
-          "device-unknown",
-        ],
-        ["no address of a push service", { endpoint: "https://redis/x" }, 400, "invalid-request"],
-        ["NUL", { endpoint: `${after.endpoint}\u0000` }, 400, "invalid-request"],
-        ["NUL before", { before: { endpoint: `${endpoint}\u0000`, auth } }, 400, "invalid-request"],
-        ["another key", { publicKey: "x" }, 409, "push-key-changed"],
-      ] as const) {
-        const answer = await renew(before, after, change);
-        assert.deepEqual([answer.status, slugOf(answer)], [status, slug], why);
-      }
-    });
-
-    it("may guess ten times a minute from one address, and what is right counts for nothing", async () => {
-      const owner = await login();
-      const before = await added(owner);
-      const after = push.subscribe((await listOf(owner)).publicKey);
-      const unknown = push.subscribe((await listOf(owner)).publicKey);
-      const guess = { before: { endpoint: before.endpoint, auth: "x".repeat(22) } };
-      let windows = 0;
-      await whileItHolds(60_000, async () => {
-        const statuses = [];
-        // A window of its own for each run.
-        const from = `2001:db8:1:${(++windows).toString(16)}00::1`;
-        for (let count = 0; count < 3; count++) statuses.push((await renew(before, after, {}, from)).status);
-        for (let count = 0; count < 11; count++)
-          statuses.push((await renew(before, unknown, guess, from)).status);
-        assert.deepEqual(statuses, [204, 204, 204, ...Array.from({ length: 10 }, () => 404), 429]);
-      });
-    });
-
-    it("has its device removed where its page has added the new one meanwhile, and each user's log says so", async () => {
-      const [ada, bob] = [await login(), await login()];
-      const before = await added(ada);
-      const [hers] = (await listOf(ada)).devices;
-      const after = await added(bob);
-      const [his] = (await listOf(bob)).devices;
-      assert.equal((await renew(before, after)).status, 204);
-      assert.deepEqual([(await listOf(ada)).devices.length, (await listOf(bob)).devices.length], [0, 1]);
-      assert.deepEqual(await audited(ada, bob), [
-        { whose: ada.user.id, action: "device.add", device: hers?.id, reason: null },
-        { whose: bob.user.id, action: "device.add", device: his?.id, reason: null },
-        { whose: ada.user.id, action: "device.remove", device: hers?.id, reason: "taken-over" },
-      ]);
-    });
-
-    it("has its device taken over or replaced by its page, and each user's log says so", async () => {
-      const [ada, bob] = [await login(), await login()];
-      const shared = await added(ada);
-      assert.equal((await bob.ask("POST", "/api/push", shared.body())).status, 200);
-      const anew = push.subscribe((await listOf(bob)).publicKey);
-      const body = { ...anew.body(), replaces: shared.endpointHash };
-      assert.equal((await bob.ask("POST", "/api/push", body)).status, 200);
-      assert.deepEqual(
-        (await audited(ada, bob)).map(({ whose, action, reason }) => [
-          whose === ada.user.id ? "ada" : "bob",
-          action,
-          reason,
-        ]),
-        [
-          ["ada", "device.add", null],
-          ["ada", "device.remove", "taken-over"],
-          ["bob", "device.add", null],
-          ["bob", "device.remove", "replaced"],
-          ["bob", "device.add", null],
-        ],
-      );
-    });
-
-    it("keeps its device whatever becomes of what is on its way to the endpoint of before", async () => {
-      const owner = await login();
-      const before = await added(owner);
-      const { publicKey, devices } = await listOf(owner);
-      const after = push.subscribe(publicKey);
-      const store = new PushStore(await testPool(), publicKey);
-      const { payload, topic, ttl, urgency } = testMessage("prod");
-      const message = { ...{ payload, topic, ttl, urgency }, id: randomBytes(32) };
-      const [claim] = await store.claim(message);
-      assert.equal(claim?.endpoint, before.endpoint);
-      assert.equal((await renew(before, after)).status, 204);
-      // Under another key nobody sends meanwhile.
-      await sql("UPDATE push_subscriptions SET vapid_key = 'another'");
-      const { id, endpoint } = claim;
-      const due = { ...{ id, endpoint, state: "due" as const, why: "it is late" }, afterMs: 900_000 };
-      for (const settled of [
-        { id, endpoint, state: "gone" as const },
-        { id, endpoint, state: "given_up" as const, why: "it refuses" },
-        due,
-      ]) {
-        await sql("UPDATE push_deliveries SET state = 'sending', at = now() WHERE message = $1", [
-          message.id,
-        ]);
-        await sql("UPDATE push_subscriptions SET failures = 9, failing_since = now() - interval '9 days'");
-        await store.settle(message.id, [settled]);
-        await store.noteTest([settled]);
-        const [device] = (await listOf(owner)).devices;
-        assert.deepEqual([device?.id, device?.problem], [devices[0]?.id, null], settled.state);
-        assert.deepEqual(await sql("SELECT failures FROM push_subscriptions"), [{ failures: 9 }]);
-        // The new one has still to get it.
-        assert.deepEqual(
-          await sql("SELECT state, at <= now() AS now FROM push_deliveries"),
-          [{ state: "due", now: true }],
-          settled.state,
-        );
-      }
-      await sql("UPDATE push_subscriptions SET vapid_key = $1", [publicKey]);
-      await eventually("the message", () => Promise.resolve(after.pushed.length > 0));
-      await areSent();
-      assert.deepEqual(titles(after), ["Test (prod)"]);
-      assert.equal(before.tries, 0);
-    });
   });
 
   it("begins anew with a device that is added again, and tells its new user nothing of its old one", async () => {
@@ -707,7 +406,7 @@ describe("web push", function () {
       for (const outcome of ["sent", "gone", "retry", "refused", "given-up"])
         assert.ok((await scrape()).includes(`omniai_push_messages_total{outcome="${outcome}"} 0`), outcome);
       const owner = await login();
-      const device = push.subscribe((await listOf(owner)).publicKey);
+      const device = world.push.subscribe((await listOf(owner)).publicKey);
       await owner.ask("POST", "/api/push", device.body(), measured);
       await eventually("one device", async () => (await scrape()).includes("omniai_push_devices 1"));
       await owner.ask("POST", "/api/push/test", undefined, measured);
@@ -765,7 +464,7 @@ describe("web push", function () {
   it("is forgotten where the stack has no web push any more", async () => {
     await added(await login());
     // Replicas with web push would say that it is of use.
-    await Promise.all([one.stop(), two.stop()]);
+    await Promise.all([world.one.stop(), world.two.stop()]);
     const off = await startAuth("both", { OMNIAI_AUDIT_CLEANUP_SECONDS: "0.1" });
     try {
       await eventually(
@@ -777,7 +476,7 @@ describe("web push", function () {
       await eventually("it goes", async () => (await sql("SELECT 1 FROM push_subscriptions")).length === 0);
     } finally {
       await off.stop();
-      [one, two] = await Promise.all([start(), start()]);
+      [world.one, world.two] = await Promise.all([start(), start()]);
     }
   });
 
@@ -838,7 +537,7 @@ describe("web push", function () {
   it("notes later what it could not note at once, and does not send it again", async () => {
     const device = await added(await login());
     // The other replica cannot know.
-    await two.stop();
+    await world.two.stop();
     const client = await (await testPool()).connect();
     const isNoting = async (): Promise<boolean> =>
       (
@@ -857,7 +556,7 @@ describe("web push", function () {
       assert.equal(device.tries, 1);
     } finally {
       client.release(true);
-      two = await start();
+      world.two = await start();
     }
   });
 });
