@@ -63,7 +63,7 @@ const docker = (...args: string[]): string =>
  * @param handover the volume from which it takes an authority's certificates, which the caller makes and removes; default:
  * it serves the generated one.
  * @param options.ipv6 whether it has an IPv6 address as well, on its first network.
- * @param options.memory its limit in MiB; default: what a stack of two replicas has.
+ * @param options.memory its limit in MiB; default: room for the streams of two replicas.
  */
 export async function startEdge(
   handlers: readonly RequestListener[],

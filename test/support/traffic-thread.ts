@@ -30,7 +30,7 @@ const LAST_EVENT_MS = 60_000;
 /** @returns what stops it and waits for the requests in flight, once every stream follows the log. */
 async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promise<TrafficResult>> {
   // Streams may begin with the last events of earlier traffic, which do not count.
-  const run = randomUUID();
+  const mark = randomUUID();
   const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
   await eventually("streams that follow the log", 30, () => clients.every(({ joins }) => joins > 0));
   const load = startLoad({
@@ -43,7 +43,7 @@ async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promis
             method: "POST",
             path: "/api/events",
             headers: { "content-type": "application/json" },
-            body: JSON.stringify({ type: "numbered", data: { n, run } }),
+            body: JSON.stringify({ type: "numbered", data: { n, run: mark } }),
           },
   });
   return async () => {
@@ -53,7 +53,7 @@ async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promis
     const acknowledged = posted.filter((n) => !failed.has(n));
     const numbers = (client: (typeof clients)[number]) =>
       client.events
-        .filter(({ event, data }) => event === "numbered" && data.includes(run))
+        .filter(({ event, data }) => event === "numbered" && data.includes(mark))
         .map(({ data }) => (JSON.parse(data) as { n: number }).n);
     const hasAll = (client: (typeof clients)[number]): boolean => {
       // Counting is not enough, because events that were not acknowledged may be in the log too.
