@@ -463,10 +463,11 @@ describe("tokens", function () {
       await pool.query(
         `INSERT INTO api_tokens (user_id, name, hash, scopes, expires_at)
          SELECT $1, 'x', sha256(gen_random_uuid()::text::bytea), '{events:write}', now() + interval '1 day'
-         FROM generate_series(1, 48)`,
+         FROM generate_series(1, 49)`,
         [user.id],
       );
-      // No request waits for PostgreSQL for longer.
+      // No request waits for PostgreSQL for longer. There is room for one, and only two ask: more would need new connections
+      // to PostgreSQL, which a busy machine does not open in that time.
       await whileItHolds(1000, async () => {
         await pool.query("DELETE FROM api_tokens WHERE user_id = $1 AND name = $2", [user.id, wanted.name]);
         const client = await pool.connect();
@@ -475,11 +476,11 @@ describe("tokens", function () {
           // All have counted before the first is stored, if they count without waiting for each other.
           await client.query("BEGIN");
           await client.query("SELECT 1 FROM users WHERE id = $1 FOR UPDATE", [user.id]);
-          for (const page of [...pages, ...pages, ...pages]) asked.push(create(page, wanted));
+          for (const page of pages) asked.push(create(page, wanted));
           await waiting(client, asked);
           await client.query("COMMIT");
           const statuses = (await Promise.all(asked)).map(({ status }) => status).sort();
-          assert.deepEqual(statuses, [201, 201, 409, 409, 409, 409]);
+          assert.deepEqual(statuses, [201, 409]);
         } finally {
           // Also ends what is still open where the attempt has failed.
           client.release(true);

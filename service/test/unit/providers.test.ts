@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Circuit } from "../../src/providers/circuit.ts";
 import { ProviderMonitor } from "../../src/providers/monitor.ts";
 import { models, silence, startProvider, type TestProvider } from "../support/provider.ts";
-import { eventually } from "../support/wait.ts";
+import { eventually, whileItHolds } from "../support/wait.ts";
 
 describe("Circuit", () => {
   it("opens after three failures in a row, longer each time, and closes with a success", () => {
@@ -37,6 +37,9 @@ describe("Circuit", () => {
     assert.ok(circuit.mayTry());
   });
 });
+
+/** The part of its time that a circuit stays open for at least. */
+const LEAST = 0.8;
 
 describe("ProviderMonitor", function () {
   this.timeout(60_000);
@@ -95,21 +98,24 @@ describe("ProviderMonitor", function () {
   });
 
   it("leaves a provider alone that failed three times, then tries once, and goes on when it is back", async () => {
-    provider.answer = (_request, response) => void response.writeHead(500).end();
-    watch();
-    while (provider.requests.length < 3) {
-      await state();
-      await sleep(25);
-    }
-    assert.equal(monitor.known[0]?.circuit, "open");
-    const asked = provider.requests.length;
-    await sleep(500);
-    assert.equal((await state())?.reason, "answers 500");
-    assert.equal(provider.requests.length, asked);
+    await whileItHolds(LEAST * quick.openMs, async () => {
+      monitor?.stop();
+      provider.requests.length = 0;
+      provider.answer = (_request, response) => void response.writeHead(500).end();
+      watch();
+      await eventually("three failures", async () => {
+        await state();
+        return provider.requests.length === 3;
+      });
+      assert.equal(monitor.known[0]?.circuit, "open");
+      await sleep(500);
+      assert.equal((await state())?.reason, "answers 500");
+      assert.equal(provider.requests.length, 3);
+    });
     provider.answer = models;
-    await sleep(quick.openMs);
-    assert.deepEqual([(await state())?.status, monitor.known[0]?.circuit], ["pass", "closed"]);
-    assert.equal(provider.requests.length, asked + 1);
+    await eventually("a trial", async () => (await state())?.status === "pass");
+    assert.equal(monitor.known[0]?.circuit, "closed");
+    assert.equal(provider.requests.length, 4);
   });
 
   it("does not take its key to where it is redirected, and believes no nonsense", async () => {
