@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { renderUnitTests } from "../../infra/test/support/alert-cases.ts";
+import { renderUnitTests, STEPS } from "../../infra/test/support/alert-cases.ts";
 import { createContext } from "../../tools/find/index.ts";
 import { ensureVmalertTool } from "../../tools/find/vmalert-tool.ts";
 
@@ -20,7 +20,7 @@ describe("the alerts", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  for (const step of ["10s", "1m"] as const) {
+  for (const step of STEPS) {
     it(`fire as their cases say, looked at every ${step}`, async () => {
       const file = join(folder, `${step}.yaml`);
       writeFileSync(file, renderUnitTests(step));

@@ -4,12 +4,16 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { logRuleFiles, RULES, ruleFiles } from "../../components/monitoring/files.ts";
 
+/** No sample is looked back at for longer than 5 minutes, as VictoriaMetrics does by default. */
+export const STEPS = ["10s", "1m", "5m"] as const;
+export type Step = (typeof STEPS)[number];
+
 export interface Case {
   readonly when: string;
   /** Series by their name, each with its values as vmalert-tool writes them. */
   readonly series?: Readonly<Record<string, string | number>>;
-  /** Between two values; default 10s. */
-  readonly step?: "10s" | "1m";
+  /** Between two values; default 10s. A longer one makes a case of many hours as cheap as the others. */
+  readonly step?: Step;
   /** A moment at which nothing fires. */
   readonly quiet?: string;
   /** The moment at which what `fires` does, as "name severity". */
@@ -69,7 +73,7 @@ function spell(values: string | number, step: string, at: string): string {
  * Pure: a file for vmalert-tool of the cases with one step. Every case has all rules, so that what else fires is seen.
  * @param step of the series, and between two looks at the rules.
  */
-export function renderUnitTests(step: "10s" | "1m", all: readonly Case[] = cases()): string {
+export function renderUnitTests(step: Step, all: readonly Case[] = cases()): string {
   const healthy = read<NonNullable<Case["series"]>>("healthy.yaml");
   const list = all.filter((one) => (one.step ?? "10s") === step);
   const FIRING = 'count by (alertname, severity) (ALERTS{alertstate="firing",alertname!="Watchdog"}) > 0';
