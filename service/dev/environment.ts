@@ -7,6 +7,7 @@ export const TOOL_NAMES: readonly string[] = [
   "OMNIAI_CHROMIUM",
   "OMNIAI_DEBUG",
   "OMNIAI_DEV_FOLDER",
+  "OMNIAI_HEADLESS_SHELL",
   "OMNIAI_OFFLINE",
 ];
 

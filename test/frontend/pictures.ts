@@ -8,7 +8,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { addUser, startAuth } from "../../service/test/support/auth.ts";
 import { post, type Instance } from "../../service/test/support/instance.ts";
 import { pushEnvironment, startPushService } from "../../service/test/support/push-service.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
+import { wholeBrowser, visit } from "./support/browser.ts";
 import { isKept } from "./support/kept.ts";
 import { servePage } from "./support/page-server.ts";
 import { subscribesAt } from "./support/push-browser.ts";
@@ -120,7 +120,7 @@ describe("the picture of alerts on a device", () => {
     });
     const user = await addUser(["diag:read"]);
     const turnOn = async (options: BrowserContextOptions) => {
-      const context = await (await sharedBrowser()).newContext({ reducedMotion: "reduce", ...options });
+      const context = await (await wholeBrowser()).newContext({ reducedMotion: "reduce", ...options });
       await context.grantPermissions(["notifications"], { origin: site.origin });
       const browser = await subscribesAt(push, context);
       const page = await context.newPage();

@@ -24,7 +24,7 @@ import {
   type TestDevice,
 } from "../../service/test/support/push-service.ts";
 import { isAccessible } from "./support/axe.ts";
-import { sharedBrowser, visit } from "./support/browser.ts";
+import { wholeBrowser, visit } from "./support/browser.ts";
 import { isKept } from "./support/kept.ts";
 import { servePage, type PageServer } from "./support/page-server.ts";
 import { subscribesAt, type PushBrowser } from "./support/push-browser.ts";
@@ -157,7 +157,7 @@ describe("alerts on a device", function () {
     );
 
   before(async () => {
-    await sharedBrowser();
+    await wholeBrowser();
     [push, site] = await Promise.all([startPushService(), servePage()]);
     service = await start();
     owner = await addUser(["diag:read"]);
@@ -170,7 +170,7 @@ describe("alerts on a device", function () {
       authMode: "session",
       webPush: true,
     });
-    context = await (await sharedBrowser()).newContext();
+    context = await (await wholeBrowser()).newContext();
     browser = await subscribesAt(push, context);
     page = await context.newPage();
   });

@@ -1,7 +1,7 @@
 /** Makes the machine ready for the suites, with the same parts that `npm run up` uses. */
 import { join } from "node:path";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
-import { chromiumPart } from "../find/chromium.ts";
+import { ensureBrowsers } from "../find/chromium.ts";
 import { enginePart, resolveDockerHost } from "../find/engine/index.ts";
 import { ensureImages } from "../find/images/index.ts";
 import { createContext, ensureToolchain } from "../find/index.ts";
@@ -24,6 +24,6 @@ export async function prepare(needs: ReadonlySet<Need>, install: boolean): Promi
   await ensureImages(context, imageNames("dev", readSettings(REPOSITORY, "dev").config), host);
   // Here, because a build of many minutes would use up the time that a hook of the suite has.
   if (needs.has("registry")) await registryPart.ensure(context);
-  const browser = needs.has("browser") ? { OMNIAI_CHROMIUM: await chromiumPart.ensure(context) } : {};
-  return { ...env, ...browser, DOCKER_HOST: host };
+  const browsers = needs.has("browser") ? await ensureBrowsers(context) : {};
+  return { ...env, ...browsers, DOCKER_HOST: host };
 }

@@ -1,22 +1,30 @@
-/** One real Chromium for all files of a run: its start is the dearest part of a test. */
+/** Real browsers for all files of a run: the start of one is the dearest part of a test. */
 import { chromium, type Browser, type Page } from "playwright-core";
 
-let launched: Promise<Browser> | undefined;
+type Kind = "shell" | "whole";
+const launched = new Map<Kind, Promise<Browser>>();
 
 /**
- * The run's browser. Tests have contexts of their own in it, which share nothing.
+ * The run's browser, without windows of its own. Tests have contexts of their own in it, which share nothing.
  * @throws Error if the machine's browser is not named; the preparation of the tests names it.
  */
-export async function sharedBrowser(): Promise<Browser> {
-  const before = await launched?.catch(() => undefined);
+export const sharedBrowser = (): Promise<Browser> => shared("shell");
+
+/** The run's browser with all that a person's has. It takes several times as long for each page. @throws Error as sharedBrowser */
+export const wholeBrowser = (): Promise<Browser> => shared("whole");
+
+async function shared(kind: Kind): Promise<Browser> {
+  const before = await launched.get(kind)?.catch(() => undefined);
   // A browser that has crashed fails one test, not all after it.
   if (before?.isConnected()) return before;
-  launched = launch();
-  return await launched;
+  const browser = launch(kind);
+  launched.set(kind, browser);
+  return await browser;
 }
 
-async function launch(): Promise<Browser> {
-  const executablePath = process.env["OMNIAI_CHROMIUM"];
+async function launch(kind: Kind): Promise<Browser> {
+  const whole = process.env["OMNIAI_CHROMIUM"];
+  const executablePath = kind === "shell" ? process.env["OMNIAI_HEADLESS_SHELL"] || whole : whole;
   if (!executablePath)
     throw new Error("OMNIAI_CHROMIUM is not set. Run this suite with: npm test -- frontend");
   // Chromium cannot use its sandbox as root. These pages are our own, so they need no sandbox.
@@ -62,5 +70,5 @@ export async function visitAndRun(page: Page, url: string, script: string): Prom
 
 after(async function () {
   this.timeout(30_000);
-  await (await launched?.catch(() => undefined))?.close();
+  for (const browser of launched.values()) await (await browser.catch(() => undefined))?.close();
 });
