@@ -8,17 +8,29 @@ export class DeadlineError extends Error {
   }
 }
 
+/** A timer that is later than this, in ms, was held up: by work of this process, or by a machine that stood still. */
+const HELD_UP_MS = 50;
+/** How much longer, in ms, is waited then at most: less than what every deadline leaves to the promise behind it. */
+const GRACE_MS = 100;
+
 /**
  * Calls `late` after `ms`, but reads first what the sockets hold by then. On a busy machine this process may get no
- * processor for a second. Node then runs the timers that are due before it reads an answer that came in time.
+ * processor for a second. Node then runs the timers that are due before it reads an answer that came in time. Where the
+ * whole machine stood still, nobody else could answer either: they get a moment more.
  *
  * @returns what calls it off.
  */
 export function whenLate(ms: number, late: () => void): () => void {
   let immediate: NodeJS.Immediate | undefined;
-  const timer = setTimeout(
+  const read = (): void => {
+    immediate = setImmediate(late);
+  };
+  const due = performance.now() + Math.max(0, ms);
+  let timer = setTimeout(
     () => {
-      immediate = setImmediate(late);
+      const heldUpMs = performance.now() - due;
+      if (heldUpMs < HELD_UP_MS) read();
+      else timer = setTimeout(read, Math.min(heldUpMs, GRACE_MS));
     },
     Math.max(0, ms),
   );

@@ -10,16 +10,24 @@ const SERVER = `
   const { createServer } = require("node:net");
   const { parentPort, workerData } = require("node:worker_threads");
   const server = createServer((socket) =>
-    socket.on("data", (data) => socket.write(data, () => Atomics.add(workerData, 0, 1))),
+    socket.on("data", (data) => {
+      // Not while the machine stands still.
+      Atomics.wait(workerData, 1, 1);
+      socket.write(data, () => {
+        Atomics.add(workerData, 0, 1);
+        Atomics.notify(workerData, 0);
+      });
+    }),
   ).listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
 `;
-const answers = new Int32Array(new SharedArrayBuffer(4));
+const answers = new Int32Array(new SharedArrayBuffer(8));
+const [COUNT, STANDS_STILL] = [0, 1];
 
 /** Gives nothing else its turn for so many ms, and until the answer lies in this process's socket. */
 function beBusy(ms: number): void {
-  const before = Atomics.load(answers, 0);
+  const before = Atomics.load(answers, COUNT);
   const end = performance.now() + ms;
-  while (performance.now() < end || Atomics.load(answers, 0) === before);
+  while (performance.now() < end || Atomics.load(answers, COUNT) === before);
 }
 
 describe("a deadline", () => {
@@ -42,6 +50,25 @@ describe("a deadline", () => {
     socket.write("x");
     // The answer comes within this, and the deadline is over before anybody reads it.
     beBusy(400);
+    await answer;
+  });
+
+  it("counts one that comes a moment after the machine has stood still", async () => {
+    const data = once(socket, "data");
+    Atomics.store(answers, STANDS_STILL, 1);
+    const answer = withDeadline("the server", 200, data);
+    socket.write("x");
+    setTimeout(() => {
+      const before = Atomics.load(answers, COUNT);
+      Atomics.wait(answers, COUNT, before, 600);
+      // Once the timer has been found to be late.
+      setTimeout(() => {
+        Atomics.store(answers, STANDS_STILL, 0);
+        Atomics.notify(answers, STANDS_STILL);
+        // Until the answer lies in this process's socket.
+        Atomics.wait(answers, COUNT, before, 10_000);
+      }, 20);
+    }, 20);
     await answer;
   });
 
