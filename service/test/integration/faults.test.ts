@@ -1,7 +1,15 @@
 /** Redis and PostgreSQL that are silent, gone or full. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { eventually, measured, post, startInstance, statusOf, type Instance } from "../support/instance.ts";
+import {
+  eventually,
+  measured,
+  ownAppendDeadline,
+  post,
+  startInstance,
+  statusOf,
+  type Instance,
+} from "../support/instance.ts";
 import { loggedIds, testServers, type Servers } from "../support/servers.ts";
 import { SseClient } from "../support/sse.ts";
 
@@ -21,7 +29,7 @@ describe("faults of the servers below", function () {
   before(async function () {
     this.timeout(120_000);
     servers = await testServers();
-    instance = await startInstance();
+    instance = await startInstance(ownAppendDeadline);
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close();
@@ -161,7 +169,7 @@ describe("faults of the servers below", function () {
 
   it("starts without PostgreSQL and Redis, and becomes ready when they come", async () => {
     await Promise.all([servers.redis.pause(), servers.postgres.pause()]);
-    const early = await startInstance({}, { waits: false });
+    const early = await startInstance(ownAppendDeadline, { waits: false });
     try {
       assert.equal(await statusOf(`${early.internalUrl}/healthz`), 200);
       assert.equal(await statusOf(`${early.internalUrl}/readyz`), 503);

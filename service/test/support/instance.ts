@@ -24,7 +24,12 @@ const quick = {
   OMNIAI_HEARTBEAT_SECONDS: "0.5",
   OMNIAI_READ_BLOCK_SECONDS: "0.5",
   OMNIAI_CHECK_INTERVAL_SECONDS: "0.3",
+  // What a test is not about: a slow disk takes longer than the service lets publishers wait.
+  OMNIAI_APPEND_DEADLINE_SECONDS: "10",
 };
+
+/** For tests of how long publishers wait at most: the service's own limit. */
+export const ownAppendDeadline = { OMNIAI_APPEND_DEADLINE_SECONDS: "" };
 
 export async function testEnvironment(extra: Record<string, string> = {}): Promise<Record<string, string>> {
   return { ...quick, ...(await testServers()).environment, ...extra };
