@@ -4,9 +4,9 @@ import { withDeadline } from "../../src/platform/deadline.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
-import { eventually, measured, PATIENCE_MS, whileItHolds } from "./wait.ts";
+import { eventually, measured, PATIENCE_MS, promised, whileItHolds } from "./wait.ts";
 
-export { eventually, measured, whileItHolds };
+export { eventually, measured, promised, whileItHolds };
 
 export interface Instance extends Service {
   readonly url: string;

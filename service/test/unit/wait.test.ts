@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waiting } from "../support/auth.ts";
-import { measured, PATIENCE_MS, WaitError, whileItHolds } from "../support/wait.ts";
+import { measured, PATIENCE_MS, promised, WaitError, whileItHolds } from "../support/wait.ts";
 
 /** How long the thread of a test works or is stopped, in milliseconds. */
 const LONG_MS = 500;
@@ -40,24 +40,23 @@ describe("what a busy machine took away", () => {
   });
 });
 
+/** An attempt that fails with these, one after the other, and then succeeds. */
+const failing = (...errors: readonly Error[]): { readonly made: number; attempt: () => Promise<string> } => {
+  let made = 0;
+  return {
+    get made() {
+      return made;
+    },
+    attempt() {
+      const error = errors[made++];
+      return error === undefined ? Promise.resolve("done") : Promise.reject(error);
+    },
+  };
+};
+
 describe("what only holds for a time", () => {
   /** A time that is over when anything fails, and one that is not. */
   const [OVER, ENOUGH] = [0, PATIENCE_MS];
-  const failing = (
-    ...errors: readonly Error[]
-  ): { readonly made: number; attempt: () => Promise<string> } => {
-    let made = 0;
-    return {
-      get made() {
-        return made;
-      },
-      attempt() {
-        const error = errors[made++];
-        return error === undefined ? Promise.resolve("done") : Promise.reject(error);
-      },
-    };
-  };
-
   it("is tried again where it failed too late", async () => {
     const tried = failing(new Error("one"), new Error("two"));
     assert.equal(await whileItHolds(OVER, () => tried.attempt()), "done");
@@ -115,6 +114,34 @@ describe("what only holds for a time", () => {
       // The clock itself is that of the prototype.
       Reflect.deleteProperty(performance, "now");
     }
+  });
+});
+
+describe("what is promised within a time", () => {
+  const taking = (...times: number[][]) => ({
+    left: times,
+    attempt: () => Promise.resolve(times.shift() ?? []),
+  });
+
+  it("is kept where one attempt keeps all of it", async () => {
+    const tried = taking([10, 5000], [10, 20], [1, 1]);
+    await promised(1000, tried.attempt);
+    assert.deepEqual(tried.left, [[1, 1]]);
+  });
+
+  it("is broken where no attempt keeps it, with what each took", async () => {
+    const tried = taking(...Array.from({ length: 6 }, (_, n) => [10, 1000 + n]));
+    await assert.rejects(promised(1000, tried.attempt), /within 1000 ms.*10, 1000\n.*10, 1004$/s);
+    assert.equal(tried.left.length, 1);
+  });
+
+  it("is not tried again where something else is wrong", async () => {
+    const tried = failing(new Error("one"));
+    await assert.rejects(
+      promised(1000, () => tried.attempt().then(() => [])),
+      /^Error: one$/,
+    );
+    assert.equal(tried.made, 1);
   });
 });
 
