@@ -4,12 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type pg from "pg";
+import pg from "pg";
 import { PostgresServer } from "../../dev/postgres-server.ts";
-import { createLogger } from "../../src/platform/logging.ts";
-import { createPool } from "../../src/platform/postgres.ts";
-
-const logger = createLogger({ level: "silent", replica: "", build: "" });
+import { connectionOf } from "../../src/platform/postgres.ts";
 
 describe("PostgreSQL of npm run dev", function () {
   this.timeout(60_000);
@@ -18,7 +15,8 @@ describe("PostgreSQL of npm run dev", function () {
   let pool: pg.Pool;
   const start = async (): Promise<void> => {
     server = await PostgresServer.start(folder);
-    pool = createPool(server.config, "test", logger);
+    // Without the service's deadlines: many wait for a connection here, on a busy machine for long.
+    pool = new pg.Pool({ ...connectionOf(server.config), max: server.config.poolMax });
   };
   const count = async (): Promise<number> =>
     (await pool.query<{ count: number }>("SELECT count(*)::int AS count FROM t")).rows[0]?.count ?? -1;

@@ -83,13 +83,16 @@ describe("ProviderMonitor", function () {
     const times: number[] = [];
     for (let n = 0; n < 3; n++) {
       monitor?.stop();
-      watch(undefined, { deadlineMs: 1000 });
+      watch();
       const started = performance.now();
       assert.equal((await state(50))?.status, "unknown");
       times.push(performance.now() - started);
     }
     // The best of them: a busy machine adds to each.
     assert.ok(Math.min(...times) < 150, `${times.join(", ")} ms`);
+    monitor?.stop();
+    watch(undefined, { deadlineMs: 1000 });
+    void state(50);
     await eventually("an end of the waiting", () => monitor.known[0]?.status !== "unknown");
     assert.deepEqual(
       [monitor.known[0]?.status, monitor.known[0]?.reason],
