@@ -543,7 +543,7 @@ describe("the edge", function () {
 
     it("because it hangs: GETs go to another replica, and it gets no more requests", async () => {
       // Start again without the effects of the tests before.
-      await edge.configure({ responseSeconds: 2 });
+      await edge.configure({});
       let hung = -1;
       const hang =
         (index: number): RequestListener =>

@@ -121,7 +121,8 @@ export async function startEdge(
           upstreams: addresses.map((address) => ({ name: address, address })),
           upstreamPort,
           keepAlive: keepAliveLadder(10),
-          responseSeconds: 2,
+          // The replicas are in the test's own process: one that is well may be as late as a busy machine.
+          responseSeconds: 5,
           tls: true,
           corsOrigins: [],
           resourcePolicy: "cross-origin",

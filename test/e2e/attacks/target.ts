@@ -266,9 +266,14 @@ export class Target {
    * @param before what `p99` was before it: where other programs keep the machine busy, its requests take longer anyway.
    */
   async isServed(before: number): Promise<void> {
-    const now = await this.p99();
     const most = Math.max(UNNOTICED_MS, 4 * before);
-    assert.ok(now < most, `p99 was ${now.toFixed(0)} ms, and ${before.toFixed(0)} ms before`);
+    // Once more, as a machine that stands still for a moment is no attack: that goes on.
+    const first = await this.p99();
+    const now = first < most ? first : await this.p99();
+    assert.ok(
+      now < most,
+      `p99 was ${first.toFixed(0)}, then ${now.toFixed(0)} ms, and ${before.toFixed(0)} ms before`,
+    );
   }
 }
 
