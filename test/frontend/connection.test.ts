@@ -134,12 +134,12 @@ describe("a connection", () => {
     const connection = open({ streams: false, pollSeconds: 7 });
     await is(connection, "degraded");
     const waits = (): (string | null)[] => asks(poll).map(({ query }) => query.get("wait"));
-    await eventually("three polls", () => waits().length >= 3, 5000);
+    await eventually("three polls", () => waits().length >= 3);
     assert.deepEqual(waits().slice(0, 3), ["0", "7", "7"]);
     const before = asks(poll).length;
     const answer = api.routes[poll];
     api.routes[poll] = status(503);
-    await eventually("an outage", () => (connection.state.failures ?? 0) >= 2, 10_000);
+    await eventually("an outage", () => (connection.state.failures ?? 0) >= 2);
     api.routes[poll] = answer;
     await is(connection, "degraded");
     const after = waits().slice(before);

@@ -112,7 +112,8 @@ describe("the config of a page", () => {
     parts.site.configure({ stack: "test", apiBaseUrl: service.url, features, measureSeconds: 1 });
     await visit(page, `${parts.site.origin}/diagnostics.html`);
     await page.locator("#timeline li[data-kind=good]", { hasText: "Connected: it polls." }).waitFor();
-    await page.locator("#score", { hasText: "100 of 100" }).waitFor();
+    // It is measured each second, and what a busy machine answered late counts for as long as it is among the last sixty.
+    await page.locator("#score", { hasText: "100 of 100" }).waitFor({ timeout: 120_000 });
     assert.equal(await page.getByText("Streams do not get through").count(), 0);
     await page.getByRole("button", { name: "Test everything" }).click();
     await page
@@ -121,7 +122,7 @@ describe("the config of a page", () => {
       })
       .waitFor();
     await page.locator("#tests-sum", { hasText: /^All \d+ are good\.$/ }).waitFor();
-  });
+  }).timeout(300_000);
 
   it("takes back that the service has another way to sign in, once it has this one", async () => {
     let mode = "none";
