@@ -34,9 +34,7 @@ async function startHalfBuild(cacheDir: string): Promise<ReturnType<typeof spawn
   return child;
 }
 
-describe("ensureCached", function () {
-  this.timeout(20_000);
-
+describe("ensureCached", () => {
   it("fills a folder once and uses it afterwards", () =>
     withFolder(async (cacheDir) => {
       let fills = 0;
