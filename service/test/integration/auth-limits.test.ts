@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { hashPassword } from "../../src/auth/credentials/passwords.ts";
 import {
   addUser,
+  admitted,
   ask,
   bearer,
   deviceOf,
@@ -405,7 +406,7 @@ describe("limits", function () {
       } finally {
         await servers.postgres.unpause();
       }
-      assert.equal((await refresh()).status, 200);
+      assert.equal((await admitted(refresh)).status, 200);
     } finally {
       await instance.stop();
     }

@@ -9,6 +9,7 @@ import { createLogger } from "../../src/platform/logging.ts";
 import { RedisLink } from "../../src/platform/redis.ts";
 import {
   addUser,
+  admitted,
   ask,
   type Answer,
   cookieOf,
@@ -152,7 +153,7 @@ describe("sessions", function () {
           [0, 1, 2].map(() => Page.loggedIn(idle, user)) as [Promise<Page>, Promise<Page>, Promise<Page>],
         );
         const use = async (): Promise<void> => {
-          const { status } = await used.ask("GET", "/api/auth/csrf");
+          const { status } = await admitted(() => used.ask("GET", "/api/auth/csrf"));
           longest = Math.max(longest, performance.now() - last);
           last = performance.now();
           assert.equal(status, 200, "it is used");
@@ -197,7 +198,10 @@ describe("sessions", function () {
         for (;;) {
           const sent = Date.now() - began;
           longest = Math.max(longest, sent - last);
-          if ((await page.ask("GET", "/api/auth/csrf")).status !== 200) break;
+          const { status } = await page.ask("GET", "/api/auth/csrf");
+          // Redis was too late with its answer: it is asked again.
+          if (status === 503) continue;
+          if (status !== 200) break;
           last = sent;
           await sleep(100);
         }

@@ -6,6 +6,7 @@ import { decodeJwt, SignJWT } from "jose";
 import { deriveKey, hashToken } from "../../src/auth/credentials/secrets.ts";
 import {
   addUser,
+  admitted,
   ask,
   bearer,
   endLeeway,
@@ -19,7 +20,7 @@ import {
   type Answer,
   type Tokens,
 } from "../support/auth.ts";
-import { eventually, whileItHolds, type Instance } from "../support/instance.ts";
+import { eventually, promised, whileItHolds, type Instance } from "../support/instance.ts";
 import { testServers, type Servers } from "../support/servers.ts";
 
 const event = { type: "t", data: 1 };
@@ -161,8 +162,9 @@ describe("tokens", function () {
 
   it("of refresh that come several times at once give the same next one, which is good", async () => {
     const { refreshToken } = await loginTokens(instance, await addUser());
+    // They wait for each other in PostgreSQL, each on a connection of its own: on a busy machine for longer than a request may.
     const answers = await Promise.all(
-      Array.from({ length: 8 }, (_, n) => refresh(refreshToken, n % 2 ? instance : other)),
+      Array.from({ length: 8 }, (_, n) => admitted(() => refresh(refreshToken, n % 2 ? instance : other))),
     );
     assert.deepEqual(
       answers.map(({ status }) => status),
@@ -339,10 +341,21 @@ describe("tokens", function () {
 
       assert.equal((await page.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 204);
       assert.equal((await post(body.token)).status, 401);
-      // The other replica may remember it until the announcement is there.
-      await eventually("revoked elsewhere", async () => (await post(body.token, other)).status === 401, 1000);
       assert.deepEqual(await list(), []);
       assert.equal((await page.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 404);
+    });
+
+    it("that are revoked let nobody in within a second on a replica that remembers them", async () => {
+      const page = await Page.loggedIn(instance, await addUser());
+      await promised(1000, async () => {
+        const { body } = await create(page, { name: "x", scopes: ["events:write"] });
+        assert.equal((await post(body.token, other)).status, 201);
+        assert.equal((await page.ask("DELETE", `/api/auth/tokens?id=${body.id}`)).status, 204);
+        const since = performance.now();
+        // It remembers it until the announcement is there.
+        await eventually("revoked", async () => (await post(body.token, other)).status === 401);
+        return [performance.now() - since];
+      });
     });
 
     it("have some of their user's scopes, and nothing beyond", async () => {
@@ -399,7 +412,8 @@ describe("tokens", function () {
             }),
           ),
         );
-        const looked = together.filter(({ status }) => status === 401).length;
+        // On a busy machine PostgreSQL may not say in time that there is none: then it is answered as nobody's.
+        const looked = together.filter(({ status }) => status !== 429).length;
         assert.ok(looked >= 3 && looked <= 8, `${looked} of those that came together were looked up`);
         assert.equal((await post(made.token, guarded)).status, 201);
       } finally {

@@ -186,11 +186,10 @@ describe("diagnostics", function () {
       const { status } = await fetch(`${one.url}/api/diag/client-reports`, { method: "POST", body, headers });
       assert.equal(status, 202);
     }
-    const known = async () => (await get(diagSchema, "/api/diag", true)).body.quality?.topErrors?.[0];
     // An answer is kept for ten seconds, also one from before.
-    await eventually("the newest answer", async () => (await known())?.message === message);
-    assert.deepEqual(await known(), { message, count: 500_001, clients: 2 });
-    const asNobody = await get(diagSchema, "/api/diag");
+    const newest = await whole(({ quality }) => quality?.topErrors?.[0]?.message === message, true);
+    assert.deepEqual(newest.body.quality?.topErrors?.[0], { message, count: 500_001, clients: 2 });
+    const asNobody = await whole(({ quality }) => quality !== undefined);
     assert.ok((asNobody.body.quality?.errors ?? 0) >= 500_001);
     assert.doesNotMatch(asNobody.text, /topErrors|of the test/);
   });
@@ -237,17 +236,18 @@ describe("diagnostics", function () {
       { maySeeAll: (response) => response.req.headers.authorization === "Bearer operator" },
     );
     try {
-      // The first answer does not wait for a provider for long.
-      await eventually(
-        "the provider is known",
-        async () =>
-          (await get(summarySchema, "/api/diag/health-summary", false, failing)).body.status === "warn",
-      );
-      const open = await get(summarySchema, "/api/diag/health-summary", false, failing);
-      assert.equal(open.body.status, "warn");
-      assert.deepEqual(open.body.reasons, [{ component: "provider broken", status: "warn" }]);
-      const all = await get(summarySchema, "/api/diag/health-summary", true, failing);
-      assert.equal(all.body.reasons[0]?.detail, "answers 503");
+      const summary = async (isAuthorised: boolean) =>
+        (await get(summarySchema, "/api/diag/health-summary", isAuthorised, failing)).body;
+      // The first answer does not wait for a provider for long, and a check that came too late counts until the next one.
+      let open = await summary(false);
+      await eventually("the provider is the one reason", async () => {
+        open = await summary(false);
+        return open.reasons.length === 1 && open.reasons[0]?.component === "provider broken";
+      });
+      assert.equal(open.status, "warn");
+      assert.deepEqual(open.reasons, [{ component: "provider broken", status: "warn" }]);
+      const { reasons } = await summary(true);
+      assert.equal(reasons.find(({ component }) => component === "provider broken")?.detail, "answers 503");
     } finally {
       provider.answer = models;
       await failing.stop();
@@ -325,10 +325,15 @@ describe("diagnostics", function () {
       });
       assert.equal(response.status, 202);
     }
-    const [connection] = await ask();
+    let [connection] = await ask();
+    // What PostgreSQL does not say in its time on a busy machine is left out.
+    await eventually("what was reported", async () => {
+      [connection] = await ask();
+      return connection?.reported !== undefined;
+    });
     assert.equal(connection?.client, "page-of-stream");
-    assert.equal(connection?.reported?.roundTripMs, 12.5);
-    assert.equal(connection?.reported?.reconnects, 2);
+    assert.equal(connection.reported?.roundTripMs, 12.5);
+    assert.equal(connection.reported.reconnects, 2);
     assert.equal((await fetch(`${one.url}/api/events?client=x`)).status, 400);
   });
 

@@ -29,6 +29,9 @@ const logger = createLogger({ level: "silent", replica: "", build: "" });
 
 type Limits = Pick<EventsConfig, "retention" | "logBytes" | "maxPendingAppends" | "appendBytes">;
 
+/** A slow disk may take longer for an append than publishers wait. */
+const patient = { appendDeadlineMs: 20_000 };
+
 /** One kind of log: where it is kept outlives the object. */
 interface Kind {
   /** Another object over what is kept. */
@@ -42,7 +45,7 @@ function fileKind(): Kind {
   const folder = mkdtempSync(join(tmpdir(), "omniai-log-"));
   const path = join(folder, "events.jsonl");
   return {
-    open: (limits) => FileEventLog.load(path, { appendDeadlineMs: 1800, ...limits }, logger),
+    open: (limits) => FileEventLog.load(path, { ...patient, ...limits }, logger),
     wipe: () => Promise.resolve(rmSync(path, { force: true })),
     close: () => rmSync(folder, { recursive: true, force: true }),
   };
@@ -55,7 +58,7 @@ function redisKind(): Kind {
       const { events, redis } = loadConfig(await testEnvironment());
       const link = new RedisLink(redis, "contract", logger, { idleMs: 3000, isPinging: true });
       links.push(link);
-      const log = new RedisEventLog({ ...events, ...limits }, redis, link, logger);
+      const log = new RedisEventLog({ ...events, ...patient, ...limits }, redis, link, logger);
       link.open();
       log.open();
       await eventually("reached", () =>

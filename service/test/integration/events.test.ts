@@ -367,11 +367,16 @@ describe("HTTP", function () {
   });
 
   it("shows in /api/diag what it runs on, and nothing of the inside", async () => {
-    const response = await fetch(`${instance.url}/api/diag`);
-    const text = await response.text();
-    const diag = JSON.parse(text) as Record<string, Record<string, unknown>>;
-    assert.equal(response.status, 200);
-    assert.equal(diag.status, "pass");
+    let text = "";
+    let diag: Record<string, Record<string, unknown>> = {};
+    // A check that came too late on a busy machine counts until the next one, and what did not come in time is left out.
+    await eventually("all of it", async () => {
+      const response = await fetch(`${instance.url}/api/diag`);
+      text = await response.text();
+      diag = JSON.parse(text) as typeof diag;
+      assert.equal(response.status, 200);
+      return (diag as { status?: unknown }).status === "pass" && diag.redis?.persistence !== undefined;
+    });
     assert.match(String(diag.database?.version), /^17\./);
     assert.equal(diag.database?.statStatements, true);
     assert.match(String(diag.redis?.version), /^8\./);
@@ -383,11 +388,14 @@ describe("HTTP", function () {
   it("serves health on both ports, with the checks on the internal one only", async () => {
     for (const path of ["/healthz", "/readyz", "/startupz"]) {
       for (const url of [instance.url, instance.internalUrl]) {
-        const response = await fetch(`${url}${path}`);
-        const body = (await response.json()) as { status: string; checks?: Record<string, unknown[]> };
-        assert.equal(response.status, 200);
-        assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/);
-        assert.equal(body.status, "pass");
+        let body: { status?: string; checks?: Record<string, unknown[]> } = {};
+        // The same.
+        await eventually(`${path} passes`, async () => {
+          const response = await fetch(`${url}${path}`);
+          body = (await response.json()) as typeof body;
+          assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/);
+          return response.status === 200 && body.status === "pass";
+        });
         const hasChecks = url === instance.internalUrl && path === "/readyz";
         const names = [
           "database:responseTime",

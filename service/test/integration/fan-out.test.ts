@@ -82,7 +82,7 @@ describe("a replica with streams that nobody reads", function () {
     }
     for (let n = 0; n < 60; n++)
       readers.push(follow(`${replica.url}/api/events?topics=public.*,public.reader${n}`));
-    await eventually("all follow", () => readers.every(({ isLive }) => isLive), 20_000);
+    await eventually("all follow", () => readers.every(({ isLive }) => isLive));
     const posted: string[] = [];
     for (let burst = 0; burst < 2; burst++) {
       // Among small ones: the reader of the log asks for many.
