@@ -73,7 +73,7 @@ describe("the edge's memory", function () {
   const hear = async (all: readonly Stream[]): Promise<void> => {
     const before = all.map(({ events }) => events);
     for (const response of streams) response.write("data: tick\n\n");
-    await eventually("an event in every stream", 10, () =>
+    await eventually("an event in every stream", 60, () =>
       all.every(({ events }, index) => events === (before[index] ?? 0) + 1),
     );
   };
@@ -109,7 +109,7 @@ describe("the edge's memory", function () {
     // Operators are told by this line: alert EdgeAlarm.
     assert.match(edge.errors(), /\[alert\].*worker_connections are not enough/);
     for (const { socket } of [...kept, ...more]) socket.destroy();
-    await eventually("room for others", 10, async () => (await call(`${edge.https}/api/x`)).status === 200);
+    await eventually("room for others", 60, async () => (await call(`${edge.https}/api/x`)).status === 200);
   });
 
   it("is not killed by clients that ask for much over HTTP/2 and take nothing", async () => {

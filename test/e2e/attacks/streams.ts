@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { get as httpsGet } from "node:https";
 import { get as httpGet, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:http2";
+import { promised } from "../../../service/test/support/wait.ts";
 import { call, eventually } from "../../support/http.ts";
 import { exec, forgetPeaks, limits, openFiles, peakMemory, type Login, type Target } from "./target.ts";
 
@@ -200,14 +201,18 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
 
   for (const scheme of ["http", "https"] as const) {
     it(`over ${scheme}: the first byte and every event at once, as nothing but an event stream`, () =>
-      withStream(get(), scheme, async ({ headers, milliseconds, text }) => {
-        assert.ok(milliseconds < AT_ONCE_MS, `first byte after ${milliseconds} ms`);
-        assert.equal(headers["content-type"], "text/event-stream");
-        assert.match(String(headers["cache-control"]), /no-transform/);
-        assert.equal(headers["content-encoding"], undefined);
-        const begun = await publish(`seen-${scheme}`);
-        await eventually("the event", 30, () => text().includes(`seen-${scheme}`));
-        assert.ok(performance.now() - begun < AT_ONCE_MS, `seen after ${performance.now() - begun} ms`);
+      promised(AT_ONCE_MS, async () => {
+        const took: number[] = [];
+        await withStream(get(), scheme, async ({ headers, milliseconds, text }) => {
+          took.push(milliseconds);
+          assert.equal(headers["content-type"], "text/event-stream");
+          assert.match(String(headers["cache-control"]), /no-transform/);
+          assert.equal(headers["content-encoding"], undefined);
+          const begun = await publish(`seen-${scheme}`);
+          await eventually("the event", 30, () => text().includes(`seen-${scheme}`));
+          took.push(performance.now() - begun);
+        });
+        return took;
       }));
   }
 
@@ -218,9 +223,13 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
       let text = "";
       request.setEncoding("utf8").on("data", (part: string) => (text += part));
       await eventually("the greeting", 30, () => text !== "");
-      const begun = await publish("seen-h2");
-      await eventually("the event", 30, () => text.includes("seen-h2"));
-      assert.ok(performance.now() - begun < AT_ONCE_MS);
+      let tries = 0;
+      await promised(AT_ONCE_MS, async () => {
+        const type = `seen-h2-${(tries += 1)}`;
+        const begun = await publish(type);
+        await eventually("the event", 30, () => text.includes(type));
+        return [performance.now() - begun];
+      });
     } finally {
       session.destroy();
     }
