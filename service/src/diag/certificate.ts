@@ -1,6 +1,7 @@
 /** When the certificate ends that the edge shows: it is asked as a browser would ask, by a handshake. */
 import { connect } from "node:tls";
 import { z } from "zod";
+import { whenLate } from "../platform/deadline.ts";
 
 const DEADLINE_MS = 800;
 const DAY_MS = 86_400_000;
@@ -54,7 +55,7 @@ function validityOf(address: string): Promise<Validity> {
   return new Promise((resolve, reject) => {
     // Nothing is sent and nothing believed but the date, so it does not matter who has signed it.
     const socket = connect({ host, port, servername: "", rejectUnauthorized: false });
-    const deadline = setTimeout(() => socket.destroy(new Error("no handshake in time")), DEADLINE_MS);
+    const callOff = whenLate(DEADLINE_MS, () => socket.destroy(new Error("no handshake in time")));
     socket.on("secureConnect", () => {
       const certificate = socket.getPeerX509Certificate();
       socket.destroy();
@@ -63,7 +64,7 @@ function validityOf(address: string): Promise<Validity> {
     });
     socket.on("error", reject);
     socket.on("close", () => {
-      clearTimeout(deadline);
+      callOff();
       reject(new Error("closed"));
     });
   });

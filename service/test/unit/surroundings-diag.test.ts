@@ -85,6 +85,9 @@ describe("the diagnostics of what is around the service", () => {
       assert.deepEqual([status, firing?.map(({ name }) => name)], ["fail", ["DataDamaged", "DiskFilling"]]);
       await new Promise((resolve) => other.close(resolve).closeAllConnections());
       assert.deepEqual(await alertsDiag(urls), { status: "unknown" });
+      const silent = createSilentServer();
+      assert.deepEqual(await alertsDiag([url, `http://${await listen(silent)}`]), { status: "unknown" });
+      silent.close();
     });
 
     it("are counted where there are more than anybody reads", async () => {
