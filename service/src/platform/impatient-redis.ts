@@ -3,7 +3,7 @@ import { withDeadline } from "./deadline.ts";
 import { RedisUnavailableError, type RedisClient, type RedisRunner } from "./redis.ts";
 
 /** The longest that a request waits for Redis, in ms. Then this process counts alone, for `ALONE_MS` without asking. */
-const PATIENCE_MS = 250;
+export const PATIENCE_MS = 250;
 const ALONE_MS = 1000;
 /** The link's own deadline, in ms. It is longer, so that an impatient command does not cut a connection that is only slow. */
 const LINK_MS = 2000;

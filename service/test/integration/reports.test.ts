@@ -6,6 +6,7 @@ import {
   startInstance,
   statusOf,
   whileItHolds,
+  whileLimitsAreShared,
   type Instance,
 } from "../support/instance.ts";
 import { testServers, type Servers } from "../support/servers.ts";
@@ -152,24 +153,28 @@ describe("reports of pages", function () {
   });
 
   it("are limited for each address, IPv6 by /56, and leave room for others", async () => {
-    const limited = await startInstance({
-      OMNIAI_CLIENT_REPORTS_PER_MINUTE: "160",
-      OMNIAI_TRUST_PROXY_HOPS: "1",
+    let homes = 0;
+    await whileLimitsAreShared(async () => {
+      const limited = await startInstance({
+        OMNIAI_CLIENT_REPORTS_PER_MINUTE: "160",
+        OMNIAI_TRUST_PROXY_HOPS: "1",
+      });
+      const network = `2001:db8:${70 + ++homes}`;
+      const from = async (address: string): Promise<number> =>
+        (await report(limited, { client }, `${network}:${address}`)).status;
+      try {
+        const statuses: number[] = [];
+        // An eighth of 160, and then no more, whichever address of its own the client takes.
+        for (let n = 0; n < 23; n++) statuses.push(await from(`12${n % 10}0::${n + 1}`));
+        assert.deepEqual(
+          statuses,
+          Array.from({ length: 23 }, (_, n) => (n < 20 ? 202 : 429)),
+        );
+        assert.equal(await from("1300::1"), 202);
+      } finally {
+        await limited.stop();
+      }
     });
-    const from = async (address: string): Promise<number> =>
-      (await report(limited, { client }, address)).status;
-    try {
-      const statuses: number[] = [];
-      // An eighth of 160, and then no more, whichever address of its own the client takes.
-      for (let n = 0; n < 23; n++) statuses.push(await from(`2001:db8:77:12${n % 10}0::${n + 1}`));
-      assert.deepEqual(
-        statuses,
-        Array.from({ length: 23 }, (_, n) => (n < 20 ? 202 : 429)),
-      );
-      assert.equal(await from("2001:db8:77:1300::1"), 202);
-    } finally {
-      await limited.stop();
-    }
   });
 
   it("get 429 and Retry-After above the rate, before their body is looked at", async () => {

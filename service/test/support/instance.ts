@@ -1,6 +1,7 @@
 /** The service within the test's process. */
 import { loadConfig } from "../../src/platform/env/config.ts";
 import { withDeadline } from "../../src/platform/deadline.ts";
+import { PATIENCE_MS as LIMIT_PATIENCE_MS } from "../../src/platform/impatient-redis.ts";
 import { createLogger } from "../../src/platform/logging.ts";
 import { startService, type Service, type ServiceOptions } from "../../src/service.ts";
 import { testServers } from "./servers.ts";
@@ -56,6 +57,14 @@ export async function startInstance(
     internalUrl: `http://127.0.0.1:${service.internalPort}`,
   };
 }
+
+/**
+ * For what Redis counts, of all replicas together: where it is late, as on a busy machine, each process counts alone for a
+ * moment, from what it knows itself.
+ * @param attempt with clients that no attempt before has used.
+ */
+export const whileLimitsAreShared = <T>(attempt: () => Promise<T>): Promise<T> =>
+  whileItHolds(LIMIT_PATIENCE_MS, attempt);
 
 export interface Posted {
   readonly status: number;
