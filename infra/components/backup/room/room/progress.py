@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from .settings import BadBackup, RoomError
 
@@ -60,7 +60,7 @@ def call(
                 watch()
     if process.returncode == 0:
         return
-    text = errors.decode(errors="replace").strip()
+    text = printable(errors.decode(errors="replace")).strip()
     if process.returncode < 0:
         text = f"{text}\nit was ended by signal {-process.returncode}".strip()
     if "No space left on device" in text:
@@ -86,6 +86,21 @@ def last_lines(text: str, count: int = 6) -> str:
         return "\n".join(last)
     reason = next((line for line in reversed(lines) if ERROR.search(line)), None)
     return "\n".join(last if reason is None else [reason, *last[1:]])
+
+
+# How much is shown of what a program has found, which may be as long as it likes.
+LINES, WIDTH = 6, 300
+
+
+def first_lines(report: BinaryIO) -> str:
+    """The beginning of what a program has found, for people."""
+    lines = printable(report.read(LINES * WIDTH).decode(errors="replace")).splitlines()
+    return "\n".join(line[:WIDTH] for line in lines[:LINES])
+
+
+def printable(text: str) -> str:
+    """Pure: with ends of lines, and without other characters that a terminal obeys or that are not seen: names are of others' choice."""
+    return "".join(character if character == "\n" or character.isprintable() else " " for character in text)
 
 
 class Ticker:
