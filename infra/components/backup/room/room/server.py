@@ -92,9 +92,22 @@ def one(connection: Connection, query: str, *values: Any) -> Any:
 
 
 def unless_gone(connection: Connection, query: str) -> list[tuple[Any, ...]]:
-    """Of a table or a sequence that was listed a moment ago: nothing where it was dropped since."""
+    """Of a table or a sequence that was listed a moment ago: nothing where it was dropped since.
+
+    PostgreSQL computes what is constant in an index while it plans the query, by functions of whoever owns the table, as whoever asks. So
+    it is asked in a transaction that cannot write, and that no function can end: they could give themselves the room's own role else.
+    """
     try:
-        return rows(connection, query)
+        if connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+            return rows(connection, query)
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN READ ONLY")
+            try:
+                return rows(connection, query)
+            finally:
+                # With it goes what a function has set for the session.
+                if not connection.closed:
+                    cursor.execute("ROLLBACK")
     except psycopg2.errors.UndefinedTable:
         return []
 
