@@ -2,7 +2,7 @@
 
 import unittest
 
-from room.role_statements import alters, is_about_roles, statements
+from room.role_statements import created, is_about_parameters, is_about_roles, of_role, statements
 
 # pg_dumpall copies these two from the server's answers as they are.
 LIMIT = "ALTER ROLE x WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS CONNECTION LIMIT {};\n"
@@ -82,9 +82,18 @@ class Statements(unittest.TestCase):
         )
         self.assertEqual([one for one in refused if is_about_roles(one)], [])
 
-    def test_say_which_role_they_change(self) -> None:
-        self.assertTrue(alters("ALTER ROLE postgres WITH SUPERUSER LOGIN", "postgres"))
-        self.assertTrue(alters("ALTER ROLE \"postgres\" SET role TO 'a'", "postgres"))
-        self.assertTrue(alters('ALTER ROLE "the ""first" WITH LOGIN', 'the "first'))
-        for other in ("ALTER ROLE postgres2 WITH LOGIN", "COMMENT ON ROLE postgres IS 'x'", "CREATE ROLE postgres", "no statement"):
-            self.assertFalse(alters(other, "postgres"), other)
+    def test_say_which_role_they_make_or_change(self) -> None:
+        self.assertEqual(of_role("ALTER ROLE postgres WITH SUPERUSER LOGIN"), "postgres")
+        self.assertEqual(of_role("ALTER ROLE \"postgres\" SET role TO 'a'"), "postgres")
+        self.assertEqual(of_role('ALTER ROLE "the ""first" WITH LOGIN'), 'the "first')
+        for other in ("COMMENT ON ROLE postgres IS 'x'", "CREATE ROLE postgres", "no statement", "ALTER ROLE a WITH LOGIN; SELECT 1"):
+            self.assertIsNone(of_role(other), other)
+        self.assertEqual(created('CREATE ROLE "a b"'), "a b")
+        for other in ("ALTER ROLE a WITH LOGIN", 'CREATE ROLE "a\n', "CREATE ROLE a SUPERUSER"):
+            self.assertIsNone(created(other), other)
+
+    def test_let_a_role_set_something_where_that_is_all_they_say(self) -> None:
+        for one in ("GRANT SET ON PARAMETER log_statement TO a", "GRANT ALL ON PARAMETER plpgsql.extra_errors TO a WITH GRANT OPTION"):
+            self.assertTrue(is_about_parameters(one), one)
+        for one in ("GRANT SET ON PARAMETER x TO PUBLIC", "GRANT ALL ON TABLE x TO a", "GRANT SET ON PARAMETER x TO a; SELECT 1"):
+            self.assertFalse(is_about_parameters(one), one)

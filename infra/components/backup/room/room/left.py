@@ -15,9 +15,6 @@ class Left:
     extensions: list[str] = field(default_factory=list)
     # What only a superuser may make, by its kind and its name.
     objects: list[str] = field(default_factory=list)
-    # The role that owns what was restored, and that alone reads it: of what it made itself, a superuser plans no query. None where each
-    # has its owner.
-    loader: str | None = None
     # The locale of the database, and the one that sorts here in its place.
     locale: tuple[str, str] | None = None
 

@@ -1,51 +1,46 @@
-"""Restores the database of a server that others run into a scratch server, beside the room's own keys: whoever may write there has a say
-in what runs here.
+"""Restores a dump into a scratch server, beside the room's own keys: whoever may write in a database that is dumped has a say in what
+runs here, be it the stack's own or one that others run.
 
 What the dump makes, it makes as a role that may do nothing in this server but own that database: a trigger, a CHECK or a default of
 somebody else's runs as that role, which may start no program and read no file. The superuser makes only what such a role cannot, of
-which nothing is the dump's own code: the roles, the schemas, and the extensions that this image has. Later it calls nothing by name in
-a schema of that role, which could have a function there that fits better than the one that is meant, and reads none of its tables:
-PostgreSQL computes what is constant in an index while it plans a query, as whoever asks.
+which nothing is the dump's own code: the roles, the schemas, the extensions that this image has, and of the stack's own server at the
+end owners, rights and settings (owners.py). Later it calls nothing by name in a schema of the dump's, which could have a function there
+that fits better than the one that is meant, and reads none of its tables (reader.py).
 """
 
 import secrets
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from . import compare, server
-from .dump_list import (
-    OF_SUPERUSERS,
-    entry_of,
-    is_comment_on,
-    is_filling,
-    is_of_extension,
-    is_of_foreign_table,
-    is_of_kind,
-    is_of_member,
-    listed,
-    made,
-    quoted,
-)
-from .left import Left
-from .manifest import Manifest
+from . import choice, compare, owners, reader, server
+from .dump_list import quoted
+from .load import Load, entries, restore, run
 from .progress import call
-from .role_statements import alters, is_about_roles, statements
-from .scratch import Scratch
+from .role_statements import created, is_about_parameters, is_about_roles, of_role, statements
 from .settings import RoomError
 
-# With it the superuser checks what was restored, by functions that it finds in the schema of this extension.
-CHECKING = "amcheck"
+# Restoring with two processes at once: one builds an index while the other loads.
+JOBS = 2
+ROLES_FAILED = "The roles could not be restored"
+# Nothing has its owner at first, and no rights are granted: neither is needed to have the data.
+PLAIN = ("--no-owner", "--no-privileges", "--no-security-labels")
 
-def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> None:
-    """What concerns the provider's own roles may be refused here. @param found the dump's manifest. @param left is told what was
-    refused, and that the first role is not compared: it is this server's own superuser here, and has to stay able to work. @throws RoomError
-    where something was set for that one all the same"""
-    first = found["server"]["bootstrapRole"]
-    left.roles.add(first)
-    with server.connect(target.host, target.port, target.user, "template1") as connection:
+
+def restore_roles(load: Load, script: str) -> list[str]:
+    """What concerns a provider's own roles may be refused here, and is noted in what is left; of the stack's own server nothing may.
+
+    @returns what is to be run once everything else is done: it sets something for this server's own superuser, who has to stay able to
+    work, or lets others set something. @throws RoomError, also where something was set for the superuser all the same
+    """
+    later = []
+    if not load.is_own:
+        load.left.roles.add(load.first_role)
+    with load.connect() as connection:
         for statement in statements(script):
-            if statement.startswith("SET ") or alters(statement, first):
+            if statement.startswith("SET ") or created(statement) == load.first_role:
+                continue
+            if of_role(statement) == load.first_role or (load.is_own and is_about_parameters(statement)):
+                later.append(statement)
                 continue
             try:
                 if not is_about_roles(statement):
@@ -53,96 +48,67 @@ def restore_roles(target: Scratch, script: str, found: Manifest, left: Left) -> 
                 with connection.cursor() as cursor:
                     cursor.execute(statement)
             except server.Refused as error:
-                left.statements.append(str(error).splitlines()[0])
-                left.roles |= compare.named(statement, found["roles"])
+                if load.is_own:
+                    raise RoomError(f"{ROLES_FAILED}: {str(error).strip()}") from error
+                load.left.statements.append(str(error).splitlines()[0])
+                load.left.roles |= compare.named(statement, load.found["roles"])
         # A longer name than PostgreSQL has is cut, and then another role's.
         if server.rows(connection, "SELECT 1 FROM pg_db_role_setting WHERE setrole IN (0, 10)"):
             raise RoomError(
                 "The dump's roles would set something for the superuser of the server that it is restored into, so nothing more of it is run.",
                 "See which one it is in globals.sql.zst of the backup, and whether the server that it is of is what it should be.",
             )
+    return later if load.is_own else []
 
 
-def restore_database(
-    target: Scratch, path: Path, one: dict[str, Any], roles: Iterable[str], codec: str, environment: dict[str, str], jobs: str, left: Left
-) -> None:
-    """Into a database with the locale of the scratch server, which is made with the dump's. Nothing has its owner there, and no rights
-    are granted: neither is needed to have the data. @param one its part of the manifest. @param roles of the
-    server, by name. @param codec of the names in the dump.
-    @param left is told what was left out"""
-    with server.connect(target.host, target.port, target.user, "template1") as connection:
-        there = {name for (name,) in server.rows(connection, "SELECT name FROM pg_available_extensions")}
+def finish_roles(load: Load, later: Iterable[str]) -> None:
+    """Once nothing of the dump runs any more. @throws RoomError"""
+    run(load, "template1", later, ROLES_FAILED)
+
+
+def restore_database(load: Load, one: dict[str, Any]) -> None:
+    """Into a database with the locale that it had or, of a server of others, with that of this server. @param one its part of the
+    manifest. @throws RoomError"""
+    name = one["name"]
+    with load.connect() as connection:
+        there = {extension for (extension,) in server.rows(connection, "SELECT name FROM pg_available_extensions")}
         # Not to be known beforehand: what was just run might have granted it something.
         role = f"omniai_loader_{secrets.token_hex(8)}"
         with connection.cursor() as cursor:
             # Its own tables may hide rows from their owner as well.
             cursor.execute(f"CREATE ROLE {role} LOGIN BYPASSRLS")
-    left.roles.add(role)
-    left.loader = role
-    missing = sorted(set(one["extensions"]) - (there - {CHECKING}))
-    failed = f"Database {one['name']} could not be made"
-    # Of the template that nothing was run in.
-    create = ["createdb", "--maintenance-db=template1", "--template=template0", f"--owner={role}", "--", one["name"]]
-    call(create, failed, environment)
-    lines = entries(path, target.folder / "contents", one["name"], codec)
-    # The schema of any extension has the comment that comes with it: like the extension it is not the loader's to comment on.
-    theirs = [(name, tuple(member)) for name, all_of_it in one.get("members", {}).items() for member in all_of_it]
-    members = [member for name, member in theirs if name in missing or member[0] == "-"]
-    own = made(lines)
-    wanted = [
-        line
-        for line in lines
-        # What the manifest says is asked for apart from the dump, and a server may answer otherwise.
-        if not is_of_extension(line, [*missing, CHECKING]) and not is_comment_on(line, ["EXTENSION"]) and not is_of_member(line, members, own)
-    ]
-    unfit = [line for line in wanted if is_of_kind(line, OF_SUPERUSERS) or is_comment_on(line, OF_SUPERUSERS)]
-    if "servers" not in one:
-        # In the manifest of an older version, so that their tables cannot be made.
-        unfit += [line for line in wanted if is_of_foreign_table(line)]
-    unfilled = [line for line in wanted if is_filling(line, [tuple(view) for view in one.get("farViews", [])], roles)]
-    first = [line for line in wanted if is_of_kind(line, ("SCHEMA", "EXTENSION"))]
-    restore(path, target.folder, first, one["name"], environment, "1")
-    give(target, one["name"], role, one.get("servers", []))
-    rest = [line for line in wanted if line not in {*first, *unfit, *unfilled}]
-    restore(path, target.folder, rest, one["name"], {**environment, "PGUSER": role}, jobs)
-    left.extensions += missing
-    left.objects += [entry_of(line).rpartition(" ")[0].lower() for line in (*unfit, *unfilled)]
+    load.left.roles.add(role)
+    lines = entries(load, one)
+    if load.is_own:
+        chosen = choice.of_own(lines)
+        restore(load, one, chosen.first, "--create", "--dbname=template1")
+    else:
+        chosen = choice.of_others(lines, one, load.found["roles"], there)
+        # Of the template that nothing was run in.
+        create = ["createdb", "--maintenance-db=template1", "--template=template0", f"--owner={role}", "--", name]
+        call(create, f"Database {name} could not be made", load.environment)
+        restore(load, one, chosen.first, *PLAIN)
+        load.left.extensions += choice.missing(one, there)
+        load.left.objects += choice.names(chosen.unmade)
+    former = owners.of_schemas(load, name) if load.is_own else []
+    give(load, name, role, one.get("servers", []))
+    restore(load, one, chosen.rest, *PLAIN, f"--jobs={JOBS}", role=role)
+    if load.is_own:
+        owners.put_back(load, one, role, chosen.rest, former)
+        restore(load, one, chosen.last)
+        reader.release(load.target, name, role)
+        reader.drop(load.target, role)
 
 
-def entries(path: Path, into: Path, name: str, codec: str) -> list[str]:
-    with into.open("wb") as file:
-        call(["pg_restore", "--list", str(path)], f"The dump of {name} cannot be read", stdout=file)
-    return listed(into.read_bytes().decode(codec, "surrogateescape"))
-
-
-def restore(path: Path, folder: Path, lines: list[str], name: str, environment: dict[str, str], jobs: str) -> None:
-    chosen = folder / "chosen"
-    # The rest of a line is for people.
-    chosen.write_text("\n".join(line.partition(";")[0] + ";" for line in lines), "ascii")
-    call(
-        [
-            *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--no-security-labels", "--no-tablespaces"),
-            *(f"--dbname={server.as_database(name)}", f"--jobs={jobs}", f"--use-list={chosen}", str(path)),
-        ],
-        f"Database {name} could not be restored",
-        environment,
-    )
-
-
-def give(target: Scratch, name: str, role: str, servers: Iterable[str]) -> None:
-    """The schemas that no extension has, what it takes to load the rows of those that have some, and in the place of each foreign server
-    one of its name that leads nowhere: then its tables are made as they are, with all that hangs on them, and are empty. One that an
-    extension has made here already stays the superuser's, as it may lead somewhere."""
-    with server.connect(target.host, target.port, target.user, name) as connection, connection.cursor() as cursor:
-        there = {far for (far,) in server.rows(connection, "SELECT srvname FROM pg_foreign_server")}
-        for number, far in enumerate(sorted({*servers} - there)):
-            if number == 0:
-                cursor.execute("CREATE FOREIGN DATA WRAPPER omniai_nowhere")
-            cursor.execute(f"CREATE SERVER {quoted(far)} FOREIGN DATA WRAPPER omniai_nowhere")
+def give(load: Load, name: str, role: str, servers: Iterable[str]) -> None:
+    """The database and the schemas that no extension has, what it takes to load the rows of those that have some, and foreign servers for
+    tables that are made at them. Of a server of others each is one of its name that leads nowhere: then its tables are made as they are,
+    with all that hangs on them, and are empty. One that an extension has made here already stays the superuser's, as it may lead somewhere."""
+    with load.connect(name) as connection, connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {quoted(name)} OWNER TO {role}")
+        for far in own_servers(connection) if load.is_own else nowhere(connection, servers):
             cursor.execute(f"GRANT USAGE ON FOREIGN SERVER {quoted(far)} TO {role}")
-        own = "SELECT format('%I', n.nspname) FROM pg_namespace n WHERE n.nspname <> 'public' AND " + server.OWN.format(
-            oid="n.oid", catalog="pg_namespace"
-        )
+        own = "SELECT format('%I', n.nspname) FROM pg_namespace n WHERE " + server.OWN.format(oid="n.oid", catalog="pg_namespace")
         for (schema,) in server.rows(connection, own):
             cursor.execute(f"ALTER SCHEMA {schema} OWNER TO {role}")
         tables = """SELECT format('%I', n.nspname), format('%I.%I', n.nspname, c.relname), c.relkind = 'S' FROM pg_depend d
@@ -153,3 +119,21 @@ def give(target: Scratch, name: str, role: str, servers: Iterable[str]) -> None:
             # Neither TRIGGER nor REFERENCES: what a foreign key needs is run as the owner of the table, who is the superuser, and with
             # it a trigger or a cast of the dump's.
             cursor.execute(f"GRANT {'ALL ON SEQUENCE' if is_sequence else 'SELECT, INSERT ON TABLE'} {table} TO {role}")
+
+
+def nowhere(connection: server.Connection, servers: Iterable[str]) -> list[str]:
+    """Makes the servers of these names that are not there. @returns which those are"""
+    there = {far for (far,) in server.rows(connection, "SELECT srvname FROM pg_foreign_server")}
+    made = sorted({*servers} - there)
+    with connection.cursor() as cursor:
+        if made:
+            cursor.execute("CREATE FOREIGN DATA WRAPPER omniai_nowhere")
+        for far in made:
+            cursor.execute(f"CREATE SERVER {quoted(far)} FOREIGN DATA WRAPPER omniai_nowhere")
+    return made
+
+
+def own_servers(connection: server.Connection) -> list[str]:
+    """The foreign servers that the dump has made, and no extension."""
+    members = "SELECT FROM pg_depend d WHERE d.objid = s.oid AND d.classid = 'pg_foreign_server'::regclass AND d.deptype = 'e'"
+    return [far for (far,) in server.rows(connection, f"SELECT srvname FROM pg_foreign_server s WHERE NOT EXISTS ({members})")]

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from . import base, compare, files, manifest, receiver, scratch, server, verify, wal
+from . import amcheck, base, compare, files, manifest, receiver, scratch, server, verify, wal
 from .progress import step
 from .settings import BadBackup, RoomError, Settings
 
@@ -60,10 +60,10 @@ def prove(settings: Settings, identity: str) -> None:
         options = base.recovery(settings, found, recovery_target_name=name)
         with scratch.running(settings, work, data, found["server"], recovering=True, **options) as target:
             step("comparing")
-            lines = compare.differences(before, after, read(target, found))
+            lines = compare.differences(before, after, read(target))
             if lines:
                 raise BadBackup(identity, f"Backup {identity} and the log do not give what was there:\n" + "\n".join(lines[:20]))
-            verify.check_indexes(target, identity)
+            amcheck.check(target, identity)
     rows = [count for one in before["databases"].values() for count in one["tables"].values()]
     verify.mark(folder, found, started, tables=len(rows), rows=sum(rows), tool=found["tool"])
 
@@ -106,18 +106,15 @@ def prove_alone(settings: Settings, identity: str, why: str) -> None:
         step("starting a scratch server")
         options = base.recovery(settings, found, recovery_target="immediate")
         with scratch.running(settings, work, data, found["server"], recovering=True, **options) as target:
-            restored = read(target, found)
-            verify.check_indexes(target, identity)
+            restored = read(target)
+            amcheck.check(target, identity)
     rows = [count for one in restored["databases"].values() for count in one["tables"].values()]
     verify.mark(folder, found, started, tables=len(rows), rows=sum(rows), tool=found["tool"], alone=why)
 
 
-def read(target: scratch.Scratch, found: manifest.Manifest, owner: str | None = None) -> dict[str, Any]:
-    """The same of the restored server. @param owner of what is in the databases, where the superuser is not to read it"""
+def read(target: scratch.Scratch) -> dict[str, Any]:
+    """The same of the restored server."""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
-        restored: dict[str, Any] = {"roles": server.roles(connection), "databases": {}}
+        restored: dict[str, Any] = {"roles": server.roles(connection)}
         names = server.databases(connection)
-    for name in names:
-        with server.connect(target.host, target.port, owner or target.user, name) as connection:
-            restored["databases"][name] = server.contents(connection)
-    return restored
+    return {**restored, "databases": verify.restored_contents(target, names)}

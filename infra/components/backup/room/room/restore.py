@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import base, catalog, external, files, lock, manifest, offsite, origin, prove_base, scratch, server, status, verify, wal, work
+from . import amcheck, base, catalog, external, files, loader, lock, manifest, offsite, origin, prove_base, scratch, server, status, verify, wal, work
 from .compare import unquoted
 from .progress import call, step
 from .settings import RoomError, Settings
@@ -165,15 +165,15 @@ def from_dump(
         if lines:
             raise RoomError(f"Backup {chosen.id} does not restore what was there:\n" + "\n".join(lines[:20]))
         if check:
-            verify.check_indexes(target, chosen.id)
+            amcheck.check(target, chosen.id)
         if keep:
             step("gathering statistics")
             call(
-                ["vacuumdb", "--all", "--analyze-only", "--quiet", f"--jobs={verify.JOBS}", "--maintenance-db=template1"],
+                ["vacuumdb", "--all", "--analyze-only", "--quiet", f"--jobs={loader.JOBS}", "--maintenance-db=template1"],
                 "The statistics of the restored data could not be gathered",
                 server.tool_environment(target.host, target.port, target.user),
             )
-        restored = prove_base.read(target, found, left.loader)
+        restored = prove_base.read(target)
         names = [one["name"] for one in found["databases"]]
         restored["databases"] = {name: restored["databases"][name] for name in names}
         return {"until": found["takenAt"], **compare(settings, restored)}
@@ -240,9 +240,9 @@ def recover(
     with scratch.running(settings, folder, data, found["server"], recovering=True, **options) as server_:
         if not target:
             check_reached(settings, found, server_)
-        verify.check_indexes(server_, chosen.id)
+        amcheck.check(server_, chosen.id)
         until = LAST_CHANGE.findall((folder / "log").read_text("utf-8", "replace"))
-        return {"until": until[-1] if until else found["endedAt"], **compare(settings, prove_base.read(server_, found))}
+        return {"until": until[-1] if until else found["endedAt"], **compare(settings, prove_base.read(server_))}
 
 
 def check_reached(settings: Settings, found: manifest.Manifest, target: scratch.Scratch) -> None:

@@ -1,4 +1,4 @@
-"""Pure: what the superuser of a scratch server runs of the script that pg_dumpall writes of a server that others run.
+"""Pure: what the superuser of a scratch server runs of the script that pg_dumpall writes of a server.
 
 pg_dumpall copies parts of that server's answers as they are, and psycopg2 sends a text with several statements as it is. So a statement
 is run only if all of it is one that pg_dumpall writes about one role: what is not understood here is not run.
@@ -19,7 +19,7 @@ OPTION = r"(?:ADMIN OPTION|(?:ADMIN|INHERIT|SET) (?:TRUE|FALSE))"
 ABOUT_ROLES = re.compile(
     "|".join(
         (
-            rf"CREATE ROLE {NAME}",
+            rf"CREATE ROLE (?P<created>{NAME})",
             rf"ALTER ROLE (?P<altered>{NAME}) WITH{RIGHTS}(?: CONNECTION LIMIT -?[0-9]+)?(?: PASSWORD {PLAIN})?(?: VALID UNTIL {PLAIN})?",
             rf"ALTER ROLE (?P<set>{NAME})(?: IN DATABASE {NAME})? SET {NAME} TO {TEXT}(?:, {TEXT})*",
             rf"GRANT {NAME} TO {NAME}(?: WITH {OPTION}(?:, {OPTION})*)?(?: GRANTED BY {NAME})?",
@@ -47,8 +47,28 @@ def is_about_roles(statement: str) -> bool:
     return ABOUT_ROLES.fullmatch(statement) is not None
 
 
-def alters(statement: str, role: str) -> bool:
-    """Pure: whether a statement about roles changes this one."""
+def created(statement: str) -> str | None:
+    """Pure: the role that a statement makes, if it is one that does."""
     found = ABOUT_ROLES.fullmatch(statement)
-    name = found and (found["altered"] or found["set"])
-    return bool(name) and (name[1:-1].replace('""', '"') if name.startswith('"') else name) == role
+    return bare(found["created"]) if found else None
+
+
+def of_role(statement: str) -> str | None:
+    """Pure: the role that a statement about roles changes, if it does."""
+    found = ABOUT_ROLES.fullmatch(statement)
+    return bare(found["altered"] or found["set"]) if found else None
+
+
+def bare(name: str | None) -> str | None:
+    """Pure: without the quotes of a statement."""
+    return name[1:-1].replace('""', '"') if name and name.startswith('"') else name
+
+
+RIGHT = r"(?:SET|ALTER SYSTEM|ALL)"
+ABOUT_PARAMETERS = re.compile(rf"GRANT {RIGHT}(?:, ?{RIGHT})* ON PARAMETER (?:{NAME}\.)*{NAME} TO {NAME}(?: WITH GRANT OPTION)?")
+
+
+def is_about_parameters(statement: str) -> bool:
+    """Pure: whether it is one statement that lets a role set something. Of the stack's own server alone: where one's own roles are no
+    more trusted than anybody, it would be everybody's right."""
+    return ABOUT_PARAMETERS.fullmatch(statement) is not None

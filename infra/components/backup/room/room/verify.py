@@ -2,20 +2,17 @@
 
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import compare, external, files, loader, manifest, scratch, server
+from . import amcheck, compare, external, files, loader, manifest, reader, scratch, server
 from .left import Left
+from .load import Load
 from .progress import call, say, step
 from .scratch import Scratch
 from .settings import BadBackup, Settings
-
-# Restoring with two processes at once: one builds an index while the other loads.
-JOBS = "2"
-# The code with which pg_amcheck ends where it found damage; with 1 it could not look.
-FOUND_DAMAGE = 2
 
 
 def check_files(folder: Path, found: manifest.Manifest) -> None:
@@ -43,36 +40,24 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
 
 def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Left:
     """@returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
-    environment = server.tool_environment(target.host, target.port, target.user)
+    load = Load(target, folder, found)
     step("restoring the roles")
     packed = folder / found["globals"]["file"]
-    codec = server.codec(found["server"]["encoding"])
-    script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode(codec, "surrogateescape")
-    # The first role is there already; every other statement has to succeed.
-    first = found["server"]["bootstrapRole"]
-    # PostgreSQL's own ends of lines alone: a name may have what other programs take for one.
-    lines = [line for line in script.split("\n") if line not in (f"CREATE ROLE {first};", f'CREATE ROLE "{first}";')]
-    left = Left()
-    if "external" in found:
-        left.locale = external.other_locale(target, found)
-        loader.restore_roles(target, "\n".join(lines), found, left)
-    else:
-        psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "template1", "-f", "-"]
-        call(psql, "The roles could not be restored", environment, stdin="\n".join(lines).encode(codec, "surrogateescape"))
+    script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode(load.codec, "surrogateescape")
+    if not load.is_own:
+        load.left.locale = external.other_locale(target, found)
+    later = loader.restore_roles(load, script)
     for one in found["databases"]:
         step(f"restoring {one['name']}", database=one["name"], of=one["bytes"])
         call(
             ["dropdb", "--if-exists", "--maintenance-db=template1", "--", one["name"]],
             f"Database {one['name']} could not be made",
-            environment,
+            load.environment,
         )
-        if "external" in found:
-            loader.restore_database(target, folder / one["file"], one, found["roles"], codec, environment, JOBS, left)
-            continue
-        create = ["pg_restore", "--create", "--exit-on-error", "--dbname=template1", f"--jobs={JOBS}"]
-        call([*create, str(folder / one["file"])], f"Database {one['name']} could not be restored", environment)
-    left.say()
-    return left
+        loader.restore_database(load, one)
+    loader.finish_roles(load, later)
+    load.left.say()
+    return load.left
 
 
 def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[str]:
@@ -90,9 +75,9 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
             lines.append(f"databases {names} became {there}")
     own = int(server.tool_version("pg_restore").split()[2].split(".")[0])
     newer = own > found["server"]["versionNumber"] // 10000
+    counted = restored_contents(target, names)
     for one in found["databases"]:
-        with server.connect(target.host, target.port, left.loader or target.user, one["name"]) as connection:
-            contents = server.contents(connection)
+        contents = counted[one["name"]]
         if is_external and "servers" not in one:
             one = {**one, "objects": without_foreign(one["objects"])}
             contents = {**contents, **{key: without_foreign(contents[key]) for key in ("objects", "counts")}}
@@ -101,6 +86,16 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
         lines += compare.database({**one, "extensions": wanted}, contents, newer or is_external)
         lines += compare_sequences(one, contents["sequences"])
     return lines
+
+
+def restored_contents(target: Scratch, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is in these databases of a scratch server, as `server.contents` has it."""
+    contents = {}
+    with reader.made(target, names) as role:
+        for name in names:
+            with server.connect(target.host, target.port, role, name) as connection:
+                contents[name] = server.contents(connection)
+    return contents
 
 
 def without_foreign(objects: dict[str, int]) -> dict[str, int]:
@@ -120,17 +115,6 @@ def compare_sequences(one: dict[str, Any], restored: dict[str, int]) -> list[str
     return lines
 
 
-def check_indexes(target: Scratch, identity: str) -> None:
-    """amcheck over every table and index. @param identity of the backup. @throws BadBackup with what it found"""
-    step("checking tables and indexes (amcheck)")
-    call(
-        ["pg_amcheck", "--all", "--install-missing", "--heapallindexed", "--jobs=1", "--maintenance-db=template1"],
-        "The restored data is damaged (amcheck)",
-        server.tool_environment(target.host, target.port, target.user),
-        bad=(identity, FOUND_DAMAGE),
-    )
-
-
 def prove(settings: Settings, identity: str) -> None:
     """Restores the dump and compares; only then it counts. @throws BadBackup with all that differs. @throws RoomError"""
     started = time.monotonic()
@@ -148,7 +132,7 @@ def prove(settings: Settings, identity: str) -> None:
             lines = differences(found, target, left)
             if lines:
                 raise BadBackup(identity, f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
-            check_indexes(target, identity)
+            amcheck.check(target, identity)
     tables = [rows for one in found["databases"] for rows in one["tables"].values()]
     proof = {"tables": len(tables), "rows": sum(tables), "tool": server.tool_version("pg_restore")}
     mark(folder, found, started, **proof, **({"left": left.words()} if left.words() else {}))
