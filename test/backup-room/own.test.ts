@@ -28,6 +28,13 @@ const WHILE_MADE = [
     CREATE TRIGGER fire BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION fire(); ALTER TABLE triggered ENABLE ALWAYS TRIGGER fire; INSERT INTO triggered VALUES ('x')`,
   "CREATE VIEW seen AS SELECT * FROM triggered WHERE public.reach('view', n); CREATE MATERIALIZED VIEW kept AS SELECT * FROM seen",
 ].join("; ");
+/** What puts something into a superuser's table, while that is the loader's with all else, and takes away as much elsewhere. */
+const TAMPERED = `CREATE TABLE spare (n text); CREATE INDEX spare_index ON spare (n);
+  CREATE FUNCTION tamper() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+    IF current_user LIKE 'omniai_loader%' THEN
+      CREATE INDEX ON public.of_first (n) WHERE public.reach('tampered', n); DROP INDEX public.spare_index;
+    END IF; RETURN 1; END $$;
+  CREATE MATERIALIZED VIEW late AS SELECT tamper()`;
 /** What runs while a query of the table is planned, however that was copied. */
 const PLANNED =
   "CREATE TABLE planned (n text); CREATE INDEX ON planned (n) WHERE public.reach('planned', 'x')";
@@ -53,9 +60,11 @@ describe("what the service's role has put into its database", function () {
     world.inRoom(`cd /backup; for one in was-here*; do [ ! -e "$one" ] || echo "$one"; done; rm -f ${HERE}*`);
 
   it("runs nothing in the room when a dump is proved and restored", async () => {
-    await asService(`${REACH} ${WHILE_MADE}; ${PLANNED}`);
+    await world.sql("CREATE TABLE of_first (n text); INSERT INTO of_first VALUES ('x')");
+    await asService(`${REACH} ${WHILE_MADE}; ${PLANNED}; ${TAMPERED}`);
     const taken = await world.ask("backup", "--kind", "dump");
     const restored = await world.ask("restore", "--id", firstOf(taken), "--keep");
+    await world.sql("DROP TABLE of_first");
     assert.equal(await reached(), "");
     for (const { code, what } of [taken, restored]) assert.equal(code, 0, what);
   });

@@ -11,6 +11,8 @@ from .settings import BadBackup
 
 # The code with which pg_amcheck ends where it found damage; with 1 it could not look.
 FOUND_DAMAGE = 2
+# The schema that is nobody else's.
+OWN = "pg_catalog"
 
 
 def check(target: Scratch, identity: str) -> None:
@@ -34,23 +36,24 @@ def check(target: Scratch, identity: str) -> None:
 @contextmanager
 def own_functions(target: Scratch) -> Iterator[None]:
     """Where the check's functions are in a schema of somebody else's, they are among PostgreSQL's own meanwhile: the superuser calls
-    them where they are, and others of the same name there might fit better."""
+    them where they are, and others of the same name there might fit better. Where they were not, they are not afterwards."""
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         names = [name for (name,) in server.rows(connection, "SELECT datname FROM pg_database WHERE datallowconn")]
     schemas = {}
     for name in names:
         with server.connect(target.host, target.port, target.user, name) as connection:
-            where = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = %s AND extnamespace <> 'pg_catalog'::regnamespace"
-            for (schema,) in server.rows(connection, where, CHECKING):
-                schemas[name] = schema
-    move(target, dict.fromkeys(schemas, "pg_catalog"))
+            where = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = %s"
+            schemas[name] = next((schema for (schema,) in server.rows(connection, where, CHECKING)), None)
+    away = {name: schema for name, schema in schemas.items() if schema not in (None, OWN)}
+    alter(target, dict.fromkeys(away, f"ALTER EXTENSION {CHECKING} SET SCHEMA {OWN}"))
     yield
     # Where something failed, the server is not kept.
-    move(target, schemas)
+    alter(target, {name: f"ALTER EXTENSION {CHECKING} SET SCHEMA {schema}" for name, schema in away.items()})
+    alter(target, {name: f"DROP EXTENSION IF EXISTS {CHECKING}" for name, schema in schemas.items() if schema is None})
 
 
-def move(target: Scratch, schemas: Mapping[str, str]) -> None:
-    """@param schemas where the check's functions are to be, by database"""
-    for name, schema in schemas.items():
+def alter(target: Scratch, statements: Mapping[str, str]) -> None:
+    """@param statements one for each of these databases"""
+    for name, statement in statements.items():
         with server.connect(target.host, target.port, target.user, name) as connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER EXTENSION {CHECKING} SET SCHEMA {schema}")
+            cursor.execute(statement)

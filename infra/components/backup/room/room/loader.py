@@ -10,6 +10,7 @@ that fits better than the one that is meant, and reads none of its tables (reade
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from . import choice, compare, owners, reader, server
@@ -66,7 +67,19 @@ def finish_roles(load: Load, later: Iterable[str]) -> None:
     run(load, "template1", later, ROLES_FAILED)
 
 
-def restore_database(load: Load, one: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Loaded:
+    """A database that is all its loader's."""
+
+    # Its part of the manifest.
+    one: dict[str, Any]
+    role: str
+    lines: choice.Choice
+    # Whom the database and its schemas belonged to, as statements.
+    former: list[str]
+
+
+def restore_database(load: Load, one: dict[str, Any]) -> Loaded:
     """Into a database with the locale that it had or, of a server of others, with that of this server. @param one its part of the
     manifest. @throws RoomError"""
     name = one["name"]
@@ -93,11 +106,18 @@ def restore_database(load: Load, one: dict[str, Any]) -> None:
     former = owners.of_schemas(load, name) if load.is_own else []
     give(load, name, role, one.get("servers", []))
     restore(load, one, chosen.rest, *PLAIN, f"--jobs={JOBS}", role=role)
-    if load.is_own:
-        owners.put_back(load, one, role, chosen.rest, former)
-        restore(load, one, chosen.last)
-        reader.release(load.target, name, role)
-        reader.drop(load.target, role)
+    return Loaded(one, role, chosen, former)
+
+
+def hand_over(load: Load, loaded: Loaded) -> None:
+    """Gives what is of the stack's own server to its owners, with all that is said of it. From then on the superuser does nothing with it
+    for which PostgreSQL turns into an owner, who may be a superuser: code of the dump may have put something into what is that one's.
+    @throws RoomError"""
+    name = loaded.one["name"]
+    owners.put_back(load, loaded.one, loaded.role, loaded.lines.rest, loaded.former)
+    restore(load, loaded.one, loaded.lines.last)
+    reader.release(load.target, name, loaded.role)
+    reader.drop(load.target, loaded.role)
 
 
 def give(load: Load, name: str, role: str, servers: Iterable[str]) -> None:

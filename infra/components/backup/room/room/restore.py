@@ -159,24 +159,31 @@ def from_dump(
     files.check_space(settings.root, sum(one["size"] for one in found["databases"]))
     data = scratch.make(folder, found)
     with scratch.running(settings, folder, data, found["server"]) as target:
-        left = verify.restore_into(target, chosen.folder, found)
+
+        def settle() -> None:
+            if check:
+                amcheck.check(target, chosen.id)
+            if keep:
+                gather(target)
+
+        left = verify.restore_into(target, chosen.folder, found, settle)
         step("comparing with the backup's manifest")
         lines = verify.differences(found, target, left)
         if lines:
             raise RoomError(f"Backup {chosen.id} does not restore what was there:\n" + "\n".join(lines[:20]))
-        if check:
-            amcheck.check(target, chosen.id)
-        if keep:
-            step("gathering statistics")
-            call(
-                ["vacuumdb", "--all", "--analyze-only", "--quiet", f"--jobs={loader.JOBS}", "--maintenance-db=template1"],
-                "The statistics of the restored data could not be gathered",
-                server.tool_environment(target.host, target.port, target.user),
-            )
         restored = prove_base.read(target)
         names = [one["name"] for one in found["databases"]]
         restored["databases"] = {name: restored["databases"][name] for name in names}
         return {"until": found["takenAt"], **compare(settings, restored)}
+
+
+def gather(target: scratch.Scratch) -> None:
+    step("gathering statistics")
+    call(
+        ["vacuumdb", "--all", "--analyze-only", "--quiet", f"--jobs={loader.JOBS}", "--maintenance-db=template1"],
+        "The statistics of the restored data could not be gathered",
+        server.tool_environment(target.host, target.port, target.user),
+    )
 
 
 def from_base(

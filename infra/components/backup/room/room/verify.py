@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,16 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
         say("progress", bytes=done, of=total)
 
 
-def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Left:
-    """@returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
+def restore_into(target: Scratch, folder: Path, found: manifest.Manifest, settle: Callable[[], None]) -> Left:
+    """@param settle what the superuser does with the restored data, done while nothing of it is a superuser's.
+    @returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
     load = Load(target, folder, found)
     step("restoring the roles")
     packed = folder / found["globals"]["file"]
     script = subprocess.run(["zstd", "-dcq", str(packed)], check=True, capture_output=True).stdout.decode(load.codec, "surrogateescape")
     if not load.is_own:
         load.left.locale = external.other_locale(target, found)
-    later = loader.restore_roles(load, script)
+    later, loaded = loader.restore_roles(load, script), []
     for one in found["databases"]:
         step(f"restoring {one['name']}", database=one["name"], of=one["bytes"])
         call(
@@ -54,7 +55,11 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest) -> Lef
             f"Database {one['name']} could not be made",
             load.environment,
         )
-        loader.restore_database(load, one)
+        loaded.append(loader.restore_database(load, one))
+    settle()
+    if load.is_own:
+        for database in loaded:
+            loader.hand_over(load, database)
     loader.finish_roles(load, later)
     load.left.say()
     return load.left
@@ -127,12 +132,11 @@ def prove(settings: Settings, identity: str) -> None:
         step("starting a scratch server")
         data = scratch.make(work, found)
         with scratch.running(settings, work, data, found["server"]) as target:
-            left = restore_into(target, folder, found)
+            left = restore_into(target, folder, found, lambda: amcheck.check(target, identity))
             step("comparing")
             lines = differences(found, target, left)
             if lines:
                 raise BadBackup(identity, f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
-            amcheck.check(target, identity)
     tables = [rows for one in found["databases"] for rows in one["tables"].values()]
     proof = {"tables": len(tables), "rows": sum(tables), "tool": server.tool_version("pg_restore")}
     mark(folder, found, started, **proof, **({"left": left.words()} if left.words() else {}))
