@@ -134,7 +134,7 @@ def running(
 
 def without_events() -> dict[str, str]:
     """No code of an event trigger's runs when the room's superuser comes in, or makes something. PostgreSQL before 17 knows no such setting."""
-    return {"event_triggers": "off"} if int(tool_version("postgres").split()[2].split(".")[0]) >= 17 else {}
+    return {"event_triggers": "off"} if int(tool_version("pg_restore").split()[2].split(".")[0]) >= 17 else {}
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], scratch: Scratch, log: Path, seconds: int | None) -> None:
