@@ -102,6 +102,20 @@ addForStack("host", "Prepares the stack's remote machine (omniai:hostPrepare) an
   .addOption(noInstall)
   .action(from(async () => (await import("./commands/host.ts")).host));
 
+addForStack(
+  "move",
+  "Takes a stack on one machine to another one, with its data: the bulk goes ahead while it serves, then it refuses for a moment.",
+)
+  .argument("[host]", "USER@HOST or ssh://USER@HOST:PORT")
+  .option("--host-key <key>", "one line of the machine's /etc/ssh/ssh_host_*_key.pub; default: known_hosts")
+  .option("--max-downtime <seconds>", "do not stop it if that would take longer", wholeNumber, 60)
+  .option("--back", "give a move up that was broken off: the old machine serves again")
+  .option("--finish", "after a move: remove what is left on the old machine, with its data")
+  .addOption(yes)
+  .addOption(lockWait)
+  .addOption(noInstall)
+  .action(from(async () => (await import("./commands/move/move.ts")).move));
+
 addForStack("node", "Adds a machine to the swarm over SSH, moves everything away from one, or removes one.")
   .addArgument(new Argument("<action>", "what to do").choices(["add", "drain", "remove"]))
   .argument("<host>", "add: USER@HOST or ssh://USER@HOST:PORT; else the node's name or address")

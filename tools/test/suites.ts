@@ -1,11 +1,12 @@
 /** What `npm test` runs, in order: every suite, the group that it belongs to and what it needs. */
 
-export const GROUPS = ["lint", "unit", "whole", "e2e", "swarm", "official"] as const;
+export const GROUPS = ["lint", "unit", "whole", "e2e", "swarm", "move", "official"] as const;
 /**
  * Run only where they are named. What `official` tries is in the others already, with the plugins that this machine has. `swarm` has
- * three machines, whose engines need most of this one; docs/swarm.md says what of it is not yet held.
+ * three machines, whose engines need most of this one; docs/swarm.md says what of it is not yet held. `move` takes a stack to another
+ * machine and back, which takes minutes.
  */
-export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["swarm", "official"]);
+export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["swarm", "move", "official"]);
 
 export interface Suite {
   readonly name: string;
@@ -121,5 +122,6 @@ export const SUITES: readonly Suite[] = [
   ].map(e2e),
 
   tests("swarm", "e2e-swarm", "test/e2e/swarm.test.ts", { needs: ["stack", "registry"], seconds: 600 }),
+  tests("move", "e2e-move", "test/e2e/move.test.ts", { needs: ["stack"], seconds: 1800 }),
   tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: ["stack"], seconds: 900 }),
 ];

@@ -58,8 +58,14 @@ export interface Connections {
   readonly atOnce: number;
 }
 
-/** @param images of this machine's engine, which the box gets as if it had pulled them. */
-export async function startBox(images: readonly string[]): Promise<Box> {
+/**
+ * @param images of this machine's engine, which the box gets as if it had pulled them.
+ * @param edge the ports of the edge within the box.
+ */
+export async function startBox(
+  images: readonly string[],
+  edge: { readonly http: number; readonly https: number } = edgePorts,
+): Promise<Box> {
   const work = mkdtempSync(join(tmpdir(), "omniai-box-"));
   const name = `omniai-test-box-${process.pid}`;
   const keyFile = join(work, "key");
@@ -69,8 +75,8 @@ export async function startBox(images: readonly string[]): Promise<Box> {
   const [sshd, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort()];
   const ports = [
     [sshd, 22],
-    [httpPort, edgePorts.http],
-    [httpsPort, edgePorts.https],
+    [httpPort, edge.http],
+    [httpsPort, edge.https],
   ].flatMap(([here, there]) => ["-p", `127.0.0.1:${here}:${there}`]);
   docker("run", "-d", "--init", "--name", name, ...MACHINE_RIGHTS, ...ports, MACHINE_IMAGE);
   const way = await openSlowPort(sshd);

@@ -1,0 +1,73 @@
+/** Whether a machine can carry a stack, asked before anything is touched. */
+import type Docker from "dockerode";
+import { listContainers } from "../../engine/containers.ts";
+import { listVolumes } from "../../engine/volumes.ts";
+import { OpsError } from "../../terminal/errors.ts";
+
+/** What an engine says of its machine. */
+export interface Machine {
+  readonly id: string;
+  readonly name: string;
+  readonly architecture: string;
+  /** Bytes. */
+  readonly memory: number;
+  readonly cpus: number;
+}
+
+export async function machineOf(docker: Docker): Promise<Machine> {
+  const { ID, Name, Architecture, MemTotal, NCPU } = (await docker.info()) as Record<string, never>;
+  return {
+    id: ID ?? "",
+    name: Name ?? "",
+    architecture: Architecture ?? "",
+    memory: MemTotal ?? 0,
+    cpus: NCPU ?? 0,
+  };
+}
+
+/** What the stack takes where it is. */
+export interface Load {
+  /** Of its containers' limits together, in bytes. */
+  readonly memory: number;
+  /** Of the data that is copied, in bytes; undefined where the engine does not say. */
+  readonly data: number | undefined;
+}
+
+export async function memoryOf(docker: Docker, stack: string): Promise<number> {
+  let sum = 0;
+  for (const { id } of await listContainers(docker, stack))
+    sum += (await docker.getContainer(id).inspect()).HostConfig.Memory ?? 0;
+  return sum;
+}
+
+/** Room beside the data, for images, logs and PostgreSQL's own growth, in bytes. */
+const SPARE = 3e9;
+const gb = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Pure: every reason why a stack cannot go from one machine to the other. @param free bytes; undefined where nobody can tell */
+export function obstacles(from: Machine, to: Machine, load: Load, free: number | undefined): string[] {
+  return [
+    ...(to.id !== "" && to.id === from.id ? ["it is the machine on which the stack is"] : []),
+    ...(to.architecture === from.architecture
+      ? []
+      : [`its processor is ${to.architecture}, and the stack's images and data are of ${from.architecture}`]),
+    ...(to.memory >= load.memory
+      ? []
+      : [`it has ${gb(to.memory)} of memory, and the stack's containers may take ${gb(load.memory)}`]),
+    ...(free === undefined || load.data === undefined || free >= load.data + SPARE
+      ? []
+      : [`its disk has ${gb(free)} free, and ${gb(load.data)} of data need ${gb(load.data + SPARE)}`]),
+  ];
+}
+
+/** What is there of a stack of this name. A move that was begun here has made it; anything else is somebody's. @throws OpsError */
+export async function refuseOthers(docker: Docker, stack: string, where: string): Promise<void> {
+  const containers = (await listContainers(docker, stack)).map(({ name }) => `container ${name}`);
+  const volumes = (await listVolumes(docker, stack)).map(({ name }) => `volume ${name}`);
+  const there = [...containers, ...volumes];
+  if (there.length === 0) return;
+  throw new OpsError(
+    `${where} has something of a stack of this name already: ${there.join(", ")}. Nothing was changed.`,
+    "Look whose it is. What nobody needs is removed there by hand (docker rm, docker volume rm); then move again.",
+  );
+}

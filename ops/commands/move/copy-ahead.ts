@@ -1,0 +1,134 @@
+/** What a move does while the old stack serves: it looks whether the new machine can carry it, and brings images and data there. */
+import { writeChangesVolume } from "../../engine/changes.ts";
+import { listContainers } from "../../engine/containers.ts";
+import { maintenanceSwitch } from "../../engine/maintenance.ts";
+import { copyVolume, type Copied } from "../../engine/volume-copy.ts";
+import { volumeSizes } from "../../engine/volumes.ts";
+import type { Change } from "../../stack/audit.ts";
+import { stackChanges, worthKeeping } from "../../stack/changes.ts";
+import { prepareStackImages } from "../../stack/deploy.ts";
+import { checkOwnEngine } from "../../stack/identity.ts";
+import { exportState } from "../../stack/open-stack.ts";
+import { ROOT } from "../../stack/place.ts";
+import type { Session } from "../../stack/session.ts";
+import { say, signals } from "../../stack/this-process.ts";
+import { engineDisk } from "../../stack/toolchain.ts";
+import {
+  committedConfig,
+  configChanges,
+  goodVersions,
+  rolledBackTo,
+  sourceBuild,
+} from "../../stack/versions.ts";
+import { exit, OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
+import { machineOf, memoryOf, obstacles, refuseOthers } from "./check.ts";
+import { bringImages } from "./images.ts";
+import { movedVolumes, type Moved } from "./old-stack.ts";
+import { writeProgress, type MoveProgress } from "./progress.ts";
+import { endsOf, type Work } from "./work.ts";
+
+export interface Ready {
+  readonly progress: MoveProgress;
+  /** Since when each volume has to be copied once more, in seconds of the old engine's clock; a volume that is missing: all of it. */
+  readonly since: ReadonlyMap<string, number>;
+}
+
+/** Everything that can be done while the old stack serves. Broken off, it has changed nothing there. */
+export async function copyAhead(work: Work, before: MoveProgress | undefined): Promise<Ready> {
+  const { host, access, file, from, engine, there } = work;
+  const { docker, stack, backend } = from;
+  signals.begin({ title: `looking at stack ${stack} and at ${host}` });
+  await checkOwnEngine({ docker, dockerHost: from.dockerHost, stack, state: await exportState(from.handle) });
+  const changes = await stackChanges(docker, from);
+  checkSources(from, changes);
+  const volumes = await movedVolumes(docker, stack);
+  await checkMachines(work, volumes);
+  if (before === undefined) await refuseOthers(engine.docker, stack, host);
+  const edge = await maintenanceSwitch(docker, stack);
+  const progress =
+    before ??
+    writeProgress(backend, stack, {
+      ...{ step: "copying", host, access, file },
+      maintained: edge?.before !== undefined,
+      ran: (await listContainers(docker, stack))
+        .filter(({ state }) => state === "running")
+        .map(({ id }) => id),
+    });
+  signals.begin({ title: `bringing the images to ${host}` });
+  const context = { ...there.context, env: engine.withEngine(there.context.env) };
+  const brought = await bringImages(docker, engine.docker, stack, changes);
+  if (brought.length > 0) say(`Brought to ${host}: ${brought.join(", ")}`);
+  await prepareStackImages({ ...from, ...there, ...engine, context });
+  await writeChangesVolume(engine.docker, stack, JSON.stringify(worthKeeping(changes)), []);
+  return { progress, since: await copyBulk(work, volumes) };
+}
+
+/** A move deploys what serves, and nothing new. @throws OpsError */
+function checkSources(from: Session, changes: readonly Change[]): void {
+  const [current] = goodVersions(changes);
+  const serves = current?.build;
+  const sources = sourceBuild(ROOT, from.settings.config);
+  const differs = configChanges(current?.config ?? {}, committedConfig(from));
+  if (rolledBackTo(changes) === undefined && serves === sources && differs.length > 0)
+    throw new OpsError(
+      `The config of stack ${from.stack} is not what was deployed last, and a move brings nothing new: ${differs.join(", ")}.`,
+      `Deploy it first: ${npmRun("up", from.stack)}; then move.`,
+      exit.usage,
+    );
+  if (rolledBackTo(changes) === undefined && serves === sources) return;
+  throw new OpsError(
+    `Stack ${from.stack} serves another version (${serves ?? "unknown"}) than the sources of this checkout (${sources}), and a move brings nothing new.`,
+    `Check out what serves, or deploy what is here: ${npmRun("up", from.stack)}; then move.`,
+    exit.usage,
+  );
+}
+
+async function checkMachines({ host, from, engine, there }: Work, volumes: readonly Moved[]): Promise<void> {
+  const sizes = await volumeSizes(from.docker, 60_000);
+  const data = sizes && volumes.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
+  const context = { ...there.context, env: engine.withEngine(there.context.env) };
+  const free = (await engineDisk(context).catch(() => undefined))?.freeBytes;
+  if (free === undefined) say(`How much space the disk of ${host} has cannot be asked from here.`);
+  const load = { data, memory: await memoryOf(from.docker, from.stack) };
+  const found = obstacles(await machineOf(from.docker), await machineOf(engine.docker), load, free);
+  if (found.length === 0) return;
+  throw new OpsError(
+    `${host} cannot carry stack ${from.stack}: ${found.join("; ")}. Nothing was changed.`,
+    "Correct that, or name another machine.",
+  );
+}
+
+/** When what was written since the pass before is copied as fast as it will get. */
+const PASSES = 2;
+/** What stopping, comparing and starting takes beside the copy, in seconds, as docs/deployment.md has it measured. */
+const SWITCH_SECONDS = 30;
+
+/** Copies everything, and then what has changed meanwhile: how long that takes says how long the stack will be away. */
+async function copyBulk(
+  { host, options, from, engine }: Work,
+  volumes: readonly Moved[],
+): Promise<Ready["since"]> {
+  const { old, fresh } = endsOf(from, engine);
+  let last = new Map<string, Copied>();
+  let seconds = 0;
+  for (let pass = 1; pass <= PASSES; pass++) {
+    signals.begin({ title: `copying to ${host}, while the stack serves` });
+    const began = performance.now();
+    const copied = new Map<string, Copied>();
+    for (const { name } of volumes)
+      copied.set(name, await copyVolume(old, fresh, name, last.get(name)?.began));
+    seconds = (performance.now() - began) / 1000;
+    const bytes = [...copied.values()].reduce((sum, one) => sum + one.bytes, 0);
+    say(
+      `Copied ${pass === 1 ? "all" : "what had changed"}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s`,
+    );
+    last = copied;
+  }
+  const expected = seconds + SWITCH_SECONDS;
+  if (expected <= options.maxDowntime) return new Map([...last].map(([name, { began }]) => [name, began]));
+  throw new OpsError(
+    `The stack would be away for about ${expected.toFixed(0)} s, and at most ${options.maxDowntime} s are allowed (--max-downtime). It serves on as before.`,
+    `Move when less is written, or allow more: ${npmRun("move", from.stack, host, `--max-downtime ${Math.ceil(expected / 30) * 30}`)}`,
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm run move -- HOST`: takes a stack to another machine. The bulk of the data goes ahead while the stack serves; then it
+ * refuses for a moment, the rest follows and is compared, and the stack is deployed where the data is
+ * (docs/decisions/0097-move.md).
+ */
+import { writeWhole } from "../../../tools/host/file.mjs";
+import { stackFilePath } from "../../stack/config-files.ts";
+import { externalServers } from "../../stack/external.ts";
+import { connectEngine, findPlace, ROOT, type Place } from "../../stack/place.ts";
+import { openSession, openStackAlone } from "../../stack/session.ts";
+import { signals } from "../../stack/this-process.ts";
+import { exit, InterruptedError, OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
+import { note } from "../../terminal/output.ts";
+import { confirm, requireTerminal } from "../../terminal/prompt.ts";
+import { runHostSteps } from "../host.ts";
+import { copyAhead } from "./copy-ahead.ts";
+import { finishMove, goBack } from "./ends.ts";
+import { isReached, readProgress, type MoveProgress } from "./progress.ts";
+import { switchOver } from "./switch-over.ts";
+import { accessTo, checkAddresses, placeAt, stackFileText, type Access } from "./target.ts";
+import { loginKey, withTargetFile, type MoveOptions } from "./work.ts";
+
+export async function move(host: string | undefined, options: MoveOptions): Promise<void> {
+  const place = findPlace(options);
+  const { stack, backend } = place;
+  refuseKinds(place);
+  const before = readProgress(backend, stack);
+  if (options.back) return goBack(options, place, before);
+  if (options.finish) return finishMove(options, place, before);
+  if (host === undefined)
+    throw new OpsError("No machine is named.", "Write it as USER@HOST or ssh://USER@HOST:PORT.", exit.usage);
+  const prepares = place.settings.config.hostPrepare === true;
+  const access = before?.access ?? accessTo(host, options.hostKey, prepares);
+  if (before !== undefined)
+    refuseAnother(stack, accessTo(host, options.hostKey ?? textOf(access["hostKey"]), prepares), before);
+  if (!options.yes && before === undefined) requireTerminal();
+  // One that was killed may have left the file as it is for the new machine, while the stack is on the old one.
+  if (before !== undefined) writeWhole(stackFilePath(ROOT, stack), before.file);
+  const file = before?.file ?? stackFileText(stack);
+  const from = await openSession(options, { create: false, lock: "move" });
+  from.audit?.note({ to: host });
+  const there = placeAt(from, access);
+  checkAddresses(there);
+  if (before === undefined && !options.yes) {
+    signals.begin({ title: "asking" });
+    if (!(await confirm(`Move stack ${stack} to ${host}?`)))
+      throw new InterruptedError(`Stack ${stack} was not moved.`, "Nothing was changed.");
+  }
+  const isCopied = before !== undefined && isReached(before, "fenced");
+  if (prepares && !isCopied)
+    await withTargetFile({ from, file, access }, async () =>
+      runHostSteps(await openStackAlone(options, { create: false })),
+    );
+  const engine = await connectEngine(there, loginKey(options));
+  const work = { host, options, access, file, from, engine, there };
+  const ready = isCopied
+    ? { progress: before, since: new Map<string, number>() }
+    : await copyAhead(work, before);
+  await switchOver(work, ready);
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+
+/** What this command does not do. @throws OpsError */
+function refuseKinds({ stack, settings }: Place): void {
+  const { config } = settings;
+  const external = externalServers(config).map(({ title }) => title);
+  const why =
+    config.platform === "swarm"
+      ? "it is on a swarm, where npm run node takes machines in and out"
+      : external.length > 0
+        ? `others run its ${external.join(" and ")}`
+        : undefined;
+  if (why === undefined) return;
+  throw new OpsError(
+    `Stack ${stack} cannot be moved by this command: ${why}.`,
+    'Where others keep the data, docs/environments.md, "Another engine", says what to do.',
+    exit.usage,
+  );
+}
+
+/** @throws OpsError where a move to another machine is under way, or this one is over */
+function refuseAnother(stack: string, access: Access, before: MoveProgress): void {
+  if (before.step === "moved")
+    throw new OpsError(
+      `Stack ${stack} has been moved to ${before.host}; what is left of it on the machine before is kept until you say so.`,
+      `Remove that first: ${npmRun("move", stack, "--finish")}`,
+      exit.usage,
+    );
+  if (before.access["dockerHost"] === access["dockerHost"]) {
+    note(`A move of stack ${stack} to ${before.host} was broken off; it goes on.`);
+    return;
+  }
+  throw new OpsError(
+    `A move of stack ${stack} to ${before.host} was broken off.`,
+    `Go on with it: ${npmRun("move", stack, before.host)}\n  Or give it up: ${npmRun("move", stack, "--back")}`,
+    exit.usage,
+  );
+}

@@ -1,0 +1,77 @@
+/** How far a move has come, kept beside the state of the checkout, so that the same command goes on from there, or goes back. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { writeWhole } from "../../../tools/host/file.mjs";
+import type { Backend } from "../../stack/backend.ts";
+import { OpsError } from "../../terminal/errors.ts";
+import type { Access } from "./target.ts";
+
+/**
+ * What is so from each step on. copying: the old stack serves, and the new machine has a part of its data. stopping: the old one is
+ * being stopped, and starts again where the move goes no further. fenced: all data is on the new machine, and nothing starts on the
+ * old data any more. moved: the new stack has served; the old one is kept aside.
+ */
+export const STEPS = ["copying", "stopping", "fenced", "moved"] as const;
+export type Step = (typeof STEPS)[number];
+
+export interface MoveProgress {
+  readonly step: Step;
+  /** The new machine, as the operator named it, and what the stack's file says of it. */
+  readonly host: string;
+  readonly access: Access;
+  /** The text of the stack's file while the stack is on the old machine. */
+  readonly file: string;
+  /** Whether maintenance was on before; it stays on then. */
+  readonly maintained: boolean;
+  /** The containers that ran on the old machine. */
+  readonly ran: readonly string[];
+  /** The moment at which the old stack began to refuse, ISO 8601; undefined before. */
+  readonly refusedSince?: string;
+}
+
+/** Pure. */
+export const isReached = ({ step }: MoveProgress, wanted: Step): boolean =>
+  STEPS.indexOf(step) >= STEPS.indexOf(wanted);
+
+const fileOf = ({ stateDir }: Backend, stack: string): string => join(stateDir, "move", `${stack}.json`);
+const stateFileOf = ({ stateDir }: Backend, stack: string): string =>
+  join(stateDir, "move", `${stack}.state.json`);
+
+/** @returns undefined where no move is under way. @throws OpsError for a file that is no progress */
+export function readProgress(backend: Backend, stack: string): MoveProgress | undefined {
+  const file = fileOf(backend, stack);
+  if (!existsSync(file)) return undefined;
+  try {
+    const found = JSON.parse(readFileSync(file, "utf8")) as MoveProgress;
+    if (STEPS.includes(found.step) && typeof found.host === "string" && typeof found.file === "string")
+      return found;
+  } catch {
+    // Said below.
+  }
+  throw new OpsError(
+    `${file} does not say how far the move of stack ${stack} has come.`,
+    "Bring that file back from a backup of the checkout. Nothing was changed.",
+  );
+}
+
+/** The whole of it under its name, or what was there before. */
+export function writeProgress(backend: Backend, stack: string, progress: MoveProgress): MoveProgress {
+  const file = fileOf(backend, stack);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
+  return progress;
+}
+
+/** The state as it was while the stack was on the old machine; its secrets are encrypted. */
+export function keepState(backend: Backend, stack: string, state: unknown): void {
+  mkdirSync(dirname(stateFileOf(backend, stack)), { recursive: true, mode: 0o700 });
+  writeWhole(stateFileOf(backend, stack), JSON.stringify(state), { mode: 0o600 });
+}
+
+export const keptState = (backend: Backend, stack: string): unknown =>
+  JSON.parse(readFileSync(stateFileOf(backend, stack), "utf8"));
+
+export function forgetProgress(backend: Backend, stack: string): void {
+  rmSync(fileOf(backend, stack), { force: true });
+  rmSync(stateFileOf(backend, stack), { force: true });
+}

@@ -1,0 +1,273 @@
+/**
+ * Copies the files of a volume from one engine to another, through this process: no engine has to reach the other. Each end is a
+ * short-lived container that sees this volume and no network.
+ */
+import type Docker from "dockerode";
+import { IDENTITY_FILE } from "../../infra/resources/identity.ts";
+import { OpsError } from "../terminal/errors.ts";
+import { unlessGone } from "./connection.ts";
+
+/** One end of a copy. */
+export interface End {
+  readonly docker: Docker;
+  /** Its address, for messages. */
+  readonly name: string;
+  /** An image on that engine with sh, GNU tar and find: PostgreSQL's. */
+  readonly image: string;
+}
+
+/** A program that both ends have, as tar starts it: much of a database is compressed well, and the way may be slow. */
+const COMPRESSION = "zstd -1 -q";
+const HAS_COMPRESSION = "command -v zstd || true";
+
+/**
+ * What the identity of moved data is called where it was: the guard of the server refuses to start without the identity
+ * (infra/resources/identity.ts), so nothing writes there any more, whoever starts it.
+ */
+export const MOVED_FILE = ".omniai-moved";
+
+/** The identity is no part of a copy: it arrives last, so that no server starts on a part of the data. */
+const OTHERS = `! -path ./${IDENTITY_FILE} ! -path ./${MOVED_FILE}`;
+
+/**
+ * The files that were written or changed since SINCE, in seconds of the engine's own clock, and all folders. While servers write,
+ * files change or go under tar's hands, and it ends with 1: the last pass, which is compared, brings those again.
+ */
+const SEND = `cd /volume
+find . ${OTHERS} \\( -type d -o -newerct "@$SINCE" -o -newermt "@$SINCE" \\) -print0 2>/dev/null |
+  tar --null --no-recursion --numeric-owner --ignore-failed-read --warning=no-file-changed --warning=no-file-removed \\
+    \${COMPRESS:+-I "$COMPRESS"} -cf - -T -
+code=$?
+[ "$code" != 1 ] || code=0
+exit "$code"`;
+
+const RECEIVE = `cd /volume && tar \${COMPRESS:+-I "$COMPRESS"} --numeric-owner -xpf -`;
+
+const LIST = `cd /volume && find . -mindepth 1 ${OTHERS} -print0`;
+
+/** Removes what is not in the list on standard input. */
+const PRUNE = `set -eu
+cd /volume
+sort -z > /tmp/there
+find . -mindepth 1 -print0 | sort -z | comm -z -13 /tmp/there - > /tmp/gone
+xargs -0r rm -rf -- < /tmp/gone`;
+
+/** A sum over the kinds, modes, owners, sizes and targets of everything, and with CONTENTS over every byte of every file. */
+const SUM = `set -eu
+cd /volume
+{
+  find . ${OTHERS} \\( -type d -printf '%y %m %U:%G %p\\0' -o -printf '%y %m %U:%G %s %l %p\\0' \\) | sort -z
+  if [ "$CONTENTS" = yes ]; then find . ${OTHERS} -type f -print0 | sort -z | xargs -0r sha256sum --; fi
+} | sha256sum`;
+
+const NOW = "date +%s";
+
+const FENCE = `set -eu
+cd /volume
+if [ -e ${IDENTITY_FILE} ]; then mv ${IDENTITY_FILE} ${MOVED_FILE}; sync -f .; fi
+cat ${MOVED_FILE}`;
+
+const UNFENCE = `set -eu
+cd /volume
+if [ -e ${MOVED_FILE} ]; then mv ${MOVED_FILE} ${IDENTITY_FILE}; sync -f .; fi`;
+
+/** The identity keeps the owner of the folder that it is in. */
+const IDENTIFY = `set -eu
+cd /volume
+cat > ${IDENTITY_FILE}.new
+chown --reference=. ${IDENTITY_FILE}.new
+mv ${IDENTITY_FILE}.new ${IDENTITY_FILE}
+sync -f .`;
+
+/** The engine frames what a container writes: the stream, three zeros, the length of what follows. */
+export async function* framesOf(
+  stream: AsyncIterable<Buffer>,
+): AsyncGenerator<{ readonly error: boolean; readonly data: Buffer }> {
+  let header = Buffer.alloc(0);
+  let error = false;
+  let left = 0;
+  for await (let part of stream) {
+    while (part.length > 0) {
+      if (left > 0) {
+        const data = part.subarray(0, left);
+        left -= data.length;
+        part = part.subarray(data.length);
+        yield { error, data };
+        continue;
+      }
+      const missing = 8 - header.length;
+      header = Buffer.concat([header, part.subarray(0, missing)]);
+      part = part.subarray(missing);
+      if (header.length < 8) break;
+      error = header[0] === 2;
+      left = header.readUInt32BE(4);
+      header = Buffer.alloc(0);
+    }
+  }
+}
+
+interface Task {
+  readonly volume: string;
+  readonly script: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** False where it changes the volume. */
+  readonly looks: boolean;
+  readonly input?: AsyncIterable<Buffer>;
+}
+
+/** Runs a script at one end, and gives what it writes on standard output as it comes. @throws OpsError where it fails */
+async function* runAt({ docker, image, name }: End, task: Task): AsyncGenerator<Buffer> {
+  const { volume, script, env = {}, looks, input } = task;
+  const { Config } = await docker.getImage(image).inspect();
+  const container = await docker.createContainer({
+    Image: image,
+    User: "0:0",
+    Entrypoint: ["sh", "-c", script],
+    Cmd: [],
+    Env: ["LC_ALL=C", ...Object.entries(env).map(([key, value]) => `${key}=${value}`)],
+    OpenStdin: input !== undefined,
+    StdinOnce: input !== undefined,
+    HostConfig: {
+      AutoRemove: true,
+      // "nocopy": an empty volume stays empty until something is brought.
+      Binds: [`${volume}:/volume:${looks ? "ro,nocopy" : "nocopy"}`],
+      NetworkMode: "none",
+      ReadonlyRootfs: true,
+      LogConfig: { Type: "none", Config: {} },
+      // Files of every owner are read and written with their owners.
+      CapDrop: ["ALL"],
+      CapAdd: looks ? ["DAC_OVERRIDE"] : ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+      SecurityOpt: ["no-new-privileges:true"],
+      PidsLimit: 64,
+      Init: true,
+      Tmpfs: Object.fromEntries(["/tmp", ...Object.keys(Config.Volumes ?? {})].map((path) => [path, ""])),
+    },
+  });
+  let complaint = "";
+  try {
+    const stream = await container.attach({
+      ...{ stream: true, hijack: true, stdout: true, stderr: true },
+      stdin: input !== undefined,
+    });
+    const ended = container.wait({ condition: "next-exit" }) as Promise<{ StatusCode: number }>;
+    ended.catch(() => undefined);
+    await container.start();
+    const fed = input === undefined ? Promise.resolve() : feed(stream, input);
+    // What fails at the other end says so there.
+    fed.catch(() => (stream as unknown as { destroy(): void }).destroy());
+    for await (const { error, data } of framesOf(stream as unknown as AsyncIterable<Buffer>)) {
+      if (error) complaint = (complaint + data.toString("utf8")).slice(-2000);
+      else yield data;
+    }
+    await fed;
+    const { StatusCode } = await ended;
+    if (StatusCode !== 0) throw cannotCopy(volume, name, `exit code ${StatusCode}: ${complaint.trim()}`);
+  } finally {
+    // It goes by itself when it has ended; the engine says 409 while it is at that.
+    await unlessGone(container.remove({ force: true, v: true })).catch((error: { statusCode?: number }) => {
+      if (error.statusCode !== 409) throw error;
+    });
+  }
+}
+
+/** No faster than the other end takes it. */
+async function feed(stream: NodeJS.ReadWriteStream, input: AsyncIterable<Buffer>): Promise<void> {
+  const broken = new Promise<never>((_, reject) => {
+    for (const event of ["error", "close"])
+      stream.once(event, () => reject(new Error("the connection to the engine has ended")));
+  });
+  broken.catch(() => undefined);
+  for await (const part of input) {
+    if (!stream.write(part))
+      await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), broken]);
+  }
+  stream.end();
+}
+
+const cannotCopy = (volume: string, name: string, why: string): OpsError =>
+  new OpsError(
+    `Volume ${volume} could not be worked on at ${name}: ${why}`,
+    "Look whether that machine is reached and its disk has space, and run the command again.",
+  );
+
+async function textOf(parts: AsyncIterable<Buffer>): Promise<string> {
+  const all: Buffer[] = [];
+  for await (const part of parts) all.push(part);
+  return Buffer.concat(all).toString("utf8");
+}
+
+/** Makes the volume where it is not there, as the program declares it: a label that differs would replace it. */
+async function ensureVolume({ docker: from }: End, { docker: to }: End, volume: string): Promise<void> {
+  if ((await unlessGone(to.getVolume(volume).inspect())) !== undefined) return;
+  const { Labels } = await from.getVolume(volume).inspect();
+  await to.createVolume({ Name: volume, Labels: { ...Labels } });
+}
+
+export interface Copied {
+  readonly bytes: number;
+  /** The time of the first engine when it began, in seconds: what is written from then on is not sure to be in it. */
+  readonly began: number;
+}
+
+/** A second of the engine's clock is a second; more costs nothing but some files that are copied once more. */
+const MARGIN_SECONDS = 5;
+
+/** Copies what has changed since an earlier copy, or everything. What is gone meanwhile stays at the other end; see `finishVolume`. */
+export async function copyVolume(from: End, to: End, volume: string, since?: number): Promise<Copied> {
+  await ensureVolume(from, to, volume);
+  const began = Number(await textOf(runAt(from, { volume, script: NOW, looks: true })));
+  const SINCE = String(since === undefined ? 0 : since - MARGIN_SECONDS);
+  const has = ({ docker, image, name }: End): Promise<string> =>
+    textOf(runAt({ docker, image, name }, { volume, script: HAS_COMPRESSION, looks: true }));
+  const COMPRESS = (await Promise.all([has(from), has(to)])).includes("") ? "" : COMPRESSION;
+  let bytes = 0;
+  async function* counted(): AsyncGenerator<Buffer> {
+    for await (const part of runAt(from, { volume, script: SEND, env: { SINCE, COMPRESS }, looks: true })) {
+      bytes += part.length;
+      yield part;
+    }
+  }
+  await textOf(runAt(to, { volume, script: RECEIVE, env: { COMPRESS }, looks: false, input: counted() }));
+  return { bytes, began };
+}
+
+/**
+ * Once nothing writes any more: brings the rest, removes what is gone, and compares both ends.
+ * @param contents whether every byte is compared, or what the files are called and how large they are.
+ * @throws OpsError where they are not the same
+ */
+export async function finishVolume(
+  from: End,
+  to: End,
+  volume: string,
+  { since, contents }: { readonly since: number; readonly contents: boolean },
+): Promise<Copied> {
+  const list = runAt(from, { volume, script: LIST, looks: true });
+  await textOf(runAt(to, { volume, script: PRUNE, looks: false, input: list }));
+  const copied = await copyVolume(from, to, volume, since);
+  const env = { CONTENTS: contents ? "yes" : "no" };
+  const sum = (end: End): Promise<string> => textOf(runAt(end, { volume, script: SUM, env, looks: true }));
+  const [there, here] = await Promise.all([sum(from), sum(to)]);
+  if (there !== here)
+    throw new OpsError(
+      `Volume ${volume} at ${to.name} is not what it is at ${from.name}: the copy is not used.`,
+      "Run the command again: it copies all of it anew.",
+    );
+  return copied;
+}
+
+/** Takes the identity from the data at one end: from here on no server starts on it. @returns the identity */
+export const fence = (end: End, volume: string): Promise<string> =>
+  textOf(runAt(end, { volume, script: FENCE, looks: false }));
+
+/** Gives it back. */
+export const unfence = async (end: End, volume: string): Promise<void> =>
+  void (await textOf(runAt(end, { volume, script: UNFENCE, looks: false })));
+
+/** Makes a copy that is whole the stack's data. */
+export async function identify(end: End, volume: string, identity: string): Promise<void> {
+  async function* input(): AsyncGenerator<Buffer> {
+    yield await Promise.resolve(Buffer.from(identity));
+  }
+  await textOf(runAt(end, { volume, script: IDENTIFY, looks: false, input: input() }));
+}
