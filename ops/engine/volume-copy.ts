@@ -212,14 +212,22 @@ export interface Copied {
 /** A second of the engine's clock is a second; more costs nothing but some files that are copied once more. */
 const MARGIN_SECONDS = 5;
 
-/** Copies what has changed since an earlier copy, or everything. What is gone meanwhile stays at the other end; see `finishVolume`. */
-export async function copyVolume(from: End, to: End, volume: string, since?: number): Promise<Copied> {
-  await ensureVolume(from, to, volume);
-  const began = Number(await textOf(runAt(from, { volume, script: NOW, looks: true })));
-  const SINCE = String(since === undefined ? 0 : since - MARGIN_SECONDS);
-  const has = ({ docker, image, name }: End): Promise<string> =>
-    textOf(runAt({ docker, image, name }, { volume, script: HAS_COMPRESSION, looks: true }));
-  const COMPRESS = (await Promise.all([has(from), has(to)])).includes("") ? "" : COMPRESSION;
+/** Asked once for each pair of ends. */
+const compressions = new WeakMap<End, Promise<string>>();
+function compressionOf(from: End, to: End, volume: string): Promise<string> {
+  const known = compressions.get(to);
+  if (known !== undefined) return known;
+  const has = (end: End): Promise<string> =>
+    textOf(runAt(end, { volume, script: HAS_COMPRESSION, looks: true }));
+  const found = Promise.all([has(from), has(to)]).then((both) => (both.includes("") ? "" : COMPRESSION));
+  compressions.set(to, found);
+  found.catch(() => compressions.delete(to));
+  return found;
+}
+
+/** @returns how many bytes went over. */
+async function transfer(from: End, to: End, volume: string, SINCE: string): Promise<number> {
+  const COMPRESS = await compressionOf(from, to, volume);
   let bytes = 0;
   async function* counted(): AsyncGenerator<Buffer> {
     for await (const part of runAt(from, { volume, script: SEND, env: { SINCE, COMPRESS }, looks: true })) {
@@ -228,23 +236,35 @@ export async function copyVolume(from: End, to: End, volume: string, since?: num
     }
   }
   await textOf(runAt(to, { volume, script: RECEIVE, env: { COMPRESS }, looks: false, input: counted() }));
-  return { bytes, began };
+  return bytes;
+}
+
+/** From when on a later copy has to look, for the pass before it. */
+const sinceOf = (began: number | undefined): string =>
+  String(began === undefined ? 0 : began - MARGIN_SECONDS);
+
+/** Copies what has changed since an earlier copy, or everything. What is gone meanwhile stays at the other end; see `finishVolume`. */
+export async function copyVolume(from: End, to: End, volume: string, since?: number): Promise<Copied> {
+  await ensureVolume(from, to, volume);
+  const began = Number(await textOf(runAt(from, { volume, script: NOW, looks: true })));
+  return { began, bytes: await transfer(from, to, volume, sinceOf(since)) };
 }
 
 /**
  * Once nothing writes any more: brings the rest, removes what is gone, and compares both ends.
  * @param contents whether every byte is compared, or what the files are called and how large they are.
- * @throws OpsError where they are not the same
+ * @param since when the last copy of it began; undefined: there is none. @returns how many bytes went over. @throws OpsError where they are not the same
  */
 export async function finishVolume(
   from: End,
   to: End,
   volume: string,
-  { since, contents }: { readonly since: number; readonly contents: boolean },
-): Promise<Copied> {
+  { since, contents }: { readonly since: number | undefined; readonly contents: boolean },
+): Promise<number> {
+  await ensureVolume(from, to, volume);
   const list = runAt(from, { volume, script: LIST, looks: true });
   await textOf(runAt(to, { volume, script: PRUNE, looks: false, input: list }));
-  const copied = await copyVolume(from, to, volume, since);
+  const bytes = await transfer(from, to, volume, sinceOf(since));
   const env = { CONTENTS: contents ? "yes" : "no" };
   const sum = (end: End): Promise<string> => textOf(runAt(end, { volume, script: SUM, env, looks: true }));
   const [there, here] = await Promise.all([sum(from), sum(to)]);
@@ -253,7 +273,7 @@ export async function finishVolume(
       `Volume ${volume} at ${to.name} is not what it is at ${from.name}: the copy is not used.`,
       "Run the command again: it copies all of it anew.",
     );
-  return copied;
+  return bytes;
 }
 
 /** Takes the identity from the data at one end: from here on no server starts on it. @returns the identity */

@@ -6,13 +6,13 @@ import { copyVolume, type Copied } from "../../engine/volume-copy.ts";
 import { volumeSizes } from "../../engine/volumes.ts";
 import type { Change } from "../../stack/audit.ts";
 import { stackChanges, worthKeeping } from "../../stack/changes.ts";
-import { prepareStackImages } from "../../stack/deploy.ts";
+import { checkMachine, prepareStackImages } from "../../stack/deploy.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
 import { exportState } from "../../stack/open-stack.ts";
 import { ROOT } from "../../stack/place.ts";
 import type { Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
-import { engineDisk } from "../../stack/toolchain.ts";
+import { engineDisk, prepareEngine } from "../../stack/toolchain.ts";
 import {
   committedConfig,
   configChanges,
@@ -26,7 +26,7 @@ import { machineOf, memoryOf, obstacles, refuseOthers } from "./check.ts";
 import { bringImages } from "./images.ts";
 import { movedVolumes, type Moved } from "./old-stack.ts";
 import { writeProgress, type MoveProgress } from "./progress.ts";
-import { endsOf, type Work } from "./work.ts";
+import type { Work } from "./work.ts";
 
 export interface Ready {
   readonly progress: MoveProgress;
@@ -88,6 +88,9 @@ async function checkMachines({ host, from, engine, there }: Work, volumes: reado
   const sizes = await volumeSizes(from.docker, 60_000);
   const data = sizes && volumes.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
   const context = { ...there.context, env: engine.withEngine(there.context.env) };
+  await prepareEngine(context);
+  const engineIsLocal = !engine.dockerHost.startsWith("ssh://");
+  await checkMachine({ ...there, docker: engine.docker, engineIsLocal });
   const free = (await engineDisk(context).catch(() => undefined))?.freeBytes;
   if (free === undefined) say(`How much space the disk of ${host} has cannot be asked from here.`);
   const load = { data, memory: await memoryOf(from.docker, from.stack) };
@@ -106,10 +109,9 @@ const SWITCH_SECONDS = 30;
 
 /** Copies everything, and then what has changed meanwhile: how long that takes says how long the stack will be away. */
 async function copyBulk(
-  { host, options, from, engine }: Work,
+  { host, options, from, old, fresh }: Work,
   volumes: readonly Moved[],
 ): Promise<Ready["since"]> {
-  const { old, fresh } = endsOf(from, engine);
   let last = new Map<string, Copied>();
   let seconds = 0;
   for (let pass = 1; pass <= PASSES; pass++) {

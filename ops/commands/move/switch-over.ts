@@ -1,12 +1,13 @@
 /** The part of a move in which nobody is served: the old stack stops, the rest of its data follows, the new one starts. */
-import { fence, finishVolume, identify, type End } from "../../engine/volume-copy.ts";
+import { listContainers } from "../../engine/containers.ts";
+import { fence, finishVolume, identify } from "../../engine/volume-copy.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
 import { ROOT } from "../../stack/place.ts";
 import { sealState } from "../../stack/seal.ts";
 import { openSession, type Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { committedConfig, sourceBuild } from "../../stack/versions.ts";
-import { OpsError } from "../../terminal/errors.ts";
+import { explain, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note, paint, print } from "../../terminal/output.ts";
 import { undivided } from "../../terminal/signals.ts";
@@ -14,16 +15,14 @@ import { describeFollowUps } from "./follow-ups.ts";
 import type { Ready } from "./copy-ahead.ts";
 import { leaveEntrance, movedVolumes, serveAgain, stopWriting, writersOf } from "./old-stack.ts";
 import { isReached, keepState, writeProgress, type MoveProgress } from "./progress.ts";
-import { endsOf, withTargetFile, writeTargetFile, type Work } from "./work.ts";
+import { withTargetFile, writeTargetFile, type Work } from "./work.ts";
 
 interface Switching extends Work {
-  readonly old: End;
-  readonly fresh: End;
   readonly ready: Ready;
 }
 
 export async function switchOver(given: Work, ready: Ready): Promise<void> {
-  const work = { ...given, ...endsOf(given.from, given.engine), ready };
+  const work = { ...given, ready };
   const { from, host, options } = work;
   const { stack } = from;
   let { progress } = ready;
@@ -60,7 +59,10 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   const { docker, stack, backend } = from;
   keepState(backend, stack, await from.handle.state.exportStack());
   const refusedSince = new Date().toISOString();
-  const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince });
+  const running = (await listContainers(docker, stack)).filter(({ state }) => state === "running");
+  // An `up` since a former try may have replaced some.
+  const ran = [...new Set([...progress.ran, ...running.map(({ id }) => id)])];
+  const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince, ran });
   signals.begin(undivided(`moving the data of stack ${stack} to ${host}`));
   note(
     `From here on the stack refuses. If this command is killed: ${npmRun("move", stack, host)} goes on, ${npmRun("move", stack, "--back")} lets the old machine serve again.`,
@@ -70,16 +72,18 @@ async function takeData(work: Switching): Promise<MoveProgress> {
     await stopWriting(docker, stack);
     await Promise.all(
       volumes.map(({ name, contents }) =>
-        finishVolume(old, fresh, name, { since: since.get(name) ?? 0, contents }),
+        finishVolume(old, fresh, name, { since: since.get(name), contents }),
       ),
     );
+    for (const { name, isData } of volumes) if (isData) await fence(old, name);
+    // Whoever had started one before the fence.
     await refuseWriters(docker, stack);
     if (signals.requested) throw signals.error();
   } catch (error) {
     await giveUp(work, stopping);
     throw error;
   }
-  // From the first fence on only the new machine can serve.
+  // From here on only the new machine can serve.
   return writeProgress(backend, stack, { ...stopping, step: "fenced" });
 }
 
@@ -104,7 +108,14 @@ async function giveUp({ from, old }: Switching, progress: MoveProgress): Promise
   if (signals.requested) signals.acknowledge();
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
   say("The move goes no further; the old stack is started again.");
-  await serveAgain(old, stack, progress);
+  try {
+    await serveAgain(old, stack, progress);
+  } catch (error) {
+    note(
+      `The old stack could not be started again: ${explain(error).what}\nWhen its machine answers: ${npmRun("move", stack, "--back")}`,
+    );
+    return;
+  }
   writeProgress(backend, stack, { ...progress, step: "copying" });
 }
 

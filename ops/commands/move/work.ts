@@ -4,6 +4,7 @@ import type { End } from "../../engine/volume-copy.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
 import { ROOT, type CommonOptions, type Engine, type Place } from "../../stack/place.ts";
 import { readLoginKey, type Session } from "../../stack/session.ts";
+import { signals } from "../../stack/this-process.ts";
 import { withAccess, type Access } from "./target.ts";
 
 export interface MoveOptions extends CommonOptions {
@@ -28,9 +29,12 @@ export interface Work {
   readonly engine: Engine;
   /** The stack as it will be. */
   readonly there: Place;
+  /** The ends of the copy. */
+  readonly old: End;
+  readonly fresh: End;
 }
 
-/** The ends of the copy. PostgreSQL's image has all that it takes, and is on both engines by then. */
+/** PostgreSQL's image has all that it takes, and is on both engines by then. */
 export const endsOf = (from: Session, engine: Engine): { readonly old: End; readonly fresh: End } => {
   const image = from.settings.config.postgresImage ?? "";
   return {
@@ -44,11 +48,18 @@ export async function withTargetFile<T>(
   { from, file, access }: Pick<Work, "from" | "file" | "access">,
   run: () => Promise<T>,
 ): Promise<T> {
+  let isTarget = true;
+  const giveBack = (): void => {
+    if (isTarget) writeWhole(stackFilePath(ROOT, from.stack), file);
+    isTarget = false;
+  };
+  // Also where a signal ends the process meanwhile.
+  signals.onLeave(giveBack);
   writeTargetFile({ from, file, access });
   try {
     return await run();
   } finally {
-    writeWhole(stackFilePath(ROOT, from.stack), file);
+    giveBack();
   }
 }
 
