@@ -21,6 +21,7 @@ import { rolledBackTo } from "../stack/versions.ts";
 import { explain } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";
+import { describeProgress, readProgress } from "./move/progress.ts";
 
 interface LastUpdate {
   readonly kind: string;
@@ -61,6 +62,10 @@ interface StatusView {
   readonly monitoring?: MonitoringSummary;
   /** The build that a rollback brought, while it serves. */
   readonly rolledBackTo?: string;
+  /** The address of the engine. */
+  readonly engine: string;
+  /** What of a move is not over, or not cleared away. */
+  readonly move?: string;
 }
 
 /** Pure: the newest update in the form of the JSON output. */
@@ -133,6 +138,12 @@ function readLocks({ backend, settings, stack }: Place): Pick<StatusView, "locks
   };
 }
 
+/** As the checkout that has begun it knows it. */
+function describeMove({ backend, stack }: Place): string | undefined {
+  const progress = readProgress(backend, stack);
+  return progress && describeProgress(progress, stack);
+}
+
 async function readBackups(docker: Docker, views: readonly ContainerView[]): Promise<RoomStatus | undefined> {
   const room = roomIn(views);
   return room === undefined
@@ -144,8 +155,8 @@ export async function status(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
   // The backend is asked while the way to the engine is made.
   const reading = readState(place).catch((error: unknown) => explain(error));
-  const { docker } = await openEngine(place, options);
-  const [state, engine, volumes, changes] = await Promise.all([
+  const { docker, dockerHost } = await openEngine(place, options);
+  const [state, found, volumes, changes] = await Promise.all([
     reading,
     readContainers(docker, place),
     readVolumes(docker, place.stack),
@@ -153,12 +164,14 @@ export async function status(options: CommonOptions): Promise<void> {
   ]);
   const view: StatusView = {
     stack: place.stack,
-    healthy: engine.containers.length > 0 && engine.containers.every(isGood),
+    healthy: found.containers.length > 0 && found.containers.every(isGood),
     volumes,
     external: describeExternal(place.settings.config),
     ...("what" in state ? { note: [state.what, state.remedy].filter(Boolean).join(" ") } : { state }),
-    ...engine,
+    ...found,
     ...readLocks(place),
+    engine: dockerHost,
+    move: describeMove(place),
     rolledBackTo: rolledBackTo(changes)?.build,
   };
   if (options.json) printJson(view);
@@ -179,6 +192,7 @@ function printStatus(view: StatusView): void {
     );
   }
   if (note !== undefined) print(`  ${note}`);
+  print(`  Engine: ${view.engine}`);
   if (state !== undefined) printUrls(state.urls);
 
   print();
@@ -226,6 +240,7 @@ function printStatus(view: StatusView): void {
 
   const up = npmRun("up", stack);
   const remarks = [
+    ...(view.move === undefined ? [] : [view.move]),
     ...(maintenance === undefined ? [] : [describeMaintenance(maintenance, stack)]),
     ...(view.rolledBackTo === undefined
       ? []

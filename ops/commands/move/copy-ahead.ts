@@ -50,7 +50,7 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
     before ??
     writeProgress(backend, stack, {
       ...{ step: "copying", host, access, file },
-      maintained: edge?.before !== undefined,
+      ...(edge?.before === undefined ? {} : { maintained: edge.before.detail }),
       ran: (await listContainers(docker, stack))
         .filter(({ state }) => state === "running")
         .map(({ id }) => id),

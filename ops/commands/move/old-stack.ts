@@ -78,11 +78,11 @@ export async function stopWriting(docker: Docker, stack: string): Promise<void> 
 export const writersOf = async (docker: Docker, stack: string): Promise<ContainerView[]> =>
   stopOrder(await listContainers(docker, stack)).flat();
 
-/** Lets the old stack serve again. @param ran the ids of those that ran. @param maintained whether it stays in maintenance */
+/** Lets the old stack serve again. @param ran the ids of those that ran. @param maintained what maintenance goes on to tell */
 export async function serveAgain(
   end: End,
   stack: string,
-  { ran, maintained }: { readonly ran: readonly string[]; readonly maintained: boolean },
+  { ran, maintained }: { readonly ran: readonly string[]; readonly maintained?: string },
 ): Promise<void> {
   const { docker } = end;
   for (const { name, isData } of await movedVolumes(docker, stack)) if (isData) await unfence(end, name);
@@ -96,7 +96,7 @@ export async function serveAgain(
     for (const { id } of group) await unlessSoAlready(docker.getContainer(id).start());
     await settledContainers(docker, stack, 90);
   }
-  if (!maintained) await (await maintenanceSwitch(docker, stack))?.set(undefined);
+  await (await maintenanceSwitch(docker, stack))?.set(maintained);
 }
 
 /** After the move: the entrance stays and says that the service is elsewhere, but no tunnel leads to it any more. */

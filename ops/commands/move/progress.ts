@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { writeWhole } from "../../../tools/host/file.mjs";
 import type { Backend } from "../../stack/backend.ts";
 import { OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
 import type { Access } from "./target.ts";
 
 /**
@@ -21,8 +22,8 @@ export interface MoveProgress {
   readonly access: Access;
   /** The text of the stack's file while the stack is on the old machine. */
   readonly file: string;
-  /** Whether maintenance was on before; it stays on then. */
-  readonly maintained: boolean;
+  /** What maintenance has told before; it stays on then. */
+  readonly maintained?: string;
   /** The containers that ran on the old machine. */
   readonly ran: readonly string[];
   /** The moment at which the old stack began to refuse, ISO 8601; undefined before. */
@@ -32,6 +33,20 @@ export interface MoveProgress {
 /** Pure. */
 export const isReached = ({ step }: MoveProgress, wanted: Step): boolean =>
   STEPS.indexOf(step) >= STEPS.indexOf(wanted);
+
+/** Pure: for `status`: what is so, and what the operator can do. */
+export function describeProgress({ step, host }: MoveProgress, stack: string): string {
+  const on = npmRun("move", stack, host);
+  const back = npmRun("move", stack, "--back");
+  if (step === "moved")
+    return `Moved to ${host}. The machine before still has the data as it was: ${npmRun("move", stack, "--finish")} removes it.`;
+  const state = {
+    copying: "the stack serves where it was",
+    stopping: "the stack may be stopped where it was",
+    fenced: "all data is there, and nothing starts on the old machine any more",
+  }[step];
+  return `A move to ${host} is not over: ${state}. To go on: ${on}; to give it up: ${back}.`;
+}
 
 const fileOf = ({ stateDir }: Backend, stack: string): string => join(stateDir, "move", `${stack}.json`);
 const stateFileOf = ({ stateDir }: Backend, stack: string): string =>

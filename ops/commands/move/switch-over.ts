@@ -1,5 +1,6 @@
 /** The part of a move in which nobody is served: the old stack stops, the rest of its data follows, the new one starts. */
 import { listContainers } from "../../engine/containers.ts";
+import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { fence, finishVolume, identify } from "../../engine/volume-copy.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
 import { ROOT } from "../../stack/place.ts";
@@ -35,6 +36,8 @@ export async function switchOver(given: Work, ready: Ready): Promise<void> {
   const outputs = await forward(work, () => deployNew(to));
   const seconds = (Date.now() - Date.parse(progress.refusedSince ?? "")) / 1000;
   writeProgress(from.backend, stack, { ...progress, step: "moved" });
+  if (progress.maintained !== undefined)
+    await (await maintenanceSwitch(to.docker, stack))?.set(progress.maintained);
   signals.begin(undivided(`taking the entrance of the old machine away`));
   await leaveEntrance(from.docker, stack).catch((error: Error) =>
     say(

@@ -7,6 +7,7 @@ import { obstacles, type Machine } from "../../../commands/move/check.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
 import { stopOrder } from "../../../commands/move/old-stack.ts";
 import {
+  describeProgress,
   forgetProgress,
   isReached,
   readProgress,
@@ -105,7 +106,7 @@ describe("a stack that is left", () => {
 describe("a move's progress", () => {
   const progress: MoveProgress = {
     ...{ step: "stopping", host: "deploy@new", access: { dockerHost: "ssh://deploy@new", hostKey: null } },
-    ...{ file: "config: {}\n", maintained: false, ran: ["a"] },
+    ...{ file: "config: {}\n", ran: ["a"] },
   };
 
   it("is found again, until it is forgotten, and never guessed", () => {
@@ -122,6 +123,14 @@ describe("a move's progress", () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it("is told with the way on and the way back", () => {
+    assert.match(
+      describeProgress(progress, "prod"),
+      /may be stopped[^]*npm run move -- deploy@new --stack prod[^]*npm run move -- --back --stack prod/,
+    );
+    assert.match(describeProgress({ ...progress, step: "moved" }, "prod"), /-- --finish --stack prod/);
   });
 
   it("has its steps in order", () => {
