@@ -14,6 +14,9 @@ export const CHANGES_LABEL = "io.omniai.changes";
 /** On the containers of an exchange of a store's data: whose it is. The program does not know them. */
 export const EXCHANGE_LABEL = "io.omniai.exchange";
 
+/** On the containers that copy volumes to another engine: which stack's. The program does not know them. */
+export const COPY_LABEL = "io.omniai.copy";
+
 /** Labels in the shape that @pulumi/docker takes, in a stable order. */
 export const toLabels = (labels: Readonly<Record<string, string>>): { label: string; value: string }[] =>
   Object.keys(labels)

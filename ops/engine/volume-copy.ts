@@ -4,6 +4,7 @@
  */
 import type Docker from "dockerode";
 import { IDENTITY_FILE } from "../../infra/resources/identity.ts";
+import { COPY_LABEL } from "../../infra/resources/labels.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { unlessGone } from "./connection.ts";
 
@@ -124,6 +125,7 @@ async function* runAt({ docker, image, name }: End, task: Task): AsyncGenerator<
     User: "0:0",
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
+    Labels: { [COPY_LABEL]: volume },
     Env: ["LC_ALL=C", ...Object.entries(env).map(([key, value]) => `${key}=${value}`)],
     OpenStdin: input !== undefined,
     StdinOnce: input !== undefined,
@@ -194,6 +196,21 @@ async function textOf(parts: AsyncIterable<Buffer>): Promise<string> {
   const all: Buffer[] = [];
   for await (const part of parts) all.push(part);
   return Buffer.concat(all).toString("utf8");
+}
+
+/**
+ * Ends what a killed run has left at an end: a container that was made and not started stays, and holds its volume. To be called by who
+ * has the stack's lock.
+ */
+export async function endCopies({ docker }: Pick<End, "docker">, volumes: readonly string[]): Promise<void> {
+  const label = [COPY_LABEL];
+  for (const { Id, Labels } of await docker.listContainers({ all: true, filters: { label } }))
+    if (volumes.includes(Labels[COPY_LABEL] ?? ""))
+      await unlessGone(docker.getContainer(Id).remove({ force: true, v: true })).catch(
+        (error: { statusCode?: number }) => {
+          if (error.statusCode !== 409) throw error;
+        },
+      );
 }
 
 /** Makes the volume where it is not there, as the program declares it: a label that differs would replace it. */

@@ -2,7 +2,7 @@
 import { writeChangesVolume } from "../../engine/changes.ts";
 import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
-import { copyVolume, type Copied } from "../../engine/volume-copy.ts";
+import { copyVolume, endCopies, type Copied } from "../../engine/volume-copy.ts";
 import { volumeSizes } from "../../engine/volumes.ts";
 import type { Change } from "../../stack/audit.ts";
 import { stackChanges, worthKeeping } from "../../stack/changes.ts";
@@ -43,6 +43,11 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
   const changes = await stackChanges(docker, from);
   checkSources(from, changes);
   const volumes = await movedVolumes(docker, stack);
+  for (const end of [work.old, work.fresh])
+    await endCopies(
+      end,
+      volumes.map(({ name }) => name),
+    );
   await checkMachines(work, volumes);
   if (before === undefined) await refuseOthers(engine.docker, stack, host);
   const edge = await maintenanceSwitch(docker, stack);

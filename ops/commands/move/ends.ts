@@ -6,13 +6,14 @@ import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
 import { readChangesVolumes } from "../../engine/changes.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
+import { endCopies } from "../../engine/volume-copy.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
 import { byStack } from "../../engine/stack-filter.ts";
 import { connectEngine, ROOT, type Engine, type Place } from "../../stack/place.ts";
 import { openSession, type Session } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
-import { exit, InterruptedError, OpsError } from "../../terminal/errors.ts";
+import { exit, explain, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { print } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
@@ -20,7 +21,7 @@ import { undivided } from "../../terminal/signals.ts";
 import { serveAgain } from "./old-stack.ts";
 import { forgetProgress, isReached, keptState, type MoveProgress } from "./progress.ts";
 import { placeAt, placeOf } from "./target.ts";
-import { endsOf, loginKey, type MoveOptions } from "./work.ts";
+import { endOf, loginKey, type MoveOptions } from "./work.ts";
 
 const noMove = (stack: string): OpsError =>
   new OpsError(
@@ -46,17 +47,27 @@ export async function goBack(
   writeWhole(stackFilePath(ROOT, stack), before.file);
   const from = await openSession(options, { create: false, lock: "move" });
   from.audit?.note({ to: "back" });
-  const engine = await connectEngine(placeAt(from, before.access), loginKey(options));
+  const connectNew = (): Promise<Engine> => connectEngine(placeAt(from, before.access), loginKey(options));
+  const old = endOf(from, from.settings.config);
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
-  if (isReached(before, "fenced")) await refuseServed(engine.docker, stack, before.host);
-  // Nobody may write there any more before somebody may here.
-  await removeAll(engine.docker, stack);
-  if (isReached(before, "fenced")) await from.handle.state.importStack(keptState(backend, stack) as never);
-  if (isReached(before, "stopping")) await serveAgain(endsOf(from, engine).old, stack, before);
+  if (isReached(before, "fenced")) {
+    const { docker } = await connectNew();
+    await refuseServed(docker, stack, before.host);
+    // Nobody may write there any more before somebody may here.
+    await removeAll(docker, stack);
+    await from.handle.state.importStack(keptState(backend, stack) as never);
+    await serveAgain(old, stack, before);
+  } else {
+    // Nothing can start on the new machine: the data there has no identity yet. So it need not even answer.
+    if (isReached(before, "stopping")) await serveAgain(old, stack, before);
+    await connectNew()
+      .then(({ docker }) => removeAll(docker, stack))
+      .catch((error: unknown) =>
+        say(`What the move has left on ${before.host} stays there: ${explain(error).what}`),
+      );
+  }
   forgetProgress(backend, stack);
-  print(
-    `Stack ${stack} is where it was, and ${before.host} has nothing of it. How it is: ${npmRun("status", stack)}`,
-  );
+  print(`Stack ${stack} is where it was. How it is: ${npmRun("status", stack)}`);
 }
 
 /** Stops the entrance first, so that what is found stays so. @throws OpsError */
@@ -94,7 +105,8 @@ async function linkIn(container: Docker.Container, path: string): Promise<string
 async function removeAll(docker: Docker, stack: string): Promise<void> {
   for (const { id } of await listContainers(docker, stack))
     await unlessGone(docker.getContainer(id).remove({ force: true, v: true }));
-  const volumes = [...(await listVolumes(docker, stack)).map(({ name }) => name)];
+  const volumes = (await listVolumes(docker, stack)).map(({ name }) => name);
+  await endCopies({ docker }, volumes);
   for (const { volume } of await readChangesVolumes(docker, stack)) volumes.push(volume);
   for (const name of volumes) await unlessGone(docker.getVolume(name).remove());
   for (const { Id } of await docker.listNetworks(byStack(stack)))

@@ -19,7 +19,7 @@ import { finishMove, goBack } from "./ends.ts";
 import { isReached, readProgress, type MoveProgress } from "./progress.ts";
 import { switchOver } from "./switch-over.ts";
 import { accessTo, checkAddresses, placeAt, stackFileText, type Access } from "./target.ts";
-import { endsOf, loginKey, withTargetFile, type MoveOptions } from "./work.ts";
+import { endOf, loginKey, withTargetFile, type MoveOptions } from "./work.ts";
 
 export async function move(host: string | undefined, options: MoveOptions): Promise<void> {
   const place = findPlace(options);
@@ -53,7 +53,9 @@ export async function move(host: string | undefined, options: MoveOptions): Prom
       runHostSteps(await openStackAlone(options, { create: false })),
     );
   const engine = await connectEngine(there, loginKey(options));
-  const work = { host, options, access, file, from, engine, there, ...endsOf(from, engine) };
+  const { config } = from.settings;
+  const ends = { old: endOf(from, config), fresh: endOf(engine, config) };
+  const work = { host, options, access, file, from, engine, there, ...ends };
   const ready = isCopied
     ? { progress: before, since: new Map<string, number>() }
     : await copyAhead(work, before);

@@ -4,6 +4,7 @@ import type { End } from "../../engine/volume-copy.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
 import { ROOT, type CommonOptions, type Engine, type Place } from "../../stack/place.ts";
 import { readLoginKey, type Session } from "../../stack/session.ts";
+import type { KnownConfig } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
 import { withAccess, type Access } from "./target.ts";
 
@@ -34,14 +35,11 @@ export interface Work {
   readonly fresh: End;
 }
 
-/** PostgreSQL's image has all that it takes, and is on both engines by then. */
-export const endsOf = (from: Session, engine: Engine): { readonly old: End; readonly fresh: End } => {
-  const image = from.settings.config.postgresImage ?? "";
-  return {
-    old: { docker: from.docker, name: from.dockerHost, image },
-    fresh: { docker: engine.docker, name: engine.dockerHost, image },
-  };
-};
+/** An end of the copy. PostgreSQL's image has all that it takes, and is on both engines by then. */
+export const endOf = (
+  { docker, dockerHost }: Pick<Engine, "docker" | "dockerHost">,
+  { postgresImage = "" }: KnownConfig,
+): End => ({ docker, name: dockerHost, image: postgresImage });
 
 /** Does something while the stack's file names the new machine, and gives it back: the stack is on the old one meanwhile. */
 export async function withTargetFile<T>(
