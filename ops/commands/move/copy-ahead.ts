@@ -123,8 +123,11 @@ async function copyBulk(
     signals.begin({ title: `copying to ${host}, while the stack serves` });
     const began = performance.now();
     const copied = new Map<string, Copied>();
-    for (const { name } of volumes)
-      copied.set(name, await copyVolume(old, fresh, name, last.get(name)?.began));
+    await Promise.all(
+      volumes.map(async ({ name }) =>
+        copied.set(name, await copyVolume(old, fresh, name, last.get(name)?.began)),
+      ),
+    );
     seconds = (performance.now() - began) / 1000;
     const bytes = [...copied.values()].reduce((sum, one) => sum + one.bytes, 0);
     say(

@@ -3,9 +3,11 @@ import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { fence, finishVolume, identify } from "../../engine/volume-copy.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
+import { importState } from "../../stack/open-stack.ts";
 import { ROOT } from "../../stack/place.ts";
 import { sealState } from "../../stack/seal.ts";
 import { openSession, type Session } from "../../stack/session.ts";
+import { resourcesOf, type State } from "../../stack/state.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { committedConfig, sourceBuild } from "../../stack/versions.ts";
 import { explain, OpsError } from "../../terminal/errors.ts";
@@ -137,8 +139,26 @@ async function forward<T>({ from, host }: Switching, run: () => Promise<T>): Pro
   }
 }
 
+/**
+ * Pure: the state as if its provider had always reached this engine. A refresh asks by the provider that the state has: it would find
+ * the containers and networks of the old machine, and the deploy would take them for those of the new one.
+ */
+export const withEngine = (state: State, host: string): State => ({
+  ...state,
+  resources: resourcesOf(state).map((resource) =>
+    resource.type !== "pulumi:providers:docker" || resource.inputs?.["host"] === undefined
+      ? resource
+      : {
+          ...resource,
+          inputs: { ...resource.inputs, host },
+          outputs: { ...resource.outputs, host },
+        },
+  ),
+});
+
 async function deployNew(to: Session): ReturnType<typeof deploy> {
-  const { stack, handle } = to;
+  const { stack, handle, dockerHost } = to;
+  await importState(handle, (state) => withEngine(state, dockerHost));
   await prepare(to, { move: true });
   return deploy(to, { title: `deploying stack ${stack}`, options: handle.options, refresh: true });
 }

@@ -14,6 +14,7 @@ import {
   writeProgress,
   type MoveProgress,
 } from "../../../commands/move/progress.ts";
+import { withEngine } from "../../../commands/move/switch-over.ts";
 import { accessTo, withAccess } from "../../../commands/move/target.ts";
 import type { ContainerView } from "../../../engine/containers.ts";
 import { planBackend } from "../../../stack/backend.ts";
@@ -137,5 +138,27 @@ describe("a move's progress", () => {
     assert.ok(isReached(progress, "copying"));
     assert.ok(isReached(progress, "stopping"));
     assert.ok(!isReached(progress, "fenced"));
+  });
+});
+
+describe("a state that goes along", () => {
+  it("asks the new engine from then on, and nothing else about it changes", () => {
+    const provider = {
+      urn: "urn:a",
+      type: "pulumi:providers:docker",
+      inputs: { host: "unix:///a" },
+      outputs: { host: "unix:///a", version: "5" },
+    };
+    const other = { urn: "urn:b", type: "pulumi:providers:random", inputs: {} };
+    assert.deepEqual(withEngine({ resources: [provider, other] }, "ssh://deploy@new"), {
+      resources: [
+        {
+          ...provider,
+          inputs: { host: "ssh://deploy@new" },
+          outputs: { host: "ssh://deploy@new", version: "5" },
+        },
+        other,
+      ],
+    });
   });
 });
