@@ -6,6 +6,12 @@
 /** The file at the top of a data volume that has its identity. It begins with a dot, so that no server minds it. */
 export const IDENTITY_FILE = ".omniai-identity";
 
+/**
+ * What the identity is called in a volume whose data went to another machine (npm run move): the guard starts no server there any more,
+ * and no deploy claims what was left behind.
+ */
+export const MOVED_FILE = ".omniai-moved";
+
 /** There while the first content is made. What it marks nobody relies on yet. */
 const UNFINISHED_FILE = ".omniai-unfinished";
 
@@ -37,6 +43,10 @@ found=$(cat ${IDENTITY_FILE} 2>/dev/null) || found=
 if [ "$found" = "$IDENTITY" ]; then exit 0; fi
 if [ -n "$found" ]; then
   echo "Volume $VOLUME holds other data than the stack's own: its identity is $found, and the state says $IDENTITY. Nothing was changed. Bring the right volume back under that name." >&2
+  exit 1
+fi
+if [ -e ${MOVED_FILE} ]; then
+  echo "The data of volume $VOLUME was moved to another machine (npm run move): what is here is as it was before. Nothing was changed." >&2
   exit 1
 fi
 if [ "$0" != claim ]; then

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { claimScript, GUARD_SCRIPT, IDENTITY_FILE } from "../resources/identity.ts";
+import { claimScript, GUARD_SCRIPT, IDENTITY_FILE, MOVED_FILE } from "../resources/identity.ts";
 import { COMMAND, CONTAINER, record, type Recording } from "./support/recorder.ts";
 
 describe("a data volume's identity", () => {
@@ -63,6 +63,17 @@ describe("a data volume's identity", () => {
     }
     assert.equal(identity(), "another");
     assert.ok(!existsSync(join(folder, "PG_VERSION")));
+  });
+
+  it("is not given to data that was moved to another machine", () => {
+    put("PG_VERSION", "17");
+    put(MOVED_FILE, "mine\n");
+    for (const what of ["claim", "check"] as const) {
+      const { status, stderr } = run(what);
+      assert.equal(status, 1);
+      assert.match(stderr, /data of volume data was moved to another machine/);
+    }
+    assert.ok(!existsSync(join(folder, IDENTITY_FILE)));
   });
 
   it("lets a first content that was cut off begin again, and says why one failed", () => {

@@ -17,11 +17,11 @@ import { openEngine, readSavedStack, type SavedStack } from "../stack/look.ts";
 import { findPlace, type CommonOptions, type Place } from "../stack/place.ts";
 import { imageNames } from "../stack/settings.ts";
 import { failedResources, nameOf, outputsOf } from "../stack/state.ts";
+import { describeProgress, readProgress } from "../stack/move-progress.ts";
 import { rolledBackTo } from "../stack/versions.ts";
 import { explain } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { ago, bytes, paint, print, printJson, table } from "../terminal/output.ts";
-import { describeProgress, readProgress } from "./move/progress.ts";
 
 interface LastUpdate {
   readonly kind: string;

@@ -3,7 +3,7 @@
  * short-lived container that sees this volume and no network.
  */
 import type Docker from "dockerode";
-import { IDENTITY_FILE } from "../../infra/resources/identity.ts";
+import { IDENTITY_FILE, MOVED_FILE } from "../../infra/resources/identity.ts";
 import { COPY_LABEL } from "../../infra/resources/labels.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { unlessGone } from "./connection.ts";
@@ -21,12 +21,6 @@ export interface End {
 const COMPRESSION = "zstd -1 -q";
 const HAS_COMPRESSION = "command -v zstd || true";
 
-/**
- * What the identity of moved data is called where it was: the guard of the server refuses to start without the identity
- * (infra/resources/identity.ts), so nothing writes there any more, whoever starts it.
- */
-export const MOVED_FILE = ".omniai-moved";
-
 /** The identity is no part of a copy: it arrives last, so that no server starts on a part of the data. */
 const OTHERS = `! -path ./${IDENTITY_FILE} ! -path ./${MOVED_FILE}`;
 
@@ -42,7 +36,8 @@ code=$?
 [ "$code" != 1 ] || code=0
 exit "$code"`;
 
-const RECEIVE = `cd /volume && tar \${COMPRESS:+-I "$COMPRESS"} --numeric-owner -xpf -`;
+/** On the disk when it ends: the other end gives its data up for it. */
+const RECEIVE = `cd /volume && tar \${COMPRESS:+-I "$COMPRESS"} --numeric-owner -xpf - && sync -f .`;
 
 const LIST = `cd /volume && find . -mindepth 1 ${OTHERS} -print0`;
 
@@ -154,36 +149,58 @@ async function* runAt({ docker, image, name }: End, task: Task): AsyncGenerator<
     const ended = container.wait({ condition: "next-exit" }) as Promise<{ StatusCode: number }>;
     ended.catch(() => undefined);
     await container.start();
-    const fed = input === undefined ? Promise.resolve() : feed(stream, input);
-    // What fails at the other end says so there.
-    fed.catch(() => (stream as unknown as { destroy(): void }).destroy());
-    for await (const { error, data } of framesOf(stream as unknown as AsyncIterable<Buffer>)) {
-      if (error) complaint = (complaint + data.toString("utf8")).slice(-2000);
-      else yield data;
+    const fed = feed(stream, input);
+    let broken: unknown;
+    try {
+      for await (const { error, data } of framesOf(stream as unknown as AsyncIterable<Buffer>)) {
+        if (error) complaint = (complaint + data.toString("utf8")).slice(-2000);
+        else yield data;
+      }
+    } catch (error) {
+      broken = error;
     }
-    await fed;
-    const { StatusCode } = await ended;
-    if (StatusCode !== 0) throw cannotCopy(volume, name, `exit code ${StatusCode}: ${complaint.trim()}`);
+    const failed = (await fed) ?? broken;
+    // Of two ends the one that failed by itself says why: the other one only has its connection closed.
+    if (failed instanceof OpsError) throw failed;
+    const code = await ended.then(
+      ({ StatusCode }) => StatusCode,
+      () => undefined,
+    );
+    if (code === 0 && failed === undefined) return;
+    const why = code ? `exit code ${code}: ${complaint.trim()}` : explained(failed);
+    throw cannotCopy(volume, name, why);
   } finally {
-    // It goes by itself when it has ended; the engine says 409 while it is at that.
-    await unlessGone(container.remove({ force: true, v: true })).catch((error: { statusCode?: number }) => {
-      if (error.statusCode !== 409) throw error;
-    });
+    // It goes by itself when it has ended. Where the engine does not answer, the next run removes it.
+    await container.remove({ force: true, v: true }).catch(() => undefined);
   }
 }
 
-/** No faster than the other end takes it. */
-async function feed(stream: NodeJS.ReadWriteStream, input: AsyncIterable<Buffer>): Promise<void> {
+const explained = (error: unknown): string =>
+  error instanceof Error ? error.message : "the connection to the engine has ended";
+
+/** No faster than the other end takes it. @returns what it failed of */
+async function feed(
+  stream: NodeJS.ReadWriteStream,
+  input: AsyncIterable<Buffer> | undefined,
+): Promise<unknown> {
+  if (input === undefined) return undefined;
   const broken = new Promise<never>((_, reject) => {
     for (const event of ["error", "close"])
-      stream.once(event, () => reject(new Error("the connection to the engine has ended")));
+      stream.on(event, () => reject(new Error("the connection to the engine has ended")));
   });
   broken.catch(() => undefined);
-  for await (const part of input) {
-    if (!stream.write(part))
-      await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), broken]);
+  try {
+    for await (const part of input) {
+      if (!stream.write(part))
+        await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), broken]);
+    }
+    stream.end();
+    return undefined;
+  } catch (error) {
+    // Without an end: what has come of it is not taken for all.
+    (stream as unknown as { destroy(): void }).destroy();
+    return error;
   }
-  stream.end();
 }
 
 const cannotCopy = (volume: string, name: string, why: string): OpsError =>
@@ -293,16 +310,24 @@ export async function finishVolume(
   return bytes;
 }
 
-/** Takes the identity from the data at one end: from here on no server starts on it. @returns the identity */
-export const fence = (end: End, volume: string): Promise<string> =>
-  textOf(runAt(end, { volume, script: FENCE, looks: false }));
+/** Takes the identity from the data at one end: from here on no server starts on it. @returns the identity. @throws OpsError */
+export async function fence(end: End, volume: string): Promise<string> {
+  const identity = await textOf(runAt(end, { volume, script: FENCE, looks: false }));
+  if (identity.trim() === "") throw cannotCopy(volume, end.name, "it did not say its identity");
+  return identity;
+}
 
 /** Gives it back. */
 export const unfence = async (end: End, volume: string): Promise<void> =>
   void (await textOf(runAt(end, { volume, script: UNFENCE, looks: false })));
 
-/** Makes a copy that is whole the stack's data. */
+/** Makes a copy that is whole the stack's data. @throws OpsError where the volume is gone: the engine would make an empty one */
 export async function identify(end: End, volume: string, identity: string): Promise<void> {
+  if ((await unlessGone(end.docker.getVolume(volume).inspect())) === undefined)
+    throw new OpsError(
+      `Volume ${volume}, which had been copied, is not at ${end.name} any more.`,
+      "Bring it back there, or give the move up (--back): the old machine still has the data.",
+    );
   async function* input(): AsyncGenerator<Buffer> {
     yield await Promise.resolve(Buffer.from(identity));
   }

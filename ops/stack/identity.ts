@@ -3,8 +3,10 @@
  * (docs/decisions/0033-identity.md).
  */
 import { engineRecordName } from "../../infra/resources/engine-record.ts";
+import { MOVED_FILE } from "../../infra/resources/identity.ts";
 import { claimName, DATA_WORKLOADS, dataVolumeName, identityName } from "../../infra/resources/volume.ts";
 import { unlessGone } from "../engine/connection.ts";
+import { readVolumeFile } from "../engine/volume-file.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import { checkExchange, readIdentity } from "./exchange-stage.ts";
@@ -73,12 +75,19 @@ export function knownVolumes(state: State, stack: string, servedAt = ""): KnownV
 
 /**
  * Pure: what is wrong with a volume.
- * @param there whether the engine has a volume of that name. @param found the identity in it.
+ * @param there whether the engine has a volume of that name. @param found the identity in it. @param moved whether a move has taken
+ * its data to another machine.
  */
-export function judgeVolume(known: KnownVolume, there: boolean, found?: string): Trouble | undefined {
+export function judgeVolume(
+  known: KnownVolume,
+  there: boolean,
+  found?: string,
+  moved = false,
+): Trouble | undefined {
   if (!there) return known.claimed || known.declared ? { ...known, kind: "gone" } : undefined;
   if (known.identity === undefined || found === known.identity) return undefined;
   if (found !== undefined) return { ...known, kind: "other", found };
+  if (moved) return { ...known, kind: "moved" };
   return known.claimed ? { ...known, kind: "emptied" } : undefined;
 }
 
@@ -132,7 +141,7 @@ const isRefusedToLook = (error: unknown): boolean =>
 /** The workloads whose data is not there, so that it would begin anew. */
 export async function emptyWorkloads(looked: Looked): Promise<string[]> {
   const { troubles } = await lookAtData(looked);
-  return troubles.filter(({ kind }) => kind !== "other").map(({ workload }) => workload);
+  return troubles.filter(({ kind }) => kind === "gone" || kind === "emptied").map(({ workload }) => workload);
 }
 
 /** What is told to who is on another engine: how to move there, how to do without the former one, or neither. */
@@ -184,7 +193,8 @@ export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promis
   for (const workload of ["postgres", "redis"] as const) await checkExchange(looked, workload);
   const { troubles } = await lookAtData(looked);
   const refused = troubles.filter(
-    ({ workload, kind }) => kind === "other" || allowed.acceptEmpty?.includes(workload) !== true,
+    ({ workload, kind }) =>
+      kind === "other" || kind === "moved" || allowed.acceptEmpty?.includes(workload) !== true,
   );
   if (refused.length > 0)
     throw await lostData(looked, refused, troubles, upAnew(stack, troubles, allowed.move === true));
@@ -203,11 +213,16 @@ export async function checkIdentity(seen: Looked, allowed: Allowed = {}): Promis
   return { forget: [...left, ...forget, ...record] };
 }
 
+const isMoved = async ({ docker, stack, bringImages }: Looked, { volume }: KnownVolume): Promise<boolean> =>
+  (await readVolumeFile(docker, { stack, volume, path: MOVED_FILE }, bringImages)) !== undefined;
+
 async function lookAt(looked: Looked, known: KnownVolume): Promise<Trouble | undefined> {
   const there = (await unlessGone(looked.docker.getVolume(known.volume).inspect())) !== undefined;
   const found =
     there && known.identity !== undefined ? await readIdentity(looked, known.workload) : undefined;
-  return judgeVolume(known, there, found);
+  const moved =
+    there && known.identity !== undefined && found === undefined && (await isMoved(looked, known));
+  return judgeVolume(known, there, found, moved);
 }
 
 /** What the state forgets so that a workload begins anew. A volume that is there stays. */

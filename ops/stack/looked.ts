@@ -18,7 +18,7 @@ export interface KnownVolume {
 
 /** What is wrong with the data of a workload. */
 export interface Trouble extends KnownVolume {
-  readonly kind: "gone" | "emptied" | "other";
+  readonly kind: "gone" | "emptied" | "other" | "moved";
   /** The identity that the volume has instead. */
   readonly found?: string;
 }

@@ -53,6 +53,8 @@ export async function lostData(
   anew: string,
 ): Promise<OpsError> {
   const { docker, stack, state, served } = looked;
+  const moved = refused.filter(({ kind }) => kind === "moved");
+  if (moved.length > 0) return movedAway(looked, moved);
   const lost = troubles.some(({ workload }) => workload === "backup");
   const room = hasRoom(state, stack);
   const list = room && !lost ? await askForList(docker, stack) : undefined;
@@ -74,12 +76,22 @@ export async function lostData(
   );
 }
 
+/** Nothing of it is lost, so nothing may begin anew. */
+const movedAway = ({ dockerHost, stack }: Looked, moved: readonly Trouble[]): OpsError =>
+  new OpsError(
+    `The data of ${moved.map(({ workload }) => workload).join(", ")} in stack ${stack} was moved from this engine (${dockerHost}) to another machine; ` +
+      `what is in ${moved.map(({ volume }) => volume).join(", ")} is as it was before. Nothing was changed.`,
+    `Name that machine in omniai:dockerHost: the move has written it into Pulumi.${stack}.yaml of its checkout.\n` +
+      `  Where the move was broken off, go on from that checkout, or give it up there: ${npmRun("move", stack, "--back")}`,
+  );
+
 function describeLoss({ dockerHost, stack }: Looked, trouble: Trouble): string {
   const { workload, volume, kind, identity, found, since } = trouble;
   const begun = since === undefined ? "" : `, begun ${at(since)},`;
   const what = {
     gone: `volume ${volume} is not on the engine (${dockerHost}) any more.`,
     emptied: `volume ${volume} is on the engine (${dockerHost}), but the data is not in it.`,
+    moved: `volume ${volume} on the engine (${dockerHost}) has what was there before a move.`,
     other: `volume ${volume} on the engine (${dockerHost}) holds other data (${found} instead of ${identity}).`,
   }[kind];
   return `The data of ${workload} in stack ${stack}${begun} is lost: ${what}`;

@@ -5,6 +5,7 @@ import { Audit } from "./audit.ts";
 import { followChange } from "./changes.ts";
 import { repairCheckpoint } from "./checkpoint-repair.ts";
 import { clearPulumiLocks, takeOwnLock, type Waiting } from "./locks.ts";
+import { refuseDuringMove } from "./move-progress.ts";
 import { openStack, type Create, type StackHandle } from "./open-stack.ts";
 import {
   connectEngine,
@@ -44,6 +45,8 @@ export interface Needs {
   readonly onlyLooking?: boolean;
   /** The command that takes the stack's lock until the process ends; undefined for one that only reads. */
   readonly lock?: string;
+  /** The line of a command that has taken the lock already (takeStack). */
+  readonly audit?: Audit;
   /** True for a command that changes nothing and says whether the stack is as it should be: another engine has no say in that. */
   readonly judges?: boolean;
 }
@@ -119,7 +122,8 @@ async function open(
   needs: Needs,
   options: CommonOptions,
 ): Promise<{ readonly handle: StackHandle; readonly audit?: Audit }> {
-  const audit = needs.lock === undefined ? undefined : await lockStack(place, needs.lock, options);
+  const audit =
+    needs.audit ?? (needs.lock === undefined ? undefined : await takeStack(place, needs.lock, options));
   signals.begin({ title: `opening stack ${place.stack}` });
   const handle = await openStack({
     root: ROOT,
@@ -147,8 +151,8 @@ export function withoutBuild(
 
 const waitingOf = ({ lockWait = 600 }: CommonOptions): Waiting => ({ seconds: lockWait, say });
 
-/** Takes the stack for this command until the process ends. @returns the line that the change will leave */
-async function lockStack(place: Place, command: string, options: CommonOptions): Promise<Audit> {
+/** Takes the stack for this command until the process ends. @returns the line that the change will leave. @throws OpsError */
+export async function takeStack(place: Place, command: string, options: CommonOptions): Promise<Audit> {
   const { stack, settings, backend } = place;
   const waiting = waitingOf(options);
   signals.begin({ title: `waiting for the lock of stack ${stack}` });
@@ -157,6 +161,7 @@ async function lockStack(place: Place, command: string, options: CommonOptions):
     await clearPulumiLocks(backend.folder, settings.project, stack, waiting);
     repairCheckpoint(backend.folder, settings.project, stack, say);
   }
+  refuseDuringMove(backend, stack, command);
   return recordAudit(new Audit(backend.stateDir, stack, command));
 }
 

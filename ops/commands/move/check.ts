@@ -25,13 +25,31 @@ export async function machineOf(docker: Docker): Promise<Machine> {
   };
 }
 
+/** @param id of the engine when the move began; "" for one without an id. @throws OpsError where an address leads to another one by now */
+export async function checkSame(docker: Docker, id: string | undefined, where: string): Promise<void> {
+  const found = await machineOf(docker);
+  if (!id || found.id === "" || found.id === id) return;
+  throw new OpsError(
+    `${where} leads to another engine ("${found.name}", ${found.id}) than when the move began (${id}). Nothing was changed.`,
+    "Look where that address leads (DOCKER_HOST, ~/.ssh/config), and run the command again.",
+  );
+}
+
 /** What the stack takes where it is. */
 export interface Load {
   /** Of its containers' limits together, in bytes. */
   readonly memory: number;
-  /** Of the data that is copied, in bytes; undefined where the engine does not say. */
+  /** Of the data that is still to come, in bytes; undefined where an engine does not say. */
   readonly data: number | undefined;
 }
+
+/** @param sizes of the volumes on the old engine. @param there what an earlier try has brought, on the new one. */
+export const missingBytes = (
+  volumes: readonly string[],
+  sizes: ReadonlyMap<string, number>,
+  there: ReadonlyMap<string, number>,
+): number =>
+  volumes.reduce((sum, name) => sum + Math.max(0, (sizes.get(name) ?? 0) - (there.get(name) ?? 0)), 0);
 
 export async function memoryOf(docker: Docker, stack: string): Promise<number> {
   let sum = 0;

@@ -8,6 +8,7 @@ import type { Change } from "../../stack/audit.ts";
 import { stackChanges, worthKeeping } from "../../stack/changes.ts";
 import { checkMachine, prepareStackImages } from "../../stack/deploy.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
+import { writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
 import { exportState } from "../../stack/open-stack.ts";
 import { ROOT } from "../../stack/place.ts";
 import type { Session } from "../../stack/session.ts";
@@ -22,10 +23,17 @@ import {
 } from "../../stack/versions.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
-import { machineOf, memoryOf, obstacles, refuseOthers } from "./check.ts";
+import {
+  checkSame,
+  machineOf,
+  memoryOf,
+  missingBytes,
+  obstacles,
+  refuseOthers,
+  type Machine,
+} from "./check.ts";
 import { bringImages } from "./images.ts";
-import { movedVolumes, type Moved } from "./old-stack.ts";
-import { writeProgress, type MoveProgress } from "./progress.ts";
+import { isLive, movedVolumes, removeContainers, type Moved } from "./old-stack.ts";
 import type { Work } from "./work.ts";
 
 export interface Ready {
@@ -48,17 +56,18 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
       end,
       volumes.map(({ name }) => name),
     );
-  await checkMachines(work, volumes);
+  const [oldMachine, newMachine] = [await machineOf(docker), await machineOf(engine.docker)];
+  await checkMachines(work, volumes, oldMachine, newMachine);
   if (before === undefined) await refuseOthers(engine.docker, stack, host);
+  else await takeUp(work, before);
   const edge = await maintenanceSwitch(docker, stack);
   const progress =
     before ??
     writeProgress(backend, stack, {
       ...{ step: "copying", host, access, file },
+      engines: { old: oldMachine.id, fresh: newMachine.id },
       ...(edge?.before === undefined ? {} : { maintained: edge.before.detail }),
-      ran: (await listContainers(docker, stack))
-        .filter(({ state }) => state === "running")
-        .map(({ id }) => id),
+      ran: (await listContainers(docker, stack)).filter(isLive).map(({ id }) => id),
     });
   signals.begin({ title: `bringing the images to ${host}` });
   const context = { ...there.context, env: engine.withEngine(there.context.env) };
@@ -69,8 +78,15 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
   return { progress, since: await copyBulk(work, volumes) };
 }
 
+/** What an earlier try has begun there. A way back that was killed may have left servers, which must not run on what is copied. */
+async function takeUp({ from, engine, host }: Work, { engines }: MoveProgress): Promise<void> {
+  await checkSame(from.docker, engines?.old, "the old machine's address");
+  await checkSame(engine.docker, engines?.fresh, host);
+  await removeContainers(engine.docker, from.stack);
+}
+
 /** A move deploys what serves, and nothing new. @throws OpsError */
-function checkSources(from: Session, changes: readonly Change[]): void {
+export function checkSources(from: Session, changes: readonly Change[]): void {
   const [current] = goodVersions(changes);
   const serves = current?.build;
   const sources = sourceBuild(ROOT, from.settings.config);
@@ -89,9 +105,21 @@ function checkSources(from: Session, changes: readonly Change[]): void {
   );
 }
 
-async function checkMachines({ host, from, engine, there }: Work, volumes: readonly Moved[]): Promise<void> {
-  const sizes = await volumeSizes(from.docker, 60_000);
-  const data = sizes && volumes.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
+/** In ms. */
+const SIZES_LIMIT = 60_000;
+
+async function checkMachines(
+  { host, from, engine, there }: Work,
+  volumes: readonly Moved[],
+  oldMachine: Machine,
+  newMachine: Machine,
+): Promise<void> {
+  const [sizes, brought] = await Promise.all([
+    volumeSizes(from.docker, SIZES_LIMIT),
+    volumeSizes(engine.docker, SIZES_LIMIT),
+  ]);
+  const names = volumes.map(({ name }) => name);
+  const data = sizes && brought && missingBytes(names, sizes, brought);
   const context = { ...there.context, env: engine.withEngine(there.context.env) };
   await prepareEngine(context);
   const engineIsLocal = !engine.dockerHost.startsWith("ssh://");
@@ -99,7 +127,7 @@ async function checkMachines({ host, from, engine, there }: Work, volumes: reado
   const free = (await engineDisk(context).catch(() => undefined))?.freeBytes;
   if (free === undefined) say(`How much space the disk of ${host} has cannot be asked from here.`);
   const load = { data, memory: await memoryOf(from.docker, from.stack) };
-  const found = obstacles(await machineOf(from.docker), await machineOf(engine.docker), load, free);
+  const found = obstacles(oldMachine, newMachine, load, free);
   if (found.length === 0) return;
   throw new OpsError(
     `${host} cannot carry stack ${from.stack}: ${found.join("; ")}. Nothing was changed.`,
@@ -109,7 +137,7 @@ async function checkMachines({ host, from, engine, there }: Work, volumes: reado
 
 /** When what was written since the pass before is copied as fast as it will get. */
 const PASSES = 2;
-/** What stopping, comparing and starting takes beside the copy, in seconds, as docs/deployment.md has it measured. */
+/** What stopping, comparing and starting may take beside the copy, in seconds: half of what the default of --max-downtime allows. */
 const SWITCH_SECONDS = 30;
 
 /** Copies everything, and then what has changed meanwhile: how long that takes says how long the stack will be away. */

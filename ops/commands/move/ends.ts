@@ -1,25 +1,31 @@
 /** The two ends of a move: the way back, and the removal of what it left on the old machine. */
 import type Docker from "dockerode";
 import { extract } from "tar-stream";
-import { writeWhole } from "../../../tools/host/file.mjs";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
 import { readChangesVolumes } from "../../engine/changes.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
 import { endCopies } from "../../engine/volume-copy.ts";
 import { listVolumes } from "../../engine/volumes.ts";
-import { stackFilePath } from "../../stack/config-files.ts";
 import { byStack } from "../../engine/stack-filter.ts";
-import { connectEngine, ROOT, type Engine, type Place } from "../../stack/place.ts";
-import { openSession, type Session } from "../../stack/session.ts";
+import {
+  forgetProgress,
+  isReached,
+  keptState,
+  writeProgress,
+  type MoveProgress,
+} from "../../stack/move-progress.ts";
+import { connectEngine, type Place } from "../../stack/place.ts";
+import { openSession } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { exit, explain, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { print } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { undivided } from "../../terminal/signals.ts";
-import { serveAgain } from "./old-stack.ts";
-import { forgetProgress, isReached, keptState, type MoveProgress } from "./progress.ts";
+import { checkSame, machineOf } from "./check.ts";
+import { removeContainers, serveAgain } from "./old-stack.ts";
+import { openOld, takeFor } from "./taking-up.ts";
 import { placeAt, placeOf } from "./target.ts";
 import { endOf, loginKey, type MoveOptions } from "./work.ts";
 
@@ -44,28 +50,36 @@ export async function goBack(
       `To take it back, move it to the old machine like to any other, after ${npmRun("move", stack, "--finish")}`,
       exit.usage,
     );
-  writeWhole(stackFilePath(ROOT, stack), before.file);
-  const from = await openSession(options, { create: false, lock: "move" });
+  const from = await openOld(options, place, before);
   from.audit?.note({ to: "back" });
-  const connectNew = (): Promise<Engine> => connectEngine(placeAt(from, before.access), loginKey(options));
+  await checkSame(from.docker, before.engines?.old, "the old machine's address");
+  const connectNew = async (): Promise<Docker> => {
+    const { docker } = await connectEngine(placeAt(from, before.access), loginKey(options));
+    await checkSame(docker, before.engines?.fresh, before.host);
+    return docker;
+  };
   const old = endOf(from, from.settings.config);
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
-  if (isReached(before, "fenced")) {
-    const { docker } = await connectNew();
+  const isFenced = isReached(before, "fenced");
+  if (isFenced) {
+    const docker = await connectNew();
     await refuseServed(docker, stack, before.host);
     // Nobody may write there any more before somebody may here.
-    await removeAll(docker, stack);
+    await removeContainers(docker, stack);
     await from.handle.state.importStack(keptState(backend, stack) as never);
-    await serveAgain(old, stack, before);
-  } else {
-    // Nothing can start on the new machine: the data there has no identity yet. So it need not even answer.
-    if (isReached(before, "stopping")) await serveAgain(old, stack, before);
-    await connectNew()
-      .then(({ docker }) => removeAll(docker, stack))
-      .catch((error: unknown) =>
-        say(`What the move has left on ${before.host} stays there: ${explain(error).what}`),
-      );
+    // A kill from here on must not let anybody go on with the data there.
+    writeProgress(backend, stack, { ...before, step: "stopping" });
   }
+  if (isReached(before, "stopping")) await serveAgain(old, stack, before);
+  const removed = isReached(before, "copying")
+    ? connectNew().then((docker) => removeAll(docker, stack))
+    : Promise.resolve();
+  // Before the fence nothing can start on the new machine: the data there has no identity yet. So it need not even answer.
+  await (isFenced
+    ? removed
+    : removed.catch((error: unknown) =>
+        say(`What the move has left on ${before.host} stays there: ${explain(error).what}`),
+      ));
   forgetProgress(backend, stack);
   print(`Stack ${stack} is where it was. How it is: ${npmRun("status", stack)}`);
 }
@@ -103,8 +117,7 @@ async function linkIn(container: Docker.Container, path: string): Promise<string
 
 /** Everything of the stack on an engine, with its data. */
 async function removeAll(docker: Docker, stack: string): Promise<void> {
-  for (const { id } of await listContainers(docker, stack))
-    await unlessGone(docker.getContainer(id).remove({ force: true, v: true }));
+  await removeContainers(docker, stack);
   const volumes = (await listVolumes(docker, stack)).map(({ name }) => name);
   await endCopies({ docker }, volumes);
   for (const { volume } of await readChangesVolumes(docker, stack)) volumes.push(volume);
@@ -128,28 +141,24 @@ export async function finishMove(
       exit.usage,
     );
   if (!options.yes) requireTerminal();
-  const session: Session = await openSession(options, { create: false, lock: "move" });
-  session.audit?.note({ to: "finish" });
-  const former = placeOf(session, before.file);
-  const engine: Engine = await connectEngine(former, loginKey(options));
-  const names = (await listVolumes(engine.docker, stack)).filter(({ data }) => data).map(({ name }) => name);
-  signals.begin({ title: "asking" });
-  if (
-    !options.yes &&
-    !(await confirmByTyping(
-      `This removes what is left of stack ${stack} on ${engine.dockerHost}, with the data as it was before the move (${names.join(", ")}).`,
-      stack,
-    ))
-  )
-    throw new InterruptedError("Nothing was removed.", "Nothing was changed.");
-  const here = (await session.docker.info()) as { ID?: string };
-  const there = (await engine.docker.info()) as { ID?: string };
-  if (here.ID === there.ID)
+  const audit = await takeFor(options, place, before);
+  const session = await openSession(options, { create: false, lock: "move", audit });
+  audit.note({ to: "finish" });
+  const { docker, dockerHost } = await connectEngine(placeOf(session, before.file), loginKey(options));
+  await checkSame(session.docker, before.engines?.fresh, session.dockerHost);
+  await checkSame(docker, before.engines?.old, dockerHost);
+  const [here, there] = [await machineOf(session.docker), await machineOf(docker)];
+  if (here.id === there.id)
     throw new OpsError(
-      `${engine.dockerHost} is the machine on which the stack is. Nothing was removed.`,
+      `${dockerHost} is the machine on which the stack is. Nothing was removed.`,
       "Look at omniai:dockerHost in the stack's file.",
     );
-  await removeAll(engine.docker, stack);
+  const names = (await listVolumes(docker, stack)).filter(({ data }) => data).map(({ name }) => name);
+  signals.begin({ title: "asking" });
+  const question = `This removes what is left of stack ${stack} on ${dockerHost}, with the data as it was before the move (${names.join(", ")}).`;
+  if (!options.yes && !(await confirmByTyping(question, stack)))
+    throw new InterruptedError("Nothing was removed.", "Nothing was changed.");
+  await removeAll(docker, stack);
   forgetProgress(backend, stack);
-  say(`${engine.dockerHost} has nothing of stack ${stack} any more.`);
+  say(`${dockerHost} has nothing of stack ${stack} any more.`);
 }

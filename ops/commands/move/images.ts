@@ -58,7 +58,17 @@ export async function bringImages(
         error ? reject(error) : resolve(stream as NodeJS.ReadableStream),
     );
   });
-  const said = await to.loadImage(archive, { quiet: true });
+  // An archive that breaks off would leave the other engine waiting for the rest of it.
+  const broken = new AbortController();
+  for (const event of ["error", "aborted"]) archive.on(event, () => broken.abort());
+  const said = await to
+    .loadImage(archive, { quiet: true, abortSignal: broken.signal })
+    .catch((error: Error) => {
+      throw new OpsError(
+        `The images ${missing.join(", ")} could not be brought: ${broken.signal.aborted ? "the connection to the old machine has ended" : error.message}`,
+        "Look whether both machines are reached, and run the command again.",
+      );
+    });
   let text = "";
   for await (const part of said) text += (part as Buffer).toString("utf8");
   const failure = /"error":"([^"]*)"/.exec(text)?.[1];

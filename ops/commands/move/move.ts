@@ -3,11 +3,17 @@
  * refuses for a moment, the rest follows and is compared, and the stack is deployed where the data is
  * (docs/decisions/0097-move.md).
  */
-import { writeWhole } from "../../../tools/host/file.mjs";
-import { stackFilePath } from "../../stack/config-files.ts";
 import { externalServers } from "../../stack/external.ts";
-import { connectEngine, findPlace, ROOT, type Place } from "../../stack/place.ts";
-import { openSession, openStackAlone } from "../../stack/session.ts";
+import {
+  forgetProgress,
+  isReached,
+  readProgress,
+  writeProgress,
+  type Access,
+  type MoveProgress,
+} from "../../stack/move-progress.ts";
+import { connectEngine, findPlace, type Place } from "../../stack/place.ts";
+import { openStackAlone } from "../../stack/session.ts";
 import { signals } from "../../stack/this-process.ts";
 import { exit, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
@@ -16,29 +22,28 @@ import { confirm, requireTerminal } from "../../terminal/prompt.ts";
 import { runHostSteps } from "../host.ts";
 import { copyAhead } from "./copy-ahead.ts";
 import { finishMove, goBack } from "./ends.ts";
-import { isReached, readProgress, type MoveProgress } from "./progress.ts";
-import { switchOver } from "./switch-over.ts";
-import { accessTo, checkAddresses, placeAt, stackFileText, type Access } from "./target.ts";
-import { endOf, loginKey, withTargetFile, type MoveOptions } from "./work.ts";
+import { goOn, switchOver } from "./switch-over.ts";
+import { openOld } from "./taking-up.ts";
+import { accessTo, checkAddresses, placeAt } from "./target.ts";
+import { endOf, loginKey, withTargetFile, type MoveOptions, type Work } from "./work.ts";
 
 export async function move(host: string | undefined, options: MoveOptions): Promise<void> {
   const place = findPlace(options);
   const { stack, backend } = place;
   refuseKinds(place);
-  const before = readProgress(backend, stack);
-  if (options.back) return goBack(options, place, before);
-  if (options.finish) return finishMove(options, place, before);
+  const found = readProgress(backend, stack);
+  if (options.back) return goBack(options, place, found);
+  if (options.finish) return finishMove(options, place, found);
   if (host === undefined)
     throw new OpsError("No machine is named.", "Write it as USER@HOST or ssh://USER@HOST:PORT.", exit.usage);
+  const before = found?.step === "preparing" ? undefined : found;
   const prepares = place.settings.config.hostPrepare === true;
   const access = before?.access ?? accessTo(host, options.hostKey, prepares);
   if (before !== undefined)
     refuseAnother(stack, accessTo(host, options.hostKey ?? textOf(access["hostKey"]), prepares), before);
+  if (before !== undefined && isReached(before, "fenced")) return goOn(options, place, before);
   if (!options.yes && before === undefined) requireTerminal();
-  // One that was killed may have left the file as it is for the new machine, while the stack is on the old one.
-  if (before !== undefined) writeWhole(stackFilePath(ROOT, stack), before.file);
-  const file = before?.file ?? stackFileText(stack);
-  const from = await openSession(options, { create: false, lock: "move" });
+  const { file, ...from } = await openOld(options, place, found);
   from.audit?.note({ to: host });
   const there = placeAt(from, access);
   checkAddresses(there);
@@ -47,19 +52,26 @@ export async function move(host: string | undefined, options: MoveOptions): Prom
     if (!(await confirm(`Move stack ${stack} to ${host}?`)))
       throw new InterruptedError(`Stack ${stack} was not moved.`, "Nothing was changed.");
   }
-  const isCopied = before !== undefined && isReached(before, "fenced");
-  if (prepares && !isCopied)
-    await withTargetFile({ from, file, access }, async () =>
-      runHostSteps(await openStackAlone(options, { create: false })),
-    );
+  const given = { host, options, access, file, from };
+  if (prepares) await prepareMachine(given, before);
   const engine = await connectEngine(there, loginKey(options));
   const { config } = from.settings;
   const ends = { old: endOf(from, config), fresh: endOf(engine, config) };
-  const work = { host, options, access, file, from, engine, there, ...ends };
-  const ready = isCopied
-    ? { progress: before, since: new Map<string, number>() }
-    : await copyAhead(work, before);
-  await switchOver(work, ready);
+  const work = { ...given, engine, there, ...ends };
+  await switchOver(work, await copyAhead(work, before && { ...before, file }));
+}
+
+/** Runs the host's steps there. They run on the machine that the stack's file names. */
+async function prepareMachine(
+  work: Pick<Work, "host" | "options" | "access" | "file" | "from">,
+  before: MoveProgress | undefined,
+): Promise<void> {
+  const { host, options, access, file, from } = work;
+  const { backend, stack } = from;
+  // A kill meanwhile leaves the file as it is for the new machine: the next run gives it back.
+  if (before === undefined) writeProgress(backend, stack, { step: "preparing", host, access, file, ran: [] });
+  await withTargetFile(work, async () => runHostSteps(await openStackAlone(options, { create: false })));
+  if (before === undefined) forgetProgress(backend, stack);
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

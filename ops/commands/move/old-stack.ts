@@ -44,10 +44,14 @@ const ENTRANCE = ["edge", "cloudflared"];
 /** After those that write to them. */
 const SERVERS = ["postgres", "redis"];
 
+/** Whether it may write by itself: also one that is between two starts, or paused. */
+const ENDED = ["created", "exited", "dead"];
+export const isLive = ({ state }: Pick<ContainerView, "state">): boolean => !ENDED.includes(state);
+
 /** Pure: in which order they are stopped; those of one list at the same time. */
 export function stopOrder(views: readonly ContainerView[]): ContainerView[][] {
   const some = (test: (workload: string) => boolean): ContainerView[] =>
-    views.filter(({ workload, state }) => state === "running" && test(workload));
+    views.filter((view) => isLive(view) && test(view.workload));
   return [
     some((one) => one === "backend"),
     some((one) => SERVERS.includes(one)),
@@ -97,6 +101,12 @@ export async function serveAgain(
     await settledContainers(docker, stack, 90);
   }
   await (await maintenanceSwitch(docker, stack))?.set(maintained);
+}
+
+/** All of the stack's on an engine, whatever they do. Volumes stay. */
+export async function removeContainers(docker: Docker, stack: string): Promise<void> {
+  for (const { id } of await listContainers(docker, stack))
+    await unlessGone(docker.getContainer(id).remove({ force: true, v: true }));
 }
 
 /** After the move: the entrance stays and says that the service is elsewhere, but no tunnel leads to it any more. */

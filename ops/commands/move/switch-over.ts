@@ -2,9 +2,11 @@
 import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { fence, finishVolume, identify } from "../../engine/volume-copy.ts";
+import { stackChanges } from "../../stack/changes.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
+import { keepState, writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
 import { importState } from "../../stack/open-stack.ts";
-import { ROOT } from "../../stack/place.ts";
+import { connectEngine, ROOT, type Place } from "../../stack/place.ts";
 import { sealState } from "../../stack/seal.ts";
 import { openSession, type Session } from "../../stack/session.ts";
 import { resourcesOf, type State } from "../../stack/state.ts";
@@ -14,11 +16,13 @@ import { explain, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import { note, paint, print } from "../../terminal/output.ts";
 import { undivided } from "../../terminal/signals.ts";
+import { checkSame } from "./check.ts";
+import { checkSources, type Ready } from "./copy-ahead.ts";
 import { describeFollowUps } from "./follow-ups.ts";
-import type { Ready } from "./copy-ahead.ts";
-import { leaveEntrance, movedVolumes, serveAgain, stopWriting, writersOf } from "./old-stack.ts";
-import { isReached, keepState, writeProgress, type MoveProgress } from "./progress.ts";
-import { withTargetFile, writeTargetFile, type Work } from "./work.ts";
+import { isLive, leaveEntrance, movedVolumes, serveAgain, stopWriting, writersOf } from "./old-stack.ts";
+import { fileForOld, takeFor } from "./taking-up.ts";
+import { placeOf, stackFileText } from "./target.ts";
+import { endOf, loginKey, withTargetFile, writeTargetFile, type MoveOptions, type Work } from "./work.ts";
 
 interface Switching extends Work {
   readonly ready: Ready;
@@ -26,35 +30,23 @@ interface Switching extends Work {
 
 export async function switchOver(given: Work, ready: Ready): Promise<void> {
   const work = { ...given, ready };
-  const { from, host, options } = work;
-  const { stack } = from;
-  let { progress } = ready;
+  const { options, from } = work;
   // Opened while the old stack still serves: it takes some seconds.
   const to = await withTargetFile(work, () => openSession(options, { create: false }));
-  if (!isReached(progress, "fenced")) progress = await takeData(work);
-  await forward(work, () => handOver(work));
-  writeTargetFile(work);
-  signals.begin({ title: `deploying stack ${stack} to ${host}` });
-  const outputs = await forward(work, () => deployNew(to));
-  const seconds = (Date.now() - Date.parse(progress.refusedSince ?? "")) / 1000;
-  writeProgress(from.backend, stack, { ...progress, step: "moved" });
-  if (progress.maintained !== undefined)
-    await (await maintenanceSwitch(to.docker, stack))?.set(progress.maintained);
-  signals.begin(undivided(`taking the entrance of the old machine away`));
-  await leaveEntrance(from.docker, stack).catch((error: Error) =>
-    say(
-      `Something of the old stack could not be removed (${error.message}); npm run move -- --finish does it.`,
-    ),
-  );
-  const imageId = await summarise(to, outputs);
-  from.audit?.note({
-    version: { build: sourceBuild(ROOT, to.settings.config), imageId, config: committedConfig(to) },
-  });
-  await sealState(to);
-  print(
-    `${paint("green", "✓")} Stack ${paint("bold", stack)} is on ${host}. It refused for ${seconds.toFixed(1)} s; nothing that was acknowledged is lost.`,
-  );
-  for (const line of describeFollowUps(to.settings.config, stack, host)) print(line);
+  const progress = await takeData(work);
+  await goForward({ ...to, ...(from.audit && { audit: from.audit }) }, progress, options);
+}
+
+/** Takes up a move after the fence. Only the new machine is needed for it. */
+export async function goOn(options: MoveOptions, place: Place, before: MoveProgress): Promise<void> {
+  const { stack, settings } = place;
+  const audit = await takeFor(options, place, before);
+  const file = fileForOld(stackFileText(stack), before, settings.project, stack);
+  writeTargetFile({ from: place, file, access: before.access });
+  const to = await openSession(options, { create: false, lock: "move", audit });
+  audit.note({ to: before.host });
+  await checkSame(to.docker, before.engines?.fresh, before.host);
+  await goForward(to, before, options);
 }
 
 /** Until the fence, whatever fails is put right by letting the old stack serve again. */
@@ -62,9 +54,11 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   const { from, old, fresh, host, ready } = work;
   const { progress, since } = ready;
   const { docker, stack, backend } = from;
+  // Somebody may have deployed while the data was copied.
+  checkSources(from, await stackChanges(docker, from));
   keepState(backend, stack, await from.handle.state.exportStack());
   const refusedSince = new Date().toISOString();
-  const running = (await listContainers(docker, stack)).filter(({ state }) => state === "running");
+  const running = (await listContainers(docker, stack)).filter(isLive);
   // An `up` since a former try may have replaced some.
   const ran = [...new Set([...progress.ran, ...running.map(({ id }) => id)])];
   const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince, ran });
@@ -73,6 +67,7 @@ async function takeData(work: Switching): Promise<MoveProgress> {
     `From here on the stack refuses. If this command is killed: ${npmRun("move", stack, host)} goes on, ${npmRun("move", stack, "--back")} lets the old machine serve again.`,
   );
   const volumes = await movedVolumes(docker, stack);
+  const identities: Record<string, string> = {};
   try {
     await stopWriting(docker, stack);
     await Promise.all(
@@ -80,7 +75,7 @@ async function takeData(work: Switching): Promise<MoveProgress> {
         finishVolume(old, fresh, name, { since: since.get(name), contents }),
       ),
     );
-    for (const { name, isData } of volumes) if (isData) await fence(old, name);
+    for (const { name, isData } of volumes) if (isData) identities[name] = await fence(old, name);
     // Whoever had started one before the fence.
     await refuseWriters(docker, stack);
     if (signals.requested) throw signals.error();
@@ -89,13 +84,46 @@ async function takeData(work: Switching): Promise<MoveProgress> {
     throw error;
   }
   // From here on only the new machine can serve.
-  return writeProgress(backend, stack, { ...stopping, step: "fenced" });
+  return writeProgress(backend, stack, { ...stopping, step: "fenced", identities });
 }
 
-/** The identities go over, one after the other: at no moment are they in both places. It can be done again. */
-async function handOver({ from, old, fresh }: Switching): Promise<void> {
-  for (const { name, isData } of await movedVolumes(from.docker, from.stack))
-    if (isData) await identify(fresh, name, await fence(old, name));
+/** From the fence on. It can be done again, from its beginning. */
+async function goForward(to: Session, progress: MoveProgress, options: MoveOptions): Promise<void> {
+  const { stack, backend, settings } = to;
+  const { host, access, file, maintained, refusedSince = "" } = progress;
+  const outputs = await helped(to, progress, async () => {
+    const fresh = endOf(to, settings.config);
+    for (const [volume, identity] of Object.entries(progress.identities ?? {}))
+      await identify(fresh, volume, identity);
+    writeTargetFile({ from: to, file, access });
+    signals.begin({ title: `deploying stack ${stack} to ${host}` });
+    return deployNew(to);
+  });
+  const seconds = (Date.now() - Date.parse(refusedSince)) / 1000;
+  signals.begin(undivided("taking the entrance of the old machine away"));
+  if (maintained !== undefined) await (await maintenanceSwitch(to.docker, stack))?.set(maintained);
+  await leaveOld(to, progress, options).catch((error: unknown) =>
+    say(
+      `The old machine's part of stack ${stack} could not be taken out of use (${explain(error).what}): it answers as it did until ${npmRun("move", stack, "--finish")}.`,
+    ),
+  );
+  writeProgress(backend, stack, { ...progress, step: "moved" });
+  print(
+    `${paint("green", "✓")} Stack ${paint("bold", stack)} is on ${host}. It refused for ${seconds.toFixed(1)} s; nothing that was acknowledged is lost.`,
+  );
+  for (const line of describeFollowUps(settings.config, stack, access)) print(line);
+  const imageId = await summarise(to, outputs);
+  to.audit?.note({
+    version: { build: sourceBuild(ROOT, settings.config), imageId, config: committedConfig(to) },
+  });
+  await sealState(to);
+}
+
+/** Nothing of a tunnel leads to the old machine any more, and its servers are gone. Its data stays. */
+async function leaveOld(to: Session, { file, engines }: MoveProgress, options: MoveOptions): Promise<void> {
+  const { docker, dockerHost } = await connectEngine(placeOf(to, file), loginKey(options));
+  await checkSame(docker, engines?.old, dockerHost);
+  await leaveEntrance(docker, to.stack);
 }
 
 /** @throws OpsError where somebody has started one meanwhile */
@@ -125,11 +153,10 @@ async function giveUp({ from, old }: Switching, progress: MoveProgress): Promise
 }
 
 /** Adds to what fails after the fence what the operator has to do. */
-async function forward<T>({ from, host }: Switching, run: () => Promise<T>): Promise<T> {
+async function helped<T>({ stack }: Session, { host }: MoveProgress, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    const { stack } = from;
     note(
       `All data of stack ${stack} is on ${host}, and nothing starts on the old machine's any more. ` +
         `When the reason is gone, go on: ${npmRun("move", stack, host)}\n` +

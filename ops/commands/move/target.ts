@@ -3,14 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { mergeValues, readYaml, stackFilePath } from "../../stack/config-files.ts";
+import type { Access } from "../../stack/move-progress.ts";
 import { ROOT, type Place } from "../../stack/place.ts";
 import { checkConfig, checkedSettings, wantedPorts } from "../../stack/settings.ts";
 import { toolchainContext } from "../../stack/toolchain.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { addressOf } from "../node/node.ts";
-
-/** The config keys that name the machine; null takes a key out of the stack's file. */
-export type Access = Readonly<Record<string, string | number | null>>;
 
 const SSH_PORT = 22;
 

@@ -2,11 +2,12 @@
 import { writeWhole } from "../../../tools/host/file.mjs";
 import type { End } from "../../engine/volume-copy.ts";
 import { stackFilePath } from "../../stack/config-files.ts";
+import type { Access } from "../../stack/move-progress.ts";
 import { ROOT, type CommonOptions, type Engine, type Place } from "../../stack/place.ts";
 import { readLoginKey, type Session } from "../../stack/session.ts";
 import type { KnownConfig } from "../../stack/settings.ts";
 import { signals } from "../../stack/this-process.ts";
-import { withAccess, type Access } from "./target.ts";
+import { withAccess } from "./target.ts";
 
 export interface MoveOptions extends CommonOptions {
   readonly yes?: boolean;
@@ -41,11 +42,10 @@ export const endOf = (
   { postgresImage = "" }: KnownConfig,
 ): End => ({ docker, name: dockerHost, image: postgresImage });
 
+type FileWork = Pick<Work, "file" | "access"> & { readonly from: Place };
+
 /** Does something while the stack's file names the new machine, and gives it back: the stack is on the old one meanwhile. */
-export async function withTargetFile<T>(
-  { from, file, access }: Pick<Work, "from" | "file" | "access">,
-  run: () => Promise<T>,
-): Promise<T> {
+export async function withTargetFile<T>({ from, file, access }: FileWork, run: () => Promise<T>): Promise<T> {
   let isTarget = true;
   const giveBack = (): void => {
     if (isTarget) writeWhole(stackFilePath(ROOT, from.stack), file);
@@ -61,7 +61,7 @@ export async function withTargetFile<T>(
   }
 }
 
-export const writeTargetFile = ({ from, file, access }: Pick<Work, "from" | "file" | "access">): void =>
+export const writeTargetFile = ({ from, file, access }: FileWork): void =>
   writeWhole(stackFilePath(ROOT, from.stack), withAccess(file, from.settings.project, access));
 
 /** Reads the key that the stack has to log in to its machine with. */

@@ -42,18 +42,22 @@ describe("a volume that goes to another engine @engine", function () {
   const name = `test-copy-${randomBytes(4).toString("hex")}`;
   const image = readSettings(ROOT, "dev").config.postgresImage ?? "";
   const docker = new Docker();
-  /** The same engine, on which every volume has another name: as another engine would have its own of the same name. */
-  const elsewhere = new Docker();
+  /** The same engine, on which the volume has another name: as another engine would have its own of the same name. */
+  function renamed(name: string): Docker {
+    const elsewhere = new Docker();
+    const create = elsewhere.createContainer.bind(elsewhere);
+    elsewhere.createContainer = ((options: Docker.ContainerCreateOptions) =>
+      create({
+        ...options,
+        HostConfig: {
+          ...options.HostConfig,
+          Binds: options.HostConfig?.Binds?.map((bind) => bind.replace(/^[^:]*/, name)) ?? [],
+        },
+      })) as typeof elsewhere.createContainer;
+    return elsewhere;
+  }
   const other = `${name}-there`;
-  const create = elsewhere.createContainer.bind(elsewhere);
-  elsewhere.createContainer = ((options: Docker.ContainerCreateOptions) =>
-    create({
-      ...options,
-      HostConfig: {
-        ...options.HostConfig,
-        Binds: options.HostConfig?.Binds?.map((bind) => bind.replace(name, other)) ?? [],
-      },
-    })) as typeof elsewhere.createContainer;
+  const elsewhere = renamed(other);
   const from: End = { docker, name: "here", image };
   const to: End = { docker: elsewhere, name: "there", image };
   const inside = (volume: string, script: string): string =>
@@ -97,6 +101,25 @@ describe("a volume that goes to another engine @engine", function () {
       /is not what it is at/,
     );
     await finishVolume(from, to, name, { since: undefined, contents: true });
+  });
+
+  it("says which end was full, in that end's own words", async () => {
+    const full = `${name}-full`;
+    const small = ["--driver", "local", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m"];
+    execFileSync("docker", ["volume", "create", ...small, full]);
+    try {
+      const there: End = { ...to, docker: renamed(full), name: "full" };
+      await assert.rejects(copyVolume(from, there, name), /at full: exit code [^]*No space left on device/);
+    } finally {
+      execFileSync("docker", ["volume", "rm", full]);
+    }
+  });
+
+  it("becomes nobody's data where it is gone", async () => {
+    const gone = `${name}-gone`;
+    await assert.rejects(identify(to, gone, "id\n"), /is not at there any more/);
+    const volumes = execFileSync("docker", ["volume", "ls", "-q"], { encoding: "utf8" });
+    assert.doesNotMatch(volumes, new RegExp(gone));
   });
 
   it("has its identity in one place only", async () => {

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { IDENTITY_FILE } from "../../../infra/resources/identity.ts";
+import { IDENTITY_FILE, MOVED_FILE } from "../../../infra/resources/identity.ts";
 import { packFiles } from "../../../infra/resources/archive.ts";
 import { SessionSocket } from "../../engine/ssh/sessions.ts";
 import { createOfAnyImage } from "../../engine/volume-file.ts";
@@ -129,6 +129,12 @@ describe("a stack's engine and data @engine", () => {
       });
     });
   }
+
+  it("are refused where a move has taken the data away, and may not begin anew there", async () => {
+    await put(undefined, MOVED_FILE);
+    for (const allowed of [{}, { acceptEmpty: ["redis"] }])
+      await refuses(check(allowed), /The data of redis .* was moved from this engine/, /omniai:dockerHost/);
+  });
 
   it("are refused where an exchange of the data was broken off, whatever is allowed, and fit where one is complete", async () => {
     for (const [mark, identity, allowed] of [

@@ -83,6 +83,12 @@ describe("a data volume", () => {
   ];
   for (const [what, known, there, found, kind] of cases)
     it(what, () => assert.equal(judgeVolume(known, there, found)?.kind, kind));
+
+  it("was moved away where a move says so, whatever was claimed, and is right again with its identity", () => {
+    for (const known of [claimed, { ...claimed, claimed: false }])
+      assert.equal(judgeVolume(known, true, undefined, true)?.kind, "moved");
+    assert.equal(judgeVolume(claimed, true, "mine", true), undefined);
+  });
 });
 
 describe("the engine that the state knows", () => {

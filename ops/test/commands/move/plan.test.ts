@@ -3,21 +3,24 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { obstacles, type Machine } from "../../../commands/move/check.ts";
+import { missingBytes, obstacles, type Machine } from "../../../commands/move/check.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
 import { stopOrder } from "../../../commands/move/old-stack.ts";
+import { withEngine } from "../../../commands/move/switch-over.ts";
+import { fileForOld } from "../../../commands/move/taking-up.ts";
+import { accessTo, withAccess } from "../../../commands/move/target.ts";
+import type { ContainerView } from "../../../engine/containers.ts";
+import type { KnownConfig } from "../../../stack/settings.ts";
+import { planBackend } from "../../../stack/backend.ts";
 import {
   describeProgress,
   forgetProgress,
   isReached,
   readProgress,
+  refuseDuringMove,
   writeProgress,
   type MoveProgress,
-} from "../../../commands/move/progress.ts";
-import { withEngine } from "../../../commands/move/switch-over.ts";
-import { accessTo, withAccess } from "../../../commands/move/target.ts";
-import type { ContainerView } from "../../../engine/containers.ts";
-import { planBackend } from "../../../stack/backend.ts";
+} from "../../../stack/move-progress.ts";
 
 const machine: Machine = { id: "A", name: "a", architecture: "x86_64", memory: 8e9, cpus: 4 };
 
@@ -68,6 +71,17 @@ describe("a move's new machine", () => {
     for (const [index, words] of [/is the machine/, /aarch64/, /2\.0 GB of memory/, /3\.5 GB free/].entries())
       assert.match(found[index] ?? "", words);
   });
+
+  it("needs room for what an earlier try has not brought yet", () => {
+    const sizes = new Map([
+      ["a", 5],
+      ["b", 3],
+      ["others", 9],
+    ]);
+    assert.equal(missingBytes(["a", "b"], sizes, new Map()), 8);
+    // What is there may be larger: of a file that is gone meanwhile, for example.
+    assert.equal(missingBytes(["a", "b"], sizes, new Map([...[["a", 2] as const, ["b", 4] as const]])), 3);
+  });
 });
 
 describe("a stack that is left", () => {
@@ -86,21 +100,51 @@ describe("a stack that is left", () => {
     );
   });
 
-  it("says what its owner has to do", () => {
-    const plain = describeFollowUps(
-      { httpPort: 80, httpsPort: 443, edgeHosts: ["a.example.org"] },
-      "prod",
-      "new",
+  it("is not taken for stopped where a server is between two starts, or paused", () => {
+    const found = stopOrder([
+      view("postgres", "restarting"),
+      view("redis", "paused"),
+      view("backend", "dead"),
+    ]);
+    assert.deepEqual(
+      found.flat().map(({ workload }) => workload),
+      ["postgres", "redis"],
     );
-    assert.match(plain.join("\n"), /let a\.example\.org lead to new/);
-    assert.match(plain.join("\n"), /npm run move -- --finish --stack prod/);
-    const tunnel = describeFollowUps(
-      { tunnelEnabled: true, publishPorts: "auto", httpPort: 80 },
-      "prod",
-      "new",
-    );
-    assert.match(tunnel.join("\n"), /tunnel leads to the new machine already/);
-    assert.doesNotMatch(tunnel.join("\n"), /DNS/);
+  });
+});
+
+describe("what its owner has to do after a move", () => {
+  const said = (config: KnownConfig, dockerHost = "ssh://deploy@new"): string =>
+    describeFollowUps({ httpPort: 80, httpsPort: 443, ...config }, "prod", { dockerHost }).join("\n");
+  const open = { bindAddress: "0.0.0.0" };
+
+  it("is to change the DNS where the edge is reached by its machine, and to know when a certificate is renewed", () => {
+    const plain = said({ ...open, edgeHosts: ["a.example.org", "127.0.0.1"] });
+    assert.match(plain, /DNS is yours to change: let a\.example\.org lead to new \(/);
+    assert.match(plain, /npm run move -- --finish --stack prod/);
+    assert.doesNotMatch(plain, /certificate|Tunnel/);
+    const acme = said({ ...open, tls: "acme", certificateHosts: ["b.example.org"] });
+    assert.match(acme, /let b\.example\.org lead to new[^]*renewed only once/);
+    const numbers = said({ ...open, certificateHosts: ["localhost", "203.0.113.7"] });
+    assert.match(numbers, /let every name of the stack lead[^]*addresses \(203\.0\.113\.7\)/);
+  });
+
+  it("is nothing about the DNS where a tunnel leads to it, or nobody from outside", () => {
+    const tunnel = said({ tunnelEnabled: true, tunnelHostnames: ["a.example.org"] });
+    assert.match(tunnel, /^Tunnel: nothing to change/);
+    assert.doesNotMatch(tunnel, /DNS/);
+    const local = said({ bindAddress: "127.0.0.1", certificateHosts: ["localhost", "127.0.0.1"] });
+    assert.match(local, /^DNS: nothing to change[^]*127\.0\.0\.1/);
+    assert.doesNotMatch(local, /yours to change/);
+  });
+
+  it("is both where both lead to it", () => {
+    const both = said({
+      ...open,
+      ...{ tunnelEnabled: true, publishPorts: "always" },
+      ...{ tunnelHostnames: ["a.example.org"], edgeHosts: ["a.example.org", "b.example.org"] },
+    });
+    assert.match(both, /^Tunnel: nothing to change[^]*let b\.example\.org lead to new/);
   });
 });
 
@@ -132,6 +176,39 @@ describe("a move's progress", () => {
       /may be stopped[^]*npm run move -- deploy@new --stack prod[^]*npm run move -- --back --stack prod/,
     );
     assert.match(describeProgress({ ...progress, step: "moved" }, "prod"), /-- --finish --stack prod/);
+  });
+
+  it("keeps every other command away while the data is between two machines", () => {
+    const folder = mkdtempSync(join(tmpdir(), "omniai-move-"));
+    try {
+      const backend = planBackend(folder, {});
+      refuseDuringMove(backend, "dev", "up");
+      for (const step of ["stopping", "fenced"] as const) {
+        writeProgress(backend, "dev", { ...progress, step });
+        assert.throws(() => refuseDuringMove(backend, "dev", "up"), /is being moved to deploy@new/);
+        refuseDuringMove(backend, "dev", "move");
+      }
+      for (const step of ["preparing", "copying", "moved"] as const) {
+        writeProgress(backend, "dev", { ...progress, step });
+        refuseDuringMove(backend, "dev", "up");
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("gives the stack's file back for the old machine, and keeps what the operator has changed in it meanwhile", () => {
+    const back = (found: string, step: MoveProgress["step"]): string =>
+      fileForOld(found, { ...progress, step }, "omniai", "dev");
+    const target = withAccess(progress.file, "omniai", progress.access);
+    const changed = "config:\n  omniai:logLevel: debug\n";
+    assert.notEqual(target, progress.file);
+    for (const step of ["preparing", "stopping", "fenced"] as const) {
+      assert.equal(back(target, step), progress.file);
+      assert.equal(back(progress.file, step), progress.file);
+    }
+    assert.equal(back(changed, "copying"), changed);
+    assert.throws(() => back(changed, "fenced"), /Pulumi\.dev\.yaml is not what it was/);
   });
 
   it("has its steps in order", () => {

@@ -1,18 +1,21 @@
 /** How far a move has come, kept beside the state of the checkout, so that the same command goes on from there, or goes back. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { writeWhole } from "../../../tools/host/file.mjs";
-import type { Backend } from "../../stack/backend.ts";
-import { OpsError } from "../../terminal/errors.ts";
-import { npmRun } from "../../terminal/npm-run.ts";
-import type { Access } from "./target.ts";
+import { writeWhole } from "../../tools/host/file.mjs";
+import { OpsError } from "../terminal/errors.ts";
+import { npmRun } from "../terminal/npm-run.ts";
+import type { Backend } from "./backend.ts";
+
+/** The config keys that name a machine; null takes a key out of the stack's file. */
+export type Access = Readonly<Record<string, string | number | null>>;
 
 /**
- * What is so from each step on. copying: the old stack serves, and the new machine has a part of its data. stopping: the old one is
+ * What is so from each step on. preparing: nothing of the stack is on the new machine yet, and its file may name that machine while
+ * that is being prepared. copying: the old stack serves, and the new machine has a part of its data. stopping: the old one is
  * being stopped, and starts again where the move goes no further. fenced: all data is on the new machine, and nothing starts on the
  * old data any more. moved: the new stack has served; the old one is kept aside.
  */
-export const STEPS = ["copying", "stopping", "fenced", "moved"] as const;
+export const STEPS = ["preparing", "copying", "stopping", "fenced", "moved"] as const;
 export type Step = (typeof STEPS)[number];
 
 export interface MoveProgress {
@@ -22,12 +25,16 @@ export interface MoveProgress {
   readonly access: Access;
   /** The text of the stack's file while the stack is on the old machine. */
   readonly file: string;
+  /** The ids of both engines: an address may lead elsewhere the next time. Undefined while preparing; "" for one without an id. */
+  readonly engines?: { readonly old: string; readonly fresh: string };
   /** What maintenance has told before; it stays on then. */
   readonly maintained?: string;
   /** The containers that ran on the old machine. */
   readonly ran: readonly string[];
   /** The moment at which the old stack began to refuse, ISO 8601; undefined before. */
   readonly refusedSince?: string;
+  /** By volume, once it is fenced: what goes to the new machine, which needs the old one for nothing from then on. */
+  readonly identities?: Readonly<Record<string, string>>;
 }
 
 /** Pure. */
@@ -41,11 +48,22 @@ export function describeProgress({ step, host }: MoveProgress, stack: string): s
   if (step === "moved")
     return `Moved to ${host}. The machine before still has the data as it was: ${npmRun("move", stack, "--finish")} removes it.`;
   const state = {
+    preparing: "nothing of the stack is there yet",
     copying: "the stack serves where it was",
     stopping: "the stack may be stopped where it was",
     fenced: "all data is there, and nothing starts on the old machine any more",
   }[step];
   return `A move to ${host} is not over: ${state}. To go on: ${on}; to give it up: ${back}.`;
+}
+
+/** For a command that changes the stack. While its data is between two machines, nothing but the move itself knows what is so. @throws OpsError */
+export function refuseDuringMove(backend: Backend, stack: string, command: string): void {
+  const progress = command === "move" ? undefined : readProgress(backend, stack);
+  if (progress === undefined || !["stopping", "fenced"].includes(progress.step)) return;
+  throw new OpsError(
+    `Stack ${stack} is being moved to ${progress.host}, and its data is between two machines. Nothing was changed.`,
+    `${npmRun("move", stack, progress.host)} goes on; ${npmRun("move", stack, "--back")} gives it up.`,
+  );
 }
 
 const fileOf = ({ stateDir }: Backend, stack: string): string => join(stateDir, "move", `${stack}.json`);
