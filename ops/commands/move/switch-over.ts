@@ -75,7 +75,11 @@ async function takeData(work: Switching): Promise<MoveProgress> {
         finishVolume(old, fresh, name, { since: since.get(name), contents }),
       ),
     );
-    for (const { name, isData } of volumes) if (isData) identities[name] = await fence(old, name);
+    await Promise.all(
+      volumes
+        .filter(({ isData }) => isData)
+        .map(async ({ name }) => (identities[name] = await fence(old, name))),
+    );
     // Whoever had started one before the fence.
     await refuseWriters(docker, stack);
     if (signals.requested) throw signals.error();
@@ -93,8 +97,8 @@ async function goForward(to: Session, progress: MoveProgress, options: MoveOptio
   const { host, access, file, maintained, refusedSince = "" } = progress;
   const outputs = await helped(to, progress, async () => {
     const fresh = endOf(to, settings.config);
-    for (const [volume, identity] of Object.entries(progress.identities ?? {}))
-      await identify(fresh, volume, identity);
+    const identities = Object.entries(progress.identities ?? {});
+    await Promise.all(identities.map(([volume, identity]) => identify(fresh, volume, identity)));
     writeTargetFile({ from: to, file, access });
     signals.begin({ title: `deploying stack ${stack} to ${host}` });
     return deployNew(to);
