@@ -12,6 +12,7 @@ export interface TrafficOptions {
   readonly rate: number;
   /** How many clients follow the events and reconnect with their last id. */
   readonly streams: number;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface TrafficResult extends LoadResult {
@@ -28,7 +29,7 @@ export interface TrafficResult extends LoadResult {
 const LAST_EVENT_MS = 60_000;
 
 /** @returns what stops it and waits for the requests in flight, once every stream follows the log. */
-async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promise<TrafficResult>> {
+async function run({ url, rate, streams, headers }: TrafficOptions): Promise<() => Promise<TrafficResult>> {
   // Streams may begin with the last events of earlier traffic, which do not count.
   const mark = randomUUID();
   const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
@@ -38,11 +39,11 @@ async function run({ url, rate, streams }: TrafficOptions): Promise<() => Promis
     rate,
     request: (n) =>
       n % 2 === 0
-        ? { method: "GET", path: "/api/diag" }
+        ? { method: "GET", path: "/api/diag", headers }
         : {
             method: "POST",
             path: "/api/events",
-            headers: { "content-type": "application/json" },
+            headers: { ...headers, "content-type": "application/json" },
             body: JSON.stringify({ type: "numbered", data: { n, run: mark } }),
           },
   });

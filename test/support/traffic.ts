@@ -19,11 +19,16 @@ export interface Traffic {
  * @param url of the edge.
  * @param rate requests a second: half GET /api/diag, half POST /api/events with a number.
  * @param streams clients that follow the events and reconnect with their last id.
- * @throws Error when the streams cannot be opened.
+ * @param headers of each request, such as who publishes. @throws Error when the streams cannot be opened.
  */
-export async function startTraffic(url: string, rate: number, streams: number): Promise<Traffic> {
+export async function startTraffic(
+  url: string,
+  rate: number,
+  streams: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Traffic> {
   const worker = new Worker(new URL("./traffic-thread.ts", import.meta.url), {
-    workerData: { url, rate, streams } satisfies TrafficOptions,
+    workerData: { url, rate, streams, headers } satisfies TrafficOptions,
   });
   const ended = new Promise<never>((_, reject) => {
     worker.once("error", reject);
