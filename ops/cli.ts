@@ -106,9 +106,9 @@ addForStack(
   "move",
   "Takes a stack on one machine to another one, with its data: the bulk goes ahead while it serves, then it refuses for a moment.",
 )
-  .argument("[host]", "USER@HOST or ssh://USER@HOST:PORT")
+  .argument("[host]", "USER@HOST, ssh://USER@HOST:PORT, or an engine's address as DOCKER_HOST has it")
   .option("--host-key <key>", "one line of the machine's /etc/ssh/ssh_host_*_key.pub; default: known_hosts")
-  .option("--max-downtime <seconds>", "do not stop it if that would take longer", wholeNumber, 60)
+  .option("--max-downtime <seconds>", "do not begin to refuse if that would take longer", wholeNumber, 60)
   .option("--back", "give a move up that was broken off: the old machine serves again")
   .option("--finish", "after a move: remove what is left on the old machine, with its data")
   .addOption(yes)
