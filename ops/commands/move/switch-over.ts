@@ -1,7 +1,9 @@
 /** The part of a move in which nobody is served: the old stack stops, the rest of its data follows, the new one starts. */
 import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
+import { listNetworks } from "../../engine/networks.ts";
 import { fence, finishVolume, identify } from "../../engine/volume-copy.ts";
+import { listVolumes } from "../../engine/volumes.ts";
 import { stackChanges } from "../../stack/changes.ts";
 import { deploy, prepare, summarise } from "../../stack/deploy.ts";
 import { keepState, writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
@@ -9,7 +11,6 @@ import { importState } from "../../stack/open-stack.ts";
 import { connectEngine, ROOT, type Place } from "../../stack/place.ts";
 import { sealState } from "../../stack/seal.ts";
 import { openSession, type Session } from "../../stack/session.ts";
-import { resourcesOf, type State } from "../../stack/state.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { committedConfig, sourceBuild } from "../../stack/versions.ts";
 import { explain, OpsError } from "../../terminal/errors.ts";
@@ -20,6 +21,7 @@ import { checkSame } from "./check.ts";
 import { checkSources, type Ready } from "./copy-ahead.ts";
 import { describeFollowUps } from "./follow-ups.ts";
 import { isLive, leaveEntrance, movedVolumes, serveAgain, stopWriting, writersOf } from "./old-stack.ts";
+import { stateAt } from "./state-at.ts";
 import { fileForOld, takeFor } from "./taking-up.ts";
 import { placeOf, stackFileText } from "./target.ts";
 import { endOf, loginKey, withTargetFile, writeTargetFile, type MoveOptions, type Work } from "./work.ts";
@@ -170,26 +172,16 @@ async function helped<T>({ stack }: Session, { host }: MoveProgress, run: () => 
   }
 }
 
-/**
- * Pure: the state as if its provider had always reached this engine. A refresh asks by the provider that the state has: it would find
- * the containers and networks of the old machine, and the deploy would take them for those of the new one.
- */
-export const withEngine = (state: State, host: string): State => ({
-  ...state,
-  resources: resourcesOf(state).map((resource) =>
-    resource.type !== "pulumi:providers:docker" || resource.inputs?.["host"] === undefined
-      ? resource
-      : {
-          ...resource,
-          inputs: { ...resource.inputs, host },
-          outputs: { ...resource.outputs, host },
-        },
-  ),
-});
-
 async function deployNew(to: Session): ReturnType<typeof deploy> {
-  const { stack, handle, dockerHost } = to;
-  await importState(handle, (state) => withEngine(state, dockerHost));
+  const { docker, stack, handle, dockerHost } = to;
+  const [containers, networks, volumes] = await Promise.all([
+    listContainers(docker, stack),
+    listNetworks(docker, stack),
+    listVolumes(docker, stack),
+  ]);
+  const there = new Set([...containers.map(({ id }) => id), ...networks.map(({ id }) => id)]);
+  for (const { name } of volumes) there.add(name);
+  await importState(handle, (state) => stateAt(state, stack, dockerHost, there));
   await prepare(to, { move: true });
   return deploy(to, { title: `deploying stack ${stack}`, options: handle.options, refresh: true });
 }

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { missingBytes, obstacles, type Machine } from "../../../commands/move/check.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
 import { stopOrder } from "../../../commands/move/old-stack.ts";
-import { withEngine } from "../../../commands/move/switch-over.ts";
+import { stateAt } from "../../../commands/move/state-at.ts";
 import { fileForOld } from "../../../commands/move/taking-up.ts";
 import { accessTo, withAccess } from "../../../commands/move/target.ts";
 import type { ContainerView } from "../../../engine/containers.ts";
+import { types, type StateResource } from "../../../stack/state.ts";
 import type { KnownConfig } from "../../../stack/settings.ts";
 import { planBackend } from "../../../stack/backend.ts";
 import {
@@ -219,23 +220,43 @@ describe("a move's progress", () => {
 });
 
 describe("a state that goes along", () => {
-  it("asks the new engine from then on, and nothing else about it changes", () => {
-    const provider = {
-      urn: "urn:a",
-      type: "pulumi:providers:docker",
-      inputs: { host: "unix:///a" },
-      outputs: { host: "unix:///a", version: "5" },
-    };
-    const other = { urn: "urn:b", type: "pulumi:providers:random", inputs: {} };
-    assert.deepEqual(withEngine({ resources: [provider, other] }, "ssh://deploy@new"), {
-      resources: [
-        {
-          ...provider,
-          inputs: { host: "ssh://deploy@new" },
-          outputs: { host: "ssh://deploy@new", version: "5" },
-        },
-        other,
-      ],
-    });
+  const urn = (name: string, type: string): string => `urn:pulumi:dev::omniai::${type}::${name}`;
+  const resource = (name: string, type: string, more: Partial<StateResource> = {}): StateResource => ({
+    ...{ urn: urn(name, type), type, id: `id of ${name}` },
+    ...more,
+  });
+  const provider = resource("engine", "pulumi:providers:docker", {
+    inputs: { host: "unix:///a" },
+    outputs: { host: "unix:///a", version: "5" },
+  });
+  const password = resource("password", "random:index/randomPassword:RandomPassword");
+  const data = resource("omniai-dev-postgres-data", types.volume, { protect: true });
+  const [files, network] = [resource("files", types.volume), resource("app", types.network)];
+  const server = resource("postgres", types.container, { dependencies: [data.urn, network.urn] });
+  const command = resource("omniai-dev-postgres", types.command, {
+    dependencies: [server.urn, password.urn],
+  });
+  const record = resource("omniai-dev-engine", types.command, { protect: true });
+  const state = { resources: [provider, record, password, data, files, network, server, command] };
+  const newProvider = {
+    ...provider,
+    inputs: { host: "ssh://deploy@new" },
+    outputs: { host: "ssh://deploy@new", version: "5" },
+  };
+
+  it("asks the new engine from then on, and has nothing of the old one but what goes along", () => {
+    assert.deepEqual(stateAt(state, "dev", "ssh://deploy@new", new Set()).resources, [
+      newProvider,
+      password,
+      data,
+      { ...command, dependencies: [password.urn] },
+    ]);
+  });
+
+  it("keeps what an earlier try has made there", () => {
+    const there = new Set([network.id ?? "", server.id ?? ""]);
+    assert.deepEqual(stateAt(state, "dev", "ssh://deploy@new", there).resources, [
+      ...[newProvider, password, data, network, server, command],
+    ]);
   });
 });
