@@ -33,7 +33,7 @@ import {
   type Machine,
 } from "./check.ts";
 import { bringImages } from "./images.ts";
-import { isLive, movedVolumes, removeContainers, type Moved } from "./old-stack.ts";
+import { isLive, movedVolumes, removeContainers, writeOut, type Moved } from "./old-stack.ts";
 import type { Work } from "./work.ts";
 
 export interface Ready {
@@ -149,6 +149,7 @@ async function copyBulk(
   let seconds = 0;
   for (let pass = 1; pass <= PASSES; pass++) {
     signals.begin({ title: `copying to ${host}, while the stack serves` });
+    await writeOut(from.docker, from.stack);
     const began = performance.now();
     const copied = new Map<string, Copied>();
     await Promise.all(

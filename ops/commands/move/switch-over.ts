@@ -20,7 +20,15 @@ import { undivided } from "../../terminal/signals.ts";
 import { checkSame } from "./check.ts";
 import { checkSources, type Ready } from "./copy-ahead.ts";
 import { describeFollowUps } from "./follow-ups.ts";
-import { isLive, leaveEntrance, movedVolumes, serveAgain, stopWriting, writersOf } from "./old-stack.ts";
+import {
+  isLive,
+  leaveEntrance,
+  movedVolumes,
+  serveAgain,
+  stopWriting,
+  writeOut,
+  writersOf,
+} from "./old-stack.ts";
 import { stateAt } from "./state-at.ts";
 import { fileForOld, takeFor } from "./taking-up.ts";
 import { placeOf, stackFileText } from "./target.ts";
@@ -59,6 +67,7 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   // Somebody may have deployed while the data was copied.
   checkSources(from, await stackChanges(docker, from));
   keepState(backend, stack, await from.handle.state.exportStack());
+  await writeOut(docker, stack);
   const refusedSince = new Date().toISOString();
   const running = (await listContainers(docker, stack)).filter(isLive);
   // An `up` since a former try may have replaced some.
