@@ -20,7 +20,7 @@ import { openSession } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { exit, explain, InterruptedError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
-import { print } from "../../terminal/output.ts";
+import { note, print } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { undivided } from "../../terminal/signals.ts";
 import { checkSame, machineOf } from "./check.ts";
@@ -62,18 +62,24 @@ export async function goBack(
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
   const isFenced = isReached(before, "fenced");
   if (isFenced) {
-    const docker = await connectNew();
-    await refuseServed(docker, stack, before.host);
-    // Nobody may write there any more before somebody may here.
-    await removeContainers(docker, stack);
+    if (options.lost !== true) {
+      const docker = await connectNew().catch((error: unknown) => {
+        note(`Where ${before.host} is gone for good: ${npmRun("move", stack, "--back", "--lost")}`);
+        throw error;
+      });
+      await refuseServed(docker, stack, before.host);
+      // Nobody may write there any more before somebody may here.
+      await removeContainers(docker, stack);
+    }
     await from.handle.state.importStack(keptState(backend, stack) as never);
     // A kill from here on must not let anybody go on with the data there.
     writeProgress(backend, stack, { ...before, step: "stopping" });
   }
   if (isReached(before, "stopping")) await serveAgain(old, stack, before);
-  const removed = isReached(before, "copying")
-    ? connectNew().then((docker) => removeAll(docker, stack))
-    : Promise.resolve();
+  const removed =
+    isReached(before, "copying") && options.lost !== true
+      ? connectNew().then((docker) => removeAll(docker, stack))
+      : Promise.resolve();
   // Before the fence nothing can start on the new machine: the data there has no identity yet. So it need not even answer.
   await (isFenced
     ? removed

@@ -15,6 +15,8 @@ export interface MoveOptions extends CommonOptions {
   /** How long the stack may refuse, in seconds. */
   readonly maxDowntime: number;
   readonly back?: boolean;
+  /** With `back`: the new machine is gone for good. */
+  readonly lost?: boolean;
   readonly finish?: boolean;
 }
 
