@@ -110,7 +110,10 @@ addForStack(
   .option("--host-key <key>", "one line of the machine's /etc/ssh/ssh_host_*_key.pub; default: known_hosts")
   .option("--max-downtime <seconds>", "do not begin to refuse if that would take longer", wholeNumber, 60)
   .option("--back", "give a move up that was broken off: the old machine serves again")
-  .option("--lost", "back: the new machine is gone for good, with whatever it had acknowledged by then")
+  .option(
+    "--lost",
+    "back: the new machine is gone for good, with what it acknowledged; finish: the old one is",
+  )
   .option("--finish", "after a move: remove what is left on the old machine, with its data")
   .addOption(yes)
   .addOption(lockWait)

@@ -285,5 +285,7 @@ describe("a stack that moves to another machine", function () {
     assert.ok(await served(stack.https));
     assert.equal(here("SELECT count(*) FROM bulk"), String(MEGABYTES * 9000));
     await isLoggedIn(stack.https);
+    good(await run("move", "--finish", "--lost", "--yes"));
+    assert.doesNotMatch((await run("status")).output, /--finish/);
   });
 });

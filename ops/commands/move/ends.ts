@@ -150,6 +150,10 @@ export async function finishMove(
   const audit = await takeFor(options, place, before);
   const session = await openSession(options, { create: false, lock: "move", audit });
   audit.note({ to: "finish" });
+  if (options.lost === true) {
+    forgetProgress(backend, stack);
+    return say("The move is over. What the lost machine had of the stack is not touched.");
+  }
   const { docker, dockerHost } = await connectEngine(placeOf(session, before.file), loginKey(options));
   await checkSame(session.docker, before.engines?.fresh, session.dockerHost);
   await checkSame(docker, before.engines?.old, dockerHost);

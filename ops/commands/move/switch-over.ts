@@ -72,8 +72,8 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   const running = (await listContainers(docker, stack)).filter(isLive);
   // An `up` since a former try may have replaced some.
   const ran = [...new Set([...progress.ran, ...running.map(({ id }) => id)])];
-  const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince, ran });
   signals.begin(undivided(`moving the data of stack ${stack} to ${host}`));
+  const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince, ran });
   note(
     `From here on the stack refuses. If this command is killed: ${npmRun("move", stack, host)} goes on, ${npmRun("move", stack, "--back")} lets the old machine serve again.`,
   );
@@ -81,12 +81,12 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   const identities: Record<string, string> = {};
   try {
     await stopWriting(docker, stack);
-    await Promise.all(
+    await everyOne(
       volumes.map(({ name, contents }) =>
         finishVolume(old, fresh, name, { since: since.get(name), contents }),
       ),
     );
-    await Promise.all(
+    await everyOne(
       volumes
         .filter(({ isData }) => isData)
         .map(async ({ name }) => (identities[name] = await fence(old, name))),
@@ -100,6 +100,12 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   }
   // From here on only the new machine can serve.
   return writeProgress(backend, stack, { ...stopping, step: "fenced", identities });
+}
+
+/** Waits for all of them, also where one fails: what follows must not meet one that goes on. @throws the first error */
+async function everyOne(works: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 /** From the fence on. It can be done again, from its beginning. */

@@ -15,7 +15,7 @@ export interface MoveOptions extends CommonOptions {
   /** How long the stack may refuse, in seconds. */
   readonly maxDowntime: number;
   readonly back?: boolean;
-  /** With `back`: the new machine is gone for good. */
+  /** With `back` the new machine is gone for good, with `finish` the old one. */
   readonly lost?: boolean;
   readonly finish?: boolean;
 }
