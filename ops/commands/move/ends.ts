@@ -50,6 +50,9 @@ export async function goBack(
       `To take it back, move it to the old machine like to any other, after ${npmRun("move", stack, "--finish")}`,
       exit.usage,
     );
+  const isFenced = isReached(before, "fenced");
+  const mayLose = isFenced && options.lost === true && options.yes !== true;
+  if (mayLose) requireTerminal();
   const from = await openOld(options, place, before);
   from.audit?.note({ to: "back" });
   await checkSame(from.docker, before.engines?.old, "the old machine's address");
@@ -59,8 +62,11 @@ export async function goBack(
     return docker;
   };
   const old = endOf(from, from.settings.config);
+  signals.begin({ title: "asking" });
+  const question = `What ${before.host} may have acknowledged since its edge began to let requests in is lost with it.`;
+  if (mayLose && !(await confirmByTyping(question, stack)))
+    throw new InterruptedError("The move was not given up.", "Nothing was changed.");
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
-  const isFenced = isReached(before, "fenced");
   if (isFenced) {
     if (options.lost !== true) {
       const docker = await connectNew().catch((error: unknown) => {
