@@ -104,7 +104,8 @@ describe("a stack that moves to another machine", function () {
     startTraffic(name.url, RATE, STREAMS, { authorization: user.authorization });
   const login = async (account: object, kind: object = {}): ReturnType<typeof call> => {
     const body = { ...account, ...kind };
-    const answer = await call(`${stack.https}/api/auth/login`, { method: "POST", body });
+    const headers = { "sec-fetch-site": "same-origin" };
+    const answer = await call(`${stack.https}/api/auth/login`, { method: "POST", body, headers });
     assert.equal(answer.status, 200, answer.text);
     return answer;
   };
