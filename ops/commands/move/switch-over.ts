@@ -104,8 +104,8 @@ async function takeData(work: Switching): Promise<MoveProgress> {
 
 /** Waits for all of them, also where one fails: what follows must not meet one that goes on. @throws the first error */
 async function everyOne(works: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(works)).find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
+  await Promise.allSettled(works);
+  await Promise.all(works);
 }
 
 /** From the fence on. It can be done again, from its beginning. */
