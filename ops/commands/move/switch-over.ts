@@ -44,7 +44,10 @@ export async function switchOver(given: Work, ready: Ready): Promise<void> {
   // Opened while the old stack still serves: it takes some seconds.
   const to = await withTargetFile(work, () => openSession(options, { create: false }));
   const progress = await takeData(work);
-  await goForward({ ...to, ...(from.audit && { audit: from.audit }) }, progress, options);
+  await goForward({ ...to, ...(from.audit && { audit: from.audit }) }, progress, {
+    ...options,
+    again: false,
+  });
 }
 
 /** Takes up a move after the fence. Only the new machine is needed for it. */
@@ -56,7 +59,7 @@ export async function goOn(options: MoveOptions, place: Place, before: MoveProgr
   const to = await openSession(options, { create: false, lock: "move", audit });
   audit.note({ to: before.host });
   await checkSame(to.docker, before.engines?.fresh, before.host);
-  await goForward(to, before, options);
+  await goForward(to, before, { ...options, again: true });
 }
 
 /** Until the fence, whatever fails is put right by letting the old stack serve again. */
@@ -109,7 +112,11 @@ async function everyOne(works: readonly Promise<unknown>[]): Promise<void> {
 }
 
 /** From the fence on. It can be done again, from its beginning. */
-async function goForward(to: Session, progress: MoveProgress, options: MoveOptions): Promise<void> {
+async function goForward(
+  to: Session,
+  progress: MoveProgress,
+  options: MoveOptions & { readonly again: boolean },
+): Promise<void> {
   const { stack, backend, settings } = to;
   const { host, access, file, maintained, refusedSince = "" } = progress;
   const outputs = await helped(to, progress, async () => {
@@ -118,7 +125,7 @@ async function goForward(to: Session, progress: MoveProgress, options: MoveOptio
     await Promise.all(identities.map(([volume, identity]) => identify(fresh, volume, identity)));
     writeTargetFile({ from: to, file, access });
     signals.begin({ title: `deploying stack ${stack} to ${host}` });
-    return deployNew(to);
+    return deployNew(to, options.again);
   });
   const seconds = (Date.now() - Date.parse(refusedSince)) / 1000;
   signals.begin(undivided("taking the entrance of the old machine away"));
@@ -187,7 +194,8 @@ async function helped<T>({ stack }: Session, { host }: MoveProgress, run: () => 
   }
 }
 
-async function deployNew(to: Session): ReturnType<typeof deploy> {
+/** @param again whether an earlier try may have made something that the state does not know: at first there is nothing to find out. */
+async function deployNew(to: Session, again: boolean): ReturnType<typeof deploy> {
   const { docker, stack, handle, dockerHost } = to;
   const [containers, networks, volumes] = await Promise.all([
     listContainers(docker, stack),
@@ -198,5 +206,5 @@ async function deployNew(to: Session): ReturnType<typeof deploy> {
   for (const { name } of volumes) there.add(name);
   await importState(handle, (state) => stateAt(state, stack, dockerHost, there));
   await prepare(to, { move: true });
-  return deploy(to, { title: `deploying stack ${stack}`, options: handle.options, refresh: true });
+  return deploy(to, { title: `deploying stack ${stack}`, options: handle.options, refresh: again });
 }
