@@ -28,13 +28,16 @@ const WHILE_MADE = [
     CREATE TRIGGER fire BEFORE INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION fire(); ALTER TABLE triggered ENABLE ALWAYS TRIGGER fire; INSERT INTO triggered VALUES ('x')`,
   "CREATE VIEW seen AS SELECT * FROM triggered WHERE public.reach('view', n); CREATE MATERIALIZED VIEW kept AS SELECT * FROM seen",
 ].join("; ");
-/** What puts something into a superuser's table, while that is the loader's with all else, and takes away as much elsewhere. */
+/** What puts something into a superuser's table and function, while they are the loader's with all else, and takes away as much elsewhere. */
 const TAMPERED = `CREATE TABLE spare (n text); CREATE INDEX spare_index ON spare (n);
   CREATE FUNCTION tamper() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
     IF current_user LIKE 'omniai_loader%' THEN
       CREATE INDEX ON public.of_first (n) WHERE public.reach('tampered', n); DROP INDEX public.spare_index;
+      CREATE OR REPLACE FUNCTION public.op() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $f$ BEGIN PERFORM public.reach('op'); END $f$;
     END IF; RETURN 1; END $$;
-  CREATE MATERIALIZED VIEW late AS SELECT tamper()`;
+  CREATE MATERIALIZED VIEW late AS SELECT tamper();
+  CREATE FUNCTION by_op(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM public.op(); RETURN true; END $$;
+  CREATE TABLE planned_by_op (n text); CREATE INDEX ON planned_by_op (n) WHERE by_op('x')`;
 /** What runs while a query of the table is planned, however that was copied. */
 const PLANNED =
   "CREATE TABLE planned (n text); CREATE INDEX ON planned (n) WHERE public.reach('planned', 'x')";
@@ -60,13 +63,25 @@ describe("what the service's role has put into its database", function () {
     world.inRoom(`cd /backup; for one in was-here*; do [ ! -e "$one" ] || echo "$one"; done; rm -f ${HERE}*`);
 
   it("runs nothing in the room when a dump is proved and restored", async () => {
-    await world.sql("CREATE TABLE of_first (n text); INSERT INTO of_first VALUES ('x')");
+    await world.sql(`CREATE TABLE of_first (n text); INSERT INTO of_first VALUES ('x');
+      CREATE FUNCTION op() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM 1; END'`);
     await asService(`${REACH} ${WHILE_MADE}; ${PLANNED}; ${TAMPERED}`);
     const taken = await world.ask("backup", "--kind", "dump");
     const restored = await world.ask("restore", "--id", firstOf(taken), "--keep");
-    await world.sql("DROP TABLE of_first");
+    await world.sql("DROP TABLE of_first; DROP FUNCTION op CASCADE");
     assert.equal(await reached(), "");
     for (const { code, what } of [taken, restored]) assert.equal(code, 0, what);
+  });
+
+  it("gets no rights by what runs while a dump is restored, which is refused", async () => {
+    await world.sql("CREATE TABLE of_first (n text)");
+    await asService(`CREATE FUNCTION give() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF current_user LIKE 'omniai_loader%' THEN GRANT SELECT ON public.of_first TO omniai; END IF; RETURN 1; END $$;
+      CREATE MATERIALIZED VIEW late AS SELECT give()`);
+    const { code, what } = await world.ask("backup", "--kind", "dump");
+    await world.sql("DROP TABLE of_first");
+    assert.equal(code, 1);
+    assert.match(what, /has given rights that are not in the dump: relation public\.of_first/);
   });
 
   it("runs nothing in the room when a base backup is proved and restored, and gets nothing of the role that counts", async () => {
@@ -119,7 +134,10 @@ describe("what the service's role has put into its database", function () {
       SELECT lo_from_bytea(4711, 'x'), lo_from_bytea(4712, 'y'); ALTER LARGE OBJECT 4712 OWNER TO "a role"; GRANT SELECT ON LARGE OBJECT 4711, 4712 TO omniai_backup;
       ALTER SCHEMA public OWNER TO omniai; ALTER DEFAULT PRIVILEGES FOR ROLE omniai GRANT SELECT ON TABLES TO member;
       ALTER DATABASE omniai SET work_mem = '5MB'; ALTER ROLE omniai IN DATABASE omniai SET work_mem = '6MB'; ALTER ROLE "a role" SET search_path = theirs, "$user";
-      ALTER ROLE postgres SET work_mem = '7MB'; ALTER ROLE postgres PASSWORD 'y'; GRANT SET ON PARAMETER log_statement TO member;
+      ALTER ROLE postgres SET work_mem = '7MB'; ALTER ROLE postgres PASSWORD 'y'; GRANT SET ON PARAMETER log_statement TO member WITH GRANT OPTION;
+      SET ROLE member; GRANT SET ON PARAMETER log_statement TO omniai; RESET ROLE; GRANT SET ON PARAMETER log_min_messages TO PUBLIC;
+      CREATE EXTENSION pg_trgm; SET ROLE "a role"; CREATE FUNCTION theirs.search(text) RETURNS text LANGUAGE sql SET pg_trgm.similarity_threshold = 0.2 AS 'SELECT $1'; RESET ROLE;
+      CREATE EXTENSION amcheck; CREATE FUNCTION health(regclass) RETURNS void LANGUAGE sql BEGIN ATOMIC SELECT bt_index_check($1); END;
       COMMENT ON DATABASE omniai IS 'ours'; COMMENT ON SCHEMA public IS 'x'; COMMENT ON EXTENSION pg_stat_statements IS 'y'; COMMENT ON ROLE member IS 'z';
       GRANT EXECUTE ON FUNCTION public.pg_stat_statements_reset TO member; GRANT CONNECT ON DATABASE omniai TO member;
       CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far OPTIONS (host 'x'); CREATE USER MAPPING FOR omniai SERVER far;

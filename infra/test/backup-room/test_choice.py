@@ -10,14 +10,14 @@ def line(number: int, entry: str, catalog: int = 1) -> str:
 
 
 DATABASE = ["DATABASE - omniai omniai", "DATABASE PROPERTIES - omniai postgres", "COMMENT - DATABASE omniai postgres", "ACL - DATABASE omniai omniai"]
-BASE = ["SCHEMA - more omniai", "EXTENSION - hstore ", "FOREIGN DATA WRAPPER - far postgres", "SERVER - far postgres"]
+BASE = ["SCHEMA - more omniai", "EXTENSION - hstore ", "EXTENSION - amcheck ", "FOREIGN DATA WRAPPER - far postgres", "SERVER - far postgres"]
 REST = [
     *("FUNCTION public f(integer) omniai", "TABLE public kept omniai", "FOREIGN TABLE public far omniai", "TABLE DATA public kept omniai"),
     *("COMMENT public TABLE kept omniai", "TABLE public ACL omniai", "COMMENT x SCHEMA TABLE kept omniai", "TRIGGER public kept t omniai"),
     "MATERIALIZED VIEW DATA public seen omniai",
 ]
 SAID = [
-    *("EXTENSION - amcheck ", "COMMENT - EXTENSION hstore ", "COMMENT - SCHEMA more omniai"),
+    *("COMMENT - EXTENSION hstore ", "COMMENT - SCHEMA more omniai"),
     *("USER MAPPING - USER MAPPING omniai SERVER far postgres", "PUBLICATION - all_of_it postgres"),
     *("EVENT TRIGGER - event postgres", "COMMENT - EVENT TRIGGER event postgres", "ACL public TABLE kept omniai", "ACL - TABLE DATABASE omniai"),
     *("DEFAULT ACL public DEFAULT PRIVILEGES FOR TABLES omniai", "SECURITY LABEL public TABLE kept omniai"),

@@ -65,7 +65,9 @@ class Split(unittest.TestCase):
         rows = "8; 0 18 TABLE DATA public other postgres"
         self.assertEqual(split([*lines, other, rows], roles("postgres", "omniai")), ("omniai", [other]))
         self.assertEqual(split([rows], roles("postgres", "omniai")), (None, []))
-        self.assertFalse(has_owner(rows))
+        for line in (rows, "7; 1259 17 INDEX public i postgres", "6; 2606 16 FK CONSTRAINT public t f postgres", "5; 2604 15 DEFAULT public t id postgres"):
+            self.assertFalse(has_owner(line), line)
+        self.assertTrue(has_owner("4; 3381 14 STATISTICS public s postgres"))
 
     def test_what_may_be_another_s_is_asked_for(self) -> None:
         # A role's name that ends with another one's.

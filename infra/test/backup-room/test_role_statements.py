@@ -93,7 +93,18 @@ class Statements(unittest.TestCase):
             self.assertIsNone(created(other), other)
 
     def test_let_a_role_set_something_where_that_is_all_they_say(self) -> None:
-        for one in ("GRANT SET ON PARAMETER log_statement TO a", "GRANT ALL ON PARAMETER plpgsql.extra_errors TO a WITH GRANT OPTION"):
+        for one in (
+            "GRANT SET ON PARAMETER log_statement TO a",
+            "GRANT SET ON PARAMETER log_statement TO PUBLIC",
+            "GRANT ALL ON PARAMETER plpgsql.extra_errors TO a WITH GRANT OPTION",
+            'SET SESSION AUTHORIZATION "a b"',
+            "RESET SESSION AUTHORIZATION",
+        ):
             self.assertTrue(is_about_parameters(one), one)
-        for one in ("GRANT SET ON PARAMETER x TO PUBLIC", "GRANT ALL ON TABLE x TO a", "GRANT SET ON PARAMETER x TO a; SELECT 1"):
+        for one in (
+            "GRANT ALL ON TABLE x TO a",
+            "GRANT SET ON PARAMETER x TO a; SELECT 1",
+            "SET SESSION AUTHORIZATION DEFAULT; SELECT 1",
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        ):
             self.assertFalse(is_about_parameters(one), one)

@@ -52,10 +52,8 @@ def of_own(lines: Iterable[str]) -> Choice:
     kept = [*lines]
 
     def is_last(line: str) -> bool:
-        # The check's own functions are made when nobody is there any more to call something in their place.
         return (
-            is_of_extension(line, [CHECKING])
-            or is_of_kind(line, SAID)
+            is_of_kind(line, SAID)
             or (is_of_kind(line, OF_SUPERUSERS) and not is_of_kind(line, SERVERS))
             or is_comment_on(line, (*OF_SUPERUSERS, *BASE))
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import choice, compare, owners, reader, server
-from .dump_list import quoted
+from .dump_list import as_listed, entry_of, quoted
 from .load import Load, entries, restore, run
 from .progress import call
 from .role_statements import created, is_about_parameters, is_about_roles, of_role, statements
@@ -38,10 +38,10 @@ def restore_roles(load: Load, script: str) -> list[str]:
         load.left.roles.add(load.first_role)
     with load.connect() as connection:
         for statement in statements(script):
-            if statement.startswith("SET ") or created(statement) == load.first_role:
-                continue
             if of_role(statement) == load.first_role or (load.is_own and is_about_parameters(statement)):
                 later.append(statement)
+                continue
+            if statement.startswith("SET ") or created(statement) == load.first_role:
                 continue
             try:
                 if not is_about_roles(statement):
@@ -105,6 +105,8 @@ def restore_database(load: Load, one: dict[str, Any]) -> Loaded:
         load.left.objects += choice.names(chosen.unmade)
     former = owners.of_schemas(load, name) if load.is_own else []
     give(load, name, role, one.get("servers", []))
+    if load.is_own:
+        let_as_before(load, name, role, chosen.rest)
     restore(load, one, chosen.rest, *PLAIN, f"--jobs={JOBS}", role=role)
     return Loaded(one, role, chosen, former)
 
@@ -114,6 +116,7 @@ def hand_over(load: Load, loaded: Loaded) -> None:
     for which PostgreSQL turns into an owner, who may be a superuser: code of the dump may have put something into what is that one's.
     @throws RoomError"""
     name = loaded.one["name"]
+    owners.refuse_granted(load, name, loaded.role)
     owners.put_back(load, loaded.one, loaded.role, loaded.lines.rest, loaded.former)
     restore(load, loaded.one, loaded.lines.last)
     reader.release(load.target, name, loaded.role)
@@ -139,6 +142,24 @@ def give(load: Load, name: str, role: str, servers: Iterable[str]) -> None:
             # Neither TRIGGER nor REFERENCES: what a foreign key needs is run as the owner of the table, who is the superuser, and with
             # it a trigger or a cast of the dump's.
             cursor.execute(f"GRANT {'ALL ON SEQUENCE' if is_sequence else 'SELECT, INSERT ON TABLE'} {table} TO {role}")
+
+
+def let_as_before(load: Load, name: str, role: str, lines: Iterable[str]) -> None:
+    """What the roles of the stack's own server could do beside its extensions: make something in their schemas, and set, for a function, what a
+    library of theirs knows. @param lines of what is made next"""
+    member = "SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e'"
+    schemas = "SELECT nspname, format('%I', nspname) FROM pg_namespace n WHERE EXISTS (" + member.format(oid="n.oid", catalog="pg_namespace") + ")"
+    libraries = "SELECT DISTINCT quote_literal(probin) FROM pg_proc p WHERE probin IS NOT NULL AND EXISTS (" + member.format(
+        oid="p.oid", catalog="pg_proc"
+    ) + ")"
+    entries_ = [entry_of(line) for line in lines]
+    with load.connect(name) as connection, connection.cursor() as cursor:
+        for listed, schema in server.rows(connection, schemas):
+            if any(f" {as_listed(listed)} " in entry for entry in entries_):
+                cursor.execute(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}")
+        found = [library for (library,) in server.rows(connection, libraries)]
+        if found:
+            cursor.execute(f"ALTER ROLE {role} IN DATABASE {quoted(name)} SET session_preload_libraries = {', '.join(found)}")
 
 
 def nowhere(connection: server.Connection, servers: Iterable[str]) -> list[str]:

@@ -5,11 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .dump_list import as_listed, entry_of
+from .dump_list import as_listed, entry_of, is_of_kind
 from .role_statements import NAME, statements
 from .settings import RoomError
 
 OWNER_TO = re.compile(rf"ALTER (?P<kind>[A-Z]+(?: [A-Z]+)*) .+ OWNER TO {NAME}", re.DOTALL)
+# Whose owner is that of the table that they are of.
+OF_TABLES = (
+    *("INDEX", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "DEFAULT", "TRIGGER", "RULE", "POLICY", "ROW SECURITY"),
+    *("TABLE ATTACH", "SEQUENCE OWNED BY"),
+)
 # pg_restore writes the name of an entry, without an end of a line in it, before its statements, and this after the last one.
 BEFORE, AFTER = "\n-- Name: ", "--\n-- PostgreSQL database dump complete\n"
 
@@ -29,9 +34,9 @@ def split(lines: Iterable[str], roles: Mapping[str, Mapping[str, Any]]) -> tuple
 
 
 def has_owner(line: str) -> bool:
-    """Pure: whether a line of a dump's list makes something: "9; 1259 16390 TABLE …", and neither rows nor comments, which are in no
-    catalog of their own: "9; 0 16390 TABLE DATA …"."""
-    return line.partition("; ")[2].partition(" ")[0] != "0"
+    """Pure: whether a line of a dump's list makes something that has one: "9; 1259 16390 TABLE …", and neither rows nor comments, which are in no
+    catalog of their own: "9; 0 16390 TABLE DATA …", nor a part of a table."""
+    return line.partition("; ")[2].partition(" ")[0] != "0" and not is_of_kind(line, OF_TABLES)
 
 
 def added(text: str, without: str) -> list[str]:

@@ -8,6 +8,7 @@ from . import server
 from .dump_list import quoted
 from .load import Load, restore, run
 from .owner_statements import added, split
+from .settings import RoomError
 
 
 def of_schemas(load: Load, name: str) -> list[str]:
@@ -20,6 +21,32 @@ def of_schemas(load: Load, name: str) -> list[str]:
         )
         database = "SELECT format('ALTER DATABASE %I OWNER TO %I', datname, pg_get_userbyid(datdba)) FROM pg_database WHERE datname = current_database()"
         return [statement for (statement,) in (*schemas, *server.rows(connection, database))]
+
+
+# Everything that the role owns and somebody else has rights to. Every database has a schema that all may use from its beginning.
+GRANTED = """SELECT DISTINCT what FROM (
+    SELECT 'relation ' || c.oid::regclass, c.relacl, c.relowner FROM pg_class c
+    UNION ALL SELECT 'column ' || a.attrelid::regclass || '.' || a.attname, a.attacl, c.relowner FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    UNION ALL SELECT 'function ' || p.oid::regprocedure, p.proacl, p.proowner FROM pg_proc p
+    UNION ALL SELECT 'type ' || t.oid::regtype, t.typacl, t.typowner FROM pg_type t
+    UNION ALL SELECT 'schema ' || n.nspname, n.nspacl, n.nspowner FROM pg_namespace n
+    UNION ALL SELECT 'large object ' || l.oid, l.lomacl, l.lomowner FROM pg_largeobject_metadata l
+  ) every (what, acl, owner), aclexplode(acl) given
+  WHERE owner = %s::regrole AND given.grantee <> owner
+    AND NOT (what = 'schema public' AND given.grantee = 0 AND given.privilege_type = 'USAGE')
+  ORDER BY what"""
+
+
+def refuse_granted(load: Load, name: str, role: str) -> None:
+    """The rights that a dump has are granted when all is there. Before that only code in it can have granted some, of what was all one
+    role's then, and they would stay. @throws RoomError"""
+    with load.connect(name) as connection:
+        found = [what for (what,) in server.rows(connection, GRANTED, role)]
+    if found:
+        raise RoomError(
+            f"While database {name} was restored, something in it has given rights that are not in the dump: {', '.join(found[:5])}.",
+            "See what in that database grants rights where it is called by a check, a default, an index or a materialized view.",
+        )
 
 
 def put_back(load: Load, one: dict[str, Any], role: str, lines: Iterable[str], former: Iterable[str]) -> None:

@@ -166,15 +166,12 @@ def from_dump(
             if keep:
                 gather(target)
 
-        left = verify.restore_into(target, chosen.folder, found, settle)
+        restored = verify.restore_into(target, chosen.folder, found, settle)
         step("comparing with the backup's manifest")
-        lines = verify.differences(found, target, left)
+        lines = verify.differences(found, target, restored)
         if lines:
             raise RoomError(f"Backup {chosen.id} does not restore what was there:\n" + "\n".join(lines[:20]))
-        restored = prove_base.read(target)
-        names = [one["name"] for one in found["databases"]]
-        restored["databases"] = {name: restored["databases"][name] for name in names}
-        return {"until": found["takenAt"], **compare(settings, restored)}
+        return {"until": found["takenAt"], **compare(settings, {"databases": restored.contents})}
 
 
 def gather(target: scratch.Scratch) -> None:

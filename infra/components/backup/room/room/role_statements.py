@@ -65,10 +65,19 @@ def bare(name: str | None) -> str | None:
 
 
 RIGHT = r"(?:SET|ALTER SYSTEM|ALL)"
-ABOUT_PARAMETERS = re.compile(rf"GRANT {RIGHT}(?:, ?{RIGHT})* ON PARAMETER (?:{NAME}\.)*{NAME} TO {NAME}(?: WITH GRANT OPTION)?")
+ABOUT_PARAMETERS = re.compile(
+    "|".join(
+        (
+            rf"GRANT {RIGHT}(?:, ?{RIGHT})* ON PARAMETER (?:{NAME}\.)*{NAME} TO (?:PUBLIC|{NAME})(?: WITH GRANT OPTION)?",
+            # Around what another role than the superuser has granted.
+            rf"SET SESSION AUTHORIZATION {NAME}",
+            "RESET SESSION AUTHORIZATION",
+        )
+    )
+)
 
 
 def is_about_parameters(statement: str) -> bool:
-    """Pure: whether it is one statement that lets a role set something. Of the stack's own server alone: where one's own roles are no
+    """Pure: whether it is one statement that lets roles set something, or says as whom the next one does. Of the stack's own server alone: where one's own roles are no
     more trusted than anybody, it would be everybody's right."""
     return ABOUT_PARAMETERS.fullmatch(statement) is not None

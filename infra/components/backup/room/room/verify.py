@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,19 @@ def check_files(folder: Path, found: manifest.Manifest) -> None:
         say("progress", bytes=done, of=total)
 
 
-def restore_into(target: Scratch, folder: Path, found: manifest.Manifest, settle: Callable[[], None]) -> Left:
-    """@param settle what the superuser does with the restored data, done while nothing of it is a superuser's.
-    @returns what of a server of others was left out. @throws RoomError for the first error of any other statement"""
+@dataclass(frozen=True)
+class Restored:
+    """What became of a dump."""
+
+    # What of a server of others was left out.
+    left: Left
+    # Of each database, as `server.contents` has it.
+    contents: dict[str, dict[str, Any]]
+
+
+def restore_into(target: Scratch, folder: Path, found: manifest.Manifest, settle: Callable[[], None]) -> Restored:
+    """@param settle what the superuser does with the restored data. Like what is counted, it is done while nothing of it is a superuser's:
+    what a count calls may run as whoever owns it. @throws RoomError for the first error of a statement that is not of others' servers"""
     load = Load(target, folder, found)
     step("restoring the roles")
     packed = folder / found["globals"]["file"]
@@ -57,17 +68,19 @@ def restore_into(target: Scratch, folder: Path, found: manifest.Manifest, settle
         )
         loaded.append(loader.restore_database(load, one))
     settle()
+    contents = restored_contents(target, [one["name"] for one in found["databases"]])
     if load.is_own:
         for database in loaded:
             loader.hand_over(load, database)
     loader.finish_roles(load, later)
     load.left.say()
-    return load.left
+    return Restored(load.left, contents)
 
 
-def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[str]:
+def differences(found: manifest.Manifest, target: Scratch, became: Restored) -> list[str]:
     """What the restored server has otherwise than the manifest says, in words."""
     lines: list[str] = []
+    left = became.left
     is_external = "external" in found
     with server.connect(target.host, target.port, target.user, "template1") as connection:
         restored = server.roles(connection, verifiers=not is_external)
@@ -80,9 +93,8 @@ def differences(found: manifest.Manifest, target: Scratch, left: Left) -> list[s
             lines.append(f"databases {names} became {there}")
     own = int(server.tool_version("pg_restore").split()[2].split(".")[0])
     newer = own > found["server"]["versionNumber"] // 10000
-    counted = restored_contents(target, names)
     for one in found["databases"]:
-        contents = counted[one["name"]]
+        contents = became.contents[one["name"]]
         if is_external and "servers" not in one:
             one = {**one, "objects": without_foreign(one["objects"])}
             contents = {**contents, **{key: without_foreign(contents[key]) for key in ("objects", "counts")}}
@@ -132,14 +144,15 @@ def prove(settings: Settings, identity: str) -> None:
         step("starting a scratch server")
         data = scratch.make(work, found)
         with scratch.running(settings, work, data, found["server"]) as target:
-            left = restore_into(target, folder, found, lambda: amcheck.check(target, identity))
+            restored = restore_into(target, folder, found, lambda: amcheck.check(target, identity))
             step("comparing")
-            lines = differences(found, target, left)
+            lines = differences(found, target, restored)
             if lines:
                 raise BadBackup(identity, f"Backup {identity} does not restore what was there:\n" + "\n".join(lines[:20]))
     tables = [rows for one in found["databases"] for rows in one["tables"].values()]
     proof = {"tables": len(tables), "rows": sum(tables), "tool": server.tool_version("pg_restore")}
-    mark(folder, found, started, **proof, **({"left": left.words()} if left.words() else {}))
+    left = restored.left.words()
+    mark(folder, found, started, **proof, **({"left": left} if left else {}))
 
 
 def mark(folder: Path, found: manifest.Manifest, started: float, **proof: Any) -> None:
