@@ -4,6 +4,7 @@ import { deploy, policiesAreMandatory, prepare, summarise } from "../stack/deplo
 import { describeDowntime } from "../stack/downtime.ts";
 import { describeEdgeRoom } from "../stack/edge-room.ts";
 import { remember } from "../stack/forgotten.ts";
+import { refuseMoveByHand } from "../stack/move-progress.ts";
 import { exportState } from "../stack/open-stack.ts";
 import { removeObsolete } from "../stack/images.ts";
 import { ROOT, type CommonOptions } from "../stack/place.ts";
@@ -43,6 +44,7 @@ export async function up(options: UpOptions): Promise<void> {
   }
   const session = await openSession(options, { create: true, lock: "up" });
   const { stack, handle, settings, audit } = session;
+  if (options.move) refuseMoveByHand(session.backend, stack);
   const state = await prepare(session, options);
   for (const { urn } of failedResources(state))
     say(`${nameOf(urn)} did not get healthy in the run before; it is replaced and checked again.`);

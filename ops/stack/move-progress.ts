@@ -66,13 +66,28 @@ export function refuseDuringMove(backend: Backend, stack: string, command: strin
   );
 }
 
-const fileOf = ({ stateDir }: Backend, stack: string): string => join(stateDir, "move", `${stack}.json`);
+/**
+ * For `up --move`: a way back of the move would remove from the new machine what somebody brings there by hand meanwhile.
+ * @throws OpsError unless no move is under way
+ */
+export function refuseMoveByHand(backend: Backend, stack: string): void {
+  const progress = readProgress(backend, stack);
+  if (progress === undefined || progress.step === "moved") return;
+  throw new OpsError(
+    `A move of stack ${stack} to ${progress.host} is not over, and --move would take the stack to a machine that the move knows nothing of. Nothing was changed.`,
+    `${npmRun("move", stack, progress.host)} goes on; ${npmRun("move", stack, "--back")} gives it up.`,
+  );
+}
+
+/** Where the progress of a move is kept. */
+export const progressFile = ({ stateDir }: Backend, stack: string): string =>
+  join(stateDir, "move", `${stack}.json`);
 const stateFileOf = ({ stateDir }: Backend, stack: string): string =>
   join(stateDir, "move", `${stack}.state.json`);
 
 /** @returns undefined where no move is under way. @throws OpsError for a file that is no progress */
 export function readProgress(backend: Backend, stack: string): MoveProgress | undefined {
-  const file = fileOf(backend, stack);
+  const file = progressFile(backend, stack);
   if (!existsSync(file)) return undefined;
   try {
     const found = JSON.parse(readFileSync(file, "utf8")) as MoveProgress;
@@ -89,7 +104,7 @@ export function readProgress(backend: Backend, stack: string): MoveProgress | un
 
 /** The whole of it under its name, or what was there before. */
 export function writeProgress(backend: Backend, stack: string, progress: MoveProgress): MoveProgress {
-  const file = fileOf(backend, stack);
+  const file = progressFile(backend, stack);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
   return progress;
@@ -105,6 +120,6 @@ export const keptState = (backend: Backend, stack: string): unknown =>
   JSON.parse(readFileSync(stateFileOf(backend, stack), "utf8"));
 
 export function forgetProgress(backend: Backend, stack: string): void {
-  rmSync(fileOf(backend, stack), { force: true });
+  rmSync(progressFile(backend, stack), { force: true });
   rmSync(stateFileOf(backend, stack), { force: true });
 }

@@ -1,6 +1,7 @@
 /** The two ends of a move: the way back, and the removal of what it left on the old machine. */
 import type Docker from "dockerode";
 import { extract } from "tar-stream";
+import { writeWhole } from "../../../tools/host/file.mjs";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
 import { readChangesVolumes } from "../../engine/changes.ts";
 import { unlessGone } from "../../engine/connection.ts";
@@ -8,6 +9,7 @@ import { listContainers } from "../../engine/containers.ts";
 import { endCopies } from "../../engine/volume-copy.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { byStack } from "../../engine/stack-filter.ts";
+import { stackFilePath } from "../../stack/config-files.ts";
 import {
   forgetProgress,
   isReached,
@@ -15,7 +17,8 @@ import {
   writeProgress,
   type MoveProgress,
 } from "../../stack/move-progress.ts";
-import { connectEngine, type Place } from "../../stack/place.ts";
+import { exportState } from "../../stack/open-stack.ts";
+import { connectEngine, ROOT, type Place } from "../../stack/place.ts";
 import { openSession } from "../../stack/session.ts";
 import { say, signals } from "../../stack/this-process.ts";
 import { exit, explain, InterruptedError, OpsError } from "../../terminal/errors.ts";
@@ -25,7 +28,7 @@ import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { undivided } from "../../terminal/signals.ts";
 import { checkSame, machineOf } from "./check.ts";
 import { removeContainers, serveAgain } from "./old-stack.ts";
-import { openOld, takeFor } from "./taking-up.ts";
+import { checkStillOld, openOld, takeFor } from "./taking-up.ts";
 import { placeAt, placeOf } from "./target.ts";
 import { endOf, loginKey, type MoveOptions } from "./work.ts";
 
@@ -78,6 +81,16 @@ export async function goBack(
       await removeContainers(docker, stack);
     }
     await from.handle.state.importStack(keptState(backend, stack) as never);
+  }
+  const { docker, dockerHost } = from;
+  await checkStillOld({ docker, dockerHost, stack, backend, state: await exportState(from.handle) }).catch(
+    (error: unknown) => {
+      // The stack is where the file says, and not where the move began.
+      if (from.found !== from.file) writeWhole(stackFilePath(ROOT, stack), from.found);
+      throw error;
+    },
+  );
+  if (isFenced) {
     // A kill from here on must not let anybody go on with the data there.
     writeProgress(backend, stack, { ...before, step: "stopping" });
   }

@@ -2,7 +2,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { writeWhole } from "../../../tools/host/file.mjs";
 import { stackFilePath } from "../../stack/config-files.ts";
-import { forgetProgress, isReached, readProgress, type MoveProgress } from "../../stack/move-progress.ts";
+import { checkOwnEngine } from "../../stack/identity.ts";
+import type { Looked } from "../../stack/looked.ts";
+import {
+  forgetProgress,
+  isReached,
+  progressFile,
+  readProgress,
+  type MoveProgress,
+} from "../../stack/move-progress.ts";
 import { ROOT, type Place } from "../../stack/place.ts";
 import { openSession, takeStack, type Session } from "../../stack/session.ts";
 import { OpsError } from "../../terminal/errors.ts";
@@ -47,12 +55,30 @@ export async function openOld(
   options: MoveOptions,
   place: Place,
   before: MoveProgress | undefined,
-): Promise<Session & { readonly file: string }> {
+): Promise<Session & { readonly file: string; readonly found: string }> {
   const { stack, backend, settings } = place;
   const audit = await takeFor(options, place, before);
   const found = stackFileText(stack);
   const file = before === undefined ? found : fileForOld(found, before, settings.project, stack);
   if (file !== found) writeWhole(stackFilePath(ROOT, stack), file);
   if (before?.step === "preparing") forgetProgress(backend, stack);
-  return { ...(await openSession(options, { create: false, lock: "move", audit })), file };
+  return { ...(await openSession(options, { create: false, lock: "move", audit })), file, found };
+}
+
+/**
+ * Before a way back starts or removes anything: the state knows the old machine then. Where it knows another one, somebody has brought
+ * the stack there since, and what is there is no copy.
+ * @throws OpsError
+ */
+export async function checkStillOld(looked: Looked & Pick<Place, "backend">): Promise<void> {
+  const { stack, backend } = looked;
+  await checkOwnEngine(looked).catch((error: unknown) => {
+    if (!(error instanceof OpsError)) throw error;
+    throw new OpsError(
+      error.message,
+      `${error.remedy}\n  Where the stack was brought to its engine by other means since the move began, that move is over: remove ${progressFile(backend, stack)}.`,
+      error.exitCode,
+      { cause: error },
+    );
+  });
 }

@@ -19,6 +19,7 @@ import {
   isReached,
   readProgress,
   refuseDuringMove,
+  refuseMoveByHand,
   writeProgress,
   type MoveProgress,
 } from "../../../stack/move-progress.ts";
@@ -193,6 +194,25 @@ describe("a move's progress", () => {
         writeProgress(backend, "dev", { ...progress, step });
         refuseDuringMove(backend, "dev", "up");
       }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("keeps a move by hand away until it is over, because a way back would remove what that has brought", () => {
+    const folder = mkdtempSync(join(tmpdir(), "omniai-move-"));
+    try {
+      const backend = planBackend(folder, {});
+      refuseMoveByHand(backend, "dev");
+      for (const step of ["preparing", "copying", "stopping", "fenced"] as const) {
+        writeProgress(backend, "dev", { ...progress, step });
+        assert.throws(
+          () => refuseMoveByHand(backend, "dev"),
+          /A move of stack dev to deploy@new is not over/,
+        );
+      }
+      writeProgress(backend, "dev", { ...progress, step: "moved" });
+      refuseMoveByHand(backend, "dev");
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
