@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
-import { exit, OpsError } from "../terminal/errors.ts";
+import { AwayError, exit, OpsError } from "../terminal/errors.ts";
 
 /**
  * Pure but for the certificates: an address as DOCKER_HOST writes it, as the client's options. One that begins with ssh://
@@ -46,7 +46,8 @@ export async function checkEngine(docker: Docker, address: string, complaint?: (
     await docker.ping();
   } catch (error) {
     const why = complaint?.() || (error as Error).message;
-    throw new OpsError(
+    const Kind = complaint === undefined ? AwayError : OpsError;
+    throw new Kind(
       `The Docker engine at ${address} does not answer: ${why}`,
       complaint === undefined
         ? "Start it (Docker Desktop, or `systemctl start docker`), or run `npm run up`, which starts one where it may. `npm run doctor` says more."

@@ -30,6 +30,9 @@ export class OpsError extends Error {
   }
 }
 
+/** A machine that does not answer at all. One that answers and refuses is another kind: it may go on running. */
+export class AwayError extends OpsError {}
+
 /** A run that a person stopped. */
 export class InterruptedError extends OpsError {
   constructor(what: string, remedy: string) {

@@ -1,8 +1,6 @@
 /** The two ends of a move: the way back, and the removal of what it left on the old machine. */
 import type Docker from "dockerode";
-import { extract } from "tar-stream";
 import { writeWhole } from "../../../tools/host/file.mjs";
-import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
 import { readChangesVolumes } from "../../engine/changes.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
@@ -27,9 +25,10 @@ import { note, print } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { undivided } from "../../terminal/signals.ts";
 import { checkSame, machineOf } from "./check.ts";
+import { closeNew, connectNew, mayBeLost, refuseAnswering } from "./new-machine.ts";
 import { removeContainers, serveAgain } from "./old-stack.ts";
 import { checkStillOld, openOld, takeFor } from "./taking-up.ts";
-import { placeAt, placeOf } from "./target.ts";
+import { placeOf } from "./target.ts";
 import { endOf, loginKey, type MoveOptions } from "./work.ts";
 
 const noMove = (stack: string): OpsError =>
@@ -54,16 +53,15 @@ export async function goBack(
       exit.usage,
     );
   const isFenced = isReached(before, "fenced");
-  const mayLose = isFenced && options.lost === true && options.yes !== true;
+  // A way back that was killed may have left an identity there.
+  const isLost = (isFenced || before.identities !== undefined) && options.lost === true;
+  const mayLose = isLost && options.yes !== true;
   if (mayLose) requireTerminal();
   const from = await openOld(options, place, before);
   from.audit?.note({ to: "back" });
   await checkSame(from.docker, before.engines?.old, "the old machine's address");
-  const connectNew = async (): Promise<Docker> => {
-    const { docker } = await connectEngine(placeAt(from, before.access), loginKey(options));
-    await checkSame(docker, before.engines?.fresh, before.host);
-    return docker;
-  };
+  const connect = (): Promise<Docker> => connectNew(options, from, before);
+  if (isLost) await refuseAnswering(connect(), stack, before.host);
   const old = endOf(from, from.settings.config);
   signals.begin({ title: "asking" });
   const question = `What ${before.host} may have acknowledged since its edge began to let requests in is lost with it.`;
@@ -72,13 +70,12 @@ export async function goBack(
   signals.begin(undivided(`letting stack ${stack} serve again where it was`));
   if (isFenced) {
     if (options.lost !== true) {
-      const docker = await connectNew().catch((error: unknown) => {
-        note(`Where ${before.host} is gone for good: ${npmRun("move", stack, "--back", "--lost")}`);
+      const docker = await connect().catch((error: unknown) => {
+        if (mayBeLost(error))
+          note(`Where ${before.host} is gone for good: ${npmRun("move", stack, "--back", "--lost")}`);
         throw error;
       });
-      await refuseServed(docker, stack, before.host);
-      // Nobody may write there any more before somebody may here.
-      await removeContainers(docker, stack);
+      await closeNew(docker, stack, before.host);
     }
     await from.handle.state.importStack(keptState(backend, stack) as never);
   }
@@ -97,7 +94,7 @@ export async function goBack(
   if (isReached(before, "stopping")) await serveAgain(old, stack, before);
   const removed =
     isReached(before, "copying") && options.lost !== true
-      ? connectNew().then((docker) => removeAll(docker, stack))
+      ? connect().then((docker) => removeAll(docker, stack))
       : Promise.resolve();
   // Before the fence nothing can start on the new machine: the data there has no identity yet. So it need not even answer.
   await (isFenced
@@ -106,38 +103,11 @@ export async function goBack(
         say(`What the move has left on ${before.host} stays there: ${explain(error).what}`),
       ));
   forgetProgress(backend, stack);
+  if (isLost)
+    note(
+      `Never start ${before.host} again with its disk: stack ${stack} would serve there beside this one, on data that is not the same.`,
+    );
   print(`Stack ${stack} is where it was. How it is: ${npmRun("status", stack)}`);
-}
-
-/** Stops the entrance first, so that what is found stays so. @throws OpsError */
-async function refuseServed(docker: Docker, stack: string, host: string): Promise<void> {
-  const edge = (await listContainers(docker, stack)).find(({ workload }) => workload === "edge");
-  if (edge === undefined) return;
-  const container = docker.getContainer(edge.id);
-  await container.stop().catch((error: { statusCode?: number }) => {
-    if (error.statusCode !== 304) throw error;
-  });
-  // The first release answers everything with 503; any other one leads to the replicas.
-  if ((await linkIn(container, `${EDGE_FOLDER}/current`)) === "releases/first") return;
-  await container.start();
-  throw new OpsError(
-    `The edge on ${host} has served already, so what was acknowledged there is not on the old machine.`,
-    `Go on instead: ${npmRun("move", stack, host)}`,
-  );
-}
-
-/** Where a link in a container leads. */
-async function linkIn(container: Docker.Container, path: string): Promise<string | undefined> {
-  const archive = await unlessGone(container.getArchive({ path }));
-  if (archive === undefined) return undefined;
-  const tar = extract();
-  archive.on("error", (error: Error) => tar.destroy(error)).pipe(tar);
-  let target: string | undefined;
-  for await (const entry of tar) {
-    target ??= entry.header.linkname ?? undefined;
-    entry.resume();
-  }
-  return target;
 }
 
 /** Everything of the stack on an engine, with its data. */

@@ -9,7 +9,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findProgram } from "../../../tools/host/path.mjs";
-import { exit, OpsError } from "../../terminal/errors.ts";
+import { AwayError, exit, OpsError } from "../../terminal/errors.ts";
 import { Master, prepareLogin, SshRefused, type Login, type Workshop } from "./master.ts";
 import { writeSshProgram } from "./program.ts";
 import { SessionSocket, type Carrier } from "./sessions.ts";
@@ -189,8 +189,8 @@ export function refusal({ address, hostKey, privateKey }: Login, said: string): 
         : "The key in omniai:hostPrivateKey is not in authorized_keys of that user.",
     );
   }
-  return error(
-    `There is no SSH connection to ${host}.`,
+  return new AwayError(
+    `There is no SSH connection to ${host}.\n${reason}`,
     `Try it by hand: ssh ${host}. The address comes from omniai:dockerHost or DOCKER_HOST.`,
   );
 }

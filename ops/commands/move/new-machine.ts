@@ -1,0 +1,106 @@
+/** The machine that a stack moves to, as a way back meets it: it may be gone, and it may have served. */
+import type Docker from "dockerode";
+import { extract } from "tar-stream";
+import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
+import { unlessGone } from "../../engine/connection.ts";
+import { listContainers } from "../../engine/containers.ts";
+import type { MoveProgress } from "../../stack/move-progress.ts";
+import { connectEngine, type Place } from "../../stack/place.ts";
+import { AwayError, OpsError } from "../../terminal/errors.ts";
+import { npmRun } from "../../terminal/npm-run.ts";
+import { checkSame } from "./check.ts";
+import { removeContainers } from "./old-stack.ts";
+import { placeAt } from "./target.ts";
+import { loginKey, type MoveOptions } from "./work.ts";
+
+/** @throws OpsError also where another machine answers by now */
+export async function connectNew(
+  options: MoveOptions,
+  from: Place,
+  { access, engines, host }: MoveProgress,
+): Promise<Docker> {
+  const { docker } = await connectEngine(placeAt(from, access), loginKey(options));
+  await checkSame(docker, engines?.fresh, host);
+  return docker;
+}
+
+/** How long a machine has to answer where the way back does not need it, in ms. */
+const ANSWER_LIMIT = 30_000;
+
+/** @throws AwayError where it takes too long */
+export async function withinLimit<T>(asked: Promise<T>, host: string, limit = ANSWER_LIMIT): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(new AwayError(`${host} has not answered within ${limit / 1000} s.`, "Look whether it runs.")),
+      limit,
+    );
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Before a way back that gives the new machine up for lost: while it runs it may serve, and the old one would serve beside it.
+ * @throws OpsError where it answers
+ */
+export async function refuseAnswering(
+  connecting: Promise<Docker>,
+  stack: string,
+  host: string,
+  limit?: number,
+): Promise<void> {
+  const answers = await withinLimit(connecting, host, limit).then(
+    () => true,
+    () => false,
+  );
+  if (!answers) return;
+  throw new OpsError(
+    `${host} answers, so it is not lost, and what it has of stack ${stack} may serve. Nothing was changed.`,
+    `It answers: go on without --lost: ${npmRun("move", stack, "--back")}`,
+  );
+}
+
+/** Pure: whether the machine may be gone for good. One that refuses a key runs. */
+export const mayBeLost = (error: unknown): boolean => error instanceof AwayError;
+
+/** Nobody may write there any more before somebody may on the old machine. @throws OpsError where it has served */
+export async function closeNew(docker: Docker, stack: string, host: string): Promise<void> {
+  await refuseServed(docker, stack, host);
+  await removeContainers(docker, stack);
+}
+
+/** Stops the entrance first, so that what is found stays so. @throws OpsError */
+async function refuseServed(docker: Docker, stack: string, host: string): Promise<void> {
+  const edge = (await listContainers(docker, stack)).find(({ workload }) => workload === "edge");
+  if (edge === undefined) return;
+  const container = docker.getContainer(edge.id);
+  await container.stop().catch((error: { statusCode?: number }) => {
+    if (error.statusCode !== 304) throw error;
+  });
+  // The first release answers everything with 503; any other one leads to the replicas.
+  if ((await linkIn(container, `${EDGE_FOLDER}/current`)) === "releases/first") return;
+  await container.start();
+  throw new OpsError(
+    `The edge on ${host} has served already, so what was acknowledged there is not on the old machine.`,
+    `Go on instead: ${npmRun("move", stack, host)}`,
+  );
+}
+
+/** Where a link in a container leads. */
+async function linkIn(container: Docker.Container, path: string): Promise<string | undefined> {
+  const archive = await unlessGone(container.getArchive({ path }));
+  if (archive === undefined) return undefined;
+  const tar = extract();
+  archive.on("error", (error: Error) => tar.destroy(error)).pipe(tar);
+  let target: string | undefined;
+  for await (const entry of tar) {
+    target ??= entry.header.linkname ?? undefined;
+    entry.resume();
+  }
+  return target;
+}
