@@ -8,7 +8,7 @@ import type { Change } from "../../stack/audit.ts";
 import { stackChanges, worthKeeping } from "../../stack/changes.ts";
 import { checkMachine, prepareStackImages } from "../../stack/deploy.ts";
 import { checkOwnEngine } from "../../stack/identity.ts";
-import { isReached, writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
+import { writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
 import { exportState } from "../../stack/open-stack.ts";
 import { ROOT } from "../../stack/place.ts";
 import type { Session } from "../../stack/session.ts";
@@ -23,7 +23,6 @@ import {
 } from "../../stack/versions.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
-import { undivided } from "../../terminal/signals.ts";
 import {
   checkSame,
   machineOf,
@@ -34,7 +33,7 @@ import {
   type Machine,
 } from "./check.ts";
 import { bringImages } from "./images.ts";
-import { isLive, movedVolumes, removeContainers, serveAgain, writeOut, type Moved } from "./old-stack.ts";
+import { isLive, movedVolumes, removeContainers, writeOut, type Moved } from "./old-stack.ts";
 import type { Work } from "./work.ts";
 
 export interface Ready {
@@ -69,7 +68,7 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
           maintained: (await maintenanceSwitch(docker, stack))?.before?.detail,
           ran: (await listContainers(docker, stack)).filter(isLive).map(({ id }) => id),
         })
-      : writeProgress(backend, stack, { ...before, step: "copying" });
+      : writeProgress(backend, stack, { ...before, step: "copying", identities: undefined });
   signals.begin({ title: `bringing the images to ${host}` });
   const context = { ...there.context, env: engine.withEngine(there.context.env) };
   const brought = await bringImages(docker, engine.docker, stack, changes);
@@ -79,18 +78,12 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
   return { progress, since: await copyBulk(work, volumes) };
 }
 
-/**
- * What an earlier try has begun. All is copied anew, so the old stack serves meanwhile, where that try had stopped it; and a way back
- * that was killed may have left servers on the new machine, which must not run on what is copied.
- */
-async function takeUp({ from, engine, host, old }: Work, before: MoveProgress): Promise<void> {
+/** What an earlier try has begun: a way back that was killed may have left servers there, which must not run on what is copied. */
+async function takeUp({ from, engine, host }: Work, before: MoveProgress): Promise<void> {
   const { docker, stack } = from;
   await checkSame(docker, before.engines?.old, "the old machine's address");
   await checkSame(engine.docker, before.engines?.fresh, host);
   await removeContainers(engine.docker, stack);
-  if (!isReached(before, "stopping")) return;
-  signals.begin(undivided(`letting stack ${stack} serve while its data is copied anew`));
-  await serveAgain(old, stack, before);
 }
 
 /** A move deploys what serves, and nothing new. @throws OpsError */

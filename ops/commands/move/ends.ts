@@ -25,7 +25,7 @@ import { note, print } from "../../terminal/output.ts";
 import { confirmByTyping, requireTerminal } from "../../terminal/prompt.ts";
 import { undivided } from "../../terminal/signals.ts";
 import { checkSame, machineOf } from "./check.ts";
-import { closeNew, connectNew, mayBeLost, refuseAnswering } from "./new-machine.ts";
+import { closeNew, closeReachable, connectNew, mayBeLost, refuseAnswering } from "./new-machine.ts";
 import { removeContainers, serveAgain } from "./old-stack.ts";
 import { checkStillOld, openOld, takeFor } from "./taking-up.ts";
 import { placeOf } from "./target.ts";
@@ -90,7 +90,7 @@ export async function goBack(
   if (isFenced) {
     // A kill from here on must not let anybody go on with the data there.
     writeProgress(backend, stack, { ...before, step: "stopping" });
-  }
+  } else if (isReached(before, "stopping")) await closeReachable(options, from, before);
   if (isReached(before, "stopping")) await serveAgain(old, stack, before);
   const removed =
     isReached(before, "copying") && options.lost !== true

@@ -23,7 +23,7 @@ import { runHostSteps } from "../host.ts";
 import { copyAhead } from "./copy-ahead.ts";
 import { finishMove, goBack } from "./ends.ts";
 import { goOn, switchOver } from "./switch-over.ts";
-import { openOld } from "./taking-up.ts";
+import { openOld, serveMeanwhile } from "./taking-up.ts";
 import { accessTo, checkAddresses, placeAt } from "./target.ts";
 import { endOf, loginKey, withTargetFile, type MoveOptions, type Work } from "./work.ts";
 
@@ -36,15 +36,16 @@ export async function move(host: string | undefined, options: MoveOptions): Prom
   if (options.finish) return finishMove(options, place, found);
   if (host === undefined)
     throw new OpsError("No machine is named.", "Write it as USER@HOST or ssh://USER@HOST:PORT.", exit.usage);
-  const before = found?.step === "preparing" ? undefined : found;
+  const known = found?.step === "preparing" ? undefined : found;
   const prepares = place.settings.config.hostPrepare === true;
-  const access = before?.access ?? accessTo(host, options.hostKey, prepares);
-  if (before !== undefined)
-    refuseAnother(stack, accessTo(host, options.hostKey ?? textOf(access["hostKey"]), prepares), before);
-  if (before !== undefined && isReached(before, "fenced")) return goOn(options, place, before);
-  if (!options.yes && before === undefined) requireTerminal();
+  const access = known?.access ?? accessTo(host, options.hostKey, prepares);
+  if (known !== undefined)
+    refuseAnother(stack, accessTo(host, options.hostKey ?? textOf(access["hostKey"]), prepares), known);
+  if (known !== undefined && isReached(known, "fenced")) return goOn(options, place, known);
+  if (!options.yes && known === undefined) requireTerminal();
   const { file, ...from } = await openOld(options, place, found);
   from.audit?.note({ to: host });
+  const before = known && (await serveMeanwhile(options, from, known));
   const there = placeAt(from, access);
   checkAddresses(there);
   if (before === undefined && !options.yes) {

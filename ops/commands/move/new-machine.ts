@@ -4,7 +4,7 @@ import { extract } from "tar-stream";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
-import type { MoveProgress } from "../../stack/move-progress.ts";
+import { writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
 import { connectEngine, type Place } from "../../stack/place.ts";
 import { AwayError, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
@@ -68,6 +68,36 @@ export async function refuseAnswering(
 /** Pure: whether the machine may be gone for good. One that refuses a key runs. */
 export const mayBeLost = (error: unknown): boolean => error instanceof AwayError;
 
+/** The new machine has acknowledged what the old one does not have. */
+class ServedError extends OpsError {}
+
+/**
+ * Before the old stack serves again where it had been stopped. The progress may be behind what is so: where the new machine has served,
+ * the fence was passed, and the same command goes on.
+ * @throws OpsError where it has served
+ */
+export async function closeBehind(
+  docker: Docker,
+  { stack, backend }: Pick<Place, "stack" | "backend">,
+  before: MoveProgress,
+): Promise<void> {
+  // With identities a way back was broken off: it has looked already, or was told that the machine is lost, and the old stack may have
+  // served since.
+  if (before.identities === undefined)
+    await refuseServed(docker, stack, before.host).catch((error: unknown) => {
+      if (error instanceof ServedError) writeProgress(backend, stack, { ...before, step: "fenced" });
+      throw error;
+    });
+  await removeContainers(docker, stack);
+}
+
+/** The same where the new machine is reached. */
+export async function closeReachable(options: MoveOptions, from: Place, before: MoveProgress): Promise<void> {
+  const connecting = connectNew(options, from, before);
+  const docker = await withinLimit(connecting, before.host).catch(() => undefined);
+  if (docker !== undefined) await closeBehind(docker, from, before);
+}
+
 /** Nobody may write there any more before somebody may on the old machine. @throws OpsError where it has served */
 export async function closeNew(docker: Docker, stack: string, host: string): Promise<void> {
   await refuseServed(docker, stack, host);
@@ -85,7 +115,7 @@ async function refuseServed(docker: Docker, stack: string, host: string): Promis
   // The first release answers everything with 503; any other one leads to the replicas.
   if ((await linkIn(container, `${EDGE_FOLDER}/current`)) === "releases/first") return;
   await container.start();
-  throw new OpsError(
+  throw new ServedError(
     `The edge on ${host} has served already, so what was acknowledged there is not on the old machine.`,
     `Go on instead: ${npmRun("move", stack, host)}`,
   );

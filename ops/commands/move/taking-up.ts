@@ -9,14 +9,21 @@ import {
   isReached,
   progressFile,
   readProgress,
+  writeProgress,
   type MoveProgress,
 } from "../../stack/move-progress.ts";
+import { exportState } from "../../stack/open-stack.ts";
 import { ROOT, type Place } from "../../stack/place.ts";
 import { openSession, takeStack, type Session } from "../../stack/session.ts";
+import { signals } from "../../stack/this-process.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
+import { undivided } from "../../terminal/signals.ts";
+import { checkSame } from "./check.ts";
+import { closeReachable } from "./new-machine.ts";
+import { serveAgain } from "./old-stack.ts";
 import { stackFileText, withAccess } from "./target.ts";
-import type { MoveOptions } from "./work.ts";
+import { endOf, type MoveOptions } from "./work.ts";
 
 const nameOf = (stack: string): string => `Pulumi.${stack}.yaml`;
 
@@ -81,4 +88,24 @@ export async function checkStillOld(looked: Looked & Pick<Place, "backend">): Pr
       { cause: error },
     );
   });
+}
+
+/**
+ * A try that was killed may have left the old stack stopped. It serves before anything else is looked at, so that whatever fails from
+ * here on leaves it serving; all is copied anew.
+ * @returns the progress as it is then. @throws OpsError where the new machine has served
+ */
+export async function serveMeanwhile(
+  options: MoveOptions,
+  from: Session,
+  before: MoveProgress,
+): Promise<MoveProgress> {
+  if (!isReached(before, "stopping")) return before;
+  const { docker, dockerHost, stack, backend, handle } = from;
+  signals.begin(undivided(`letting stack ${stack} serve while its data is copied anew`));
+  await checkSame(docker, before.engines?.old, "the old machine's address");
+  await checkStillOld({ docker, dockerHost, stack, backend, state: await exportState(handle) });
+  await closeReachable(options, from, before);
+  await serveAgain(endOf(from, from.settings.config), stack, before);
+  return writeProgress(backend, stack, { ...before, step: "copying" });
 }

@@ -1,9 +1,14 @@
 /** What a way back of a move asks before it removes anything. */
 import { strict as assert } from "node:assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type Docker from "dockerode";
-import { mayBeLost, refuseAnswering } from "../../../commands/move/new-machine.ts";
+import { pack } from "tar-stream";
+import { closeBehind, mayBeLost, refuseAnswering } from "../../../commands/move/new-machine.ts";
 import { checkStillOld } from "../../../commands/move/taking-up.ts";
 import { planBackend } from "../../../stack/backend.ts";
+import { readProgress, type MoveProgress } from "../../../stack/move-progress.ts";
 import { types, type State } from "../../../stack/state.ts";
 import { refusal } from "../../../engine/ssh/tunnel.ts";
 import { AwayError, OpsError } from "../../../terminal/errors.ts";
@@ -60,5 +65,60 @@ describe("a way back of a move", () => {
     for (const words of ["Host key verification failed.", "deploy@new: Permission denied (publickey)."])
       assert.ok(!said(words), words);
     assert.ok(!mayBeLost(new OpsError("leads to another engine", "")));
+  });
+
+  describe("from a stop that may have gone further than the file says", () => {
+    const stopping: MoveProgress = {
+      ...{ step: "stopping", host: "deploy@new", access: { dockerHost: "ssh://deploy@new" } },
+      ...{ file: "config: {}\n", ran: ["a"] },
+    };
+    /** An engine with an edge alone, whose link leads to this release. @param done what was done with the edge */
+    function withEdge(release: string, done: string[]): Docker {
+      const does = (what: string) => (): Promise<void> => Promise.resolve(void done.push(what));
+      const Config = { Labels: { "io.omniai.workload": "edge" }, Image: "edge" };
+      const State = { Status: "running", StartedAt: "2026-01-02T03:04:05Z" };
+      const edge = {
+        inspect: () =>
+          Promise.resolve({ ...{ Id: "e", Name: "/edge", Config, State, HostConfig: {} }, RestartCount: 0 }),
+        getArchive: () => {
+          const tar = pack();
+          tar.entry({ name: "current", type: "symlink", linkname: `releases/${release}` });
+          tar.finalize();
+          return Promise.resolve(tar);
+        },
+        ...{ stop: does("stop"), start: does("start"), remove: does("remove") },
+      };
+      return {
+        listContainers: () => Promise.resolve([{ Id: "e", Image: "edge" }]),
+        listImages: () => Promise.resolve([]),
+        getContainer: () => edge,
+      } as unknown as Docker;
+    }
+    let folder: string;
+    beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "omniai-move-"))));
+    afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+    it("goes nowhere where the new edge has served: the same command goes on from the fence then", async () => {
+      const [backend, done] = [planBackend(folder, {}), [] as string[]];
+      await assert.rejects(
+        closeBehind(withEdge("abc", done), { stack: "prod", backend }, stopping),
+        /edge on deploy@new has served already/,
+      );
+      assert.deepEqual(done, ["stop", "start"]);
+      assert.equal(readProgress(backend, "prod")?.step, "fenced");
+    });
+
+    it("closes an edge that let nobody in, and does not ask where an earlier way back has", async () => {
+      const backend = planBackend(folder, {});
+      for (const [release, before, wanted] of [
+        ["first", stopping, ["stop", "remove"]],
+        ["abc", { ...stopping, identities: { data: "id" } }, ["remove"]],
+      ] as const) {
+        const done: string[] = [];
+        await closeBehind(withEdge(release, done), { stack: "prod", backend }, before);
+        assert.deepEqual(done, wanted);
+        assert.equal(readProgress(backend, "prod"), undefined);
+      }
+    });
   });
 });
