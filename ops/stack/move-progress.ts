@@ -102,18 +102,21 @@ export function readProgress(backend: Backend, stack: string): MoveProgress | un
   );
 }
 
-/** The whole of it under its name, or what was there before. */
+/**
+ * The whole of it under its name, or what was there before. On the disk: nothing else here says that only the new machine may serve,
+ * and a file that is behind would lead back to data that is.
+ */
 export function writeProgress(backend: Backend, stack: string, progress: MoveProgress): MoveProgress {
   const file = progressFile(backend, stack);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
+  writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600, synced: true });
   return progress;
 }
 
 /** The state as it was while the stack was on the old machine; its secrets are encrypted. */
 export function keepState(backend: Backend, stack: string, state: unknown): void {
   mkdirSync(dirname(stateFileOf(backend, stack)), { recursive: true, mode: 0o700 });
-  writeWhole(stateFileOf(backend, stack), JSON.stringify(state), { mode: 0o600 });
+  writeWhole(stateFileOf(backend, stack), JSON.stringify(state), { mode: 0o600, synced: true });
 }
 
 export const keptState = (backend: Backend, stack: string): unknown =>
