@@ -2,7 +2,7 @@
 import { writeChangesVolume } from "../../engine/changes.ts";
 import { listContainers } from "../../engine/containers.ts";
 import { maintenanceSwitch } from "../../engine/maintenance.ts";
-import { copyVolume, endCopies, type Copied } from "../../engine/volume-copy.ts";
+import { copyVolume, endCopies, tryComparison, type Copied } from "../../engine/volume-copy.ts";
 import { volumeSizes } from "../../engine/volumes.ts";
 import type { Change } from "../../stack/audit.ts";
 import { stackChanges, worthKeeping } from "../../stack/changes.ts";
@@ -138,17 +138,30 @@ async function checkMachines(
 
 /** When what was written since the pass before is copied as fast as it will get. */
 const PASSES = 2;
-/** What stopping, comparing and starting may take beside the copy, in seconds: half of what the default of --max-downtime allows. */
+/** What stopping and starting may take beside the copy, in seconds: half of what the default of --max-downtime allows. */
 const SWITCH_SECONDS = 30;
 
-/** Copies everything, and then what has changed meanwhile: how long that takes says how long the stack will be away. */
+/** Pure: how long the stack will be away, in seconds. @param copying what the last pass took. @param comparing the same for a comparison */
+export const expectedSeconds = (copying: number, comparing: number): number =>
+  copying + comparing + SWITCH_SECONDS;
+
+/** Copies everything, and then what has changed meanwhile: how long that takes, and a comparison, says how long the stack will be away. */
 async function copyBulk(
   { host, options, from, old, fresh }: Work,
   volumes: readonly Moved[],
 ): Promise<Ready["since"]> {
+  const timeComparison = async (): Promise<number> => {
+    signals.begin({ title: `comparing with ${host}, while the stack serves` });
+    const began = performance.now();
+    await Promise.all(volumes.map(({ name, contents }) => tryComparison(old, fresh, name, contents)));
+    return (performance.now() - began) / 1000;
+  };
   let last = new Map<string, Copied>();
   let seconds = 0;
+  let comparing = 0;
   for (let pass = 1; pass <= PASSES; pass++) {
+    // Before the last pass: what is written while it takes its time is copied by that one, and not while nobody is served.
+    if (pass === PASSES) comparing = await timeComparison();
     signals.begin({ title: `copying to ${host}, while the stack serves` });
     await writeOut(from.docker, from.stack);
     const began = performance.now();
@@ -165,7 +178,10 @@ async function copyBulk(
     );
     last = copied;
   }
-  const expected = seconds + SWITCH_SECONDS;
+  const expected = expectedSeconds(seconds, comparing);
+  say(
+    `Comparing both sides takes ${comparing.toFixed(1)} s. The stack will be away for about ${expected.toFixed(0)} s`,
+  );
   if (expected <= options.maxDowntime) return new Map([...last].map(([name, { began }]) => [name, began]));
   throw new OpsError(
     `The stack would be away for about ${expected.toFixed(0)} s, and at most ${options.maxDowntime} s are allowed (--max-downtime). It serves on as before.`,

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missingBytes, obstacles, type Machine } from "../../../commands/move/check.ts";
+import { expectedSeconds } from "../../../commands/move/copy-ahead.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
 import { stopOrder } from "../../../commands/move/old-stack.ts";
 import { stateAt } from "../../../commands/move/state-at.ts";
@@ -112,6 +113,13 @@ describe("a stack that is left", () => {
       found.flat().map(({ workload }) => workload),
       ["postgres", "redis"],
     );
+  });
+});
+
+describe("how long nobody will be served", () => {
+  it("has the comparison in it, which takes as long as the data is large", () => {
+    assert.equal(expectedSeconds(5, 100) - expectedSeconds(5, 0), 100);
+    assert.equal(expectedSeconds(20, 100) - expectedSeconds(5, 100), 15);
   });
 });
 
