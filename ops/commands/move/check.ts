@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { listContainers } from "../../engine/containers.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { OpsError } from "../../terminal/errors.ts";
+import { isLive } from "./old-stack.ts";
 
 /** What an engine says of its machine. */
 export interface Machine {
@@ -37,7 +38,7 @@ export async function checkSame(docker: Docker, id: string | undefined, where: s
 
 /** What the stack takes where it is. */
 export interface Load {
-  /** Of its containers' limits together, in bytes. */
+  /** Of the limits of its containers that are not over, together, in bytes. Of one without a limit nothing. */
   readonly memory: number;
   /** Of the data that is still to come, in bytes; undefined where an engine does not say. */
   readonly data: number | undefined;
@@ -53,7 +54,8 @@ export const missingBytes = (
 
 export async function memoryOf(docker: Docker, stack: string): Promise<number> {
   let sum = 0;
-  for (const { id } of await listContainers(docker, stack))
+  // One that has ended for good takes none.
+  for (const { id } of (await listContainers(docker, stack)).filter(isLive))
     sum += (await docker.getContainer(id).inspect()).HostConfig.Memory ?? 0;
   return sum;
 }
@@ -69,7 +71,7 @@ export function obstacles(from: Machine, to: Machine, load: Load, free: number |
     ...(to.architecture === from.architecture
       ? []
       : [`its processor is ${to.architecture}, and the stack's images and data are of ${from.architecture}`]),
-    ...(to.memory >= load.memory
+    ...(to.memory >= Math.min(load.memory, from.memory)
       ? []
       : [`it has ${gb(to.memory)} of memory, and the stack's containers may take ${gb(load.memory)}`]),
     ...(free === undefined || load.data === undefined || free >= load.data + SPARE
@@ -77,6 +79,15 @@ export function obstacles(from: Machine, to: Machine, load: Load, free: number |
       : [`its disk has ${gb(free)} free, and ${gb(load.data)} of data need ${gb(load.data + SPARE)}`]),
   ];
 }
+
+/**
+ * Pure: what the operator should know of a machine that carries the stack nonetheless. Limits may be more than the old machine has
+ * as well: not every container takes all that it may.
+ */
+export const describeTightMemory = (to: Machine, { memory }: Load): string | undefined =>
+  to.memory >= memory
+    ? undefined
+    : `The new machine has ${gb(to.memory)} of memory, and the stack's containers may take ${gb(memory)} where all take what they may.`;
 
 /** What is there of a stack of this name. A move that was begun here has made it; anything else is somebody's. @throws OpsError */
 export async function refuseOthers(docker: Docker, stack: string, where: string): Promise<void> {

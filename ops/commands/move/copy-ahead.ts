@@ -25,6 +25,7 @@ import { exit, OpsError } from "../../terminal/errors.ts";
 import { npmRun } from "../../terminal/npm-run.ts";
 import {
   checkSame,
+  describeTightMemory,
   machineOf,
   memoryOf,
   missingBytes,
@@ -129,6 +130,8 @@ async function checkMachines(
   if (free === undefined) say(`How much space the disk of ${host} has cannot be asked from here.`);
   const load = { data, memory: await memoryOf(from.docker, from.stack) };
   const found = obstacles(oldMachine, newMachine, load, free);
+  const tight = describeTightMemory(newMachine, load);
+  if (found.length === 0 && tight !== undefined) say(tight);
   if (found.length === 0) return;
   throw new OpsError(
     `${host} cannot carry stack ${from.stack}: ${found.join("; ")}. Nothing was changed.`,

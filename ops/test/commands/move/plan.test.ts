@@ -3,7 +3,14 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { missingBytes, obstacles, type Machine } from "../../../commands/move/check.ts";
+import type Docker from "dockerode";
+import {
+  describeTightMemory,
+  memoryOf,
+  missingBytes,
+  obstacles,
+  type Machine,
+} from "../../../commands/move/check.ts";
 import { expectedSeconds } from "../../../commands/move/copy-ahead.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
 import { stopOrder } from "../../../commands/move/old-stack.ts";
@@ -73,6 +80,32 @@ describe("a move's new machine", () => {
     assert.equal(found.length, 4);
     for (const [index, words] of [/is the machine/, /aarch64/, /2\.0 GB of memory/, /3\.5 GB free/].entries())
       assert.match(found[index] ?? "", words);
+  });
+
+  it("needs no more memory than the machine before, whatever the containers may take, and that is said", () => {
+    const load = { memory: 9e9, data: 0 };
+    const [same, less] = [8e9, 7.9e9].map((memory) => ({ ...machine, id: "B", memory }));
+    assert.ok(same !== undefined && less !== undefined);
+    assert.deepEqual(obstacles(machine, same, load, undefined), []);
+    assert.match(describeTightMemory(same, load) ?? "", /8\.0 GB of memory[^]*may take 9\.0 GB/);
+    assert.equal(describeTightMemory(same, { ...load, memory: 8e9 }), undefined);
+    assert.match(obstacles(machine, less, load, undefined).join(), /7\.9 GB of memory/);
+  });
+
+  it("needs no memory for what is over", async () => {
+    const inspect = (Status: string) => () =>
+      Promise.resolve({
+        ...{ Id: Status, Name: `/${Status}`, RestartCount: 0, Created: "", HostConfig: { Memory: 1e9 } },
+        Config: { Labels: {}, Image: "image" },
+        State: { Status, StartedAt: "2026-01-02T03:04:05Z" },
+      });
+    const states = ["running", "restarting", "exited", "created"];
+    const docker = {
+      listContainers: () => Promise.resolve(states.map((Id) => ({ Id, Image: "image" }))),
+      listImages: () => Promise.resolve([]),
+      getContainer: (id: string) => ({ inspect: inspect(id) }),
+    };
+    assert.equal(await memoryOf(docker as unknown as Docker, "prod"), 2e9);
   });
 
   it("needs room for what an earlier try has not brought yet", () => {
