@@ -1,7 +1,6 @@
 /** What a move does while the old stack serves: it looks whether the new machine can carry it, and brings images and data there. */
 import { writeChangesVolume } from "../../engine/changes.ts";
 import { listContainers } from "../../engine/containers.ts";
-import { maintenanceSwitch } from "../../engine/maintenance.ts";
 import { copyVolume, endCopies, tryComparison, type Copied } from "../../engine/volume-copy.ts";
 import { volumeSizes } from "../../engine/volumes.ts";
 import type { Change } from "../../stack/audit.ts";
@@ -66,7 +65,6 @@ export async function copyAhead(work: Work, before: MoveProgress | undefined): P
       ? writeProgress(backend, stack, {
           ...{ step: "copying", host, access, file },
           engines: { old: oldMachine.id, fresh: newMachine.id },
-          maintained: (await maintenanceSwitch(docker, stack))?.before?.detail,
           ran: (await listContainers(docker, stack)).filter(isLive).map(({ id }) => id),
         })
       : writeProgress(backend, stack, { ...before, step: "copying", identities: undefined });

@@ -6,7 +6,7 @@ import { unlessGone } from "../../engine/connection.ts";
 import { listContainers, type ContainerView } from "../../engine/containers.ts";
 import { execIn } from "../../engine/exec.ts";
 import { settledContainers } from "../../engine/health-report.ts";
-import { maintenanceSwitch } from "../../engine/maintenance.ts";
+import { maintenanceSwitch, type Switch } from "../../engine/maintenance.ts";
 import { unfence, type End } from "../../engine/volume-copy.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 
@@ -76,6 +76,12 @@ export async function writeOut(docker: Docker, stack: string): Promise<void> {
   // Without it the move takes longer, and nothing else.
   await execIn(docker, server.id, psql).catch(() => undefined);
 }
+
+/** Pure: what maintenance tells, to be told again when the stack serves. Without an edge to ask it is what an earlier try has found. */
+export const maintainedBy = (
+  edge: Pick<Switch, "before"> | undefined,
+  { maintained }: { readonly maintained?: string },
+): string | undefined => (edge === undefined ? maintained : edge.before?.detail);
 
 /** Refuses writes, then ends whoever could write. The servers end as they do on every stop, with all on disk. */
 export async function stopWriting(docker: Docker, stack: string): Promise<void> {

@@ -23,6 +23,7 @@ import { describeFollowUps } from "./follow-ups.ts";
 import {
   isLive,
   leaveEntrance,
+  maintainedBy,
   movedVolumes,
   serveAgain,
   stopWriting,
@@ -76,7 +77,12 @@ async function takeData(work: Switching): Promise<MoveProgress> {
   // An `up` since a former try may have replaced some.
   const ran = [...new Set([...progress.ran, ...running.map(({ id }) => id)])];
   signals.begin(undivided(`moving the data of stack ${stack} to ${host}`));
-  const stopping = writeProgress(backend, stack, { ...progress, step: "stopping", refusedSince, ran });
+  // Read last: while the data was copied, perhaps in several tries, somebody may have begun maintenance or ended it.
+  const maintained = maintainedBy(await maintenanceSwitch(docker, stack), progress);
+  const stopping = writeProgress(backend, stack, {
+    ...progress,
+    ...{ step: "stopping", refusedSince, ran, maintained },
+  });
   note(
     `From here on the stack refuses. If this command is killed: ${npmRun("move", stack, host)} goes on, ${npmRun("move", stack, "--back")} lets the old machine serve again.`,
   );

@@ -13,7 +13,7 @@ import {
 } from "../../../commands/move/check.ts";
 import { expectedSeconds } from "../../../commands/move/copy-ahead.ts";
 import { describeFollowUps } from "../../../commands/move/follow-ups.ts";
-import { stopOrder } from "../../../commands/move/old-stack.ts";
+import { maintainedBy, stopOrder } from "../../../commands/move/old-stack.ts";
 import { stateAt } from "../../../commands/move/state-at.ts";
 import { fileForOld } from "../../../commands/move/taking-up.ts";
 import { accessTo, withAccess } from "../../../commands/move/target.ts";
@@ -134,6 +134,17 @@ describe("a stack that is left", () => {
       ),
       [["backend"], ["postgres", "redis"], ["backup", "vmagent"]],
     );
+  });
+
+  it("is under maintenance afterwards as it was last, and not as an earlier try has found it", () => {
+    const edge = (detail?: string): Parameters<typeof maintainedBy>[0] => ({
+      before: detail === undefined ? undefined : { detail, since: "" },
+    });
+    const earlier = { maintained: "at the first try" };
+    assert.equal(maintainedBy(edge(), earlier), undefined);
+    assert.equal(maintainedBy(edge("now"), earlier), "now");
+    assert.equal(maintainedBy(edge("now"), {}), "now");
+    assert.equal(maintainedBy(undefined, earlier), earlier.maintained);
   });
 
   it("is not taken for stopped where a server is between two starts, or paused", () => {
