@@ -25,11 +25,15 @@ const HAS_COMPRESSION = "command -v zstd || true";
 const OTHERS = `! -path ./${IDENTITY_FILE} ! -path ./${MOVED_FILE}`;
 
 /**
- * The files that were written or changed since SINCE, in seconds of the engine's own clock, and all folders. While servers write,
- * files change or go under tar's hands, and it ends with 1: the last pass, which is compared, brings those again.
+ * The files that were written or changed since SINCE, in seconds of the engine's own clock, all folders, and with NAMED the paths on
+ * standard input. While servers write, files change or go under tar's hands, and it ends with 1: the last pass, which is compared,
+ * brings those again.
  */
 const SEND = `cd /volume
-find . ${OTHERS} \\( -type d -o -newerct "@$SINCE" -o -newermt "@$SINCE" \\) -print0 2>/dev/null |
+changed() {
+  find . ${OTHERS} \\( -type d -o -newerct "@$SINCE" -o -newermt "@$SINCE" \\) -print0 2>/dev/null
+}
+if [ "$NAMED" = yes ]; then { cat; changed; } | sort -zu; else changed; fi |
   tar --null --no-recursion --numeric-owner --ignore-failed-read --warning=no-file-changed --warning=no-file-removed \\
     \${COMPRESS:+-I "$COMPRESS"} -cf - -T -
 code=$?
@@ -39,14 +43,25 @@ exit "$code"`;
 /** On the disk when it ends: the other end gives its data up for it. */
 const RECEIVE = `cd /volume && tar \${COMPRESS:+-I "$COMPRESS"} --numeric-owner -xpf - && sync -f .`;
 
-const LIST = `cd /volume && find . -mindepth 1 ${OTHERS} -print0`;
+/** Kind, size and time in whole seconds, which is what tar keeps, and the path. A folder's size and time are its own at each end. */
+const DESCRIBE = `find . -mindepth 1 ${OTHERS} \\( -type d -printf 'd 0 0 %p\\0' -o -printf '%y %s %T@ %p\\0' \\) |
+  sed -z -E 's/^(. [0-9]+ -?[0-9]+)[.][0-9]+ /\\1 /' | sort -z`;
 
-/** Removes what is not in the list on standard input. */
+const LIST = `cd /volume
+${DESCRIBE}`;
+
+/**
+ * Removes what is not in the list on standard input, or is of another kind there, and writes the paths of what is in it and is not so
+ * here. A file whose folder got another name has not changed itself: no time of it says that it has to come under that name. The
+ * folder's own time would say so, but it is as new where a single entry of it came or went, as in every folder of a database.
+ */
 const PRUNE = `set -eu
 cd /volume
-sort -z > /tmp/there
-find . -mindepth 1 -print0 | sort -z | comm -z -13 /tmp/there - > /tmp/gone
-xargs -0r rm -rf -- < /tmp/gone`;
+cat > /tmp/there
+cut -z -d ' ' -f 1,4- /tmp/there | sort -z > /tmp/kinds
+find . -mindepth 1 -printf '%y %p\\0' | sort -z | comm -z -13 /tmp/kinds - | cut -z -d ' ' -f 2- > /tmp/gone
+xargs -0r rm -rf -- < /tmp/gone
+${DESCRIBE} | comm -z -23 /tmp/there - | cut -z -d ' ' -f 4-`;
 
 /** A sum over the kinds, modes, owners, sizes and targets of everything, and with CONTENTS over every byte of every file. */
 const SUM = `set -eu
@@ -175,6 +190,10 @@ async function* runAt({ docker, image, name }: End, task: Task): AsyncGenerator<
   }
 }
 
+async function* once(all: Buffer): AsyncGenerator<Buffer> {
+  yield await Promise.resolve(all);
+}
+
 const explained = (error: unknown): string =>
   error instanceof Error ? error.message : "the connection to the engine has ended";
 
@@ -209,11 +228,14 @@ const cannotCopy = (volume: string, name: string, why: string): OpsError =>
     "Look whether that machine is reached and its disk has space, and run the command again.",
   );
 
-async function textOf(parts: AsyncIterable<Buffer>): Promise<string> {
+async function bytesOf(parts: AsyncIterable<Buffer>): Promise<Buffer> {
   const all: Buffer[] = [];
   for await (const part of parts) all.push(part);
-  return Buffer.concat(all).toString("utf8");
+  return Buffer.concat(all);
 }
+
+const textOf = async (parts: AsyncIterable<Buffer>): Promise<string> =>
+  (await bytesOf(parts)).toString("utf8");
 
 /**
  * Ends what a killed run has left at an end: a container that was made and not started stays, and holds its volume. To be called by who
@@ -259,12 +281,14 @@ function compressionOf(from: End, to: End, volume: string): Promise<string> {
   return found;
 }
 
-/** @returns how many bytes went over. */
-async function transfer(from: End, to: End, volume: string, SINCE: string): Promise<number> {
+/** @param paths to send as well, each ended by a zero, in the bytes that they have. @returns how many bytes went over. */
+async function transfer(from: End, to: End, volume: string, SINCE: string, paths?: Buffer): Promise<number> {
   const COMPRESS = await compressionOf(from, to, volume);
   let bytes = 0;
   async function* counted(): AsyncGenerator<Buffer> {
-    for await (const part of runAt(from, { volume, script: SEND, env: { SINCE, COMPRESS }, looks: true })) {
+    const env = { SINCE, COMPRESS, NAMED: paths === undefined ? "no" : "yes" };
+    const input = paths && once(paths);
+    for await (const part of runAt(from, { volume, script: SEND, env, looks: true, input })) {
       bytes += part.length;
       yield part;
     }
@@ -308,8 +332,8 @@ export async function finishVolume(
 ): Promise<number> {
   await ensureVolume(from, to, volume);
   const list = runAt(from, { volume, script: LIST, looks: true });
-  await textOf(runAt(to, { volume, script: PRUNE, looks: false, input: list }));
-  const bytes = await transfer(from, to, volume, sinceOf(since));
+  const missing = await bytesOf(runAt(to, { volume, script: PRUNE, looks: false, input: list }));
+  const bytes = await transfer(from, to, volume, sinceOf(since), missing);
   const [there, here] = await Promise.all([sumAt(from, volume, contents), sumAt(to, volume, contents)]);
   if (there !== here)
     throw new OpsError(
@@ -337,8 +361,6 @@ export async function identify(end: End, volume: string, identity: string): Prom
       `Volume ${volume}, which had been copied, is not at ${end.name} any more.`,
       "Bring it back there, or give the move up (--back): the old machine still has the data.",
     );
-  async function* input(): AsyncGenerator<Buffer> {
-    yield await Promise.resolve(Buffer.from(identity));
-  }
-  await textOf(runAt(end, { volume, script: IDENTIFY, looks: false, input: input() }));
+  const input = once(Buffer.from(identity));
+  await textOf(runAt(end, { volume, script: IDENTIFY, looks: false, input }));
 }

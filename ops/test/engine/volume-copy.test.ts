@@ -93,6 +93,29 @@ describe("a volume that goes to another engine @engine", function () {
     );
   });
 
+  it("arrives where folders have other names since, and files of the same name have changed places", async () => {
+    inside(
+      name,
+      "mkdir -p r/old/deep r/x r/y; echo 1 > r/old/deep/file; echo 1 > 'r/old/a\nbreak'; echo xx > r/x/f; echo yyy > r/y/f; head -c 3000000 /dev/urandom > r/kept",
+    );
+    await finishVolume(from, to, name, { since: undefined, contents: true });
+    // No file is newer than that, whatever the margin: renames alone do not change one.
+    const later = Math.floor(Date.now() / 1000) + 3600;
+    inside(
+      name,
+      "mv r/old r/new; echo > r/new/added; mv r/x r/z; mv r/y r/x; mv r/z r/y; rm -r a/b; echo b > a/b; rm a/link; mkdir a/link",
+    );
+    const bytes = await finishVolume(from, to, name, { since: later, contents: true });
+    assert.equal(
+      inside(other, "cat r/new/deep/file 'r/new/a\nbreak' r/x/f r/y/f; ls r"),
+      "1\n1\nyyy\nxx\nkept\nnew\nx\ny",
+    );
+    assert.ok(bytes < 1e6, `${bytes} bytes: what is the same stays where it is`);
+    assert.equal(inside(other, "stat -c %F a/b a/link"), "regular file\ndirectory");
+    inside(name, "rm -r r");
+    await finishVolume(from, to, name, { since: later, contents: true });
+  });
+
   it("is refused where one byte differs, though size and time are the same", async () => {
     inside(
       other,
