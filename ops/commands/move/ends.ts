@@ -3,7 +3,6 @@ import type Docker from "dockerode";
 import { writeWhole } from "../../../tools/host/file.mjs";
 import { readChangesVolumes } from "../../engine/changes.ts";
 import { unlessGone } from "../../engine/connection.ts";
-import { listContainers } from "../../engine/containers.ts";
 import { endCopies } from "../../engine/volume-copy.ts";
 import { listVolumes } from "../../engine/volumes.ts";
 import { byStack } from "../../engine/stack-filter.ts";

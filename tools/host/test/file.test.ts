@@ -1,6 +1,6 @@
 /** A file that is written whole. */
 import { strict as assert } from "node:assert";
-import fs, { fstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { fstatSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { writeWhole } from "../file.mjs";
@@ -29,6 +29,7 @@ describe("writeWhole", () => {
   it("has the content on the disk before its name, and then the name, where that is asked for", () =>
     withFolder((folder) => {
       const synced: string[] = [];
+      const fs = process.getBuiltinModule("node:fs");
       const { fsyncSync, renameSync } = fs;
       fs.fsyncSync = (file) => {
         synced.push(fstatSync(file).isDirectory() ? "folder" : "file");

@@ -56,10 +56,7 @@ describe("a way back of a move", () => {
 
   it("speaks of a lost machine only where none answers", () => {
     const login = { address: { host: "new", destination: "deploy@new" }, hostKey: "key" };
-    const said = (words: string): boolean =>
-      mayBeLost(
-        refusal({ ...login, privateKey: undefined } as unknown as Parameters<typeof refusal>[0], words),
-      );
+    const said = (words: string): boolean => mayBeLost(refusal({ ...login, privateKey: undefined }, words));
     for (const words of ["ssh: connect to host new port 22: Connection timed out", "No route to host"])
       assert.ok(said(words), words);
     for (const words of ["Host key verification failed.", "deploy@new: Permission denied (publickey)."])
