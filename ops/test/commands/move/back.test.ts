@@ -1,4 +1,4 @@
-/** What a way back of a move asks before it removes anything. */
+/** What a way back of a move, and a move that is taken up, ask and do first. */
 import { strict as assert } from "node:assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,9 +6,12 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
 import { closeBehind, mayBeLost, refuseAnswering } from "../../../commands/move/new-machine.ts";
-import { checkStillOld } from "../../../commands/move/taking-up.ts";
+import { checkStillOld, serveMeanwhile } from "../../../commands/move/taking-up.ts";
 import { planBackend } from "../../../stack/backend.ts";
 import { readProgress, type MoveProgress } from "../../../stack/move-progress.ts";
+import { ROOT } from "../../../stack/place.ts";
+import type { Session } from "../../../stack/session.ts";
+import { readSettings } from "../../../stack/settings.ts";
 import { types, type State } from "../../../stack/state.ts";
 import { refusal } from "../../../engine/ssh/tunnel.ts";
 import { AwayError, OpsError } from "../../../terminal/errors.ts";
@@ -103,6 +106,43 @@ describe("a way back of a move", () => {
       );
       assert.deepEqual(done, ["stop", "start"]);
       assert.equal(readProgress(backend, "prod")?.step, "fenced");
+    });
+
+    it("serves where it was when the move is taken up, also where the new machine does not answer", async () => {
+      const backend = planBackend(folder, {});
+      const done: string[] = [];
+      const replica = {
+        inspect: () =>
+          Promise.resolve({
+            ...{ Id: "a", Name: "/a", RestartCount: 0, Created: "", HostConfig: {} },
+            Config: { Labels: { "io.omniai.workload": "backend" }, Image: "backend" },
+            State: { Status: "exited", StartedAt: "2026-01-02T03:04:05Z" },
+          }),
+        start: () => Promise.resolve(void done.push("start")),
+      };
+      const docker = {
+        info: () => Promise.resolve({ ID: "OLD", Name: "old" }),
+        listContainers: () => Promise.resolve([{ Id: "a", Image: "backend" }]),
+        listImages: () => Promise.resolve([]),
+        listVolumes: () => Promise.resolve({ Volumes: [] }),
+        getContainer: () => replica,
+      };
+      const session = (id: string): Session =>
+        ({
+          ...{ docker, dockerHost: "ssh://deploy@old", stack: "prod", backend, context: { env: {} } },
+          settings: readSettings(ROOT, "dev"),
+          handle: { state: { exportStack: () => Promise.resolve({ deployment: known(id) }) } },
+        }) as unknown as Session;
+      const before = {
+        ...{ ...stopping, access: { dockerHost: "tcp://127.0.0.1:1" } },
+        engines: { old: "OLD", fresh: "NEW" },
+      };
+      const options = { stack: "prod", maxDowntime: 60 };
+      await assert.rejects(serveMeanwhile(options, session("NEW"), before), /is on another Docker engine/);
+      assert.deepEqual([done, readProgress(backend, "prod")], [[], undefined]);
+      assert.equal((await serveMeanwhile(options, session("OLD"), before)).step, "copying");
+      assert.deepEqual(done, ["start"]);
+      assert.equal(readProgress(backend, "prod")?.step, "copying");
     });
 
     it("closes an edge that let nobody in, and does not ask where an earlier way back has", async () => {
