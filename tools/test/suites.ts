@@ -1,12 +1,13 @@
 /** What `npm test` runs, in order: every suite, the group that it belongs to and what it needs. */
 
-export const GROUPS = ["lint", "unit", "whole", "e2e", "swarm", "move", "official"] as const;
+export const GROUPS = ["lint", "unit", "whole", "e2e", "nightly", "swarm", "official"] as const;
 /**
  * Run only where they are named. What `official` tries is in the others already, with the plugins that this machine has. `swarm` has
- * three machines, whose engines need most of this one; docs/swarm.md says what of it is not yet held. `move` takes a stack to another
- * machine and back, which takes minutes.
+ * three machines, whose engines need most of this one; docs/swarm.md says what of it is not yet held. `nightly` is run each night by
+ * .github/workflows/nightly.yml: each of its suites takes minutes and is about a part that few changes touch, so that whoever waits for
+ * `npm test` need not wait for it.
  */
-export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["swarm", "move", "official"]);
+export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["nightly", "swarm", "official"]);
 
 export interface Suite {
   readonly name: string;
@@ -60,10 +61,13 @@ function tests(
 
 const WITHOUT_ENGINE = ["--grep", ENGINE_TAG, "--invert"];
 const WITH_ENGINE = ["--grep", ENGINE_TAG];
+/** A suite of its own. */
+const SWARM_OF_TOOLS = "tools/find/test/swarm.test.ts";
+const WITHOUT_SWARM = ["--ignore", SWARM_OF_TOOLS];
 
 /** One test may be several commands, and the machine may be busy with other things. */
-const e2e = (file: string): Suite =>
-  tests("e2e", `e2e-${file}`, `test/e2e/${file}.test.ts`, {
+const e2e = (file: string, group: Suite["group"] = "e2e"): Suite =>
+  tests(group, `e2e-${file}`, `test/e2e/${file}.test.ts`, {
     needs: withBrowser.has(file) ? ["stack", "browser"] : ["stack"],
     seconds: 600,
   });
@@ -82,7 +86,10 @@ export const SUITES: readonly Suite[] = [
   tests("unit", "policies", "policies/**/*.test.ts", { seconds: 120 }),
   tests("unit", "bench", "bench/**/*.test.ts", { seconds: 120 }),
   tests("unit", "ops", "ops/**/*.test.ts", { seconds: 120, options: WITHOUT_ENGINE }),
-  tests("unit", "tools", "tools/**/*.test.ts", { seconds: 300, options: WITHOUT_ENGINE }),
+  tests("unit", "tools", "tools/**/*.test.ts", {
+    seconds: 300,
+    options: [...WITHOUT_SWARM, ...WITHOUT_ENGINE],
+  }),
   tests("unit", "test-support", "test/support/test/**/*.test.ts", { seconds: 60 }),
   tests("unit", "service-unit", "service/test/unit/**/*.test.ts", { seconds: 60 }),
 
@@ -90,7 +97,7 @@ export const SUITES: readonly Suite[] = [
   tests("whole", "tools-engine", "tools/**/*.test.ts", {
     needs: ["stack"],
     seconds: 300,
-    options: WITH_ENGINE,
+    options: [...WITHOUT_SWARM, ...WITH_ENGINE],
   }),
   tests("whole", "service", "service/test/integration/**/*.test.ts", { needs: ["engine"], seconds: 120 }),
   tests("whole", "backup-room", "test/backup-room/**/*.test.ts", { needs: ["engine"], seconds: 240 }),
@@ -109,7 +116,6 @@ export const SUITES: readonly Suite[] = [
     "offsite",
     "external",
     "monitoring",
-    "monitoring-quiet",
     "attacks",
     "memory",
     "edge",
@@ -119,9 +125,12 @@ export const SUITES: readonly Suite[] = [
     "input",
     "policy",
     "policy-command",
-  ].map(e2e),
+  ].map((file) => e2e(file)),
+
+  tests("nightly", "tools-swarm", SWARM_OF_TOOLS, { needs: ["stack"], seconds: 300 }),
+  e2e("monitoring-quiet", "nightly"),
+  tests("nightly", "e2e-move", "test/e2e/move.test.ts", { needs: ["stack"], seconds: 1800 }),
 
   tests("swarm", "e2e-swarm", "test/e2e/swarm.test.ts", { needs: ["stack", "registry"], seconds: 600 }),
-  tests("move", "e2e-move", "test/e2e/move.test.ts", { needs: ["stack"], seconds: 1800 }),
   tests("official", "official-plugins", "test/official/**/*.test.ts", { needs: ["stack"], seconds: 900 }),
 ];

@@ -66,7 +66,7 @@ describe("the workflows", () => {
   it("are those of the design", () => {
     assert.deepEqual(
       FILES.sort(),
-      ["ci", "deploy", "drift", "drill", "preview"].map((name) => `workflows/${name}.yml`),
+      ["ci", "deploy", "drift", "drill", "nightly", "preview"].map((name) => `workflows/${name}.yml`),
     );
   });
 
