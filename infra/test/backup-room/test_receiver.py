@@ -87,6 +87,19 @@ class Gap(Folder):
         self.assertIsNone(look.newest_base([ahead, backup(1), backup(2, verified=False, kind="base")], NOW))
 
 
+class Fetch(Folder):
+    def test_a_segment_that_is_only_being_made_is_not_there_yet(self) -> None:
+        target, coming = self.folder / "fetched", self.folder / f"incoming/{FIRST}.partial"
+        script = ["sh", str(CONTEXT / "fetch-wal.sh"), str(self.folder), FIRST, str(target)]
+        for made in (b"", bytes(1), bytes(4096)):
+            coming.write_bytes(made)
+            self.assertEqual(subprocess.run(script, check=False).returncode, 1)
+            self.assertFalse(target.exists())
+        coming.write_bytes(b"\x16\xd1" + bytes(4096))
+        self.assertEqual(subprocess.run(script, check=False).returncode, 0)
+        self.assertEqual(target.read_bytes(), coming.read_bytes())
+
+
 @unittest.skipUnless(shutil.which("zstd"), "zstd is not on this machine")
 class SetAside(Folder):
     def test_an_unfinished_segment_is_kept_and_does_not_stand_for_the_whole_one(self) -> None:
