@@ -1,7 +1,7 @@
 /** Reads a small file of a volume on the engine, wherever that is: nothing is started, and no folder of its machine is opened. */
 import { text } from "node:stream/consumers";
 import type Docker from "dockerode";
-import { extract } from "tar-stream";
+import { extract, type Header } from "tar-stream";
 import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { unlessGone } from "./connection.ts";
@@ -81,19 +81,33 @@ const cannotLook = (stack: string, volume: string): OpsError =>
     "Bring any image to that engine, for example: docker pull debian:trixie-slim\n  Then run the command again.",
   );
 
-/** A file of a container, running or not; its volumes count. Undefined when it is not there. */
-export async function readContainerFile(
+/**
+ * Goes through what a container, running or not, has at a path; its volumes count.
+ * @param look is called with each entry until it gives something. @returns what it gave; undefined also where nothing is there
+ */
+async function firstAt(
   container: Docker.Container,
   path: string,
+  look: (
+    entry: AsyncIterable<unknown> & { readonly header: Header },
+  ) => string | undefined | Promise<string | undefined>,
 ): Promise<string | undefined> {
   const archive = await unlessGone(container.getArchive({ path }));
   if (archive === undefined) return undefined;
   const tar = extract();
   archive.on("error", (error: Error) => tar.destroy(error)).pipe(tar);
-  let content: string | undefined;
+  let found: string | undefined;
   for await (const entry of tar) {
-    if (entry.header.type === "file") content ??= await text(entry);
-    else entry.resume();
+    found ??= await look(entry);
+    entry.resume();
   }
-  return content;
+  return found;
 }
+
+/** A file of a container. Undefined when it is not there. */
+export const readContainerFile = (container: Docker.Container, path: string): Promise<string | undefined> =>
+  firstAt(container, path, (entry) => (entry.header.type === "file" ? text(entry) : undefined));
+
+/** Where a link of a container leads. Undefined when it is not there. */
+export const readContainerLink = (container: Docker.Container, path: string): Promise<string | undefined> =>
+  firstAt(container, path, ({ header }) => header.linkname ?? undefined);

@@ -2,6 +2,7 @@
 import type Docker from "dockerode";
 import { CHANGES_LABEL, DATA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { byStack } from "./stack-filter.ts";
+import { within } from "./within.ts";
 
 export interface VolumeView {
   readonly name: string;
@@ -50,9 +51,9 @@ export async function volumeSizes(
     });
     return new Map((usage.Volumes ?? []).map(({ Name, UsageData }) => [Name, UsageData?.Size ?? 0]));
   };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  return Promise.race([sizes().catch(() => undefined), late]).finally(() => clearTimeout(timer));
+  return within(
+    milliseconds,
+    sizes().catch(() => undefined),
+    () => undefined,
+  );
 }

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { dataVolumeName } from "../../infra/resources/volume.ts";
 import { askRoom, roomIn, type BackupView } from "../engine/backup-room.ts";
 import { listContainers } from "../engine/containers.ts";
+import { within } from "../engine/within.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import type { Looked, Trouble } from "./looked.ts";
@@ -30,9 +31,7 @@ async function askForList(docker: Docker, stack: string): Promise<readonly Backu
     if (room === undefined) return undefined;
     return (await askRoom<{ readonly backups: readonly BackupView[] }>(docker, room, ["list"])).backups;
   })().catch(() => undefined);
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ROOM_MS);
-  return Promise.race([asked, promise]).finally(() => clearTimeout(timer));
+  return within(ROOM_MS, asked, () => undefined);
 }
 
 const hasRoom = (state: State, stack: string): boolean =>

@@ -1,10 +1,9 @@
 /** How far a move has come, kept beside the state of the checkout, so that the same command goes on from there, or goes back. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { writeWhole } from "../../tools/host/file.mjs";
+import { readFileSync } from "node:fs";
 import { OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
 import type { Backend } from "./backend.ts";
+import { forgetProgressFile, progressPath, readProgressFile, writeProgressFile } from "./progress-file.ts";
 
 /** The config keys that name a machine; null takes a key out of the stack's file. */
 export type Access = Readonly<Record<string, string | number | null>>;
@@ -80,49 +79,33 @@ export function refuseMoveByHand(backend: Backend, stack: string): void {
 }
 
 /** Where the progress of a move is kept. */
-export const progressFile = ({ stateDir }: Backend, stack: string): string =>
-  join(stateDir, "move", `${stack}.json`);
-const stateFileOf = ({ stateDir }: Backend, stack: string): string =>
-  join(stateDir, "move", `${stack}.state.json`);
+export const progressFile = (backend: Backend, stack: string): string => progressPath(backend, "move", stack);
+const stateFileOf = (backend: Backend, stack: string): string =>
+  progressPath(backend, "move", `${stack}.state`);
 
 /** @returns undefined where no move is under way. @throws OpsError for a file that is no progress */
-export function readProgress(backend: Backend, stack: string): MoveProgress | undefined {
-  const file = progressFile(backend, stack);
-  if (!existsSync(file)) return undefined;
-  try {
-    const found = JSON.parse(readFileSync(file, "utf8")) as MoveProgress;
-    if (STEPS.includes(found.step) && typeof found.host === "string" && typeof found.file === "string")
-      return found;
-  } catch {
-    // Said below.
-  }
-  throw new OpsError(
-    `${file} does not say how far the move of stack ${stack} has come.`,
-    "Bring that file back from a backup of the checkout. Nothing was changed.",
+export const readProgress = (backend: Backend, stack: string): MoveProgress | undefined =>
+  readProgressFile<MoveProgress>(
+    progressFile(backend, stack),
+    ({ step, host, file }) => STEPS.includes(step) && typeof host === "string" && typeof file === "string",
+    { what: `the move of stack ${stack}`, remedy: "Bring that file back from a backup of the checkout." },
   );
-}
 
 /**
- * The whole of it under its name, or what was there before. On the disk: nothing else here says that only the new machine may serve,
- * and a file that is behind would lead back to data that is.
+ * On the disk: nothing else here says that only the new machine may serve, and a file that is behind would lead back to data that is.
  */
 export function writeProgress(backend: Backend, stack: string, progress: MoveProgress): MoveProgress {
-  const file = progressFile(backend, stack);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600, synced: true });
+  writeProgressFile(progressFile(backend, stack), progress, true);
   return progress;
 }
 
 /** The state as it was while the stack was on the old machine; its secrets are encrypted. */
-export function keepState(backend: Backend, stack: string, state: unknown): void {
-  mkdirSync(dirname(stateFileOf(backend, stack)), { recursive: true, mode: 0o700 });
-  writeWhole(stateFileOf(backend, stack), JSON.stringify(state), { mode: 0o600, synced: true });
-}
+export const keepState = (backend: Backend, stack: string, state: unknown): void =>
+  writeProgressFile(stateFileOf(backend, stack), state, true);
 
 export const keptState = (backend: Backend, stack: string): unknown =>
   JSON.parse(readFileSync(stateFileOf(backend, stack), "utf8"));
 
 export function forgetProgress(backend: Backend, stack: string): void {
-  rmSync(progressFile(backend, stack), { force: true });
-  rmSync(stateFileOf(backend, stack), { force: true });
+  for (const file of [progressFile(backend, stack), stateFileOf(backend, stack)]) forgetProgressFile(file);
 }

@@ -1,4 +1,5 @@
 /** What this process is doing for the operator: how a signal ends it, and the change that it records in the audit. */
+import { within } from "../engine/within.ts";
 import { note, paint } from "../terminal/output.ts";
 import { SignalHandler } from "../terminal/signals.ts";
 import type { Audit } from "./audit.ts";
@@ -44,11 +45,10 @@ const PUBLISH_LIMIT = 10_000;
 /** Gives the change to the engine. Where that fails, the next command from this machine does it. */
 export async function publishAudit(): Promise<void> {
   if (publish === undefined) return;
-  const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error("the engine does not answer")), PUBLISH_LIMIT).unref();
-  });
   try {
-    await Promise.race([publish(), late]);
+    await within(PUBLISH_LIMIT, publish(), () => {
+      throw new Error("the engine does not answer");
+    });
   } catch (error) {
     say(
       `The engine could not keep this change for other machines (${(error as Error).message}); the next command from this one tries again.`,

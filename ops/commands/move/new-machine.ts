@@ -1,9 +1,9 @@
 /** The machine that a stack moves to, as a way back meets it: it may be gone, and it may have served. */
 import type Docker from "dockerode";
-import { extract } from "tar-stream";
 import { EDGE_FOLDER } from "../../../infra/components/edge/switch.ts";
-import { unlessGone } from "../../engine/connection.ts";
 import { listContainers } from "../../engine/containers.ts";
+import { readContainerLink } from "../../engine/volume-file.ts";
+import { within } from "../../engine/within.ts";
 import { writeProgress, type MoveProgress } from "../../stack/move-progress.ts";
 import { connectEngine, type Place } from "../../stack/place.ts";
 import { AwayError, OpsError } from "../../terminal/errors.ts";
@@ -28,21 +28,10 @@ export async function connectNew(
 const ANSWER_LIMIT = 30_000;
 
 /** @throws AwayError where it takes too long */
-export async function withinLimit<T>(asked: Promise<T>, host: string, limit = ANSWER_LIMIT): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(new AwayError(`${host} has not answered within ${limit / 1000} s.`, "Look whether it runs.")),
-      limit,
-    );
+export const withinLimit = <T>(asked: Promise<T>, host: string, limit = ANSWER_LIMIT): Promise<T> =>
+  within(limit, asked, () => {
+    throw new AwayError(`${host} has not answered within ${limit / 1000} s.`, "Look whether it runs.");
   });
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /**
  * Before a way back that gives the new machine up for lost: while it runs it may serve, and the old one would serve beside it.
@@ -113,24 +102,10 @@ async function refuseServed(docker: Docker, stack: string, host: string): Promis
     if (error.statusCode !== 304) throw error;
   });
   // The first release answers everything with 503; any other one leads to the replicas.
-  if ((await linkIn(container, `${EDGE_FOLDER}/current`)) === "releases/first") return;
+  if ((await readContainerLink(container, `${EDGE_FOLDER}/current`)) === "releases/first") return;
   await container.start();
   throw new ServedError(
     `The edge on ${host} has served already, so what was acknowledged there is not on the old machine.`,
     `Go on instead: ${npmRun("move", stack, host)}`,
   );
-}
-
-/** Where a link in a container leads. */
-async function linkIn(container: Docker.Container, path: string): Promise<string | undefined> {
-  const archive = await unlessGone(container.getArchive({ path }));
-  if (archive === undefined) return undefined;
-  const tar = extract();
-  archive.on("error", (error: Error) => tar.destroy(error)).pipe(tar);
-  let target: string | undefined;
-  for await (const entry of tar) {
-    target ??= entry.header.linkname ?? undefined;
-    entry.resume();
-  }
-  return target;
 }

@@ -1,9 +1,12 @@
 /** How far a rebuild has come, kept beside the state of the checkout, so that the same command goes on from there. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { writeWhole } from "../../../tools/host/file.mjs";
 import type { CopyView } from "../../engine/backup-room.ts";
 import type { Backend } from "../../stack/backend.ts";
+import {
+  forgetProgressFile,
+  progressPath,
+  readProgressFile,
+  writeProgressFile,
+} from "../../stack/progress-file.ts";
 import { explain, OpsError } from "../../terminal/errors.ts";
 
 /**
@@ -30,29 +33,18 @@ export interface RebuildProgress {
 export const isDone = ({ step }: RebuildProgress, wanted: Step): boolean =>
   STEPS.indexOf(step) >= STEPS.indexOf(wanted);
 
-const fileOf = ({ stateDir }: Backend, stack: string): string => join(stateDir, "rebuild", `${stack}.json`);
+const fileOf = (backend: Backend, stack: string): string => progressPath(backend, "rebuild", stack);
 
 /** @returns undefined where no rebuild is under way. @throws OpsError for a file that is no progress */
-export function readProgress(backend: Backend, stack: string): RebuildProgress | undefined {
-  const file = fileOf(backend, stack);
-  if (!existsSync(file)) return undefined;
-  try {
-    const found = JSON.parse(readFileSync(file, "utf8")) as RebuildProgress;
-    if (STEPS.includes(found.step) && typeof found.copy.id === "string") return found;
-  } catch {
-    // Said below.
-  }
-  throw new OpsError(
-    `${file} does not say how far the rebuild of stack ${stack} has come.`,
-    "Rebuild in a fresh clone. Nothing was changed.",
+export const readProgress = (backend: Backend, stack: string): RebuildProgress | undefined =>
+  readProgressFile<RebuildProgress>(
+    fileOf(backend, stack),
+    ({ step, copy }) => STEPS.includes(step) && typeof copy.id === "string",
+    { what: `the rebuild of stack ${stack}`, remedy: "Rebuild in a fresh clone." },
   );
-}
 
-/** The whole of it under its name, or what was there before. */
 export function writeProgress(backend: Backend, stack: string, progress: RebuildProgress): RebuildProgress {
-  const file = fileOf(backend, stack);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeWhole(file, `${JSON.stringify(progress)}\n`, { mode: 0o600 });
+  writeProgressFile(fileOf(backend, stack), progress);
   return progress;
 }
 
@@ -74,4 +66,4 @@ export function unreadableCopy(
 }
 
 export const forgetProgress = (backend: Backend, stack: string): void =>
-  rmSync(fileOf(backend, stack), { force: true });
+  forgetProgressFile(fileOf(backend, stack));
