@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { renderSynchronous } from "../../infra/components/database/backup-access.ts";
 import { worldAhead } from "../support/backup-room/ahead.ts";
 import { eventually } from "../support/http.ts";
-import { buildImage, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { worldWithBackups, type Restored, type World } from "../support/backup-room/world.ts";
 import { loseUnderWrites, TABLE } from "../support/backup-room/writer.ts";
 
 /** The least that the config allows, in MiB: four segments of the log. */
@@ -66,13 +66,9 @@ describe("a receiver of PostgreSQL's log", function () {
     assert.deepEqual((await world.get<Restored>("restore")).changes, []);
   };
 
-  const ready = worldAhead(async () => {
-    const made = await World.create(await buildImage(), { walKeep: WAL_KEEP });
-    await made.sql("CREATE TABLE filled (n int)");
-    await made.startRoom();
-    await untilVerified(made);
-    return made;
-  });
+  const ready = worldAhead(() =>
+    worldWithBackups((made) => made.sql("CREATE TABLE filled (n int)"), { walKeep: WAL_KEEP }),
+  );
   before(async () => {
     world = await ready();
     await receives();

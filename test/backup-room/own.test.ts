@@ -1,7 +1,7 @@
 /** Whoever has taken over the service's role writes into its database, and the backup room restores what is there: beside the backup key. */
 import { strict as assert } from "node:assert";
 import { worldAhead } from "../support/backup-room/ahead.ts";
-import { buildImage, docker, untilVerified, World, type Answer } from "../support/backup-room/world.ts";
+import { docker, worldWithBackups, type Answer, type World } from "../support/backup-room/world.ts";
 
 /** How the files of the attacks in the room begin. */
 const HERE = "/backup/was-here";
@@ -45,12 +45,7 @@ const PLANNED =
 describe("what the service's role has put into its database", function () {
   this.timeout(240_000);
   let world: World;
-  const ready = worldAhead(async () => {
-    const made = await World.create(await buildImage());
-    await made.startRoom();
-    await untilVerified(made);
-    return made;
-  });
+  const ready = worldAhead(worldWithBackups);
   before(async () => {
     world = await ready();
   });

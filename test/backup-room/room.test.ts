@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import type { RoomEvent } from "../../ops/engine/backup-room.ts";
 import { worldAhead } from "../support/backup-room/ahead.ts";
 import { eventually } from "../support/http.ts";
-import { buildImage, docker, untilVerified, World, type Restored } from "../support/backup-room/world.ts";
+import { docker, worldWithBackups, type Restored, type World } from "../support/backup-room/world.ts";
 import { loseUnderWrites, TABLE } from "../support/backup-room/writer.ts";
 
 describe("a backup room", function () {
@@ -12,17 +12,14 @@ describe("a backup room", function () {
   let world: World;
   const dumps = async () => (await world.list()).backups.filter(({ kind }) => kind === "dump");
 
-  const ready = worldAhead(async () => {
-    const made = await World.create(await buildImage());
+  const prepare = async (made: World): Promise<void> => {
     await made.sql(`CREATE TABLE big AS SELECT n, md5(n::text) AS text FROM generate_series(1, 200000) n;
       ALTER TABLE big ADD PRIMARY KEY (n); ALTER TABLE big OWNER TO omniai;
       CREATE SEQUENCE s; SELECT nextval('s') FROM generate_series(1, 77)`);
     // Else autovacuum does it between two backups, and changes every page.
     await made.sql("VACUUM (FREEZE, ANALYZE) big");
-    await made.startRoom();
-    await untilVerified(made);
-    return made;
-  });
+  };
+  const ready = worldAhead(() => worldWithBackups(prepare));
   before(async () => {
     world = await ready();
   });
@@ -415,13 +412,8 @@ print(folder.name)`;
 describe("a backup room without space", function () {
   this.timeout(240_000);
   let world: World;
-  const ready = worldAhead(async () => {
-    const volume = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=190m"];
-    const made = await World.create(await buildImage(), { volume });
-    await made.startRoom();
-    await untilVerified(made);
-    return made;
-  });
+  const volume = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=190m"];
+  const ready = worldAhead(() => worldWithBackups(undefined, { volume }));
   before(async () => {
     world = await ready();
   });

@@ -20,7 +20,7 @@ import {
 } from "../../../ops/engine/backup-room.ts";
 import { defaults } from "../../../infra/test/defaults.ts";
 import { longBeforeTheNext } from "../backup-time.ts";
-import { docker, PASSWORD, POSTGRES } from "./engine.ts";
+import { buildImage, docker, PASSWORD, POSTGRES } from "./engine.ts";
 import { RedisServer } from "./redis-server.ts";
 
 export { buildImage, docker, patience } from "./engine.ts";
@@ -395,4 +395,16 @@ export async function untilVerified(world: World, kinds = 2, seconds = 220): Pro
   const verified = backups.filter(({ state }) => state === "verified").length;
   if (verified < kinds || status.running !== null)
     throw new Error(`${verified} of ${kinds} backups are verified: ${JSON.stringify({ backups, status })}`);
+}
+
+/** A world whose room has taken its first backups. @param prepare is called before the room is there. */
+export async function worldWithBackups(
+  prepare: (made: World) => Promise<unknown> = () => Promise.resolve(),
+  options?: Parameters<typeof World.create>[1],
+): Promise<World> {
+  const made = await World.create(await buildImage(), options);
+  await prepare(made);
+  await made.startRoom();
+  await untilVerified(made);
+  return made;
 }

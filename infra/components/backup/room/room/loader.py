@@ -25,6 +25,8 @@ JOBS = 2
 ROLES_FAILED = "The roles could not be restored"
 # Nothing has its owner at first, and no rights are granted: neither is needed to have the data.
 PLAIN = ("--no-owner", "--no-privileges", "--no-security-labels")
+# That something is an extension's.
+MEMBER = "SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e'"
 
 
 def restore_roles(load: Load, script: str) -> list[str]:
@@ -147,15 +149,14 @@ def give(load: Load, name: str, role: str, servers: Iterable[str]) -> None:
 def let_as_before(load: Load, name: str, role: str, lines: Iterable[str]) -> None:
     """What the roles of the stack's own server could do beside its extensions: make something in their schemas, and set, for a function, what a
     library of theirs knows. @param lines of what is made next"""
-    member = "SELECT FROM pg_depend d WHERE d.objid = {oid} AND d.classid = '{catalog}'::regclass AND d.deptype = 'e'"
-    schemas = "SELECT nspname, format('%I', nspname) FROM pg_namespace n WHERE EXISTS (" + member.format(oid="n.oid", catalog="pg_namespace") + ")"
-    libraries = "SELECT DISTINCT quote_literal(probin) FROM pg_proc p WHERE probin IS NOT NULL AND EXISTS (" + member.format(
+    schemas = "SELECT nspname, format('%I', nspname) FROM pg_namespace n WHERE EXISTS (" + MEMBER.format(oid="n.oid", catalog="pg_namespace") + ")"
+    libraries = "SELECT DISTINCT quote_literal(probin) FROM pg_proc p WHERE probin IS NOT NULL AND EXISTS (" + MEMBER.format(
         oid="p.oid", catalog="pg_proc"
     ) + ")"
-    entries_ = [entry_of(line) for line in lines]
+    made = [entry_of(line) for line in lines]
     with load.connect(name) as connection, connection.cursor() as cursor:
         for listed, schema in server.rows(connection, schemas):
-            if any(f" {as_listed(listed)} " in entry for entry in entries_):
+            if any(f" {as_listed(listed)} " in entry for entry in made):
                 cursor.execute(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}")
         found = [library for (library,) in server.rows(connection, libraries)]
         if found:
@@ -176,5 +177,5 @@ def nowhere(connection: server.Connection, servers: Iterable[str]) -> list[str]:
 
 def own_servers(connection: server.Connection) -> list[str]:
     """The foreign servers that the dump has made, and no extension."""
-    members = "SELECT FROM pg_depend d WHERE d.objid = s.oid AND d.classid = 'pg_foreign_server'::regclass AND d.deptype = 'e'"
-    return [far for (far,) in server.rows(connection, f"SELECT srvname FROM pg_foreign_server s WHERE NOT EXISTS ({members})")]
+    member = MEMBER.format(oid="s.oid", catalog="pg_foreign_server")
+    return [far for (far,) in server.rows(connection, f"SELECT srvname FROM pg_foreign_server s WHERE NOT EXISTS ({member})")]
