@@ -1,6 +1,6 @@
 /**
  * Browsers of the Chromium family: from PATH, else Debian's packages. Only the tests need them. The headless shell draws pages as the
- * whole browser does, without windows of its own, for a fifth of the work; it shows no notifications.
+ * whole browser does, without windows of its own, for far less work; it shows no notifications.
  */
 import { readFileSync } from "node:fs";
 import { aptInstall, hasApt, isOffered, refreshLists } from "../host/apt.ts";
