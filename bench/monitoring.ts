@@ -49,13 +49,6 @@ const CHOSEN = PARTS.filter((part) => positionals.length === 0 || positionals.in
 const DOCS = join(import.meta.dirname, "../docs/bench");
 const FOLDER = mkdtempSync(join(tmpdir(), "omniai-monitoring-"));
 const LOAD_BEFORE = loadavg()[0] ?? 0;
-const ENGINE = execFileSync("docker", ["version", "-f", "{{.Server.Version}}"], { encoding: "utf8" }).trim();
-const where = {
-  date: new Date().toISOString().slice(0, 10),
-  commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
-  machine: `${cpus().length} cores (stack and load share them), ${Math.round(totalmem() / 2 ** 30)} GiB, engine ${ENGINE}; load average ${LOAD_BEFORE.toFixed(1)} before`,
-};
-
 let areAllKept = true;
 const show = (row: Row): void => {
   areAllKept &&= isKept(row);
@@ -77,6 +70,12 @@ const leave = (): void => void clear().finally(() => process.exit(130));
 process.once("SIGINT", leave).once("SIGTERM", leave);
 
 Object.assign(process.env, await prepare(new Set(["stack"]), true));
+const ENGINE = execFileSync("docker", ["version", "-f", "{{.Server.Version}}"], { encoding: "utf8" }).trim();
+const where = {
+  date: new Date().toISOString().slice(0, 10),
+  commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
+  machine: `${cpus().length} cores (stack and load share them), ${Math.round(totalmem() / 2 ** 30)} GiB, engine ${ENGINE}; load average ${LOAD_BEFORE.toFixed(1)} before`,
+};
 try {
   const measures: Readonly<Record<"load" | "flood", (of: WatchedStack) => Promise<Row[]>>> = {
     load: (of) => measureLoad(of, FOLDER, Number(values.rate)),

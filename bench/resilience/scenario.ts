@@ -1,6 +1,7 @@
 /** A scenario of the table: what happens, what must hold, and how that is checked. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isOfStall, tellStall, watchStalls } from "../../test/support/stalls.ts";
 import {
   failuresOf,
   measure,
@@ -52,6 +53,8 @@ export interface Outcome {
   readonly verdicts?: readonly Verdict[];
   /** Checks that need both what the act knows and the account of the load. */
   readonly judge?: (evidence: Evidence) => readonly Verdict[];
+  /** Until when the load goes on at least (Unix ms), because something has to happen by then. */
+  readonly loadUntil?: number;
   /** Its title in the table. */
   readonly notes?: readonly string[];
 }
@@ -78,6 +81,8 @@ interface Measured {
   readonly figures: Figures;
   readonly verdicts: readonly Verdict[];
   readonly notes: readonly string[];
+  /** Requests that were refused while the machine stood still. They are among the failed ones. */
+  readonly disturbed: number;
   readonly timeline: Timeline;
 }
 
@@ -146,20 +151,24 @@ async function underLoad<E extends Environment>(
   // By the URL's name all the same: the edge serves no others.
   const dial = direct === undefined ? [] : ["-dial", direct];
   const traffic = await startTraffic(program, environment.url, run, load, dial);
+  const stalling = await watchStalls();
   const watch = environment.watch();
   await sleep(quiet * 1000);
   const began = Date.now();
   const acting = bounded(scenario.act(environment, began), scenario.name);
-  await acting.catch(() => undefined);
+  const { loadUntil = 0 } = await acting.catch((): Outcome => ({}));
   const ended = Date.now();
-  await sleep(tail * 1000);
+  await sleep(Math.max(tail * 1000, loadUntil - ended));
   const account = await traffic.stop();
   const replicas = watch.stop();
+  const stalls = await stalling.stop();
   const outcome = await acting;
-  const early = failuresOf(account).filter(({ at, ms }) => at + ms < began).length;
+  const failures = failuresOf(account);
+  const early = failures.filter(({ at, ms }) => at + ms < began).length;
   if (early > 0)
     return { notRun: `the machine was too busy: ${early} requests failed before anything was done` };
   const figures = measure(account, await environment.storedRows(run), began, ended);
+  const disturbed = failures.filter((failure) => isOfStall(failure, stalls)).length;
   const evidence: Evidence = { account, figures, replicas, began, ended };
   return {
     seconds: (ended - began) / 1000,
@@ -170,7 +179,12 @@ async function underLoad<E extends Environment>(
       ...(outcome.judge?.(evidence) ?? []),
       ...(outcome.verdicts ?? []),
     ],
-    notes: outcome.notes ?? [],
+    notes: [
+      ...(outcome.notes ?? []),
+      ...stalls.map(tellStall),
+      ...(disturbed > 0 ? [`${disturbed} requests were refused meanwhile`] : []),
+    ],
+    disturbed,
     timeline: timeline(account, replicas, began, ended),
   };
 }

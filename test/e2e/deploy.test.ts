@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runScenario } from "../../bench/resilience/scenario.ts";
+import { runScenario, type Result } from "../../bench/resilience/scenario.ts";
 import { SCENARIOS } from "../../bench/resilience/scenarios/index.ts";
 import { createStackEnvironment, type StackEnvironment } from "../../bench/resilience/stack-environment.ts";
 import { openInBrowser, type OpenPage } from "./support/open-in-browser.ts";
@@ -335,7 +335,14 @@ describe("a stack in use", function () {
       it(`${scenario.what}: what the table promises holds`, async () => {
         const load = { rate: 40, streams: 40, events: 10 };
         const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };
-        const { error, notRun, verdicts, figures } = await runScenario(scenario, environment, conditions);
+        const once = (): Promise<Result> => runScenario(scenario, environment, conditions);
+        let result = await once();
+        // What the machine did proves nothing about the stack.
+        for (let more = 2; more > 0 && (result.disturbed ?? 0) > 0; more -= 1) {
+          console.log(`      once more: ${result.notes.join("; ")}`);
+          result = await once();
+        }
+        const { error, notRun, verdicts, figures } = result;
         assert.equal(error ?? notRun, undefined);
         // Response times mean nothing on a machine that runs all tests.
         const broken = verdicts.filter(({ what, holds }) => !holds && !what.startsWith("p99"));

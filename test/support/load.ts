@@ -36,6 +36,10 @@ export interface LoadFailure {
   readonly id: string;
   readonly method: string;
   readonly path: string;
+  /** The answer's; 0 if there was none. */
+  readonly status: number;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
   /** The answer's status and begin; or the code of the error, how long it took, and whether its connection was a kept one. */
   readonly why: string;
 }
@@ -77,16 +81,20 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       const at = Date.now();
       let isKept = false;
       const id = `load-${run}-${n}`;
-      const fail = (why: string): void => {
+      const fail = (status: number, ms: number, why: string): void => {
         const seconds = (begun - started) / 1000;
         const late = Math.max(0, Math.round((seconds - (n + 1) / rate) * 1000));
-        failures.push({ n, seconds, at, late, id, method, path, why });
+        failures.push({ n, seconds, at, late, id, method, path, status, ms, why });
         resolve();
       };
       const broken = (error: NodeJS.ErrnoException): void => {
-        const ms = (performance.now() - begun).toFixed(0);
+        const ms = performance.now() - begun;
         const connection = isKept ? "a kept connection" : "a new connection";
-        fail(`${error.code ?? "no code"} after ${ms} ms on ${connection}: ${error.message}`);
+        fail(
+          0,
+          ms,
+          `${error.code ?? "no code"} after ${ms.toFixed(0)} ms on ${connection}: ${error.message}`,
+        );
       };
       const options = { method, agent, timeout: TIMEOUT_MS, headers: { "x-request-id": id, ...headers } };
       const call = send(`${url}${path}`, options, (response) => {
@@ -101,7 +109,12 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
           const ms = performance.now() - begun;
           latencies.push(ms);
           if (good) resolve();
-          else fail(`status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`);
+          else
+            fail(
+              status,
+              ms,
+              `status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`,
+            );
         });
       });
       // Node's own word for it knows nothing of a request that waited until a connection was free.

@@ -6,12 +6,16 @@
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
 import { tellFailure } from "./load.ts";
+import { isOfStall, tellStall, watchStalls } from "./stalls.ts";
 import type { TrafficOptions, TrafficResult } from "./traffic-thread.ts";
 
 export type { TrafficResult };
 
 export interface Traffic {
-  /** Stops, waits for the requests in flight, and accounts for all. @throws the error that ended its thread */
+  /**
+   * Stops, waits for the requests in flight, and accounts for all. What was refused because the machine stood still is told and not
+   * among the failures. @throws the error that ended its thread
+   */
   stop(): Promise<TrafficResult>;
 }
 
@@ -39,12 +43,18 @@ export async function startTraffic(
   const said = <T>(): Promise<T> =>
     Promise.race([ended, new Promise<T>((resolve) => worker.once("message", resolve))]);
   await said();
+  const watch = await watchStalls();
   return {
     async stop() {
-      const result = said<TrafficResult>();
+      const answer = said<TrafficResult>();
       worker.postMessage("stop");
       try {
-        return await result;
+        const result = await answer;
+        const stalls = await watch.stop();
+        const ofStalls = result.failures.filter((failure) => isOfStall(failure, stalls));
+        for (const line of [...stalls.map(tellStall), ...ofStalls.map(tellFailure)])
+          console.log(`      ${line}`);
+        return { ...result, failures: result.failures.filter((failure) => !ofStalls.includes(failure)) };
       } finally {
         await worker.terminate();
       }

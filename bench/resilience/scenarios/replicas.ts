@@ -45,6 +45,18 @@ function backAfter({ account }: Evidence, host: string, killed: number): number 
   return (Math.min(...answers) - killed) / 1000;
 }
 
+/** How long it may take until a replica that ended is back in rotation, s. */
+const BACK_SECONDS = 10;
+/** Its part of an outcome. The engine may report it healthy before the edge sends anything to it again. */
+const backInRotation = (
+  victim: Victim,
+  ended: number,
+): { loadUntil: number; judgeBack: (evidence: Evidence) => Verdict } => ({
+  loadUntil: ended + (BACK_SECONDS + 1) * 1000,
+  judgeBack: (evidence: Evidence): Verdict =>
+    atMost("back in rotation after", backAfter(evidence, victim.host, ended), BACK_SECONDS, "s"),
+});
+
 /**
  * Only requests that were in flight when the process ended may fail, and none of them may be a GET.
  * @param gone when the kernel had closed its connections (Unix ms). Until then they accept requests that are never
@@ -83,11 +95,12 @@ const kill: Scenario<StackEnvironment> = {
     process.kill(pid, "SIGKILL");
     const gone = await end(pid);
     const recovery = await healed(victim, began);
+    const { loadUntil, judgeBack } = backInRotation(victim, killed);
     const judge = (evidence: Evidence): Verdict[] => [
       ...onlyInFlight(evidence, killed, gone),
-      atMost("back in rotation after", backAfter(evidence, victim.host, killed), 10, "s"),
+      judgeBack(evidence),
     ];
-    return { recovery, judge };
+    return { recovery, loadUntil, judge };
   },
   judge: nothingLost,
 };
@@ -155,16 +168,16 @@ const memory: Scenario<StackEnvironment> = {
     const timeOf = (event: string): number =>
       Number(new RegExp(`^(\\d+) ${event}$`, "m").exec(told)?.[1]) / 1e6;
     const died = timeOf("die");
+    if (Number.isNaN(died)) throw new Error(`the engine tells of no end of ${victim.name}:\n${told}`);
+    const { loadUntil, judgeBack } = backInRotation(victim, died);
     return {
       recovery,
+      loadUntil,
       verdicts: [
         { what: "the engine tells of it (event oom)", holds: / oom$/m.test(told) },
         await noneRestarted(environment, before, victim.name),
       ],
-      judge: (evidence) => [
-        ...onlyInFlight(evidence, timeOf("oom"), died),
-        atMost("back in rotation after", backAfter(evidence, victim.host, died), 10, "s"),
-      ],
+      judge: (evidence) => [...onlyInFlight(evidence, timeOf("oom"), died), judgeBack(evidence)],
     };
   },
   judge: nothingLost,

@@ -12,6 +12,8 @@ const failure: LoadFailure = {
   id: "load-0a1b2c3d-7",
   method: "POST",
   path: "/api/events",
+  status: 0,
+  ms: 2,
   why: "ECONNRESET after 2 ms on a kept connection: socket hang up",
 };
 
