@@ -1,7 +1,6 @@
 /** The process of stalls.ts: writes as the databases do, to the end of a file and onto the disk, and takes the time. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Stall } from "./stalls.ts";
@@ -12,9 +11,10 @@ const STALL_MS = 1000;
 /** Each write makes the file longer, so that the filesystem's journal has to be written too, as for a log. */
 const LINE = "0123456789abcdef\n";
 
-const folder = mkdtempSync(join(tmpdir(), "omniai-stalls-"));
-const file = await open(join(folder, "log"), "a");
-const stalls: Stall[] = [];
+/** On a disk, where /tmp may be memory. */
+const FOLDER = mkdtempSync("/var/tmp/omniai-stalls-");
+const file = await open(join(FOLDER, "log"), "a");
+const STALLS: Stall[] = [];
 let isStopped = false;
 
 async function look(): Promise<void> {
@@ -25,16 +25,16 @@ async function look(): Promise<void> {
     await file.write(LINE);
     await file.datasync();
     const ms = performance.now() - begun;
-    if (ms > PAUSE_MS + STALL_MS) stalls.push({ from, to: from + ms });
+    if (ms > PAUSE_MS + STALL_MS) STALLS.push({ from, to: from + ms });
   }
   await file.close();
-  rmSync(folder, { recursive: true });
+  rmSync(FOLDER, { recursive: true });
 }
 
 const looking = look();
 process.once("message", () => {
   isStopped = true;
-  void looking.then(() => process.send?.(stalls, () => process.disconnect()));
+  void looking.then(() => process.send?.(STALLS, () => process.disconnect()));
 });
 // The test is over or was killed: nobody asks any more.
 process.once("disconnect", () => {

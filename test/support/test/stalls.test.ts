@@ -1,3 +1,4 @@
+/** That a machine which stands still is noticed, and what is put down to it. */
 import { strict as assert } from "node:assert";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOfStall, watchStalls } from "../stalls.ts";
