@@ -14,6 +14,8 @@ const LINE = "0123456789abcdef\n";
 /** On a disk, where /tmp may be memory. */
 const FOLDER = mkdtempSync("/var/tmp/omniai-stalls-");
 const file = await open(join(FOLDER, "log"), "a");
+// Written all the same, and gone with this process, whatever ends it.
+rmSync(FOLDER, { recursive: true });
 const STALLS: Stall[] = [];
 let isStopped = false;
 
@@ -28,7 +30,6 @@ async function look(): Promise<void> {
     if (ms > PAUSE_MS + STALL_MS) STALLS.push({ from, to: from + ms });
   }
   await file.close();
-  rmSync(FOLDER, { recursive: true });
 }
 
 const looking = look();
