@@ -1,7 +1,7 @@
 /** A scenario of the table: what happens, what must hold, and how that is checked. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOfStall, tellStall, watchStalls } from "../../test/support/stalls.ts";
+import { isOfStall, tellStall, watchStalls, type Stall } from "../../test/support/stalls.ts";
 import {
   failuresOf,
   measure,
@@ -81,8 +81,8 @@ interface Measured {
   readonly figures: Figures;
   readonly verdicts: readonly Verdict[];
   readonly notes: readonly string[];
-  /** Requests that were refused while the machine stood still. They are among the failed ones. */
-  readonly disturbed: number;
+  /** When the machine stood still. What was refused meanwhile is among the failures. */
+  readonly stalls: readonly Stall[];
   readonly timeline: Timeline;
 }
 
@@ -184,7 +184,7 @@ async function underLoad<E extends Environment>(
       ...stalls.map(tellStall),
       ...(disturbed > 0 ? [`${disturbed} requests were refused meanwhile`] : []),
     ],
-    disturbed,
+    stalls,
     timeline: timeline(account, replicas, began, ended),
   };
 }
