@@ -95,11 +95,21 @@ try {
   if (CHOSEN.includes("faults")) {
     const rows: Row[] = [];
     const load = { rate: Number(values.rate), streams: 200, events: 20 };
-    await measureFaults(values.scenario, { program: buildTraffic(FOLDER), load, ...where }, (row) => {
-      show(row);
-      rows.push(row);
-      write("faults", rows);
-    });
+    const conditions = { program: buildTraffic(FOLDER), load, ...where };
+    await measureFaults(
+      values.scenario,
+      conditions,
+      TO_REMOVE,
+      (row) => {
+        show(row);
+        rows.push(row);
+        write("faults", rows);
+      },
+      (what) => {
+        areAllKept = false;
+        console.log(`✗ not measured: ${what}`);
+      },
+    );
   }
 } finally {
   await clear();

@@ -1,6 +1,11 @@
 /** Every scenario of bench:resilience on a stack that is watched: which alerts are told, and when. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { findMonitoring, queryMetrics } from "../../ops/engine/monitoring.ts";
+import {
+  findMonitoring,
+  forgetMetrics,
+  queryMetrics,
+  requireMonitoring,
+} from "../../ops/engine/monitoring.ts";
 import { eventually } from "../../test/support/http.ts";
 import { ofTheMachine, startReceiver } from "../../test/support/alert-receiver.ts";
 import { docker } from "../../test/support/stack.ts";
@@ -16,71 +21,79 @@ const WITHIN_MS = 120_000;
 /** What was told is over before the next scenario begins. */
 const QUIET_SECONDS = 900;
 
-/** @param names of scenarios; empty: all. @param onRow called with each row when it is known. */
+/**
+ * @param names of scenarios; empty: all. @param toRemove gets what removes its stack, for whatever ends the bench.
+ * @param onRow called with each row when it is known. @param onNotRun with the name of a scenario that could not be played, and why.
+ */
 export async function measureFaults(
   names: readonly string[],
   conditions: Conditions,
+  toRemove: (() => Promise<void>)[],
   onRow: (row: Row) => void,
-): Promise<Row[]> {
+  onNotRun: (what: string) => void,
+): Promise<void> {
   const receiver = await startReceiver();
   const environment = await createStackEnvironment(`monitor-${process.pid}`, { ...limits, ...watched });
-  const { stack } = environment;
-  const rows: Row[] = [];
-  try {
-    tellTo(stack, receiver);
-    await environment.succeed("up", "--yes");
-    for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
-      let began = 0;
-      // What the scenario before has raised is over, and what this one's preparation raises.
-      const before: typeof scenario.before = async (of) => {
-        const ready = await scenario.before?.(of);
-        await eventually("no alert that fires", QUIET_SECONDS, async () => {
-          const isOver = (await firing(stack.name)).length === 0;
-          if (!isOver) await sleep(5000);
-          return isOver;
-        });
-        receiver.messages.length = 0;
-        return ready;
-      };
-      const act: typeof scenario.act = (of, at) => {
-        began = at;
-        return scenario.act(of, at);
-      };
-      const told: Told[] = [];
-      const result = await runScenario({ ...scenario, before, act }, environment, conditions);
-      if (began > 0) await sleep(Math.max(0, began + WITHIN_MS - Date.now()));
-      for (const { at, alerts } of receiver.messages)
-        for (const { status, labels } of alerts) {
-          const { alertname: name = "", workload } = labels;
-          const seconds = (at - began) / 1000;
-          if (status === "firing" && !ofTheMachine(name)) told.push({ name, workload, seconds });
-        }
-      const { late, wrong } = judgeAlerts(scenario.name, told, failedShare(result.figures));
-      const first = new Map([...told].reverse().map(({ name, seconds }) => [name, seconds]));
-      const detail = [
-        [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
-          "nothing was told",
-        ...(late.length === 0 ? [] : [`not within two minutes: ${late.join(", ")}`]),
-        ...(wrong.length === 0 ? [] : [`false: ${wrong.join(", ")}`]),
-        ...(result.notRun === undefined ? [] : [`not run: ${result.notRun}`]),
-        ...(result.error === undefined ? [] : [`error: ${result.error.split("\n")[0] ?? ""}`]),
-      ].join("; ");
-      const values = [late.length + wrong.length];
-      const row: Row = {
-        what: `${scenario.name}: alerts missing or false`,
-        unit: "alerts",
-        values,
-        limit: 0,
-        detail,
-      };
-      rows.push(row);
-      onRow(row);
-    }
-  } finally {
+  toRemove.push(async () => {
     await environment.remove();
     receiver.close();
+  });
+  const { stack } = environment;
+  tellTo(stack, receiver);
+  await environment.succeed("up", "--yes");
+  for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    let began = 0;
+    // What the scenario before has raised is over, and what this one's preparation raises.
+    const before: typeof scenario.before = async (of) => {
+      const ready = await scenario.before?.(of);
+      // Rules look back for up to six hours: what requests a scenario cost would be told in those after it.
+      await forgetMetrics(docker, await requireMonitoring(docker, stack.name));
+      await eventually("no alert that fires", QUIET_SECONDS, async () => {
+        const isOver = (await firing(stack.name)).length === 0;
+        if (!isOver) await sleep(5000);
+        return isOver;
+      });
+      receiver.messages.length = 0;
+      return ready;
+    };
+    const act: typeof scenario.act = (of, at) => {
+      began = at;
+      return scenario.act(of, at);
+    };
+    const told: Told[] = [];
+    const result = await runScenario({ ...scenario, before, act }, environment, conditions);
+    if (began > 0) await sleep(Math.max(0, began + WITHIN_MS - Date.now()));
+    for (const { at, alerts } of receiver.messages)
+      for (const { status, labels } of alerts) {
+        const { alertname: name = "", workload } = labels;
+        const seconds = (at - began) / 1000;
+        if (status === "firing" && !ofTheMachine(name)) told.push({ name, workload, seconds });
+      }
+    const why = result.error ?? result.notRun;
+    if (why !== undefined) {
+      // Without the fault its alerts prove nothing, and neither does their absence.
+      onNotRun(`${scenario.name}: ${why.split("\n")[0] ?? ""}`);
+      continue;
+    }
+    const { late, wrong } = judgeAlerts(scenario.name, told, failedShare(result.figures));
+    const first = new Map([...told].reverse().map(({ name, seconds }) => [name, seconds]));
+    const detail = [
+      [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
+        "nothing was told",
+      ...(late.length === 0 ? [] : [`not within two minutes: ${late.join(", ")}`]),
+      ...(wrong.length === 0 ? [] : [`false: ${wrong.join(", ")}`]),
+      ...result.notes.filter((note) => note.startsWith("the machine stood still")),
+    ].join("; ");
+    const values = [late.length + wrong.length];
+    const row: Row = {
+      what: `${scenario.name}: alerts missing or false`,
+      unit: "alerts",
+      values,
+      limit: 0,
+      detail,
+    };
+    onRow(row);
   }
-  return rows;
 }
 
 /** Of the load's requests; 0 where it was not measured. */

@@ -152,3 +152,12 @@ export const importMetrics = async (
   room: MonitoringRoom,
   lines: readonly string[],
 ): Promise<void> => void (await call(docker, room, "/api/v1/import/prometheus", `${lines.join("\n")}\n`));
+
+/** Makes VictoriaMetrics forget everything; what is scraped from now on begins anew. For benches: no command does it. */
+export const forgetMetrics = async (docker: Docker, room: MonitoringRoom): Promise<void> =>
+  void (await call(
+    docker,
+    room,
+    "/api/v1/admin/tsdb/delete_series",
+    `match[]=${encodeURIComponent('{__name__!=""}')}`,
+  ));
