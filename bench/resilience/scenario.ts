@@ -1,7 +1,7 @@
 /** A scenario of the table: what happens, what must hold, and how that is checked. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOfStall, tellStall, watchStalls, type Stall } from "../../test/support/stalls.ts";
+import { tellStall, watchStalls, type Stall } from "../../test/support/stalls.ts";
 import {
   failuresOf,
   measure,
@@ -81,8 +81,6 @@ interface Measured {
   readonly figures: Figures;
   readonly verdicts: readonly Verdict[];
   readonly notes: readonly string[];
-  /** When the machine stood still. What was refused meanwhile is among the failures. */
-  readonly stalls: readonly Stall[];
   readonly timeline: Timeline;
 }
 
@@ -96,6 +94,8 @@ export interface Result extends Partial<Measured> {
   readonly load: LoadSize;
   /** The machine's load average before the scenario, 1 minute. */
   readonly busy: number;
+  /** When the machine stood still; left out where it never did. What was refused meanwhile is among the failures. */
+  readonly stalls?: readonly Stall[];
   readonly notRun?: string;
   readonly error?: string;
   readonly verdicts: readonly Verdict[];
@@ -130,13 +130,20 @@ export async function runScenario<E extends Environment>(
   });
   const ready = await scenario.before?.(environment).catch(failed);
   if (ready !== undefined) return { ...head, ...ready };
+  const watch = await watchStalls();
   const result = await underLoad(scenario, environment, conditions).catch(failed);
   const after = await scenario.after?.(environment).catch(failed);
   environment.restore();
-  if (after !== undefined && "error" in after) return { ...head, ...result, ...after };
+  const stalls = await watch.stop();
+  const seen = {
+    notes: [...("notes" in result ? result.notes : []), ...stalls.map(tellStall)],
+    ...(stalls.length > 0 ? { stalls } : {}),
+  };
+  if (after !== undefined && "error" in after) return { ...head, ...result, ...seen, ...after };
   return {
     ...head,
     ...result,
+    ...seen,
     verdicts: [...("verdicts" in result ? result.verdicts : []), ...(after ?? [])],
   };
 }
@@ -151,7 +158,6 @@ async function underLoad<E extends Environment>(
   // By the URL's name all the same: the edge serves no others.
   const dial = direct === undefined ? [] : ["-dial", direct];
   const traffic = await startTraffic(program, environment.url, run, load, dial);
-  const stalling = await watchStalls();
   const watch = environment.watch();
   await sleep(quiet * 1000);
   const began = Date.now();
@@ -159,16 +165,14 @@ async function underLoad<E extends Environment>(
   const { loadUntil = 0 } = await acting.catch((): Outcome => ({}));
   const ended = Date.now();
   await sleep(Math.max(tail * 1000, loadUntil - ended));
-  const account = await traffic.stop();
+  const account = await traffic.stop().finally(() => void watch.stop());
   const replicas = watch.stop();
-  const stalls = await stalling.stop();
   const outcome = await acting;
   const failures = failuresOf(account);
   const early = failures.filter(({ at, ms }) => at + ms < began).length;
   if (early > 0)
     return { notRun: `the machine was too busy: ${early} requests failed before anything was done` };
   const figures = measure(account, await environment.storedRows(run), began, ended);
-  const disturbed = failures.filter((failure) => isOfStall(failure, stalls)).length;
   const evidence: Evidence = { account, figures, replicas, began, ended };
   return {
     seconds: (ended - began) / 1000,
@@ -179,12 +183,7 @@ async function underLoad<E extends Environment>(
       ...(outcome.judge?.(evidence) ?? []),
       ...(outcome.verdicts ?? []),
     ],
-    notes: [
-      ...(outcome.notes ?? []),
-      ...stalls.map(tellStall),
-      ...(disturbed > 0 ? [`${disturbed} requests were refused meanwhile`] : []),
-    ],
-    stalls,
+    notes: outcome.notes ?? [],
     timeline: timeline(account, replicas, began, ended),
   };
 }

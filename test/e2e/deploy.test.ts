@@ -15,6 +15,7 @@ import { killTree } from "../support/process.ts";
 import { plainUp } from "../support/plain-pulumi.ts";
 import { docker, programOf, type TestStack } from "../support/stack.ts";
 import { tellFailure } from "../support/load.ts";
+import { isOfStall } from "../support/stalls.ts";
 import { assertNothingDropped, startTraffic } from "../support/traffic.ts";
 
 // Enough to have something in flight at every moment; the load of the bench is in its scenarios below.
@@ -74,7 +75,8 @@ describe("a stack in use", function () {
     const [result, paged] = await Promise.all([traffic.stop(), page.stop()]);
     assert.equal(code, 0, output);
     assertNothingDropped(result);
-    assert.deepEqual(paged.failures, [], "a page whose stream and requests share a connection");
+    const failures = paged.failures.filter((failure) => !isOfStall(failure, result.stalls));
+    assert.deepEqual(failures, [], "a page whose stream and requests share a connection");
     assert.equal(paged.refusals, 0);
     assert.ok(paged.answered > 100 && paged.streams > 1 && paged.connections > 1, JSON.stringify(paged));
     assert.notEqual(await build(), builtBefore);
@@ -268,10 +270,9 @@ describe("a stack in use", function () {
     const { name, restarts } = await victim();
     const program = await programOf(name);
     const traffic = await startTraffic(stack.https, RATE, STREAMS);
-    const began = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 1000));
     process.kill(program, "SIGKILL");
-    const killedAfter = (performance.now() - began) / 1000;
+    const killed = Date.now();
     await healed(name, restarts);
     const result = await traffic.stop();
     assert.deepEqual(
@@ -279,7 +280,7 @@ describe("a stack in use", function () {
       [],
       "a GET failed",
     );
-    const late = result.failures.filter(({ seconds }) => seconds > killedAfter + 1);
+    const late = result.failures.filter(({ at }) => at > killed + 1000);
     assert.deepEqual(late.map(tellFailure), [], "a POST failed that was not in flight");
     assertNothingDropped({ ...result, failures: [] });
   });
@@ -329,25 +330,38 @@ describe("a stack in use", function () {
     });
     after(() => rmSync(folder, { recursive: true, force: true }));
 
+    /** Why it does not hold, or could not be played. Response times mean nothing on a machine that runs all tests. */
+    const reasonsOf = ({ error, notRun, verdicts }: Result): string[] => [
+      ...[error, notRun].filter((reason) => reason !== undefined),
+      ...verdicts.filter(({ what, holds }) => !holds && !what.startsWith("p99")).map(({ what }) => what),
+    ];
+    /** What a machine that stands still explains: it proves nothing, and is played once more. */
+    const explained =
+      /^(failed POST|slowest 503|last failed|longest silence|back in rotation|the machine was too busy)/;
+    const isOfMachine = (result: Result): boolean => {
+      const reasons = reasonsOf(result);
+      return (
+        result.stalls !== undefined &&
+        reasons.length > 0 &&
+        (result.error !== undefined || reasons.every((reason) => explained.test(reason)))
+      );
+    };
+
     for (const name of names) {
       const scenario =
         SCENARIOS.find((one) => one.name === name) ?? assert.fail(`there is no scenario ${name}`);
-      it(`${scenario.what}: what the table promises holds`, async () => {
+      it(`${scenario.what}: what the table promises holds`, async function () {
+        this.timeout(900_000);
         const load = { rate: 40, streams: 40, events: 10 };
         const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };
-        // Response times mean nothing on a machine that runs all tests.
-        const brokenOf = ({ verdicts }: Result): string[] =>
-          verdicts.filter(({ what, holds }) => !holds && !what.startsWith("p99")).map(({ what }) => what);
         const once = (): Promise<Result> => runScenario(scenario, environment, conditions);
         let result = await once();
-        // Where the machine stood still as well it proves nothing.
-        for (let more = 2; more > 0 && brokenOf(result).length > 0 && result.stalls?.length; more -= 1) {
-          console.log(`      once more: ${[...brokenOf(result), ...result.notes].join("; ")}`);
+        if (isOfMachine(result)) {
+          console.log(`      once more: ${[...reasonsOf(result), ...result.notes].join("; ")}`);
           result = await once();
         }
-        const { error, notRun, verdicts, figures } = result;
-        assert.equal(error ?? notRun, undefined);
-        assert.deepEqual(brokenOf(result), [], figures?.reasons.join("\n"));
+        assert.deepEqual(reasonsOf(result), [], result.figures?.reasons.join("\n"));
+        const { verdicts } = result;
         assert.ok(verdicts.length > 6, "nothing was judged");
       });
     }

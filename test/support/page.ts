@@ -3,15 +3,22 @@
  * that it accepts no more requests (GOAWAY, RFC 9113 6.8).
  */
 import { type ClientHttp2Session, connect, constants } from "node:http2";
+import type { Refusal } from "./stalls.ts";
 
 /** The pause between two requests, ms. */
 const PAUSE = 50;
+/** What a failure quotes of an answer: enough for a whole problem, which says why. */
+const ANSWER_CHARACTERS = 400;
+
+/** A request that failed. `why`: the begin of the answer, or the error. */
+export interface PageFailure extends Refusal {
+  readonly method: string;
+}
 
 export interface PageResult {
   /** How many requests were answered with 2xx. */
   readonly answered: number;
-  /** The failed requests: method, and status or error. */
-  readonly failures: readonly string[];
+  readonly failures: readonly PageFailure[];
   /** How often the stream was opened, and how often the answer was not 200. */
   readonly streams: number;
   readonly refusals: number;
@@ -25,7 +32,7 @@ export interface Page {
 
 /** @param url of the edge. GET /api/diag and POST /api/events take turns. */
 export function openPage(url: string): Page {
-  const failures: string[] = [];
+  const failures: PageFailure[] = [];
   let [answered, streams, refusals, connections, turn, underWay, isStopping] = [0, 0, 0, 0, 0, 0, false];
   let current: ClientHttp2Session | undefined;
   const sessions = new Set<ClientHttp2Session>();
@@ -62,23 +69,26 @@ export function openPage(url: string): Page {
 
   const ask = (method: "GET" | "POST"): void => {
     underWay += 1;
+    const at = Date.now();
     const [path, type] = method === "GET" ? ["/api/diag"] : ["/api/events", "application/json"];
     const stream = session().request({
       ...{ ":method": method, ":path": path },
       ...(type === undefined ? {} : { "content-type": type }),
     });
     stream.end(method === "POST" ? JSON.stringify({ type: "of-a-page", data: 1 }) : undefined);
-    let [status, why] = [0, ""];
+    let [status, answer, broken] = [0, "", ""];
     stream.on("response", (headers) => (status = headers[":status"] ?? 0));
-    stream.on("error", (error: Error) => (why = error.message));
+    stream.setEncoding("utf8").on("data", (part: string) => {
+      if (answer.length < ANSWER_CHARACTERS) answer += part;
+    });
+    stream.on("error", (error: Error) => (broken = error.message));
     stream.on("close", () => {
       underWay -= 1;
-      if (status >= 200 && status < 300 && why === "") answered += 1;
+      if (status >= 200 && status < 300 && broken === "") answered += 1;
       // The edge says that it has not processed the request, so every client may send it again, even a POST.
       else if (status === 0 && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) ask(method);
-      else failures.push(`${method} ${status} ${why}`);
+      else failures.push({ method, status, at, ms: Date.now() - at, why: broken || answer });
     });
-    stream.resume();
   };
 
   follow();
@@ -90,7 +100,8 @@ export function openPage(url: string): Page {
       for (const end = performance.now() + 30_000; underWay > 0 && performance.now() < end;)
         await new Promise((resolve) => setTimeout(resolve, PAUSE));
       sessions.forEach((each) => each.destroy());
-      if (underWay > 0) failures.push(`${underWay} without an answer`);
+      if (underWay > 0)
+        failures.push({ method: "", status: 0, at: Date.now(), ms: 0, why: `${underWay} without an answer` });
       return { answered, failures, streams, refusals, connections };
     },
   };

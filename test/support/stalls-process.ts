@@ -6,8 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Stall } from "./stalls.ts";
 
 const PAUSE_MS = 100;
-/** From here on it is a stall, in milliseconds: the service waits 1.2 s for PostgreSQL and 1.8 s for Redis, and has other work. */
-const STALL_MS = 1000;
+/**
+ * From here on it is a stall, in milliseconds. The service waits 1.2 s for PostgreSQL and 1.8 s for Redis, and what they write may have
+ * to wait for a write that is under way and then for its own.
+ */
+const STALL_MS = 500;
 /** Each write makes the file longer, so that the filesystem's journal has to be written too, as for a log. */
 const LINE = "0123456789abcdef\n";
 

@@ -4,7 +4,6 @@
  * else the machine does.
  */
 import { fork } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 
 /** A time in which the machine stood still, in Unix milliseconds. */
@@ -20,41 +19,51 @@ export interface StallWatch {
   stop(): Promise<readonly Stall[]>;
 }
 
-/** What is known of a request that failed: its status, 0 without an answer, and when, in Unix milliseconds. */
-interface Refusal {
+/** A request that failed: its status, 0 without an answer, when it was sent, in Unix milliseconds, and what the answer said. */
+export interface Refusal {
   readonly status: number;
   readonly at: number;
   readonly ms: number;
+  readonly why: string;
 }
 
-/** Looks ten times a second, in a process of its own that does nothing else, and resolves once it does. */
+/** Looks ten times a second, in a process of its own that does nothing else, and resolves once it does. @throws Error if it cannot */
 export async function watchStalls(): Promise<StallWatch> {
   const child = fork(join(import.meta.dirname, "stalls-process.ts"));
-  await once(child, "message");
+  const ended = new Promise<never>((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error("what looks whether the machine stands still has ended")));
+  });
+  // Whoever asks hears of it.
+  ended.catch(() => undefined);
+  const said = <T>(): Promise<T> =>
+    Promise.race([ended, new Promise<T>((resolve) => child.once("message", resolve as () => void))]);
+  await said();
   // A test that failed before it asked is over all the same.
   child.unref();
   child.channel?.unref();
   return {
     pid: child.pid ?? 0,
-    async stop() {
-      const told = once(child, "message") as Promise<[Stall[]]>;
-      const early = once(child, "exit").then(() => {
-        throw new Error("what looks whether the machine stands still has ended");
-      });
-      // It ends after its answer too.
-      early.catch(() => undefined);
+    stop() {
       child.ref();
       child.channel?.ref();
-      if (child.connected) child.send("stop");
-      const [stalls] = await Promise.race([told, early]);
+      const stalls = said<readonly Stall[]>();
+      // Where it cannot be sent, it has ended.
+      child.send("stop", () => undefined);
       return stalls;
     },
   };
 }
 
-/** Whether it is a 503 of a time in which the machine stood still. Everything else is a failure whatever the machine does. */
-export const isOfStall = ({ status, at, ms }: Refusal, stalls: readonly Stall[]): boolean =>
-  status === 503 && stalls.some(({ from, to }) => from < at + ms && at < to);
+/** What the service answers where PostgreSQL or Redis was not done in time. */
+const NOT_STORED = /problem:(event-log|reports)-unavailable/;
+
+/**
+ * Whether the service refused it because it could not be stored, in a time in which the machine stood still. Everything else is a
+ * failure whatever the machine does, also a 503 of the edge: that stands for a connection that broke.
+ */
+export const isOfStall = ({ status, at, ms, why }: Refusal, stalls: readonly Stall[]): boolean =>
+  status === 503 && NOT_STORED.test(why) && stalls.some(({ from, to }) => from < at + ms && at < to);
 
 /** As a line for a person. */
 export const tellStall = ({ from, to }: Stall): string =>

@@ -5,11 +5,14 @@
  */
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
-import { tellFailure } from "./load.ts";
-import { isOfStall, tellStall, watchStalls } from "./stalls.ts";
-import type { TrafficOptions, TrafficResult } from "./traffic-thread.ts";
+import { tellFailure, type LoadFailure } from "./load.ts";
+import { isOfStall, tellStall, watchStalls, type Stall } from "./stalls.ts";
+import type { TrafficOptions, TrafficResult as LoadOfThread } from "./traffic-thread.ts";
 
-export type { TrafficResult };
+export interface TrafficResult extends LoadOfThread {
+  /** When the machine stood still meanwhile. */
+  readonly stalls: readonly Stall[];
+}
 
 export interface Traffic {
   /**
@@ -31,6 +34,8 @@ export async function startTraffic(
   streams: number,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Traffic> {
+  // First, because the load's time begins with its thread.
+  const watch = await watchStalls();
   const worker = new Worker(new URL("./traffic-thread.ts", import.meta.url), {
     workerData: { url, rate, streams, headers } satisfies TrafficOptions,
   });
@@ -42,24 +47,40 @@ export async function startTraffic(
   ended.catch(() => undefined);
   const said = <T>(): Promise<T> =>
     Promise.race([ended, new Promise<T>((resolve) => worker.once("message", resolve))]);
-  await said();
-  const watch = await watchStalls();
+  try {
+    await said();
+  } catch (error) {
+    await watch.stop();
+    throw error;
+  }
+  // A test that failed before it stopped it is over all the same.
+  worker.unref();
   return {
     async stop() {
-      const answer = said<TrafficResult>();
+      worker.ref();
+      const answer = said<LoadOfThread>();
       worker.postMessage("stop");
       try {
         const result = await answer;
         const stalls = await watch.stop();
-        const ofStalls = result.failures.filter((failure) => isOfStall(failure, stalls));
+        const { failures, ofStalls } = apart(result.failures, stalls);
         for (const line of [...stalls.map(tellStall), ...ofStalls.map(tellFailure)])
           console.log(`      ${line}`);
-        return { ...result, failures: result.failures.filter((failure) => !ofStalls.includes(failure)) };
+        return { ...result, failures, stalls };
       } finally {
         await worker.terminate();
       }
     },
   };
+}
+
+/** Pure: what is to be counted, and what was refused because the machine stood still. */
+function apart(
+  all: readonly LoadFailure[],
+  stalls: readonly Stall[],
+): { readonly failures: readonly LoadFailure[]; readonly ofStalls: readonly LoadFailure[] } {
+  const ofStalls = all.filter((failure) => isOfStall(failure, stalls));
+  return { failures: all.filter((failure) => !ofStalls.includes(failure)), ofStalls };
 }
 
 /** The promise: no request failed, and every stream saw every acknowledged event once, in one and the same order. */

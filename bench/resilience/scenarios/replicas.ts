@@ -130,6 +130,9 @@ const hang: Scenario<StackEnvironment> = {
   },
 };
 
+/** How much later than it happened the engine may tell of an event, ms. */
+const TOLD_LATE = 1000;
+
 const memory: Scenario<StackEnvironment> = {
   name: "memory",
   what: "a replica out of memory",

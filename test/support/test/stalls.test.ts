@@ -27,15 +27,17 @@ describe("what looks whether the machine stands still", () => {
     await assert.rejects(watch.stop(), /has ended/);
   });
 
-  it("explains a 503 of that time and nothing else", () => {
+  it("explains what could not be stored in that time and nothing else", () => {
     const stalls = [{ from: 10_000, to: 12_000 }];
-    const refused = { status: 503, at: 11_000, ms: 1800 };
+    const why = 'status 503 after 1800 ms: {"type":"urn:omniai:problem:event-log-unavailable"}';
+    const refused = { status: 503, at: 11_000, ms: 1800, why };
     assert.ok(isOfStall(refused, stalls));
     assert.ok(isOfStall({ ...refused, at: 9000 }, stalls));
+    assert.ok(isOfStall({ ...refused, why: "urn:omniai:problem:reports-unavailable" }, stalls));
     assert.ok(!isOfStall({ ...refused, at: 12_001 }, stalls), "it began afterwards");
     assert.ok(!isOfStall({ ...refused, at: 8000 }, stalls), "it was over before");
     assert.ok(!isOfStall({ ...refused, status: 0 }, stalls), "a connection that breaks");
-    assert.ok(!isOfStall({ ...refused, status: 502 }, stalls));
+    assert.ok(!isOfStall({ ...refused, why: "urn:omniai:problem:unavailable" }, stalls), "the edge's own");
     assert.ok(!isOfStall(refused, []));
   });
 });
