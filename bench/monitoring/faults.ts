@@ -72,7 +72,7 @@ export async function measureFaults(
     const why = result.error ?? result.notRun;
     if (why !== undefined) {
       // Without the fault its alerts prove nothing, and neither does their absence.
-      onNotRun(`${scenario.name}: ${why.split("\n")[0] ?? ""}`);
+      onNotRun(`${scenario.name}: ${why}`);
       continue;
     }
     const { late, wrong } = judgeAlerts(scenario.name, told, failedShare(result.figures));

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
-import { call, eventually, openSse } from "../support/http.ts";
+import { call, eventually, openSse, publish } from "../support/http.ts";
 import { untilAtRest } from "../support/own-backups.ts";
 import { createStack, docker, type TestStack } from "../support/stack.ts";
 
@@ -238,20 +238,20 @@ describe("the backups of a stack", function () {
   });
 
   it("brings Redis back: events and sessions of then, one reset for each client, and no silence after it", async () => {
-    const publish = async (n: number): Promise<void> => {
-      const body = { type: "kept", data: { n } };
-      assert.equal((await call(`${stack.http}/api/events`, { method: "POST", body })).status, 201);
+    const post = async (n: number): Promise<void> => {
+      const { status, text } = await publish(stack.http, { type: "kept", data: { n } });
+      assert.equal(status, 201, text);
     };
-    await publish(1);
+    await post(1);
     await asJson<Backup[]>("backup");
-    await publish(2);
+    await post(2);
     const stream = openSse(`${stack.http}/api/events`);
     const seen = (what: string): number =>
       stream.events.filter(({ event, data }) => event === what || data.includes(what)).length;
     const late = (await call(`${stack.http}/api/events/poll`)).text;
     const { next } = JSON.parse(late) as { next: string };
     try {
-      await publish(3);
+      await post(3);
       await eventually("the event", 60, () => seen('"n":3') === 1);
       const beside = await asJson<Restored>("restore", "--redis", "--latest");
       const replaced = ["restore", "--redis", "--latest", "--replace", "--yes"] as const;
@@ -267,7 +267,7 @@ describe("the backups of a stack", function () {
       assert.match(aside, /^omniai-\S+-redis-replaced-/);
       await eventually("the service", 60, async () => (await call(`${stack.http}/readyz`)).status === 200);
       await eventually("the reset", 60, () => seen("reset") === 1);
-      await publish(4);
+      await post(4);
       await eventually("the event after it", 60, () => seen('"n":4') === 1);
       assert.equal(seen("reset"), 1, JSON.stringify(stream.events));
       // One that was away all the time is told as well, and gets what is kept.

@@ -15,7 +15,7 @@ import { defaults } from "../../infra/test/defaults.ts";
 import { freePort } from "../../tools/host/free-port.ts";
 import { ACCESS_KEY, BUCKET, BucketServer, SECRET_KEY } from "../support/backup-room/bucket.ts";
 import { createCheckout, removeCheckout } from "../support/checkout.ts";
-import { eventually } from "../support/http.ts";
+import { eventually, publish } from "../support/http.ts";
 import { untilAtRest } from "../support/own-backups.ts";
 import { setSecret } from "../support/stack-secrets.ts";
 import { createStack, docker, startCommandIn, sweep, type TestStack } from "../support/stack.ts";
@@ -94,12 +94,8 @@ describe("a stack on servers that others run", function () {
     return stdout;
   };
   const takesAnEvent = async (): Promise<void> => {
-    const posted = await fetch(`${stack.http}/api/events`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: '{"type":"hello","data":1}',
-    });
-    assert.equal(posted.status, 201, await posted.text());
+    const { status, text } = await publish(stack.http, { type: "hello", data: 1 });
+    assert.equal(status, 201, text);
   };
 
   it("has no PostgreSQL of its own, and migrates and serves by TLS", async () => {

@@ -115,7 +115,11 @@ describe("the monitoring of a stack", function () {
       names.filter((name) => name !== "Test" && !ofTheMachine(name)),
       [],
     );
-    const { alerts: seen, certificate } = await diag();
+    // vmalert has less than a second for its answer; until it has given one, nothing is said of alerts.
+    const { alerts: seen, certificate } = await eventually("what fires", 60, async () => {
+      const found = await diag();
+      return found.alerts.firing !== undefined && found;
+    });
     assert.deepEqual(
       seen.firing?.map(({ name }) => name).filter((name) => !ofTheMachine(name)),
       [],

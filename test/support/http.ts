@@ -1,4 +1,5 @@
 /** Small HTTP and SSE clients for tests. They accept the self-signed certificate of a test stack. */
+import { randomUUID } from "node:crypto";
 import { type ClientRequest, type IncomingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 
@@ -38,6 +39,28 @@ export const call = (
     request.on("error", reject);
     request.end(body);
   });
+
+/** How long what cannot be stored now is sent again, in milliseconds, and the pause between two attempts. */
+const STORED_WITHIN_MS = 30_000;
+const AGAIN_MS = 500;
+
+/**
+ * POSTs an event as a client that wants it stored does: again after a 503, which says that the disk was not done in time, with the same
+ * Idempotency-Key. @returns the answer that is no 503, or the last one after half a minute
+ */
+export async function publish(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const end = performance.now() + STORED_WITHIN_MS;
+  const options = { method: "POST", body, headers: { ...headers, "idempotency-key": randomUUID() } };
+  for (;;) {
+    const answer = await call(`${url}/api/events`, options);
+    if (answer.status !== 503 || performance.now() > end) return answer;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
 
 export interface SseEvent {
   readonly id: string;

@@ -56,14 +56,14 @@ export async function watchStalls(): Promise<StallWatch> {
 }
 
 /** What the service answers where PostgreSQL or Redis was not done in time. */
-const NOT_STORED = /problem:(event-log|reports)-unavailable/;
+const notStored = /problem:(event-log|reports)-unavailable/;
 
 /**
  * Whether the service refused it because it could not be stored, in a time in which the machine stood still. Everything else is a
  * failure whatever the machine does, also a 503 of the edge: that stands for a connection that broke.
  */
 export const isOfStall = ({ status, at, ms, why }: Refusal, stalls: readonly Stall[]): boolean =>
-  status === 503 && NOT_STORED.test(why) && stalls.some(({ from, to }) => from < at + ms && at < to);
+  status === 503 && notStored.test(why) && stalls.some(({ from, to }) => from < at + ms && at < to);
 
 /** As a line for a person. */
 export const tellStall = ({ from, to }: Stall): string =>

@@ -180,7 +180,10 @@ const memory: Scenario<StackEnvironment> = {
         { what: "the engine tells of it (event oom)", holds: / oom$/m.test(told) },
         await noneRestarted(environment, before, victim.name),
       ],
-      judge: (evidence) => [...onlyInFlight(evidence, timeOf("oom"), died), judgeBack(evidence)],
+      judge: (evidence) => [
+        ...onlyInFlight(evidence, Math.min(timeOf("oom"), died) - TOLD_LATE, died),
+        judgeBack(evidence),
+      ],
     };
   },
   judge: nothingLost,

@@ -4,7 +4,7 @@ import { get as httpsGet } from "node:https";
 import { get as httpGet, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:http2";
 import { promised } from "../../../service/test/support/wait.ts";
-import { call, eventually } from "../../support/http.ts";
+import { eventually, publish } from "../../support/http.ts";
 import { exec, forgetPeaks, limits, openFiles, peakMemory, type Login, type Target } from "./target.ts";
 
 /** A bystander who follows the events from before the first attack until after the last. */
@@ -134,12 +134,7 @@ export function exhaustion(get: () => Target): void {
     try {
       assert.equal((await openMany(client, 8, false)).held, 8);
       const data = "x".repeat(30_000);
-      const post = () =>
-        call(`${get().stack.https}/api/events`, {
-          method: "POST",
-          body: { type: "unread", data },
-          headers: login.headers,
-        });
+      const post = () => publish(get().stack.https, { type: "unread", data }, login.headers);
       // 21 MB for each stream: the client's kernel takes 64 KiB of them, and the edge waits 30 s for it to take more.
       for (let n = 0; n < 70; n += 1) {
         for (const { status } of await Promise.all(Array.from({ length: 10 }, post)))
@@ -191,10 +186,11 @@ async function withStream(
 }
 
 export function throughProxy(get: () => Target, bystander: () => Bystander): void {
-  const publish = async (type: string): Promise<number> => {
+  /** @returns when it was sent */
+  const post = async (type: string): Promise<number> => {
     const { headers } = await get().login();
     const begun = performance.now();
-    const answer = await get().ask("/api/events", { method: "POST", body: { type, data: 1 }, headers });
+    const answer = await publish(get().stack.https, { type, data: 1 }, headers);
     assert.equal(answer.status, 201, answer.text);
     return begun;
   };
@@ -208,7 +204,7 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
           assert.equal(headers["content-type"], "text/event-stream");
           assert.match(String(headers["cache-control"]), /no-transform/);
           assert.equal(headers["content-encoding"], undefined);
-          const begun = await publish(`seen-${scheme}`);
+          const begun = await post(`seen-${scheme}`);
           await eventually("the event", 30, () => text().includes(`seen-${scheme}`));
           took.push(performance.now() - begun);
         });
@@ -226,7 +222,7 @@ export function throughProxy(get: () => Target, bystander: () => Bystander): voi
       let tries = 0;
       await promised(AT_ONCE_MS, async () => {
         const type = `seen-h2-${(tries += 1)}`;
-        const begun = await publish(type);
+        const begun = await post(type);
         await eventually("the event", 30, () => text.includes(type));
         return [performance.now() - begun];
       });

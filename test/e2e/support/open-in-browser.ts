@@ -52,7 +52,10 @@ export async function openInBrowser(url: string): Promise<OpenPage> {
   const logged = async (): Promise<string[]> => {
     const ids: string[] = [];
     for (let after = cursor, more = true; more;) {
-      const { status, text } = await call(`${url}/api/events/poll?after=${after}&limit=500&wait=0`);
+      const { status, text } = await eventually("the log", 30, async () => {
+        const answer = await call(`${url}/api/events/poll?after=${after}&limit=500&wait=0`);
+        return answer.status !== 503 && answer;
+      });
       assert.equal(status, 200, text);
       const found = JSON.parse(text) as LogPage;
       assert.equal(found.reset, undefined, "the log goes back to where the page was");
