@@ -33,12 +33,20 @@ export async function measureFaults(
   onNotRun: (what: string) => void,
 ): Promise<void> {
   const receiver = await startReceiver();
-  const environment = await createStackEnvironment(`monitor-${process.pid}`, { ...limits, ...watched });
+  const created = await createStackEnvironment(`monitor-${process.pid}`, { ...limits, ...watched });
   toRemove.push(async () => {
-    await environment.remove();
+    await created.remove();
     receiver.close();
   });
-  const { stack } = environment;
+  const stack: typeof created.stack = {
+    ...created.stack,
+    configure(config) {
+      created.stack.configure(config);
+      // It writes the file anew, and knows of no secrets in it.
+      tellTo(created.stack, receiver);
+    },
+  };
+  const environment = { ...created, stack };
   tellTo(stack, receiver);
   await environment.succeed("up", "--yes");
   for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
