@@ -8,6 +8,8 @@ export interface Expected {
   readonly own: readonly Alert[];
   /** One of these is raised within two minutes: which one depends on what the monitoring could see of the fault. */
   readonly oneOf?: readonly Alert[];
+  /** The fault is that a command failed, so what is to be told begins with the end of the act; default: with its beginning. */
+  readonly fromEnd?: true;
   /** True of the same fault, but whether it is seen depends on when the fault meets the looks of the monitoring. */
   readonly perhaps?: readonly Alert[];
 }
@@ -17,7 +19,7 @@ export interface Told {
   readonly name: string;
   /** Of the container that it is about, where it is about one. */
   readonly workload?: string | undefined;
-  /** After the act began. */
+  /** After the fault began. */
   readonly seconds: number;
 }
 
@@ -27,7 +29,7 @@ export interface Told {
  */
 const noticed: Readonly<Record<string, number>> = { ErrorBudgetBurn: 0.0144, RequestsUnanswered: 0.01 };
 
-const failed: Expected = { own: ["DeployFailed"] };
+const failed: Expected = { own: ["DeployFailed"], fromEnd: true };
 const restarted = (workload: string): Expected => ({ own: [`ContainerRestarted of ${workload}`] });
 
 /** What start-order stops. */

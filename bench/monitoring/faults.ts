@@ -13,7 +13,7 @@ import type { Row } from "../report.ts";
 import { runScenario, type Conditions, type Result } from "../resilience/scenario.ts";
 import { SCENARIOS } from "../resilience/scenarios/index.ts";
 import { createStackEnvironment } from "../resilience/stack-environment.ts";
-import { judgeAlerts, type Told } from "./expected.ts";
+import { expected, judgeAlerts, type Told } from "./expected.ts";
 import { limits, tellTo, watched } from "./stack.ts";
 
 /** How long after the act an alert may come. */
@@ -50,6 +50,7 @@ export async function measureFaults(
   tellTo(stack, receiver);
   await environment.succeed("up", "--yes");
   for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    /** When the fault began. */
     let began = 0;
     // What the scenario before has raised is over, and what this one's preparation raises.
     const before: typeof scenario.before = async (of) => {
@@ -64,9 +65,14 @@ export async function measureFaults(
       receiver.messages.length = 0;
       return ready;
     };
-    const act: typeof scenario.act = (of, at) => {
+    const isFromEnd = expected[scenario.name]?.fromEnd === true;
+    const act: typeof scenario.act = async (of, at) => {
       began = at;
-      return scenario.act(of, at);
+      try {
+        return await scenario.act(of, at);
+      } finally {
+        if (isFromEnd) began = Date.now();
+      }
     };
     const told: Told[] = [];
     const result = await runScenario({ ...scenario, before, act }, environment, conditions);
@@ -88,6 +94,7 @@ export async function measureFaults(
     const detail = [
       [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
         "nothing was told",
+      ...(isFromEnd ? ["counted from the end of the command"] : []),
       ...(late.length === 0 ? [] : [`not within two minutes: ${late.join(", ")}`]),
       ...(wrong.length === 0 ? [] : [`false: ${wrong.join(", ")}`]),
       ...result.notes.filter((note) => note.startsWith("the machine stood still")),
