@@ -45,7 +45,8 @@ export const expected: Readonly<Record<string, Expected>> = {
   "edge-config-error": failed,
   // What heals by itself is told.
   "kill-replica": restarted("backend"),
-  hang: restarted("backend"),
+  // Its program notices, says so as its last line and ends: that is told, and that it was started anew is not told as well.
+  hang: { own: ["FatalLogged of backend"] },
   // The memory is full within a second or two: a look every ten seconds may find it so, or may not.
   memory: { own: [], oneOf: ["ContainerOutOfMemory of backend", "ContainerRestarted of backend"] },
   "redis-kill": restarted("redis"),

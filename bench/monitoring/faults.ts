@@ -1,11 +1,6 @@
 /** Every scenario of bench:resilience on a stack that is watched: which alerts are told, and when. */
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  findMonitoring,
-  forgetMetrics,
-  queryMetrics,
-  requireMonitoring,
-} from "../../ops/engine/monitoring.ts";
+import { amtool, forgetMetrics, readRules, requireMonitoring } from "../../ops/engine/monitoring.ts";
 import { eventually } from "../../test/support/http.ts";
 import { ofTheMachine, startReceiver } from "../../test/support/alert-receiver.ts";
 import { docker } from "../../test/support/stack.ts";
@@ -55,8 +50,7 @@ export async function measureFaults(
     // What the scenario before has raised is over, and what this one's preparation raises.
     const before: typeof scenario.before = async (of) => {
       const ready = await scenario.before?.(of);
-      // Rules look back for up to six hours: what requests a scenario cost would be told in those after it.
-      await forgetMetrics(docker, await requireMonitoring(docker, stack.name));
+      await forgetAll(stack.name);
       await eventually("no alert that fires", QUIET_SECONDS, async () => {
         const isOver = (await firing(stack.name)).length === 0;
         if (!isOver) await sleep(5000);
@@ -117,10 +111,38 @@ function failedShare(figures: Result["figures"]): number {
   return sum(figures?.failed) / Math.max(1, sum(figures?.sent));
 }
 
-/** The alerts that fire or are about to, by VictoriaMetrics; where it cannot be asked it is not over. */
+/** How long it takes at most until a container that was started anew is in the metrics. */
+const SEEN_MS = 25_000;
+
+/**
+ * As if the scenario before had never been. Rules look back for up to six hours, some go on firing for minutes, and one alert holds
+ * others back: each would be told, or not told, for what was before.
+ */
+async function forgetAll(stack: string): Promise<void> {
+  const room = await requireMonitoring(docker, stack);
+  const parts = [room.rules, room.logRules, room.alertmanager].filter((id) => id !== undefined);
+  await Promise.all(parts.map((id) => docker.getContainer(id).restart()));
+  await eventually("rules that are looked at", 120, async () => (await readRules(docker, room)).length > 0);
+  await sleep(SEEN_MS);
+  await forgetMetrics(docker, room);
+}
+
+/** The alerts that fire or are about to, by the rules, or that Alertmanager still has; where one cannot be asked it is not over. */
 async function firing(stack: string): Promise<string[]> {
-  const room = await findMonitoring(docker, stack).catch(() => undefined);
-  if (room === undefined) return ["?"];
-  const found = await queryMetrics(docker, room, 'ALERTS{alertname!="Watchdog"}').catch(() => undefined);
-  return found?.map(({ metric }) => metric["alertname"] ?? "").filter((name) => !ofTheMachine(name)) ?? ["?"];
+  try {
+    const room = await requireMonitoring(docker, stack);
+    const [rules, had] = await Promise.all([
+      readRules(docker, room),
+      amtool(docker, room, "alert", "query", "--output=json"),
+    ]);
+    const names = [
+      ...rules.filter(({ state }) => state === "firing" || state === "pending").map(({ name }) => name),
+      ...(JSON.parse(had) as { labels: Record<string, string> }[]).map(
+        ({ labels }) => labels["alertname"] ?? "",
+      ),
+    ];
+    return names.filter((name) => name !== "Watchdog" && !ofTheMachine(name));
+  } catch {
+    return ["?"];
+  }
 }

@@ -219,6 +219,8 @@ export const planLogs = ({ logDays, logDisk }: { logDays: number; logDisk: numbe
     "-storage.minFreeDiskSpaceBytes=1GiB",
     "-memory.allowedBytes=32MiB",
     "-search.maxConcurrentRequests=2",
+    // By default as many as there are cores, each with a whole block in memory.
+    "-maxConcurrentInserts=1",
     "-loggerLevel=WARN",
   ],
   // Go gives memory back before the limit is reached, instead of letting the kernel end it.
@@ -246,6 +248,9 @@ export const planAgent = (folder: pulumi.Input<string>): Plan => ({
     `-remoteWrite.url=http://victoria-logs:${LOGS_PORT}/insert/native`,
     // While VictoriaLogs is away, so much is kept for it.
     "-remoteWrite.maxDiskUsagePerURL=512MiB",
+    // By default as many at once as there are cores, of 8 MiB each: a flood of long lines would take all that VictoriaLogs may have.
+    "-remoteWrite.queues=1",
+    "-remoteWrite.maxBlockSize=1MiB",
     `-fileCollector.glob=${TARGETS}/links/*.log`,
     "-fileCollector.refreshInterval=5s",
     // The shape of the engine's json-file driver: {"log", "stream", "time"}.
