@@ -421,6 +421,28 @@ describe("the monitoring of a stack", function () {
       );
     });
 
+    it("survives a flood of long lines of one container, and keeps those of the others", async () => {
+      const mark = `beside-${randomBytes(6).toString("hex")}`;
+      const [writer = "", neighbour = ""] = await stack.containers("backend");
+      const restarts = async (): Promise<number[]> => {
+        const parts = await Promise.all(["victoria-logs", "vlagent"].map((part) => stack.containers(part)));
+        return Promise.all(
+          parts.flat().map(async (name) => (await docker.getContainer(name).inspect()).RestartCount),
+        );
+      };
+      const write = (container: string, command: string) =>
+        execIn(docker, container, ["sh", "-c", `${command} > /proc/1/fd/1`]);
+      const before = await restarts();
+      // As long as entries with a stack, and hardly compressible.
+      const flood = write(writer, "head -c 200000000 /dev/urandom | base64 -w 1000");
+      await write(neighbour, `echo ${mark}`);
+      assert.equal((await flood).exitCode, 0);
+      await eventually("the line of another container", 120, async () =>
+        (await stack.run("logs", "--grep", mark, "--since", "10m")).stdout.includes(mark),
+      );
+      assert.deepEqual(await restarts(), before, "parts of the monitoring were started anew");
+    });
+
     it("is missed outside when a part of it dies", async () => {
       const [victim = ""] = await stack.containers("victoria-metrics");
       const silence = (): number => (Date.now() - receiver.lastAt("/ping")) / 1000;
