@@ -51,9 +51,16 @@ export const expected: Readonly<Record<string, Expected>> = {
   memory: { own: [], oneOf: ["ContainerOutOfMemory of backend", "ContainerRestarted of backend"] },
   "redis-kill": restarted("redis"),
   "postgres-kill": restarted("postgres"),
-  "postgres-pause": { own: ["ContainerPaused of postgres", "ErrorBudgetBurn"] },
+  // What waits for a server that does not answer is slow too, before it is refused.
+  "postgres-pause": {
+    own: ["ContainerPaused of postgres", "ErrorBudgetBurn"],
+    perhaps: ["LatencyBudgetBurn"],
+  },
   // A pause of 4 s may fall between two looks; that requests fail is seen.
-  "postgres-pauses": { own: ["ErrorBudgetBurn"], perhaps: ["ContainerPaused of postgres"] },
+  "postgres-pauses": {
+    own: ["ErrorBudgetBurn"],
+    perhaps: ["ContainerPaused of postgres", "LatencyBudgetBurn"],
+  },
   "disk-full": { own: ["NoSpaceLeft of postgres", "ErrorBudgetBurn"] },
   // The edge is down the longest, because it is stopped first; it may be for longer than an alert waits.
   "start-order": {

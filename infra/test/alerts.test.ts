@@ -94,7 +94,9 @@ const matches = ({ alert, labels }: Alert, matchers: readonly string[]): boolean
     return own === undefined || value.split("|").includes(own);
   });
 
-const isOfAnEvent = ({ expr }: Alert): boolean => /(changes|increase)_prometheus\(|_time:\w/.test(expr);
+/** Pure: a share of what was counted is of all of its time. */
+const isOfAnEvent = ({ expr }: Alert): boolean =>
+  /(changes|increase)_prometheus\(|_time:\w/.test(expr) && !/\/ sum\(increase_prometheus\(/.test(expr);
 
 /** Pure: for how long an alert fires after what it looks back at, in seconds: at most. */
 const atMost = ({ expr, keep_firing_for: kept = "0s" }: Alert): number =>
