@@ -56,10 +56,12 @@ export const expected: Readonly<Record<string, Expected>> = {
     own: ["ContainerPaused of postgres", "ErrorBudgetBurn"],
     perhaps: ["LatencyBudgetBurn"],
   },
-  // A pause of 4 s may fall between two looks; that requests fail is seen.
+  // A pause of 4 s may fall between two looks; that requests fail is seen. Where a look meets one, the pause is told, and holds
+  // back for a while what it explains.
   "postgres-pauses": {
-    own: ["ErrorBudgetBurn"],
-    perhaps: ["ContainerPaused of postgres", "LatencyBudgetBurn"],
+    own: [],
+    oneOf: ["ErrorBudgetBurn", "ContainerPaused of postgres"],
+    perhaps: ["LatencyBudgetBurn"],
   },
   "disk-full": { own: ["NoSpaceLeft of postgres", "ErrorBudgetBurn"], perhaps: ["LatencyBudgetBurn"] },
   // The edge is down the longest, because it is stopped first; it may be for longer than an alert waits.
