@@ -259,7 +259,8 @@ async function putService(
   plan: Docker.CreateServiceOptions,
 ): Promise<SwarmService> {
   const there = await findService(docker, nameOf(stack));
-  if (there === undefined) await docker.createService(plan);
+  // Without a login of its own, the client would send the whole plan as one.
+  if (there === undefined) await docker.createService({} as Docker.AuthConfig, plan);
   else await changeService(docker, there, plan);
   const put = await findService(docker, nameOf(stack));
   if (put !== undefined) return put;

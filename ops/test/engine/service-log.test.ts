@@ -28,7 +28,7 @@ const log = Buffer.concat([
     "Error grabbing logs: rpc error: code = Unknown desc = warning: incomplete log stream. some logs could not be retrieved for the following reasons: node x9 is not available\n",
   ),
 ]);
-const lines: LogPiece[] = [
+const LINES: LogPiece[] = [
   { task: "one", text: "ä b=c, d" },
   { task: "one", text: "second" },
   { task: "two", text: "first half" },
@@ -39,7 +39,7 @@ const lines: LogPiece[] = [
 describe("the log of a service", () => {
   it("is lines of tasks, with a word where some are missing", async () => {
     const { docker, asked } = engineWith(log);
-    assert.deepEqual(await readServiceLog(docker, "x", { tail: 7, since: 5 }), lines);
+    assert.deepEqual(await readServiceLog(docker, "x", { tail: 7, since: 5 }), LINES);
     const { details, follow, tail, since } = asked[0] ?? {};
     assert.deepEqual({ details, follow, tail, since }, { details: true, follow: false, tail: 7, since: 5 });
   });
@@ -49,7 +49,7 @@ describe("the log of a service", () => {
       const seen: LogPiece[] = [];
       const { docker } = engineWith(log, pieces);
       await followServiceLog(docker, "x", { tail: 7 }, (piece) => seen.push(piece));
-      assert.deepEqual(seen, lines, `${pieces} pieces`);
+      assert.deepEqual(seen, LINES, `${pieces} pieces`);
     }
   });
 

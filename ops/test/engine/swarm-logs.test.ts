@@ -5,10 +5,10 @@ import { SwarmLogs, type SwarmLine } from "../../engine/swarm-logs.ts";
 import { detailed, frame } from "../support/frames.ts";
 import { swarmManager, swarmNode, swarmService, swarmTask } from "../support/swarm.ts";
 
-const nodes = [swarmNode("manager"), swarmNode("worker")];
-const services = [swarmService("edge"), swarmService("backend", 2)];
+const NODES = [swarmNode("manager"), swarmNode("worker")];
+const SERVICES = [swarmService("edge"), swarmService("backend", 2)];
 const over = { slot: 2, wanted: "shutdown" };
-const tasks = [
+const TASKS = [
   swarmTask("edge", "worker", { id: "edge" }),
   swarmTask("backend", "manager", { slot: 1, id: "one" }),
   swarmTask("backend", "worker", { slot: 2, id: "two" }),
@@ -30,7 +30,7 @@ const written: Readonly<Record<string, Buffer>> = {
 const open = (logs = written): Promise<SwarmLogs> =>
   SwarmLogs.open(
     swarmManager(
-      { nodes, services, tasks },
+      { nodes: NODES, services: SERVICES, tasks: TASKS },
       {
         getService: (id: string) => ({
           logs: ({ follow }: { follow: boolean }) =>

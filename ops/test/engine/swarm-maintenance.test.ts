@@ -258,7 +258,7 @@ function obedientSwarm(nodes = [swarmNode("one"), swarmNode("two")]) {
                 ]),
           ]),
         ),
-      createService: (plan: object) => Promise.resolve(put(plan)),
+      createService: (_login: object, plan: object) => Promise.resolve(put(plan)),
       getService: (name: string) =>
         name === "omniai-prod-edge"
           ? { inspect: () => Promise.resolve(edge) }

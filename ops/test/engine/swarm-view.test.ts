@@ -1,6 +1,7 @@
 /** How the services of a stack are on the nodes of its swarm, and what of that can be known. */
 import { strict as assert } from "node:assert";
 import type Docker from "dockerode";
+import type { SwarmNode, SwarmTask } from "../../engine/nodes.ts";
 import { beyondReach, nodeTable, swarmForJson, taskCondition, taskTable } from "../../engine/swarm-report.ts";
 import {
   isGoodSwarm,
@@ -13,16 +14,19 @@ import {
 } from "../../engine/swarm-view.ts";
 import { swarmManager, swarmNode, swarmService, swarmTask } from "../support/swarm.ts";
 
-const nodes = [swarmNode("manager", { role: "manager" }), swarmNode("worker")];
-const services = [swarmService("edge"), swarmService("backend", 2)];
-const edges = [swarmTask("edge", "manager"), swarmTask("edge", "worker")];
-const replicas = [
+const NODES = [swarmNode("manager", { role: "manager" }), swarmNode("worker")];
+const SERVICES = [swarmService("edge"), swarmService("backend", 2)];
+const EDGES = [swarmTask("edge", "manager"), swarmTask("edge", "worker")];
+const REPLICAS = [
   swarmTask("backend", "manager", { slot: 1 }),
   swarmTask("backend", "worker", { slot: 2 }),
 ];
 
 const viewOf = (change: Partial<Parameters<typeof viewSwarm>[0]> = {}): SwarmView =>
-  viewSwarm({ asked: "id-of-manager", nodes, services, tasks: [...edges, ...replicas], ...change });
+  viewSwarm({
+    ...{ asked: "id-of-manager", nodes: NODES, services: SERVICES, tasks: [...EDGES, ...REPLICAS] },
+    ...change,
+  });
 const statesOf = (view: SwarmView, workload: string): string[] =>
   (view.services.find((service) => service.workload === workload)?.tasks ?? []).map(
     (task) => `${task.name}@${task.node}: ${taskCondition(task)}`,
@@ -58,11 +62,11 @@ describe("the services of a swarm", () => {
   it("leave out the tools that work for a moment", () => {
     const tool = swarmService("maintenance");
     const unlabelled = { ...tool, Spec: { ...tool.Spec, Labels: { "io.omniai.stack": "prod" } } };
-    assert.equal(viewOf({ services: [...services, unlabelled] }).services.length, 2);
+    assert.equal(viewOf({ services: [...SERVICES, unlabelled] }).services.length, 2);
   });
 
   it("of a node that does not answer are not known to run, whatever the manager heard last", () => {
-    const down = [nodes[0] as (typeof nodes)[0], swarmNode("worker", { state: "down" })];
+    const down = [NODES[0] as SwarmNode, swarmNode("worker", { state: "down" })];
     const view = viewOf({ nodes: down });
     assert.deepEqual(statesOf(view, "backend"), [
       "omniai-prod-backend.1@manager: healthy",
@@ -77,9 +81,9 @@ describe("the services of a swarm", () => {
     ]);
     // The swarm has begun others, and wants the old ones no more.
     const moved = [
-      edges[0] as (typeof edges)[0],
+      EDGES[0] as SwarmTask,
       swarmTask("edge", "worker", { wanted: "shutdown" }),
-      replicas[0] as (typeof replicas)[0],
+      REPLICAS[0] as SwarmTask,
       swarmTask("backend", "worker", { slot: 2, wanted: "shutdown" }),
       swarmTask("backend", "manager", { slot: 2 }),
     ];
@@ -91,8 +95,8 @@ describe("the services of a swarm", () => {
   });
 
   it("are well on nodes that the operator has taken out, whatever became of those", () => {
-    const drained = [nodes[0] as (typeof nodes)[0], swarmNode("worker", { state: "down", availability: "drain" })];
-    const tasks = [edges[0], replicas[0], swarmTask("backend", "manager", { slot: 2 })].filter(
+    const drained = [NODES[0] as SwarmNode, swarmNode("worker", { state: "down", availability: "drain" })];
+    const tasks = [EDGES[0], REPLICAS[0], swarmTask("backend", "manager", { slot: 2 })].filter(
       (task) => task !== undefined,
     );
     const view = viewOf({ nodes: drained, tasks });
@@ -104,7 +108,7 @@ describe("the services of a swarm", () => {
     const failed = { slot: 2, state: "failed", wanted: "shutdown", error: "task: non-zero exit (1)" };
     const view = viewOf({
       tasks: [
-        ...edges,
+        ...EDGES,
         swarmTask("backend", "manager", { slot: 1 }),
         swarmTask("backend", "worker", { ...failed, id: "older", error: "older", created: "2026-11-28T06:00:00Z" }),
         swarmTask("backend", "worker", { ...failed, id: "newer", created: "2026-11-28T06:30:00Z" }),
@@ -114,15 +118,15 @@ describe("the services of a swarm", () => {
     assert.deepEqual(problemsOf(view), ["Of omniai-prod-backend, 1 of 2 run: task: non-zero exit (1)."]);
     assert.match(taskTable(view).join("\n"), /worker +starting \(task: non-zero exit \(1\)\)/);
     const nowhere = swarmTask("backend", "", { slot: 2, state: "pending", error: "no suitable node" });
-    const pending = viewOf({ tasks: [...edges, swarmTask("backend", "manager", { slot: 1 }), nowhere] });
+    const pending = viewOf({ tasks: [...EDGES, swarmTask("backend", "manager", { slot: 1 }), nowhere] });
     assert.match(taskTable(pending).join("\n"), /\(no node\) +pending \(no suitable node\)/);
   });
 
   it("count a place once while a new task is beside the old one, and one that ends not at all", () => {
-    const tasks = [...edges, ...replicas, swarmTask("backend", "manager", { slot: 2, id: "new" })];
+    const tasks = [...EDGES, ...REPLICAS, swarmTask("backend", "manager", { slot: 2, id: "new" })];
     assert.equal(viewOf({ tasks }).services[0]?.running, 2);
     const ending = [
-      ...edges,
+      ...EDGES,
       swarmTask("backend", "manager", { slot: 1 }),
       swarmTask("backend", "worker", { slot: 2, wanted: "shutdown" }),
     ];
@@ -132,7 +136,7 @@ describe("the services of a swarm", () => {
   });
 
   it("run nowhere where no node is labelled for them", () => {
-    assert.match(problemsOf(viewOf({ tasks: replicas })).join(), /omniai-prod-edge runs nowhere: no node/);
+    assert.match(problemsOf(viewOf({ tasks: REPLICAS })).join(), /omniai-prod-edge runs nowhere: no node/);
   });
 
   it("tell of a change that did not come through", () => {
@@ -144,12 +148,12 @@ describe("the services of a swarm", () => {
 
   it("are told with what only the engine of a node could say", () => {
     assert.match(beyondReach(viewOf()) ?? "", /shown for manager\.$/);
-    const alone = [edges[0], replicas[0]].filter((task) => task !== undefined);
+    const alone = [EDGES[0], REPLICAS[0]].filter((task) => task !== undefined);
     assert.equal(beyondReach(viewOf({ tasks: alone })), undefined);
   });
 
   it("are read from a manager, and from nobody else", async () => {
-    const read = { nodes, services, tasks: [...edges, ...replicas] };
+    const read = { nodes: NODES, services: SERVICES, tasks: [...EDGES, ...REPLICAS] };
     assert.ok(isGoodSwarm(await readSwarm(swarmManager(read), "prod")));
     const worker = { info: () => Promise.resolve({ Swarm: { ControlAvailable: false } }) };
     await assert.rejects(readSwarm(worker as unknown as Docker, "prod"), /no manager of a swarm/);

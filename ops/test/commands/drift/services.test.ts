@@ -1,12 +1,11 @@
 /** Drift of a stack on a swarm: which services there are, and whether their tasks run on all nodes. */
 import { strict as assert } from "node:assert";
 import { compareWithEngine } from "../../../commands/drift/compare.ts";
-import type { State } from "../../../stack/state.ts";
+import { types, type State } from "../../../stack/state.ts";
 import { swarmManager, swarmNode, swarmService, swarmTask } from "../../support/swarm.ts";
 
-const type = "docker:index/service:Service";
 const declared = (workload: string) => ({
-  ...{ urn: `urn:pulumi:prod::omniai::${type}::omniai-prod-${workload}`, type },
+  ...{ urn: `urn:pulumi:prod::omniai::${types.service}::omniai-prod-${workload}`, type: types.service },
   ...{ id: `id-of-${workload}`, outputs: { name: `omniai-prod-${workload}` } },
 });
 const state: State = { resources: [declared("backend"), declared("edge")] };
