@@ -21,6 +21,7 @@ import {
   listNodes,
   nameOfNode,
   requireManager,
+  takesTasks,
   type SwarmNode,
   type SwarmTask,
 } from "./nodes.ts";
@@ -142,12 +143,22 @@ const look = async (docker: Docker, stack: string): Promise<Sight> => {
 const isReady = ({ Status }: SwarmNode): boolean => Status.State === "ready";
 const runs = (task: SwarmTask): boolean => task.DesiredState === "running" && task.Status.State === "running";
 
-/** Pure: the nodes whose edge runs and is not as the switch says, each with the reason. */
+/** A node whose edge runs and is not as the switch says. */
+interface Missing {
+  readonly node: string;
+  readonly why: string;
+  /** False where nothing will change by waiting. */
+  readonly mayCome: boolean;
+}
+
+const describeMissing = ({ node, why }: Missing): string => `${node} (${why})`;
+
+/** Pure: all of them. */
 export function missingOn(
   { nodes, tasks }: Sight,
   edge: Pick<SwarmService, "ID">,
   service: Pick<SwarmService, "ID" | "Spec">,
-): string[] {
+): Missing[] {
   const problem = `PROBLEM=${variable(service, "PROBLEM")}`;
   const on = (node: SwarmNode, id: string): SwarmTask[] =>
     tasks.filter(({ ServiceID, NodeID }) => ServiceID === id && NodeID === node.ID);
@@ -158,9 +169,9 @@ export function missingOn(
     .filter((node) => !on(node, service.ID).some((task) => isOfNow(task) && runs(task)))
     .map((node) => {
       const error = on(node, service.ID).find(({ Status }) => Status.Err)?.Status.Err;
-      const why =
-        error ?? (node.Spec.Availability === "active" ? "its task starts" : "the node takes no new tasks");
-      return `${nameOfNode(node)} (${why})`;
+      const mayCome = takesTasks(node);
+      const why = mayCome ? (error ?? "its task starts") : "the node takes no new tasks";
+      return { node: nameOfNode(node), why, mayCome };
     });
 }
 
@@ -177,7 +188,10 @@ export async function readSwarmMaintenance(docker: Docker, stack: string): Promi
   const problem = service === undefined ? "" : variable(service, "PROBLEM");
   if (service === undefined || problem === "") return undefined;
   const missing = edge === undefined ? [] : missingOn(await look(docker, stack), edge, service);
-  return { ...parseMaintenance(Buffer.from(problem, "base64").toString()), missing };
+  return {
+    ...parseMaintenance(Buffer.from(problem, "base64").toString()),
+    missing: missing.map(describeMissing),
+  };
 }
 
 /**
@@ -217,7 +231,7 @@ async function switchOn(
   const missing = await awaitSwitched(docker, stack, edge, service);
   if (missing.length > 0) {
     throw new OpsError(
-      `Maintenance of stack ${stack} is not on everywhere after ${PATIENCE} s: the edge goes on answering on ${missing.join(", ")}.`,
+      `Maintenance of stack ${stack} is not on everywhere: the edge goes on answering on ${missing.map(describeMissing).join(", ")}.`,
       `The swarm goes on trying; see how: docker service ps --no-trunc ${nameOf(stack)}. To take it back: ${npmRun("maintenance", stack, "off")}`,
     );
   }
@@ -238,8 +252,8 @@ async function switchOff(
   try {
     const plan = planSwitch(stack, edge, undefined);
     const changed = await putService(docker, stack, plan);
-    for (const node of await awaitSwitched(docker, stack, edge, changed))
-      say(`Not ended yet on ${node}: it ends within ${Math.ceil(stopGraceOf(edge)) + STOP_MARGIN} s.`);
+    for (const one of await awaitSwitched(docker, stack, edge, changed))
+      say(`Not ended yet on ${describeMissing(one)}: it ends within ${Math.ceil(stopGraceOf(edge)) + STOP_MARGIN} s.`);
     for (const node of awayOf(await look(docker, stack)))
       say(`${node} does not answer. When it comes back, its edge answers, or does after a moment.`);
   } finally {
@@ -270,17 +284,17 @@ async function putService(
   );
 }
 
-/** @returns the nodes where the edge is not as the service says when the time is over */
+/** @returns the nodes where the edge is not as the service says when the time is over, or when waiting changes nothing */
 async function awaitSwitched(
   docker: Docker,
   stack: string,
   edge: SwarmService,
   service: SwarmService,
-): Promise<string[]> {
+): Promise<Missing[]> {
   const end = performance.now() + PATIENCE * 1000;
   for (;;) {
     const missing = missingOn(await look(docker, stack), edge, service);
-    if (missing.length === 0 || performance.now() >= end) return missing;
+    if (!missing.some(({ mayCome }) => mayCome) || performance.now() >= end) return missing;
     await sleep(POLL_MS);
   }
 }

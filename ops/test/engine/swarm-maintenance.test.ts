@@ -206,7 +206,9 @@ describe("maintenance on a swarm is everywhere", () => {
   const on = (node: string, more: object = {}): SwarmTask =>
     swarmTask("maintenance", node, { env: envOf(problem), ...more });
   const missing = (tasks: readonly SwarmTask[], of = nodes): string[] =>
-    missingOn({ nodes: of, tasks: [...edges, ...tasks] }, edge, serviceFor(problem));
+    missingOn({ nodes: of, tasks: [...edges, ...tasks] }, edge, serviceFor(problem)).map(
+      ({ node, why, mayCome }) => `${node} (${why})${mayCome ? "" : " for good"}`,
+    );
 
   it("when a task of this message runs on each node with an edge", () => {
     assert.deepEqual(missing([on("one"), on("two")]), []);
@@ -220,7 +222,7 @@ describe("maintenance on a swarm is everywhere", () => {
     const rejected = on("two", { state: "rejected", wanted: "shutdown", error: "No such image" });
     assert.deepEqual(missing([on("one"), rejected]), ["two (No such image)"]);
     const paused = [swarmNode("one"), swarmNode("two", { availability: "pause" })];
-    assert.deepEqual(missing([on("one")], paused), ["two (the node takes no new tasks)"]);
+    assert.deepEqual(missing([on("one")], paused), ["two (the node takes no new tasks) for good"]);
   });
 
   it("without the nodes that have no edge, or do not answer; those of the edge are named", () => {
