@@ -142,7 +142,7 @@ export function testCommands(
       followed.kill("SIGINT");
     }
     good(await followed.done);
-    const { stdout } = await run("logs", "--tail", "1000");
+    const { stdout } = await run("logs", "--tail", "100000");
     for (const machine of lab.machines)
       assert.match(stdout, new RegExp(`^edge@${machine.name} +\\| .*"request_id":"${idOf(machine)}"`, "m"));
     for (const replica of [1, 2])
