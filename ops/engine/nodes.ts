@@ -1,6 +1,8 @@
 /** The nodes of a swarm, as its manager has them. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
+import { EDGE_NODE_LABEL } from "../../infra/resources/labels.ts";
+import { exit, OpsError } from "../terminal/errors.ts";
 
 export type Availability = "active" | "pause" | "drain";
 
@@ -23,13 +25,28 @@ export interface SwarmNode {
   readonly ManagerStatus?: { readonly Reachability: string; readonly Addr?: string } | null;
 }
 
-/** What became of a task. */
+/** What became of a task; the parts that are looked at. */
 export interface SwarmTask {
   readonly ID: string;
   readonly ServiceID: string;
+  /** Empty or missing while it has none. */
   readonly NodeID?: string;
+  /** Which of the replicas it is, from 1; missing for one on each node. */
+  readonly Slot?: number;
+  /** ISO 8601. */
+  readonly CreatedAt?: string;
   readonly DesiredState: string;
-  readonly Status: { readonly State: string; readonly Err?: string; readonly Message?: string };
+  readonly Spec?: {
+    readonly ContainerSpec?: { readonly Image?: string; readonly Env?: readonly string[] | null };
+  };
+  readonly Status: {
+    readonly State: string;
+    readonly Err?: string;
+    readonly Message?: string;
+    /** When it got into that state, ISO 8601. */
+    readonly Timestamp?: string;
+    readonly ContainerStatus?: { readonly ContainerID?: string; readonly ExitCode?: number } | null;
+  };
 }
 
 const POLL_MS = 500;
@@ -44,10 +61,26 @@ const over: ReadonlySet<string> = new Set([
   "orphaned",
 ]);
 
-/** Whether its engine is a manager, which alone can be asked about nodes. */
-export async function isManager(docker: Docker): Promise<boolean> {
-  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean } };
-  return Swarm?.ControlAvailable === true;
+/** Pure: whether a task has no process any more. */
+export const isOver = ({ Status }: Pick<SwarmTask, "Status">): boolean => over.has(Status.State);
+
+/** The id of a manager's own node; undefined where the engine is none. A manager alone can be asked about nodes. */
+async function managerId(docker: Docker): Promise<string | undefined> {
+  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean; NodeID?: string } };
+  return Swarm?.ControlAvailable === true ? (Swarm.NodeID ?? "") : undefined;
+}
+
+export const isManager = async (docker: Docker): Promise<boolean> => (await managerId(docker)) !== undefined;
+
+/** @returns the id of its node. @throws OpsError where the engine is no manager, and so knows neither nodes nor tasks */
+export async function requireManager(docker: Docker): Promise<string> {
+  const id = await managerId(docker);
+  if (id !== undefined) return id;
+  throw new OpsError(
+    "The stack's engine is no manager of a swarm, so it knows no nodes.",
+    "Name a manager's engine as omniai:dockerHost; `docker swarm init` makes one.",
+    exit.usage,
+  );
 }
 
 export const listNodes = async (docker: Docker): Promise<SwarmNode[]> =>
@@ -63,8 +96,12 @@ export const addressOfNode = ({ ManagerStatus, Status }: SwarmNode): string =>
 export const findNode = (nodes: readonly SwarmNode[], named: string): SwarmNode | undefined =>
   nodes.find((node) => [nameOfNode(node), addressOfNode(node), node.ID].includes(named));
 
+/** Pure: whether it has the label of the nodes that the edge runs on. */
+export const isEdgeNode = ({ Spec }: Pick<SwarmNode, "Spec">): boolean =>
+  Spec.Labels?.[EDGE_NODE_LABEL] === "true";
+
 /** Pure: whether the swarm gives it new tasks. */
-export const takesTasks = ({ Status, Spec }: SwarmNode): boolean =>
+export const takesTasks = ({ Status, Spec }: Pick<SwarmNode, "Status" | "Spec">): boolean =>
   Status.State === "ready" && Spec.Availability === "active";
 
 /** Changes what the swarm does with a node, or its labels, and keeps all else that was said of it. */
@@ -86,7 +123,7 @@ export async function changeNode(
 /** The tasks on a node that have a process, also those that are told to stop. */
 export async function tasksOn(docker: Docker, node: string): Promise<SwarmTask[]> {
   const tasks = (await docker.listTasks({ filters: { node: [node] } })) as SwarmTask[];
-  return tasks.filter(({ Status }) => !over.has(Status.State));
+  return tasks.filter((task) => !isOver(task));
 }
 
 /** @returns the tasks that are still there when the time is over. @param seconds how long they may take */

@@ -25,6 +25,7 @@ import type { Machine } from "../support/swarm/machine.ts";
 import { startWitness } from "../support/swarm/witness.ts";
 import { assertNothingDropped, startTraffic, type TrafficResult } from "../support/traffic.ts";
 import { imageNames, readSettings } from "../../ops/stack/settings.ts";
+import { testCommands } from "./swarm/commands.ts";
 
 const RATE = 20;
 const STREAMS = 3;
@@ -179,6 +180,8 @@ describe("a stack on a swarm", function () {
     lab.manager.docker("node", "update", "--availability", "active", second.name);
     await whole();
   });
+
+  testCommands(() => ({ lab, stack, urlOf, serving, whole }), nothingLost);
 
   it(`serves again within ${BACK_SECONDS} s when a worker is lost, and loses no acknowledged event`, async () => {
     const lost = await machineWithReplica(lab.workers);

@@ -6,31 +6,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { EDGE_NODE_LABEL, STACK_LABEL } from "../../../infra/resources/labels.ts";
 import { serviceName } from "../../../infra/service-name.ts";
+import {
+  isEdgeNode,
+  isManager,
+  isOver,
+  listNodes,
+  nameOfNode,
+  takesTasks,
+  type SwarmNode,
+  type SwarmTask,
+} from "../../engine/nodes.ts";
+import { findService } from "../../engine/services.ts";
 import type { Finding } from "./cloud-api.ts";
-
-/** A node as the manager lists it; the parts that are looked at. */
-export interface SwarmNode {
-  readonly ID: string;
-  readonly Spec: {
-    readonly Role: "manager" | "worker";
-    readonly Availability: "active" | "pause" | "drain";
-    readonly Labels?: Readonly<Record<string, string>> | null;
-  };
-  readonly Description: {
-    readonly Hostname: string;
-    readonly Platform: { readonly Architecture: string; readonly OS: string };
-    readonly Resources: { readonly NanoCPUs: number; readonly MemoryBytes: number };
-    readonly Engine: { readonly EngineVersion: string };
-  };
-  readonly Status: { readonly State: string; readonly Message?: string };
-  readonly ManagerStatus?: { readonly Reachability: string } | null;
-}
-
-/** What became of a task. */
-export interface SwarmTask {
-  readonly NodeID?: string;
-  readonly Status: { readonly State: string; readonly Err?: string; readonly Message?: string };
-}
 
 /** The first whose services can drop capabilities (API 1.41). */
 const OLDEST_ENGINE = [20, 10] as const;
@@ -42,9 +29,8 @@ const PATIENCE = 60;
 
 /** A finding for the swarm, for each node, and for what they are together. */
 export async function inspectNodes(docker: Docker, stack: string): Promise<Finding[]> {
-  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean } };
-  if (Swarm?.ControlAvailable !== true) return [noManager];
-  const nodes = (await docker.listNodes()) as SwarmNode[];
+  if (!(await isManager(docker))) return [noManager];
+  const nodes = await listNodes(docker);
   return [...judgeNodes(nodes), await inspectPrivileges(docker, stack, nodes)];
 }
 
@@ -62,12 +48,6 @@ export function judgeNodes(nodes: readonly SwarmNode[]): Finding[] {
   return [...nodes.map((node) => judgeNode(node, usual)), judgeEdge(nodes), judgeManagers(nodes)];
 }
 
-const isEdge = ({ Spec }: SwarmNode): boolean => Spec.Labels?.[EDGE_NODE_LABEL] === "true";
-
-/** Whether it runs tasks now. */
-const isUp = ({ Status, Spec }: SwarmNode): boolean =>
-  Status.State === "ready" && Spec.Availability === "active";
-
 function judgeNode(node: SwarmNode, usual: string): Finding {
   const { Hostname, Platform, Resources, Engine } = node.Description;
   const [major = 0, minor = 0] = Engine.EngineVersion.split(".").map(Number);
@@ -76,7 +56,7 @@ function judgeNode(node: SwarmNode, usual: string): Finding {
     node.Status.State,
     ...(node.Spec.Availability === "active" ? [] : [node.Spec.Availability]),
     node.Spec.Role,
-    ...(isEdge(node) ? ["edge"] : []),
+    ...(isEdgeNode(node) ? ["edge"] : []),
     `engine ${Engine.EngineVersion}`,
     `${Resources.NanoCPUs / 1e9} cores`,
     `${(Resources.MemoryBytes / GIB).toFixed(1)} GiB`,
@@ -94,8 +74,8 @@ function judgeNode(node: SwarmNode, usual: string): Finding {
 }
 
 function judgeEdge(nodes: readonly SwarmNode[]): Finding {
-  const all = nodes.filter(isEdge);
-  const up = all.filter(isUp);
+  const all = nodes.filter(isEdgeNode);
+  const up = all.filter(takesTasks);
   return {
     name: "nodes of the edge",
     good: up.length > 0,
@@ -152,14 +132,8 @@ async function inspectPrivileges(
 const PRIVILEGES = "no-new-privileges of the engines";
 
 async function imageOfEdge(docker: Docker, stack: string): Promise<string | undefined> {
-  try {
-    const found = (await docker.getService(serviceName(stack, "edge")).inspect()) as {
-      Spec: { TaskTemplate: { ContainerSpec: { Image: string } } };
-    };
-    return found.Spec.TaskTemplate.ContainerSpec.Image;
-  } catch {
-    return undefined;
-  }
+  const edge = await findService(docker, serviceName(stack, "edge")).catch(() => undefined);
+  return edge?.Spec.TaskTemplate.ContainerSpec.Image;
 }
 
 /** Pure: a task on every node that ends well where its process can get no new privileges. */
@@ -182,24 +156,24 @@ const planLook = (stack: string, image: string): Docker.CreateServiceOptions => 
   // Modes of jobs and dropped capabilities are missing in the types.
 });
 
-const ended: ReadonlySet<string> = new Set(["complete", "failed", "rejected", "shutdown", "orphaned"]);
-
 async function tasksWhenEnded(docker: Docker, service: string): Promise<SwarmTask[]> {
   for (let waited = 0; ; waited += 1) {
     const tasks = (await docker.listTasks({ filters: { service: [service] } })) as SwarmTask[];
-    if ((tasks.length > 0 && tasks.every(({ Status }) => ended.has(Status.State))) || waited >= PATIENCE)
-      return tasks;
+    if ((tasks.length > 0 && tasks.every(isOver)) || waited >= PATIENCE) return tasks;
     await sleep(1000);
   }
 }
 
 /** Pure: which nodes said no, and which did not answer. */
-export function judgePrivileges(nodes: readonly SwarmNode[], tasks: readonly SwarmTask[]): Finding {
+export function judgePrivileges(
+  nodes: readonly SwarmNode[],
+  tasks: readonly Pick<SwarmTask, "NodeID" | "Status">[],
+): Finding {
   const of = ({ ID }: SwarmNode): string | undefined =>
     tasks.find(({ NodeID }) => NodeID === ID)?.Status.State;
   const hosts = (list: readonly SwarmNode[]): string =>
-    list.map(({ Description }) => Description.Hostname).join(", ");
-  const asked = nodes.filter(isUp);
+    list.map(nameOfNode).join(", ");
+  const asked = nodes.filter(takesTasks);
   const lacking = asked.filter((node) => of(node) === "failed");
   const silent = asked.filter((node) => !["complete", "failed"].includes(of(node) ?? ""));
   const said = [

@@ -8,40 +8,22 @@ import {
   awaitNoTasks,
   changeNode,
   findNode,
-  isManager,
   listNodes,
   nameOfNode,
+  requireManager,
   takesTasks,
   tasksOn,
   type SwarmNode,
 } from "../../engine/nodes.ts";
-import { rollService } from "../../engine/services.ts";
+import { listServices, rollService, stopGraceOf } from "../../engine/services.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
-
-/** A service as it is listed; the parts that are looked at. */
-interface ListedService {
-  readonly ID: string;
-  readonly Spec: {
-    readonly Name: string;
-    readonly Mode: { readonly Replicated?: object };
-    readonly TaskTemplate: { readonly ContainerSpec: { readonly StopGracePeriod?: number } };
-  };
-}
 
 /** For what a stop grace does not count: the swarm's own time, in seconds. */
 const MARGIN = 30;
-/** The engine's own, where a service names none, in seconds. */
-const STOP_GRACE = 10;
 
 /** @throws OpsError where the engine is no manager, or knows no such node */
 export async function requireNode(docker: Docker, named: string): Promise<SwarmNode> {
-  if (!(await isManager(docker))) {
-    throw new OpsError(
-      "The stack's engine is no manager of a swarm, so it knows no nodes.",
-      "Name a manager's engine as omniai:dockerHost; `docker swarm init` makes one.",
-      exit.usage,
-    );
-  }
+  await requireManager(docker);
   const nodes = await listNodes(docker);
   const node = findNode(nodes, named);
   if (node !== undefined) return node;
@@ -84,8 +66,7 @@ async function moveTasks(docker: Docker, node: SwarmNode, say: (line: string) =>
   // On a machine that is gone nothing serves, and the swarm has replaced its tasks.
   if (node.Status.State !== "ready") return;
   const there = new Set((await tasksOn(docker, node.ID)).map(({ ServiceID }) => ServiceID));
-  const services = (await docker.listServices()) as unknown as ListedService[];
-  for (const { ID, Spec } of services) {
+  for (const { ID, Spec } of await listServices(docker)) {
     if (!there.has(ID) || Spec.Mode.Replicated === undefined) continue;
     say(`moving ${Spec.Name} to other nodes`);
     const rolled = await rollService(docker, ID);
@@ -98,9 +79,5 @@ async function moveTasks(docker: Docker, node: SwarmNode, say: (line: string) =>
 }
 
 async function longestStop(docker: Docker): Promise<number> {
-  const services = (await docker.listServices()) as unknown as ListedService[];
-  const graces = services.map(
-    ({ Spec }) => (Spec.TaskTemplate.ContainerSpec.StopGracePeriod ?? STOP_GRACE * 1e9) / 1e9,
-  );
-  return Math.max(STOP_GRACE, ...graces) + MARGIN;
+  return Math.max(0, ...(await listServices(docker)).map(stopGraceOf)) + MARGIN;
 }

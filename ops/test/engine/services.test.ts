@@ -4,7 +4,7 @@ import type Docker from "dockerode";
 import { judgeUpdate, rollService } from "../../engine/services.ts";
 
 /** A manager whose service goes through these states once it was updated. */
-function managerWith(states: readonly (string | undefined)[]) {
+function managerWith(states: readonly (string | undefined)[], tasks = 2) {
   const asked: { version: number; TaskTemplate: { ForceUpdate: number; ContainerSpec: object } }[] = [];
   const left = [...states];
   const inspect = () => {
@@ -19,7 +19,8 @@ function managerWith(states: readonly (string | undefined)[]) {
     asked.push(options);
     return Promise.resolve();
   };
-  const docker = { getService: () => ({ inspect, update }) };
+  const listTasks = () => Promise.resolve(Array.from({ length: tasks }, () => ({})));
+  const docker = { getService: () => ({ inspect, update }), listTasks };
   return { docker: docker as unknown as Docker, asked };
 }
 
@@ -39,6 +40,12 @@ describe("a rolling update of a service", () => {
       reason: "rollback completed: said so",
     });
     assert.equal(judgeUpdate({ UpdateStatus: { State: "rollback_started" } }), undefined);
+  });
+
+  it("is not waited for where there is no task to replace", async () => {
+    const { docker, asked } = managerWith([], 0);
+    assert.deepEqual(await rollService(docker, "x"), { good: false, reason: "no node runs a task of it" });
+    assert.deepEqual(asked, []);
   });
 
   it("is nothing where there is no such service", async () => {

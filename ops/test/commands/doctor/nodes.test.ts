@@ -1,7 +1,8 @@
 /** What `npm run doctor` says of a swarm's nodes. */
 import { strict as assert } from "node:assert";
 import type Docker from "dockerode";
-import { inspectNodes, judgeNodes, judgePrivileges, type SwarmNode } from "../../../commands/doctor/nodes.ts";
+import { inspectNodes, judgeNodes, judgePrivileges } from "../../../commands/doctor/nodes.ts";
+import type { SwarmNode } from "../../../engine/nodes.ts";
 
 interface Change {
   readonly role?: "manager" | "worker";
@@ -18,6 +19,7 @@ const node = (
   { role = "worker", availability = "active", edge, state = "ready", ...more }: Change = {},
 ): SwarmNode => ({
   ID: `id-of-${name}`,
+  Version: { Index: 1 },
   Spec: { Role: role, Availability: availability, Labels: edge ? { "omniai.edge": "true" } : null },
   Description: {
     Hostname: name,

@@ -1,0 +1,123 @@
+/**
+ * What the tasks of a service write, on whatever node: its manager fetches it. A node that does not answer is told among the
+ * lines, and no line of it comes.
+ */
+import type Docker from "dockerode";
+import { splitFrames, type Frame } from "./container-log.ts";
+import { within } from "./within.ts";
+
+/** One line of a task. */
+export interface TaskLine {
+  readonly task: string;
+  readonly text: string;
+}
+
+/** Lines, or why some could not be had. */
+export type LogPiece = TaskLine | { readonly missing: string };
+
+export interface LogRange {
+  /** How many of the last lines of each task. */
+  readonly tail: number;
+  /** Seconds since 1970; default: from the beginning. */
+  readonly since?: number;
+}
+
+/** How long a manager may look for lines, in ms: it waits for nodes that it takes for connected. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * The lines that there are, each task's in their order.
+ * @param service its name or id
+ */
+export async function readServiceLog(docker: Docker, service: string, range: LogRange): Promise<LogPiece[]> {
+  // Its type says a stream, which it is only where it is followed.
+  const asked = docker.getService(service).logs(options(range, false)) as unknown as Promise<Buffer>;
+  const log = await within(PATIENCE_MS, asked, () => undefined);
+  if (log === undefined) {
+    asked.catch(() => undefined);
+    return [{ missing: `the swarm did not hand them over within ${PATIENCE_MS / 1000} s` }];
+  }
+  const pieces: LogPiece[] = [];
+  const reader = new ServiceLogReader((piece) => pieces.push(piece));
+  reader.push(log);
+  reader.end();
+  return pieces;
+}
+
+/**
+ * Hands on each line as it is written, also those of tasks that begin later.
+ * @returns when the manager has ended it
+ */
+export async function followServiceLog(
+  docker: Docker,
+  service: string,
+  range: LogRange,
+  onPiece: (piece: LogPiece) => void,
+): Promise<void> {
+  const stream = await docker.getService(service).logs(options(range, true));
+  const reader = new ServiceLogReader(onPiece);
+  for await (const chunk of stream) reader.push(chunk as Buffer);
+  reader.end();
+}
+
+const options = (
+  { tail, since }: LogRange,
+  follow: boolean,
+): Docker.ContainerLogsOptions & { details: boolean } => ({
+  // Which task a line is of stands before it.
+  ...{ stdout: true, stderr: true, details: true, follow, tail },
+  ...(since === undefined ? {} : { since }),
+});
+
+/** Makes lines of what a manager sends, however that is cut. */
+export class ServiceLogReader {
+  readonly #onPiece: (piece: LogPiece) => void;
+  /** Of each task, what it has written since its last line end. */
+  readonly #begun = new Map<string, string>();
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(onPiece: (piece: LogPiece) => void) {
+    this.#onPiece = onPiece;
+  }
+
+  push(chunk: Buffer): void {
+    const split = splitFrames(Buffer.concat([this.#rest, chunk]));
+    if (split === undefined) throw new Error("the manager has sent a log that has no frames");
+    this.#rest = split.rest;
+    for (const frame of split.frames) this.#take(frame);
+  }
+
+  end(): void {
+    for (const [task, text] of this.#begun) if (text !== "") this.#onPiece({ task, text });
+    this.#begun.clear();
+  }
+
+  #take(frame: Frame): void {
+    const piece = readFrame(frame);
+    if ("missing" in piece) return this.#onPiece(piece);
+    const { task } = piece;
+    const lines = ((this.#begun.get(task) ?? "") + piece.text).split("\n");
+    this.#begun.set(task, lines.pop() ?? "");
+    for (const line of lines) this.#onPiece({ task, text: line.replace(/\r$/, "") });
+  }
+}
+
+const TASK = "com.docker.swarm.task.id";
+
+/** Pure: one piece of a log that was asked for with details, "KEY=VALUE,KEY=VALUE text", where keys and values are escaped. */
+export function readFrame({ stream, content }: Frame): LogPiece {
+  const text = content.toString("utf8");
+  const [, details = "", rest = ""] = /^([^\s=,]+=[^\s,]*(?:,[^\s=,]+=[^\s,]*)*) ([\s\S]*)$/.exec(text) ?? [];
+  const task = new URLSearchParams(details.replaceAll(",", "&")).get(TASK);
+  // The engine's own word stands alone, on an older engine among the errors of the tasks.
+  if (stream === 3 || task === null) return { missing: whyMissing(text) };
+  return { task, text: rest };
+}
+
+/** Pure: the reason in what an engine says of lines that it could not get. */
+const whyMissing = (text: string): string =>
+  text
+    .trim()
+    .replace(/^Error grabbing logs: /, "")
+    .replace(/^rpc error: code = \w+ desc = /, "")
+    .replace(/^warning: incomplete log stream\. some logs could not be retrieved for the following reasons: /, "");
