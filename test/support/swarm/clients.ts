@@ -1,0 +1,66 @@
+/** Clients of several machines of a lab at the same time, as a load balancer or a tunnel in front of them sends them. */
+import { strict as assert } from "node:assert";
+import { tellFailure } from "../load.ts";
+import { assertNothingDropped, startTraffic, type TrafficResult } from "../traffic.ts";
+import type { Machine } from "./machine.ts";
+import type { SwarmStack } from "./stack.ts";
+import { startWitness } from "./witness.ts";
+
+/** Of each machine: requests a second, and clients that follow the events. */
+const RATE = 20;
+const STREAMS = 3;
+
+/** How soon requests succeed again after a machine was lost, in seconds. */
+export const BACK_SECONDS = 15;
+
+/** What clients of these machines got while something happened, in the order of the machines. */
+export async function resultsDuring(
+  { urlOf }: SwarmStack,
+  machines: readonly Machine[],
+  work: () => Promise<void>,
+): Promise<TrafficResult[]> {
+  const all = await Promise.all(machines.map((machine) => startTraffic(urlOf(machine), RATE, STREAMS)));
+  // Stopped in any case, or it would go on while the next test runs.
+  const broken = await work().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const results = await Promise.all(all.map((traffic) => traffic.stop()));
+  if (broken !== undefined) throw broken.error;
+  return results;
+}
+
+/** The same for what is planned: nothing fails. What does is told with all that happened around it. */
+export async function assertNothingLost(
+  swarm: SwarmStack,
+  machines: readonly Machine[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const { lab, stack } = swarm;
+  const witness = startWitness(
+    lab,
+    ["edge", "backend"].map((workload) => `omniai-${stack.name}-${workload}`),
+  );
+  try {
+    const results = await resultsDuring(swarm, machines, work);
+    const failures = results.flatMap((result) => result.failures);
+    if (failures.length > 0) console.log(witness.explain(failures));
+    results.forEach(assertNothingDropped);
+  } finally {
+    witness.stop();
+  }
+}
+
+/**
+ * What was in flight on a lost machine may fail; acknowledged events are all there, once and in order.
+ * @param since when it was lost, or reachable again (Unix ms)
+ */
+export function assertOnlyInFlight(result: TrafficResult, since: number): void {
+  const late = result.failures.filter(({ at }) => at > since + BACK_SECONDS * 1000);
+  const last = Math.max(0, ...result.failures.map(({ at }) => (at - since) / 1000));
+  console.log(
+    `      ${result.failures.length} of ${result.sent} requests failed, the last ${last.toFixed(1)} s after`,
+  );
+  assert.deepEqual(late.map(tellFailure), [], `requests still failed ${BACK_SECONDS} s after`);
+  assertNothingDropped({ ...result, failures: [], refusals: 0 });
+}
