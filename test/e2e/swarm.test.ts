@@ -40,7 +40,7 @@ describe("a stack on a swarm", function () {
   after(() => swarm?.remove());
 
   const up = (): Promise<void> => swarm.up();
-  const placesOf = (workload: string): string[] => swarm.placesOf(workload);
+  const placesOf = (workload: "backend" | "edge"): string[] => swarm.placesOf(workload);
   const serving = (count: number, seconds?: number): Promise<true> => swarm.serving(count, seconds);
   const whole = (): Promise<void> => swarm.whole();
 

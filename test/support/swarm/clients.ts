@@ -36,11 +36,7 @@ export async function assertNothingLost(
   machines: readonly Machine[],
   work: () => Promise<void>,
 ): Promise<void> {
-  const { lab, stack } = swarm;
-  const witness = startWitness(
-    lab,
-    ["edge", "backend"].map((workload) => `omniai-${stack.name}-${workload}`),
-  );
+  const witness = startWitness(swarm.lab, Object.values(swarm.services));
   try {
     const results = await resultsDuring(swarm, machines, work);
     const failures = results.flatMap((result) => result.failures);

@@ -13,13 +13,13 @@ import {
 import { reachableAddress } from "../addresses.ts";
 import { loadImages } from "../box/machine.ts";
 import { createCheckout, removeCheckout } from "../checkout.ts";
-import { eventually } from "../http.ts";
 import { setSecret } from "../stack-secrets.ts";
 import { createStack, type CommandResult, type TestStack } from "../stack.ts";
 import { startLab, type Lab } from "./lab.ts";
 import type { Machine } from "./machine.ts";
+import { watchServices, type Services } from "./services.ts";
 
-export interface SwarmStack {
+export interface SwarmStack extends Services {
   readonly lab: Lab;
   readonly stack: TestStack;
   readonly checkout: string;
@@ -35,14 +35,6 @@ export interface SwarmStack {
   set(key: string, value: number): void;
   /** The edge of a machine. */
   urlOf(machine: Machine): string;
-  /** The machine of each task of a workload that runs and should. @param ask the manager that is asked */
-  placesOf(workload: string, ask?: Machine): string[];
-  /** Waits until so many replicas run, for at most so many seconds; default 60. */
-  serving(count: number, seconds?: number): Promise<true>;
-  /** Waits until every machine of the lab is in the swarm, with an edge. */
-  whole(): Promise<void>;
-  /** A machine of these that has a replica; one is moved there where none has. */
-  withReplica(machines: readonly Machine[]): Promise<Machine>;
   /** Removes the machines, and with them the stack. */
   remove(): Promise<void>;
 }
@@ -112,11 +104,13 @@ async function start(
   setSecret(stack, "omniai:databaseSecretUrl", `postgres://tenant:test@${outside}:${postgres.port}/shop`);
   setSecret(stack, "omniai:redisSecretUrl", `rediss://:test@${outside}:${redis.port}`);
 
-  const placesOf = (workload: string, ask = lab.manager): string[] =>
-    runningTasks(ask, `omniai-${stack.name}-${workload}`);
   let version = 0;
-  const swarm: SwarmStack = {
-    ...{ lab, stack, checkout, postgres, outside, placesOf, remove },
+  return {
+    ...watchServices(lab, {
+      backend: `omniai-${stack.name}-backend`,
+      edge: `omniai-${stack.name}-edge`,
+    }),
+    ...{ lab, stack, checkout, postgres, outside, remove },
     up: async () => succeeded(await stack.run("up", "--yes")),
     newVersion: () =>
       appendFileSync(join(checkout, "service/src/main.ts"), `// Version ${++version} of this run.\n`),
@@ -129,31 +123,5 @@ async function start(
       writeFileSync(file, changed);
     },
     urlOf: ({ address }) => `https://${address}:${HTTPS_PORT}`,
-    serving: (count, seconds = 60) =>
-      eventually(`${count} replicas`, seconds, () => placesOf("backend").length === count || undefined),
-    async whole() {
-      const isReady = (state: string): boolean => state === "Ready";
-      await eventually("all machines", 90, () => Object.values(lab.states()).every(isReady));
-      await eventually("an edge on each", 60, () => placesOf("edge").length === lab.machines.length);
-    },
-    async withReplica(machines) {
-      const places = placesOf("backend");
-      const found = machines.find(({ name }) => places.includes(name));
-      if (found !== undefined) return found;
-      lab.manager.docker("service", "update", "--force", "--quiet", `omniai-${stack.name}-backend`);
-      return swarm.withReplica(machines);
-    },
   };
-  return swarm;
 }
-
-/** The machine of each task of a service that runs and should, as the manager has it. */
-export const runningTasks = (manager: Machine, service: string): string[] =>
-  manager
-    .docker(
-      ...["service", "ps", "--filter", "desired-state=running", "--format", "{{.Node}} {{.CurrentState}}"],
-      service,
-    )
-    .split("\n")
-    .filter((line) => / Running /.test(line))
-    .map((line) => line.split(" ")[0] ?? "");
