@@ -1,6 +1,6 @@
 /** Clients of several machines of a lab at the same time, as a load balancer or a tunnel in front of them sends them. */
 import { strict as assert } from "node:assert";
-import { tellFailure } from "../load.ts";
+import { tellFailure, type LoadFailure } from "../load.ts";
 import { assertNothingDropped, startTraffic, type TrafficResult } from "../traffic.ts";
 import type { Machine } from "./machine.ts";
 import type { SwarmStack } from "./stack.ts";
@@ -49,14 +49,22 @@ export async function assertNothingLost(
 
 /**
  * What was in flight on a lost machine may fail; acknowledged events are all there, once and in order.
- * @param since when it was lost, or reachable again (Unix ms)
+ * @param events when it was lost, and when the network was back where that counts as well (Unix ms)
  */
-export function assertOnlyInFlight(result: TrafficResult, since: number): void {
-  const late = result.failures.filter(({ at }) => at > since + BACK_SECONDS * 1000);
-  const last = Math.max(0, ...result.failures.map(({ at }) => (at - since) / 1000));
+export function assertOnlyInFlight(result: TrafficResult, ...events: readonly number[]): void {
+  // What had ended before is of none of them.
+  const secondsAfter = ({ at, ms }: LoadFailure): number =>
+    Math.min(...events.filter((event) => event <= at + ms).map((event) => Math.max(0, at - event) / 1000));
+  const after = result.failures.map((failure) => ({ failure, seconds: secondsAfter(failure) }));
+  const late = after.filter(({ seconds }) => seconds > BACK_SECONDS);
+  const last = Math.max(0, ...after.map(({ seconds }) => seconds));
   console.log(
     `      ${result.failures.length} of ${result.sent} requests failed, the last ${last.toFixed(1)} s after`,
   );
-  assert.deepEqual(late.map(tellFailure), [], `requests still failed ${BACK_SECONDS} s after`);
+  assert.deepEqual(
+    late.map(({ failure }) => tellFailure(failure)),
+    [],
+    `requests still failed ${BACK_SECONDS} s after`,
+  );
   assertNothingDropped({ ...result, failures: [], refusals: 0 });
 }
