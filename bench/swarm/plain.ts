@@ -35,7 +35,7 @@ http {
 }
 `;
 
-interface File {
+interface TaskFile {
   readonly File: { readonly Name: string; readonly UID: string; readonly GID: string; readonly Mode: number };
 }
 
@@ -44,7 +44,7 @@ interface Task {
   readonly ContainerSpec: {
     readonly Image: string;
     readonly Env?: readonly string[];
-    readonly Secrets?: readonly (File & { readonly SecretName: string })[];
+    readonly Secrets?: readonly (TaskFile & { readonly SecretName: string })[];
   };
   readonly Networks: readonly { readonly Target: string }[];
 }

@@ -75,8 +75,8 @@ const planned = (
   after: (environment: LabEnvironment) => Promise<void> = () => Promise.resolve(),
 ): LabScenario => ({
   ...{ name, what, isPlanned: true, judge: nothingDropped, after },
-  before({ lab, visit }) {
-    visit(lab.machines.slice(0, 2));
+  before(environment) {
+    environment.visit(environment.lab.machines.slice(0, 2));
     return Promise.resolve(undefined);
   },
   act: (environment) => took(() => act(environment)),
@@ -138,5 +138,7 @@ export const SCENARIOS: readonly LabScenario[] = [
       await sleep(CUT_SECONDS * 1000);
       lost.heal();
     },
+    // Where the act broke off.
+    after: (lost) => Promise.resolve(lost.heal()),
   }),
 ];

@@ -77,13 +77,16 @@ describe("a stack on a swarm", function () {
 
     it(`loses nothing while a machine is drained${again}`, async () => {
       const [first, second] = lab.workers as [Machine, Machine];
-      await nothingLost([lab.manager, first], async () => {
-        good(await stack.run("node", "drain", second.name));
-        assert.ok(!placesOf("backend").includes(second.name));
-        assert.ok(!placesOf("edge").includes(second.name));
-        await serving(2);
-      });
-      lab.manager.docker("node", "update", "--availability", "active", second.name);
+      try {
+        await nothingLost([lab.manager, first], async () => {
+          good(await stack.run("node", "drain", second.name));
+          assert.ok(!placesOf("backend").includes(second.name));
+          assert.ok(!placesOf("edge").includes(second.name));
+          await serving(2);
+        });
+      } finally {
+        lab.manager.docker("node", "update", "--availability", "active", second.name);
+      }
       await whole();
     });
   }

@@ -15,11 +15,11 @@ export const BACK_SECONDS = 15;
 
 /** What clients of these machines got while something happened, in the order of the machines. */
 export async function resultsDuring(
-  { urlOf }: SwarmStack,
+  swarm: SwarmStack,
   machines: readonly Machine[],
   work: () => Promise<void>,
 ): Promise<TrafficResult[]> {
-  const all = await Promise.all(machines.map((machine) => startTraffic(urlOf(machine), RATE, STREAMS)));
+  const all = await Promise.all(machines.map((machine) => startTraffic(swarm.urlOf(machine), RATE, STREAMS)));
   // Stopped in any case, or it would go on while the next test runs.
   const broken = await work().then(
     () => undefined,

@@ -31,7 +31,7 @@ export interface SwarmStack extends Services {
   up(): Promise<void>;
   /** Changes the service so that its image is another one and behaves as before. */
   newVersion(): void;
-  /** Sets a config key that the stack has already, for the next deploy. @throws AssertionError where that changes nothing */
+  /** Sets a config key that the stack has already, for the next deploy. @throws AssertionError where it has not */
   set(key: string, value: number): void;
   /** The edge of a machine. */
   urlOf(machine: Machine): string;
@@ -118,9 +118,9 @@ async function start(
       // In the stack's file, which has the secrets as well.
       const file = join(checkout, `Pulumi.${stack.name}.yaml`);
       const text = readFileSync(file, "utf8");
-      const changed = text.replace(new RegExp(`(omniai:${key}:) "?\\d+"?`), `$1 ${value}`);
-      assert.notEqual(changed, text);
-      writeFileSync(file, changed);
+      const line = new RegExp(`(omniai:${key}:) "?\\d+"?`);
+      assert.match(text, line);
+      writeFileSync(file, text.replace(line, `$1 ${value}`));
     },
     urlOf: ({ address }) => `https://${address}:${HTTPS_PORT}`,
   };
