@@ -103,6 +103,11 @@ describe("a stack on a swarm", () => {
     assert.match(gunzipSync(archive).toString("latin1"), /index\.html/);
   });
 
+  it("has no replica ended because a database is away: only one that was never ready, or hangs, fails its check", () => {
+    const { tests } = taskOf(program, "backend").containerSpec.healthcheck;
+    assert.deepEqual(tests, ["CMD", "bash", "service/healthcheck.sh", "startupz"]);
+  });
+
   it("takes every image by digest from the registry, which the engine brought there", () => {
     for (const workload of ["backend", "edge"]) {
       const { inputs } = program.named(COMMAND, `omniai-swarm-${workload}-push`);

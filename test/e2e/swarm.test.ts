@@ -16,11 +16,13 @@ import {
 import type { Lab } from "../support/swarm/lab.ts";
 import type { Machine } from "../support/swarm/machine.ts";
 import { startSwarmStack, succeeded as good, type SwarmStack } from "../support/swarm/stack.ts";
-import type { TrafficResult } from "../support/traffic.ts";
+import { assertNothingDropped, type TrafficResult } from "../support/traffic.ts";
 import { testNodes } from "./swarm/nodes.ts";
 
 /** How long the network between machines is cut, in seconds: for longer than the swarm waits for a node's sign of life. */
 const CUT_SECONDS = 30;
+/** How long a database is away, in seconds: for longer than a health check takes to fail. */
+const AWAY_SECONDS = 30;
 /** How long all is well before, in seconds. */
 const QUIET_SECONDS = 2;
 /** How often the planned changes are made, one after the other: a request that is lost once in a thousand is not seen at once. */
@@ -151,6 +153,23 @@ describe("a stack on a swarm", function () {
     swarm.newVersion();
     await up();
     await serving(2);
+  });
+
+  it(`keeps its replicas while PostgreSQL is away for ${AWAY_SECONDS} s, which answer what needs none`, async () => {
+    const tasks = (): string =>
+      lab.manager.docker("service", "ps", "--quiet", "--filter", "desired-state=running", swarm.services.backend);
+    const before = tasks();
+    const results = await during(lab.workers, async () => {
+      await swarm.postgres.pause();
+      try {
+        await sleep(AWAY_SECONDS * 1000);
+      } finally {
+        await swarm.postgres.unpause();
+      }
+      assert.equal(tasks(), before, "replicas were replaced");
+    });
+    // Half of the requests are GET /api/diag, which says that it is away, the others are events, which Redis has.
+    results.forEach(assertNothingDropped);
   });
 
   // In groups of their own, because these come after every test above.
