@@ -34,6 +34,7 @@ interface Task {
     readonly secrets: readonly { secretName: string; fileName: string; fileMode: number; fileUid: string }[];
     readonly configs: readonly { configName: string; fileName: string }[];
     readonly stopGracePeriod: string;
+    readonly healthcheck: { readonly tests: readonly string[] };
   };
   readonly networksAdvanceds: readonly { id: string; aliases: readonly string[] }[];
   readonly placement?: { readonly constraints?: readonly string[] };

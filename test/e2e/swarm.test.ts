@@ -156,8 +156,11 @@ describe("a stack on a swarm", function () {
   });
 
   it(`keeps its replicas while PostgreSQL is away for ${AWAY_SECONDS} s, which answer what needs none`, async () => {
-    const tasks = (): string =>
-      lab.manager.docker("service", "ps", "--quiet", "--filter", "desired-state=running", swarm.services.backend);
+    const tasks = (): string[] =>
+      lab.manager
+        .docker("service", "ps", "--quiet", "--filter", "desired-state=running", swarm.services.backend)
+        .split("\n")
+        .sort();
     const before = tasks();
     const results = await during(lab.workers, async () => {
       await swarm.postgres.pause();
@@ -166,7 +169,7 @@ describe("a stack on a swarm", function () {
       } finally {
         await swarm.postgres.unpause();
       }
-      assert.equal(tasks(), before, "replicas were replaced");
+      assert.deepEqual(tasks(), before, "replicas were replaced");
     });
     // Half of the requests are GET /api/diag, which says that it is away, the others are events, which Redis has.
     results.forEach(assertNothingDropped);
