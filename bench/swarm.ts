@@ -56,12 +56,17 @@ const rows = () =>
     }),
   );
 
-async function play(by: "stack" | "plain", environment: LabEnvironment, conditions: Conditions): Promise<void> {
+async function play(
+  by: "stack" | "plain",
+  environment: LabEnvironment,
+  conditions: Conditions,
+): Promise<void> {
   for (const scenario of CHOSEN) {
     const result = await runScenario(scenario, environment, conditions);
     done[by].set(scenario.name, result);
     console.log(`\n${scenario.name}, ${by}: ${result.notRun ?? result.error ?? ""}`);
-    for (const { what, holds } of result.verdicts) console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
+    for (const { what, holds } of result.verdicts)
+      console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
     for (const reason of result.figures?.reasons ?? []) console.log(`  ${reason}`);
     // After each, so that these figures survive a scenario that breaks the machines.
     writeReport(join(import.meta.dirname, "../docs/bench"), "swarm", conditions.machine, rows());

@@ -47,7 +47,11 @@ const wrongOf = (figures: Figures): number =>
 const detailOf = ({ figures, error, notRun, seconds }: Result): string =>
   (figures === undefined
     ? [error ?? notRun ?? ""]
-    : [`of ${sum(figures.sent)} requests`, `in ${(seconds ?? NaN).toFixed(0)} s`, ...figures.reasons.slice(0, 1)]
+    : [
+        `of ${sum(figures.sent)} requests`,
+        `in ${(seconds ?? NaN).toFixed(0)} s`,
+        ...figures.reasons.slice(0, 1),
+      ]
   )
     .join("; ")
     .replaceAll("|", "\\|")

@@ -50,7 +50,9 @@ describe("the report on several machines", () => {
   });
 
   it("says why there is no figure, and keeps nothing then", () => {
-    const rows = rowsOf([{ isPlanned: true, stack: result({}, { figures: undefined, error: "up failed:\nno" }) }]);
+    const rows = rowsOf([
+      { isPlanned: true, stack: result({}, { figures: undefined, error: "up failed:\nno" }) },
+    ]);
     assert.equal(rows[0]?.detail, "up failed: no");
     assert.equal(missed(rows).length, rows.length);
   });

@@ -75,12 +75,18 @@ esac
 
   it("is told apart where it does not answer, and no config key is named for what was typed", async () => {
     const env = ssh({ refuses: "ssh: connect to host new.example port 22: No route to host" });
-    await assert.rejects(add(env), refusedWith(/no SSH connection to new\.example.*comes from what you typed/s));
+    await assert.rejects(
+      add(env),
+      refusedWith(/no SSH connection to new\.example.*comes from what you typed/s),
+    );
   });
 
   it("is left as it is where it is a node of another swarm, or was one of this", async () => {
     for (const swarm of ["active other", "error", "pending"])
-      await assert.rejects(add(ssh({ swarm })), refusedWith(/is in another swarm, or was removed from this one/));
+      await assert.rejects(
+        add(ssh({ swarm })),
+        refusedWith(/is in another swarm, or was removed from this one/),
+      );
     assert.doesNotMatch(ran(), /HOST_IS_NODE/, "a step has run on it");
   });
 

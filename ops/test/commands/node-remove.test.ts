@@ -26,7 +26,11 @@ function swarmOf(...nodes: SwarmNode[]): { docker: Docker; removed: string[] } {
 }
 
 describe("a node that is to be removed", () => {
-  const refused = async (lost: boolean, pattern: RegExp, ...nodes: [SwarmNode, ...SwarmNode[]]): Promise<void> => {
+  const refused = async (
+    lost: boolean,
+    pattern: RegExp,
+    ...nodes: [SwarmNode, ...SwarmNode[]]
+  ): Promise<void> => {
     const { docker, removed } = swarmOf(...nodes);
     await assert.rejects(
       removeNode(docker, nodes[0], lost, () => undefined),
@@ -40,7 +44,8 @@ describe("a node that is to be removed", () => {
     await refused(true, /docker node demote one/, node("one", "manager"), node("two", "manager"));
   });
 
-  it("stays where it is said to be lost and answers", () => refused(true, /answers, so it is not lost/, node("one", "worker")));
+  it("stays where it is said to be lost and answers", () =>
+    refused(true, /answers, so it is not lost/, node("one", "worker")));
 
   it("stays where it does not answer, until it is said to be lost", async () => {
     const lost = node("one", "worker", "down");
