@@ -13,7 +13,7 @@ import { eventually } from "../../test/support/http.ts";
 import type { SwarmStack } from "../../test/support/swarm/stack.ts";
 import { labEnvironment, type LabEnvironment } from "./environment.ts";
 
-const NAMES = { backend: "plain", edge: "plain-edge" } as const;
+const names = { backend: "plain", edge: "plain-edge" } as const;
 const PORT = 8090;
 /** How long everything may take to leave a machine, in seconds. */
 const LEAVE_SECONDS = 120;
@@ -24,7 +24,7 @@ http {
   server {
     listen ${PORT};
     location / {
-      set $service tasks.${NAMES.backend};
+      set $service tasks.${names.backend};
       proxy_pass http://$service:${PUBLIC_PORT};
       proxy_http_version 1.1;
       proxy_buffering off;
@@ -78,34 +78,34 @@ export async function plainOnLab(swarm: SwarmStack): Promise<LabEnvironment> {
 
   const first = backend.ContainerSpec.Image;
   const container = (await docker("create", first)).trim();
-  await docker("commit", "--change", "LABEL version=2", container, `${NAMES.backend}:2`);
+  await docker("commit", "--change", "LABEL version=2", container, `${names.backend}:2`);
   await docker("rm", container);
-  const versions = [first, registry.push(manager, `${NAMES.backend}:2`, NAMES.backend)];
+  const versions = [first, registry.push(manager, `${names.backend}:2`, names.backend)];
 
   const folder = mkdtempSync(join(tmpdir(), "omniai-plain-"));
   writeFileSync(join(folder, "nginx.conf"), NGINX);
-  await docker("config", "create", NAMES.edge, join(folder, "nginx.conf"));
+  await docker("config", "create", names.edge, join(folder, "nginx.conf"));
   rmSync(folder, { recursive: true });
   const create = (...args: string[]): Promise<string> => docker("service", "create", "--quiet", ...args);
-  await create(...serviceArguments(backend, NAMES.backend, 2), first);
+  await create(...serviceArguments(backend, names.backend, 2), first);
   await create(
-    ...["--name", NAMES.edge, "--mode", "global", "--endpoint-mode", "dnsrr"],
+    ...["--name", names.edge, "--mode", "global", "--endpoint-mode", "dnsrr"],
     ...edge.Networks.flatMap(({ Target }) => ["--network", Target]),
     ...["--publish", `mode=host,published=${PORT},target=${PORT}`],
-    ...["--config", `source=${NAMES.edge},target=/etc/nginx/nginx.conf`],
+    ...["--config", `source=${names.edge},target=/etc/nginx/nginx.conf`],
     ...[edge.ContainerSpec.Image, "nginx", "-g", "daemon off;"],
   );
   let version = 0;
   const environment = labEnvironment(
     swarm,
-    NAMES,
+    names,
     { scheme: "http", port: PORT },
     {
       async deploy() {
         version = 1 - version;
-        await docker("service", "update", "--quiet", "--image", versions[version] ?? first, NAMES.backend);
+        await docker("service", "update", "--quiet", "--image", versions[version] ?? first, names.backend);
       },
-      scale: async (replicas) => void (await docker("service", "scale", `${NAMES.backend}=${replicas}`)),
+      scale: async (replicas) => void (await docker("service", "scale", `${names.backend}=${replicas}`)),
       async drain({ name }) {
         const before = environment.placesOf("backend").length;
         await docker("node", "update", "--availability", "drain", name);

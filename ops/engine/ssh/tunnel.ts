@@ -163,10 +163,10 @@ async function plain(workshop: Workshop, login: Login): Promise<Tunnel> {
   };
 }
 
-const CONFIG = { address: "omniai:dockerHost or DOCKER_HOST", hostKey: "omniai:hostKey" };
+const inConfig = { address: "omniai:dockerHost or DOCKER_HOST", hostKey: "omniai:hostKey" };
 
 /** Pure: why a host did not let us in, and what to do about it. */
-export function refusal({ address, hostKey, privateKey, named = CONFIG }: Login, said: string): OpsError {
+export function refusal({ address, hostKey, privateKey, named = inConfig }: Login, said: string): OpsError {
   const { host } = address;
   const reason = said.trim() === "" ? "ssh ended and gave no reason" : said.trim();
   const error = (what: string, remedy: string): OpsError =>

@@ -7,7 +7,7 @@ import type Docker from "dockerode";
 import { addNode, type NewNode } from "../../commands/node/add.ts";
 import { OpsError } from "../../terminal/errors.ts";
 
-const WANTED: NewNode = {
+const wanted: NewNode = {
   address: { user: "deploy", host: "new.example" },
   hostKey: "ssh-ed25519 AAAA",
   edge: true,
@@ -57,7 +57,7 @@ esac
     return { ...process.env, PATH: [folder, process.env["PATH"]].join(delimiter) };
   };
   const add = (env: NodeJS.ProcessEnv, docker = manager()): Promise<unknown> =>
-    addNode(docker, WANTED, env, () => undefined);
+    addNode(docker, wanted, env, () => undefined);
   const refusedWith = (pattern: RegExp) => (error: unknown) =>
     error instanceof OpsError && pattern.test(`${error.message} ${error.remedy ?? ""}`);
   const ran = (): string => (existsSync(scripts) ? readFileSync(scripts, "utf8") : "");
