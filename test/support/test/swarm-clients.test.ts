@@ -12,7 +12,16 @@ const failed = (seconds: number, ms = 10): LoadFailure => ({
   ...{ path: "/api/diag", status: 0, ms, why: "ECONNRESET" },
 });
 const result = (...failures: LoadFailure[]): TrafficResult => ({
-  ...{ sent: 10, failures, latencies: [], acknowledged: [3], seen: [[3]], refusals: 2, resets: 0, stalls: [] },
+  ...{
+    sent: 10,
+    failures,
+    latencies: [],
+    acknowledged: [3],
+    seen: [[3]],
+    refusals: 2,
+    resets: 0,
+    stalls: [],
+  },
 });
 
 describe("clients of a lost machine", () => {
