@@ -138,7 +138,10 @@ addForStack("status", "Shows the last update, the URLs, containers, volumes, and
   .addOption(json)
   .action(from(async () => (await import("./commands/status.ts")).status));
 
-addForStack("health", "Exits 0 only if every container of the stack is healthy; on a swarm, if every node answers as well.")
+addForStack(
+  "health",
+  "Exits 0 only if every container of the stack is healthy; on a swarm, if every node answers as well.",
+)
   .addOption(json)
   .action(from(async () => (await import("./commands/health.ts")).health));
 

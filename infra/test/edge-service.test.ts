@@ -48,7 +48,10 @@ describe("a task of the edge on a swarm", () => {
   it("begins where the others answer, and asks each of them", async () => {
     assert.equal(await begin().ended, "");
     assert.ok(is("begun"));
-    assert.equal(readFileSync(join(folder, "asked"), "utf8"), "http://10.0.0.2:8080/api/\nhttp://10.0.0.3:8080/api/\n");
+    assert.equal(
+      readFileSync(join(folder, "asked"), "utf8"),
+      "http://10.0.0.2:8080/api/\nhttp://10.0.0.3:8080/api/\n",
+    );
   });
 
   it("begins where there are no others, or none of them can be reached", async () => {

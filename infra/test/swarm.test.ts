@@ -34,6 +34,7 @@ interface Task {
     readonly secrets: readonly { secretName: string; fileName: string; fileMode: number; fileUid: string }[];
     readonly configs: readonly { configName: string; fileName: string }[];
     readonly stopGracePeriod: string;
+    readonly healthcheck: { readonly tests: readonly string[] };
   };
   readonly networksAdvanceds: readonly { id: string; aliases: readonly string[] }[];
   readonly placement?: { readonly constraints?: readonly string[] };
@@ -105,6 +106,11 @@ describe("a stack on a swarm", () => {
     const page = program.of(CONFIG).find(({ name }) => name.endsWith("page.tar.gz"));
     const archive = Buffer.from(secretValue(page?.inputs["data"]), "base64");
     assert.match(gunzipSync(archive).toString("latin1"), /index\.html/);
+  });
+
+  it("has no replica ended because a database is away: only one that was never ready, or hangs, fails its check", () => {
+    const { tests } = taskOf(program, "backend").containerSpec.healthcheck;
+    assert.deepEqual(tests, ["CMD", "bash", "service/healthcheck.sh", "startupz"]);
   });
 
   it("takes every image by digest from the registry, which the engine brought there", () => {

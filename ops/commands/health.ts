@@ -17,8 +17,7 @@ export async function health(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
   const { stack } = place;
   const { docker } = await openEngine(place, options);
-  if (place.settings.config.platform === "swarm")
-    return healthOfSwarm(docker, stack, options.json === true);
+  if (place.settings.config.platform === "swarm") return healthOfSwarm(docker, stack, options.json === true);
   const views = await listContainers(docker, stack);
   const bad = views.filter((view) => !isGood(view));
   if (options.json) {
@@ -47,10 +46,7 @@ async function healthOfSwarm(docker: Docker, stack: string, json: boolean): Prom
   if (json) printJson({ stack, healthy: isGoodSwarm(view), ...swarmForJson(view) });
   else for (const line of [...nodeTable(view), ...serviceTable(view), ...taskTable(view)]) print(line);
   if (view.services.length === 0) {
-    throw new OpsError(
-      `Stack ${stack} has no service on this swarm.`,
-      `Deploy it: ${npmRun("up", stack)}`,
-    );
+    throw new OpsError(`Stack ${stack} has no service on this swarm.`, `Deploy it: ${npmRun("up", stack)}`);
   }
   const problems = problemsOf(view);
   if (problems.length === 0) return;

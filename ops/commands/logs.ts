@@ -63,8 +63,7 @@ export function eachLine(onLine: (line: string) => void): PassThrough {
 export async function logs(workload: string | undefined, options: LogsOptions): Promise<void> {
   const place = findPlace(options);
   const { docker } = await openEngine(place, options);
-  const searches =
-    options.grep !== undefined || options.level !== undefined || options.request !== undefined;
+  const searches = options.grep !== undefined || options.level !== undefined || options.request !== undefined;
   if (place.settings.config.platform === "swarm") {
     if (searches) throw noSearch;
     return logsOfSwarm(docker, place.stack, workload, options);

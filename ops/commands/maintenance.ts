@@ -27,9 +27,7 @@ export async function maintenance(state: string, options: MaintenanceOptions): P
   const isSwarm = place.settings.config.platform === "swarm";
   // On a swarm that takes some seconds, and what ends it has to be cleared away.
   signals.begin(isSwarm ? undivided(title) : { title });
-  const edge = isSwarm
-    ? await swarmSwitch(docker, stack, say)
-    : await maintenanceSwitch(docker, stack);
+  const edge = isSwarm ? await swarmSwitch(docker, stack, say) : await maintenanceSwitch(docker, stack);
   if (edge === undefined) {
     throw new OpsError(
       `The edge of stack ${stack} does not run, so it cannot tell anybody anything.`,

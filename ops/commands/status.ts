@@ -194,7 +194,8 @@ export async function status(options: CommonOptions): Promise<void> {
     rolledBackTo: rolledBackTo(changes)?.build,
   };
   // Tasks in the place of containers: those of one node alone would look like all that there is.
-  if (options.json) printJson(swarm === undefined ? view : { ...view, swarm: undefined, ...swarmForJson(swarm) });
+  if (options.json)
+    printJson(swarm === undefined ? view : { ...view, swarm: undefined, ...swarmForJson(swarm) });
   else printStatus(view);
 }
 

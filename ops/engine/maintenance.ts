@@ -58,10 +58,7 @@ export function parseMaintenance(text: string): Maintenance {
 }
 
 /** One line for `up` and `status`. */
-export const describeMaintenance = (
-  { detail, since, missing = [] }: Maintenance,
-  stack: string,
-): string =>
+export const describeMaintenance = ({ detail, since, missing = [] }: Maintenance, stack: string): string =>
   `Maintenance is on${since === "" ? "" : `, begun ${ago(new Date(since))}`}: the API answers 503 ("${detail}")` +
   `${missing.length === 0 ? "" : `, but not yet by ${missing.join(", ")}`}. ` +
   `To end it: npm run maintenance -- off${stack === "dev" ? "" : ` --stack ${stack}`}`;

@@ -120,4 +120,7 @@ const whyMissing = (text: string): string =>
     .trim()
     .replace(/^Error grabbing logs: /, "")
     .replace(/^rpc error: code = \w+ desc = /, "")
-    .replace(/^warning: incomplete log stream\. some logs could not be retrieved for the following reasons: /, "");
+    .replace(
+      /^warning: incomplete log stream\. some logs could not be retrieved for the following reasons: /,
+      "",
+    );

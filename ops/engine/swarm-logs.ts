@@ -83,7 +83,10 @@ export class SwarmLogs {
         else lines.push(...(await this.#labelled(piece)));
       }
     // The sort is stable: each task's lines stay in their order.
-    return { lines: lines.sort((left, right) => left.label.localeCompare(right.label)), missing: [...new Set(missing)] };
+    return {
+      lines: lines.sort((left, right) => left.label.localeCompare(right.label)),
+      missing: [...new Set(missing)],
+    };
   }
 
   /**

@@ -253,7 +253,9 @@ async function switchOff(
     const plan = planSwitch(stack, edge, undefined);
     const changed = await putService(docker, stack, plan);
     for (const one of await awaitSwitched(docker, stack, edge, changed))
-      say(`Not ended yet on ${describeMissing(one)}: it ends within ${Math.ceil(stopGraceOf(edge)) + STOP_MARGIN} s.`);
+      say(
+        `Not ended yet on ${describeMissing(one)}: it ends within ${Math.ceil(stopGraceOf(edge)) + STOP_MARGIN} s.`,
+      );
     for (const node of awayOf(await look(docker, stack)))
       say(`${node} does not answer. When it comes back, its edge answers, or does after a moment.`);
   } finally {
@@ -274,7 +276,7 @@ async function putService(
 ): Promise<SwarmService> {
   const there = await findService(docker, nameOf(stack));
   // Without a login of its own, the client would send the whole plan as one.
-  if (there === undefined) await docker.createService({} as Docker.AuthConfig, plan);
+  if (there === undefined) await docker.createService({}, plan);
   else await changeService(docker, there, plan);
   const put = await findService(docker, nameOf(stack));
   if (put !== undefined) return put;

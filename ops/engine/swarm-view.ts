@@ -150,7 +150,9 @@ function viewService(
     );
   // While a new one comes before the old one goes, both are wanted in the same place.
   const running = new Set(
-    wanted.filter((task) => views.some(({ id, state }) => id === task.ID && state === "running")).map(placeOf),
+    wanted
+      .filter((task) => views.some(({ id, state }) => id === task.ID && state === "running"))
+      .map(placeOf),
   );
   return {
     name: Spec.Name,

@@ -171,8 +171,7 @@ export function judgePrivileges(
 ): Finding {
   const of = ({ ID }: SwarmNode): string | undefined =>
     tasks.find(({ NodeID }) => NodeID === ID)?.Status.State;
-  const hosts = (list: readonly SwarmNode[]): string =>
-    list.map(nameOfNode).join(", ");
+  const hosts = (list: readonly SwarmNode[]): string => list.map(nameOfNode).join(", ");
   const asked = nodes.filter(takesTasks);
   const lacking = asked.filter((node) => of(node) === "failed");
   const silent = asked.filter((node) => !["complete", "failed"].includes(of(node) ?? ""));

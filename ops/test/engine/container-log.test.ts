@@ -12,7 +12,10 @@ describe("the log of a container", () => {
   it("is read as far as it has come", () => {
     const whole = frame(1, "ä");
     const { frames, rest } = splitFrames(Buffer.concat([whole, whole.subarray(0, 9)])) ?? {};
-    assert.deepEqual(frames?.map(({ content }) => content.toString()), ["ä"]);
+    assert.deepEqual(
+      frames?.map(({ content }) => content.toString()),
+      ["ä"],
+    );
     assert.deepEqual(rest, whole.subarray(0, 9));
   });
 });

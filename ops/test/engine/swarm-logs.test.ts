@@ -58,7 +58,9 @@ describe("the logs of a swarm", () => {
       "backend.2@worker | b2",
       "edge@worker | asked",
     ]);
-    assert.deepEqual(missing, ["Some lines of omniai-prod-backend are missing: node worker is not available."]);
+    assert.deepEqual(missing, [
+      "Some lines of omniai-prod-backend are missing: node worker is not available.",
+    ]);
   });
 
   it("are those of one workload where one is named", async () => {

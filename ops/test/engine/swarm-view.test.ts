@@ -17,10 +17,7 @@ import { swarmManager, swarmNode, swarmService, swarmTask } from "../support/swa
 const NODES = [swarmNode("manager", { role: "manager" }), swarmNode("worker")];
 const SERVICES = [swarmService("edge"), swarmService("backend", 2)];
 const EDGES = [swarmTask("edge", "manager"), swarmTask("edge", "worker")];
-const REPLICAS = [
-  swarmTask("backend", "manager", { slot: 1 }),
-  swarmTask("backend", "worker", { slot: 2 }),
-];
+const REPLICAS = [swarmTask("backend", "manager", { slot: 1 }), swarmTask("backend", "worker", { slot: 2 })];
 
 const viewOf = (change: Partial<Parameters<typeof viewSwarm>[0]> = {}): SwarmView =>
   viewSwarm({
@@ -110,7 +107,12 @@ describe("the services of a swarm", () => {
       tasks: [
         ...EDGES,
         swarmTask("backend", "manager", { slot: 1 }),
-        swarmTask("backend", "worker", { ...failed, id: "older", error: "older", created: "2026-11-28T06:00:00Z" }),
+        swarmTask("backend", "worker", {
+          ...failed,
+          id: "older",
+          error: "older",
+          created: "2026-11-28T06:00:00Z",
+        }),
         swarmTask("backend", "worker", { ...failed, id: "newer", created: "2026-11-28T06:30:00Z" }),
         swarmTask("backend", "worker", { slot: 2, state: "starting" }),
       ],
@@ -159,6 +161,9 @@ describe("the services of a swarm", () => {
     await assert.rejects(readSwarm(worker as unknown as Docker, "prod"), /no manager of a swarm/);
     const leaderless = Object.assign(new Error("The swarm does not have a leader."), { statusCode: 503 });
     const docker = swarmManager(read, { listNodes: () => Promise.reject(leaderless) });
-    await assert.rejects(readSwarm(docker, "prod"), /not known how stack prod is: The swarm does not have a leader/);
+    await assert.rejects(
+      readSwarm(docker, "prod"),
+      /not known how stack prod is: The swarm does not have a leader/,
+    );
   });
 });

@@ -6,7 +6,14 @@ const options = { type: "tmpfs", device: "tmpfs", o: "size=64k,mode=1777" };
 const shared = (driverOptions: object, more: object = {}) =>
   service({
     mounts: [
-      { type: "volume", source: "x", target: "/x", readOnly: true, volumeOptions: { driverOptions }, ...more },
+      {
+        type: "volume",
+        source: "x",
+        target: "/x",
+        readOnly: true,
+        volumeOptions: { driverOptions },
+        ...more,
+      },
     ],
   });
 

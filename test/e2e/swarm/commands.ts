@@ -12,11 +12,11 @@ export interface Deployed {
   readonly lab: Lab;
   readonly stack: TestStack;
   /** The edge of a machine. */
-  urlOf(machine: Machine): string;
+  readonly urlOf: (machine: Machine) => string;
   /** Waits until so many replicas run. */
-  serving(count: number, seconds?: number): Promise<unknown>;
+  readonly serving: (count: number, seconds?: number) => Promise<unknown>;
   /** Waits until every machine is in the swarm, with an edge. */
-  whole(): Promise<unknown>;
+  readonly whole: () => Promise<unknown>;
 }
 
 const good = ({ code, output }: CommandResult): void => assert.equal(code, 0, output);
@@ -78,7 +78,11 @@ function watchAnswers(machines: readonly Machine[], urlOf: (machine: Machine) =>
 interface StatusJson {
   readonly healthy: boolean;
   readonly nodes: readonly { readonly name: string; readonly state: string }[];
-  readonly services: readonly { readonly workload: string; readonly desired: number; readonly running: number }[];
+  readonly services: readonly {
+    readonly workload: string;
+    readonly desired: number;
+    readonly running: number;
+  }[];
   readonly containers: readonly {
     readonly workload: string;
     readonly node: string;
@@ -146,7 +150,10 @@ export function testCommands(
     for (const machine of lab.machines)
       assert.match(stdout, new RegExp(`^edge@${machine.name} +\\| .*"request_id":"${idOf(machine)}"`, "m"));
     for (const replica of [1, 2])
-      assert.match(stdout, new RegExp(`^backend\\.${replica}@(manager|worker-\\d) +\\| .*"msg":"listening`, "m"));
+      assert.match(
+        stdout,
+        new RegExp(`^backend\\.${replica}@(manager|worker-\\d) +\\| .*"msg":"listening`, "m"),
+      );
     const unknown = await run("logs", "nobody");
     assert.equal(unknown.code, 2, unknown.output);
     assert.match(unknown.output, /It has: backend, edge\./);

@@ -211,7 +211,9 @@ function pick(found: unknown, table: unknown): unknown {
   if (isSecret(found)) return JSON.parse(found.plaintext);
   if (Array.isArray(table) && Array.isArray(found)) {
     // Mounts are a set, in an order of the plugin's own; those of the table are by target.
-    const inOrder = [...(found as unknown[])].sort((left, right) => targetOf(left).localeCompare(targetOf(right)));
+    const inOrder = [...(found as unknown[])].sort((left, right) =>
+      targetOf(left).localeCompare(targetOf(right)),
+    );
     return inOrder.map((one, index) => pick(one, (table as unknown[])[index]));
   }
   if (typeof table !== "object" || table === null || typeof found !== "object" || found === null)

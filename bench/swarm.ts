@@ -1,0 +1,96 @@
+/**
+ * `npm run bench:swarm [-- SCENARIO… --rate N --streams N --events N --only stack|plain]`: a stack on three machines while it is
+ * changed and while machines are lost, under the load of bench:resilience; and the same service deployed by `docker service`
+ * with its defaults, on the same machines in the same run. Writes docs/bench/swarm.md and .json, with what was played alone. The machines are containers, so
+ * all of them, the deploys and the load share this one. Needs Go. Default: all scenarios, and the load of bench:resilience.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { startSwarmStack } from "../test/support/swarm/stack.ts";
+import { exitIfKept } from "../tools/host/npm-flags.ts";
+import { prepare } from "../tools/test/prepare.ts";
+import { isKept, writeReport } from "./report.ts";
+import { runScenario, type Conditions, type Result } from "./resilience/scenario.ts";
+import { buildTraffic } from "./resilience/traffic.ts";
+import { stackOnLab, type LabEnvironment } from "./swarm/environment.ts";
+import { plainOnLab } from "./swarm/plain.ts";
+import { rowsOf } from "./swarm/rows.ts";
+import { SCENARIOS } from "./swarm/scenarios.ts";
+
+const options = {
+  rate: { type: "string", default: "200" },
+  streams: { type: "string", default: "500" },
+  events: { type: "string", default: "20" },
+  only: { type: "string" },
+} as const;
+const { values, positionals } = parseArgs({ allowPositionals: true, options });
+exitIfKept("bench:swarm", [
+  ...["rate", "streams", "events"].map((name) => ({ name, value: "number" })),
+  { name: "only", value: "stack|plain" },
+]);
+const NAMES = SCENARIOS.map(({ name }) => name);
+const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
+if (UNKNOWN.length > 0 || !["stack", "plain", undefined].includes(values.only)) {
+  console.error(`Scenarios: ${NAMES.join(", ")}. --only takes stack or plain.`);
+  process.exit(2);
+}
+const CHOSEN = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+
+const FOLDER = mkdtempSync(join(tmpdir(), "omniai-bench-swarm-"));
+const TO_REMOVE: (() => unknown)[] = [() => rmSync(FOLDER, { recursive: true, force: true })];
+const clear = async (): Promise<void> => {
+  for (const remove of TO_REMOVE.splice(0).reverse()) await remove();
+};
+const leave = (): void => void clear().finally(() => process.exit(130));
+process.once("SIGINT", leave).once("SIGTERM", leave);
+
+const done: Record<"stack" | "plain", Map<string, Result>> = { stack: new Map(), plain: new Map() };
+const rows = () =>
+  rowsOf(
+    CHOSEN.map(({ name, isPlanned }) => {
+      const [stack, plain] = [done.stack.get(name), done.plain.get(name)];
+      return { isPlanned, ...(stack && { stack }), ...(plain && { plain }) };
+    }),
+  );
+
+async function play(
+  by: "stack" | "plain",
+  environment: LabEnvironment,
+  conditions: Conditions,
+): Promise<void> {
+  for (const scenario of CHOSEN) {
+    const result = await runScenario(scenario, environment, conditions);
+    done[by].set(scenario.name, result);
+    console.log(`\n${scenario.name}, ${by}: ${result.notRun ?? result.error ?? ""}`);
+    for (const { what, holds } of result.verdicts)
+      console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
+    for (const reason of result.figures?.reasons ?? []) console.log(`  ${reason}`);
+    // After each, so that these figures survive a scenario that breaks the machines.
+    writeReport(join(import.meta.dirname, "../docs/bench"), "swarm", conditions.machine, rows());
+  }
+}
+
+Object.assign(process.env, await prepare(new Set(["stack", "registry"]), true));
+try {
+  const load = { rate: Number(values.rate), streams: Number(values.streams), events: Number(values.events) };
+  const size = `${load.rate} requests and ${load.events} events a second, ${load.streams} streams`;
+  const conditions: Conditions = {
+    program: buildTraffic(FOLDER),
+    load,
+    date: new Date().toISOString().slice(0, 10),
+    commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
+    machine: `${cpus().length} cores for three machines, the deploys and the load (${size}), ${Math.round(totalmem() / 2 ** 30)} GiB; load average ${(loadavg()[0] ?? 0).toFixed(1)} before`,
+  };
+  // All load comes from one address, so the limit for one address has to be higher than the load.
+  const swarm = await startSwarmStack({ clientReportsPerMinute: 60_000 });
+  TO_REMOVE.push(() => swarm.remove());
+  await swarm.up();
+  if (values.only !== "plain") await play("stack", stackOnLab(swarm), conditions);
+  if (values.only !== "stack") await play("plain", await plainOnLab(swarm), conditions);
+} finally {
+  await clear();
+}
+process.exitCode = rows().every(isKept) ? 0 : 1;

@@ -1,0 +1,70 @@
+/** Clients of several machines of a lab at the same time, as a load balancer or a tunnel in front of them sends them. */
+import { strict as assert } from "node:assert";
+import { tellFailure, type LoadFailure } from "../load.ts";
+import { assertNothingDropped, startTraffic, type TrafficResult } from "../traffic.ts";
+import type { Machine } from "./machine.ts";
+import type { SwarmStack } from "./stack.ts";
+import { startWitness } from "./witness.ts";
+
+/** Of each machine: requests a second, and clients that follow the events. */
+const RATE = 20;
+const STREAMS = 3;
+
+/** How soon requests succeed again after a machine was lost, in seconds. */
+export const BACK_SECONDS = 15;
+
+/** What clients of these machines got while something happened, in the order of the machines. */
+export async function resultsDuring(
+  swarm: SwarmStack,
+  machines: readonly Machine[],
+  work: () => Promise<void>,
+): Promise<TrafficResult[]> {
+  const all = await Promise.all(machines.map((machine) => startTraffic(swarm.urlOf(machine), RATE, STREAMS)));
+  // Stopped in any case, or it would go on while the next test runs.
+  const broken = await work().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const results = await Promise.all(all.map((traffic) => traffic.stop()));
+  if (broken !== undefined) throw broken.error;
+  return results;
+}
+
+/** The same for what is planned: nothing fails. What does is told with all that happened around it. */
+export async function assertNothingLost(
+  swarm: SwarmStack,
+  machines: readonly Machine[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const witness = startWitness(swarm.lab, Object.values(swarm.services));
+  try {
+    const results = await resultsDuring(swarm, machines, work);
+    const failures = results.flatMap((result) => result.failures);
+    if (failures.length > 0) console.log(witness.explain(failures));
+    results.forEach(assertNothingDropped);
+  } finally {
+    witness.stop();
+  }
+}
+
+/**
+ * What was in flight on a lost machine may fail; acknowledged events are all there, once and in order.
+ * @param events when it was lost, and when the network was back where that counts as well (Unix ms)
+ */
+export function assertOnlyInFlight(result: TrafficResult, ...events: readonly number[]): void {
+  // What had ended before is of none of them.
+  const secondsAfter = ({ at, ms }: LoadFailure): number =>
+    Math.min(...events.filter((event) => event <= at + ms).map((event) => Math.max(0, at - event) / 1000));
+  const after = result.failures.map((failure) => ({ failure, seconds: secondsAfter(failure) }));
+  const late = after.filter(({ seconds }) => seconds > BACK_SECONDS);
+  const last = Math.max(0, ...after.map(({ seconds }) => seconds));
+  console.log(
+    `      ${result.failures.length} of ${result.sent} requests failed, the last ${last.toFixed(1)} s after`,
+  );
+  assert.deepEqual(
+    late.map(({ failure }) => tellFailure(failure)),
+    [],
+    `requests still failed ${BACK_SECONDS} s after`,
+  );
+  assertNothingDropped({ ...result, failures: [], refusals: 0 });
+}
