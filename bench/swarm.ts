@@ -1,5 +1,5 @@
 /**
- * `npm run bench:swarm [-- SCENARIO… --rate N --streams N --events N --only stack|plain]`: a stack on three machines while it is
+ * `npm run bench:swarm [-- SCENARIO… --rate N --streams N --events N --way stack|plain]`: a stack on three machines while it is
  * changed and while machines are lost, under the load of bench:resilience; and the same service deployed by `docker service`
  * with its defaults, on the same machines in the same run. Writes docs/bench/swarm.md and .json, with what was played alone. The machines are containers, so
  * all of them, the deploys and the load share this one. Needs Go. Default: all scenarios, and the load of bench:resilience.
@@ -24,17 +24,17 @@ const options = {
   rate: { type: "string", default: "200" },
   streams: { type: "string", default: "500" },
   events: { type: "string", default: "20" },
-  only: { type: "string" },
+  way: { type: "string" },
 } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options });
 exitIfKept("bench:swarm", [
   ...["rate", "streams", "events"].map((name) => ({ name, value: "number" })),
-  { name: "only", value: "stack|plain" },
+  { name: "way", value: "stack|plain" },
 ]);
 const NAMES = SCENARIOS.map(({ name }) => name);
 const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
-if (UNKNOWN.length > 0 || !["stack", "plain", undefined].includes(values.only)) {
-  console.error(`Scenarios: ${NAMES.join(", ")}. --only takes stack or plain.`);
+if (UNKNOWN.length > 0 || !["stack", "plain", undefined].includes(values.way)) {
+  console.error(`Scenarios: ${NAMES.join(", ")}. --way takes stack or plain.`);
   process.exit(2);
 }
 const CHOSEN = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
@@ -88,8 +88,8 @@ try {
   const swarm = await startSwarmStack({ clientReportsPerMinute: 60_000 });
   TO_REMOVE.push(() => swarm.remove());
   await swarm.up();
-  if (values.only !== "plain") await play("stack", stackOnLab(swarm), conditions);
-  if (values.only !== "stack") await play("plain", await plainOnLab(swarm), conditions);
+  if (values.way !== "plain") await play("stack", stackOnLab(swarm), conditions);
+  if (values.way !== "stack") await play("plain", await plainOnLab(swarm), conditions);
 } finally {
   await clear();
 }
