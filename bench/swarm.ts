@@ -1,5 +1,5 @@
 /**
- * `npm run bench:swarm [-- SCENARIO… --rate N --streams N --events N --way stack|plain]`: a stack on three machines while it is
+ * `npm run bench:swarm [-- stack|plain SCENARIO… --rate N --streams N --events N]`: a stack on three machines while it is
  * changed and while machines are lost, under the load of bench:resilience; and the same service deployed by `docker service`
  * with its defaults, on the same machines in the same run. Writes docs/bench/swarm.md and .json, with what was played alone. The machines are containers, so
  * all of them, the deploys and the load share this one. Needs Go. Default: all scenarios, and the load of bench:resilience.
@@ -24,20 +24,25 @@ const options = {
   rate: { type: "string", default: "200" },
   streams: { type: "string", default: "500" },
   events: { type: "string", default: "20" },
-  way: { type: "string" },
 } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options });
-exitIfKept("bench:swarm", [
-  ...["rate", "streams", "events"].map((name) => ({ name, value: "number" })),
-  { name: "way", value: "stack|plain" },
-]);
-const NAMES = SCENARIOS.map(({ name }) => name);
-const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
-if (UNKNOWN.length > 0 || !["stack", "plain", undefined].includes(values.way)) {
-  console.error(`Scenarios: ${NAMES.join(", ")}. --way takes stack or plain.`);
+exitIfKept(
+  "bench:swarm",
+  Object.keys(options).map((name) => ({ name, value: "number" })),
+);
+const WAYS = ["stack", "plain"] as const;
+const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name);
+const UNKNOWN = positionals.filter((name) => ![...WAYS, ...SCENARIO_NAMES].includes(name));
+if (UNKNOWN.length > 0) {
+  console.error(
+    `There is no ${UNKNOWN.join(", ")}. Ways: ${WAYS.join(", ")}. Scenarios: ${SCENARIO_NAMES.join(", ")}.`,
+  );
   process.exit(2);
 }
-const CHOSEN = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+/** All of these where none is named. */
+const isChosen = (name: string, all: readonly string[]): boolean =>
+  positionals.includes(name) || !all.some((other) => positionals.includes(other));
+const CHOSEN = SCENARIOS.filter(({ name }) => isChosen(name, SCENARIO_NAMES));
 
 const FOLDER = mkdtempSync(join(tmpdir(), "omniai-bench-swarm-"));
 const TO_REMOVE: (() => unknown)[] = [() => rmSync(FOLDER, { recursive: true, force: true })];
@@ -47,7 +52,7 @@ const clear = async (): Promise<void> => {
 const leave = (): void => void clear().finally(() => process.exit(130));
 process.once("SIGINT", leave).once("SIGTERM", leave);
 
-const done: Record<"stack" | "plain", Map<string, Result>> = { stack: new Map(), plain: new Map() };
+const done: Record<(typeof WAYS)[number], Map<string, Result>> = { stack: new Map(), plain: new Map() };
 const rows = () =>
   rowsOf(
     CHOSEN.map(({ name, isPlanned }) => {
@@ -57,7 +62,7 @@ const rows = () =>
   );
 
 async function play(
-  by: "stack" | "plain",
+  by: (typeof WAYS)[number],
   environment: LabEnvironment,
   conditions: Conditions,
 ): Promise<void> {
@@ -88,8 +93,8 @@ try {
   const swarm = await startSwarmStack({ clientReportsPerMinute: 60_000 });
   TO_REMOVE.push(() => swarm.remove());
   await swarm.up();
-  if (values.way !== "plain") await play("stack", stackOnLab(swarm), conditions);
-  if (values.way !== "stack") await play("plain", await plainOnLab(swarm), conditions);
+  if (isChosen("stack", WAYS)) await play("stack", stackOnLab(swarm), conditions);
+  if (isChosen("plain", WAYS)) await play("plain", await plainOnLab(swarm), conditions);
 } finally {
   await clear();
 }
