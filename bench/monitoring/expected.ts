@@ -61,7 +61,7 @@ export const expected: Readonly<Record<string, Expected>> = {
     own: ["ErrorBudgetBurn"],
     perhaps: ["ContainerPaused of postgres", "LatencyBudgetBurn"],
   },
-  "disk-full": { own: ["NoSpaceLeft of postgres", "ErrorBudgetBurn"] },
+  "disk-full": { own: ["NoSpaceLeft of postgres", "ErrorBudgetBurn"], perhaps: ["LatencyBudgetBurn"] },
   // The edge is down the longest, because it is stopped first; it may be for longer than an alert waits.
   "start-order": {
     own: STOPPED.map((workload) => `ContainerRestarted of ${workload}`),

@@ -23,6 +23,9 @@ export const EXPLAINED = [
   ...["TunnelDegraded", "HostCpuSaturated", "FatalLogged"],
 ] as const;
 
+/** Who has made a silence, to tell it from those of people. */
+const AUTHOR = "ops";
+
 /** A silence as Alertmanager takes it. */
 interface Silence {
   readonly span: string;
@@ -30,6 +33,25 @@ interface Silence {
 }
 
 const explained = (span: string): Silence => ({ span, matchers: [`alertname=~${EXPLAINED.join("|")}`] });
+
+/** What is looked at of a silence that Alertmanager has. */
+interface ActiveSilence {
+  readonly id: string;
+  readonly createdBy: string;
+  readonly matchers: readonly { readonly name: string; readonly value: string }[];
+}
+
+/**
+ * Pure: the silences that another one of an operation makes superfluous. One operation runs at a time, so they are of runs that gave no
+ * word of their end, and of the moment after one.
+ */
+export const supersededBy = (own: string, all: readonly ActiveSilence[]): string[] =>
+  all
+    .filter(
+      ({ id, createdBy, matchers }) =>
+        id !== own && createdBy === AUTHOR && matchers.some(({ value }) => value === EXPLAINED.join("|")),
+    )
+    .map(({ id }) => id);
 
 /**
  * Pure: what is silent when an operation is over. It needs a moment until it no longer looks wrong. That a container was started
@@ -73,12 +95,19 @@ export async function quietly<T>(
   const before = await look();
   const room = monitoringIn(before);
   if (room === undefined) return run();
+  const expireSuperseded = async (at: MonitoringRoom, own: string | undefined): Promise<void> => {
+    if (own === undefined) return;
+    const all = JSON.parse(await amtool(docker, at, "silence", "query", "-o", "json")) as ActiveSilence[];
+    const superseded = supersededBy(own, all);
+    if (superseded.length > 0) await amtool(docker, at, "silence", "expire", ...superseded);
+  };
   const add = async (to: MonitoringRoom, { span, matchers }: Silence): Promise<string> => {
-    const flags = ["--author=ops", `--duration=${span}`, `--comment=${operation}`];
+    const flags = [`--author=${AUTHOR}`, `--duration=${span}`, `--comment=${operation}`];
     return (await amtool(docker, to, "silence", "add", ...flags, ...matchers)).trim();
   };
-  // A run that is lost gives no word of its end: the silence ends by itself.
+  // A run that is lost gives no word of its end: the silence ends by itself, or with the next run.
   const silence = await attempt(() => add(room, explained(OPERATION_LONGEST)));
+  await attempt(() => expireSuperseded(room, silence));
   await attempt(() => importMetrics(docker, room, [runningMark(operation, true)]));
   const started = performance.now();
   const end = async (failed: boolean): Promise<void> => {
