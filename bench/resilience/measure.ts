@@ -81,8 +81,14 @@ const p99Of = (samples: Account["requests"]["samples"]): number =>
     0.99,
   );
 
-/** @param began when the act began, after a quiet time (Unix ms). */
-export function measure(account: Account, stored: StoredRows, began: number, ended: number): Figures {
+/** @param began when the act began, after a quiet time (Unix ms). @param counted the failures that count; default: all. */
+export function measure(
+  account: Account,
+  stored: StoredRows,
+  began: number,
+  ended: number,
+  counted = failuresOf(account),
+): Figures {
   const failures = failuresOf(account);
   const { samples, sent } = account.requests;
   const p99 = (from: number, to: number): number => p99Of(samples.filter(([at]) => at >= from && at < to));
@@ -94,9 +100,9 @@ export function measure(account: Account, stored: StoredRows, began: number, end
   const silences = streams.silences.filter(({ to }) => to >= began);
   return {
     sent,
-    failed: [GET, ROW, EVENT].map((kind) => failures.filter((failure) => failure.kind === kind).length),
-    brusque: failures.filter(({ status, retryAfter }) => !(status === 503 && retryAfter)).length,
-    slowest503Ms: Math.max(0, ...failures.filter(({ status }) => status === 503).map(({ ms }) => ms)),
+    failed: [GET, ROW, EVENT].map((kind) => counted.filter((failure) => failure.kind === kind).length),
+    brusque: counted.filter(({ status, retryAfter }) => !(status === 503 && retryAfter)).length,
+    slowest503Ms: Math.max(0, ...counted.filter(({ status }) => status === 503).map(({ ms }) => ms)),
     rowsMissing: rows.filter((number) => !unacknowledged.has(number) && !stored.times.has(number)).length,
     rowsDoubled: [...stored.times.values()].filter((times) => times > 1).length,
     eventsLost: streams.lost,
@@ -108,7 +114,7 @@ export function measure(account: Account, stored: StoredRows, began: number, end
     longestSilence: Math.max(0, ...silences.map(({ from, to }) => to - from)) / 1000,
     quietP99Ms: p99(Math.min(first + SETTLING, began - 1000), began),
     p99Ms: p99(began, ended),
-    lastFailure: Math.max(0, ...failures.map(({ at }) => (at - began) / 1000)),
+    lastFailure: Math.max(0, ...counted.map(({ at }) => (at - began) / 1000)),
     generatorCpus: account.cpuSeconds / ((last - first) / 1000),
     reasons: reasonsOf(failures, began),
   };

@@ -1,7 +1,7 @@
 /** A scenario of the table: what happens, what must hold, and how that is checked. */
 import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { tellStall, watchStalls, type Stall } from "../../test/support/stalls.ts";
+import { apart, tellStall, watchStalls, type Stall, type StallWatch } from "../../test/support/stalls.ts";
 import {
   failuresOf,
   measure,
@@ -11,7 +11,7 @@ import {
   type StoredRows,
   type Timeline,
 } from "./measure.ts";
-import { startTraffic, type Account, type LoadSize } from "./traffic.ts";
+import { startTraffic, type Account, type Failure, type LoadSize } from "./traffic.ts";
 
 /** The target of the load. */
 export interface Environment {
@@ -40,6 +40,8 @@ export interface Verdict {
 /** What a scenario's judge gets. */
 export interface Evidence {
   readonly account: Account;
+  /** The failures that count. */
+  readonly failures: readonly Failure[];
   readonly figures: Figures;
   readonly replicas: readonly ReplicaSample[];
   /** Unix ms. */
@@ -112,6 +114,8 @@ export interface Conditions {
   /** How long the load runs before the act (for the quiet figures) and after it, s; default 15 and 6. */
   readonly quiet?: number;
   readonly tail?: number;
+  /** Other things run on this machine: what it explains is not counted. Default: everything counts. */
+  readonly isShared?: boolean;
   readonly date: string;
   readonly commit: string;
   readonly machine: string;
@@ -123,7 +127,7 @@ export async function runScenario<E extends Environment>(
   environment: E,
   conditions: Conditions,
 ): Promise<Result> {
-  const { program: _, quiet: _quiet, tail: _tail, ...where } = conditions;
+  const { program: _, quiet: _quiet, tail: _tail, isShared: _isShared, ...where } = conditions;
   const empty = { verdicts: [], notes: [] };
   const head = { name: scenario.name, what: scenario.what, ...where, busy: loadavg()[0] ?? 0, ...empty };
   const failed = (error: unknown): { error: string } => ({
@@ -132,7 +136,7 @@ export async function runScenario<E extends Environment>(
   const ready = await scenario.before?.(environment).catch(failed);
   if (ready !== undefined) return { ...head, ...ready };
   const watch = await watchStalls();
-  const result = await underLoad(scenario, environment, conditions).catch(failed);
+  const result = await underLoad(scenario, environment, conditions, watch).catch(failed);
   const after = await scenario.after?.(environment).catch(failed);
   environment.restore();
   const stalls = await watch.stop();
@@ -152,7 +156,8 @@ export async function runScenario<E extends Environment>(
 async function underLoad<E extends Environment>(
   scenario: Scenario<E>,
   environment: E,
-  { program, load, quiet = 15, tail = 6 }: Conditions,
+  { program, load, quiet = 15, tail = 6, isShared = false }: Conditions,
+  stalling: StallWatch,
 ): Promise<Measured | { readonly notRun: string }> {
   const run = `r${Date.now().toString(36)}`;
   const direct = scenario.byLoopback ? undefined : await environment.direct();
@@ -169,12 +174,13 @@ async function underLoad<E extends Environment>(
   const account = await traffic.stop().finally(() => void watch.stop());
   const replicas = watch.stop();
   const outcome = await acting;
-  const failures = failuresOf(account);
+  const stalls = isShared ? await stalling.stop() : [];
+  const { counted: failures, ofStalls } = apart(failuresOf(account), stalls, account.requests.samples.length);
   const early = failures.filter(({ at, ms }) => at + ms < began).length;
   if (early > 0)
     return { notRun: `the machine was too busy: ${early} requests failed before anything was done` };
-  const figures = measure(account, await environment.storedRows(run), began, ended);
-  const evidence: Evidence = { account, figures, replicas, began, ended };
+  const figures = measure(account, await environment.storedRows(run), began, ended, failures);
+  const evidence: Evidence = { account, failures, figures, replicas, began, ended };
   return {
     seconds: (ended - began) / 1000,
     recovery: outcome.recovery,
@@ -184,7 +190,10 @@ async function underLoad<E extends Environment>(
       ...(outcome.judge?.(evidence) ?? []),
       ...(outcome.verdicts ?? []),
     ],
-    notes: outcome.notes ?? [],
+    notes: [
+      ...(outcome.notes ?? []),
+      ...(ofStalls.length > 0 ? [`${ofStalls.length} requests were refused meanwhile, and not counted`] : []),
+    ],
     timeline: timeline(account, replicas, began, ended),
   };
 }

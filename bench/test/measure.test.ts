@@ -33,7 +33,7 @@ const figuresOf = (given: Account, numbers: readonly number[]) =>
   measure(given, stored(numbers), BEGAN, BEGAN + 10_000);
 const broken = (given: Account, numbers: readonly number[]): string[] =>
   nothingDropped({
-    ...{ account: given, replicas: [], began: BEGAN, ended: BEGAN + 10_000 },
+    ...{ account: given, failures: [], replicas: [], began: BEGAN, ended: BEGAN + 10_000 },
     figures: figuresOf(given, numbers),
   })
     .filter(({ holds }) => !holds)

@@ -91,11 +91,11 @@ describe("the program, with monitoring", function () {
     assert.ok(without.includes("OMNIAI_EDGE_TLS=edge:8443"));
   });
 
-  it("stays within 576 MiB of limits, and reads of the host only control groups and the engine's logs", () => {
+  it("stays within 704 MiB of limits, and reads of the host only control groups and the engine's logs", () => {
     const memory = PARTS.map((part) => Number(container(part)["memory"]));
     assert.equal(
       memory.reduce((sum, one) => sum + one),
-      576,
+      704,
     );
     const folders = program
       .of(CONTAINER)

@@ -353,7 +353,16 @@ describe("a stack in use", function () {
       it(`${scenario.what}: what the table promises holds`, async function () {
         this.timeout(900_000);
         const load = { rate: 40, streams: 40, events: 10 };
-        const conditions = { program, load, quiet: 4, tail: 3, date: "", commit: "", machine: "" };
+        const conditions = {
+          program,
+          load,
+          quiet: 4,
+          tail: 3,
+          isShared: true,
+          date: "",
+          commit: "",
+          machine: "",
+        };
         const once = (): Promise<Result> => runScenario(scenario, environment, conditions);
         let result = await once();
         if (isOfMachine(result)) {

@@ -5,8 +5,8 @@
  */
 import { strict as assert } from "node:assert";
 import { Worker } from "node:worker_threads";
-import { tellFailure, type LoadFailure } from "./load.ts";
-import { isOfStall, tellStall, watchStalls, type Stall } from "./stalls.ts";
+import { tellFailure } from "./load.ts";
+import { apart, tellStall, watchStalls, type Stall } from "./stalls.ts";
 import type { TrafficOptions, TrafficResult as LoadOfThread } from "./traffic-thread.ts";
 
 export interface TrafficResult extends LoadOfThread {
@@ -63,24 +63,16 @@ export async function startTraffic(
       try {
         const result = await answer;
         const stalls = await watch.stop();
-        const { failures, ofStalls } = apart(result.failures, stalls);
-        for (const line of [...stalls.map(tellStall), ...ofStalls.map(tellFailure)])
-          console.log(`      ${line}`);
-        return { ...result, failures, stalls };
+        const { counted, ofStalls } = apart(result.failures, stalls, result.sent);
+        if (ofStalls.length > 0)
+          for (const line of [...stalls.map(tellStall), ...ofStalls.map(tellFailure)])
+            console.log(`      ${line}`);
+        return { ...result, failures: counted, stalls };
       } finally {
         await worker.terminate();
       }
     },
   };
-}
-
-/** Pure: what is to be counted, and what was refused because the machine stood still. */
-function apart(
-  all: readonly LoadFailure[],
-  stalls: readonly Stall[],
-): { readonly failures: readonly LoadFailure[]; readonly ofStalls: readonly LoadFailure[] } {
-  const ofStalls = all.filter((failure) => isOfStall(failure, stalls));
-  return { failures: all.filter((failure) => !ofStalls.includes(failure)), ofStalls };
 }
 
 /** The promise: no request failed, and every stream saw every acknowledged event once, in one and the same order. */

@@ -4,7 +4,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { eventually } from "../../../test/support/http.ts";
 import { docker, programOf } from "../../../test/support/stack.ts";
 import { atMost, nothingDropped, nothingLost } from "../judge.ts";
-import { failuresOf } from "../measure.ts";
 import type { Evidence, Outcome, Scenario, Verdict } from "../scenario.ts";
 import type { StackEnvironment } from "../stack-environment.ts";
 import { GET } from "../traffic.ts";
@@ -63,7 +62,7 @@ const backInRotation = (
  *   answered.
  */
 const onlyInFlight = (evidence: Evidence, killed: number, gone: number): Verdict[] => {
-  const late = failuresOf(evidence.account).filter(
+  const late = evidence.failures.filter(
     ({ kind, at, ms }) => kind !== GET && !(at <= gone && at + ms >= killed),
   );
   return [
@@ -118,7 +117,7 @@ const hang: Scenario<StackEnvironment> = {
     // The edge has taken it out of rotation: no later request waited for it or failed.
     const limit = evidence.began + 10_000;
     const slow = evidence.account.requests.samples.filter(([at, , ms]) => at > limit && ms > 5000);
-    const failed = failuresOf(evidence.account).filter(({ at }) => at > limit);
+    const failed = evidence.failures.filter(({ at }) => at > limit);
     const both = slow.length + failed.length;
     return [
       {

@@ -223,10 +223,11 @@ export const planLogs = ({ logDays, logDisk }: { logDays: number; logDisk: numbe
     "-maxConcurrentInserts=1",
     "-loggerLevel=WARN",
   ],
-  // Go gives memory back before the limit is reached, instead of letting the kernel end it.
-  environment: { GOMEMLIMIT: "72MiB" },
+  // Go gives memory back before the limit is reached, instead of letting the kernel end it. Idle it takes a tenth; a flood of long
+  // lines that do not compress takes all of it.
+  environment: { GOMEMLIMIT: "120MiB" },
   health: asks(LOGS_PORT, "/health"),
-  memory: 96,
+  memory: 160,
   // A flood of lines needs a core for as long as it lasts, but not while the service needs it: what is not read yet lies in
   // the engine's files.
   cpus: "1",
@@ -260,10 +261,10 @@ export const planAgent = (folder: pulumi.Input<string>): Plan => ({
     "-memory.allowedBytes=16MiB",
     "-loggerLevel=ERROR",
   ],
-  environment: { GOMEMLIMIT: "40MiB" },
+  environment: { GOMEMLIMIT: "96MiB" },
   hostFolders: [{ folder, path: ENGINE_LOGS }],
   health: asks(AGENT_PORT, "/health"),
-  memory: 64,
+  memory: 128,
   cpus: "1",
   isBackground: true,
 });
