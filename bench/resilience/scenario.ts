@@ -97,7 +97,7 @@ export interface Result extends Partial<Measured> {
   readonly load: LoadSize;
   /** The machine's load average before the scenario, 1 minute. */
   readonly busy: number;
-  /** When the machine stood still; left out where it never did. What was refused meanwhile is among the failures. */
+  /** When the machine stood still; left out where it never did. What was refused meanwhile counts, unless `isShared`. */
   readonly stalls?: readonly Stall[];
   readonly notRun?: string;
   readonly error?: string;

@@ -5,6 +5,7 @@ import {
   alertmanagerMetrics,
   amtool,
   readRules,
+  readSilences,
   requireMonitoring,
   type MonitoringRoom,
 } from "../engine/monitoring.ts";
@@ -19,14 +20,6 @@ import { ago, paint, print, printJson, table } from "../terminal/output.ts";
 export interface AlertsOptions extends CommonOptions {
   readonly for?: string;
   readonly comment?: string;
-}
-
-interface Silence {
-  readonly id: string;
-  readonly endsAt: string;
-  readonly createdBy: string;
-  readonly comment: string;
-  readonly matchers: readonly { readonly name: string; readonly value: string }[];
 }
 
 export async function alerts(
@@ -66,7 +59,7 @@ async function list(
   { json }: AlertsOptions,
 ): Promise<void> {
   const found = await activeAlerts(docker, room);
-  const silences = JSON.parse(await amtool(docker, room, "silence", "query", "-o", "json")) as Silence[];
+  const silences = await readSilences(docker, room);
   if (json) return printJson({ stack, alerts: found, silences });
   for (const line of table(found.map(describeAlert))) print(line);
   for (const { annotations } of found)

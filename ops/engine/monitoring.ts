@@ -72,6 +72,19 @@ export const amtool = (
     ...args,
   ]);
 
+/** A silence that Alertmanager has. */
+export interface Silence {
+  readonly id: string;
+  readonly endsAt: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly matchers: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** The silences that have not ended. */
+export const readSilences = async (docker: Docker, room: MonitoringRoom): Promise<readonly Silence[]> =>
+  JSON.parse(await amtool(docker, room, "silence", "query", "-o", "json")) as Silence[];
+
 /** Alertmanager's own metrics, in Prometheus' text format. */
 export const alertmanagerMetrics = (docker: Docker, { alertmanager }: MonitoringRoom): Promise<string> =>
   run(docker, alertmanager, "asking Alertmanager", [

@@ -10,7 +10,9 @@ import {
   findMonitoring,
   importMetrics,
   monitoringIn,
+  readSilences,
   type MonitoringRoom,
+  type Silence as HadSilence,
 } from "../engine/monitoring.ts";
 import { note } from "../terminal/output.ts";
 
@@ -34,18 +36,14 @@ interface Silence {
 
 const explained = (span: string): Silence => ({ span, matchers: [`alertname=~${EXPLAINED.join("|")}`] });
 
-/** What is looked at of a silence that Alertmanager has. */
-interface ActiveSilence {
-  readonly id: string;
-  readonly createdBy: string;
-  readonly matchers: readonly { readonly name: string; readonly value: string }[];
-}
-
 /**
  * Pure: the silences that another one of an operation makes superfluous. One operation runs at a time, so they are of runs that gave no
  * word of their end, and of the moment after one.
  */
-export const supersededBy = (own: string, all: readonly ActiveSilence[]): string[] =>
+export const supersededBy = (
+  own: string,
+  all: readonly Pick<HadSilence, "id" | "createdBy" | "matchers">[],
+): string[] =>
   all
     .filter(
       ({ id, createdBy, matchers }) =>
@@ -97,8 +95,7 @@ export async function quietly<T>(
   if (room === undefined) return run();
   const expireSuperseded = async (at: MonitoringRoom, own: string | undefined): Promise<void> => {
     if (own === undefined) return;
-    const all = JSON.parse(await amtool(docker, at, "silence", "query", "-o", "json")) as ActiveSilence[];
-    const superseded = supersededBy(own, all);
+    const superseded = supersededBy(own, await readSilences(docker, at));
     if (superseded.length > 0) await amtool(docker, at, "silence", "expire", ...superseded);
   };
   const add = async (to: MonitoringRoom, { span, matchers }: Silence): Promise<string> => {
