@@ -1,7 +1,7 @@
 /**
  * Several machines for the tests of a swarm: each is a container with an engine of its own (../box), all on one network of
- * this machine. Ending such a container is what a power cut is to a machine. What a lab leaves behind when its process is
- * killed, the next one removes.
+ * this machine. Ending such a container is what a power cut is to a machine. A lab goes with its process; what is left where that
+ * is killed, the next lab removes.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,9 +42,12 @@ export async function startLab(workers = 2): Promise<Lab> {
   const names = ["manager", ...Array.from({ length: workers }, (_, index) => `worker-${index + 1}`)];
   const label = ["--label", `${LABEL}=${owner}`, "--label", `${LABEL}.folder=${work}`];
   const remove = (): void => {
+    process.removeListener("exit", remove);
     removeLabelled(`${LABEL}=${owner}`);
     rmSync(work, { recursive: true, force: true });
   };
+  // Whoever is interrupted comes to no hook: three engines would go on for nobody.
+  process.once("exit", remove);
   try {
     buildMachineImage();
     // Fixed addresses, because an engine of a swarm keeps those of the others.
