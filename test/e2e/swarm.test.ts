@@ -47,8 +47,11 @@ describe("a stack on a swarm", function () {
   const serving = (count: number, seconds?: number): Promise<true> => swarm.serving(count, seconds);
   const whole = (): Promise<void> => swarm.whole();
 
-  const during = (machines: readonly Machine[], work: () => Promise<void>): Promise<TrafficResult[]> =>
-    resultsDuring(swarm, machines, work);
+  const during = (
+    machines: readonly Machine[],
+    work: () => Promise<void>,
+    instead?: (of: Machine) => readonly Machine[],
+  ): Promise<TrafficResult[]> => resultsDuring(swarm, machines, work, instead);
   const nothingLost = (machines: readonly Machine[], work: () => Promise<void>): Promise<void> =>
     assertNothingLost(swarm, machines, work);
 
@@ -117,8 +120,8 @@ describe("a stack on a swarm", function () {
       machines.map(({ address }) => address),
     );
     others.forEach((result) => assertOnlyInFlight(result, cutAt));
-    // Its replica reaches PostgreSQL and Redis as before: whoever comes by its edge is served by that alone. Then the swarm ends it,
-    // having others by now, and the edge has to find those again.
+    // Its replica reaches PostgreSQL and Redis as before: whoever comes by its edge is served by that alone. Then the swarm ends both,
+    // having others by now, and begins another edge.
     assertOnlyInFlight(own, cutAt, healedAt);
   });
 
@@ -200,7 +203,7 @@ describe("a stack on a swarm", function () {
     const lost = await swarm.withReplica(lab.workers);
     const others = lab.machines.filter((machine) => machine !== lost);
     let [cutAt, healedAt] = [0, 0];
-    const results = await during([...others, lost], async () => {
+    const act = async (): Promise<void> => {
       await sleep(QUIET_SECONDS * 1000);
       cutAt = Date.now();
       lost.cutFrom(from(others));
@@ -218,7 +221,9 @@ describe("a stack on a swarm", function () {
       await serving(2, 90);
       // Until somebody would notice that it does not serve again.
       await sleep(Math.max(0, healedAt + (BACK_SECONDS + QUIET_SECONDS) * 1000 - Date.now()));
-    });
+    };
+    // The swarm has taken the machine for lost, so it replaces the edge there as well. Its clients go on at the others meanwhile.
+    const results = await during([...others, lost], act, (of) => (of === lost ? others : []));
     return { others: results.slice(0, -1), own: results.at(-1) as TrafficResult, cutAt, healedAt };
   }
 });

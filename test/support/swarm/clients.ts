@@ -13,13 +13,35 @@ const STREAMS = 3;
 /** How soon requests succeed again after a machine was lost, in seconds. */
 export const BACK_SECONDS = 15;
 
-/** What clients of these machines got while something happened, in the order of the machines. */
+/**
+ * What clients of these machines got while something happened, in the order of the machines.
+ *
+ * @param instead where they go once their machine takes no connection, as whatever is in front of the edges has them do; default:
+ *   nowhere
+ */
 export async function resultsDuring(
   swarm: SwarmStack,
   machines: readonly Machine[],
   work: () => Promise<void>,
+  instead: (of: Machine) => readonly Machine[] = () => [],
 ): Promise<TrafficResult[]> {
-  const all = await Promise.all(machines.map((machine) => startTraffic(swarm.urlOf(machine), RATE, STREAMS)));
+  const begun = await Promise.allSettled(
+    machines.map((machine) =>
+      startTraffic(
+        swarm.urlOf(machine),
+        RATE,
+        STREAMS,
+        {},
+        instead(machine).map((other) => swarm.urlOf(other)),
+      ),
+    ),
+  );
+  const all = begun.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const failed = begun.find((one) => one.status === "rejected");
+  if (failed !== undefined) {
+    await Promise.allSettled(all.map((traffic) => traffic.stop()));
+    throw failed.reason as Error;
+  }
   // Stopped in any case, or it would go on while the next test runs.
   const broken = await work().then(
     () => undefined,
@@ -59,7 +81,8 @@ export function assertOnlyInFlight(result: TrafficResult, ...events: readonly nu
   const late = after.filter(({ seconds }) => seconds > BACK_SECONDS);
   const last = Math.max(0, ...after.map(({ seconds }) => seconds));
   console.log(
-    `      ${result.failures.length} of ${result.sent} requests failed, the last ${last.toFixed(1)} s after`,
+    `      ${result.failures.length} of ${result.sent} requests failed, the last ${last.toFixed(1)} s after` +
+      (result.elsewhere > 0 ? `; ${result.elsewhere} went to another machine` : ""),
   );
   assert.deepEqual(
     late.map(({ failure }) => tellFailure(failure)),

@@ -15,6 +15,7 @@ const result = (...failures: LoadFailure[]): TrafficResult => ({
   ...{
     sent: 10,
     failures,
+    elsewhere: 0,
     latencies: [],
     acknowledged: [3],
     seen: [[3]],
