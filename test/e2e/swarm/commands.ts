@@ -149,7 +149,16 @@ export function testCommands(
     const { stdout } = await run("logs", "--tail", "100000");
     for (const machine of lab.machines)
       assert.match(stdout, new RegExp(`^edge@${machine.name} +\\| .*"request_id":"${idOf(machine)}"`, "m"));
-    for (const replica of [1, 2])
+    // Which numbers the replicas have is the swarm's own choice, once there were more of them.
+    const replicas = lab.manager
+      .docker(
+        ...["service", "ps", "--filter", "desired-state=running", "--format", "{{.Name}}"],
+        `omniai-${stack.name}-backend`,
+      )
+      .split("\n")
+      .map((task) => task.split(".").at(-1));
+    assert.equal(replicas.length, 2);
+    for (const replica of replicas)
       assert.match(
         stdout,
         new RegExp(`^backend\\.${replica}@(manager|worker-\\d) +\\| .*"msg":"listening`, "m"),
