@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { EDGE_NODE_LABEL } from "../../infra/resources/labels.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
+import { inSequence } from "./swarm-change.ts";
 
 export type Availability = "active" | "pause" | "drain";
 
@@ -104,21 +105,26 @@ export const isEdgeNode = ({ Spec }: Pick<SwarmNode, "Spec">): boolean =>
 export const takesTasks = ({ Status, Spec }: Pick<SwarmNode, "Status" | "Spec">): boolean =>
   Status.State === "ready" && Spec.Availability === "active";
 
-/** Changes what the swarm does with a node, or its labels, and keeps all else that was said of it. */
-export async function changeNode(
+/** Changes what the swarm does with a node, or its labels, and keeps all else that was said of it. A label that is null goes. */
+export const changeNode = (
   docker: Docker,
   id: string,
-  change: { readonly availability?: Availability; readonly labels?: Readonly<Record<string, string>> },
-): Promise<void> {
-  const node = docker.getNode(id);
-  const { Version, Spec } = (await node.inspect()) as SwarmNode;
-  await node.update({
-    ...Spec,
-    version: Version.Index,
-    ...(change.availability && { Availability: change.availability }),
-    ...(change.labels && { Labels: { ...Spec.Labels, ...change.labels } }),
+  change: {
+    readonly availability?: Availability;
+    readonly labels?: Readonly<Record<string, string | null>>;
+  },
+): Promise<void> =>
+  inSequence(`node ${id}`, async () => {
+    const node = docker.getNode(id);
+    const { Version, Spec } = (await node.inspect()) as SwarmNode;
+    const labels = Object.entries({ ...Spec.Labels, ...change.labels }).filter(([, value]) => value !== null);
+    await node.update({
+      ...Spec,
+      version: Version.Index,
+      ...(change.availability && { Availability: change.availability }),
+      ...(change.labels && { Labels: Object.fromEntries(labels) }),
+    });
   });
-}
 
 /** The tasks on a node that have a process, also those that are told to stop. */
 export async function tasksOn(docker: Docker, node: string): Promise<SwarmTask[]> {

@@ -4,6 +4,7 @@ import type Docker from "dockerode";
 import { STACK_LABEL } from "../../infra/resources/labels.ts";
 import { unlessGone } from "./connection.ts";
 import type { SwarmTask } from "./nodes.ts";
+import { inSequence } from "./swarm-change.ts";
 
 /** What a service asks its engines for; the parts that are looked at. Whoever changes a service hands on all others. */
 interface ContainerSpec {
@@ -62,44 +63,74 @@ const STOP_GRACE = 10;
 export const stopGraceOf = ({ Spec }: Pick<SwarmService, "Spec">): number =>
   (Spec.TaskTemplate.ContainerSpec.StopGracePeriod ?? STOP_GRACE * 1e9) / 1e9;
 
-/** Changes a service as it is now: what the change leaves out stays. */
-export async function changeService(
+/**
+ * Changes a service as it is now: what the change leaves out stays.
+ * @param change given the service. @returns the service before; undefined where there is none
+ */
+export const changeService = (
   docker: Docker,
-  { ID, Version, Spec }: SwarmService,
-  change: object,
-): Promise<void> {
-  await docker.getService(ID).update({ ...Spec, version: Version.Index, ...change });
-}
+  name: string,
+  change: (service: SwarmService) => object,
+): Promise<SwarmService | undefined> =>
+  inSequence(`service ${name}`, async () => {
+    const found = await findService(docker, name);
+    if (found === undefined) return undefined;
+    const { ID, Version, Spec } = found;
+    await docker.getService(ID).update({ ...Spec, version: Version.Index, ...change(found) });
+    return found;
+  });
 
 /** How a rolling update ended; `reason` says why it did not come through. */
 export type Rolled = { readonly good: true } | { readonly good: false; readonly reason: string };
 
 const POLL_MS = 500;
 
+/** How long a swarm may take to begin, or to find a node for a new task, in seconds: it says of neither that it never will. */
+const PATIENCE = 60;
+
 /**
  * Has a service put a new task in the place of each, in its own order and at its own pace, and waits until it has.
- * @returns undefined where there is no such service
+ * @param patience how long it may stand still, in seconds. @returns undefined where there is no such service
  */
-export async function rollService(docker: Docker, name: string): Promise<Rolled | undefined> {
+export async function rollService(
+  docker: Docker,
+  name: string,
+  patience = PATIENCE,
+): Promise<Rolled | undefined> {
   const found = await findService(docker, name);
   if (found === undefined) return undefined;
-  const { TaskTemplate } = found.Spec;
   // A swarm with nothing to replace says nothing about it, and would be waited for without end.
-  if (!(await hasTasks(docker, found.ID))) return { good: false, reason: "no node runs a task of it" };
-  await changeService(docker, found, {
+  if ((await wantedTasks(docker, found.ID)).length === 0)
+    return { good: false, reason: "no node runs a task of it" };
+  await changeService(docker, found.ID, ({ Spec: { TaskTemplate } }) => ({
     TaskTemplate: { ...TaskTemplate, ForceUpdate: (TaskTemplate.ForceUpdate ?? 0) + 1 },
-  });
-  for (;;) {
+  }));
+  for (let still: { reason: string; since: number } | undefined; ; await sleep(POLL_MS)) {
+    const service = await findService(docker, found.ID);
+    if (service === undefined) return { good: false, reason: "somebody has removed it meanwhile" };
     // The swarm forgets how the update before ended when it takes this one.
-    const rolled = judgeUpdate((await docker.getService(found.ID).inspect()) as SwarmService);
+    const rolled = judgeUpdate(service);
     if (rolled !== undefined) return rolled;
-    await sleep(POLL_MS);
+    const reason = whyStill(service, await wantedTasks(docker, found.ID));
+    still = reason === undefined ? undefined : { since: performance.now(), ...still, reason };
+    if (still !== undefined && performance.now() - still.since >= patience * 1000)
+      return { good: false, reason: still.reason };
   }
 }
 
-async function hasTasks(docker: Docker, service: string): Promise<boolean> {
+async function wantedTasks(docker: Docker, service: string): Promise<SwarmTask[]> {
   const filters = { service: [service], "desired-state": ["running"] };
-  return ((await docker.listTasks({ filters })) as unknown[]).length > 0;
+  return (await docker.listTasks({ filters })) as SwarmTask[];
+}
+
+/** Pure: what an update waits for that may never come; undefined where it goes on. */
+function whyStill(
+  { UpdateStatus }: Pick<SwarmService, "UpdateStatus">,
+  tasks: readonly SwarmTask[],
+): string | undefined {
+  if (!UpdateStatus?.State) return "the swarm does not begin: the nodes of its tasks take no new ones";
+  const homeless = tasks.find(({ Status }) => Status.State === "pending" && Status.Err);
+  return homeless && `a new task finds no node: ${homeless.Status.Err}`;
 }
 
 /** Pure: undefined while an update is under way, or has not begun. */

@@ -274,10 +274,9 @@ async function putService(
   stack: string,
   plan: Docker.CreateServiceOptions,
 ): Promise<SwarmService> {
-  const there = await findService(docker, nameOf(stack));
+  const changed = await changeService(docker, nameOf(stack), () => plan);
   // Without a login of its own, the client would send the whole plan as one.
-  if (there === undefined) await docker.createService({}, plan);
-  else await changeService(docker, there, plan);
+  if (changed === undefined) await docker.createService({}, plan);
   const put = await findService(docker, nameOf(stack));
   if (put !== undefined) return put;
   throw new OpsError(
