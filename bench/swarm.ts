@@ -1,9 +1,11 @@
 /**
- * `npm run bench:swarm [-- stack|plain SCENARIO… --rate N --streams N --events N]`: a stack on three machines while it is
+ * `npm run bench:swarm [-- stack|plain SCENARIO… --runs N --rate N --streams N --events N]`: a stack on three machines while it is
  * changed and while machines are lost, under the load of bench:resilience; and the same service deployed by `docker service`
- * with its defaults, on the same machines in the same run. Writes docs/bench/swarm.md and .json, with what was played alone. The machines are containers, so
- * all of them, the deploys and the load share this one. Needs Go. Default: all scenarios, and the load of bench:resilience.
+ * with its defaults, on the same machines in the same run. Writes docs/bench/swarm.md and .json, with what was played alone. The
+ * machines are containers, so all of them, the deploys and the load share this one. Needs Go. Default: all scenarios, each once, and the
+ * load of bench:resilience.
  */
+import "./swarm/outside-mocha.ts";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
@@ -21,6 +23,7 @@ import { rowsOf } from "./swarm/rows.ts";
 import { SCENARIOS } from "./swarm/scenarios.ts";
 
 const options = {
+  runs: { type: "string", default: "1" },
   rate: { type: "string", default: "200" },
   streams: { type: "string", default: "500" },
   events: { type: "string", default: "20" },
@@ -39,6 +42,11 @@ if (UNKNOWN.length > 0) {
   );
   process.exit(2);
 }
+const RUNS = Number(values.runs);
+if (!Number.isInteger(RUNS) || RUNS < 1) {
+  console.error(`--runs is a number from 1 on, and not "${values.runs}".`);
+  process.exit(2);
+}
 /** All of these where none is named. */
 const isChosen = (name: string, all: readonly string[]): boolean =>
   positionals.includes(name) || !all.some((other) => positionals.includes(other));
@@ -50,15 +58,19 @@ const clear = async (): Promise<void> => {
   for (const remove of TO_REMOVE.splice(0).reverse()) await remove();
 };
 const leave = (): void => void clear().finally(() => process.exit(130));
-process.once("SIGINT", leave).once("SIGTERM", leave);
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // The servers of the tests would end this process at once, with all that it has begun.
+  process.removeAllListeners(signal).once(signal, leave);
+}
 
-const done: Record<(typeof WAYS)[number], Map<string, Result>> = { stack: new Map(), plain: new Map() };
+const done: Record<(typeof WAYS)[number], Map<string, Result[]>> = { stack: new Map(), plain: new Map() };
 const rows = () =>
   rowsOf(
-    CHOSEN.map(({ name, isPlanned }) => {
-      const [stack, plain] = [done.stack.get(name), done.plain.get(name)];
-      return { isPlanned, ...(stack && { stack }), ...(plain && { plain }) };
-    }),
+    CHOSEN.map(({ name, isPlanned }) => ({
+      isPlanned,
+      stack: done.stack.get(name) ?? [],
+      plain: done.plain.get(name) ?? [],
+    })),
   );
 
 async function play(
@@ -66,10 +78,12 @@ async function play(
   environment: LabEnvironment,
   conditions: Conditions,
 ): Promise<void> {
-  for (const scenario of CHOSEN) {
+  const turns = Array.from({ length: RUNS }, (_, run) => CHOSEN.map((scenario) => ({ run, scenario })));
+  for (const { run, scenario } of turns.flat()) {
     const result = await runScenario(scenario, environment, conditions);
-    done[by].set(scenario.name, result);
-    console.log(`\n${scenario.name}, ${by}: ${result.notRun ?? result.error ?? ""}`);
+    done[by].set(scenario.name, [...(done[by].get(scenario.name) ?? []), result]);
+    const title = `${scenario.name}, ${by}${RUNS > 1 ? `, run ${run + 1} of ${RUNS}` : ""}`;
+    console.log(`\n${title}: ${result.notRun ?? result.error ?? ""}`);
     for (const { what, holds } of result.verdicts)
       console.log(`  ${holds ? "holds" : "DOES NOT HOLD"}: ${what}`);
     for (const reason of result.figures?.reasons ?? []) console.log(`  ${reason}`);

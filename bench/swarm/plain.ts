@@ -18,7 +18,12 @@ const PORT = 8090;
 /** How long everything may take to leave a machine, in seconds. */
 const LEAVE_SECONDS = 120;
 
-const NGINX = `events {}
+/** Of the edge: as many connections as the load has, each with its own to a task. nginx' own 512 would be what fails, and not Docker. */
+const CONNECTIONS = 4096;
+
+const NGINX = `worker_processes auto;
+worker_rlimit_nofile ${2 * CONNECTIONS};
+events { worker_connections ${CONNECTIONS}; }
 http {
   resolver 127.0.0.11 valid=1s ipv6=off;
   server {

@@ -1,4 +1,4 @@
-/** Pure functions that make the rows of the report: each figure of the stack, and below it the same of plain Docker. */
+/** Pure functions that make the rows of the report: each figure of the stack in all runs, and below it the same of plain Docker. */
 import { BACK_SECONDS } from "../../test/support/swarm/clients.ts";
 import type { Row } from "../report.ts";
 import type { Figures } from "../resilience/measure.ts";
@@ -9,9 +9,9 @@ const SILENCE_SECONDS = 5;
 
 export interface Played {
   readonly isPlanned: boolean;
-  /** What the stack did, and what plain Docker did; undefined where it was not played. */
-  readonly stack?: Result;
-  readonly plain?: Result;
+  /** What the stack did, and what plain Docker did, a result for each run; empty where it was not played. */
+  readonly stack: readonly Result[];
+  readonly plain: readonly Result[];
 }
 
 interface Quantity {
@@ -43,7 +43,15 @@ const wrongOf = (figures: Figures): number =>
   sum([figures.rowsMissing, figures.rowsDoubled]) +
   sum([figures.eventsLost, figures.eventsDoubled, figures.eventsDisordered, figures.resets]);
 
-/** Of what was sent, how it went, and what failed mostly: said once for each scenario. */
+const failedOf = ({ figures }: Result): number => (figures === undefined ? Infinity : sum(figures.failed));
+/** The one that tells most: one that has no figures, or in which most requests failed. */
+const worst = (results: readonly Result[]): Result | undefined =>
+  results.reduce<Result | undefined>(
+    (found, one) => (found === undefined || failedOf(one) > failedOf(found) ? one : found),
+    undefined,
+  );
+
+/** Of what was sent, how it went, and what failed mostly: said once for each scenario, of the worst run. */
 const detailOf = ({ figures, error, notRun, seconds }: Result): string =>
   (figures === undefined
     ? [error ?? notRun ?? ""]
@@ -61,18 +69,19 @@ const detailOf = ({ figures, error, notRun, seconds }: Result): string =>
 export function rowsOf(all: readonly Played[]): Row[] {
   return all.flatMap(({ isPlanned, stack, plain }) =>
     quantities(isPlanned).flatMap(({ what, unit, of, limit }, index) => {
-      const row = (result: Result | undefined, by: string, promise?: number): Row[] =>
-        result === undefined
-          ? []
-          : [
-              {
-                what: `${result.what}${by}: ${what}`,
-                unit,
-                values: [result.figures === undefined ? NaN : of(result.figures)],
-                ...(promise === undefined ? {} : { limit: promise }),
-                ...(index === 0 ? { detail: detailOf(result) } : {}),
-              },
-            ];
+      const row = (results: readonly Result[], by: string, promise?: number): Row[] => {
+        const shown = worst(results);
+        if (shown === undefined) return [];
+        return [
+          {
+            what: `${shown.what}${by}: ${what}`,
+            unit,
+            values: results.map(({ figures }) => (figures === undefined ? NaN : of(figures))),
+            ...(promise === undefined ? {} : { limit: promise }),
+            ...(index === 0 ? { detail: detailOf(shown) } : {}),
+          },
+        ];
+      };
       return [...row(stack, "", limit), ...row(plain, ", plain Docker")];
     }),
   );

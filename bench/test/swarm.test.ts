@@ -21,7 +21,7 @@ const missed = (rows: readonly Row[]): string[] => rows.filter((row) => !isKept(
 
 describe("the report on several machines", () => {
   it("has each figure of the stack with its promise, and below it that of plain Docker without one", () => {
-    const rows = rowsOf([{ isPlanned: true, stack: result({}), plain: result({ failed: [3, 4, 0] }) }]);
+    const rows = rowsOf([{ isPlanned: true, stack: [result({})], plain: [result({ failed: [3, 4, 0] })] }]);
     assert.deepEqual(
       rows.slice(0, 2).map(({ what, values, limit, detail }) => [what, values, limit, detail]),
       [
@@ -34,7 +34,7 @@ describe("the report on several machines", () => {
 
   it("misses a request that failed in a planned change, a loss, and a long silence", () => {
     const stack = result({ failed: [0, 1, 0], rowsMissing: 1, resets: 1, longestSilence: 6 });
-    assert.deepEqual(missed(rowsOf([{ isPlanned: true, stack }])), [
+    assert.deepEqual(missed(rowsOf([{ isPlanned: true, stack: [stack], plain: [] }])), [
       "a deploy: failed requests",
       "a deploy: acknowledged rows and events lost, doubled or out of order",
       "a deploy: longest silence of a stream",
@@ -43,15 +43,24 @@ describe("the report on several machines", () => {
 
   it("lets requests fail for a time where a machine was lost, and no longer", () => {
     const failed = [5, 5, 1];
-    assert.deepEqual(missed(rowsOf([{ isPlanned: false, stack: result({ failed, lastFailure: 14 }) }])), []);
-    assert.deepEqual(missed(rowsOf([{ isPlanned: false, stack: result({ failed, lastFailure: 16 }) }])), [
-      "a deploy: last failed request",
-    ]);
+    const lost = (lastFailure: number) => ({
+      ...{ isPlanned: false, stack: [result({ failed, lastFailure })], plain: [] },
+    });
+    assert.deepEqual(missed(rowsOf([lost(14)])), []);
+    assert.deepEqual(missed(rowsOf([lost(16)])), ["a deploy: last failed request"]);
+  });
+
+  it("has a value of each run, misses what one of them missed, and tells of that one", () => {
+    const stack = [result({}), result({ failed: [0, 2, 0], reasons: ["502"] }), result({})];
+    const rows = rowsOf([{ isPlanned: true, stack, plain: [] }]);
+    assert.deepEqual(rows[0]?.values, [0, 2, 0]);
+    assert.equal(rows[0].detail, "of 220 requests; in 12 s; 502");
+    assert.deepEqual(missed(rows), ["a deploy: failed requests"]);
   });
 
   it("says why there is no figure, and keeps nothing then", () => {
     const rows = rowsOf([
-      { isPlanned: true, stack: result({}, { figures: undefined, error: "up failed:\nno" }) },
+      { isPlanned: true, stack: [result({}, { figures: undefined, error: "up failed:\nno" })], plain: [] },
     ]);
     assert.equal(rows[0]?.detail, "up failed: no");
     assert.equal(missed(rows).length, rows.length);
