@@ -18,7 +18,7 @@ export interface Machine {
   inside(script: string): string;
   /** A power cut: nothing in it is told to stop. */
   cutPower(): void;
-  /** The power is back: its engine answers when this resolves. */
+  /** The power is back, or was never away: its engine answers when this resolves. */
   restorePower(): Promise<void>;
   /**
    * Cuts the network between it and these addresses, with all that runs in it going on: nothing is refused, packets are just never
