@@ -129,6 +129,8 @@ export const SCENARIOS: readonly LabScenario[] = [
       await sleep(AWAY_SECONDS * 1000);
       await lost.restorePower();
     },
+    // Where the act broke off.
+    after: (lost) => lost.restorePower(),
   }),
   loss({
     name: "cut",

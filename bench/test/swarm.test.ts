@@ -1,5 +1,7 @@
 /** What the report on several machines says of a result, and what plain Docker is told. */
 import { strict as assert } from "node:assert";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { isKept, type Row } from "../report.ts";
 import type { Figures } from "../resilience/measure.ts";
 import type { Result } from "../resilience/scenario.ts";
@@ -78,5 +80,14 @@ describe("plain Docker on several machines", () => {
       ...["--name", "plain", "--replicas", "2", "--endpoint-mode", "dnsrr", "--network", "n"],
       ...["--env", "A=b c", "--secret", "source=s-1,target=key,uid=1000,gid=1000,mode=0400"],
     ]);
+  });
+});
+
+describe("the bench of several machines", () => {
+  it("begins without mocha, whose hooks the servers of the tests have, and knows its scenarios", () => {
+    const bench = join(import.meta.dirname, "../swarm.ts");
+    const { status, stderr } = spawnSync(process.execPath, [bench, "nothing"], { encoding: "utf8" });
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /There is no nothing\. Ways: stack, plain\. Scenarios: deploy, /);
   });
 });
