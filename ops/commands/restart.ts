@@ -5,6 +5,7 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { REPLICA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { serviceName } from "../../infra/service-name.ts";
+import { requireManager } from "../engine/nodes.ts";
 import { rollService } from "../engine/services.ts";
 import { taskTable } from "../engine/swarm-report.ts";
 import { isGoodService, readSwarm, settledSwarm } from "../engine/swarm-view.ts";
@@ -90,6 +91,7 @@ const SETTLE_SECONDS = 60;
 /** On a swarm, its own rolling update does what Pulumi does on one engine, and deploys nothing. @throws OpsError */
 async function restartService({ docker, stack }: Session, workload: string): Promise<void> {
   const name = serviceName(stack, workload);
+  await requireManager(docker);
   say(`A new task takes the place of each of ${name}, one after the other.`);
   const rolled = await rollService(docker, name);
   if (rolled === undefined) {

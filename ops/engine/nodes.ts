@@ -16,11 +16,12 @@ export interface SwarmNode {
     readonly Availability: Availability;
     readonly Labels?: Readonly<Record<string, string>> | null;
   };
+  /** What it has said of itself: nothing, until it has joined. */
   readonly Description: {
-    readonly Hostname: string;
-    readonly Platform: { readonly Architecture: string; readonly OS: string };
-    readonly Resources: { readonly NanoCPUs: number; readonly MemoryBytes: number };
-    readonly Engine: { readonly EngineVersion: string };
+    readonly Hostname?: string;
+    readonly Platform: { readonly Architecture?: string; readonly OS?: string };
+    readonly Resources: { readonly NanoCPUs?: number; readonly MemoryBytes?: number };
+    readonly Engine: { readonly EngineVersion?: string };
   };
   readonly Status: { readonly State: string; readonly Message?: string; readonly Addr?: string };
   readonly ManagerStatus?: { readonly Reachability: string; readonly Addr?: string } | null;
@@ -65,37 +66,63 @@ const over: ReadonlySet<string> = new Set([
 /** Pure: whether a task has no process any more. */
 export const isOver = ({ Status }: Pick<SwarmTask, "Status">): boolean => over.has(Status.State);
 
-/** The id of a manager's own node; undefined where the engine is none. A manager alone can be asked about nodes. */
-async function managerId(docker: Docker): Promise<string | undefined> {
-  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean; NodeID?: string } };
-  return Swarm?.ControlAvailable === true ? (Swarm.NodeID ?? "") : undefined;
+/** What an engine says of its part in a swarm. */
+interface SwarmInfo {
+  readonly ControlAvailable?: boolean;
+  readonly NodeID?: string;
+  /** Of a manager: why it could not ask the others. */
+  readonly Error?: string;
 }
 
-export const isManager = async (docker: Docker): Promise<boolean> => (await managerId(docker)) !== undefined;
+const swarmInfo = async (docker: Docker): Promise<SwarmInfo> =>
+  ((await docker.info()) as { Swarm?: SwarmInfo }).Swarm ?? {};
 
-/** @returns the id of its node. @throws OpsError where the engine is no manager, and so knows neither nodes nor tasks */
+/** A manager alone can be asked about nodes. */
+export const isManager = async (docker: Docker): Promise<boolean> =>
+  (await swarmInfo(docker)).ControlAvailable === true;
+
+/** @returns the id of its node. @throws OpsError where the engine is no manager, or none can answer */
 export async function requireManager(docker: Docker): Promise<string> {
-  const id = await managerId(docker);
-  if (id !== undefined) return id;
-  throw new OpsError(
-    "The stack's engine is no manager of a swarm, so it knows no nodes.",
-    "Name a manager's engine as omniai:dockerHost; `docker swarm init` makes one.",
-    exit.usage,
-  );
+  const { ControlAvailable, NodeID = "", Error: why = "" } = await swarmInfo(docker);
+  if (ControlAvailable !== true) {
+    throw new OpsError(
+      "The stack's engine is no manager of a swarm, so it knows no nodes.",
+      "Name a manager's engine as omniai:dockerHost; on its machine, `docker swarm init --advertise-addr ADDRESS` makes it one.",
+      exit.usage,
+    );
+  }
+  if (why !== "") throw silentSwarm(why);
+  return NodeID;
 }
+
+/** Managers that do not agree on a leader say nothing about nodes, services and tasks. */
+export const silentSwarm = (why: string): OpsError =>
+  new OpsError(
+    `The swarm answers nobody, so nothing of it is known: ${why.trim()}`,
+    "More than half of its managers have to be up; what runs goes on meanwhile. Start the engines of the others; " +
+      "where they are gone for good: docker swarm init --force-new-cluster, on the machine of one that is left.",
+  );
 
 export const listNodes = async (docker: Docker): Promise<SwarmNode[]> =>
   (await docker.listNodes()) as SwarmNode[];
 
-export const nameOfNode = ({ Description }: SwarmNode): string => Description.Hostname;
+/** Pure: what its machine calls itself. Two may have the same name, and one that is about to join has none: that is known by its id. */
+export const nameOfNode = ({ ID, Description }: Pick<SwarmNode, "ID" | "Description">): string =>
+  Description.Hostname || ID;
+
+/** Pure: what the docker CLI knows it by, and no other: its name, or its id where that is another's name too. */
+export const handleOf = (node: SwarmNode, nodes: readonly SwarmNode[]): string =>
+  nodes.some((one) => one.ID !== node.ID && nameOfNode(one) === nameOfNode(node))
+    ? node.ID
+    : nameOfNode(node);
 
 /** Pure: where other nodes reach it. A manager lists itself by the address that it told the others. */
 export const addressOfNode = ({ ManagerStatus, Status }: SwarmNode): string =>
   ManagerStatus?.Addr?.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") ?? Status.Addr ?? "";
 
-/** Pure: by its name, its address or its id. */
-export const findNode = (nodes: readonly SwarmNode[], named: string): SwarmNode | undefined =>
-  nodes.find((node) => [nameOfNode(node), addressOfNode(node), node.ID].includes(named));
+/** Pure: those of this name, address or id. More than one where a machine has joined anew, or where two have one name. */
+export const findNodes = (nodes: readonly SwarmNode[], named: string): SwarmNode[] =>
+  nodes.filter((node) => [nameOfNode(node), addressOfNode(node), node.ID].includes(named));
 
 /** Pure: whether it has the label of the nodes that the edge runs on. */
 export const isEdgeNode = ({ Spec }: Pick<SwarmNode, "Spec">): boolean =>

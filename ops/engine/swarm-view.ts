@@ -4,13 +4,13 @@
  */
 import type Docker from "dockerode";
 import { WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
-import { OpsError } from "../terminal/errors.ts";
 import {
   isEdgeNode,
   isOver,
   listNodes,
   nameOfNode,
   requireManager,
+  silentSwarm,
   type Availability,
   type SwarmNode,
   type SwarmTask,
@@ -84,10 +84,8 @@ export async function readSwarm(docker: Docker, stack: string): Promise<SwarmVie
   } catch (error) {
     const { statusCode, message } = error as Error & { statusCode?: number };
     if (statusCode === undefined || statusCode < 500) throw error;
-    throw new OpsError(
-      `The swarm answers nobody, so it is not known how stack ${stack} is: ${message.trim()}`,
-      "More than half of its managers have to be up; what runs goes on meanwhile. See which are: docker node ls",
-    );
+    // Since it was asked whether it can.
+    throw silentSwarm(message);
   }
 }
 

@@ -8,15 +8,16 @@ import { EDGE_NODE_LABEL, STACK_LABEL } from "../../../infra/resources/labels.ts
 import { serviceName } from "../../../infra/service-name.ts";
 import {
   isEdgeNode,
-  isManager,
   isOver,
   listNodes,
   nameOfNode,
+  requireManager,
   takesTasks,
   type SwarmNode,
   type SwarmTask,
 } from "../../engine/nodes.ts";
 import { findService } from "../../engine/services.ts";
+import { OpsError } from "../../terminal/errors.ts";
 import type { Finding } from "./cloud-api.ts";
 
 /** The first whose services can drop capabilities (API 1.41). */
@@ -29,18 +30,15 @@ const PATIENCE = 60;
 
 /** A finding for the swarm, for each node, and for what they are together. */
 export async function inspectNodes(docker: Docker, stack: string): Promise<Finding[]> {
-  if (!(await isManager(docker))) return [noManager];
+  try {
+    await requireManager(docker);
+  } catch (error) {
+    if (!(error instanceof OpsError)) throw error;
+    return [{ name: "swarm", good: false, detail: error.message, remedy: error.remedy }];
+  }
   const nodes = await listNodes(docker);
   return [...judgeNodes(nodes), await inspectPrivileges(docker, stack, nodes)];
 }
-
-const noManager: Finding = {
-  name: "swarm",
-  good: false,
-  detail: "this engine is no manager of a swarm",
-  remedy:
-    "Begin one with `docker swarm init --advertise-addr ADDRESS` on its machine, or name a manager's engine as omniai:dockerHost.",
-};
 
 /** Pure: what is wrong with the nodes, by what the manager says. */
 export function judgeNodes(nodes: readonly SwarmNode[]): Finding[] {
@@ -49,7 +47,19 @@ export function judgeNodes(nodes: readonly SwarmNode[]): Finding[] {
 }
 
 function judgeNode(node: SwarmNode, usual: string): Finding {
-  const { Hostname, Platform, Resources, Engine } = node.Description;
+  const name = nameOfNode(node);
+  const { Platform, Resources, Engine } = node.Description;
+  // One that has not said yet what it is.
+  if (Engine.EngineVersion === undefined) {
+    return {
+      ...{
+        name: `node ${name}`,
+        good: false,
+        detail: `${node.Status.State}: it has not said yet what it is`,
+      },
+      remedy: `Wait until it has joined; if it does not, take it out of the swarm: docker node rm --force ${node.ID}.`,
+    };
+  }
   const [major = 0, minor = 0] = Engine.EngineVersion.split(".").map(Number);
   const isOld = major < OLDEST_ENGINE[0] || (major === OLDEST_ENGINE[0] && minor < OLDEST_ENGINE[1]);
   const detail = [
@@ -58,19 +68,19 @@ function judgeNode(node: SwarmNode, usual: string): Finding {
     node.Spec.Role,
     ...(isEdgeNode(node) ? ["edge"] : []),
     `engine ${Engine.EngineVersion}`,
-    `${Resources.NanoCPUs / 1e9} cores`,
-    `${(Resources.MemoryBytes / GIB).toFixed(1)} GiB`,
+    `${(Resources.NanoCPUs ?? 0) / 1e9} cores`,
+    `${((Resources.MemoryBytes ?? 0) / GIB).toFixed(1)} GiB`,
     Platform.Architecture,
   ].join(", ");
   const remedy =
     node.Status.State !== "ready"
-      ? `Start its engine, or take it out of the swarm: docker node rm ${Hostname}.`
+      ? `Start its engine, or take it out of the swarm: docker node rm ${name}.`
       : isOld
         ? `Give it an engine of ${OLDEST_ENGINE.join(".")} or newer: an older one leaves tasks their capabilities.`
         : Platform.Architecture !== usual
           ? `Use machines of one architecture (${usual}): an image is built for that of the manager.`
           : undefined;
-  return { name: `node ${Hostname}`, good: remedy === undefined, detail, ...(remedy && { remedy }) };
+  return { name: `node ${name}`, good: remedy === undefined, detail, ...(remedy && { remedy }) };
 }
 
 function judgeEdge(nodes: readonly SwarmNode[]): Finding {
@@ -121,7 +131,8 @@ async function inspectPrivileges(
       detail: "not looked at: there is no image on the nodes before the first deploy",
     };
   }
-  const service = await docker.createService(planLook(stack, image));
+  // Without a login of its own, the client would send the whole plan as one.
+  const service = await docker.createService({}, planLook(stack, image));
   try {
     return judgePrivileges(nodes, await tasksWhenEnded(docker, service.id));
   } finally {

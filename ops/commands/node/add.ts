@@ -13,9 +13,9 @@ import { connect } from "../../engine/connection.ts";
 import {
   addressOfNode,
   changeNode,
-  isManager,
   listNodes,
   nameOfNode,
+  requireManager,
   takesTasks,
   type SwarmNode,
 } from "../../engine/nodes.ts";
@@ -59,13 +59,7 @@ export async function addNode(
   env: NodeJS.ProcessEnv,
   say: (line: string) => void,
 ): Promise<SwarmNode> {
-  if (!(await isManager(docker))) {
-    throw new OpsError(
-      "The stack's engine is no manager of a swarm, so nothing can be added to it.",
-      "Make it one on its machine: docker swarm init --advertise-addr ADDRESS",
-      exit.usage,
-    );
-  }
+  await requireManager(docker);
   const nodes = await listNodes(docker);
   await prepareMachine(wanted, nodes, env, say);
   const tunnel = await openTunnel(loginOf(wanted), env);
@@ -76,10 +70,13 @@ export async function addNode(
     refuseForeign(swarm, nodes, wanted.address.host);
     if (swarm.LocalNodeState === "inactive") {
       say("joining the swarm");
-      await joinSwarm(docker, there, wanted, nodes);
+      await joinSwarm(docker, there, wanted, nodes).catch((error: Error) => {
+        throw notJoined(wanted.address.host, error);
+      });
     }
     const { NodeID: id } = await swarmOf(there);
-    if (wanted.edge) await changeNode(docker, id, { labels: { [EDGE_NODE_LABEL]: "true" } });
+    // Also where it had an edge before, and is to have none.
+    await changeNode(docker, id, { labels: { [EDGE_NODE_LABEL]: wanted.edge ? "true" : null } });
     return await awaitReady(docker, id, wanted.address.host);
   } finally {
     tunnel.close();
@@ -125,6 +122,14 @@ async function joinSwarm(
   });
 }
 
+/** An engine that reaches no manager goes on trying, and can be told nothing else until it has left. */
+const notJoined = (host: string, { message }: Error): OpsError =>
+  new OpsError(
+    `${host} could not join the swarm: ${message.trim()}`,
+    `Look whether it reaches the managers on port ${MANAGER_PORT} (TCP), and whether the clocks of both are right. ` +
+      "Where it goes on trying, take it back on the machine (docker swarm leave --force); then run this again.",
+  );
+
 async function awaitReady(docker: Docker, id: string, host: string): Promise<SwarmNode> {
   const end = performance.now() + READY_SECONDS * 1000;
   for (;;) {
@@ -157,7 +162,8 @@ async function prepareMachine(
     user,
     sshPort: Number(address.port ?? SSH_PORT),
     openPorts,
-    swarm: { nodes: others.map(addressOfNode) },
+    // One that is just joining has none yet.
+    swarm: { nodes: others.map(addressOfNode).filter((one) => one !== "") },
   };
   const folder = mkdtempSync(join(tempFolder(tmpdir(), process.platform), "omniai-node-"));
   let master: Master | undefined;

@@ -5,9 +5,11 @@
  */
 import type Docker from "dockerode";
 import {
+  addressOfNode,
   awaitNoTasks,
   changeNode,
-  findNode,
+  findNodes,
+  handleOf,
   listNodes,
   nameOfNode,
   requireManager,
@@ -21,23 +23,32 @@ import { exit, OpsError } from "../../terminal/errors.ts";
 /** For what a stop grace does not count: the swarm's own time, in seconds. */
 const MARGIN = 30;
 
-/** @throws OpsError where the engine is no manager, or knows no such node */
+/** @throws OpsError where the engine is no manager, or knows no such node, or several */
 export async function requireNode(docker: Docker, named: string): Promise<SwarmNode> {
   await requireManager(docker);
   const nodes = await listNodes(docker);
-  const node = findNode(nodes, named);
-  if (node !== undefined) return node;
+  const [node, ...others] = findNodes(nodes, named);
+  if (node === undefined) {
+    throw new OpsError(
+      `The swarm has no node "${named}". It has: ${nodes.map(nameOfNode).join(", ")}.`,
+      "Name one of them, or its address.",
+      exit.usage,
+    );
+  }
+  if (others.length === 0) return node;
+  const known = [node, ...others].map((one) => `${one.ID} (${one.Status.State}, ${addressOfNode(one)})`);
   throw new OpsError(
-    `The swarm has no node "${named}". It has: ${nodes.map(nameOfNode).join(", ")}.`,
-    "Name one of them, or its address.",
+    `The swarm has ${known.length} nodes "${named}": ${known.join(", ")}.`,
+    "Name the one that is meant by its id. A machine that has joined anew leaves its former self, which is down: cross that out (remove ID --lost).",
     exit.usage,
   );
 }
 
 /** @param say what is done next. @throws OpsError where tasks would be lost; the node then takes tasks as before */
 export async function drainNode(docker: Docker, node: SwarmNode, say: (line: string) => void): Promise<void> {
-  const name = nameOfNode(node);
-  const others = (await listNodes(docker)).filter((one) => one.ID !== node.ID && takesTasks(one));
+  const nodes = await listNodes(docker);
+  const name = handleOf(node, nodes);
+  const others = nodes.filter((one) => one.ID !== node.ID && takesTasks(one));
   if (others.length === 0) {
     throw new OpsError(
       `No other node of the swarm takes tasks, so nothing would serve without ${name}.`,

@@ -1,6 +1,7 @@
 /** Which nodes `npm run node -- remove` leaves where they are; real machines are in test/e2e/swarm/nodes.ts. */
 import { strict as assert } from "node:assert";
 import type Docker from "dockerode";
+import { requireNode } from "../../commands/node/drain.ts";
 import { removeNode } from "../../commands/node/remove.ts";
 import type { SwarmNode } from "../../engine/nodes.ts";
 import { OpsError } from "../../terminal/errors.ts";
@@ -46,6 +47,21 @@ describe("a node that is to be removed", () => {
 
   it("stays where it is said to be lost and answers", () =>
     refused(true, /answers, so it is not lost/, node("one", "worker")));
+
+  it("stays where nobody knows whether it is lost, as when the only manager has just come back", () =>
+    refused(true, /not known whether one is lost \(unknown\)/, node("one", "worker", "unknown")));
+
+  it("is named by its id where another has its name, by which the swarm would not know it", async () => {
+    const former = { ...node("one", "worker", "down"), ID: "former" };
+    await refused(false, /remove former --lost/, former, node("one", "worker"));
+    const { docker } = swarmOf(former, node("one", "worker"));
+    const manager = { ...docker, info: () => Promise.resolve({ Swarm: { ControlAvailable: true } }) };
+    await assert.rejects(
+      requireNode(manager as unknown as Docker, "one"),
+      /has 2 nodes "one": former \(down, 192\.0\.2\.1\), one \(ready, 192\.0\.2\.1\)/,
+    );
+    assert.equal(await requireNode(manager as unknown as Docker, "former"), former);
+  });
 
   it("stays where it does not answer, until it is said to be lost", async () => {
     const lost = node("one", "worker", "down");

@@ -18,7 +18,7 @@ import type Docker from "dockerode";
 import { SHARED_MAINTENANCE_FOLDER } from "../../../infra/components/edge/maintenance.ts";
 import { awayOf, missingOn, planSwitch, removeSwitch, swarmSwitch } from "../../engine/swarm-maintenance.ts";
 import type { SwarmService } from "../../engine/services.ts";
-import type { SwarmTask } from "../../engine/nodes.ts";
+import { nameOfNode, type SwarmTask } from "../../engine/nodes.ts";
 import { swarmManager, swarmNode, swarmService, swarmTask } from "../support/swarm.ts";
 
 const mount = {
@@ -249,12 +249,12 @@ function obedientSwarm(nodes = [swarmNode("one"), swarmNode("two")]) {
     {
       listTasks: () =>
         Promise.resolve(
-          ready.flatMap(({ Description: { Hostname } }) => [
-            swarmTask("edge", Hostname),
+          ready.map(nameOfNode).flatMap((name) => [
+            swarmTask("edge", name),
             ...(service === undefined
               ? []
               : [
-                  swarmTask("maintenance", Hostname, {
+                  swarmTask("maintenance", name, {
                     env: service.Spec.TaskTemplate.ContainerSpec.Env ?? [],
                   }),
                 ]),

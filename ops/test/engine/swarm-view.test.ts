@@ -91,6 +91,12 @@ describe("the services of a swarm", () => {
     assert.match(statesOf(whole, "backend").join("\n"), /backend\.2@worker: not known/);
   });
 
+  it("are shown while a machine is joining that has not said what it is", () => {
+    const { Description, ...joining } = swarmNode("joining", { state: "unknown" });
+    const nodes = [...NODES, { ...joining, Description: { ...Description, Hostname: undefined } }];
+    assert.match(nodeTable(viewOf({ nodes })).join("\n"), /id-of-joining +unknown/);
+  });
+
   it("are well on nodes that the operator has taken out, whatever became of those", () => {
     const drained = [NODES[0] as SwarmNode, swarmNode("worker", { state: "down", availability: "drain" })];
     const tasks = [EDGES[0], REPLICAS[0], swarmTask("backend", "manager", { slot: 2 })].filter(
@@ -163,7 +169,7 @@ describe("the services of a swarm", () => {
     const docker = swarmManager(read, { listNodes: () => Promise.reject(leaderless) });
     await assert.rejects(
       readSwarm(docker, "prod"),
-      /not known how stack prod is: The swarm does not have a leader/,
+      /answers nobody, so nothing of it is known: The swarm does not have a leader/,
     );
   });
 });

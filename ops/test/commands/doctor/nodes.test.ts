@@ -96,4 +96,15 @@ describe("doctor, of a swarm's nodes", () => {
     assert.deepEqual(more, []);
     assert.match(found?.remedy ?? "", /docker swarm init/);
   });
+
+  it("says that the managers have no leader, and of a machine that joins that it has said nothing", async () => {
+    const Swarm = { ControlAvailable: true, Error: "The swarm does not have a leader." };
+    const docker = { info: () => Promise.resolve({ Swarm }) };
+    const [found, ...more] = await inspectNodes(docker as unknown as Docker, "prod");
+    assert.deepEqual(more, []);
+    assert.match(found?.detail ?? "", /does not have a leader/);
+    const Description = { Platform: {}, Resources: {}, Engine: {} };
+    const joining = { ...node("two", { state: "unknown" }), Description };
+    assert.equal(judgeNodes([one, joining])[1]?.detail, "unknown: it has not said yet what it is");
+  });
 });
