@@ -12,6 +12,7 @@ import {
   assertOnlyInFlight,
   BACK_SECONDS,
   resultsDuring,
+  type Clients,
 } from "../support/swarm/clients.ts";
 import type { Lab } from "../support/swarm/lab.ts";
 import type { Machine } from "../support/swarm/machine.ts";
@@ -47,11 +48,14 @@ describe("a stack on a swarm", function () {
   const serving = (count: number, seconds?: number): Promise<true> => swarm.serving(count, seconds);
   const whole = (): Promise<void> => swarm.whole();
 
-  const during = (
-    machines: readonly Machine[],
-    work: () => Promise<void>,
-    instead?: (of: Machine) => readonly Machine[],
-  ): Promise<TrafficResult[]> => resultsDuring(swarm, machines, work, instead);
+  const during = (clients: readonly Clients[], work: () => Promise<void>): Promise<TrafficResult[]> =>
+    resultsDuring(swarm, clients, work);
+  const clientsOf = (machines: readonly Machine[]): Clients[] => machines.map((of) => ({ of }));
+  /** Clients of these machines, and those of one that is about to lose its power, who go on at these. */
+  const withLost = (lost: Machine, others: readonly Machine[]): Clients[] => [
+    ...clientsOf(others),
+    { of: lost, instead: others, streams: 0 },
+  ];
   const nothingLost = (machines: readonly Machine[], work: () => Promise<void>): Promise<void> =>
     assertNothingLost(swarm, machines, work);
 
@@ -112,7 +116,7 @@ describe("a stack on a swarm", function () {
     const others = lab.machines.filter((machine) => machine !== lost);
     let at = 0;
     try {
-      const results = await during(others, async () => {
+      const results = await during(withLost(lost, others), async () => {
         await sleep(QUIET_SECONDS * 1000);
         at = Date.now();
         lost.cutPower();
@@ -157,7 +161,7 @@ describe("a stack on a swarm", function () {
 
   it("serves on while its only manager is lost, and can be deployed when it is back", async () => {
     let at = 0;
-    const results = await during(lab.workers, async () => {
+    const results = await during(withLost(lab.manager, lab.workers), async () => {
       await sleep(QUIET_SECONDS * 1000);
       at = Date.now();
       lab.manager.cutPower();
@@ -179,7 +183,7 @@ describe("a stack on a swarm", function () {
         .split("\n")
         .sort();
     const before = tasks();
-    const results = await during(lab.workers, async () => {
+    const results = await during(clientsOf(lab.workers), async () => {
       await swarm.postgres.pause();
       try {
         await sleep(AWAY_SECONDS * 1000);
@@ -234,7 +238,7 @@ describe("a stack on a swarm", function () {
       await sleep(Math.max(0, healedAt + (BACK_SECONDS + QUIET_SECONDS) * 1000 - Date.now()));
     };
     // The swarm has taken the machine for lost, so it replaces the edge there as well. Its clients go on at the others meanwhile.
-    const results = await during([...others, lost], act, (of) => (of === lost ? others : []));
+    const results = await during([...clientsOf(others), { of: lost, instead: others }], act);
     return { others: results.slice(0, -1), own: results.at(-1) as TrafficResult, cutAt, healedAt };
   }
 });

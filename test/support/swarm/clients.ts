@@ -13,28 +13,29 @@ const STREAMS = 3;
 /** How soon requests succeed again after a machine was lost, in seconds. */
 export const BACK_SECONDS = 15;
 
-/**
- * What clients of these machines got while something happened, in the order of the machines.
- *
- * @param instead where they go once their machine takes no connection, as whatever is in front of the edges has them do; default:
- *   nowhere
- */
+/** Clients that ask the edge of a machine. */
+export interface Clients {
+  readonly of: Machine;
+  /** Where they go once it takes no connection, as whatever is in front of the edges has them do; default: nowhere. */
+  readonly instead?: readonly Machine[];
+  /**
+   * How many of them follow the events; default 3. One whose machine loses its power hears of nothing, and would wait for ever: pages
+   * notice by the heartbeats that are missing.
+   */
+  readonly streams?: number;
+}
+
+/** What clients got while something happened, in their order. */
 export async function resultsDuring(
   swarm: SwarmStack,
-  machines: readonly Machine[],
+  clients: readonly Clients[],
   work: () => Promise<void>,
-  instead: (of: Machine) => readonly Machine[] = () => [],
 ): Promise<TrafficResult[]> {
   const begun = await Promise.allSettled(
-    machines.map((machine) =>
-      startTraffic(
-        swarm.urlOf(machine),
-        RATE,
-        STREAMS,
-        {},
-        instead(machine).map((other) => swarm.urlOf(other)),
-      ),
-    ),
+    clients.map(({ of, instead = [], streams = STREAMS }) => {
+      const others = instead.map((other) => swarm.urlOf(other));
+      return startTraffic(swarm.urlOf(of), RATE, streams, {}, others);
+    }),
   );
   const all = begun.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const failed = begun.find((one) => one.status === "rejected");
@@ -60,7 +61,8 @@ export async function assertNothingLost(
 ): Promise<void> {
   const witness = startWitness(swarm.lab, Object.values(swarm.services));
   try {
-    const results = await resultsDuring(swarm, machines, work);
+    const clients = machines.map((of) => ({ of }));
+    const results = await resultsDuring(swarm, clients, work);
     const failures = results.flatMap((result) => result.failures);
     if (failures.length > 0) console.log(witness.explain(failures));
     results.forEach(assertNothingDropped);
