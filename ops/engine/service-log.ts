@@ -72,8 +72,8 @@ const options = (
 /** Makes lines of what a manager sends, however that is cut. */
 export class ServiceLogReader {
   readonly #onPiece: (piece: LogPiece) => void;
-  /** Of each task, what it has written since its last line end. */
-  readonly #begun = new Map<string, string>();
+  /** Of each stream of each task, what it has written since its last line end: the engine cuts a long line. */
+  readonly #begun = new Map<string, TaskLine>();
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(onPiece: (piece: LogPiece) => void) {
@@ -88,7 +88,7 @@ export class ServiceLogReader {
   }
 
   end(): void {
-    for (const [task, text] of this.#begun) if (text !== "") this.#onPiece({ task, text });
+    for (const line of this.#begun.values()) if (line.text !== "") this.#onPiece(line);
     this.#begun.clear();
   }
 
@@ -96,8 +96,9 @@ export class ServiceLogReader {
     const piece = readFrame(frame);
     if ("missing" in piece) return this.#onPiece(piece);
     const { task } = piece;
-    const lines = ((this.#begun.get(task) ?? "") + piece.text).split("\n");
-    this.#begun.set(task, lines.pop() ?? "");
+    const source = `${task} ${frame.stream}`;
+    const lines = ((this.#begun.get(source)?.text ?? "") + piece.text).split("\n");
+    this.#begun.set(source, { task, text: lines.pop() ?? "" });
     for (const line of lines) this.#onPiece({ task, text: line.replace(/\r$/, "") });
   }
 }

@@ -21,7 +21,9 @@ const log = Buffer.concat([
   detailed("one", "ä b=c, d\n"),
   detailed("two", "first ", 2),
   detailed("one", "second\n"),
-  detailed("two", "half\n"),
+  // A long line is cut, and what the task says elsewhere meanwhile is none of it.
+  detailed("two", "between\n"),
+  detailed("two", "half\n", 2),
   detailed("two", "no end"),
   frame(
     3,
@@ -31,6 +33,7 @@ const log = Buffer.concat([
 const LINES: LogPiece[] = [
   { task: "one", text: "ä b=c, d" },
   { task: "one", text: "second" },
+  { task: "two", text: "between" },
   { task: "two", text: "first half" },
   { missing: "node x9 is not available" },
   { task: "two", text: "no end" },
