@@ -108,6 +108,8 @@ export function planSwitch(
         CapabilityDrop: ["ALL"],
         Init: true,
         Mounts: [{ ...mount, ReadOnly: false }],
+        // The image's own is nginx's, which ends a shell at once, with the file left behind.
+        StopSignal: "SIGTERM",
         Healthcheck: {
           Test: ["CMD", "sh", "-c", CHECK_SCRIPT],
           Interval: 2 * SECOND,

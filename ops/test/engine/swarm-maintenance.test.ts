@@ -46,6 +46,7 @@ interface Planned {
       readonly Mounts: readonly object[];
       readonly Healthcheck: { readonly Test: readonly string[] };
       readonly StopGracePeriod: number;
+      readonly StopSignal: string;
     };
   };
 }
@@ -71,6 +72,8 @@ describe("the service that switches maintenance on a swarm", () => {
     // Its end waits for the edge's: 9 s here.
     assert.ok(ContainerSpec.Env.includes("GRACE=9"));
     assert.ok(ContainerSpec.StopGracePeriod > 9e9);
+    // By nginx's own signal, which the image names, a shell ends at once.
+    assert.equal(ContainerSpec.StopSignal, "SIGTERM");
   });
 
   it("is refused where the edge was deployed without the place for it", () => {
@@ -111,6 +114,8 @@ describe("a task of that service", () => {
     ...{ FILE: file, FOLDER: folder, HOSTNAME: `task-${running.length}` },
     PATH: `${join(folder, "bin")}:${process.env["PATH"] ?? ""}`,
   });
+  /** As the engine says it is to end; an image of nginx would have it told otherwise. */
+  const told = plan(problem).TaskTemplate.ContainerSpec.StopSignal as NodeJS.Signals;
   const start = (of: object | undefined): ChildProcess => {
     const [command = "", ...args] = plan(of).TaskTemplate.ContainerSpec.Command;
     const child = spawn(command, args, { env: environmentOf(of), stdio: "ignore", detached: true });
@@ -129,7 +134,7 @@ describe("a task of that service", () => {
   const letGo = (): void => writeFileSync(join(folder, "over-9"), "");
   const stop = async (child: ChildProcess): Promise<void> => {
     const ended = once(child, "exit");
-    child.kill("SIGTERM");
+    child.kill(told);
     letGo();
     assert.deepEqual(await ended, [0, null]);
   };
@@ -148,7 +153,7 @@ describe("a task of that service", () => {
     const task = start(problem);
     await until("at rest", sleepsFor(3600));
     const ended = once(task, "exit");
-    task.kill("SIGTERM");
+    task.kill(told);
     await until("the end", sleepsFor(9));
     assert.ok(await isHealthy(problem));
     letGo();
@@ -172,7 +177,7 @@ describe("a task of that service", () => {
     assert.ok(!existsSync(file));
     assert.ok(await isHealthy(undefined));
     const ended = once(task, "exit");
-    task.kill("SIGTERM");
+    task.kill(told);
     assert.deepEqual(await ended, [0, null]);
     assert.ok(!sleepsFor(9)());
   });
