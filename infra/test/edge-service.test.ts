@@ -64,6 +64,15 @@ describe("a task of the edge on a swarm", () => {
     assert.ok(is("begun"));
   });
 
+  it("asks the DNS once more where that knows no others yet", async () => {
+    command(
+      "getent",
+      'case $2 in tasks.edge) echo x >> "$FOLDER/looked"; [ "$(wc -l < "$FOLDER/looked")" -gt 1 ] || exit 2; cat "$FOLDER/peers" ;; *) echo "10.0.0.9 $2" ;; esac',
+    );
+    await begin().ended;
+    assert.equal(readFileSync(join(folder, "asked"), "utf8").split("\n").length, 3);
+  });
+
   it("waits for its own node while the others are in maintenance", async () => {
     maintained();
     const { ended } = begin();

@@ -48,8 +48,15 @@ until getent hosts "$UPSTREAM" >/dev/null; do
   fi
   sleep 0.5
 done
+others() { timeout 1 getent hosts "$PEERS" | cut -d ' ' -f 1 | sort -u; }
 others_are_in_maintenance() {
-  for address in $(timeout 1 getent hosts "$PEERS" | cut -d ' ' -f 1 | sort -u); do
+  addresses=$(others)
+  # On a node that has just come, the DNS may hear of the replicas a moment before it hears of them.
+  if [ -z "$addresses" ]; then
+    sleep 0.5
+    addresses=$(others)
+  fi
+  for address in $addresses; do
     if curl -s --max-time 1 "http://$address:${HTTP_PORT}/api/" | grep -q '${MAINTENANCE_TYPE}'; then return 0; fi
   done
   return 1
