@@ -2,6 +2,7 @@
  * What the tasks of a service write, on whatever node: its manager fetches it. A node that does not answer is told among the
  * lines, and no line of it comes.
  */
+import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { splitFrames, type Frame } from "./container-log.ts";
 import { within } from "./within.ts";
@@ -22,24 +23,39 @@ export interface LogRange {
   readonly since?: number;
 }
 
-/** How long a manager may look for lines, in ms: it waits for nodes that it takes for connected. */
-const PATIENCE_MS = 30_000;
+/**
+ * How long nothing may come before the rest is given up, in ms. A manager waits without end for a node that has just lost its power,
+ * and that it takes for connected; what the others have handed over by then is all that there is to have.
+ */
+const QUIET_MS = 15_000;
 
 /**
  * The lines that there are, each task's in their order.
- * @param service its name or id
+ * @param service its name or id. @param quiet how long nothing may come, in ms.
  */
-export async function readServiceLog(docker: Docker, service: string, range: LogRange): Promise<LogPiece[]> {
-  // Its type says a stream, which it is only where it is followed.
-  const asked = docker.getService(service).logs(options(range, false)) as unknown as Promise<Buffer>;
-  const log = await within(PATIENCE_MS, asked, () => undefined);
-  if (log === undefined) {
-    asked.catch(() => undefined);
-    return [{ missing: `the swarm did not hand them over within ${PATIENCE_MS / 1000} s` }];
-  }
+export async function readServiceLog(
+  docker: Docker,
+  service: string,
+  range: LogRange,
+  quiet = QUIET_MS,
+): Promise<LogPiece[]> {
   const pieces: LogPiece[] = [];
   const reader = new ServiceLogReader((piece) => pieces.push(piece));
-  reader.push(log);
+  const stream = await openLog(docker, service, range, false);
+  const chunks = stream[Symbol.asyncIterator]();
+  for (;;) {
+    const coming = chunks.next();
+    const chunk = await within(quiet, coming, () => undefined);
+    if (chunk === undefined) {
+      coming.catch(() => undefined);
+      (stream as Readable).destroy();
+      reader.end();
+      pieces.push({ missing: `nothing more came for ${quiet / 1000} s, as when a node has just been lost` });
+      return pieces;
+    }
+    if (chunk.done === true) break;
+    reader.push(chunk.value as Buffer);
+  }
   reader.end();
   return pieces;
 }
@@ -54,20 +70,29 @@ export async function followServiceLog(
   range: LogRange,
   onPiece: (piece: LogPiece) => void,
 ): Promise<void> {
-  const stream = await docker.getService(service).logs(options(range, true));
   const reader = new ServiceLogReader(onPiece);
-  for await (const chunk of stream) reader.push(chunk as Buffer);
+  for await (const chunk of await openLog(docker, service, range, true)) reader.push(chunk as Buffer);
   reader.end();
 }
 
-const options = (
+function openLog(
+  docker: Docker,
+  service: string,
   { tail, since }: LogRange,
   follow: boolean,
-): Docker.ContainerLogsOptions & { details: boolean } => ({
+): Promise<NodeJS.ReadableStream> {
   // Which task a line is of stands before it.
-  ...{ stdout: true, stderr: true, details: true, follow, tail },
-  ...(since === undefined ? {} : { since }),
-});
+  const asked = {
+    stdout: true,
+    stderr: true,
+    details: true,
+    follow,
+    tail,
+    ...(since !== undefined && { since }),
+  };
+  // The client hands on as a stream what is followed, and nothing else; what the engine is asked for is told apart from that.
+  return docker.getService(service).logs({ follow: true, _query: asked } as Docker.ContainerLogsOptions);
+}
 
 /** Makes lines of what a manager sends, however that is cut. */
 export class ServiceLogReader {

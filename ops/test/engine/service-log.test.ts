@@ -1,6 +1,6 @@
 /** The log of a service as its manager sends it. */
 import { strict as assert } from "node:assert";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import type Docker from "dockerode";
 import { followServiceLog, readFrame, readServiceLog, type LogPiece } from "../../engine/service-log.ts";
 import { detailed, frame } from "../support/frames.ts";
@@ -10,9 +10,10 @@ function engineWith(log: Buffer, pieces = 1) {
   const asked: Record<string, unknown>[] = [];
   const size = Math.ceil(log.length / pieces);
   const chunks = Array.from({ length: pieces }, (_, at) => log.subarray(at * size, (at + 1) * size));
-  const logs = (options: Record<string, unknown>) => {
-    asked.push(options);
-    return Promise.resolve(options["follow"] === true ? Readable.from(chunks) : log);
+  // As the client does it: a stream where that is followed, and the query apart where there is one.
+  const logs = (options: { follow?: boolean; _query?: Record<string, unknown> }) => {
+    asked.push(options._query ?? { ...options });
+    return Promise.resolve(options.follow === true ? Readable.from(chunks) : log);
   };
   return { docker: { getService: () => ({ logs }) } as unknown as Docker, asked };
 }
@@ -45,6 +46,17 @@ describe("the log of a service", () => {
     assert.deepEqual(await readServiceLog(docker, "x", { tail: 7, since: 5 }), LINES);
     const { details, follow, tail, since } = asked[0] ?? {};
     assert.deepEqual({ details, follow, tail, since }, { details: true, follow: false, tail: 7, since: 5 });
+  });
+
+  it("is what the others have handed over where a node hands over nothing, and says so", async () => {
+    const lost = new PassThrough();
+    lost.write(detailed("one", "there\n"));
+    const docker = { getService: () => ({ logs: () => Promise.resolve(lost) }) } as unknown as Docker;
+    assert.deepEqual(await readServiceLog(docker, "x", { tail: 7 }, 50), [
+      { task: "one", text: "there" },
+      { missing: "nothing more came for 0.05 s, as when a node has just been lost" },
+    ]);
+    assert.ok(lost.destroyed);
   });
 
   it("is the same however it is cut while it is followed", async () => {
