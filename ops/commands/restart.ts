@@ -8,7 +8,13 @@ import { serviceName } from "../../infra/service-name.ts";
 import { requireManager } from "../engine/nodes.ts";
 import { rollService } from "../engine/services.ts";
 import { taskTable } from "../engine/swarm-report.ts";
-import { isGoodService, readSwarm, settledSwarm } from "../engine/swarm-view.ts";
+import {
+  isGoodService,
+  readSwarm,
+  settledSwarm,
+  type ServiceView,
+  type SwarmView,
+} from "../engine/swarm-view.ts";
 import { servingBuild } from "../stack/audit.ts";
 import { stackChanges } from "../stack/changes.ts";
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
@@ -112,13 +118,28 @@ async function restartService({ docker, stack }: Session, workload: string): Pro
   for (const line of taskTable({ ...view, services: view.services.filter((one) => one.name === name) }))
     print(line);
   const service = view.services.find((one) => one.name === name);
-  if (service !== undefined && isGoodService(service))
-    return print(`Every task of ${name} is a new one, and healthy.`);
+  if (service !== undefined && isGoodService(service)) {
+    const kept = nodesThatKeep(view, service);
+    if (kept.length === 0) return print(`Every task of ${name} is a new one, and healthy.`);
+    throw new OpsError(
+      `The tasks of ${name} on ${kept.join(", ")} are those of before: a node that is paused gets no new ones.`,
+      `Have it take tasks again (docker node update --availability active NODE), and restart once more.`,
+    );
+  }
   throw new OpsError(
     `Every task of ${name} was replaced, and not all of them run.`,
     `See which: ${npmRun("status", stack)}; why: docker service ps --no-trunc ${name}`,
   );
 }
+
+/** Pure: the nodes whose tasks a rolling update leaves as they are. */
+export const nodesThatKeep = ({ nodes }: SwarmView, { tasks }: ServiceView): string[] =>
+  nodes
+    .filter(
+      ({ name, availability }) =>
+        availability === "pause" && tasks.some(({ node, state }) => node === name && state === "running"),
+    )
+    .map(({ name }) => name);
 
 /** A restart must not deploy other changes: those belong to `up`, which checks them and asks. @throws OpsError */
 async function refuseOtherChanges(
