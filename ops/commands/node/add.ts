@@ -21,7 +21,7 @@ import {
 } from "../../engine/nodes.ts";
 import { Master, SshRefused, type Login } from "../../engine/ssh/master.ts";
 import { openTunnel, refusal, tempFolder } from "../../engine/ssh/tunnel.ts";
-import { exit, OpsError } from "../../terminal/errors.ts";
+import { OpsError } from "../../terminal/errors.ts";
 
 export interface NewNode {
   readonly address: SshAddress;

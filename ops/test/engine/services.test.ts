@@ -76,11 +76,12 @@ describe("a rolling update of a service", () => {
       [9, false],
     ] as const) {
       const { docker, asked } = managerWith(["completed"]);
-      const { inspect, update } = docker.getService("x");
+      const service = docker.getService("x");
       let count = 0;
       const refusing = {
-        inspect,
-        update: (options: object) => (count++ < refusals ? Promise.reject(conflict) : update(options)),
+        inspect: () => service.inspect(),
+        update: (options: object) =>
+          count++ < refusals ? Promise.reject(conflict) : service.update(options),
       };
       const rolled = rollService({ ...docker, getService: () => refusing } as unknown as Docker, "x");
       if (takes) assert.deepEqual(await rolled, { good: true });
