@@ -8,7 +8,7 @@ export interface Expected {
   readonly own: readonly Alert[];
   /** One of these is raised within two minutes: which one depends on what the monitoring could see of the fault. */
   readonly oneOf?: readonly Alert[];
-  /** The fault is that a command failed, so what is to be told begins with the end of the act; default: with its beginning. */
+  /** The fault is that a command failed, so what is to be told begins with the end of the first that did; default: with the beginning of the act. */
   readonly fromEnd?: true;
   /** True of the same fault, but whether it is seen depends on when the fault meets the looks of the monitoring. */
   readonly perhaps?: readonly Alert[];

@@ -33,8 +33,15 @@ export async function measureFaults(
     await created.remove();
     receiver.close();
   });
+  /** When the first command of the scenario that failed ended. */
+  let failedAt: number | undefined;
   const stack: typeof created.stack = {
     ...created.stack,
+    async run(...args) {
+      const result = await created.stack.run(...args);
+      if (result.code !== 0) failedAt ??= Date.now();
+      return result;
+    },
     configure(config) {
       created.stack.configure(config);
       // It writes the file anew, and knows of no secrets in it.
@@ -62,10 +69,11 @@ export async function measureFaults(
     const isFromEnd = expected[scenario.name]?.fromEnd === true;
     const act: typeof scenario.act = async (of, at) => {
       began = at;
+      failedAt = undefined;
       try {
         return await scenario.act(of, at);
       } finally {
-        if (isFromEnd) began = Date.now();
+        if (isFromEnd) began = failedAt ?? Date.now();
       }
     };
     const told: Told[] = [];
@@ -88,9 +96,10 @@ export async function measureFaults(
     const detail = [
       [...first].map(([name, seconds]) => `${name} after ${seconds.toFixed(0)} s`).join(", ") ||
         "nothing was told",
-      ...(isFromEnd ? ["counted from the end of the command"] : []),
+      ...(isFromEnd ? ["counted from the end of the command that failed"] : []),
       ...(late.length === 0 ? [] : [`not within two minutes: ${late.join(", ")}`]),
       ...(wrong.length === 0 ? [] : [`false: ${wrong.join(", ")}`]),
+      ...tellFailed(result.figures),
       ...result.notes.filter((note) => note.startsWith("the machine stood still")),
     ].join("; ");
     const values = [late.length + wrong.length];
@@ -105,10 +114,16 @@ export async function measureFaults(
   }
 }
 
+const sum = (counts: readonly number[] = []): number => counts.reduce((total, count) => total + count, 0);
+
 /** Of the load's requests; 0 where it was not measured. */
-function failedShare(figures: Result["figures"]): number {
-  const sum = (counts: readonly number[] = []): number => counts.reduce((total, count) => total + count, 0);
-  return sum(figures?.failed) / Math.max(1, sum(figures?.sent));
+const failedShare = (figures: Result["figures"]): number =>
+  sum(figures?.failed) / Math.max(1, sum(figures?.sent));
+
+/** What an alert may be true of, though the scenario is to raise none. */
+function tellFailed(figures: Result["figures"]): string[] {
+  const failed = sum(figures?.failed);
+  return failed === 0 ? [] : [`${failed} of ${sum(figures?.sent)} requests failed`];
 }
 
 /** How long it takes at most until a container that was started anew is in the metrics. */
