@@ -5,7 +5,7 @@ import { QUESTIONS } from "./commands/stack/questions.ts";
 import { endAudit, publishAudit, signals } from "./stack/this-process.ts";
 import { exit, explain, OpsError } from "./terminal/errors.ts";
 import { acceptEmpty, json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
-import { note, paint } from "./terminal/output.ts";
+import { allWritten, note, paint } from "./terminal/output.ts";
 
 const program = new Command("omniai")
   .description("Deploys and looks after the stacks of this project.")
@@ -392,5 +392,6 @@ try {
 }
 await publishAudit();
 signals.leave();
+await allWritten();
 // The engine's connections would keep the process alive for some seconds more.
 process.exit(exitCode);

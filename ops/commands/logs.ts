@@ -11,7 +11,7 @@ import { openEngine } from "../stack/look.ts";
 import { signals } from "../stack/this-process.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
-import { note, paint, print } from "../terminal/output.ts";
+import { allWritten, note, paint, print } from "../terminal/output.ts";
 
 export interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -21,6 +21,12 @@ export interface LogsOptions extends CommonOptions {
   readonly level?: string;
   readonly request?: string;
 }
+
+/** Ended by the operator, it has done what it was asked for. */
+const FOLLOWING = {
+  title: "following the logs",
+  cancel: (): void => void allWritten().then(() => process.exit(exit.ok)),
+};
 
 /** How far back is looked where nobody says it: the whole store would take long. */
 const SINCE = "1h";
@@ -125,7 +131,7 @@ async function logsOfSwarm(
   // On standard error, so that what is there can be piped on.
   const tell = (what: string): void => note(paint("yellow", what, process.stderr));
   if (follows === true) {
-    signals.begin({ title: "following the logs", cancel: () => process.exit(exit.ok) });
+    signals.begin(FOLLOWING);
     return swarm.follow(workload, range, show, tell);
   }
   const { lines, missing } = await swarm.read(workload, range);
@@ -171,7 +177,7 @@ async function follow(
   tail: number,
   since: number | undefined,
 ): Promise<void> {
-  signals.begin({ title: "following the logs", cancel: () => process.exit(exit.ok) });
+  signals.begin(FOLLOWING);
   // A container that starts again ends its log and begins another one, which is followed from there on.
   const followed = new Set<string>();
   const attach = async (

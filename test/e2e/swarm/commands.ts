@@ -75,6 +75,15 @@ function watchAnswers(machines: readonly Machine[], urlOf: (machine: Machine) =>
   };
 }
 
+/** Where a line is missing, how many there are of whom says more than all of them. */
+function assertLine({ stdout, stderr }: CommandResult, line: RegExp): void {
+  const counts = new Map<string, number>();
+  for (const [, label = ""] of stdout.matchAll(/^(\S+) +\| /gm))
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  const found = [...counts].map(([label, count]) => `${count} of ${label}`).join(", ");
+  assert.ok(line.test(stdout), `no line like ${line} among ${found}; errors: ${stderr}`);
+}
+
 interface StatusJson {
   readonly healthy: boolean;
   readonly nodes: readonly { readonly name: string; readonly state: string }[];
@@ -146,9 +155,10 @@ export function testCommands(
       followed.kill("SIGINT");
     }
     good(await followed.done);
-    const { stdout } = await run("logs", "--tail", "100000");
+    const shown = await run("logs", "--tail", "100000");
+    good(shown);
     for (const machine of lab.machines)
-      assert.match(stdout, new RegExp(`^edge@${machine.name} +\\| .*"request_id":"${idOf(machine)}"`, "m"));
+      assertLine(shown, new RegExp(`^edge@${machine.name} +\\| .*"request_id":"${idOf(machine)}"`, "m"));
     // Which numbers the replicas have is the swarm's own choice, once there were more of them.
     const replicas = lab.manager
       .docker(
@@ -159,8 +169,8 @@ export function testCommands(
       .map((task) => task.split(".").at(-1));
     assert.equal(replicas.length, 2);
     for (const replica of replicas)
-      assert.match(
-        stdout,
+      assertLine(
+        shown,
         new RegExp(`^backend\\.${replica}@(manager|worker-\\d) +\\| .*"msg":"listening`, "m"),
       );
     const unknown = await run("logs", "nobody");
