@@ -23,7 +23,7 @@ export interface LogsOptions extends CommonOptions {
 }
 
 /** Ended by the operator, it has done what it was asked for. */
-const FOLLOWING = {
+const following = {
   title: "following the logs",
   cancel: (): void => void allWritten().then(() => process.exit(exit.ok)),
 };
@@ -131,7 +131,7 @@ async function logsOfSwarm(
   // On standard error, so that what is there can be piped on.
   const tell = (what: string): void => note(paint("yellow", what, process.stderr));
   if (follows === true) {
-    signals.begin(FOLLOWING);
+    signals.begin(following);
     return swarm.follow(workload, range, show, tell);
   }
   const { lines, missing } = await swarm.read(workload, range);
@@ -177,7 +177,7 @@ async function follow(
   tail: number,
   since: number | undefined,
 ): Promise<void> {
-  signals.begin(FOLLOWING);
+  signals.begin(following);
   // A container that starts again ends its log and begins another one, which is followed from there on.
   const followed = new Set<string>();
   const attach = async (
