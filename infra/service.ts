@@ -27,6 +27,11 @@ export interface ServiceArgs extends Shared {
   readonly networks: readonly pulumi.Input<string>[];
   /** The ports that each of its nodes publishes, on every address it has. Two tasks cannot have one on the same node. */
   readonly ports?: readonly { readonly internal: number; readonly external: number }[];
+  /**
+   * Memory of each node that all who mount it there see, and that is gone when nobody does: volumes by path, each with its size in
+   * KiB. The tasks only read it.
+   */
+  readonly nodeMemory?: Readonly<Record<string, { readonly volume: string; readonly size: number }>>;
   /** The files that its tasks have. */
   readonly files?: Pick<ServiceFiles, "secrets" | "configs" | "hash">;
 }
@@ -95,11 +100,29 @@ export function planService(stack: string, name: string, args: ServiceArgs): Ser
     readOnly: true,
     capDrops: ["ALL"],
     init: true,
-    mounts: Object.entries(args.tmpfs ?? {}).map(([target, options]) => ({
-      type: "tmpfs",
-      target,
-      tmpfsOptions: planTmpfs(target, options),
-    })),
+    mounts: [
+      ...Object.entries(args.tmpfs ?? {}).map(([target, options]) => ({
+        type: "tmpfs",
+        target,
+        tmpfsOptions: planTmpfs(target, options),
+      })),
+      ...Object.entries(args.nodeMemory ?? {}).map(([target, { volume, size }]) => ({
+        type: "volume",
+        source: volume,
+        target,
+        readOnly: true,
+        volumeOptions: {
+          noCopy: true,
+          driverName: "local",
+          // Whoever writes into it has a user of its own.
+          driverOptions: {
+            type: "tmpfs",
+            device: "tmpfs",
+            o: `size=${size}k,mode=1777,nosuid,nodev,noexec`,
+          },
+        },
+      })),
+    ],
     healthcheck: {
       tests: ["CMD", ...args.health.command],
       interval: spelled(interval),

@@ -5,7 +5,7 @@ import { QUESTIONS } from "./commands/stack/questions.ts";
 import { endAudit, publishAudit, signals } from "./stack/this-process.ts";
 import { exit, explain, OpsError } from "./terminal/errors.ts";
 import { acceptEmpty, json, lockWait, noInstall, wholeNumber, yes } from "./terminal/options.ts";
-import { note, paint } from "./terminal/output.ts";
+import { allWritten, note, paint } from "./terminal/output.ts";
 
 const program = new Command("omniai")
   .description("Deploys and looks after the stacks of this project.")
@@ -138,7 +138,10 @@ addForStack("status", "Shows the last update, the URLs, containers, volumes, and
   .addOption(json)
   .action(from(async () => (await import("./commands/status.ts")).status));
 
-addForStack("health", "Exits 0 only if every container of the stack is healthy.")
+addForStack(
+  "health",
+  "Exits 0 only if every container of the stack is healthy; on a swarm, if every node answers as well.",
+)
   .addOption(json)
   .action(from(async () => (await import("./commands/health.ts")).health));
 
@@ -389,5 +392,6 @@ try {
 }
 await publishAudit();
 signals.leave();
+await allWritten();
 // The engine's connections would keep the process alive for some seconds more.
 process.exit(exitCode);

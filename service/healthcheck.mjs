@@ -1,5 +1,5 @@
 /**
- * The engine's probe. It asks this replica's internal port whether it is ready, prints the verdict, and exits with 0 or 1.
+ * The engine's probe. It asks this replica's internal port whether it is ready (or another probe, by PROBE), prints the verdict, and exits with 0 or 1.
  * When the replica hangs, it also ends it, so that the engine starts it again (healing.mjs). healthcheck.sh starts it, with
  * the number of probes that it has sent in vain, while anything is wrong. It is plain JavaScript with few imports, because
  * that may be every few seconds.
@@ -55,7 +55,7 @@ function tellLog(reason) {
 }
 
 function ask(probesLeft) {
-  const path = "/readyz";
+  const path = `/${process.env.PROBE || "readyz"}`;
   const request = get(
     { host: "127.0.0.1", port: PORT, path, timeout: PROBE_MS, agent: false },
     (response) => {

@@ -20,6 +20,7 @@ export interface Environment {
   /**
    * Where it listens (host:port) without the engine's loopback proxy, which copies every byte once more and which real
    * clients do not pass; undefined where only the URL leads to it. It changes when the container that answers is replaced.
+   * Several, separated by commas: each connection goes to the next of them.
    */
   direct(): Promise<string | undefined>;
   /** The rows in the database whose names begin with this prefix. */

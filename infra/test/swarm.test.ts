@@ -34,6 +34,7 @@ interface Task {
     readonly secrets: readonly { secretName: string; fileName: string; fileMode: number; fileUid: string }[];
     readonly configs: readonly { configName: string; fileName: string }[];
     readonly stopGracePeriod: string;
+    readonly healthcheck: { readonly tests: readonly string[] };
   };
   readonly networksAdvanceds: readonly { id: string; aliases: readonly string[] }[];
   readonly placement?: { readonly constraints?: readonly string[] };
@@ -95,12 +96,21 @@ describe("a stack on a swarm", () => {
     assert.match(text, /server tasks\.omniai-swarm-backend:8000 resolve max_fails=1 fail_timeout=5s;/);
     assert.doesNotMatch(text, /server \d+\.\d+\.\d+\.\d+:8000/);
     assert.match(text, /proxy_next_upstream_tries 4;/);
+    // Where the task that switches maintenance can write; the edge's own folder is part of its release.
+    assert.match(text, /if \(-f \/etc\/omniai\/maintenance\/maintenance\.json\)/);
+    assert.match(text, /root \/etc\/omniai\/maintenance;/);
+    assert.doesNotMatch(text, /edge\/maintenance/);
   });
 
   it("hands the page to the edge as an archive", () => {
     const page = program.of(CONFIG).find(({ name }) => name.endsWith("page.tar.gz"));
     const archive = Buffer.from(secretValue(page?.inputs["data"]), "base64");
     assert.match(gunzipSync(archive).toString("latin1"), /index\.html/);
+  });
+
+  it("has no replica ended because a database is away: only one that was never ready, or hangs, fails its check", () => {
+    const { tests } = taskOf(program, "backend").containerSpec.healthcheck;
+    assert.deepEqual(tests, ["CMD", "bash", "service/healthcheck.sh", "startupz"]);
   });
 
   it("takes every image by digest from the registry, which the engine brought there", () => {
@@ -303,6 +313,29 @@ describe("the plan of a service", () => {
     assert.equal(containerSpec.stopGracePeriod, "1m15s");
     assert.deepEqual(containerSpec.mounts, [
       { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o777 } },
+    ]);
+  });
+
+  it("shares memory of a node with others, and only reads it", () => {
+    const nodeMemory = { "/shared": { volume: "omniai-prod-x-shared", size: 64 } };
+    const { taskSpec } = planService("prod", "x", { ...args, tmpfs: {}, nodeMemory }).service;
+    const { containerSpec } = taskSpec as { containerSpec: { mounts: object[] } };
+    assert.deepEqual(containerSpec.mounts, [
+      {
+        type: "volume",
+        source: "omniai-prod-x-shared",
+        target: "/shared",
+        readOnly: true,
+        volumeOptions: {
+          noCopy: true,
+          driverName: "local",
+          driverOptions: {
+            type: "tmpfs",
+            device: "tmpfs",
+            o: "size=64k,mode=1777,nosuid,nodev,noexec",
+          },
+        },
+      },
     ]);
   });
 

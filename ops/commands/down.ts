@@ -2,6 +2,7 @@
 import { unlessGone } from "../engine/connection.ts";
 import { readChangesVolumes } from "../engine/changes.ts";
 import { dataVolumeName, identityName } from "../../infra/resources/volume.ts";
+import { removeSwitch } from "../engine/swarm-maintenance.ts";
 import { readVolumeFile } from "../engine/volume-file.ts";
 import { listVolumes } from "../engine/volumes.ts";
 import { publishWhenEnded } from "../stack/changes.ts";
@@ -53,6 +54,8 @@ export async function down(options: DownOptions): Promise<void> {
   if (options.deleteData && keepBackups) await deleteData(session);
   else if (options.deleteData) await deleteAll(session);
   else await keepData(session);
+  // A maintenance of a swarm is a service that nobody has declared, and would begin again with the next edge.
+  if (session.settings.config.platform === "swarm") await removeSwitch(docker, stack);
   if (options.engine) await stopEngine();
 }
 

@@ -1,6 +1,12 @@
-/** `npm run health`: exits 0 only if every container of the stack is healthy. It asks the engine and needs no Pulumi. */
+/**
+ * `npm run health`: exits 0 only if every container of the stack is healthy; on a swarm, if every service has its tasks and
+ * every node answers. It asks the engine and needs no Pulumi.
+ */
+import type Docker from "dockerode";
 import { isGood, listContainers, type ContainerView } from "../engine/containers.ts";
 import { healthTable } from "../engine/health-report.ts";
+import { explainSwarm, nodeTable, serviceTable, swarmForJson, taskTable } from "../engine/swarm-report.ts";
+import { isGoodSwarm, problemsOf, readSwarm } from "../engine/swarm-view.ts";
 import { findPlace, type CommonOptions } from "../stack/place.ts";
 import { openEngine } from "../stack/look.ts";
 import { OpsError } from "../terminal/errors.ts";
@@ -11,6 +17,7 @@ export async function health(options: CommonOptions): Promise<void> {
   const place = findPlace(options);
   const { stack } = place;
   const { docker } = await openEngine(place, options);
+  if (place.settings.config.platform === "swarm") return healthOfSwarm(docker, stack, options.json === true);
   const views = await listContainers(docker, stack);
   const bad = views.filter((view) => !isGood(view));
   if (options.json) {
@@ -31,6 +38,24 @@ export async function health(options: CommonOptions): Promise<void> {
       `Look at their logs (${npmRun("logs", stack, "WORKLOAD")}); \`${npmRun("up", stack)}\` starts what was stopped.`,
     );
   }
+}
+
+/** As the manager knows it: what it calls running is healthy, and of a node that does not answer nothing is known. */
+async function healthOfSwarm(docker: Docker, stack: string, json: boolean): Promise<void> {
+  const view = await readSwarm(docker, stack);
+  if (json) printJson({ stack, healthy: isGoodSwarm(view), ...swarmForJson(view) });
+  else for (const line of [...nodeTable(view), ...serviceTable(view), ...taskTable(view)]) print(line);
+  if (view.services.length === 0) {
+    throw new OpsError(`Stack ${stack} has no service on this swarm.`, `Deploy it: ${npmRun("up", stack)}`);
+  }
+  const problems = problemsOf(view);
+  if (problems.length === 0) return;
+  if (!json) await explainSwarm(docker, stack, view);
+  throw new OpsError(
+    `Not healthy: ${problems.join(" ")}`,
+    `A node that is down: start its engine, or \`${npmRun("node", stack, "remove", "NODE", "--lost")}\`. ` +
+      `Else look at the logs (${npmRun("logs", stack, "WORKLOAD")}), correct the cause and run \`${npmRun("up", stack)}\`.`,
+  );
 }
 
 const forJson = (view: ContainerView) => {

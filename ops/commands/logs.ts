@@ -5,12 +5,13 @@ import { unframe } from "../engine/container-log.ts";
 import { identityOf, type Identity, listContainers, type ContainerView } from "../engine/containers.ts";
 import { findLines } from "../engine/log-store.ts";
 import { byStack } from "../engine/stack-filter.ts";
+import { SwarmLogs, type SwarmLine } from "../engine/swarm-logs.ts";
 import { findPlace, type CommonOptions } from "../stack/place.ts";
 import { openEngine } from "../stack/look.ts";
 import { signals } from "../stack/this-process.ts";
 import { exit, OpsError } from "../terminal/errors.ts";
 import { npmRun } from "../terminal/npm-run.ts";
-import { paint, print } from "../terminal/output.ts";
+import { allWritten, note, paint, print } from "../terminal/output.ts";
 
 export interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -20,6 +21,12 @@ export interface LogsOptions extends CommonOptions {
   readonly level?: string;
   readonly request?: string;
 }
+
+/** Ended by the operator, it has done what it was asked for. */
+const following = {
+  title: "following the logs",
+  cancel: (): void => void allWritten().then(() => process.exit(exit.ok)),
+};
 
 /** How far back is looked where nobody says it: the whole store would take long. */
 const SINCE = "1h";
@@ -62,19 +69,17 @@ export function eachLine(onLine: (line: string) => void): PassThrough {
 export async function logs(workload: string | undefined, options: LogsOptions): Promise<void> {
   const place = findPlace(options);
   const { docker } = await openEngine(place, options);
-  if (options.grep !== undefined || options.level !== undefined || options.request !== undefined)
-    return search(docker, place.stack, workload, options);
+  const searches = options.grep !== undefined || options.level !== undefined || options.request !== undefined;
+  if (place.settings.config.platform === "swarm") {
+    if (searches) throw noSearch;
+    return logsOfSwarm(docker, place.stack, workload, options);
+  }
+  if (searches) return search(docker, place.stack, workload, options);
   const all = await listContainers(docker, place.stack);
   const views = all.filter((view) => workload === undefined || view.workload === workload);
   if (views.length === 0) {
-    const known = [...new Set(all.map((view) => view.workload))].join(", ") || "none";
-    throw new OpsError(
-      workload === undefined
-        ? `Stack ${place.stack} has no container on this engine.`
-        : `Stack ${place.stack} has no container of a workload "${workload}". It has: ${known}.`,
-      all.length === 0 ? `Deploy it: ${npmRun("up", place.stack)}` : "Name one of them.",
-      exit.usage,
-    );
+    const known = [...new Set(all.map((view) => view.workload))];
+    throw nothingOf(place.stack, workload, known, "container on this engine");
   }
   const since = options.since === undefined ? undefined : sinceSeconds(options.since);
   const width = Math.max(...views.map((view) => label(view).length));
@@ -84,8 +89,54 @@ export async function logs(workload: string | undefined, options: LogsOptions): 
       .getContainer(view.id)
       .logs({ stdout: true, stderr: true, follow: false, tail: options.tail, since });
     const text = unframe(log).trimEnd();
-    if (text !== "") for (const line of text.split("\n")) print(prefix(view, width) + line);
+    if (text !== "") for (const line of text.split("\n")) print(prefix(view, label(view), width) + line);
   }
+}
+
+function nothingOf(
+  stack: string,
+  workload: string | undefined,
+  known: readonly string[],
+  what: string,
+): OpsError {
+  return new OpsError(
+    workload === undefined || known.length === 0
+      ? `Stack ${stack} has no ${what}.`
+      : `Stack ${stack} has no workload "${workload}". It has: ${known.join(", ")}.`,
+    known.length === 0 ? `Deploy it: ${npmRun("up", stack)}` : "Name one of them.",
+    exit.usage,
+  );
+}
+
+const noSearch = new OpsError(
+  "--grep, --level and --request look where monitoring keeps all lines, and a stack on a swarm has no monitoring.",
+  "Leave them out and filter what comes, for example: npm run --silent logs -- --since 2h --tail 10000 | grep TEXT",
+  exit.usage,
+);
+
+/** The lines of all nodes, as the manager hands them over. */
+async function logsOfSwarm(
+  docker: Docker,
+  stack: string,
+  workload: string | undefined,
+  { tail, since: from, follow: follows }: LogsOptions,
+): Promise<void> {
+  const range = { tail, ...(from === undefined ? {} : { since: sinceSeconds(from) }) };
+  const swarm = await SwarmLogs.open(docker, stack);
+  const { workloads } = swarm;
+  if (workload === undefined ? workloads.length === 0 : !workloads.includes(workload))
+    throw nothingOf(stack, workload, workloads, "service on this swarm");
+  const width = await swarm.width();
+  const show = (line: SwarmLine): void => print(prefix(line, line.label, width) + line.text);
+  // On standard error, so that what is there can be piped on.
+  const tell = (what: string): void => note(paint("yellow", what, process.stderr));
+  if (follows === true) {
+    signals.begin(following);
+    return swarm.follow(workload, range, show, tell);
+  }
+  const { lines, missing } = await swarm.read(workload, range);
+  lines.forEach(show);
+  missing.forEach(tell);
 }
 
 /** Looks in the place where the lines of all containers are kept, also of those that are gone. */
@@ -105,16 +156,15 @@ async function search(
   const query = { workload, grep, level, request, since: sinceSeconds(since), limit: tail };
   const lines = await findLines(docker, stack, query);
   const width = Math.max(0, ...lines.map((line) => label(line).length));
-  for (const line of lines) print(`${line.time} ${prefix(line, width)}${line.text}`);
+  for (const line of lines) print(`${line.time} ${prefix(line, label(line), width)}${line.text}`);
   if (lines.length === 0) print(`No line fits since ${since}.`);
 }
 
 const label = (view: Identity): string => `${view.workload}.${view.replica}`;
 
-function prefix(view: Identity, width: number): string {
-  const hue =
-    [...view.workload].reduce((sum, letter) => sum + letter.charCodeAt(0), view.replica) % COLOURS.length;
-  return `${paint(COLOURS[hue] ?? "cyan", label(view).padEnd(width))} | `;
+function prefix({ workload, replica }: Identity, name: string, width: number): string {
+  const hue = [...workload].reduce((sum, letter) => sum + letter.charCodeAt(0), replica) % COLOURS.length;
+  return `${paint(COLOURS[hue] ?? "cyan", name.padEnd(width))} | `;
 }
 
 /** Follows the containers that are there and those that start later, because an update replaces them. */
@@ -127,7 +177,7 @@ async function follow(
   tail: number,
   since: number | undefined,
 ): Promise<void> {
-  signals.begin({ title: "following the logs", cancel: () => process.exit(exit.ok) });
+  signals.begin(following);
   // A container that starts again ends its log and begins another one, which is followed from there on.
   const followed = new Set<string>();
   const attach = async (
@@ -144,7 +194,7 @@ async function follow(
       ...(lines === "all" ? {} : { tail: lines }),
       since: from,
     });
-    const out = eachLine((line) => print(prefix(view, width) + line));
+    const out = eachLine((line) => print(prefix(view, label(view), width) + line));
     docker.modem.demuxStream(stream, out, out);
     stream.on("end", () => {
       followed.delete(view.id);

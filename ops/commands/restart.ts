@@ -5,7 +5,16 @@
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
 import { REPLICA_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { serviceName } from "../../infra/service-name.ts";
+import { requireManager } from "../engine/nodes.ts";
 import { rollService } from "../engine/services.ts";
+import { taskTable } from "../engine/swarm-report.ts";
+import {
+  isGoodService,
+  readSwarm,
+  settledSwarm,
+  type ServiceView,
+  type SwarmView,
+} from "../engine/swarm-view.ts";
 import { servingBuild } from "../stack/audit.ts";
 import { stackChanges } from "../stack/changes.ts";
 import { deploy, prepare, summarise } from "../stack/deploy.ts";
@@ -51,6 +60,7 @@ export async function restart(options: RestartOptions): Promise<void> {
   const config = knownConfig(session, rolledBackTo(changes)?.config) ?? settings.config;
   const state = await prepare(session, undefined, config);
   if (config.platform === "swarm") {
+    audit?.note({ to: servingBuild(changes) });
     await restartService(session, options.workload);
     return;
   }
@@ -81,27 +91,55 @@ export async function restart(options: RestartOptions): Promise<void> {
   await summarise(session, outputs);
 }
 
+/** How long the tasks may take to run after the swarm has called its update complete, in seconds. */
+const SETTLE_SECONDS = 60;
+
 /** On a swarm, its own rolling update does what Pulumi does on one engine, and deploys nothing. @throws OpsError */
 async function restartService({ docker, stack }: Session, workload: string): Promise<void> {
   const name = serviceName(stack, workload);
+  await requireManager(docker);
   say(`A new task takes the place of each of ${name}, one after the other.`);
   const rolled = await rollService(docker, name);
   if (rolled === undefined) {
+    const known = (await readSwarm(docker, stack)).services.map((service) => service.workload).join(", ");
     throw new OpsError(
-      `Stack ${stack} has no workload "${workload}" on this swarm.`,
-      "Name one with --workload; `docker service ls` shows them as omniai-STACK-WORKLOAD.",
+      `Stack ${stack} has no workload "${workload}" on this swarm. It has: ${known || "none"}.`,
+      `Name one of them with --workload, or deploy the stack: ${npmRun("up", stack)}`,
       exit.usage,
     );
   }
-  if (rolled.good) {
-    print(`Every task of ${name} is a new one, and healthy.`);
-    return;
+  if (!rolled.good) {
+    throw new OpsError(
+      `The restart of ${name} did not come through (${rolled.reason}). What served before goes on serving.`,
+      `Its tasks say why: docker service ps --no-trunc ${name}`,
+    );
+  }
+  const view = await settledSwarm(docker, stack, SETTLE_SECONDS);
+  for (const line of taskTable({ ...view, services: view.services.filter((one) => one.name === name) }))
+    print(line);
+  const service = view.services.find((one) => one.name === name);
+  if (service !== undefined && isGoodService(service)) {
+    const kept = nodesThatKeep(view, service);
+    if (kept.length === 0) return print(`Every task of ${name} is a new one, and healthy.`);
+    throw new OpsError(
+      `The tasks of ${name} on ${kept.join(", ")} are those of before: a node that is paused gets no new ones.`,
+      `Have it take tasks again (docker node update --availability active NODE), and restart once more.`,
+    );
   }
   throw new OpsError(
-    `The restart of ${name} did not come through (${rolled.reason}). What served before goes on serving.`,
-    `Its tasks say why: docker service ps --no-trunc ${name}`,
+    `Every task of ${name} was replaced, and not all of them run.`,
+    `See which: ${npmRun("status", stack)}; why: docker service ps --no-trunc ${name}`,
   );
 }
+
+/** Pure: the nodes whose tasks a rolling update leaves as they are. */
+export const nodesThatKeep = ({ nodes }: SwarmView, { tasks }: ServiceView): string[] =>
+  nodes
+    .filter(
+      ({ name, availability }) =>
+        availability === "pause" && tasks.some(({ node, state }) => node === name && state === "running"),
+    )
+    .map(({ name }) => name);
 
 /** A restart must not deploy other changes: those belong to `up`, which checks them and asks. @throws OpsError */
 async function refuseOtherChanges(

@@ -8,6 +8,9 @@ import { isGood, listContainers, type ContainerView } from "../engine/containers
 import { condition, printUrls, urlsOf, type Urls } from "../engine/health-report.ts";
 import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";
 import { describeMonitoring, readMonitoring, type MonitoringSummary } from "../engine/monitoring-summary.ts";
+import { readSwarmMaintenance } from "../engine/swarm-maintenance.ts";
+import { printSwarm, swarmForJson } from "../engine/swarm-report.ts";
+import { isGoodSwarm, readSwarm, type SwarmView } from "../engine/swarm-view.ts";
 import { usage, type Usage } from "../engine/usage.ts";
 import { listVolumes, volumeSizes, type VolumeView } from "../engine/volumes.ts";
 import { stackChanges } from "../stack/changes.ts";
@@ -43,10 +46,13 @@ interface StateView {
 interface StatusView {
   readonly stack: string;
   readonly healthy: boolean;
-  /** Undefined when Pulumi could not be asked; then `note` says why. */
+  /** Undefined when Pulumi could not be asked; then `note` says why, as it does of a swarm that does not answer. */
   readonly state?: StateView;
   readonly note?: string;
+  /** Of a swarm those on the node that was asked. */
   readonly containers: readonly (ContainerView & { usage?: Usage })[];
+  /** All nodes, and the tasks on them. */
+  readonly swarm?: SwarmView;
   readonly volumes: readonly VolumeView[];
   readonly locks: readonly string[];
   /** True while another run works on the stack, so that what is pending is under way. */
@@ -116,7 +122,10 @@ async function readContainers(
       })),
     ),
     // An edge or a room that cannot be asked is no reason to show nothing else.
-    readMaintenance(docker, views).catch(() => undefined),
+    (settings.config.platform === "swarm"
+      ? readSwarmMaintenance(docker, stack)
+      : readMaintenance(docker, views)
+    ).catch(() => undefined),
     readBackups(docker, views).catch(() => undefined),
     readAcme(docker, views).catch(() => undefined),
     readMonitoring(docker, views).catch(() => undefined),
@@ -156,25 +165,37 @@ export async function status(options: CommonOptions): Promise<void> {
   // The backend is asked while the way to the engine is made.
   const reading = readState(place).catch((error: unknown) => explain(error));
   const { docker, dockerHost } = await openEngine(place, options);
-  const [state, found, volumes, changes] = await Promise.all([
+  const isSwarm = place.settings.config.platform === "swarm";
+  const [state, found, volumes, changes, nodes] = await Promise.all([
     reading,
     readContainers(docker, place),
     readVolumes(docker, place.stack),
     stackChanges(docker, place),
+    // A swarm that answers nobody is no reason to show nothing else.
+    isSwarm ? readSwarm(docker, place.stack).catch((error: unknown) => explain(error)) : undefined,
   ]);
+  const swarm = nodes !== undefined && "nodes" in nodes ? nodes : undefined;
+  const unknown = nodes !== undefined && "what" in nodes ? [nodes.what, nodes.remedy] : [];
+  const notes = [...("what" in state ? [state.what, state.remedy] : []), ...unknown];
   const view: StatusView = {
     stack: place.stack,
-    healthy: found.containers.length > 0 && found.containers.every(isGood),
+    healthy: isSwarm
+      ? swarm !== undefined && isGoodSwarm(swarm)
+      : found.containers.length > 0 && found.containers.every(isGood),
+    swarm,
     volumes,
     external: describeExternal(place.settings.config),
-    ...("what" in state ? { note: [state.what, state.remedy].filter(Boolean).join(" ") } : { state }),
+    ...("what" in state ? {} : { state }),
+    ...(notes.length > 0 && { note: notes.filter(Boolean).join(" ") }),
     ...found,
     ...readLocks(place),
     engine: dockerHost,
     move: describeMove(place),
     rolledBackTo: rolledBackTo(changes)?.build,
   };
-  if (options.json) printJson(view);
+  // Tasks in the place of containers: those of one node alone would look like all that there is.
+  if (options.json)
+    printJson(swarm === undefined ? view : { ...view, swarm: undefined, ...swarmForJson(swarm) });
   else printStatus(view);
 }
 
@@ -196,9 +217,16 @@ function printStatus(view: StatusView): void {
   if (state !== undefined) printUrls(state.urls);
 
   print();
-  print(paint("bold", "Containers"));
-  for (const line of table(containers.map(containerRow))) print(line);
-  if (containers.length === 0) print("  none");
+  if (view.swarm === undefined) {
+    print(paint("bold", "Containers"));
+    for (const line of table(containers.map(containerRow))) print(line);
+    if (containers.length === 0) print("  none");
+  } else {
+    const usages = containers.flatMap(({ id, usage: used }) =>
+      used === undefined ? [] : [[id, used] as const],
+    );
+    printSwarm(view.swarm, new Map(usages));
+  }
 
   print();
   print(paint("bold", "Volumes"));

@@ -53,6 +53,13 @@ export async function user(command: string, name: string | undefined, options: U
   const { docker } = await openEngine(place, options);
   const replicas = (await listContainers(docker, stack)).filter(({ workload }) => workload === "backend");
   const replica = replicas.find(isGood);
+  if (!replica && replicas.length === 0 && place.settings.config.platform === "swarm") {
+    throw new OpsError(
+      `No replica of stack ${stack} runs on the node that omniai:dockerHost names, and \`user\` works inside of one.`,
+      `See where they run: ${npmRun("status", stack)}. Name a manager that runs tasks, or have them dealt out anew: ${npmRun("restart", stack)}`,
+      exit.failed,
+    );
+  }
   if (!replica) {
     throw new OpsError(
       replicas.length === 0

@@ -1,9 +1,10 @@
 /**
- * Maintenance, as the edge has it: a file in its volume makes it answer the API with 503 and a message. That takes
- * effect with the next request, needs no Pulumi, and stays through restarts and deploys until the file is removed.
+ * Maintenance, as the edge of one engine has it: a file in its volume makes it answer the API with 503 and a message. That takes
+ * effect with the next request, needs no Pulumi, and stays through restarts and deploys until the file is removed. On a swarm the
+ * file comes and goes by a service (swarm-maintenance.ts).
  */
 import type Docker from "dockerode";
-import { MAINTENANCE_FILE } from "../../infra/components/edge/maintenance.ts";
+import { MAINTENANCE_FILE, MAINTENANCE_TYPE } from "../../infra/components/edge/maintenance.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { ago } from "../terminal/output.ts";
 import { listContainers, type ContainerView } from "./containers.ts";
@@ -13,11 +14,13 @@ import { execIn } from "./exec.ts";
 export interface Maintenance {
   readonly detail: string;
   readonly since: string;
+  /** Of a swarm: where the edge runs and does not answer with it, and why. */
+  readonly missing?: readonly string[];
 }
 
 /** Pure: the answer of the edge. Everybody can read it, so it names no person. */
 export const maintenanceProblem = (message: string, since: Date): Maintenance & Record<string, unknown> => ({
-  type: "urn:omniai:problem:maintenance",
+  type: MAINTENANCE_TYPE,
   title: "Service Unavailable",
   status: 503,
   detail: message,
@@ -42,16 +45,22 @@ export async function readMaintenance(
 async function readFrom(docker: Docker, edge: string): Promise<Maintenance | undefined> {
   const { exitCode, output } = await execIn(docker, edge, ["cat", MAINTENANCE_FILE]);
   if (exitCode !== 0) return undefined;
+  return parseMaintenance(output);
+}
+
+/** Pure: what the edge answers, out of its file. Somebody may have written another one by hand. */
+export function parseMaintenance(text: string): Maintenance {
   try {
-    return JSON.parse(output) as Maintenance;
+    return JSON.parse(text) as Maintenance;
   } catch {
-    return { detail: output.trim(), since: "" };
+    return { detail: text.trim(), since: "" };
   }
 }
 
 /** One line for `up` and `status`. */
-export const describeMaintenance = ({ detail, since }: Maintenance, stack: string): string =>
-  `Maintenance is on${since === "" ? "" : `, begun ${ago(new Date(since))}`}: the API answers 503 ("${detail}"). ` +
+export const describeMaintenance = ({ detail, since, missing = [] }: Maintenance, stack: string): string =>
+  `Maintenance is on${since === "" ? "" : `, begun ${ago(new Date(since))}`}: the API answers 503 ("${detail}")` +
+  `${missing.length === 0 ? "" : `, but not yet by ${missing.join(", ")}`}. ` +
   `To end it: npm run maintenance -- off${stack === "dev" ? "" : ` --stack ${stack}`}`;
 
 /** Written aside and renamed: no request meets half of the file. */

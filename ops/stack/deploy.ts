@@ -1,5 +1,6 @@
 /** What up, restart and rollback have in common: the checks before an update, the update, and how it ended. */
 import type { OutputMap } from "@pulumi/pulumi/automation/index.js";
+import type Docker from "dockerode";
 import { environmentOf, isMandatory } from "../../infra/config/policy-settings.ts";
 import { certificateEnd, certificateLine } from "../engine/certificate.ts";
 import { isGood } from "../engine/containers.ts";
@@ -10,7 +11,10 @@ import {
   settledContainers,
   urlsOf,
 } from "../engine/health-report.ts";
-import { describeMaintenance, readMaintenance } from "../engine/maintenance.ts";
+import { describeMaintenance, readMaintenance, type Maintenance } from "../engine/maintenance.ts";
+import { readSwarmMaintenance } from "../engine/swarm-maintenance.ts";
+import { explainSwarm, nodeTable, taskTable } from "../engine/swarm-report.ts";
+import { nodeProblems, readSwarm, serviceProblems, settledSwarm } from "../engine/swarm-view.ts";
 import { OpsError } from "../terminal/errors.ts";
 import { note, paint, print } from "../terminal/output.ts";
 import { lastGoodDeploy, publishWhenEnded } from "./changes.ts";
@@ -124,9 +128,10 @@ export interface Deploy {
 
 /** One update of the stack. If it fails, the unhealthy containers say why. @returns the stack's outputs */
 export async function deploy(
-  { docker, stack, handle }: Session,
+  session: Session,
   { title, options, refresh, replace = [], silent = false }: Deploy,
 ): Promise<OutputMap> {
+  const { docker, stack, handle } = session;
   try {
     const { value } = await quietly({ docker, stack }, title, () =>
       runPulumi({
@@ -138,10 +143,56 @@ export async function deploy(
     );
     return value.outputs;
   } catch (error) {
-    if (error instanceof RunFailed)
-      await explainContainers(docker, stack, await settledContainers(docker, stack, 0));
+    if (error instanceof RunFailed) await explainNow(session);
     throw error;
   }
+}
+
+const isOnSwarm = ({ settings }: Pick<Session, "settings">): boolean => settings.config.platform === "swarm";
+
+/** Says why what is there is not healthy. */
+async function explainNow({ docker, stack, settings }: Session): Promise<void> {
+  if (!isOnSwarm({ settings }))
+    return explainContainers(docker, stack, await settledContainers(docker, stack, 0));
+  // A swarm that answers nobody would hide why the update has failed.
+  const view = await readSwarm(docker, stack).catch(() => undefined);
+  if (view !== undefined) await explainSwarm(docker, stack, view);
+}
+
+/** How the stack is after an update. */
+interface Sight {
+  /** For people, a line each. */
+  readonly lines: readonly string[];
+  /** What is not as it should be, as the end of "The update went through, but …"; undefined where all is well. */
+  readonly bad?: string;
+  readonly maintenance: Maintenance | undefined;
+  readonly explain: () => Promise<void>;
+}
+
+/** How long what has just been deployed may take to be healthy everywhere, in seconds. */
+const SETTLE_SECONDS = 60;
+
+async function lookAtContainers(docker: Docker, stack: string): Promise<Sight> {
+  const views = await settledContainers(docker, stack, SETTLE_SECONDS);
+  const bad = views.filter((view) => !isGood(view)).map(({ name }) => name);
+  return {
+    lines: healthTable(views),
+    ...(bad.length > 0 && { bad: `${bad.join(", ")} ${bad.length > 1 ? "are" : "is"} not healthy.` }),
+    maintenance: await readMaintenance(docker, views).catch(() => undefined),
+    explain: () => explainContainers(docker, stack, views),
+  };
+}
+
+async function lookAtSwarm(docker: Docker, stack: string): Promise<Sight> {
+  const view = await settledSwarm(docker, stack, SETTLE_SECONDS);
+  const problems = serviceProblems(view);
+  return {
+    // A machine that is away is told, and makes no deploy a bad one: the services are whole without it.
+    lines: [...nodeTable(view), ...taskTable(view), ...nodeProblems(view).map((line) => `  ${line}`)],
+    ...(problems.length > 0 && { bad: `not everything is well: ${problems.join(" ")}` }),
+    maintenance: await readSwarmMaintenance(docker, stack).catch(() => undefined),
+    explain: () => explainSwarm(docker, stack, view),
+  };
 }
 
 /**
@@ -150,30 +201,26 @@ export async function deploy(
  * @returns the id of the service's image. @throws OpsError when a container is not healthy
  */
 export async function summarise(
-  { docker, stack }: Session,
+  { docker, stack, settings }: Pick<Session, "docker" | "stack" | "settings">,
   outputs: OutputMap,
   silent = false,
 ): Promise<string> {
   signals.begin({ title: "looking at the containers" });
-  const views = await settledContainers(docker, stack, 60);
+  const look = isOnSwarm({ settings }) ? lookAtSwarm : lookAtContainers;
+  const { lines, bad, maintenance, explain } = await look(docker, stack);
   if (!silent) {
     print();
     print(paint("bold", `Stack ${stack}`));
     printUrls(urlsOf(outputs));
-    for (const line of healthTable(views)) print(line);
+    for (const line of lines) print(line);
   }
-  const bad = views.filter((view) => !isGood(view));
-  const maintenance = await readMaintenance(docker, views).catch(() => undefined);
   if (maintenance !== undefined)
     note(paint("yellow", describeMaintenance(maintenance, stack), process.stderr));
   const certificate = certificateEnd(outputs);
   if (certificate !== undefined) note(certificateLine(certificate, stack, process.stderr));
   const images = outputs["images"]?.value as Readonly<Record<string, string>> | undefined;
-  if (bad.length === 0) return images?.["backend"] ?? "";
-  await explainContainers(docker, stack, views);
+  if (bad === undefined) return images?.["backend"] ?? "";
+  await explain();
   note();
-  throw new OpsError(
-    `The update went through, but ${bad.map(({ name }) => name).join(", ")} ${bad.length > 1 ? "are" : "is"} not healthy.`,
-    "The reasons are above.",
-  );
+  throw new OpsError(`The update went through, but ${bad}`, "The reasons are above.");
 }

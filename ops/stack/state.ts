@@ -39,6 +39,7 @@ export interface State {
 
 export const types = {
   container: "docker:index/container:Container",
+  service: "docker:index/service:Service",
   network: "docker:index/network:Network",
   volume: "docker:index/volume:Volume",
   command: "command:local:Command",

@@ -16,6 +16,17 @@ export const print = (line = ""): void => void process.stdout.write(`${line}\n`)
 /** One line on standard error: what is going on. Standard output stays clean for results. */
 export const note = (line = ""): void => void process.stderr.write(`${line}\n`);
 
+/**
+ * Resolves when whoever reads this process has what was printed, or has gone away. A process that ends before loses what a pipe had
+ * no room for yet.
+ */
+export async function allWritten(): Promise<void> {
+  const streams = [process.stdout, process.stderr];
+  await Promise.all(
+    streams.map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))),
+  );
+}
+
 /** What `--json` prints, and nothing else with it. */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 

@@ -8,6 +8,11 @@ import { keepConnections } from "./kept-connections.ts";
 export interface LoadOptions {
   /** Where the requests go; https certificates are not checked, because a dev stack has its own. */
   readonly url: string;
+  /**
+   * Where they go in its place, one after the other and for good, once it takes no connection: a request that was not sent may be sent
+   * elsewhere, as a load balancer does. Default: nowhere.
+   */
+  readonly instead?: readonly string[];
   /** Requests per second; each starts on time, even if earlier ones have not ended. */
   readonly rate: number;
   /** Connections that are kept open; default 32. */
@@ -47,6 +52,8 @@ export interface LoadFailure {
 export interface LoadResult {
   readonly sent: number;
   readonly failures: readonly LoadFailure[];
+  /** How many went to another address than the first. */
+  readonly elsewhere: number;
   /** Milliseconds, sorted. */
   readonly latencies: readonly number[];
 }
@@ -61,7 +68,8 @@ const TIMEOUT_MS = 15_000;
 /** What a failure quotes of an answer: enough for a whole problem, which says why. */
 const ANSWER_CHARACTERS = 400;
 
-export function startLoad({ url, rate, connections = 32, request, accept }: LoadOptions): Load {
+export function startLoad({ url, instead = [], rate, connections = 32, request, accept }: LoadOptions): Load {
+  const addresses = [url, ...instead];
   const secure = url.startsWith("https:");
   const { agent, closeOld } = keepConnections(secure, connections);
   const send = secure ? httpsRequest : httpRequest;
@@ -71,7 +79,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
   const pending = new Set<Promise<void>>();
   const started = performance.now();
   const run = randomBytes(4).toString("hex");
-  let sent = 0;
+  let [sent, elsewhere, current] = [0, 0, 0];
 
   const one = (n: number): Promise<void> =>
     new Promise((resolve) => {
@@ -79,7 +87,6 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       const { method, path, body, headers } = request?.(n) ?? { method: "GET", path: "" };
       const begun = performance.now();
       const at = Date.now();
-      let isKept = false;
       const id = `load-${run}-${n}`;
       const fail = (status: number, ms: number, why: string): void => {
         const seconds = (begun - started) / 1000;
@@ -87,44 +94,56 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
         failures.push({ n, seconds, at, late, id, method, path, status, ms, why });
         resolve();
       };
-      const broken = (error: NodeJS.ErrnoException): void => {
-        const ms = performance.now() - begun;
-        const connection = isKept ? "a kept connection" : "a new connection";
-        fail(
-          0,
-          ms,
-          `${error.code ?? "no code"} after ${ms.toFixed(0)} ms on ${connection}: ${error.message}`,
-        );
-      };
-      const options = { method, agent, timeout: TIMEOUT_MS, headers: { "x-request-id": id, ...headers } };
-      const call = send(`${url}${path}`, options, (response) => {
-        const status = response.statusCode ?? 0;
-        const good = accept ? accept(status) : status >= 200 && status < 300;
-        let answer = "";
-        response.setEncoding("utf8").on("data", (part: string) => {
-          if (!good && answer.length < ANSWER_CHARACTERS) answer += part;
-        });
-        response.on("error", broken);
-        response.on("end", () => {
+      const attempt = (address: number): void => {
+        let [isKept, isConnected] = [false, false];
+        const broken = (error: NodeJS.ErrnoException): void => {
           const ms = performance.now() - begun;
-          latencies.push(ms);
-          if (good) resolve();
-          else
-            fail(
-              status,
-              ms,
-              `status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`,
-            );
+          if (!isConnected && address + 1 < addresses.length) {
+            current = Math.max(current, address + 1);
+            return attempt(current);
+          }
+          const connection = isKept ? "a kept connection" : "a new connection";
+          fail(
+            0,
+            ms,
+            `${error.code ?? "no code"} after ${ms.toFixed(0)} ms on ${connection}: ${error.message}`,
+          );
+        };
+        const options = { method, agent, timeout: TIMEOUT_MS, headers: { "x-request-id": id, ...headers } };
+        const call = send(`${addresses[address]}${path}`, options, (response) => {
+          const status = response.statusCode ?? 0;
+          const good = accept ? accept(status) : status >= 200 && status < 300;
+          let answer = "";
+          response.setEncoding("utf8").on("data", (part: string) => {
+            if (!good && answer.length < ANSWER_CHARACTERS) answer += part;
+          });
+          response.on("error", broken);
+          response.on("end", () => {
+            const ms = performance.now() - begun;
+            latencies.push(ms);
+            if (address > 0) elsewhere++;
+            if (good) resolve();
+            else
+              fail(
+                status,
+                ms,
+                `status ${status} after ${ms.toFixed(0)} ms: ${answer.slice(0, ANSWER_CHARACTERS)}`,
+              );
+          });
         });
-      });
-      // Node's own word for it knows nothing of a request that waited until a connection was free.
-      call.on("socket", (socket) => {
-        isKept = used.has(socket);
-        used.add(socket);
-      });
-      call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
-      call.on("error", broken);
-      call.end(body);
+        // Node's own word for it knows nothing of a request that waited until a connection was free.
+        call.on("socket", (socket) => {
+          isKept = used.has(socket);
+          used.add(socket);
+          isConnected = isKept;
+          // Before that, nothing of the request has left.
+          if (!isKept) socket.once(secure ? "secureConnect" : "connect", () => (isConnected = true));
+        });
+        call.on("timeout", () => call.destroy(new Error(`no answer in ${TIMEOUT_MS} ms`)));
+        call.on("error", broken);
+        call.end(body);
+      };
+      attempt(current);
     });
 
   const timer = setInterval(() => {
@@ -140,7 +159,7 @@ export function startLoad({ url, rate, connections = 32, request, accept }: Load
       clearInterval(timer);
       await Promise.all(pending);
       agent.destroy();
-      return { sent, failures, latencies: latencies.sort((left, right) => left - right) };
+      return { sent, failures, elsewhere, latencies: latencies.sort((left, right) => left - right) };
     },
   };
 }

@@ -13,6 +13,8 @@ export interface TrafficOptions {
   /** How many clients follow the events and reconnect with their last id. */
   readonly streams: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Where requests go, one after the other, once the edge takes no connection. */
+  readonly instead: readonly string[];
 }
 
 export interface TrafficResult extends LoadResult {
@@ -29,13 +31,20 @@ export interface TrafficResult extends LoadResult {
 const LAST_EVENT_MS = 60_000;
 
 /** @returns what stops it and waits for the requests in flight, once every stream follows the log. */
-async function run({ url, rate, streams, headers }: TrafficOptions): Promise<() => Promise<TrafficResult>> {
+async function run({
+  url,
+  rate,
+  streams,
+  headers,
+  instead,
+}: TrafficOptions): Promise<() => Promise<TrafficResult>> {
   // Streams may begin with the last events of earlier traffic, which do not count.
   const mark = randomUUID();
   const clients = Array.from({ length: streams }, () => openSse(`${url}/api/events`));
   await eventually("streams that follow the log", 30, () => clients.every(({ joins }) => joins > 0));
   const load = startLoad({
     url,
+    instead,
     rate,
     request: (n) =>
       n % 2 === 0

@@ -26,18 +26,21 @@ export interface Traffic {
  * @param url of the edge.
  * @param rate requests a second: half GET /api/diag, half POST /api/events with a number.
  * @param streams clients that follow the events and reconnect with their last id.
- * @param headers of each request, such as who publishes. @throws Error when the streams cannot be opened.
+ * @param headers of each request, such as who publishes.
+ * @param instead where requests go, one after the other, once the edge takes no connection; the streams wait for it. Default: nowhere.
+ * @throws Error when the streams cannot be opened.
  */
 export async function startTraffic(
   url: string,
   rate: number,
   streams: number,
   headers: Readonly<Record<string, string>> = {},
+  instead: readonly string[] = [],
 ): Promise<Traffic> {
   // First, because the load's time begins with its thread.
   const watch = await watchStalls();
   const worker = new Worker(new URL("./traffic-thread.ts", import.meta.url), {
-    workerData: { url, rate, streams, headers } satisfies TrafficOptions,
+    workerData: { url, rate, streams, headers, instead } satisfies TrafficOptions,
   });
   const ended = new Promise<never>((_, reject) => {
     worker.once("error", reject);

@@ -2,10 +2,10 @@
 
 export const GROUPS = ["lint", "unit", "whole", "e2e", "nightly", "swarm", "official"] as const;
 /**
- * Run only where they are named. What `official` tries is in the others already, with the plugins that this machine has. `swarm` has
- * three machines, whose engines need most of this one; docs/swarm.md says what of it is not yet held. `nightly` is run each night by
- * .github/workflows/nightly.yml: each of its suites takes minutes and is about a part that few changes touch, so that whoever waits for
- * `npm test` need not wait for it.
+ * Run only where they are named. What `official` tries is in the others already, with the plugins that this machine has. `nightly`
+ * and `swarm` are run each night by .github/workflows/nightly.yml: each of their suites takes minutes and is about a part that few
+ * changes touch, so that whoever waits for `npm test` need not wait for it. `swarm` has three machines, whose engines need most of
+ * this one, and runs alone.
  */
 export const onlyNamed: ReadonlySet<Suite["group"]> = new Set(["nightly", "swarm", "official"]);
 

@@ -16,14 +16,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 var (
 	base    = flag.String("url", "", "where the stack answers, without a path")
-	dial    = flag.String("dial", "", "host:port that is connected to in place of the URL's, which stays the name that the server is asked by")
+	dial    = flag.String("dial", "", "host:port that is connected to in place of the URL's, which stays the name that the server is asked by; of several, separated by commas, each new connection goes to the next")
 	rate    = flag.Float64("rate", 200, "requests per second, half GET and half POST; started on time whatever becomes of others")
 	streams = flag.Int("streams", 500, "event streams held open")
 	events  = flag.Float64("events", 20, "events published per second, beside the requests")
@@ -62,10 +64,12 @@ func noteCertificate(state tls.ConnectionState) error {
 // newTransport speaks HTTP/1.1, as a proxy or tunnel in front does, or HTTP/2 where the server does, as browsers do.
 func newTransport(idle int, http2 bool) *http.Transport {
 	dialer := net.Dialer{Timeout: 10 * time.Second}
+	addresses := strings.Split(*dial, ",")
+	var turn atomic.Uint64
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if *dial != "" {
-				address = *dial
+				address = addresses[turn.Add(1)%uint64(len(addresses))]
 			}
 			return dialer.DialContext(ctx, network, address)
 		},

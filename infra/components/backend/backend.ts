@@ -248,7 +248,15 @@ export class Backend extends pulumi.ComponentResource {
       );
       this.workload = new ServiceWorkload(
         "backend",
-        { ...process, tasks: args.replicas, image: this.imageId, files: shared },
+        {
+          ...process,
+          // A swarm ends a task whose check fails, and begins another: while a database is away, that would be all replicas, over and
+          // over, and what they can answer without it. So once a replica was ready, only one that hangs fails.
+          health: { ...process.health, command: [...process.health.command, "startupz"] },
+          tasks: args.replicas,
+          image: this.imageId,
+          files: shared,
+        },
         { parent: this },
       );
       this.replicas = [];

@@ -4,7 +4,7 @@ import { renderHeaderMaps, renderHeaders, type HeaderConfig } from "./headers.ts
 import { renderLimitZones } from "./limits.ts";
 import { planEdgeMemory, WORKERS } from "./memory.ts";
 import { hostPattern } from "./wildcard.ts";
-import { MAINTENANCE_CHECK, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
+import { maintenanceCheck, renderErrorPages, renderProblems, RETRY_MAPS } from "./problems.ts";
 import {
   renderLocations,
   renderServerLimits,
@@ -189,8 +189,8 @@ ${renderHeaders(config)}
 ${renderServerLimits(config)}
 
 ${renderErrorPages()}
-${acme ? CHALLENGE_LOCATION : ""}${config.upstreams.length > 0 ? renderLocations(config, hostCheck) : `\n    location / {\n      ${MAINTENANCE_CHECK}\n      return 503;\n    }`}
-${renderProblems()}
+${acme ? CHALLENGE_LOCATION : ""}${config.upstreams.length > 0 ? renderLocations(config, hostCheck) : `\n    location / {\n      ${maintenanceCheck(config.maintenanceFile)}\n      return 503;\n    }`}
+${renderProblems(config.maintenanceFile)}
   }
 }
 `;

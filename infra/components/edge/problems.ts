@@ -110,7 +110,8 @@ function renderProblem(problem: Problem): string {
   return `    location ${early === true ? "= " : ""}${target(problem)} {\n      ${lines.join("\n      ")}\n    }`;
 }
 
-export const renderProblems = (): string =>
+/** @param maintenanceFile where the answer of a maintenance is. */
+export const renderProblems = (maintenanceFile = MAINTENANCE_FILE): string =>
   [
     ...PROBLEMS.map(renderProblem),
     `    location = /_stream_later {
@@ -142,11 +143,12 @@ export const renderProblems = (): string =>
       types { }
       default_type application/problem+json;
       etag off;
-      root ${dirname(MAINTENANCE_FILE)};
+      root ${dirname(maintenanceFile)};
       # The file may have been removed since it was found.
-      try_files /${basename(MAINTENANCE_FILE)} @problem_503;
+      try_files /${basename(maintenanceFile)} @problem_503;
     }`,
   ].join("\n");
 
 /** In a location: the API is away while the file is there. */
-export const MAINTENANCE_CHECK = `if (-f ${MAINTENANCE_FILE}) { rewrite ^ /_maintenance last; }`;
+export const maintenanceCheck = (file = MAINTENANCE_FILE): string =>
+  `if (-f ${file}) { rewrite ^ /_maintenance last; }`;

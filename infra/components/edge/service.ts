@@ -6,9 +6,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { contentHash } from "../../resources/archive.ts";
 import { useImage } from "../../resources/image.ts";
 import { ServiceFiles } from "../../resources/service-files.ts";
+import { serviceName, tasksOf } from "../../service-name.ts";
 import { ServiceWorkload } from "../../service.ts";
 import type { Replica } from "../../workload.ts";
 import { keepAliveLadder } from "./ladder.ts";
+import { MAINTENANCE_TYPE, SHARED_MAINTENANCE_FILE, SHARED_MAINTENANCE_FOLDER } from "./maintenance.ts";
 import { limitScript } from "./memory.ts";
 import { HTTP_PORT, HTTPS_PORT, renderNginx, STATUS_PORT } from "./nginx.ts";
 import { hashOfPage, packPage } from "./page.ts";
@@ -20,12 +22,17 @@ export interface EdgeServiceArgs extends EdgeSettings {
   readonly upstream: { readonly name: string; readonly replicas: number; readonly ready: pulumi.Resource };
 }
 
-/** How long a task of the edge waits for an answer of the DNS before it begins, in seconds. */
+/** How long a task of the edge waits for an answer of the DNS before it begins, in seconds; and as long for its node. */
 const LOOK_SECONDS = 10;
+
+/** What the edge and the task that switches maintenance share on a node, in KiB: one small file. */
+const SHARED_KIB = 64;
 
 /**
  * A task of the edge: the page out of its archive, and then nginx. It begins when the DNS knows replicas, because nginx asks
  * on its own time and would have nobody for the first requests; but without any it begins as well, and says so to visitors.
+ * On a node that has just come, maintenance may begin a moment after this task. So the tasks on other nodes are asked, and
+ * where they are in maintenance, this one waits until its node is too.
  */
 export const EDGE_SERVICE_SCRIPT = `set -eu
 if [ -e ${EDGE_FOLDER}/${PAGE_ARCHIVE} ]; then
@@ -41,6 +48,30 @@ until getent hosts "$UPSTREAM" >/dev/null; do
   fi
   sleep 0.5
 done
+others() { timeout 1 getent hosts "$PEERS" | cut -d ' ' -f 1 | sort -u; }
+others_are_in_maintenance() {
+  addresses=$(others)
+  # On a node that has just come, the DNS may hear of the replicas a moment before it hears of them.
+  if [ -z "$addresses" ]; then
+    sleep 0.5
+    addresses=$(others)
+  fi
+  for address in $addresses; do
+    if curl -s --max-time 1 "http://$address:${HTTP_PORT}/api/" | grep -q '${MAINTENANCE_TYPE}'; then return 0; fi
+  done
+  return 1
+}
+tries=0
+if [ ! -e ${SHARED_MAINTENANCE_FILE} ] && others_are_in_maintenance; then
+  until [ -e ${SHARED_MAINTENANCE_FILE} ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge ${LOOK_SECONDS * 10} ]; then
+      echo "other nodes are in maintenance and this one is not after ${LOOK_SECONDS} s; its edge answers" >&2
+      break
+    fi
+    sleep 0.1
+  done
+fi
 exec nginx -c ${EDGE_FOLDER}/nginx.conf -g "daemon off;"
 `;
 
@@ -75,7 +106,12 @@ export class EdgeService extends pulumi.ComponentResource {
     pair: { readonly certificate: pulumi.Output<string>; readonly key: pulumi.Output<string> },
   ): { release: pulumi.Output<string>; files: ServiceFiles } {
     const { name, replicas } = args.upstream;
-    const settings = { ...settingsOf(args), upstreams: [{ name, replicas }], tls: true };
+    const settings = {
+      ...settingsOf(args),
+      upstreams: [{ name, replicas }],
+      tls: true,
+      maintenanceFile: SHARED_MAINTENANCE_FILE,
+    };
     const rendered = pulumi.all([pair.certificate, ...(args.realIp?.from ?? [])]).apply(([pem, ...from]) => {
       const realIp = args.realIp && { from, header: args.realIp.header };
       const render = (release: string): string => renderNginx({ ...settings, release, realIp });
@@ -123,7 +159,11 @@ export class EdgeService extends pulumi.ComponentResource {
         user: `${user.uid}:${user.gid}`,
         entrypoint: ["sh", "-c"],
         command: [`${limitScript(args.memory)}${EDGE_SERVICE_SCRIPT}`],
-        environment: { RELEASE: release, UPSTREAM: args.upstream.name },
+        environment: {
+          RELEASE: release,
+          UPSTREAM: args.upstream.name,
+          PEERS: tasksOf(pulumi.getStack(), "edge"),
+        },
         networks: args.networks,
         ports: args.publishPorts
           ? [
@@ -135,6 +175,12 @@ export class EdgeService extends pulumi.ComponentResource {
         tmpfs: {
           "/tmp": "size=32m,mode=777",
           ...(args.page.length === 0 ? {} : { [`${EDGE_FOLDER}/releases`]: "size=16m,mode=777" }),
+        },
+        nodeMemory: {
+          [SHARED_MAINTENANCE_FOLDER]: {
+            volume: `${serviceName(pulumi.getStack(), "edge")}-maintenance`,
+            size: SHARED_KIB,
+          },
         },
         health: {
           command: ["curl", "-fsS", "-o", "/dev/null", `http://127.0.0.1:${STATUS_PORT}/live`],

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { KeepAliveLadder } from "./ladder.ts";
 import { renderLimits, renderStreamLimits, type EdgeLimits } from "./limits.ts";
 import { renderPageLocation, type PageConfig } from "./page.ts";
-import { MAINTENANCE_CHECK } from "./problems.ts";
+import { maintenanceCheck } from "./problems.ts";
 
 /** One replica to which the edge can send requests, or the replicas that share a name. */
 export interface Upstream {
@@ -45,6 +45,8 @@ export interface UpstreamConfig {
   /** How long a replica may take to begin its answer, in seconds; after that it counts as hung. */
   readonly responseSeconds: number;
   readonly limits: EdgeLimits;
+  /** While this file is there, the API is away; default: the one in the edge's volume. */
+  readonly maintenanceFile?: string;
 }
 
 /** How long a failed replica gets no requests, in seconds. */
@@ -134,9 +136,10 @@ export function renderLocations(
   hostCheck: string,
 ): string {
   const { responseSeconds, limits } = config;
+  const maintenance = maintenanceCheck(config.maintenanceFile);
   return `
     location = /api/events {
-      ${MAINTENANCE_CHECK}
+      ${maintenance}
       ${hostCheck}
       # Whatever is no stream must not wait for as long as one may be silent, and keeps its connection.
       if ($method ~ "^(GET|HEAD)$") { rewrite ^ /_stream last; }
@@ -157,7 +160,7 @@ export function renderLocations(
       send_timeout 30s;
     }
     location = /api/events/poll {
-      ${MAINTENANCE_CHECK}
+      ${maintenance}
       ${hostCheck}
       ${PROXY}
       ${elsewhere(POLL_SECONDS + responseSeconds, config)}
@@ -166,7 +169,7 @@ export function renderLocations(
       gzip off;
     }
     location /api/ {
-      ${MAINTENANCE_CHECK}
+      ${maintenance}
       ${hostCheck}
       ${PROXY}
       ${elsewhere(responseSeconds, config)}

@@ -6,31 +6,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { EDGE_NODE_LABEL, STACK_LABEL } from "../../../infra/resources/labels.ts";
 import { serviceName } from "../../../infra/service-name.ts";
+import {
+  isEdgeNode,
+  isOver,
+  listNodes,
+  nameOfNode,
+  requireManager,
+  takesTasks,
+  type SwarmNode,
+  type SwarmTask,
+} from "../../engine/nodes.ts";
+import { findService } from "../../engine/services.ts";
+import { OpsError } from "../../terminal/errors.ts";
 import type { Finding } from "./cloud-api.ts";
-
-/** A node as the manager lists it; the parts that are looked at. */
-export interface SwarmNode {
-  readonly ID: string;
-  readonly Spec: {
-    readonly Role: "manager" | "worker";
-    readonly Availability: "active" | "pause" | "drain";
-    readonly Labels?: Readonly<Record<string, string>> | null;
-  };
-  readonly Description: {
-    readonly Hostname: string;
-    readonly Platform: { readonly Architecture: string; readonly OS: string };
-    readonly Resources: { readonly NanoCPUs: number; readonly MemoryBytes: number };
-    readonly Engine: { readonly EngineVersion: string };
-  };
-  readonly Status: { readonly State: string; readonly Message?: string };
-  readonly ManagerStatus?: { readonly Reachability: string } | null;
-}
-
-/** What became of a task. */
-export interface SwarmTask {
-  readonly NodeID?: string;
-  readonly Status: { readonly State: string; readonly Err?: string; readonly Message?: string };
-}
 
 /** The first whose services can drop capabilities (API 1.41). */
 const OLDEST_ENGINE = [20, 10] as const;
@@ -42,19 +30,15 @@ const PATIENCE = 60;
 
 /** A finding for the swarm, for each node, and for what they are together. */
 export async function inspectNodes(docker: Docker, stack: string): Promise<Finding[]> {
-  const { Swarm } = (await docker.info()) as { Swarm?: { ControlAvailable?: boolean } };
-  if (Swarm?.ControlAvailable !== true) return [noManager];
-  const nodes = (await docker.listNodes()) as SwarmNode[];
+  try {
+    await requireManager(docker);
+  } catch (error) {
+    if (!(error instanceof OpsError)) throw error;
+    return [{ name: "swarm", good: false, detail: error.message, remedy: error.remedy }];
+  }
+  const nodes = await listNodes(docker);
   return [...judgeNodes(nodes), await inspectPrivileges(docker, stack, nodes)];
 }
-
-const noManager: Finding = {
-  name: "swarm",
-  good: false,
-  detail: "this engine is no manager of a swarm",
-  remedy:
-    "Begin one with `docker swarm init --advertise-addr ADDRESS` on its machine, or name a manager's engine as omniai:dockerHost.",
-};
 
 /** Pure: what is wrong with the nodes, by what the manager says. */
 export function judgeNodes(nodes: readonly SwarmNode[]): Finding[] {
@@ -62,40 +46,46 @@ export function judgeNodes(nodes: readonly SwarmNode[]): Finding[] {
   return [...nodes.map((node) => judgeNode(node, usual)), judgeEdge(nodes), judgeManagers(nodes)];
 }
 
-const isEdge = ({ Spec }: SwarmNode): boolean => Spec.Labels?.[EDGE_NODE_LABEL] === "true";
-
-/** Whether it runs tasks now. */
-const isUp = ({ Status, Spec }: SwarmNode): boolean =>
-  Status.State === "ready" && Spec.Availability === "active";
-
 function judgeNode(node: SwarmNode, usual: string): Finding {
-  const { Hostname, Platform, Resources, Engine } = node.Description;
+  const name = nameOfNode(node);
+  const { Platform, Resources, Engine } = node.Description;
+  // One that has not said yet what it is.
+  if (Engine.EngineVersion === undefined) {
+    return {
+      ...{
+        name: `node ${name}`,
+        good: false,
+        detail: `${node.Status.State}: it has not said yet what it is`,
+      },
+      remedy: `Wait until it has joined; if it does not, take it out of the swarm: docker node rm --force ${node.ID}.`,
+    };
+  }
   const [major = 0, minor = 0] = Engine.EngineVersion.split(".").map(Number);
   const isOld = major < OLDEST_ENGINE[0] || (major === OLDEST_ENGINE[0] && minor < OLDEST_ENGINE[1]);
   const detail = [
     node.Status.State,
     ...(node.Spec.Availability === "active" ? [] : [node.Spec.Availability]),
     node.Spec.Role,
-    ...(isEdge(node) ? ["edge"] : []),
+    ...(isEdgeNode(node) ? ["edge"] : []),
     `engine ${Engine.EngineVersion}`,
-    `${Resources.NanoCPUs / 1e9} cores`,
-    `${(Resources.MemoryBytes / GIB).toFixed(1)} GiB`,
+    `${(Resources.NanoCPUs ?? 0) / 1e9} cores`,
+    `${((Resources.MemoryBytes ?? 0) / GIB).toFixed(1)} GiB`,
     Platform.Architecture,
   ].join(", ");
   const remedy =
     node.Status.State !== "ready"
-      ? `Start its engine, or take it out of the swarm: docker node rm ${Hostname}.`
+      ? `Start its engine, or take it out of the swarm: docker node rm ${name}.`
       : isOld
         ? `Give it an engine of ${OLDEST_ENGINE.join(".")} or newer: an older one leaves tasks their capabilities.`
         : Platform.Architecture !== usual
           ? `Use machines of one architecture (${usual}): an image is built for that of the manager.`
           : undefined;
-  return { name: `node ${Hostname}`, good: remedy === undefined, detail, ...(remedy && { remedy }) };
+  return { name: `node ${name}`, good: remedy === undefined, detail, ...(remedy && { remedy }) };
 }
 
 function judgeEdge(nodes: readonly SwarmNode[]): Finding {
-  const all = nodes.filter(isEdge);
-  const up = all.filter(isUp);
+  const all = nodes.filter(isEdgeNode);
+  const up = all.filter(takesTasks);
   return {
     name: "nodes of the edge",
     good: up.length > 0,
@@ -141,7 +131,8 @@ async function inspectPrivileges(
       detail: "not looked at: there is no image on the nodes before the first deploy",
     };
   }
-  const service = await docker.createService(planLook(stack, image));
+  // Without a login of its own, the client would send the whole plan as one.
+  const service = await docker.createService({}, planLook(stack, image));
   try {
     return judgePrivileges(nodes, await tasksWhenEnded(docker, service.id));
   } finally {
@@ -152,14 +143,8 @@ async function inspectPrivileges(
 const PRIVILEGES = "no-new-privileges of the engines";
 
 async function imageOfEdge(docker: Docker, stack: string): Promise<string | undefined> {
-  try {
-    const found = (await docker.getService(serviceName(stack, "edge")).inspect()) as {
-      Spec: { TaskTemplate: { ContainerSpec: { Image: string } } };
-    };
-    return found.Spec.TaskTemplate.ContainerSpec.Image;
-  } catch {
-    return undefined;
-  }
+  const edge = await findService(docker, serviceName(stack, "edge")).catch(() => undefined);
+  return edge?.Spec.TaskTemplate.ContainerSpec.Image;
 }
 
 /** Pure: a task on every node that ends well where its process can get no new privileges. */
@@ -182,24 +167,23 @@ const planLook = (stack: string, image: string): Docker.CreateServiceOptions => 
   // Modes of jobs and dropped capabilities are missing in the types.
 });
 
-const ended: ReadonlySet<string> = new Set(["complete", "failed", "rejected", "shutdown", "orphaned"]);
-
 async function tasksWhenEnded(docker: Docker, service: string): Promise<SwarmTask[]> {
   for (let waited = 0; ; waited += 1) {
     const tasks = (await docker.listTasks({ filters: { service: [service] } })) as SwarmTask[];
-    if ((tasks.length > 0 && tasks.every(({ Status }) => ended.has(Status.State))) || waited >= PATIENCE)
-      return tasks;
+    if ((tasks.length > 0 && tasks.every(isOver)) || waited >= PATIENCE) return tasks;
     await sleep(1000);
   }
 }
 
 /** Pure: which nodes said no, and which did not answer. */
-export function judgePrivileges(nodes: readonly SwarmNode[], tasks: readonly SwarmTask[]): Finding {
+export function judgePrivileges(
+  nodes: readonly SwarmNode[],
+  tasks: readonly Pick<SwarmTask, "NodeID" | "Status">[],
+): Finding {
   const of = ({ ID }: SwarmNode): string | undefined =>
     tasks.find(({ NodeID }) => NodeID === ID)?.Status.State;
-  const hosts = (list: readonly SwarmNode[]): string =>
-    list.map(({ Description }) => Description.Hostname).join(", ");
-  const asked = nodes.filter(isUp);
+  const hosts = (list: readonly SwarmNode[]): string => list.map(nameOfNode).join(", ");
+  const asked = nodes.filter(takesTasks);
   const lacking = asked.filter((node) => of(node) === "failed");
   const silent = asked.filter((node) => !["complete", "failed"].includes(of(node) ?? ""));
   const said = [

@@ -1,9 +1,15 @@
-/** Compares every container and network of a stack on the engine with what the stack's state says was declared. */
+/**
+ * Compares every container and network of a stack on the engine with what the stack's state says was declared; of a swarm which
+ * services there are, and whether their tasks run. What a service is made of, its provider reads back itself.
+ */
 import type Docker from "dockerode";
+import { WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { isGood, TASK_LABEL, viewContainer } from "../../engine/containers.ts";
 import { condition } from "../../engine/health-report.ts";
+import { listServices } from "../../engine/services.ts";
 import { byStack } from "../../engine/stack-filter.ts";
+import { isGoodService, readSwarm } from "../../engine/swarm-view.ts";
 import {
   engineNameOf,
   labelsOf,
@@ -37,6 +43,7 @@ export async function compareWithEngine(docker: Docker, stack: string, state: St
   return [
     ...found.flat(),
     ...(await undeclaredContainers(docker, stack, declared)),
+    ...(await compareServices(docker, stack, present(state, types.service))),
     ...(await compareNetworks(docker, state, declared)),
   ];
 }
@@ -77,6 +84,38 @@ async function undeclaredContainers(
       declared: "(not there)",
       live: Status,
     }));
+}
+
+/** Whether each service has its tasks, on all nodes, and which services of the stack nobody has declared. */
+async function compareServices(
+  docker: Docker,
+  stack: string,
+  declared: readonly StateResource[],
+): Promise<Difference[]> {
+  // A stack of one engine, which need not be in a swarm.
+  if (declared.length === 0) return [];
+  const known = new Set(declared.map(({ id }) => id));
+  const there = await listServices(docker, stack);
+  const { services } = await readSwarm(docker, stack);
+  const ids = new Set(there.map(({ ID }) => ID));
+  return [
+    ...declared
+      .filter(({ id }) => !ids.has(id ?? ""))
+      .map((resource) => ({
+        ...{ of: engineNameOf(resource) ?? nameOf(resource.urn), fact: "service" },
+        ...{ declared: "there", live: "(not there)" },
+      })),
+    // Tools that work for a moment have the stack's label and no workload's.
+    ...there
+      .filter(({ ID, Spec }) => !known.has(ID) && Spec.Labels?.[WORKLOAD_LABEL] !== undefined)
+      .map(({ Spec }) => ({ of: Spec.Name, fact: "service", declared: "(not there)", live: "there" })),
+    ...services
+      .filter((service) => !isGoodService(service))
+      .map(({ name, desired, running }) => ({
+        ...{ of: name, fact: "tasks that run" },
+        ...{ declared: desired === 0 ? "at least 1" : String(desired), live: String(running) },
+      })),
+  ];
 }
 
 /** Whether each network is internal as declared, and which undeclared containers are on it. */

@@ -13,15 +13,15 @@ import { connect } from "../../engine/connection.ts";
 import {
   addressOfNode,
   changeNode,
-  isManager,
   listNodes,
   nameOfNode,
+  requireManager,
   takesTasks,
   type SwarmNode,
 } from "../../engine/nodes.ts";
-import { Master, SshRefused } from "../../engine/ssh/master.ts";
-import { openTunnel, tempFolder } from "../../engine/ssh/tunnel.ts";
-import { exit, OpsError } from "../../terminal/errors.ts";
+import { Master, SshRefused, type Login } from "../../engine/ssh/master.ts";
+import { openTunnel, refusal, tempFolder } from "../../engine/ssh/tunnel.ts";
+import { OpsError } from "../../terminal/errors.ts";
 
 export interface NewNode {
   readonly address: SshAddress;
@@ -42,6 +42,11 @@ const SSH_PORT = 22;
 /** An engine on which the swarm finds no IPVS cannot be told apart from one that does: nothing here needs it. */
 const LISTEN = `0.0.0.0:${MANAGER_PORT}`;
 
+/** Says which swarm a machine is in, where it has an engine that runs. */
+const SWARM_SCRIPT = `command -v docker >/dev/null || exit 0
+docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeID}}' 2>/dev/null || true
+`;
+
 interface SwarmOfEngine {
   readonly NodeID: string;
   readonly LocalNodeState: string;
@@ -54,37 +59,48 @@ export async function addNode(
   env: NodeJS.ProcessEnv,
   say: (line: string) => void,
 ): Promise<SwarmNode> {
-  if (!(await isManager(docker))) {
-    throw new OpsError(
-      "The stack's engine is no manager of a swarm, so nothing can be added to it.",
-      "Make it one on its machine: docker swarm init --advertise-addr ADDRESS",
-      exit.usage,
-    );
-  }
+  await requireManager(docker);
   const nodes = await listNodes(docker);
   await prepareMachine(wanted, nodes, env, say);
   const tunnel = await openTunnel(loginOf(wanted), env);
   try {
     const there = connect(tunnel.address, env);
-    const { LocalNodeState, NodeID } = await swarmOf(there);
-    if (LocalNodeState === "inactive") {
+    const swarm = await swarmOf(there);
+    // Once more: it may have had no engine that could be asked.
+    refuseForeign(swarm, nodes, wanted.address.host);
+    if (swarm.LocalNodeState === "inactive") {
       say("joining the swarm");
-      await joinSwarm(docker, there, wanted, nodes);
-    } else if (!nodes.some(({ ID }) => ID === NodeID)) {
-      throw new OpsError(
-        `The engine of ${wanted.address.host} is in another swarm (${LocalNodeState}).`,
-        "Take it out of that one first, on the machine: docker swarm leave",
-      );
+      await joinSwarm(docker, there, wanted, nodes).catch((error: Error) => {
+        throw notJoined(wanted.address.host, error);
+      });
     }
     const { NodeID: id } = await swarmOf(there);
-    if (wanted.edge) await changeNode(docker, id, { labels: { [EDGE_NODE_LABEL]: "true" } });
+    // Also where it had an edge before, and is to have none.
+    await changeNode(docker, id, { labels: { [EDGE_NODE_LABEL]: wanted.edge ? "true" : null } });
     return await awaitReady(docker, id, wanted.address.host);
   } finally {
     tunnel.close();
   }
 }
 
-const loginOf = ({ address, hostKey }: NewNode) => ({ address, ...(hostKey !== undefined && { hostKey }) });
+const loginOf = ({ address, hostKey }: NewNode): Login => ({
+  address,
+  ...(hostKey !== undefined && { hostKey }),
+  named: { address: "what you typed", hostKey: "--host-key" },
+});
+
+/** @throws OpsError where it is in a swarm that is not this one */
+function refuseForeign(
+  { LocalNodeState, NodeID }: SwarmOfEngine,
+  nodes: readonly SwarmNode[],
+  host: string,
+): void {
+  if (LocalNodeState === "inactive" || nodes.some(({ ID }) => ID === NodeID)) return;
+  throw new OpsError(
+    `The engine of ${host} is in another swarm, or was removed from this one (${LocalNodeState}).`,
+    "Take it out of that one first, on the machine: docker swarm leave. A manager, or a node that was removed, needs --force.",
+  );
+}
 
 const swarmOf = async (docker: Docker): Promise<SwarmOfEngine> =>
   ((await docker.info()) as { Swarm: SwarmOfEngine }).Swarm;
@@ -105,6 +121,14 @@ async function joinSwarm(
     JoinToken: JoinTokens.Worker,
   });
 }
+
+/** An engine that reaches no manager goes on trying, and can be told nothing else until it has left. */
+const notJoined = (host: string, { message }: Error): OpsError =>
+  new OpsError(
+    `${host} could not join the swarm: ${message.trim()}`,
+    `Look whether it reaches the managers on port ${MANAGER_PORT} (TCP), and whether the clocks of both are right. ` +
+      "Where it goes on trying, take it back on the machine (docker swarm leave --force); then run this again.",
+  );
 
 async function awaitReady(docker: Docker, id: string, host: string): Promise<SwarmNode> {
   const end = performance.now() + READY_SECONDS * 1000;
@@ -138,28 +162,42 @@ async function prepareMachine(
     user,
     sshPort: Number(address.port ?? SSH_PORT),
     openPorts,
-    swarm: { nodes: others.map(addressOfNode) },
+    // One that is just joining has none yet.
+    swarm: { nodes: others.map(addressOfNode).filter((one) => one !== "") },
   };
   const folder = mkdtempSync(join(tempFolder(tmpdir(), process.platform), "omniai-node-"));
   let master: Master | undefined;
   try {
     master = await Master.open({ ssh, folder, env }, loginOf(wanted), "c1");
+    // Before anything is changed: the firewall of a node here would cut it off from the other nodes of its own swarm.
+    const { said } = await runScript(master, runAs(user), SWARM_SCRIPT);
+    const [, state, id = ""] = /^(active|pending|locked|error)(?: (\w*))?$/m.exec(said) ?? [];
+    if (state !== undefined) refuseForeign({ LocalNodeState: state, NodeID: id }, nodes, address.host);
     for (const step of STEPS) {
       say(`preparing ${address.host}: ${step}`);
       await runStep(master, step, renderStep(step, settings), runAs(user), address.host);
     }
   } catch (error) {
-    if (!(error instanceof SshRefused)) throw error;
-    throw new OpsError(
-      `${address.host} does not let us in: ${error.message}`,
-      "Try it by hand (ssh USER@HOST). An unknown machine is named by --host-key, one line of its /etc/ssh/ssh_host_*_key.pub.",
-      exit.failed,
-      { cause: error },
-    );
+    throw error instanceof SshRefused ? refusal(loginOf(wanted), error.message) : error;
   } finally {
     master?.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** @returns its code, undefined where a signal ended it, and all that it said */
+async function runScript(
+  master: Master,
+  command: string,
+  script: string,
+): Promise<{ code: number | undefined; said: string }> {
+  const child = master.session(command);
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding("utf8").on("data", (text: string) => (said += text));
+  child.stdin?.on("error", () => undefined).end(script);
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code: code ?? undefined, said: said.trim() };
 }
 
 async function runStep(
@@ -169,15 +207,10 @@ async function runStep(
   command: string,
   host: string,
 ): Promise<void> {
-  const child = master.session(command);
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text: string) => (said += text));
-  child.stdin?.end(script);
-  const [code] = (await once(child, "close")) as [number | null];
+  const { code, said } = await runScript(master, command, script);
   if (code === 0) return;
   throw new OpsError(
-    `The step ${step} failed on ${host} (${code ?? "by a signal"}):\n${said.trim()}`,
+    `The step ${step} failed on ${host} (${code ?? "by a signal"}):\n${said}`,
     "Mend what it names, and run this again: a step that was done is not done twice.",
   );
 }

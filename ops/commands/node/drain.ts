@@ -5,57 +5,50 @@
  */
 import type Docker from "dockerode";
 import {
+  addressOfNode,
   awaitNoTasks,
   changeNode,
-  findNode,
-  isManager,
+  findNodes,
+  handleOf,
   listNodes,
   nameOfNode,
+  requireManager,
   takesTasks,
   tasksOn,
   type SwarmNode,
 } from "../../engine/nodes.ts";
-import { rollService } from "../../engine/services.ts";
+import { listServices, rollService, stopGraceOf } from "../../engine/services.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
-
-/** A service as it is listed; the parts that are looked at. */
-interface ListedService {
-  readonly ID: string;
-  readonly Spec: {
-    readonly Name: string;
-    readonly Mode: { readonly Replicated?: object };
-    readonly TaskTemplate: { readonly ContainerSpec: { readonly StopGracePeriod?: number } };
-  };
-}
 
 /** For what a stop grace does not count: the swarm's own time, in seconds. */
 const MARGIN = 30;
-/** The engine's own, where a service names none, in seconds. */
-const STOP_GRACE = 10;
 
-/** @throws OpsError where the engine is no manager, or knows no such node */
+/** @throws OpsError where the engine is no manager, or knows no such node, or several */
 export async function requireNode(docker: Docker, named: string): Promise<SwarmNode> {
-  if (!(await isManager(docker))) {
+  await requireManager(docker);
+  const nodes = await listNodes(docker);
+  const [node, ...others] = findNodes(nodes, named);
+  if (node === undefined) {
     throw new OpsError(
-      "The stack's engine is no manager of a swarm, so it knows no nodes.",
-      "Name a manager's engine as omniai:dockerHost; `docker swarm init` makes one.",
+      `The swarm has no node "${named}". It has: ${nodes.map(nameOfNode).join(", ")}.`,
+      "Name one of them, or its address.",
       exit.usage,
     );
   }
-  const nodes = await listNodes(docker);
-  const node = findNode(nodes, named);
-  if (node !== undefined) return node;
+  if (others.length === 0) return node;
+  const known = [node, ...others].map((one) => `${one.ID} (${one.Status.State}, ${addressOfNode(one)})`);
   throw new OpsError(
-    `The swarm has no node "${named}". It has: ${nodes.map(nameOfNode).join(", ")}.`,
-    "Name one of them, or its address.",
+    `The swarm has ${known.length} nodes "${named}": ${known.join(", ")}.`,
+    "Name the one that is meant by its id. A machine that has joined anew leaves its former self, which is down: cross that out (remove ID --lost).",
     exit.usage,
   );
 }
 
 /** @param say what is done next. @throws OpsError where tasks would be lost; the node then takes tasks as before */
 export async function drainNode(docker: Docker, node: SwarmNode, say: (line: string) => void): Promise<void> {
-  const name = nameOfNode(node);
-  const others = (await listNodes(docker)).filter((one) => one.ID !== node.ID && takesTasks(one));
+  const nodes = await listNodes(docker);
+  const name = handleOf(node, nodes);
+  const others = nodes.filter((one) => one.ID !== node.ID && takesTasks(one));
   if (others.length === 0) {
     throw new OpsError(
       `No other node of the swarm takes tasks, so nothing would serve without ${name}.`,
@@ -84,8 +77,7 @@ async function moveTasks(docker: Docker, node: SwarmNode, say: (line: string) =>
   // On a machine that is gone nothing serves, and the swarm has replaced its tasks.
   if (node.Status.State !== "ready") return;
   const there = new Set((await tasksOn(docker, node.ID)).map(({ ServiceID }) => ServiceID));
-  const services = (await docker.listServices()) as unknown as ListedService[];
-  for (const { ID, Spec } of services) {
+  for (const { ID, Spec } of await listServices(docker)) {
     if (!there.has(ID) || Spec.Mode.Replicated === undefined) continue;
     say(`moving ${Spec.Name} to other nodes`);
     const rolled = await rollService(docker, ID);
@@ -98,9 +90,5 @@ async function moveTasks(docker: Docker, node: SwarmNode, say: (line: string) =>
 }
 
 async function longestStop(docker: Docker): Promise<number> {
-  const services = (await docker.listServices()) as unknown as ListedService[];
-  const graces = services.map(
-    ({ Spec }) => (Spec.TaskTemplate.ContainerSpec.StopGracePeriod ?? STOP_GRACE * 1e9) / 1e9,
-  );
-  return Math.max(STOP_GRACE, ...graces) + MARGIN;
+  return Math.max(0, ...(await listServices(docker)).map(stopGraceOf)) + MARGIN;
 }

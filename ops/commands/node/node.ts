@@ -1,6 +1,6 @@
 /** `npm run node -- add|drain|remove`: which machines a swarm has. */
 import { parseSshAddress, type SshAddress } from "../../../tools/host/ssh-address.ts";
-import { nameOfNode } from "../../engine/nodes.ts";
+import { handleOf, listNodes, nameOfNode } from "../../engine/nodes.ts";
 import { Audit } from "../../stack/audit.ts";
 import { publishChanges } from "../../stack/changes.ts";
 import { openEngine } from "../../stack/look.ts";
@@ -8,6 +8,7 @@ import { findPlace, type CommonOptions } from "../../stack/place.ts";
 import { publishAuditWith, recordAudit, say, signals } from "../../stack/this-process.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
+import { undivided } from "../../terminal/signals.ts";
 import { addNode } from "./add.ts";
 import { drainNode, requireNode } from "./drain.ts";
 import { removeNode } from "./remove.ts";
@@ -56,7 +57,9 @@ export async function node(action: string, named: string, options: NodeOptions):
   const address = action === "add" ? addressOf(named) : undefined;
   const what = `${action} ${address?.host ?? named}`;
   const { docker } = await openEngine(place, options);
-  signals.begin({ title: `node ${what}` });
+  const title = `node ${what}`;
+  // What is begun on a machine that is added goes on the next time; a node that is left half-drained takes no tasks.
+  signals.begin(action === "add" ? { title } : undivided(title));
   const audit = recordAudit(new Audit(place.backend.stateDir, stack, "node"));
   publishAuditWith(() => publishChanges(docker, place));
   audit.note({ to: what });
@@ -83,14 +86,15 @@ export async function node(action: string, named: string, options: NodeOptions):
     return;
   }
   const found = await requireNode(docker, named);
+  const name = handleOf(found, await listNodes(docker));
   if (action === "drain") {
     await drainNode(docker, found, say);
-    print(`${nameOfNode(found)} has no task any more, and gets none until it is told so:`);
-    print(`  docker node update --availability active ${nameOfNode(found)}`);
+    print(`${name} has no task any more, and gets none until it is told so:`);
+    print(`  docker node update --availability active ${name}`);
     return;
   }
   await removeNode(docker, found, options.lost === true, say);
   print(
-    `${nameOfNode(found)} is no node of the swarm any more. Its engine says so on the machine: docker swarm leave --force`,
+    `${name} is no node of the swarm any more. Its engine says so on the machine: docker swarm leave --force`,
   );
 }

@@ -1,6 +1,6 @@
 /** `npm run node -- remove NODE`: a node leaves the swarm, drained first; or one whose machine is gone is crossed out. */
 import type Docker from "dockerode";
-import { awaitNoTasks, listNodes, nameOfNode, type SwarmNode } from "../../engine/nodes.ts";
+import { handleOf, listNodes, type SwarmNode } from "../../engine/nodes.ts";
 import { exit, OpsError } from "../../terminal/errors.ts";
 import { drainNode } from "./drain.ts";
 
@@ -14,34 +14,37 @@ export async function removeNode(
   lost: boolean,
   say: (line: string) => void,
 ): Promise<void> {
-  const name = nameOfNode(node);
-  await refuseLastManager(docker, node);
-  if (lost && node.Status.State === "ready") {
+  const nodes = await listNodes(docker);
+  const name = handleOf(node, nodes);
+  refuseManager(node, nodes);
+  const { State } = node.Status;
+  if (lost && State !== "down") {
     throw new OpsError(
-      `${name} answers, so it is not lost: without a drain, what it serves would be cut off.`,
-      `Leave --lost out, or switch the machine off first.`,
+      State === "ready"
+        ? `${name} answers, so it is not lost: without a drain, what it serves would be cut off.`
+        : `It is not known whether ${name} is lost (${State}): without a drain, what it serves would be cut off.`,
+      "Leave --lost out, or switch the machine off first and wait until the swarm calls it down (docker node ls).",
       exit.usage,
     );
   }
   if (!lost) {
-    if (node.Status.State !== "ready") {
+    if (State !== "ready") {
       throw new OpsError(
-        `${name} does not answer (${node.Status.State}), so it cannot be drained.`,
+        `${name} does not answer (${State}), so it cannot be drained.`,
         `Start its engine; or where the machine is gone for good: npm run node -- remove ${name} --lost`,
       );
     }
     await drainNode(docker, node, say);
-    await awaitNoTasks(docker, node.ID, 0);
   }
   // Its engine learns that it is no node any more when it asks the next time.
   await docker.getNode(node.ID).remove({ force: true });
 }
 
 /** Without a manager nobody can change the swarm again. @throws OpsError */
-async function refuseLastManager(docker: Docker, node: SwarmNode): Promise<void> {
+function refuseManager(node: SwarmNode, nodes: readonly SwarmNode[]): void {
   if (node.Spec.Role !== "manager") return;
-  const managers = (await listNodes(docker)).filter(({ Spec }) => Spec.Role === "manager");
-  const name = nameOfNode(node);
+  const managers = nodes.filter(({ Spec }) => Spec.Role === "manager");
+  const name = handleOf(node, nodes);
   throw new OpsError(
     managers.length === 1
       ? `${name} is the swarm's only manager: without it nothing can be changed any more.`

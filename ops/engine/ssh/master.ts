@@ -16,6 +16,8 @@ export interface Login {
   readonly hostKey?: string;
   /** In PEM form. Undefined: the agent and the user's own key files. */
   readonly privateKey?: string;
+  /** Where the user has named the machine and its key, for what is said when it does not let us in; default: the stack's config. */
+  readonly named?: { readonly address: string; readonly hostKey: string };
 }
 
 /** What `ssh` is run with. */

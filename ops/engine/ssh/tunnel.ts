@@ -163,8 +163,10 @@ async function plain(workshop: Workshop, login: Login): Promise<Tunnel> {
   };
 }
 
+const inConfig = { address: "omniai:dockerHost or DOCKER_HOST", hostKey: "omniai:hostKey" };
+
 /** Pure: why a host did not let us in, and what to do about it. */
-export function refusal({ address, hostKey, privateKey }: Login, said: string): OpsError {
+export function refusal({ address, hostKey, privateKey, named = inConfig }: Login, said: string): OpsError {
   const { host } = address;
   const reason = said.trim() === "" ? "ssh ended and gave no reason" : said.trim();
   const error = (what: string, remedy: string): OpsError =>
@@ -173,12 +175,12 @@ export function refusal({ address, hostKey, privateKey }: Login, said: string): 
     return hostKey === undefined
       ? error(
           `This machine does not know the key of ${host}, or knows another one.`,
-          `Compare it with what the machine's own console shows (ssh-keygen -lf /etc/ssh/ssh_host_ecdsa_key.pub), then log in once by hand: ssh ${host}. Or set omniai:hostKey.`,
+          `Compare it with what the machine's own console shows (ssh-keygen -lf /etc/ssh/ssh_host_ecdsa_key.pub), then log in once by hand: ssh ${host}. Or name it: ${named.hostKey}.`,
         )
       : // Without the words of ssh: they name a file of ours, and how to remove the key from it.
         new OpsError(
-          `${host} does not have the key that omniai:hostKey names. Nothing was sent to it.`,
-          "If the machine was set up anew, read its key on its own console (cat /etc/ssh/ssh_host_ecdsa_key.pub) and write that into omniai:hostKey. Otherwise somebody may be between you and it.",
+          `${host} does not have the key that ${named.hostKey} names. Nothing was sent to it.`,
+          `If the machine was set up anew, read its key on its own console (cat /etc/ssh/ssh_host_ecdsa_key.pub), and name that one (${named.hostKey}). Otherwise somebody may be between you and it.`,
         );
   }
   if (/permission denied|too many authentication failures/i.test(said)) {
@@ -191,6 +193,6 @@ export function refusal({ address, hostKey, privateKey }: Login, said: string): 
   }
   return new AwayError(
     `There is no SSH connection to ${host}.\n${reason}`,
-    `Try it by hand: ssh ${host}. The address comes from omniai:dockerHost or DOCKER_HOST.`,
+    `Try it by hand: ssh ${host}. The address comes from ${named.address}.`,
   );
 }

@@ -1,8 +1,10 @@
 /** What `npm run restart` replaces, and what it says about other changes. */
 import { strict as assert } from "node:assert";
-import { describeChanges, replicaUrns, workloadsOf } from "../../commands/restart.ts";
+import { describeChanges, nodesThatKeep, replicaUrns, workloadsOf } from "../../commands/restart.ts";
+import { viewSwarm } from "../../engine/swarm-view.ts";
 import { types, type State } from "../../stack/state.ts";
 import { container, urn } from "../support/state.ts";
+import { swarmNode, swarmService, swarmTask } from "../support/swarm.ts";
 
 describe("restart", () => {
   const state: State = {
@@ -27,5 +29,17 @@ describe("restart", () => {
       type,
     }));
     assert.equal(describeChanges(changes), "replace Container b1");
+  });
+
+  it("of a service leaves the tasks on paused nodes as they are", () => {
+    const nodes = [swarmNode("one"), swarmNode("two", { availability: "pause" })];
+    const edges = [swarmTask("edge", "one"), swarmTask("edge", "two")];
+    const keep = (tasks: typeof edges) => {
+      const view = viewSwarm({ asked: "", nodes, services: [swarmService("edge")], tasks });
+      return view.services.flatMap((service) => nodesThatKeep(view, service));
+    };
+    assert.deepEqual(keep(edges), ["two"]);
+    const moved = swarmTask("edge", "two", { wanted: "shutdown" });
+    assert.deepEqual(keep([...edges.slice(0, 1), moved]), []);
   });
 });

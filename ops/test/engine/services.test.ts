@@ -3,13 +3,17 @@ import { strict as assert } from "node:assert";
 import type Docker from "dockerode";
 import { judgeUpdate, rollService } from "../../engine/services.ts";
 
+const task = { Status: { State: "running" } };
+
 /** A manager whose service goes through these states once it was updated. */
-function managerWith(states: readonly (string | undefined)[]) {
+function managerWith(states: readonly (string | undefined)[], tasks: readonly object[] = [task, task]) {
   const asked: { version: number; TaskTemplate: { ForceUpdate: number; ContainerSpec: object } }[] = [];
   const left = [...states];
   const inspect = () => {
-    const State = asked.length === 0 ? "completed" : left.shift();
+    // The last of them stays.
+    const State = asked.length === 0 ? "completed" : left.length > 1 ? left.shift() : left[0];
     return Promise.resolve({
+      ID: "id-of-x",
       Version: { Index: 7 },
       Spec: { Name: "x", TaskTemplate: { ForceUpdate: 2, ContainerSpec: { Image: "i" } } },
       UpdateStatus: State === undefined ? null : { State, Message: "said so" },
@@ -19,7 +23,8 @@ function managerWith(states: readonly (string | undefined)[]) {
     asked.push(options);
     return Promise.resolve();
   };
-  const docker = { getService: () => ({ inspect, update }) };
+  const listTasks = () => Promise.resolve(tasks);
+  const docker = { getService: () => ({ inspect, update }), listTasks };
   return { docker: docker as unknown as Docker, asked };
 }
 
@@ -39,6 +44,50 @@ describe("a rolling update of a service", () => {
       reason: "rollback completed: said so",
     });
     assert.equal(judgeUpdate({ UpdateStatus: { State: "rollback_started" } }), undefined);
+  });
+
+  it("is not waited for where there is no task to replace", async () => {
+    const { docker, asked } = managerWith([], []);
+    assert.deepEqual(await rollService(docker, "x"), { good: false, reason: "no node runs a task of it" });
+    assert.deepEqual(asked, []);
+  });
+
+  it("is given up where no node takes a new task, or where the swarm does not begin, and says which", async () => {
+    const homeless = { Status: { State: "pending", Err: "no suitable node (2 nodes not available)" } };
+    assert.deepEqual(await rollService(managerWith(["updating"], [task, homeless]).docker, "x", 0), {
+      good: false,
+      reason: "a new task finds no node: no suitable node (2 nodes not available)",
+    });
+    assert.deepEqual(await rollService(managerWith([undefined]).docker, "x", 0), {
+      good: false,
+      reason: "the swarm does not begin: the nodes of its tasks take no new ones",
+    });
+    // It may be in no hurry, as long as it goes on.
+    const { docker } = managerWith(["updating", "updating", "completed"]);
+    assert.deepEqual(await rollService(docker, "x", 0), { good: true });
+  });
+
+  it("is asked for anew where the service was changed since it was read, and not without end", async () => {
+    const conflict = Object.assign(new Error("rpc error: code = Unknown desc = update out of sequence"), {
+      statusCode: 500,
+    });
+    for (const [refusals, takes] of [
+      [1, true],
+      [9, false],
+    ] as const) {
+      const { docker, asked } = managerWith(["completed"]);
+      const service = docker.getService("x");
+      let count = 0;
+      const refusing = {
+        inspect: () => service.inspect(),
+        update: (options: object) =>
+          count++ < refusals ? Promise.reject(conflict) : service.update(options),
+      };
+      const rolled = rollService({ ...docker, getService: () => refusing } as unknown as Docker, "x");
+      if (takes) assert.deepEqual(await rolled, { good: true });
+      else await assert.rejects(rolled, /did not take a change of service id-of-x/);
+      assert.equal(asked.length, takes ? 1 : 0);
+    }
   });
 
   it("is nothing where there is no such service", async () => {

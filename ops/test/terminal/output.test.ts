@@ -1,5 +1,9 @@
 /** How text is laid out on the terminal. */
 import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { bytes, duration, table } from "../../terminal/output.ts";
 
 describe("text on the terminal", () => {
@@ -19,5 +23,20 @@ describe("text on the terminal", () => {
       ),
       ["a     b", "\u001b[31mlong\u001b[39m  c"],
     );
+  });
+
+  it("is all there for a reader that is slower than the process", async () => {
+    const output = pathToFileURL(join(import.meta.dirname, "../../terminal/output.ts")).href;
+    const program = `import { allWritten, print } from "${output}";
+      for (let line = 0; line < 20000; line += 1) print("x".repeat(99));
+      await allWritten();
+      process.exit(0);`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let length = 0;
+    for await (const chunk of child.stdout) length += (chunk as Buffer).length;
+    if (child.exitCode === null) await once(child, "exit");
+    assert.deepEqual([length, child.exitCode], [2_000_000, 0]);
   });
 });

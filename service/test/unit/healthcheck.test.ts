@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { promised } from "../support/wait.ts";
 
 const SCRIPT = new URL("../../healthcheck.sh", import.meta.url).pathname;
+/** In place of the whole check: says what it was given. */
+const NODE = '#!/bin/sh\necho "node $*"\nexit 42\n';
 
 describe("the shell that most health checks end in", function () {
   this.timeout(60_000);
@@ -25,14 +27,14 @@ describe("the shell that most health checks end in", function () {
   const answering = (status: number, body: unknown): Promise<number> =>
     serve((_request, response) => void response.writeHead(status).end(JSON.stringify(body)));
   /** What it says. Node is not run: the whole check would look for processes of this machine, and end one. */
-  const check = (port: number): Promise<{ said: string; code: number }> =>
+  const check = (port: number, ...words: string[]): Promise<{ said: string; code: number }> =>
     new Promise((resolve) => {
       const env = {
         PATH: `${folder}:${process.env.PATH}`,
         TMPDIR: folder,
         OMNIAI_INTERNAL_PORT: String(port),
       };
-      const child = execFile("bash", [SCRIPT], { env }, (_error, stdout, stderr) =>
+      const child = execFile("bash", [SCRIPT, ...words], { env }, (_error, stdout, stderr) =>
         resolve({ said: stdout + stderr, code: child.exitCode ?? -1 }),
       );
     });
@@ -43,7 +45,7 @@ describe("the shell that most health checks end in", function () {
     code: 42,
   });
 
-  before(() => writeFileSync(join(folder, "node"), '#!/bin/sh\necho "node $*"\nexit 42\n', { mode: 0o755 }));
+  before(() => writeFileSync(join(folder, "node"), NODE, { mode: 0o755 }));
   beforeEach(() => known(0));
   afterEach(() => {
     for (const server of servers.splice(0)) server.close().closeAllConnections();
@@ -53,6 +55,21 @@ describe("the shell that most health checks end in", function () {
   it("says so when all is well", async () => {
     const port = await answering(200, { status: "pass", version: "1", checks: { a: [{ status: "pass" }] } });
     assert.deepEqual(await check(port), { said: "200 pass\n", code: 0 });
+  });
+
+  it("asks whether the replica is ready, or what it is told to ask, and tells the whole check of it", async () => {
+    const asked: (string | undefined)[] = [];
+    const port = await serve((request, response) => {
+      asked.push(request.url);
+      response.writeHead(200).end(JSON.stringify({ status: "pass" }));
+    });
+    await check(port);
+    await check(port, "startupz");
+    assert.deepEqual(asked, ["/readyz", "/startupz"]);
+    writeFileSync(join(folder, "node"), '#!/bin/sh\necho "asks $PROBE"\n', { mode: 0o755 });
+    known(1);
+    assert.equal((await check(port, "startupz")).said, "asks startupz\n");
+    writeFileSync(join(folder, "node"), NODE, { mode: 0o755 });
   });
 
   it("leaves to the whole check what has to be put into words", async () => {

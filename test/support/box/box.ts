@@ -1,5 +1,5 @@
 /** A second machine in a container: its own engine, Debian's own sshd_config, and nothing of this machine's engine in it. */
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { findProgram } from "../../../tools/host/path.mjs";
-import { eventually } from "../http.ts";
+import { hostKeyOf, startLogin } from "./login.ts";
 import {
   awaitEngine,
   buildMachineImage,
@@ -68,8 +68,6 @@ export async function startBox(
 ): Promise<Box> {
   const work = mkdtempSync(join(tmpdir(), "omniai-box-"));
   const name = `omniai-test-box-${process.pid}`;
-  const keyFile = join(work, "key");
-  const agent = join(work, "agent");
   const inside = (script: string): string => docker("exec", name, "sh", "-c", script);
   buildMachineImage();
   const [sshd, httpPort, httpsPort] = [await freePort(), await freePort(), await freePort()];
@@ -80,12 +78,9 @@ export async function startBox(
   ].flatMap(([here, there]) => ["-p", `127.0.0.1:${here}:${there}`]);
   docker("run", "-d", "--init", "--name", name, ...MACHINE_RIGHTS, ...ports, MACHINE_IMAGE);
   const way = await openSlowPort(sshd);
-  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", keyFile]);
-  docker("cp", `${keyFile}.pub`, `${name}:/home/deploy/.ssh/authorized_keys`);
-  inside("chown -R deploy /home/deploy/.ssh && usermod -aG docker deploy");
-  const agentProcess = spawn("ssh-agent", ["-D", "-a", agent], { stdio: "ignore" });
-  await eventually("an agent", 60, () => existsSync(agent));
-  execFileSync("ssh-add", ["-q", keyFile], { env: { ...process.env, SSH_AUTH_SOCK: agent } });
+  const login = await startLogin(work);
+  login.letInto(name);
+  inside("usermod -aG docker deploy");
   await awaitEngine(name);
   await loadImages(images, name);
   const config = join(work, "config");
@@ -97,15 +92,15 @@ export async function startBox(
     address: docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", name),
     http: `http://127.0.0.1:${httpPort}`,
     https: `https://127.0.0.1:${httpsPort}`,
-    hostKey: inside("cut -d' ' -f1,2 /etc/ssh/ssh_host_ecdsa_key.pub"),
-    keyFile,
+    hostKey: hostKeyOf(name),
+    keyFile: login.keyFile,
     env: {
       ...process.env,
       NO_COLOR: "1",
       // Nothing answers there: whatever asks another engine than the one in the box fails.
       DOCKER_HOST: `unix://${work}/no-engine-here.sock`,
       PATH: [operatorsPrograms(work, config), ...withoutEngine(work)].join(delimiter),
-      SSH_AUTH_SOCK: agent,
+      ...login.env,
     },
     inside,
     configureSsh: (text) => writeFileSync(config, text),
@@ -118,7 +113,7 @@ export async function startBox(
     },
     remove() {
       way.close();
-      agentProcess.kill();
+      login.stop();
       spawnSync("docker", ["rm", "--force", "--volumes", name]);
       rmSync(work, { recursive: true, force: true });
     },

@@ -1,7 +1,7 @@
 /**
  * Several machines for the tests of a swarm: each is a container with an engine of its own (../box), all on one network of
- * this machine. Ending such a container is what a power cut is to a machine. What a lab leaves behind when its process is
- * killed, the next one removes.
+ * this machine. Ending such a container is what a power cut is to a machine. A lab goes with its process; what is left where that
+ * is killed, the next lab removes.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,12 +18,20 @@ export interface Lab {
   readonly workers: readonly Machine[];
   readonly machines: readonly Machine[];
   readonly registry: Registry;
+  /** An address of its network that no machine has. */
+  readonly nobody: string;
   /** The swarm's state of each machine, by name: Ready or Down. */
   states(): Readonly<Record<string, string>>;
+  /** One more machine, which is in no swarm, and is not among `machines`: its engine answers, and is as it was installed. */
+  add(name: string): Promise<Machine>;
   remove(): void;
 }
 
 const LABEL = "io.omniai.test.swarm";
+
+/** The last part of addresses in its network: of the first machine, and one that is given to none. */
+const FIRST_MACHINE = 11;
+const NOBODY = 250;
 
 /** Machines that are one swarm, the first of them its only manager, each labelled for the edge. */
 export async function startLab(workers = 2): Promise<Lab> {
@@ -34,9 +42,12 @@ export async function startLab(workers = 2): Promise<Lab> {
   const names = ["manager", ...Array.from({ length: workers }, (_, index) => `worker-${index + 1}`)];
   const label = ["--label", `${LABEL}=${owner}`, "--label", `${LABEL}.folder=${work}`];
   const remove = (): void => {
+    process.removeListener("exit", remove);
     removeLabelled(`${LABEL}=${owner}`);
     rmSync(work, { recursive: true, force: true });
   };
+  // Whoever is interrupted comes to no hook: three engines would go on for nobody.
+  process.once("exit", remove);
   try {
     buildMachineImage();
     // Fixed addresses, because an engine of a swarm keeps those of the others.
@@ -44,9 +55,13 @@ export async function startLab(workers = 2): Promise<Lab> {
     docker("network", "create", "--subnet", `${prefix}.0/24`, ...label, network);
     const onNetwork = ["--network", network, "--ip", `${prefix}.2`, ...label];
     const registry = await startRegistry(`${network}-registry`, onNetwork, `${prefix}.2`, work);
-    const machines = names.map((name, index) =>
-      createMachine({ name, network, label, address: `${prefix}.${index + 11}`, work, registry }),
-    );
+    let count = 0;
+    const create = (name: string, isPrepared: boolean): Machine =>
+      createMachine({
+        ...{ name, network, label, work, registry, isPrepared },
+        address: `${prefix}.${FIRST_MACHINE + count++}`,
+      });
+    const machines = names.map((name) => create(name, true));
     await Promise.all(machines.map(({ container }) => awaitEngine(container)));
     const [manager, ...others] = machines as [Machine, ...Machine[]];
     manager.docker("swarm", "init", "--advertise-addr", manager.address);
@@ -66,7 +81,15 @@ export async function startLab(workers = 2): Promise<Lab> {
     await eventually("machines that are ready", 30, () =>
       Object.values(states()).every((s) => s === "Ready"),
     );
-    return { manager, workers: others, machines, registry, states, remove };
+    return {
+      ...{ manager, workers: others, machines, registry, states, remove },
+      nobody: `${prefix}.${NOBODY}`,
+      async add(name) {
+        const machine = create(name, false);
+        await awaitEngine(machine.container);
+        return machine;
+      },
+    };
   } catch (error) {
     remove();
     throw error;

@@ -112,9 +112,10 @@ describe("the docker plugin on a swarm @engine", function () {
       },
     );
     const script =
-      "stat -c '%a %u %g' /etc/test/password; cat /etc/test/password /etc/test/version; grep ' /tmp ' /proc/mounts; grep NoNewPrivs /proc/self/status";
+      "stat -c '%a %u %g' /etc/test/password; cat /etc/test/password /etc/test/version; grep ' /tmp ' /proc/mounts; grep ' /etc/test/shared ' /proc/mounts; grep NoNewPrivs /proc/self/status";
     const said = lab.manager.docker("exec", id, "sh", "-c", script);
     assert.match(said, /^400 52525 52525\none1tmpfs \/tmp tmpfs rw,nosuid,nodev,noexec/);
+    assert.match(said, /^tmpfs \/etc\/test\/shared tmpfs ro,nosuid,nodev,noexec.*size=64k/m);
     assert.match(said, /NoNewPrivs:\t1/, "the engine's own setting holds for services");
     await unchanged();
   });
@@ -208,13 +209,21 @@ describe("the docker plugin on a swarm @engine", function () {
 /** What the table names: the official plugin has more, which nobody sets. */
 function pick(found: unknown, table: unknown): unknown {
   if (isSecret(found)) return JSON.parse(found.plaintext);
-  if (Array.isArray(table) && Array.isArray(found))
-    return found.map((one, index) => pick(one, (table as unknown[])[index]));
+  if (Array.isArray(table) && Array.isArray(found)) {
+    // Mounts are a set, in an order of the plugin's own; those of the table are by target.
+    const inOrder = [...(found as unknown[])].sort((left, right) =>
+      targetOf(left).localeCompare(targetOf(right)),
+    );
+    return inOrder.map((one, index) => pick(one, (table as unknown[])[index]));
+  }
   if (typeof table !== "object" || table === null || typeof found !== "object" || found === null)
     return found;
   const values = found as Readonly<Record<string, unknown>>;
   return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, pick(values[name], value)]));
 }
+
+const targetOf = (value: unknown): string =>
+  typeof value === "object" && value !== null && "target" in value ? String(value.target) : "";
 
 /** A secret of a state that was exported in plain text. */
 const isSecret = (value: unknown): value is { readonly plaintext: string } =>

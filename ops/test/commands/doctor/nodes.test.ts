@@ -1,7 +1,8 @@
 /** What `npm run doctor` says of a swarm's nodes. */
 import { strict as assert } from "node:assert";
 import type Docker from "dockerode";
-import { inspectNodes, judgeNodes, judgePrivileges, type SwarmNode } from "../../../commands/doctor/nodes.ts";
+import { inspectNodes, judgeNodes, judgePrivileges } from "../../../commands/doctor/nodes.ts";
+import type { SwarmNode } from "../../../engine/nodes.ts";
 
 interface Change {
   readonly role?: "manager" | "worker";
@@ -18,6 +19,7 @@ const node = (
   { role = "worker", availability = "active", edge, state = "ready", ...more }: Change = {},
 ): SwarmNode => ({
   ID: `id-of-${name}`,
+  Version: { Index: 1 },
   Spec: { Role: role, Availability: availability, Labels: edge ? { "omniai.edge": "true" } : null },
   Description: {
     Hostname: name,
@@ -93,5 +95,16 @@ describe("doctor, of a swarm's nodes", () => {
     const [found, ...more] = await inspectNodes(docker as unknown as Docker, "prod");
     assert.deepEqual(more, []);
     assert.match(found?.remedy ?? "", /docker swarm init/);
+  });
+
+  it("says that the managers have no leader, and of a machine that joins that it has said nothing", async () => {
+    const Swarm = { ControlAvailable: true, Error: "The swarm does not have a leader." };
+    const docker = { info: () => Promise.resolve({ Swarm }) };
+    const [found, ...more] = await inspectNodes(docker as unknown as Docker, "prod");
+    assert.deepEqual(more, []);
+    assert.match(found?.detail ?? "", /does not have a leader/);
+    const Description = { Platform: {}, Resources: {}, Engine: {} };
+    const joining = { ...node("two", { state: "unknown" }), Description };
+    assert.equal(judgeNodes([one, joining])[1]?.detail, "unknown: it has not said yet what it is");
   });
 });

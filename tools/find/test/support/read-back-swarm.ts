@@ -37,6 +37,17 @@ const taskOf = ({ image, network, secret, config }: MadeOnSwarm): Table => ({
     init: true,
     mounts: [
       {
+        type: "volume",
+        target: "/etc/test/shared",
+        source: "omniai-test-shared",
+        readOnly: true,
+        volumeOptions: {
+          noCopy: true,
+          driverName: "local",
+          driverOptions: { type: "tmpfs", device: "tmpfs", o: "size=64k,mode=1777,nosuid,nodev,noexec" },
+        },
+      },
+      {
         type: "tmpfs",
         target: "/tmp",
         source: "",

@@ -46,7 +46,20 @@ const containerSpec: docker.types.input.ServiceTaskSpecContainerSpec = {
   readOnly: true,
   capDrops: ["ALL"],
   init: true,
-  mounts: [{ type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o777 } }],
+  mounts: [
+    { type: "tmpfs", target: "/tmp", tmpfsOptions: { sizeBytes: 16 * 1024 * 1024, mode: 0o777 } },
+    {
+      type: "volume",
+      source: "omniai-test-shared",
+      target: "/etc/test/shared",
+      readOnly: true,
+      volumeOptions: {
+        noCopy: true,
+        driverName: "local",
+        driverOptions: { type: "tmpfs", device: "tmpfs", o: "size=64k,mode=1777,nosuid,nodev,noexec" },
+      },
+    },
+  ],
   healthcheck: {
     tests: ["CMD-SHELL", 'test "$HEALTHY" = true'],
     interval: "1s",

@@ -41,7 +41,10 @@ func serviceSchema(upstream map[string]*schema.Schema) map[string]*schema.Schema
 	container["cap_drop"] = &schema.Schema{Type: schema.TypeList, Optional: true, Elem: &schema.Schema{Type: schema.TypeString}}
 	container["init"] = &schema.Schema{Type: schema.TypeBool, Optional: true, Computed: true}
 	replace(task["container_spec"], container)
-	replace(container["mounts"], pick(inside(container["mounts"]), "target", "source", "type", "read_only", "tmpfs_options"))
+	replace(container["mounts"], pick(inside(container["mounts"]), "target", "source", "type", "read_only",
+		"volume_options", "tmpfs_options"))
+	replace(inside(container["mounts"])["volume_options"], pick(inside(inside(container["mounts"])["volume_options"]),
+		"no_copy", "driver_name", "driver_options"))
 	return kept
 }
 

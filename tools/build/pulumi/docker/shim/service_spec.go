@@ -174,6 +174,14 @@ func containerSpec(b block) (*swarm.ContainerSpec, error) {
 			Type: mount.Type(given.text("type")), Source: given.text("source"),
 			Target: given.text("target"), ReadOnly: given.isTrue("read_only"),
 		}
+		if options, ok := given.only("volume_options"); ok {
+			one.VolumeOptions = &mount.VolumeOptions{
+				NoCopy: options.isTrue("no_copy"),
+				DriverConfig: &mount.Driver{
+					Name: options.text("driver_name"), Options: options.pairs("driver_options"),
+				},
+			}
+		}
 		if options, ok := given.only("tmpfs_options"); ok {
 			one.TmpfsOptions = &mount.TmpfsOptions{
 				SizeBytes: int64(options.number("size_bytes")), Mode: os.FileMode(options.number("mode")),

@@ -164,6 +164,13 @@ func mountState(spec *swarm.ContainerSpec) []any {
 		one := map[string]any{
 			"target": mount.Target, "source": mount.Source, "type": string(mount.Type), "read_only": mount.ReadOnly,
 		}
+		if options := mount.VolumeOptions; options != nil {
+			volume := block{"no_copy": options.NoCopy}
+			if driver := options.DriverConfig; driver != nil {
+				volume["driver_name"], volume["driver_options"] = driver.Name, driver.Options
+			}
+			one["volume_options"] = list(volume)
+		}
 		if options := mount.TmpfsOptions; options != nil {
 			// The bits above the permissions are not read back.
 			one["tmpfs_options"] = list(block{"size_bytes": int(options.SizeBytes), "mode": int(options.Mode.Perm())})

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/terraform-providers/terraform-provider-docker/internal/provider"
@@ -42,9 +43,17 @@ func everything() map[string]any {
 				"image": "i@sha256:1", "labels": one(map[string]any{"label": "l", "value": "v"}),
 				"command": []any{"c"}, "args": []any{"a", "b"}, "env": map[string]any{"B": "2=2", "A": "1"}, "user": "1:1",
 				"read_only": true, "cap_drop": []any{"ALL"}, "init": true, "stop_signal": "SIGTERM", "stop_grace_period": "2m",
-				"mounts": one(map[string]any{"target": "/tmp", "type": "tmpfs", "tmpfs_options": one(map[string]any{
-					"size_bytes": 1 << 20, "mode": 0o777,
-				})}),
+				"mounts": []any{
+					map[string]any{"target": "/tmp", "type": "tmpfs", "tmpfs_options": one(map[string]any{
+						"size_bytes": 1 << 20, "mode": 0o777,
+					})},
+					map[string]any{
+						"target": "/shared", "type": "volume", "source": "s", "read_only": true,
+						"volume_options": one(map[string]any{
+							"no_copy": true, "driver_name": "local", "driver_options": map[string]any{"type": "tmpfs", "o": "size=64k"},
+						}),
+					},
+				},
 				"healthcheck": one(map[string]any{
 					"test": []any{"CMD", "true"}, "interval": "5s", "timeout": "3s", "start_period": "30s", "retries": 3,
 				}),
@@ -103,8 +112,19 @@ func TestWhatTheSwarmIsAskedFor(t *testing.T) {
 	if !slices.Equal(env, []string{"A=1", "B=2=2"}) {
 		t.Errorf("the environment is %q", env)
 	}
-	if got := container.Mounts[0].TmpfsOptions; got.SizeBytes != 1<<20 || got.Mode != 0o777 {
+	mounts := map[string]mount.Mount{}
+	for _, one := range container.Mounts {
+		mounts[one.Target] = one
+	}
+	if got := mounts["/tmp"].TmpfsOptions; got.SizeBytes != 1<<20 || got.Mode != 0o777 {
 		t.Errorf("the memory is %+v", got)
+	}
+	shared := mounts["/shared"]
+	if got := shared.VolumeOptions; !got.NoCopy || got.DriverConfig.Name != "local" || got.DriverConfig.Options["o"] != "size=64k" {
+		t.Errorf("the shared volume has %+v", got)
+	}
+	if shared.Source != "s" || !shared.ReadOnly {
+		t.Errorf("the shared volume is %+v", shared)
 	}
 	if got := *container.StopGracePeriod; got != 2*time.Minute {
 		t.Errorf("it may take %s to stop", got)
