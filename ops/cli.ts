@@ -392,6 +392,7 @@ try {
 }
 await publishAudit();
 signals.leave();
+signals.over(() => process.exit(exitCode));
 await allWritten();
 // The engine's connections would keep the process alive for some seconds more.
 process.exit(exitCode);

@@ -31,6 +31,7 @@ export class SignalHandler {
   #work: Work = { title: "starting" };
   #first?: number;
   #last = -Infinity;
+  #end?: () => void;
 
   constructor(hooks: SignalHooks) {
     this.#hooks = hooks;
@@ -72,12 +73,18 @@ export class SignalHandler {
     );
   }
 
+  /** The work is done, and only a reader of its output takes its time: the next signal ends the process as it would end by itself. */
+  over(end: () => void): void {
+    this.#end = end;
+  }
+
   /** Does what a signal that has just arrived asks for. */
   handle(signal: NodeJS.Signals): void {
     const now = (this.#hooks.now ?? Date.now)();
     const again = this.#first !== undefined;
     if (now - this.#last < SAME_PRESS_MS) return;
     this.#last = now;
+    if (this.#end !== undefined) return this.#end();
     this.#first ??= now;
     if (again) {
       this.#hooks.say(

@@ -69,6 +69,20 @@ describe("signals", () => {
     assert.deepEqual([cancelled, exits], [1, []]);
   });
 
+  it("end a process that is done, and waits for its reader alone, as it would end by itself", () => {
+    const { signals, said, exits, later } = setUp();
+    signals.begin({ title: "deploying", cancel: () => assert.fail("there is nothing left to cancel") });
+    let ended = 0;
+    signals.over(() => (ended += 1));
+    signals.handle("SIGINT");
+    // The same press, once more.
+    signals.handle("SIGINT");
+    assert.deepEqual([ended, exits, said], [1, [], []]);
+    later(1500);
+    signals.handle("SIGTERM");
+    assert.equal(ended, 2);
+  });
+
   it("let nothing new begin", () => {
     const { signals } = setUp();
     signals.begin({ title: "deploying", cancel: () => undefined });
