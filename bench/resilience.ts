@@ -16,6 +16,7 @@ import { prepare } from "../tools/test/prepare.ts";
 import { writeResults } from "./resilience/report.ts";
 import { createBoxEnvironment } from "./resilience/box-environment.ts";
 import { createPeerEnvironment } from "./resilience/peer-environment.ts";
+import { loadConfig, loadOptions, readLoad } from "./resilience/load-options.ts";
 import {
   runScenario,
   type Conditions,
@@ -30,15 +31,10 @@ import { createStackEnvironment } from "./resilience/stack-environment.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 
 const REPOSITORY = join(import.meta.dirname, "..");
-const options = {
-  rate: { type: "string", default: "200" },
-  streams: { type: "string", default: "500" },
-  events: { type: "string", default: "20" },
-} as const;
-const { values, positionals } = parseArgs({ allowPositionals: true, options });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: loadOptions });
 exitIfKept(
   "bench:resilience",
-  Object.keys(options).map((name) => ({ name, value: "number" })),
+  Object.keys(loadOptions).map((name) => ({ name, value: "number" })),
 );
 const NAMES = [...SCENARIOS, ...REMOTE_SCENARIOS, ...PEER_SCENARIOS].map(({ name }) => name);
 const UNKNOWN = positionals.filter((name) => !NAMES.includes(name));
@@ -49,15 +45,12 @@ if (UNKNOWN.length > 0) {
 const choose = <E extends Environment>(all: readonly Scenario<E>[]): readonly Scenario<E>[] =>
   all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
-/** All load comes from one address, so the limits for one address have to be higher than the load. */
-const config = { clientReportsPerMinute: 60_000 };
-
 Object.assign(process.env, await prepare(new Set(["stack"]), true));
 const FOLDER = mkdtempSync(join(tmpdir(), "omniai-resilience-"));
 const engine = spawnSync("docker", ["version", "-f", "{{.Server.Version}}"], { encoding: "utf8" });
 const conditions: Conditions = {
   program: buildTraffic(FOLDER),
-  load: { rate: Number(values.rate), streams: Number(values.streams), events: Number(values.events) },
+  load: readLoad(values),
   date: new Date().toISOString().slice(0, 10),
   commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
   machine: `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, engine ${engine.stdout.trim()}`,
@@ -92,13 +85,13 @@ async function runAll<E extends Environment>(
 
 try {
   await runAll(choose(SCENARIOS), async () => {
-    const environment = await createStackEnvironment(`resil-${process.pid}`, config);
+    const environment = await createStackEnvironment(`resil-${process.pid}`, loadConfig);
     TO_REMOVE.push(() => environment.remove());
     await environment.succeed("up", "--yes");
     return environment;
   });
   await runAll(choose(REMOTE_SCENARIOS), async () => {
-    const environment = await createBoxEnvironment(`resil-box-${process.pid}`, config);
+    const environment = await createBoxEnvironment(`resil-box-${process.pid}`, loadConfig);
     TO_REMOVE.push(() => environment.remove());
     return environment;
   });

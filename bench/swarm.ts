@@ -15,6 +15,7 @@ import { startSwarmStack } from "../test/support/swarm/stack.ts";
 import { exitIfKept } from "../tools/host/npm-flags.ts";
 import { prepare } from "../tools/test/prepare.ts";
 import { isKept, writeReport } from "./report.ts";
+import { loadConfig, loadOptions, readLoad } from "./resilience/load-options.ts";
 import { runScenario, type Conditions, type Result } from "./resilience/scenario.ts";
 import { buildTraffic } from "./resilience/traffic.ts";
 import { stackOnLab, type LabEnvironment } from "./swarm/environment.ts";
@@ -24,9 +25,7 @@ import { SCENARIOS } from "./swarm/scenarios.ts";
 
 const options = {
   runs: { type: "string", default: "1" },
-  rate: { type: "string", default: "200" },
-  streams: { type: "string", default: "500" },
-  events: { type: "string", default: "20" },
+  ...loadOptions,
 } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options });
 exitIfKept(
@@ -94,7 +93,7 @@ async function play(
 
 Object.assign(process.env, await prepare(new Set(["stack", "registry"]), true));
 try {
-  const load = { rate: Number(values.rate), streams: Number(values.streams), events: Number(values.events) };
+  const load = readLoad(values);
   const size = `${load.rate} requests and ${load.events} events a second, ${load.streams} streams`;
   const conditions: Conditions = {
     program: buildTraffic(FOLDER),
@@ -103,8 +102,7 @@ try {
     commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
     machine: `${cpus().length} cores for three machines, the deploys and the load (${size}), ${Math.round(totalmem() / 2 ** 30)} GiB; load average ${(loadavg()[0] ?? 0).toFixed(1)} before`,
   };
-  // All load comes from one address, so the limit for one address has to be higher than the load.
-  const swarm = await startSwarmStack({ clientReportsPerMinute: 60_000 });
+  const swarm = await startSwarmStack(loadConfig);
   TO_REMOVE.push(() => swarm.remove());
   await swarm.up();
   if (isChosen("stack", WAYS)) await play("stack", stackOnLab(swarm), conditions);

@@ -22,6 +22,9 @@ export const nothingLost = ({ figures }: Evidence): Verdict[] => [
   count("streams told that history is gone", figures.resets),
 ];
 
+/** How long a stream may be without an event in a planned change, in seconds. */
+export const SILENCE_SECONDS = 5;
+
 /** No request fails and no stream is disturbed. */
 export const nothingDropped = (evidence: Evidence): Verdict[] => {
   const { figures } = evidence;
@@ -30,7 +33,7 @@ export const nothingDropped = (evidence: Evidence): Verdict[] => {
     count("failed POST", (figures.failed[ROW] ?? 0) + (figures.failed[EVENT] ?? 0)),
     ...nothingLost(evidence),
     count("streams answered with other than 200", figures.refusals),
-    atMost("longest silence of a stream", figures.longestSilence, 5, "s"),
+    atMost("longest silence of a stream", figures.longestSilence, SILENCE_SECONDS, "s"),
   ];
 };
 

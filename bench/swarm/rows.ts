@@ -1,11 +1,9 @@
 /** Pure functions that make the rows of the report: each figure of the stack in all runs, and below it the same of plain Docker. */
 import { BACK_SECONDS } from "../../test/support/swarm/clients.ts";
 import type { Row } from "../report.ts";
+import { SILENCE_SECONDS } from "../resilience/judge.ts";
 import type { Figures } from "../resilience/measure.ts";
 import type { Result } from "../resilience/scenario.ts";
-
-/** How long a stream may be without an event in a planned change, in seconds: as in resilience/judge.ts. */
-const SILENCE_SECONDS = 5;
 
 export interface Played {
   readonly isPlanned: boolean;

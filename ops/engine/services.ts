@@ -1,7 +1,7 @@
 /** The services of a stack on a swarm, as its manager has them. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
-import { STACK_LABEL } from "../../infra/resources/labels.ts";
+import { STACK_LABEL, WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { unlessGone } from "./connection.ts";
 import type { SwarmTask } from "./nodes.ts";
 import { inSequence } from "./swarm-change.ts";
@@ -51,6 +51,14 @@ export const listServices = async (docker: Docker, stack?: string): Promise<Swar
 /** The service of this name or id; undefined where there is none. */
 export const findService = (docker: Docker, name: string): Promise<SwarmService | undefined> =>
   unlessGone(docker.getService(name).inspect() as Promise<SwarmService>);
+
+/** Pure: its workload; undefined for a tool that works for a moment (doctor, maintenance). */
+export const workloadOf = ({ Spec }: Pick<SwarmService, "Spec">): string | undefined =>
+  Spec.Labels?.[WORKLOAD_LABEL];
+
+/** Without a login of its own, the client would send the whole plan as one. */
+export const createService = (docker: Docker, plan: Docker.CreateServiceOptions): Promise<Docker.Service> =>
+  docker.createService({}, plan);
 
 /** All tasks of a stack's services, also those that are over and those of a service that was just removed. */
 export const listTasks = async (docker: Docker, stack: string): Promise<SwarmTask[]> =>

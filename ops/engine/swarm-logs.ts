@@ -1,10 +1,9 @@
 /** The lines of a stack's services on all nodes of its swarm, each with the task and the node that it is of. */
 import type Docker from "dockerode";
-import { WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import { unlessGone } from "./connection.ts";
 import { isOver, listNodes, nameOfNode, requireManager, type SwarmNode, type SwarmTask } from "./nodes.ts";
 import { followServiceLog, readServiceLog, type LogPiece, type LogRange } from "./service-log.ts";
-import { listServices, listTasks, type SwarmService } from "./services.ts";
+import { listServices, listTasks, workloadOf, type SwarmService } from "./services.ts";
 
 /** One line, and whose it is. */
 export interface SwarmLine {
@@ -31,7 +30,7 @@ export class SwarmLogs {
     { services, tasks, nodes }: { services: SwarmService[]; tasks: SwarmTask[]; nodes: SwarmNode[] },
   ) {
     this.#docker = docker;
-    this.#services = services.filter(({ Spec }) => Spec.Labels?.[WORKLOAD_LABEL] !== undefined);
+    this.#services = services.filter((service) => workloadOf(service) !== undefined);
     this.#nodes = new Map(nodes.map((node) => [node.ID, nameOfNode(node)]));
     for (const task of tasks) {
       // Like a container that was replaced, its task is gone. One that failed says why another one begins.
@@ -52,7 +51,7 @@ export class SwarmLogs {
   }
 
   get workloads(): string[] {
-    return this.#services.map(workloadOf).sort();
+    return this.#services.flatMap((service) => workloadOf(service) ?? []).sort();
   }
 
   /** How long the labels are that are known now. */
@@ -141,7 +140,7 @@ export class SwarmLogs {
 
   #sourceOf({ ServiceID, Slot = 0, NodeID = "" }: SwarmTask): Source {
     const service = this.#services.find(({ ID }) => ID === ServiceID);
-    const workload = service === undefined ? "(no workload)" : workloadOf(service);
+    const workload = (service && workloadOf(service)) ?? "(no workload)";
     const node = this.#nodes.get(NodeID) ?? NodeID;
     const label = `${workload}${Slot === 0 ? "" : `.${Slot}`}${node === "" ? "" : `@${node}`}`;
     return { workload, replica: Slot, label };
@@ -152,5 +151,3 @@ export class SwarmLogs {
     return `Some lines of ${Spec.Name} are missing: ${words}.`;
   }
 }
-
-const workloadOf = ({ Spec }: SwarmService): string => Spec.Labels?.[WORKLOAD_LABEL] ?? "";

@@ -25,7 +25,14 @@ import {
   type SwarmNode,
   type SwarmTask,
 } from "./nodes.ts";
-import { changeService, findService, listTasks, stopGraceOf, type SwarmService } from "./services.ts";
+import {
+  changeService,
+  createService,
+  findService,
+  listTasks,
+  stopGraceOf,
+  type SwarmService,
+} from "./services.ts";
 
 const nameOf = (stack: string): string => serviceName(stack, "maintenance");
 
@@ -277,8 +284,7 @@ async function putService(
   plan: Docker.CreateServiceOptions,
 ): Promise<SwarmService> {
   const changed = await changeService(docker, nameOf(stack), () => plan);
-  // Without a login of its own, the client would send the whole plan as one.
-  if (changed === undefined) await docker.createService({}, plan);
+  if (changed === undefined) await createService(docker, plan);
   const put = await findService(docker, nameOf(stack));
   if (put !== undefined) return put;
   throw new OpsError(

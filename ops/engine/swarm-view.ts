@@ -3,7 +3,6 @@
  * its health check is good; of a node that does not answer it has old news, which is shown as not known.
  */
 import type Docker from "dockerode";
-import { WORKLOAD_LABEL } from "../../infra/resources/labels.ts";
 import {
   isEdgeNode,
   isOver,
@@ -15,7 +14,7 @@ import {
   type SwarmNode,
   type SwarmTask,
 } from "./nodes.ts";
-import { listServices, listTasks, type SwarmService } from "./services.ts";
+import { listServices, listTasks, workloadOf, type SwarmService } from "./services.ts";
 
 /** One task that is there, is about to be, or has not gone yet. */
 export interface TaskView {
@@ -44,6 +43,7 @@ export interface TaskView {
 }
 
 export interface ServiceView {
+  readonly id: string;
   readonly name: string;
   readonly workload: string;
   /** How many tasks should run; of a service with one on each node, on how many nodes. */
@@ -112,7 +112,7 @@ export function viewSwarm({ asked, nodes, services, tasks }: Read): SwarmView {
       }))
       .sort((left, right) => left.name.localeCompare(right.name)),
     services: services
-      .filter(({ Spec }) => Spec.Labels?.[WORKLOAD_LABEL] !== undefined)
+      .filter((service) => workloadOf(service) !== undefined)
       .map((service) =>
         viewService(
           service,
@@ -153,8 +153,9 @@ function viewService(
       .map(placeOf),
   );
   return {
+    id: service.ID,
     name: Spec.Name,
-    workload: Spec.Labels?.[WORKLOAD_LABEL] ?? "",
+    workload: workloadOf(service) ?? "",
     desired: Spec.Mode.Replicated?.Replicas ?? new Set(wanted.map(placeOf)).size,
     running: running.size,
     tasks: views,
@@ -172,11 +173,12 @@ function lastError(task: SwarmTask, tasks: readonly SwarmTask[]): string {
 
 function viewTask(
   task: SwarmTask,
-  { Spec }: SwarmService,
+  service: SwarmService,
   before: string,
   nodes: readonly SwarmNode[],
 ): TaskView {
   const { ID, Slot = 0, NodeID = "", Status } = task;
+  const { Spec } = service;
   const { Image, Healthcheck } = Spec.TaskTemplate.ContainerSpec;
   const home = nodes.find((node) => node.ID === NodeID);
   const node = home === undefined ? NodeID : nameOfNode(home);
@@ -185,7 +187,7 @@ function viewTask(
   return {
     id: ID,
     name: `${Spec.Name}.${Slot || node}`,
-    workload: Spec.Labels?.[WORKLOAD_LABEL] ?? "",
+    workload: workloadOf(service) ?? "",
     replica: Slot,
     node,
     state,

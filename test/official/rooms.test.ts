@@ -21,6 +21,7 @@ import { createCheckout, removeCheckout } from "../support/checkout.ts";
 import { setSecret } from "../support/stack-secrets.ts";
 import { createStack, type TestStack } from "../support/stack.ts";
 import { startLab } from "../support/swarm/lab.ts";
+import { configOnLab } from "../support/swarm/stack.ts";
 import { goesThereAndBack, good, hasOfficialDocker, unchanged } from "./plugins.ts";
 
 /** Something to undo when a stack's tests are over, whatever became of them; the last one comes first. */
@@ -79,17 +80,7 @@ async function swarm(checkout: string, undo: Undo): Promise<TestStack> {
   const stack = await createStack(checkout, {
     ...quick,
     ...config,
-    platform: "swarm",
-    registry: lab.registry.address,
-    // ESP, which that takes, is not in every kernel.
-    overlayEncrypted: false,
-    dockerHost: lab.manager.host,
-    monitoring: "never",
-    bindAddress: "0.0.0.0",
-    edgeHosts: lab.machines.map((machine) => machine.address),
-    httpPort: 8080,
-    httpsPort: 8443,
-    backendReplicas: 2,
+    ...configOnLab(lab),
   });
   await loadImages(imageNames("dev", readSettings(checkout, stack.name).config), lab.manager.container);
   setSecret(stack, "omniai:databaseSecretUrl", postgresUrl);

@@ -16,7 +16,7 @@ import {
   type SwarmNode,
   type SwarmTask,
 } from "../../engine/nodes.ts";
-import { findService } from "../../engine/services.ts";
+import { createService, findService } from "../../engine/services.ts";
 import { OpsError } from "../../terminal/errors.ts";
 import type { Finding } from "./cloud-api.ts";
 
@@ -131,8 +131,7 @@ async function inspectPrivileges(
       detail: "not looked at: there is no image on the nodes before the first deploy",
     };
   }
-  // Without a login of its own, the client would send the whole plan as one.
-  const service = await docker.createService({}, planLook(stack, image));
+  const service = await createService(docker, planLook(stack, image));
   try {
     return judgePrivileges(nodes, await tasksWhenEnded(docker, service.id));
   } finally {

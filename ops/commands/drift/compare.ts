@@ -3,11 +3,9 @@
  * services there are, and whether their tasks run. What a service is made of, its provider reads back itself.
  */
 import type Docker from "dockerode";
-import { WORKLOAD_LABEL } from "../../../infra/resources/labels.ts";
 import { unlessGone } from "../../engine/connection.ts";
 import { isGood, TASK_LABEL, viewContainer } from "../../engine/containers.ts";
 import { condition } from "../../engine/health-report.ts";
-import { listServices } from "../../engine/services.ts";
 import { byStack } from "../../engine/stack-filter.ts";
 import { isGoodService, readSwarm } from "../../engine/swarm-view.ts";
 import {
@@ -95,9 +93,8 @@ async function compareServices(
   // A stack of one engine, which need not be in a swarm.
   if (declared.length === 0) return [];
   const known = new Set(declared.map(({ id }) => id));
-  const there = await listServices(docker, stack);
   const { services } = await readSwarm(docker, stack);
-  const ids = new Set(there.map(({ ID }) => ID));
+  const ids = new Set(services.map(({ id }) => id));
   return [
     ...declared
       .filter(({ id }) => !ids.has(id ?? ""))
@@ -105,10 +102,9 @@ async function compareServices(
         ...{ of: engineNameOf(resource) ?? nameOf(resource.urn), fact: "service" },
         ...{ declared: "there", live: "(not there)" },
       })),
-    // Tools that work for a moment have the stack's label and no workload's.
-    ...there
-      .filter(({ ID, Spec }) => !known.has(ID) && Spec.Labels?.[WORKLOAD_LABEL] !== undefined)
-      .map(({ Spec }) => ({ of: Spec.Name, fact: "service", declared: "(not there)", live: "there" })),
+    ...services
+      .filter(({ id }) => !known.has(id))
+      .map(({ name }) => ({ of: name, fact: "service", declared: "(not there)", live: "there" })),
     ...services
       .filter((service) => !isGoodService(service))
       .map(({ name, desired, running }) => ({

@@ -41,6 +41,21 @@ export interface SwarmStack extends Services {
 
 export const HTTPS_PORT = 8443;
 
+/** What every stack on a lab is configured with. */
+export const configOnLab = ({ registry, manager, machines }: Lab): Readonly<Record<string, unknown>> => ({
+  platform: "swarm",
+  registry: registry.address,
+  // ESP, which that takes, is not in every kernel.
+  overlayEncrypted: false,
+  dockerHost: manager.host,
+  monitoring: "never",
+  bindAddress: "0.0.0.0",
+  edgeHosts: machines.map((machine) => machine.address),
+  httpPort: 8080,
+  httpsPort: HTTPS_PORT,
+  backendReplicas: 2,
+});
+
 /** @throws AssertionError where the command failed */
 export const succeeded = ({ code, output }: CommandResult): void => assert.equal(code, 0, output);
 
@@ -79,17 +94,7 @@ async function start(
   const checkout = createCheckout();
   removals.push(() => removeCheckout(checkout));
   const stack = await createStack(checkout, {
-    platform: "swarm",
-    registry: lab.registry.address,
-    // ESP, which that takes, is not in every kernel.
-    overlayEncrypted: false,
-    dockerHost: lab.manager.host,
-    monitoring: "never",
-    bindAddress: "0.0.0.0",
-    edgeHosts: lab.machines.map((machine) => machine.address),
-    httpPort: 8080,
-    httpsPort: HTTPS_PORT,
-    backendReplicas: 2,
+    ...configOnLab(lab),
     // Several begin at once, on the cores of one machine.
     backendStartSeconds: 20,
     switchSeconds: 5,
